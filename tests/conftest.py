@@ -1,0 +1,31 @@
+"""Shared by all tests: the peers that results are compared with, imported only where a test asks."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from types import ModuleType
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def oracle() -> Callable[[str], ModuleType]:
+    """`oracle("torch")` imports a peer; where it is missing the test is skipped.
+
+    With GRADWIRE_REQUIRE_ORACLES=1, as in CI, a missing peer fails the test instead.
+    """
+
+    def load(name: str) -> ModuleType:
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name != name.partition(".")[0]:
+                raise
+            message = f"oracle '{name}' is not installed: pip install -e '.[oracles]'"
+            if os.environ.get("GRADWIRE_REQUIRE_ORACLES") == "1":
+                pytest.fail(message)
+            pytest.skip(message)
+
+    return load

@@ -1,0 +1,70 @@
+"""What every source file owes its reader: a docstring, one noun, and nothing that names a private place."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LONGEST = 400
+
+# Longer files that somebody looked at and found to be one noun, with the reason.
+ONE_NOUN: dict[str, str] = {}
+
+# Hosts of package registries and private paths have no business in a repository that strangers clone.
+FORBIDDEN = re.compile(
+    r"/work/|/opt/py" r"pi|(?i:index-url|proxy\.gol" r"ang|pypi\.org/sim" r"ple|registry\.npm" r"js)"
+)
+
+
+@cache
+def tracked() -> tuple[Path, ...]:
+    """Every file that git knows; a test here needs a checkout."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout
+    return tuple(path for name in listed.split("\0") if name and (path := ROOT / name).is_file())
+
+
+def sources(*folders: str) -> list[Path]:
+    """The Python files below `folders`, from the disk."""
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+PRODUCT = sources("engine", "service", "clients/python/src")
+OTHERS = sources("examples", "benchmarks", "docs", "tests")
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", [*PRODUCT, *OTHERS], ids=relative)
+def test_every_module_says_what_it_is(path: Path) -> None:
+    text = path.read_text()
+    if path.name == "__init__.py" and not text.strip():
+        pytest.skip("an empty package file")
+    assert ast.get_docstring(ast.parse(text)), f"{relative(path)} has no docstring"
+
+
+def test_files_hold_one_noun() -> None:
+    lengths = {relative(path): len(path.read_text().splitlines()) for path in PRODUCT}
+    long = {name for name, lines in lengths.items() if lines > LONGEST}
+    assert long == set(ONE_NOUN), f"look whether these have become two nouns: {sorted(long - set(ONE_NOUN))}"
+
+
+def test_nothing_names_a_private_place() -> None:
+    found = {}
+    for path in tracked():
+        try:
+            text = path.read_text()
+        except UnicodeDecodeError:
+            continue
+        if "static" not in path.parts and (match := FORBIDDEN.search(text)):
+            found[relative(path)] = match[0]
+    assert not found

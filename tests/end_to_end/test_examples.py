@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -39,8 +40,6 @@ def test_mnist_tape_learns_from_the_sample(server: Server) -> None:
 
 @pytest.mark.slow
 def test_mnist_tape_learns_from_the_full_set(server: Server) -> None:
-    import os
-
     if not os.environ.get("GRADWIRE_MNIST_DIR"):
         pytest.skip("GRADWIRE_MNIST_DIR does not name the folder of the full set")
     assert accuracy(server.example("mnist_tape.py")) > 0.93

@@ -1,0 +1,54 @@
+"""Every example of docs/wire.md is sent to a real server and answered as the page says."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.end_to_end.conftest import ROOT, Server
+
+ANYTHING = "…"
+EXAMPLES = re.findall(
+    r"^```http\n(?P<method>[A-Z]+) (?P<path>\S+)\n(?P<body>.*?)\n\n(?P<status>\d+)\n(?P<answer>.*?)^```$",
+    (ROOT / "docs" / "wire.md").read_text(),
+    flags=re.MULTILINE | re.DOTALL,
+)
+
+
+def matches(shown: Any, got: Any) -> bool:
+    """Equality, where the page's "…" stands for any value and, as a key, for further members."""
+    if shown == ANYTHING:
+        return True
+    if isinstance(shown, dict) and isinstance(got, dict):
+        keys = set(shown) - {ANYTHING}
+        complete = ANYTHING in shown or keys == set(got)
+        return complete and keys <= set(got) and all(matches(shown[key], got[key]) for key in keys)
+    if isinstance(shown, list) and isinstance(got, list):
+        return len(shown) == len(got) and all(map(matches, shown, got))
+    return type(shown) is type(got) and bool(shown == got)
+
+
+def test_the_page_has_examples() -> None:
+    assert len(EXAMPLES) >= 8
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "answer"),
+    EXAMPLES,
+    ids=[e[1] + f" {i}" for i, e in enumerate(EXAMPLES)],
+)
+def test_example(server: Server, method: str, path: str, body: str, status: str, answer: str) -> None:
+    got = httpx.request(method, server.url + path, json=json.loads(body), timeout=30)
+    assert got.status_code == int(status), got.text
+    assert matches(json.loads(answer), got.json()), got.text
+
+
+def test_a_matcher_that_finds_differences() -> None:
+    assert matches({"a": 1, "…": "…"}, {"a": 1, "b": 2})
+    assert not matches({"a": 1}, {"a": 1, "b": 2})
+    assert not matches({"a": [1.0, "…"]}, {"a": [2.0, 3]})
+    assert not matches(1, 1.0)

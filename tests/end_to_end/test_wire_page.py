@@ -12,7 +12,7 @@ import pytest
 from tests.end_to_end.conftest import ROOT, Server
 
 ANYTHING = "…"
-EXAMPLES = re.findall(
+EXAMPLES: list[tuple[str, ...]] = re.findall(
     r"^```http\n(?P<method>[A-Z]+) (?P<path>\S+)\n(?P<body>.*?)\n\n(?P<status>\d+)\n(?P<answer>.*?)^```$",
     (ROOT / "docs" / "wire.md").read_text(),
     flags=re.MULTILINE | re.DOTALL,
@@ -36,12 +36,9 @@ def test_the_page_has_examples() -> None:
     assert len(EXAMPLES) >= 8
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body", "status", "answer"),
-    EXAMPLES,
-    ids=[e[1] + f" {i}" for i, e in enumerate(EXAMPLES)],
-)
-def test_example(server: Server, method: str, path: str, body: str, status: str, answer: str) -> None:
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example[1])
+def test_example(server: Server, example: tuple[str, ...]) -> None:
+    method, path, body, status, answer = example
     got = httpx.request(method, server.url + path, json=json.loads(body), timeout=30)
     assert got.status_code == int(status), got.text
     assert matches(json.loads(answer), got.json()), got.text

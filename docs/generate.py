@@ -1,6 +1,6 @@
-"""Write docs/ops.md from the table of ops: python docs/generate.py [--check].
+"""Write docs/ops.md and docs/settings.md from the records they describe: python docs/generate.py [--check].
 
-With --check nothing is written; the exit status is 1 where the page lags behind the table.
+With --check nothing is written; the exit status is 1 where a page lags behind.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from pydantic.fields import FieldInfo
+
 import engine.ops  # noqa: F401 - fills the table
 from engine.op import TABLE
+from service.settings import Settings
 
-PAGE = Path(__file__).with_name("ops.md")
+FOLDER = Path(__file__).parent
 
-HEAD = """\
+OPS_HEAD = """\
 # Ops
 
 <!-- Generated from the table of ops by docs/generate.py; `make generate` writes it anew. -->
@@ -26,18 +29,29 @@ The signature is that of programs: arrays first, then attributes with their defa
 inputs carry one; "stopped" is a cut on purpose. A running server answers the same records under `/v1/ops`.
 """
 
+SETTINGS_HEAD = """\
+# Settings
 
-def page(records: Iterable[dict[str, Any]]) -> str:
-    """The whole page, groups in alphabetical order and ops by name."""
+<!-- Generated from service/settings.py by docs/generate.py; `make generate` writes it anew. -->
+
+Each setting is a variable in the environment and a flag of `gradwire-server serve`; a flag wins.
+
+| variable | default | |
+| --- | --- | --- |
+"""
+
+
+def ops_page(records: Iterable[dict[str, Any]]) -> str:
+    """The page of ops, groups in alphabetical order and ops by name."""
     ordered = sorted(records, key=lambda record: (record["group"], record["name"]))
     groups = groupby(ordered, key=lambda record: record["group"])
     sections = [section(group, list(members)) for group, members in groups]
-    return "\n".join([HEAD.format(count=len(ordered)), *sections])
+    return "\n".join([OPS_HEAD.format(count=len(ordered)), *sections])
 
 
 def section(group: str, records: list[dict[str, Any]]) -> str:
     """One group: a table, then what its ops agree on at kinks and corners."""
-    rows = [row(f"`{r['signature']}`", summary(r), gradient(r), aliases(r)) for r in records]
+    rows = [row(f"`{r['signature']}`", r["summary"].rstrip("."), gradient(r), aliases(r)) for r in records]
     lines = [
         f"## {group.capitalize()}",
         "",
@@ -48,12 +62,6 @@ def section(group: str, records: list[dict[str, Any]]) -> str:
     ]
     notes = [f"- `{record['name']}`: {record['conventions']}" for record in records if record["conventions"]]
     return "\n".join([*lines, *notes, ""] if notes else lines)
-
-
-def summary(record: dict[str, Any]) -> str:
-    """The op's sentence, capitalised, without a full stop."""
-    text: str = record["summary"].strip().rstrip(".")
-    return text[:1].upper() + text[1:]
 
 
 def gradient(record: dict[str, Any]) -> str:
@@ -81,16 +89,40 @@ def _per_input(inputs: list[dict[str, Any]]) -> Iterator[str]:
         yield f"{entry['name']}: {words[entry['differentiable']]}{reason}"
 
 
+def settings_page(fields: dict[str, FieldInfo]) -> str:
+    """One row a setting, in the order in which they are declared."""
+    rows = [
+        row(f"`GRADWIRE_{name.upper()}`", default(field), field.description or "")
+        for name, field in fields.items()
+    ]
+    return SETTINGS_HEAD + "\n".join(rows) + "\n"
+
+
+def default(field: FieldInfo) -> str:
+    """The default as it would be written in the environment; empty where the description explains it."""
+    if field.default in (None, ()) or "default" in (field.description or ""):
+        return ""
+    return f"`{field.default}`"
+
+
 def main(arguments: list[str]) -> int:
-    """Write the page, or with --check compare it."""
-    text = page(op.describe(full=True) for op in TABLE.public())
-    if "--check" not in arguments:
-        PAGE.write_text(text, encoding="utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == text:
-        return 0
-    print("docs/ops.md lags behind the table of ops: run `make generate`", file=sys.stderr)
-    return 1
+    """Write the pages, or with --check compare them."""
+    pages = {
+        "ops.md": ops_page(op.describe(full=True) for op in TABLE.public()),
+        "settings.md": settings_page(Settings.model_fields),
+    }
+    lagging = [name for name, text in pages.items() if _read(FOLDER / name) != text]
+    if "--check" in arguments:
+        for name in lagging:
+            print(f"docs/{name} lags behind its records: run `make generate`", file=sys.stderr)
+        return 1 if lagging else 0
+    for name in lagging:
+        (FOLDER / name).write_text(pages[name], encoding="utf-8")
+    return 0
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None
 
 
 if __name__ == "__main__":

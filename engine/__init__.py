@@ -1,0 +1,1 @@
+"""Autodiff on a tape: graphs in, plans, values and gradients out."""

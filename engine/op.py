@@ -1,0 +1,306 @@
+"""What an op is: one record, from which everything about it follows.
+
+A record carries the op's name, its signature, the rule for shapes and dtypes, the kernel, the
+derivative with respect to each input, its cost and the samples it is tested on. Validation,
+inference, `GET /v1/ops`, OpenAPI, the docs page, the SDK's functions and every op's tests are read
+from the table of records; nothing else lists the ops.
+
+A VJP rule is a formula over tape variables, `rule(g, y, *inputs, **attributes)`: `g` is the
+cotangent of the output `y`. It records itself, so gradients of gradients need no second rule set.
+Un-broadcasting, accumulation and pruning belong to the walk in `engine.backward`, never to a rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from engine.attributes import REQUIRED, Attribute
+from engine.dtypes import TensorType
+from engine.errors import InternalError, UnknownOp, did_you_mean
+
+Forward = Callable[..., Any]
+Rule = Callable[..., Any]
+Infer = Callable[..., tuple[TensorType, ...]]
+InputKind = Literal["any", "numeric", "floating", "real", "integer", "index", "boolean"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """An edge that carries no gradient, and why.
+
+    `kind` is what the walk does: pass nothing (`nondifferentiable`, `stop`) or refuse
+    (`not_implemented`). `reason` goes on the wire in a diagnosis; `why` is for people.
+    """
+
+    kind: Literal["nondifferentiable", "stop", "not_implemented"]
+    reason: str
+    why: str
+
+
+def jointly(*_: Any, **__: Any) -> Any:
+    """In place of a rule where the op's `pullback` gives the cotangents of all inputs at once."""
+    raise InternalError("an op without a pullback marks its inputs as differentiated jointly")
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulate:
+    """A rule's answer that adds itself into the cotangent gathered so far, instead of being summed.
+
+    `add(total)` records the sum; the walk starts it on zeros where nothing was gathered yet. Adjoints
+    of indexing are of this kind, so that many reads of one tensor never make padded arrays.
+    """
+
+    add: Callable[[Any], Any]
+
+
+def nondifferentiable(why: str, *, reason: str = "nondifferentiable") -> Cut:
+    """An edge whose derivative is zero wherever it exists, such as that of `round`."""
+    return Cut("nondifferentiable", reason, why)
+
+
+def stop(why: str) -> Cut:
+    """An edge that the user cut on purpose."""
+    return Cut("stop", "stop_gradient", why)
+
+
+def not_implemented(why: str) -> Cut:
+    """An edge whose derivative exists but is not written yet."""
+    return Cut("not_implemented", "not_implemented", why)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One array parameter of an op.
+
+    `kind` says which dtypes it takes: `floating` computes integers in float64, `numeric` refuses
+    booleans, `real` refuses complex too, `index` and `integer` take integers (an index also bool).
+    Inputs with `promote` share one dtype. A variadic input comes last and takes one or more arrays;
+    its rule gets the position first: `rule(i, g, y, *inputs, **attributes)`.
+    """
+
+    name: str
+    vjp: Rule | Cut
+    kind: InputKind = "numeric"
+    promote: bool = True
+    variadic: bool = False
+    minimum: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one run of an instruction takes: floating-point operations, bytes moved, scratch bytes."""
+
+    flops: int
+    bytes: int
+    workspace: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """An interval that keeps an input's test values away from kinks and poles."""
+
+    low: float = -2.0
+    high: float = 2.0
+    away_from_zero: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One case on which an op is tested and shown: a shape or literal values for each input."""
+
+    inputs: tuple[Any, ...]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What ops of one kind share: how they batch, how they push tangents forward, which samples test them."""
+
+    name: str
+    jvp: Literal["elementwise", "double_vjp", "linear", "carry"]
+    batching: Literal["native", "map", "none"] = "none"
+    samples: Callable[[Op], Sequence[Sample]] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    """The record of one op. See the module's page for what follows from it.
+
+    `linear_in` are the inputs in which it is linear taken together, the others held fixed.
+
+    Either `forward(xp, *arrays, **attributes)` computes it, with every array already in the
+    promoted dtype, or `formula(*variables, **attributes)` expands it into other ops when recorded.
+    """
+
+    name: str
+    family: Family
+    summary: str
+    inputs: tuple[Input, ...]
+    infer: Infer | None = None
+    forward: Forward | None = None
+    formula: Callable[..., Any] | None = None
+    pullback: Rule | None = (
+        None  # pullback(gs, ys, *inputs, **attributes): the cotangents of all inputs at once
+    )
+    aliases: tuple[str, ...] = ()
+    group: str = ""
+    attributes: tuple[Attribute, ...] = ()
+    outputs: tuple[str, ...] | None = ("result",)  # None: their number depends on the attributes
+    normalize: Callable[..., Mapping[str, Any]] | None = None
+    ufunc: str | None = None
+    scalar: Forward | None = None
+    linear_in: frozenset[int] = frozenset()
+    cost: Callable[..., Cost] | None = None
+    view: bool | Callable[..., bool] = (
+        False  # the output only looks at the first input (with these attributes)
+    )
+    in_place: bool = False  # the kernel writes into its first array and returns it
+    internal: bool = False
+    domain: Domain | tuple[Domain, ...] = Domain()
+    samples: tuple[Sample, ...] = ()
+    conventions: str = ""
+    kink: Callable[..., Any] | None = None
+    zero_reason: Literal["saturated", "unselected", "zero_operand"] | None = None
+    second_order: bool = True
+
+    def __call__(self, *inputs: Any, **attributes: Any) -> Any:
+        """Record this op on the tape of its first variable; numbers become weak constants."""
+        for value in inputs:
+            tape = getattr(value, "tape", None)
+            if tape is not None:
+                return tape.apply(self, inputs, attributes)
+        raise InternalError(f"{self.name} was called without a tape variable", op=self.name)
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+    @property
+    def variadic(self) -> bool:
+        """Whether the last input takes any number of arrays."""
+        return bool(self.inputs) and self.inputs[-1].variadic
+
+    def input(self, position: int) -> Input:
+        """The parameter that the array at `position` is bound to."""
+        return self.inputs[min(position, len(self.inputs) - 1)] if self.variadic else self.inputs[position]
+
+    @property
+    def signature(self) -> str:
+        """The call as in NumPy: arrays first, then attributes with their defaults."""
+        parts = [f"*{i.name}" if i.variadic else i.name for i in self.inputs]
+        for attribute in self.attributes:
+            required = attribute.default is REQUIRED
+            parts.append(attribute.name if required else f"{attribute.name}={attribute.default!r}")
+        return f"{self.name}({', '.join(parts)})"
+
+    def domain_of(self, position: int) -> Domain:
+        """Where test values of the input at `position` are drawn."""
+        if isinstance(self.domain, Domain):
+            return self.domain
+        return self.domain[min(position, len(self.domain) - 1)]
+
+    def is_view(self, attributes: Mapping[str, Any]) -> bool:
+        """Whether the output shares the first input's memory."""
+        return self.view(**attributes) if callable(self.view) else self.view
+
+    def cases(self) -> tuple[Sample, ...]:
+        """The op's samples, else those of its family."""
+        if self.samples or self.family.samples is None:
+            return self.samples
+        return tuple(self.family.samples(self))
+
+    def describe(self) -> dict[str, Any]:
+        """The record as `GET /v1/ops` lists it."""
+        return {
+            "name": self.name,
+            "aliases": list(self.aliases),
+            "group": self.group,
+            "summary": self.summary,
+            "signature": self.signature,
+            "inputs": [_describe_input(i) for i in self.inputs],
+            "attributes": {a.name: a.describe() for a in self.attributes},
+            "outputs": None if self.outputs is None else len(self.outputs),
+            "second_order": self.second_order,
+            "batching": self.family.batching,
+        }
+
+
+def _describe_input(parameter: Input) -> dict[str, Any]:
+    rule = parameter.vjp
+    answer: dict[str, Any] = {
+        "name": parameter.name,
+        "differentiable": {
+            "nondifferentiable": "no",
+            "stop": "stopped",
+            "not_implemented": "not_implemented",
+        }[rule.kind]
+        if isinstance(rule, Cut)
+        else "yes",
+        "dtypes": parameter.kind,
+        "variadic": parameter.variadic,
+    }
+    if isinstance(rule, Cut):
+        answer["why"] = rule.why
+    return answer
+
+
+class Table(Mapping[str, Op]):
+    """The ops by canonical name; `lookup` knows the aliases too."""
+
+    def __init__(self) -> None:
+        self._ops: dict[str, Op] = {}
+        self._names: dict[str, Op] = {}
+
+    def add(self, op: Op) -> Op:
+        """Enter a record; a name or alias taken twice is our fault."""
+        for name in (op.name, *op.aliases):
+            if name in self._names:
+                raise InternalError(f"two ops are called '{name}': {self._names[name].name} and {op.name}")
+            self._names[name] = op
+        self._ops[op.name] = op
+        return op
+
+    def lookup(self, name: str) -> Op:
+        """The op called `name`, canonical or alias; raises UnknownOp with the nearest public names."""
+        op = self._names.get(name)
+        if op is None:
+            public = [known for known, entry in self._names.items() if not entry.internal]
+            raise UnknownOp(
+                f"there is no op '{name}'",
+                op=name,
+                hint=did_you_mean(name, public) or "GET /v1/ops lists every op with its signature",
+            )
+        return op
+
+    def public(self) -> list[Op]:
+        """Every op that users may call, by group and name."""
+        return sorted(
+            (op for op in self._ops.values() if not op.internal), key=lambda op: (op.group, op.name)
+        )
+
+    def __getitem__(self, name: str) -> Op:
+        return self._ops[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ops)
+
+    def __len__(self) -> int:
+        return len(self._ops)
+
+
+TABLE = Table()
+lookup = TABLE.lookup
+
+
+class _Names:
+    """`F.cos` is the op `cos`, looked up when called: rules may use ops that are defined after them."""
+
+    def __getattr__(self, name: str) -> Op:
+        try:
+            return TABLE[name]
+        except KeyError:
+            raise InternalError(f"a rule uses the op '{name}', which is not in the table") from None
+
+
+F = _Names()

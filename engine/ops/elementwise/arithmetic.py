@@ -1,0 +1,276 @@
+"""Arithmetic on each element."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine import dtypes
+from engine.errors import DtypeMismatch
+from engine.families import elementwise
+from engine.op import Cut, Domain, F, nondifferentiable
+
+POLE = Domain(-2.0, 2.0, away_from_zero=0.4)
+POSITIVE = Domain(0.3, 2.5)
+
+
+def known(x: Any) -> float | int | None:
+    """The value of a constant scalar on the tape, None for anything else."""
+    value = x.tape.constants.get(x.slot)
+    return None if value is None or value.ndim else value.item()
+
+
+add = elementwise(
+    "add",
+    summary="x1 + x2.",
+    ufunc="add",
+    kinds="numeric",
+    vjp=(lambda g, y, x1, x2: g, lambda g, y, x1, x2: g),
+    linear_in=frozenset({0, 1}),
+)
+
+subtract = elementwise(
+    "subtract",
+    "sub",
+    summary="x1 - x2.",
+    ufunc="subtract",
+    kinds="numeric",
+    vjp=(lambda g, y, x1, x2: g, lambda g, y, x1, x2: -g),
+    linear_in=frozenset({0, 1}),
+)
+
+multiply = elementwise(
+    "multiply",
+    "mul",
+    summary="x1 * x2, element by element.",
+    ufunc="multiply",
+    kinds="numeric",
+    vjp=(lambda g, y, x1, x2: g * x2, lambda g, y, x1, x2: g * x1),
+    linear_in=frozenset({0}),
+    zero_reason="zero_operand",
+)
+
+divide = elementwise(
+    "divide",
+    "div",
+    "true_divide",
+    "truediv",
+    summary="x1 / x2; integers are divided in float64.",
+    ufunc="divide",
+    vjp=(lambda g, y, x1, x2: g / x2, lambda g, y, x1, x2: -g * (y / x2)),
+    linear_in=frozenset({0}),
+    domain=(Domain(), POLE),
+)
+
+divide_no_nan = elementwise(
+    "divide_no_nan",
+    "div_no_nan",
+    summary="x1 / x2, and 0 where x2 is 0.",
+    forward=lambda m, x1, x2: m.where(x2 == 0, 0 * x2, x1 / m.where(x2 == 0, x2 + 1, x2)),
+    vjp=(
+        lambda g, y, x1, x2: F.divide_no_nan(g, x2),
+        lambda g, y, x1, x2: -g * F.divide_no_nan(y, x2),
+    ),
+    flops=2,
+    domain=(Domain(), POLE),
+    conventions="The derivative where x2 is 0 is 0, at every order.",
+)
+
+negative = elementwise(
+    "negative",
+    "neg",
+    summary="-x.",
+    ufunc="negative",
+    kinds="numeric",
+    vjp=lambda g, y, x: -g,
+    linear_in=frozenset({0}),
+)
+
+positive = elementwise(
+    "positive",
+    summary="+x: the same values.",
+    forward=lambda m, x: +x,
+    kinds="numeric",
+    vjp=lambda g, y, x: g,
+    linear_in=frozenset({0}),
+    flops=0,
+)
+
+reciprocal = elementwise(
+    "reciprocal",
+    summary="1 / x.",
+    forward=lambda m, x: 1 / x,
+    vjp=lambda g, y, x: -g * (y * y),
+    flops=1,
+    domain=POLE,
+)
+
+square = elementwise(
+    "square",
+    summary="x squared.",
+    ufunc="square",
+    kinds="numeric",
+    vjp=lambda g, y, x: g * (2 * x),
+)
+
+
+def _pow(m: Any, x1: Any, x2: Any) -> Any:
+    if dtypes.is_integer(x1.dtype.name) and dtypes.kind(x1.dtype.name) == 1 and bool(m.any(x2 < 0)):
+        raise DtypeMismatch(
+            "an integer to a negative power is no integer",
+            hint="convert the base to a floating dtype first: astype(x, 'float64')",
+        )
+    return m.pow(x1, x2)
+
+
+def _pow_by_base(g: Any, y: Any, x1: Any, x2: Any) -> Any:
+    """x2 x1^(x2-1); exactly 0 where x2 is 0, at x1 = 0 too."""
+    p = known(x2)
+    if p is None:
+        origin = F.logical_and(x1.equals(0), x2.equals(0))
+        return g * (x2 * x1 ** F.where(origin, 0, x2 - 1))
+    if p == 0:
+        return F.zeros_like(g)
+    if p == 1:
+        return g
+    return g * (2 * x1) if p == 2 else g * (p * x1 ** (p - 1))
+
+
+pow = elementwise(
+    "pow",
+    "power",
+    summary="x1 to the power x2.",
+    forward=_pow,
+    ufunc="pow",
+    scalar=lambda m, x1, x2: m.pow(x1, x2),
+    kinds="numeric",
+    vjp=(_pow_by_base, lambda g, y, x1, x2: g * F.xlogy(y, x1)),
+    flops=20,
+    domain=(POSITIVE, Domain()),
+    conventions="x^0 has derivative 0 with respect to x, at 0 too; 0^p with p > 0 has derivative 0 with respect to p.",
+)
+
+remainder = elementwise(
+    "remainder",
+    "mod",
+    "floormod",
+    summary="x1 - floor(x1 / x2) * x2: the sign of x2, as Python's %.",
+    ufunc="remainder",
+    kinds="real",
+    vjp=(lambda g, y, x1, x2: g, lambda g, y, x1, x2: -g * F.floor(x1 / x2)),
+    flops=4,
+    domain=(Domain(0.2, 0.9), Domain(1.1, 2.0)),
+    conventions="At the jumps the derivative from the right is used.",
+)
+
+floor_divide = elementwise(
+    "floor_divide",
+    "floordiv",
+    summary="The floor of x1 / x2.",
+    ufunc="floor_divide",
+    kinds="real",
+    vjp=(
+        nondifferentiable("floor is piecewise constant"),
+        nondifferentiable("floor is piecewise constant"),
+    ),
+    flops=4,
+    domain=(Domain(0.2, 0.9), Domain(1.1, 2.0)),
+)
+
+abs = elementwise(
+    "abs",
+    "absolute",
+    "fabs",
+    summary="The absolute value.",
+    ufunc="abs",
+    output="real",
+    kinds="numeric",
+    vjp=lambda g, y, x: g * F.sign(x),
+    domain=POLE,
+    conventions="abs'(0) = 0.",
+    kink=lambda xp, x: x == 0,
+)
+
+sign = elementwise(
+    "sign",
+    summary="-1, 0 or 1.",
+    ufunc="sign",
+    kinds="numeric",
+    vjp=nondifferentiable("sign is piecewise constant"),
+    domain=POLE,
+)
+
+_EXTREMA = "Where x1 = x2 each gets half of the gradient."
+
+
+def _select(g: Any, wins: Any, ties: Any) -> Any:
+    return F.where(wins, g, F.where(ties, 0.5 * g, 0))
+
+
+maximum = elementwise(
+    "maximum",
+    summary="The larger of x1 and x2; NaN if either is.",
+    ufunc="maximum",
+    kinds="real",
+    vjp=(
+        lambda g, y, x1, x2: _select(g, x1 > x2, x1.equals(x2)),
+        lambda g, y, x1, x2: _select(g, x2 > x1, x1.equals(x2)),
+    ),
+    conventions=_EXTREMA,
+    kink=lambda xp, x1, x2: x1 == x2,
+    zero_reason="unselected",
+)
+
+minimum = elementwise(
+    "minimum",
+    summary="The smaller of x1 and x2; NaN if either is.",
+    ufunc="minimum",
+    kinds="real",
+    vjp=(
+        lambda g, y, x1, x2: _select(g, x1 < x2, x1.equals(x2)),
+        lambda g, y, x1, x2: _select(g, x2 < x1, x1.equals(x2)),
+    ),
+    conventions=_EXTREMA,
+    kink=lambda xp, x1, x2: x1 == x2,
+    zero_reason="unselected",
+)
+
+_CONDITION = Cut("nondifferentiable", "nondifferentiable", "a condition only selects")
+
+where = elementwise(
+    "where",
+    "select",
+    summary="x1 where the condition holds, else x2.",
+    forward=lambda m, condition, x1, x2: m.where(condition, x1, x2),
+    kinds=("boolean", "any", "any"),
+    promote=(False, True, True),
+    vjp=(
+        _CONDITION,
+        lambda g, y, condition, x1, x2: F.where(condition, g, 0),
+        lambda g, y, condition, x1, x2: F.where(condition, 0, g),
+    ),
+    linear_in=frozenset({1, 2}),
+    conventions="The gradient is selected, not multiplied: a NaN of the other branch's value stays out, "
+    "but a derivative that is infinite in the other branch still meets its zero there and makes NaN.",
+    zero_reason="unselected",
+)
+
+
+def clipped(g: Any, x: Any, low: float | None, high: float | None) -> Any:
+    """`g` where x lies within the bounds, the bounds included, else 0."""
+    if low is not None:
+        g = F.where(x >= low, g, 0)
+    return g if high is None else F.where(x <= high, g, 0)
+
+
+def _clip(m: Any, x: Any, *, min: float | None, max: float | None) -> Any:
+    if min is not None:
+        x = m.maximum(x, m.asarray(min, dtype=x.dtype))
+    return x if max is None else m.minimum(x, m.asarray(max, dtype=x.dtype))
+
+
+def is_known(x: Any, value: float) -> bool:
+    """Whether `x` is the constant scalar `value`."""
+    number = known(x)
+    return number is not None and bool(np.equal(number, value))

@@ -1,0 +1,87 @@
+"""Products of matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine.dtypes import TensorType
+from engine.errors import ShapeMismatch
+from engine.families import LINALG, broadcast, define, moved
+from engine.op import Cost, F, Sample
+
+
+def _infer_matmul(types: Sequence[TensorType], **_: Any) -> tuple[TensorType, ...]:
+    a, b = types[0].shape, types[1].shape
+    if not a or not b:
+        raise ShapeMismatch(
+            f"a product of shapes {a} and {b}: a scalar has no axis to sum over",
+            hint="use multiply for scalars",
+        )
+    inner = (a[-1], b[-2] if len(b) > 1 else b[-1])
+    if inner[0] != inner[1]:
+        raise ShapeMismatch(
+            f"inner dimensions differ, {a} and {b}",
+            hint=f"the last axis of x1 ({inner[0]}) has to equal the first of x2's last two ({inner[1]}); transpose one?",
+        )
+    batch = broadcast(a[:-2], b[:-2])
+    return (TensorType((*batch, *a[-2:-1], *(b[-1:] if len(b) > 1 else ())), types[0].dtype),)
+
+
+def _matmul_cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: Any) -> Cost:
+    return Cost(2 * outputs[0].size * types[0].shape[-1], moved(types, outputs))
+
+
+def transposed(x: Any) -> Any:
+    """The last two axes swapped."""
+    axes = list(range(x.ndim))
+    axes[-2:] = axes[-1], axes[-2]
+    return F.permute_dims(x, axes=axes)
+
+
+def _as_matrices(g: Any, x1: Any, x2: Any) -> tuple[Any, Any, Any]:
+    """Vectors as matrices of one row (x1) or one column (x2), as the product sees them."""
+    if x2.ndim == 1:
+        g, x2 = F.expand_dims(g, axis=-1), F.expand_dims(x2, axis=-1)
+    if x1.ndim == 1:
+        g, x1 = F.expand_dims(g, axis=-2), F.expand_dims(x1, axis=-2)
+    return g, x1, x2
+
+
+def _by_left(g: Any, y: Any, x1: Any, x2: Any) -> Any:
+    G, _, B = _as_matrices(g, x1, x2)
+    answer = F.matmul(G, transposed(B))
+    return F.sum_to(answer, shape=(1, x1.shape[0])).reshape(x1.shape) if x1.ndim == 1 else answer
+
+
+def _by_right(g: Any, y: Any, x1: Any, x2: Any) -> Any:
+    G, A, _ = _as_matrices(g, x1, x2)
+    if x2.ndim <= 2 and A.ndim > 2:  # one product over all the batches instead of one each, then a sum
+        rows = A.size // A.shape[-1] if A.shape[-1] else 0
+        A, G = A.reshape((rows, A.shape[-1])), G.reshape((rows, G.shape[-1]))
+    answer = F.matmul(transposed(A), G)
+    return F.sum_to(answer, shape=(x2.shape[0], 1)).reshape(x2.shape) if x2.ndim == 1 else answer
+
+
+matmul = define(
+    "matmul",
+    family=LINALG,
+    summary="The matrix product over the last two axes, broadcasting the others; vectors as in NumPy.",
+    forward=lambda xp, x1, x2: xp.matmul(x1, x2),
+    infer=_infer_matmul,
+    vjp=(_by_left, _by_right),
+    kinds="numeric",
+    cost=_matmul_cost,
+    ufunc="matmul",
+    zero_reason="zero_operand",
+    samples=(
+        Sample(((2, 3), (3, 4))),
+        Sample(((3,), (3,))),
+        Sample(((3,), (3, 2))),
+        Sample(((2, 3), (3,))),
+        Sample(((2, 2, 3), (3, 2))),
+        Sample(((3,), (2, 3, 4))),
+        Sample(((2, 1, 2, 3), (4, 3, 2))),
+        Sample(((2, 4, 3), (3,))),
+    ),
+)

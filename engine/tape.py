@@ -1,0 +1,243 @@
+"""The tape: a Wengert list, flat and append-only, over numbered slots of known shape and dtype.
+
+`apply` is the one way an instruction comes into being. It makes promotion explicit (an `astype` on
+each input that is not yet in the common dtype), so kernels and rules meet one dtype, and it infers the
+outputs' types, so that shape, dtype and cost are known before a number is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine import dtypes
+from engine.attributes import parse_attributes
+from engine.dtypes import TensorType
+from engine.errors import DtypeMismatch, InternalError, Origin, WrongArity
+from engine.op import TABLE, Input, Op
+from engine.variable import Variable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NOWHERE = Origin()
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One step: `outputs = op(inputs, **attributes)`, all of them slots; `origin` is the user's node."""
+
+    op: Op
+    inputs: tuple[int, ...]
+    attributes: Mapping[str, Any]
+    outputs: tuple[int, ...]
+    origin: Origin
+
+
+@dataclass(slots=True)
+class Tape:
+    """The list itself. Slots are inputs, constants, or outputs of instructions; each is written once."""
+
+    types: list[TensorType] = field(default_factory=list)
+    inputs: dict[str, int] = field(default_factory=dict)
+    constants: dict[int, np.ndarray[Any, Any]] = field(default_factory=dict)
+    instructions: list[Instruction] = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)
+    origin: Origin = NOWHERE
+    _scalars: dict[tuple[str, str, bool], int] = field(default_factory=dict)
+
+    def input(self, name: str, type: TensorType) -> Variable:
+        """Declare an input."""
+        if name in self.inputs:
+            raise InternalError(f"the tape has two inputs '{name}'")
+        slot = self._slot(type)
+        self.inputs[name] = slot
+        return Variable(self, slot)
+
+    def constant(self, value: Any, dtype: str | None = None, *, weak: bool = False) -> Variable:
+        """A constant array. Scalars of the same value and dtype share one slot."""
+        array = np.asarray(value, dtype=dtype)
+        type = TensorType(array.shape, array.dtype.name, weak)
+        if array.ndim:
+            slot = self._slot(type)
+            self.constants[slot] = array
+            return Variable(self, slot)
+        key = (repr(array.item()), type.dtype, weak)
+        known = self._scalars.get(key)
+        if known is None:
+            known = self._scalars[key] = self._slot(type)
+            self.constants[known] = array
+        return Variable(self, known)
+
+    def weak(self, number: bool | int | float | complex) -> Variable:
+        """A bare scalar: it takes the dtype of what it meets."""
+        if isinstance(number, bool):
+            return self.constant(number, "bool", weak=True)
+        if isinstance(number, int):
+            if not -(2**63) <= number < 2**64:
+                number = float(number)
+            else:
+                return self.constant(number, "int64" if number < 2**63 else "uint64", weak=True)
+        return self.constant(number, "complex128" if isinstance(number, complex) else "float64", weak=True)
+
+    def variable(self, slot: int) -> Variable:
+        """The variable that stands for a slot."""
+        return Variable(self, slot)
+
+    @contextmanager
+    def at(self, origin: Origin) -> Iterator[None]:
+        """Everything recorded inside belongs to the user's node `origin`."""
+        before, self.origin = self.origin, origin
+        try:
+            yield
+        finally:
+            self.origin = before
+
+    def apply(self, op: Op, values: Sequence[Any], attributes: Mapping[str, Any]) -> Any:
+        """Record `op(*values, **attributes)` and return its output, or a tuple of outputs.
+
+        Raises WrongArity, InvalidAttribute, DtypeMismatch and whatever the op's shape rule refuses.
+        """
+        check_arity(op, len(values))
+        variables = [self._operand(value) for value in values]
+        settings: Mapping[str, Any] = parse_attributes(attributes, op.attributes)
+        variables = self._promote(op, variables)
+        types = [variable.type for variable in variables]
+        if op.normalize is not None:
+            settings = {**settings, **op.normalize(variables, **settings)}
+        if op.formula is not None:
+            return op.formula(*variables, **settings)
+        if op.infer is None:
+            raise InternalError(f"{op.name} has neither a shape rule nor a formula", op=op.name)
+        slots = tuple(self._slot(type) for type in op.infer(types, **settings))
+        self.instructions.append(
+            Instruction(op, tuple(v.slot for v in variables), settings, slots, self.origin)
+        )
+        if op.outputs is not None and len(op.outputs) == 1:
+            return Variable(self, slots[0])
+        return tuple(Variable(self, slot) for slot in slots)
+
+    def inline(self, sub: Tape, arguments: Sequence[Variable]) -> list[Variable]:
+        """Play another tape onto this one, its inputs bound in order; origins are nested in the caller's."""
+        slots: dict[int, int] = {}
+        for slot, argument in zip(sub.inputs.values(), arguments, strict=True):
+            slots[slot] = self._bound(argument, sub.types[slot]).slot
+        for slot, value in sub.constants.items():
+            slots[slot] = self.constant(value, weak=sub.types[slot].weak).slot
+        outer = self.origin
+        for step in sub.instructions:
+            fresh = tuple(self._slot(sub.types[slot]) for slot in step.outputs)
+            slots.update(zip(step.outputs, fresh, strict=True))
+            inputs = tuple(slots[slot] for slot in step.inputs)
+            self.instructions.append(
+                Instruction(step.op, inputs, step.attributes, fresh, _nested(outer, step.origin))
+            )
+        return [Variable(self, slots[slot]) for slot in sub.outputs]
+
+    def _bound(self, argument: Variable, type: TensorType) -> Variable:
+        if (argument.shape, argument.dtype) != (type.shape, type.dtype):
+            raise InternalError(f"a sub-tape made for {type} was given {argument.type}")
+        return argument
+
+    def _slot(self, type: TensorType) -> int:
+        self.types.append(type)
+        return len(self.types) - 1
+
+    def _operand(self, value: Any) -> Variable:
+        if isinstance(value, Variable):
+            if value.tape is not self:
+                raise InternalError("a variable of another tape was recorded")
+            return value
+        if isinstance(value, bool | int | float | complex):
+            return self.weak(value)
+        return self.constant(value)
+
+    def _promote(self, op: Op, variables: list[Variable]) -> list[Variable]:
+        """Bring the promoting inputs to their common dtype; check every input's kind."""
+        shared = [v.type for i, v in enumerate(variables) if op.input(i).promote]
+        common, weak = dtypes.result_type(shared) if shared else ("", False)
+        answer = []
+        for position, variable in enumerate(variables):
+            parameter = op.input(position)
+            dtype = common if parameter.promote else variable.dtype
+            if parameter.kind == "floating":
+                dtype = dtypes.as_floating(dtype)
+            _check_kind(op, parameter, dtype)
+            keeps_weak = variable.type.weak and (weak or not parameter.promote)
+            answer.append(self._cast(variable, dtype, keeps_weak))
+        return answer
+
+    def _cast(self, variable: Variable, dtype: str, weak: bool) -> Variable:
+        if variable.dtype == dtype and variable.type.weak == weak:
+            return variable
+        known = self.constants.get(variable.slot)
+        if known is not None and (known.ndim == 0 or variable.dtype == dtype):
+            return self.constant(cast_scalar(known, dtype), weak=weak)
+        if variable.dtype == dtype:
+            return variable
+        cast: Variable = self.apply(TABLE["astype"], [variable], {"dtype": dtype})
+        return cast
+
+
+def _nested(outer: Origin, inner: Origin) -> Origin:
+    """The origin of an expanded function's node: named within the node that called it."""
+    if outer.node is None:
+        return inner
+    return Origin(
+        f"{outer.node}/{inner.node}" if inner.node else outer.node, inner.op, inner.path, inner.source
+    )
+
+
+def cast_scalar(value: np.ndarray[Any, Any], dtype: str) -> np.ndarray[Any, Any]:
+    """A constant in another dtype; raises DtypeMismatch where an integer does not fit."""
+    if value.dtype.name == dtype:
+        return value
+    if dtypes.is_integer(dtype) and dtypes.is_integer(value.dtype.name):
+        limits = np.iinfo(dtype)
+        if value.size and not (limits.min <= value.min() and value.max() <= limits.max):
+            raise DtypeMismatch(
+                f"{value.item() if value.ndim == 0 else 'a constant'} does not fit into {dtype}",
+                hint=f"{dtype} holds {limits.min} to {limits.max}; cast the tensor to a wider dtype first",
+            )
+    with np.errstate(all="ignore"):
+        return value.astype(dtype)
+
+
+def check_arity(op: Op, count: int) -> None:
+    """Raise WrongArity unless `op` takes `count` arrays."""
+    fixed = len(op.inputs)
+    if op.variadic:
+        minimum = fixed - 1 + op.inputs[-1].minimum
+        if count < minimum:
+            raise WrongArity(
+                f"expected at least {_inputs(minimum)}, got {count}", op=op.name, hint=op.signature
+            )
+    elif count != fixed:
+        raise WrongArity(f"expected {_inputs(fixed)}, got {count}", op=op.name, hint=op.signature)
+
+
+def _inputs(count: int) -> str:
+    return "1 input" if count == 1 else f"{count} inputs"
+
+
+def _check_kind(op: Op, parameter: Input, dtype: str) -> None:
+    expected = {
+        "numeric": (dtype != dtypes.BOOL, "a number's dtype"),
+        "floating": (dtypes.is_inexact(dtype), "a floating dtype"),
+        "real": (dtype != dtypes.BOOL and not dtypes.is_complex(dtype), "a real number's dtype"),
+        "integer": (dtypes.is_integer(dtype), "an integer dtype"),
+        "index": (dtypes.is_integer(dtype) or dtype == dtypes.BOOL, "an integer or bool dtype"),
+        "boolean": (dtype == dtypes.BOOL, "bool"),
+        "any": (True, ""),
+    }[parameter.kind]
+    if not expected[0]:
+        cure = (
+            "compare first, as in x != 0" if parameter.kind == "boolean" else "convert it with astype first"
+        )
+        raise DtypeMismatch(
+            f"expected {expected[1]} for '{parameter.name}', got {dtype}", op=op.name, hint=cure
+        )

@@ -1,0 +1,193 @@
+"""Runs plans with NumPy.
+
+A plan is bound once: every step becomes a closure over slot numbers, with its kernel, attributes and
+output buffer already looked up, so a run is a loop over calls. Memory belongs to a context; a
+bound plan keeps a few contexts for reuse, and one context serves one run at a time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from operator import length_hint
+from typing import Any
+
+import numpy as np
+
+from engine import arrays
+from engine.errors import IndexOutOfRange, InternalError, OverLimit, UserError
+from engine.passes import lower
+from engine.plan import Plan, Step, make_plan, takes_out
+from engine.tape import Tape
+
+Values = list[Any]
+KEPT_BYTES = 64 << 20  # a larger context is given back to the system after its run
+KEPT_CONTEXTS = 4
+
+
+class BoundPlan:
+    """A plan ready to run; `run` may be called from several threads at once."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        tape = plan.tape
+        self._inputs = dict(tape.inputs)
+        self._steps = [_bind(step, tape) for step in plan.steps]
+        self._contexts: deque[Values] = deque(maxlen=KEPT_CONTEXTS)
+        self._keeps = sum(plan.buffers) <= KEPT_BYTES
+        buffered = {step.instruction.outputs[0] for step in plan.steps if step.buffer is not None}
+        everything = (slot for step in plan.steps for slot in step.instruction.outputs)
+        self._transient = [slot for slot in everything if slot not in buffered]
+        self._transient += tape.inputs.values()
+
+    def run(self, inputs: Mapping[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
+        """The outputs, in the tape's order, for arrays in the dtypes and shapes of the signature.
+
+        Raises IndexOutOfRange, OverLimit (no memory), or what a kernel refuses, each at the user's node.
+        """
+        try:
+            values = self._contexts.pop()
+        except IndexError:
+            values = self._context()
+        for name, slot in self._inputs.items():
+            values[slot] = inputs[name]
+        steps = iter(self._steps)
+        try:
+            with np.errstate(all="ignore"):
+                for step in steps:
+                    step(values)
+        except Exception as error:
+            self._fail(error, len(self._steps) - length_hint(steps) - 1)
+        copied = self.plan.copied
+        answers = [_answer(values[slot], slot in copied) for slot in self.plan.tape.outputs]
+        if self._keeps:
+            for slot in self._transient:
+                values[slot] = None
+            self._contexts.append(values)
+        return answers
+
+    def _context(self) -> Values:
+        """Slots with the constants and the arena's views in place."""
+        plan, tape = self.plan, self.plan.tape
+        values: Values = [None] * len(tape.types)
+        for slot, constant in tape.constants.items():
+            values[slot] = constant
+        try:
+            arena = [np.empty(size, np.uint8) for size in plan.buffers]
+        except MemoryError:
+            raise _no_memory(plan) from None
+        for step in plan.steps:
+            if step.buffer is not None:
+                slot = step.instruction.outputs[0]
+                type = tape.types[slot]
+                values[slot] = arena[step.buffer][: type.nbytes].view(type.dtype).reshape(type.shape)
+        return values
+
+    def _fail(self, error: Exception, position: int) -> None:
+        origin = self.plan.steps[position].instruction.origin
+        if isinstance(error, UserError):
+            raise error.at(origin) from None
+        if isinstance(error, IndexError):
+            raise IndexOutOfRange(str(error), hint="an index runs from -size to size - 1").at(
+                origin
+            ) from error
+        if isinstance(error, MemoryError):
+            raise _no_memory(self.plan).at(origin) from None
+        op = self.plan.steps[position].instruction.op.name
+        raise InternalError(f"the kernel of {op} failed: {error}").at(origin) from error
+
+
+def _no_memory(plan: Plan) -> OverLimit:
+    return OverLimit(
+        f"the machine has not the {plan.estimate.peak_bytes:,} bytes that this needs",
+        estimate=plan.estimate.as_dict(),
+        hint="use smaller tensors, float32, or fewer outputs at once",
+    )
+
+
+def _answer(value: Any, copied: bool) -> np.ndarray[Any, Any]:
+    """An array of the caller's own: contiguous, writable, sharing nothing."""
+    array = np.asarray(value)
+    if copied or not array.flags.c_contiguous or not array.flags.writeable or array.base is not None:
+        return np.array(array, order="C", copy=True)
+    return array
+
+
+def _bind(step: Step, tape: Tape) -> Callable[[Values], None]:
+    """One step as a closure over slots."""
+    instruction = step.instruction
+    xp = arrays.numpy()
+    kernel = instruction.op.forward
+    if kernel is None:
+        raise InternalError(f"{instruction.op.name} has no kernel")
+    inputs, outputs = instruction.inputs, instruction.outputs
+    ufunc = getattr(xp, instruction.op.ufunc or "", None)
+    if step.buffer is not None and isinstance(ufunc, np.ufunc):
+        return _into_buffer(ufunc, inputs, outputs[0])
+    if step.buffer is not None:
+        return _copied(kernel, xp, inputs, outputs[0], dict(instruction.attributes))
+    dying = tuple(slot for slot in step.dying if tape.types[slot].nbytes > 4096)
+    single = instruction.op.outputs is not None and len(instruction.op.outputs) == 1
+    writes = instruction.op.in_place and not step.owned
+    return _allocating(kernel, xp, inputs, outputs, dict(instruction.attributes), dying, single, writes)
+
+
+def _into_buffer(ufunc: np.ufunc, inputs: Sequence[int], out: int) -> Callable[[Values], None]:
+    if len(inputs) == 1:
+        (a,) = inputs
+
+        def unary(values: Values) -> None:
+            ufunc(values[a], values[out])
+
+        return unary
+    a, b = inputs
+
+    def binary(values: Values) -> None:
+        ufunc(values[a], values[b], values[out])
+
+    return binary
+
+
+def _copied(
+    kernel: Callable[..., Any], xp: Any, inputs: Sequence[int], out: int, attributes: dict[str, Any]
+) -> Callable[[Values], None]:
+    def copy(values: Values) -> None:
+        values[out][...] = kernel(xp, *[values[slot] for slot in inputs], **attributes)
+
+    return copy
+
+
+def _allocating(
+    kernel: Callable[..., Any],
+    xp: Any,
+    inputs: Sequence[int],
+    outputs: Sequence[int],
+    attributes: dict[str, Any],
+    dying: Sequence[int],
+    single: bool,
+    copies_first: bool,
+) -> Callable[[Values], None]:
+    out = outputs[0] if outputs else -1
+
+    def allocate(values: Values) -> None:
+        operands = [values[slot] for slot in inputs]
+        if copies_first:
+            operands[0] = np.array(operands[0], copy=True)
+        answer = kernel(xp, *operands, **attributes)
+        if single:
+            values[out] = answer
+        else:
+            for slot, part in zip(outputs, answer, strict=True):
+                values[slot] = part
+        for slot in dying:
+            values[slot] = None
+
+    return allocate
+
+
+def run_tape(tape: Tape, inputs: Mapping[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
+    """Plan and run a tape once: what tests and constant checks need."""
+    return BoundPlan(make_plan(lower(tape))).run(inputs)
+
+
+__all__ = ["BoundPlan", "run_tape", "takes_out"]

@@ -1,0 +1,31 @@
+"""Rewrites of a tape before it is planned, in the order in which they run.
+
+`expand`     functions with their own gradient become their forward part (always; the plan needs it)
+`fold`       what depends on constants alone is computed once, sizes and shapes included
+`simplify`   multiplications by one disappear
+`cse`        the same computation is done once
+`dead`       what no output needs is dropped
+
+Each takes a tape and answers a new one with the same slots' meaning; the names of inputs, the origins
+of instructions and the bits of every output stay as they were.
+"""
+
+from engine.passes.cse import cse
+from engine.passes.dead import dead
+from engine.passes.expand import expand
+from engine.passes.fold import fold
+from engine.passes.simplify import simplify
+from engine.tape import Tape
+
+
+def optimize(tape: Tape) -> Tape:
+    """All passes."""
+    return dead(cse(simplify(fold(dead(expand(tape))))))
+
+
+def lower(tape: Tape) -> Tape:
+    """Only what a plan needs."""
+    return dead(expand(tape))
+
+
+__all__ = ["cse", "dead", "expand", "fold", "lower", "optimize", "simplify"]

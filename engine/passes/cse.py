@@ -1,0 +1,24 @@
+"""Common subexpressions: the same op on the same slots with the same attributes is done once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.passes.rewrite import Rewrite
+from engine.tape import Tape
+
+
+def cse(tape: Tape) -> Tape:
+    """The tape with each repeated instruction replaced by its first occurrence."""
+    rewrite = Rewrite(tape)
+    seen: dict[Any, tuple[int, ...]] = {}
+    for step in tape.instructions:
+        inputs = rewrite.resolved(step.inputs)
+        key = (step.op.name, inputs, repr(step.attributes) if step.attributes else "")
+        known = seen.get(key)
+        if known is None:
+            seen[key] = step.outputs
+            rewrite.keep(step, inputs)
+        else:
+            rewrite.stands_for.update(zip(step.outputs, known, strict=True))
+    return rewrite.finish()

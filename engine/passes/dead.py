@@ -1,0 +1,23 @@
+"""Drop what no output needs."""
+
+from __future__ import annotations
+
+from engine.tape import Tape
+
+
+def dead(tape: Tape) -> Tape:
+    """The tape without instructions and constants that no output depends on; inputs stay declared."""
+    live = set(tape.outputs)
+    kept = []
+    for step in reversed(tape.instructions):
+        if any(slot in live for slot in step.outputs):
+            live.update(step.inputs)
+            kept.append(step)
+    kept.reverse()
+    return Tape(
+        types=tape.types,
+        inputs=tape.inputs,
+        constants={slot: value for slot, value in tape.constants.items() if slot in live},
+        instructions=kept,
+        outputs=list(tape.outputs),
+    )

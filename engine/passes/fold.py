@@ -1,0 +1,58 @@
+"""Compute once what depends on constants alone; sizes and shapes are constants from here on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine import arrays
+from engine.errors import UserError
+from engine.op import Cut
+from engine.passes.rewrite import Rewrite
+from engine.tape import Instruction, Tape
+
+LARGEST = 4096  # bytes: folding must not make a small program carry large constants
+
+
+def fold(tape: Tape) -> Tape:
+    """The tape with small constant results in place of the instructions that computed them."""
+    rewrite = Rewrite(tape)
+    constants = rewrite.target.constants
+    for step in tape.instructions:
+        inputs = rewrite.resolved(step.inputs)
+        values = _compute(tape, step, inputs, constants)
+        if values is None:
+            rewrite.keep(step, inputs)
+        else:
+            constants.update(zip(step.outputs, values, strict=True))
+    return rewrite.finish()
+
+
+def _compute(
+    tape: Tape, step: Instruction, inputs: tuple[int, ...], constants: dict[int, Any]
+) -> list[np.ndarray[Any, Any]] | None:
+    """The outputs of `step` where they are known and small, else None."""
+    if step.op.forward is None or sum(tape.types[slot].nbytes for slot in step.outputs) > LARGEST:
+        return None
+    operands = []
+    for position, slot in enumerate(inputs):
+        known = constants.get(slot)
+        if known is None and _shape_only(step, position):
+            type = tape.types[slot]
+            known = np.broadcast_to(np.zeros((), type.dtype), type.shape)
+        if known is None:
+            return None
+        operands.append(known.copy() if step.op.in_place and position == 0 else known)
+    try:
+        with np.errstate(all="ignore"):
+            answer = step.op.forward(arrays.numpy(), *operands, **step.attributes)
+    except (UserError, IndexError, ValueError):
+        return None  # it is refused when it runs, with its place
+    outputs = answer if isinstance(answer, tuple | list) else (answer,)
+    return [np.array(value) for value in outputs]
+
+
+def _shape_only(step: Instruction, position: int) -> bool:
+    rule = step.op.input(position).vjp
+    return isinstance(rule, Cut) and rule.reason == "shape_only"

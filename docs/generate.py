@@ -1,4 +1,4 @@
-"""Write docs/ops.md and docs/settings.md from the records they describe: python docs/generate.py [--check].
+"""Write ops.md, settings.md and errors.md from the records they describe: python docs/generate.py [--check].
 
 With --check nothing is written; the exit status is 1 where a page lags behind.
 """
@@ -6,7 +6,7 @@ With --check nothing is written; the exit status is 1 where a page lags behind.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 import engine.ops  # noqa: F401 - fills the table
 from engine.op import TABLE
+from service.problems import KINDS, Kind
 from service.settings import Settings
 
 FOLDER = Path(__file__).parent
@@ -38,6 +39,19 @@ Each setting is a variable in the environment and a flag of `gradwire-server ser
 
 | variable | default | |
 | --- | --- | --- |
+"""
+
+
+ERRORS_HEAD = """\
+# Errors
+
+<!-- Generated from service/problems.py by docs/generate.py; `make generate` writes it anew. -->
+
+Errors are RFC 9457 problems, `application/problem+json`; [the wire format](wire.md#errors) shows one. A code
+never changes its meaning; `detail` and `hint` are for people and may be worded anew.
+
+| code | status | means | cure |
+| --- | --- | --- | --- |
 """
 
 
@@ -105,10 +119,18 @@ def default(field: FieldInfo) -> str:
     return f"`{field.default}`"
 
 
+def errors_page(kinds: Mapping[str, Kind]) -> str:
+    """One row a code, by status."""
+    ordered = sorted(kinds.items(), key=lambda item: (item[1].status, item[0]))
+    rows = [row(f"`{code}`", str(kind.status), kind.title, kind.cure) for code, kind in ordered]
+    return ERRORS_HEAD + "\n".join(rows) + "\n"
+
+
 def main(arguments: list[str]) -> int:
     """Write the pages, or with --check compare them."""
     pages = {
         "ops.md": ops_page(op.describe(full=True) for op in TABLE.public()),
+        "errors.md": errors_page(KINDS),
         "settings.md": settings_page(Settings.model_fields),
     }
     lagging = [name for name, text in pages.items() if _read(FOLDER / name) != text]

@@ -17,9 +17,7 @@ LONGEST = 400
 ONE_NOUN: dict[str, str] = {}
 
 # Hosts of package registries and private paths have no business in a repository that strangers clone.
-FORBIDDEN = re.compile(
-    r"/work/|/opt/py" r"pi|(?i:index-url|proxy\.gol" r"ang|pypi\.org/sim" r"ple|registry\.npm" r"js)"
-)
+FORBIDDEN = re.compile(r"/wor[k]/|/opt/pyp[i]|index-ur[l]|registry\.npmj[s]|pypi\.org/simpl[e]")
 
 
 @cache

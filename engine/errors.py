@@ -36,6 +36,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any, ClassVar, Self
 
 
@@ -260,7 +261,7 @@ class InternalError(EngineError):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     """A hint with the nearest known names, or None where nothing is near."""
-    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
+    near = difflib.get_close_matches(name[:128], islice(known, 5000), n=3, cutoff=0.6)
     if not near:
         return None
     quoted = [f"'{candidate}'" for candidate in near]

@@ -1,0 +1,179 @@
+"""Functions and the nodes that name them: do they exist, fit, end, and stay within bounds?
+
+`RULES` says for each op that takes functions how their inputs and outputs bind; an op that is not in
+it binds nothing here and is checked when it is recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Final
+
+from engine.errors import Cycle, OverLimit, UnknownName, WrongArity, did_you_mean
+from engine.graph import MAX_NODES, Graph, Node, abridged, split_reference
+from engine.op import Op
+from engine.ordering import Loop, topological
+
+MAX_DEPTH: Final = 32  # functions that call functions; recording them takes Python's stack
+
+Functions = Mapping[str, Graph]
+
+
+def link(graph: Graph, path: str) -> None:
+    """Check every function that a node names, and every `n:k`; raises with the place of the node.
+
+    UnknownName for a function or an output that does not exist, WrongArity for one that does not fit,
+    Cycle for recursion, OverLimit for functions too deep or too large once expanded.
+    """
+    bodies = [graph, *graph.functions.values()]
+    for body in bodies:
+        for node in body.nodes:
+            if function_attributes(node.op):
+                _check_functions(node, graph.functions)
+    _check_depth_and_size(graph, path)
+    for body in bodies:
+        for node in body.nodes:
+            for reference in node.inputs:
+                if isinstance(reference, str) and ":" in reference:
+                    _check_output(reference, body, graph.functions, node)
+        for reference in body.outputs:
+            if ":" in reference:
+                _check_output(reference, body, graph.functions, None, f"{path}.outputs")
+
+
+@cache
+def function_attributes(op: Op) -> tuple[str, ...]:
+    """The op's attributes that name functions."""
+    return tuple(attribute.name for attribute in op.attributes if attribute.kind.name == "function")
+
+
+def called(node: Node) -> Iterator[tuple[str, str]]:
+    """The functions that a node names: (attribute, function)."""
+    for attribute in function_attributes(node.op):
+        name = node.attributes.get(attribute)
+        if name is not None:
+            yield attribute, name
+
+
+def count_outputs(node: Node, functions: Functions) -> int | None:
+    """How many outputs a node has; None where that takes shapes to know."""
+    if node.op.outputs is not None:
+        return len(node.op.outputs)
+    for attribute in ("function", "forward"):
+        if attribute in function_attributes(node.op):
+            return len(functions[node.attributes[attribute]].outputs)
+    return None
+
+
+def _check_functions(node: Node, functions: Functions) -> None:
+    for attribute, name in called(node):
+        if name not in functions:
+            raise UnknownName(
+                f"there is no function '{name}'",
+                path=None if node.path is None else f"{node.path}.attributes.{attribute}",
+                node=node.name,
+                op=node.op.name,
+                source=node.source,
+                hint=did_you_mean(name, functions)
+                or f"define it under 'functions'; there are: {_listed(functions)}",
+            )
+    rule = RULES.get(node.op.name)
+    if rule is not None:
+        try:
+            rule(node, functions)
+        except WrongArity as error:
+            raise error.at(node.origin) from None
+
+
+def _call(node: Node, functions: Functions) -> None:
+    _expect_inputs(node.attributes["function"], functions, len(node.inputs), "one for each input of the node")
+
+
+def _custom_gradient(node: Node, functions: Functions) -> None:
+    forward, backward = node.attributes["forward"], node.attributes["backward"]
+    n = len(node.inputs)
+    _expect_inputs(forward, functions, n, "one for each input of the node")
+    m = len(functions[forward].outputs)
+    _expect_inputs(backward, functions, n + 2 * m, f"x1..x{n}, y1..y{m}, dy1..dy{m}")
+    answers = len(functions[backward].outputs)
+    if answers != n:
+        raise WrongArity(
+            f"the function '{backward}' has {_counted(answers, 'output')}, expected {n}: dx1..dx{n}",
+            hint="a backward function answers one cotangent for each input of the node",
+        )
+
+
+RULES: Final[Mapping[str, Callable[[Node, Functions], None]]] = {
+    "call": _call,
+    "checkpoint": _call,
+    "custom_gradient": _custom_gradient,
+}
+
+
+def _expect_inputs(name: str, functions: Functions, expected: int, meaning: str) -> None:
+    came = len(functions[name].inputs)
+    if came != expected:
+        raise WrongArity(
+            f"the function '{name}' takes {_counted(came, 'input')}, expected {expected}: {meaning}",
+            hint="inputs of functions bind by position; values captured from outside are extra inputs",
+        )
+
+
+def _check_depth_and_size(graph: Graph, path: str) -> None:
+    uses = {
+        name: [target for node in body.nodes for _, target in called(node)]
+        for name, body in graph.functions.items()
+    }
+    try:
+        order = topological(uses)
+    except Loop as loop:
+        raise Cycle(
+            f"the functions {abridged(loop.names)} call themselves",
+            path=f"{path}.functions",
+            hint="functions are expanded, so recursion never ends; use scan or while_loop",
+        ) from None
+    depth: dict[str, int] = {}
+    size: dict[str, int] = {}
+    for name in order:
+        depth[name] = 1 + max((depth[target] for target in uses[name]), default=0)
+        size[name] = len(graph.functions[name].nodes) + sum(size[target] for target in uses[name])
+    deepest = max(order, key=depth.__getitem__, default=None)
+    if deepest is not None and depth[deepest] > MAX_DEPTH:
+        raise OverLimit(
+            f"the function '{deepest}' calls functions {depth[deepest]} deep; the limit is {MAX_DEPTH}",
+            path=f"{path}.functions",
+            hint="write the innermost functions out",
+        )
+    total = len(graph.nodes) + sum(size[target] for node in graph.nodes for _, target in called(node))
+    largest = max([total, *size.values()])
+    if largest > MAX_NODES:
+        raise OverLimit(
+            f"expected at most {MAX_NODES:,} nodes once the functions are expanded, got {largest:,}",
+            path=path,
+            hint="call fewer functions from functions, or use scan for repetition",
+        )
+
+
+def _check_output(
+    reference: str, body: Graph, functions: Functions, user: Node | None, path: str | None = None
+) -> None:
+    name, output = split_reference(reference)
+    node = body.names[name]
+    count = 1 if node is None else count_outputs(node, functions)  # inputs and constants have one
+    if count is None or output < count:
+        return
+    error = UnknownName(
+        f"'{reference}' is not there: '{name}' has {_counted(count, 'output')}",
+        path=path,
+        hint=f"outputs count from 0: write '{name}'" + (f" to '{name}:{count - 1}'" if count > 1 else ""),
+    )
+    raise error if user is None else error.at(user.origin)
+
+
+def _listed(functions: Functions) -> str:
+    return ", ".join(sorted(functions)[:20]) or "none"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")

@@ -15,7 +15,7 @@ from engine import dtypes
 from engine.attributes import AXES, BOOLEAN, Attribute
 from engine.dtypes import TensorType
 from engine.errors import IndexOutOfRange, ShapeMismatch
-from engine.op import TABLE, Cost, Cut, Family, Input, Op, Rule, Sample
+from engine.op import TABLE, Cost, Cut, Family, Input, Op, Rule, Sample, jointly
 
 # -- shapes ------------------------------------------------------------------------------------------
 
@@ -134,6 +134,13 @@ def _group() -> str:
         assert frame.f_back is not None
         frame = frame.f_back
     return str(frame.f_globals["__name__"]).removeprefix("engine.ops.").split(".")[0]
+
+
+def composite(name: str, *aliases: str, formula: Callable[..., Any], **fields: Any) -> Op:
+    """An op that is a formula over others: recording expands it, and its derivatives are theirs."""
+    fields.setdefault("kinds", "any")
+    fields.setdefault("vjp", jointly)
+    return define(name, *aliases, family=COMPOSITE, formula=formula, **fields)
 
 
 def _elementwise_samples(op: Op) -> Sequence[Sample]:

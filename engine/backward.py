@@ -121,8 +121,9 @@ class _Walk:
         for position in positions:
             rule = step.op.input(position).vjp
             if isinstance(rule, Cut):
+                name = step.op.input(position).name
                 raise DerivativeNotImplemented(
-                    f"the derivative with respect to '{step.op.input(position).name}' is not implemented: {rule.why}",
+                    f"the derivative with respect to '{name}' is not implemented: {rule.why}",
                     op=step.op.name,
                     hint="keep this input out of `wrt`, or cut the path with stop_gradient",
                 ).at(step.origin)

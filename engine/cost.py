@@ -35,6 +35,9 @@ class Estimate:
         return asdict(self)
 
 
+NOTHING = Estimate(0, 0, 0, 0, 0.0)
+
+
 def cost_of(tape: Tape, step: Instruction) -> Cost:
     """One instruction's cost, from its types alone."""
     types = [tape.types[slot] for slot in step.inputs]

@@ -23,7 +23,7 @@ from engine.errors import InternalError, UnknownOp, did_you_mean
 Forward = Callable[..., Any]
 Rule = Callable[..., Any]
 Infer = Callable[..., tuple[TensorType, ...]]
-InputKind = Literal["any", "numeric", "floating", "real", "integer", "index", "boolean"]
+InputKind = Literal["any", "numeric", "floating", "real_floating", "real", "integer", "index", "boolean"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,14 @@ class Cut:
     """An edge that carries no gradient, and why.
 
     `kind` is what the walk does: pass nothing (`nondifferentiable`, `stop`) or refuse
-    (`not_implemented`). `reason` goes on the wire in a diagnosis; `why` is for people.
+    (`not_implemented`). `reason` goes on the wire in a diagnosis; `why` is for people, and `cure` says
+    what to write instead.
     """
 
     kind: Literal["nondifferentiable", "stop", "not_implemented"]
     reason: str
     why: str
+    cure: str = ""
 
 
 def jointly(*_: Any, **__: Any) -> Any:
@@ -55,9 +57,9 @@ class Accumulate:
     add: Callable[[Any], Any]
 
 
-def nondifferentiable(why: str, *, reason: str = "nondifferentiable") -> Cut:
+def nondifferentiable(why: str, *, reason: str = "nondifferentiable", cure: str = "") -> Cut:
     """An edge whose derivative is zero wherever it exists, such as that of `round`."""
-    return Cut("nondifferentiable", reason, why)
+    return Cut("nondifferentiable", reason, why, cure)
 
 
 def stop(why: str) -> Cut:
@@ -74,8 +76,9 @@ def not_implemented(why: str) -> Cut:
 class Input:
     """One array parameter of an op.
 
-    `kind` says which dtypes it takes: `floating` computes integers in float64, `numeric` refuses
-    booleans, `real` refuses complex too, `index` and `integer` take integers (an index also bool).
+    `kind` says which dtypes it takes: `floating` computes integers in float64, `real_floating` too
+    and refuses complex, `numeric` refuses booleans, `real` complex and booleans, `index` and `integer`
+    take integers (an index also bool).
     Inputs with `promote` share one dtype. A variadic input comes last and takes one or more arrays;
     its rule gets the position first: `rule(i, g, y, *inputs, **attributes)`.
     """

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engine.cost import Estimate, cost_of, seconds
+from engine.cost import NOTHING, Estimate, cost_of, seconds
 from engine.dtypes import TensorType
 from engine.tape import Instruction, Tape
 
@@ -44,7 +44,7 @@ class Plan:
     foreign: set[int] = field(default_factory=set)
     writes: set[int] = field(default_factory=set)
     copied: set[int] = field(default_factory=set)
-    estimate: Estimate = Estimate(0, 0, 0, 0, 0.0)
+    estimate: Estimate = NOTHING
 
 
 def make_plan(tape: Tape) -> Plan:

@@ -1,0 +1,136 @@
+"""From a question to an answer: a graph, specialised to one signature, as a program that runs.
+
+The `Compiler` records a query, walks it, rewrites and plans it, and keeps the result, so that the same
+question with other numbers costs only the run. `Program.run` answers in the shape of the wire format with arrays as leaves.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine import dtypes
+from engine.cost import Estimate
+from engine.derivatives import COTANGENT, Draft, draft_of
+from engine.dtypes import TensorType
+from engine.errors import OverLimit
+from engine.executors.numpy import BoundPlan
+from engine.graph import Constant, Graph
+from engine.passes import lower, optimize
+from engine.plan import make_plan
+from engine.query import Query
+
+Array = npt.NDArray[Any]
+
+
+class Program:
+    """One query, planned and bound. `run` may be called from several threads."""
+
+    def __init__(self, bound: BoundPlan, draft: Draft, types: Mapping[str, TensorType]) -> None:
+        self._bound = bound
+        self._assemble = draft.assemble
+        self._types = {name: types[name].dtype for name in bound.plan.tape.inputs if name in types}
+        self._cotangents = {
+            f"{COTANGENT}{name}": (name, type.dtype) for name, type in draft.cotangents.items()
+        }
+
+    @property
+    def estimate(self) -> Estimate:
+        """What one run takes, known before it runs."""
+        return self._bound.plan.estimate
+
+    def run(
+        self, inputs: Mapping[str, Array], cotangents: Mapping[str, Array] | None = None
+    ) -> dict[str, Any]:
+        """The answer, for values of the query's types; its arrays are the caller's own."""
+        values = {name: np.asarray(inputs[name], dtype) for name, dtype in self._types.items()}
+        for key, (name, dtype) in self._cotangents.items():
+            values[key] = np.asarray((cotangents or {})[name], dtype)
+        return self._assemble(self._bound.run(values))
+
+
+class Compiler:
+    """Programs by query, the least recently used dropped first. Safe to share between threads."""
+
+    def __init__(self, *, entries: int = 512) -> None:
+        self._entries = entries
+        self._programs: OrderedDict[tuple[Any, ...], Program] = OrderedDict()
+        self._lock = threading.Lock()
+        self.hits = 0
+        self.misses = 0
+
+    def compile(self, query: Query, *, peak_bytes_limit: int | None = None) -> Program:
+        """The program that answers `query`.
+
+        Raises every UserError that the graph or the question earns; OverLimit where a run would need more
+        than `peak_bytes_limit` bytes at once.
+        """
+        key = query.key()
+        with self._lock:
+            program = self._programs.get(key)
+            if program is not None:
+                self._programs.move_to_end(key)
+                self.hits += 1
+            else:
+                self.misses += 1
+        if program is None:
+            program = make_program(query, peak_bytes_limit)
+            with self._lock:
+                self._programs[key] = program
+                while len(self._programs) > self._entries:
+                    self._programs.popitem(last=False)
+        _check_limit(program.estimate, peak_bytes_limit)
+        return program
+
+    def known(self, query: Query) -> bool:
+        """Whether the program is there already, so that compiling costs nothing."""
+        with self._lock:
+            return query.key() in self._programs
+
+
+def make_program(query: Query, peak_bytes_limit: int | None = None) -> Program:
+    """Record, differentiate, rewrite, plan and bind, without a cache."""
+    query = _in_dtype(query)
+    draft = draft_of(query)
+    tape = optimize(draft.tape) if query.optimize else lower(draft.tape)
+    plan = make_plan(tape)
+    _check_limit(plan.estimate, peak_bytes_limit)
+    return Program(BoundPlan(plan), draft, query.inputs)
+
+
+def _check_limit(estimate: Estimate, limit: int | None) -> None:
+    if limit is not None and estimate.peak_bytes > limit:
+        raise OverLimit(
+            f"this needs {estimate.peak_bytes:,} bytes at once, and the limit is {limit:,}",
+            estimate=estimate.as_dict(),
+            hint="use smaller tensors, float32 (`dtype`), or fewer outputs at once",
+        )
+
+
+def _in_dtype(query: Query) -> Query:
+    """The query with its floating inputs and constants in the dtype that it asks for."""
+    dtype = query.dtype
+    if dtype is None:
+        return query
+    inputs = {
+        name: TensorType(type.shape, dtype) if dtypes.is_floating(type.dtype) else type
+        for name, type in query.inputs.items()
+    }
+    return replace(query, graph=_constants_in(query.graph, dtype), inputs=inputs)
+
+
+def _constants_in(graph: Graph, dtype: str) -> Graph:
+    constants = {
+        name: Constant(constant.array.astype(dtype))
+        if not constant.weak and dtypes.is_floating(constant.array.dtype.name)
+        else constant
+        for name, constant in graph.constants.items()
+    }
+    functions = {name: _constants_in(function, dtype) for name, function in graph.functions.items()}
+    return replace(graph, constants=constants, functions=functions)

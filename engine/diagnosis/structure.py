@@ -1,0 +1,221 @@
+"""The structural half of a diagnosis: paths from a variable to a target, and what cuts them.
+
+Edges are of three kinds. A gradient edge carries cotangents. A value edge does not, but the output
+still depends on the input's values; where floats end there, it is a cut. A shape edge passes only the
+shape. Edges into a condition or an index are value edges that merely select: they can be the only
+connection, and then the op that left the floats is to blame; beside a gradient they are no loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from engine import dtypes
+from engine.backward import carries
+from engine.errors import UserError
+from engine.op import Cut
+from engine.tape import Instruction, Tape
+
+Status = Literal["ok", "invalid_target", "integer", "disconnected", "stopped", "blocked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Input `position` of a step."""
+
+    step: Instruction
+    position: int
+
+    @property
+    def slot(self) -> int:
+        """The slot that is read."""
+        return self.step.inputs[self.position]
+
+    @property
+    def rule(self) -> Cut | None:
+        """The record's cut, None where a rule exists and the dtype of the output ends the gradient."""
+        rule = self.step.op.input(self.position).vjp
+        return rule if isinstance(rule, Cut) else None
+
+    @property
+    def reason(self) -> str:
+        """The reason as it goes on the wire."""
+        return "to_integer" if self.rule is None else self.rule.reason
+
+    @property
+    def shape_only(self) -> bool:
+        """Whether only the shape of the input is read."""
+        return self.rule is not None and self.rule.reason == "shape_only"
+
+    @property
+    def selects(self) -> bool:
+        """Whether the input is a condition or an index."""
+        return self.step.op.input(self.position).kind in ("boolean", "index")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the structure says of one variable: `cuts` primary first, `path` as slots, `partial` cuts
+    beside a gradient that exists, `heads` the other outputs that the variable feeds, `note` the error that
+    says it already.
+    """
+
+    status: Status
+    reason: str | None = None
+    cuts: tuple[Edge, ...] = ()
+    path: tuple[int, ...] = ()
+    partial: tuple[Edge, ...] = ()
+    heads: tuple[str, ...] = ()
+    note: UserError | None = None
+
+
+@dataclass(frozen=True)
+class Graphing:
+    """The forward part of a recording, with the reach back from targets, computed once for each."""
+
+    tape: Tape
+    steps: Sequence[Instruction]
+    outputs: Mapping[str, int]
+    rebound: Container[str] = frozenset()
+    _toward: dict[tuple[int, str], frozenset[int]] = field(default_factory=dict)
+
+    def toward(self, target: int, edges: Literal["any", "value", "unselected"]) -> frozenset[int]:
+        """The slots from which `target` is reached over edges of a kind."""
+        known = self._toward.get((target, edges))
+        if known is None:
+            reached = {target}
+            for step in reversed(self.steps):
+                if any(slot in reached for slot in step.outputs):
+                    for position, slot in enumerate(step.inputs):
+                        if _admits(Edge(step, position), edges):
+                            reached.add(slot)
+            known = self._toward[target, edges] = frozenset(reached)
+        return known
+
+    @cached_property
+    def read(self) -> frozenset[int]:
+        """The slots that some step reads."""
+        return frozenset(slot for step in self.steps for slot in step.inputs)
+
+
+def _admits(edge: Edge, edges: str) -> bool:
+    if edges == "any":
+        return True
+    if edge.shape_only:
+        return False
+    return edges == "value" or not edge.selects
+
+
+def examine(graph: Graphing, source: int, name: str, target: int) -> Finding:
+    """The finding for the variable `name` in slot `source` with respect to the slot `target`."""
+    if not dtypes.is_inexact(graph.tape.types[source].dtype):
+        return Finding("integer", "to_integer")
+    reach = _Reach(graph, source, target)
+    if target in reach.gradient:
+        return Finding("ok", path=reach.route(reach.gradient_parent, source, target), partial=reach.partial())
+    if target in reach.value:
+        cuts = reach.cuts()
+        stopped = all(edge.rule is not None and edge.rule.kind == "stop" for edge in cuts)
+        status: Status = "stopped" if stopped else "blocked"
+        primary = cuts[0] if stopped else next(e for e in cuts if e.rule is None or e.rule.kind != "stop")
+        ordered = (primary, *(edge for edge in cuts if edge is not primary))
+        return Finding(status, primary.reason, ordered, reach.through(source, primary, target))
+    return _disconnected(graph, reach, source, name, target)
+
+
+def _disconnected(graph: Graphing, reach: _Reach, source: int, name: str, target: int) -> Finding:
+    if target in reach.any:
+        edges = tuple(
+            edge
+            for step in graph.steps
+            for edge in _edges(step)
+            if edge.shape_only and edge.slot in reach.any and reach.leads(step, "any")
+        )
+        return Finding("disconnected", "shape_only", edges)
+    if name in graph.rebound:
+        return Finding("disconnected", "rebound")
+    if source not in graph.read:
+        return Finding("disconnected", "unused")
+    heads = tuple(output for output, slot in graph.outputs.items() if slot in reach.any and slot != source)
+    return Finding("disconnected", "other_head" if heads else "unused", heads=heads)
+
+
+def _edges(step: Instruction) -> Iterable[Edge]:
+    return (Edge(step, position) for position in range(len(step.inputs)))
+
+
+class _Reach:
+    """What a source reaches over gradient edges, value edges and any edges, with parents for paths."""
+
+    def __init__(self, graph: Graphing, source: int, target: int) -> None:
+        self.graph = graph
+        self.target = target
+        self.gradient, self.value, self.any = {source}, {source}, {source}
+        self.gradient_parent: dict[int, int] = {}
+        self.value_parent: dict[int, int] = {}
+        self.crossed: list[Edge] = []
+        for step in graph.steps:
+            if any(slot in self.any for slot in step.inputs):
+                self._cross(step)
+
+    def _cross(self, step: Instruction) -> None:
+        tape = self.graph.tape
+        self.any.update(step.outputs)
+        for edge in _edges(step):
+            if edge.slot not in self.value or edge.shape_only:
+                continue
+            for slot in step.outputs:
+                self.value.add(slot)
+                self.value_parent.setdefault(slot, edge.slot)
+            if carries(tape, step, edge.position):
+                if edge.slot in self.gradient:
+                    for slot in step.outputs:
+                        if dtypes.is_inexact(tape.types[slot].dtype):
+                            self.gradient.add(slot)
+                            self.gradient_parent.setdefault(slot, edge.slot)
+            elif dtypes.is_inexact(tape.types[edge.slot].dtype):
+                self.crossed.append(edge)
+
+    def leads(self, step: Instruction, edges: Literal["any", "value", "unselected"]) -> bool:
+        """Whether the target is reached from the outputs of `step`."""
+        toward = self.graph.toward(self.target, edges)
+        return any(slot in toward for slot in step.outputs)
+
+    def cuts(self) -> list[Edge]:
+        """Every cut on a value path to the target, those that a gradient from the source meets first."""
+        on_path = [edge for edge in self.crossed if self.leads(edge.step, "value")]
+        return sorted(on_path, key=lambda edge: edge.slot not in self.gradient)
+
+    def partial(self) -> tuple[Edge, ...]:
+        """Cuts that lose a part of a gradient that exists; selections lose nothing."""
+        return tuple(
+            edge
+            for edge in self.crossed
+            if edge.slot in self.gradient and not edge.selects and self.leads(edge.step, "unselected")
+        )
+
+    def route(self, parents: Mapping[int, int], source: int, target: int) -> tuple[int, ...]:
+        """The slots from `source` to `target` along first parents."""
+        path = [target]
+        while path[-1] != source:
+            path.append(parents[path[-1]])
+        return tuple(reversed(path))
+
+    def through(self, source: int, edge: Edge, target: int) -> tuple[int, ...]:
+        """A value path that crosses `edge`."""
+        before = self.route(self.value_parent, source, edge.slot)
+        toward = self.graph.toward(target, "value")
+        middle = next(slot for slot in edge.step.outputs if slot in toward)
+        parents: dict[int, int] = {}
+        reached = {middle}
+        for step in self.graph.steps:
+            for other in _edges(step):
+                if other.slot in reached and not other.shape_only:
+                    for slot in step.outputs:
+                        if slot not in reached:
+                            reached.add(slot)
+                            parents[slot] = other.slot
+        return (*before, *self.route(parents, middle, target))

@@ -1,0 +1,87 @@
+"""The question: a graph, what is asked of it, and the types of what is given. It holds no numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from engine.dtypes import TensorType
+from engine.errors import TargetRequired, UnknownName, UnknownWrt, did_you_mean
+from engine.graph import Graph, split_reference
+
+Kind = Literal["evaluate", "gradient", "vjp", "diagnose"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """What is asked. Absent choices take the defaults of the wire format.
+
+    `inputs` and `cotangents` are the types of the given values; `target_list` says that the targets came
+    as a list, so that answers are keyed by target first.
+    """
+
+    graph: Graph
+    kind: Kind
+    inputs: Mapping[str, TensorType]
+    outputs: tuple[str, ...] | None = None
+    targets: tuple[str, ...] | None = None
+    target_list: bool = False
+    wrt: tuple[str, ...] | None = None
+    cotangents: Mapping[str, TensorType] | None = None
+    unconnected: Literal["null", "zero", "error"] = "null"
+    diagnose: Literal["auto", "full", "off"] = "auto"
+    dtype: str | None = None
+    optimize: bool = True
+
+    def key(self) -> tuple[Any, ...]:
+        """Equal for queries that one program answers."""
+        return (self.graph.id, *(_frozen(getattr(self, f.name)) for f in fields(self) if f.name != "graph"))
+
+    def chosen_outputs(self) -> tuple[str, ...]:
+        """The outputs asked for: those named, else the keys of the cotangents, else all.
+
+        Raises UnknownName.
+        """
+        chosen = self.outputs
+        if chosen is None:
+            chosen = tuple(self.cotangents) if self.cotangents is not None else self.graph.outputs
+        for name in chosen:
+            self._check(name, UnknownName, "$.outputs")
+        for name in self.cotangents or {}:
+            self._check(name, UnknownName, f"$.cotangents.{name}")
+        return chosen
+
+    def chosen_targets(self) -> tuple[str, ...]:
+        """The targets asked for, else the only output; raises TargetRequired, UnknownName."""
+        if self.targets is None:
+            if len(self.graph.outputs) != 1:
+                listed = ", ".join(f"'{name}'" for name in self.graph.outputs)
+                raise TargetRequired(
+                    f"the function has {len(self.graph.outputs)} outputs: {listed}",
+                    path="$.target",
+                    hint="name the one to differentiate in `target`",
+                )
+            return self.graph.outputs
+        for name in self.targets:
+            self._check(name, UnknownName, "$.target")
+        return self.targets
+
+    def check_wrt(self) -> None:
+        """Raise UnknownWrt for a name that nothing defines."""
+        for name in self.wrt or ():
+            self._check(name, UnknownWrt, "$.wrt")
+
+    def _check(self, reference: str, error: type[UnknownName] | type[UnknownWrt], path: str) -> None:
+        names = self.graph.names
+        name, _ = split_reference(reference)
+        if name not in names:
+            raise error(
+                f"the function has no '{reference}'",
+                path=path,
+                hint=did_you_mean(name, names) or "the names are those of inputs, constants and nodes",
+            )
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(sorted(value.items())) if isinstance(value, Mapping) else value

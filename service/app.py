@@ -1,0 +1,134 @@
+"""`create_app(settings)`: the one place where the parts are put together; nothing lives at module level."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+
+from engine.errors import EngineError, UserError
+from service import openapi
+from service.dependencies import Services
+from service.logs import make_logger
+from service.middleware.access import Access
+from service.middleware.auth import Auth
+from service.problems import Problem, render
+from service.responses import respond
+from service.routes import ENDPOINTS
+from service.routes.endpoint import to_routes
+from service.settings import Settings
+from service.tiers import ClientGone
+from service.version import VERSION
+
+_STATIC = Path(__file__).parent / "static" / "swagger-ui"
+_SILENT: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+
+
+def create_app(
+    settings: Settings | None = None, *, log_stream: TextIO | None = None, warm: bool = False
+) -> FastAPI:
+    """The application; it opens the data folder now, and closes everything at the end of its lifespan.
+
+    With `warm`, the template of the child processes starts with the lifespan instead of at its first use.
+    """
+    settings = settings or Settings()
+    services = Services.build(settings, make_logger(settings, log_stream))
+    routes: Sequence[BaseRoute] = [
+        *to_routes(ENDPOINTS),
+        Mount("/docs/static", StaticFiles(directory=_STATIC), name="static"),
+    ]
+    app = FastAPI(
+        title="Gradwire",
+        version=VERSION,
+        routes=list(routes),
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        telemetry=_SILENT,
+        redirect_slashes=False,
+        lifespan=_lifespan,
+        middleware=_middleware(services),
+        exception_handlers={
+            Problem: _on_error,
+            UserError: _on_error,
+            HTTPException: _on_http_exception,
+            ClientGone: _on_client_gone,
+        },
+    )
+    app.state.services = services
+    app.state.warm = warm
+    document = openapi.build(ENDPOINTS, version=VERSION, keyed=settings.api_key is not None)
+    app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's own way to replace it
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    services: Services = app.state.services
+    try:
+        if app.state.warm:
+            await services.pool.start()
+        yield
+    finally:
+        await services.close()
+
+
+def _middleware(services: Services) -> list[Middleware]:
+    settings = services.settings
+    layers = [Middleware(Access, logger=services.logger, metrics=services.metrics)]
+    if settings.cors_origins:
+        layers.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_origins,
+                allow_methods=["GET", "POST", "DELETE"],
+                allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID"],
+                expose_headers=["Location", "Retry-After", "X-Request-ID"],
+            )
+        )
+    if settings.api_key is not None:
+        layers.append(Middleware(Auth, key=settings.api_key.get_secret_value()))
+    return layers
+
+
+async def _on_error(request: Request, error: Any) -> Response:
+    assert isinstance(error, Problem | EngineError), "registered for these alone"
+    return respond(render(error))
+
+
+async def _on_http_exception(request: Request, error: Any) -> Response:
+    """The router's own refusals, and bodies cut off by the client."""
+    assert isinstance(error, HTTPException), "registered for these alone"
+    method, path = request.method, request.url.path
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        problem = Problem(
+            "method_not_allowed",
+            f"expected {headers.get('Allow', 'another method')} on this path, got {method}",
+            path="$url",
+            headers=headers,
+        )
+    else:
+        problem = Problem("not_found", f"nothing answers {path[:200]}", path="$url", headers=headers)
+    return respond(render(problem))
+
+
+async def _on_client_gone(request: Request, error: Any) -> Response:
+    return Response(status_code=499)  # nobody reads it; the access log does

@@ -1,0 +1,81 @@
+"""A child: it answers calls one after the other, within its memory, and dies with its parents."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import socket
+import traceback
+from typing import NoReturn
+
+from service.children import frames
+from service.problems import Problem, Reply, internal, render
+from service.queries import Calculator, Call
+
+_PR_SET_PDEATHSIG = 1
+
+
+def serve(
+    channel: socket.socket,
+    parent: int,
+    *,
+    address_space: int,
+    max_peak_bytes: int,
+    graph_cache: int,
+    program_cache: int,
+) -> NoReturn:
+    """Take calls from `channel` until it closes; then the process ends."""
+    try:
+        _confine(parent, address_space)
+        calculator = Calculator(
+            max_peak_bytes=max_peak_bytes, graph_cache=graph_cache, program_cache=program_cache
+        )
+        while (frame := frames.read_blocking(channel)) is not None:
+            head, body, document = frame
+            reply, failure = _answer(calculator, Call.from_head(head, body, document))
+            answer = {"status": reply.status, "media_type": reply.media_type, "failure": failure}
+            frames.write_blocking(channel, frames.pack(answer, reply.body))
+            if failure is not None:
+                break  # whatever went wrong may have left its mark: a fresh child takes over
+    except (BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
+        pass  # the server is gone, and with it the question
+    finally:
+        os._exit(0)
+
+
+def out_of_memory() -> Problem:
+    """What the caller hears where memory ran out in spite of the estimate."""
+    return Problem(
+        "over_limit",
+        "the query needed more memory than a process may have, in spite of the estimate",
+        hint="make it smaller or split it; the operator may raise GRADWIRE_CHILD_MEMORY_BYTES",
+    )
+
+
+def _answer(calculator: Calculator, call: Call) -> tuple[Reply, str | None]:
+    """The reply, and the traceback for the server's log where the failure is ours or memory ran out."""
+    try:
+        return calculator.answer(call), None
+    except MemoryError:
+        return render(out_of_memory()), "MemoryError"
+    except Exception:  # the boundary of the process: everything becomes a reply
+        return internal(), traceback.format_exc()
+
+
+def _confine(parent: int, address_space: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # the template died before the call above
+        os._exit(0)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with open("/proc/self/statm", encoding="ascii") as statm:
+        mapped = int(statm.read().split()[0]) * resource.getpagesize()
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = mapped + address_space
+    if hard == resource.RLIM_INFINITY or limit < hard:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    os.nice(5)  # the event loop comes first

@@ -1,0 +1,77 @@
+"""What the endpoints work with: made once by `create_app`, found again through the request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from starlette.requests import Request
+from structlog.typing import FilteringBoundLogger
+
+from service.children.pool import ChildPool
+from service.metrics import Metrics
+from service.queries import Calculator
+from service.settings import Settings
+from service.storage.database import Database
+from service.storage.graphs import GraphStore
+from service.tiers import Tiers
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of one app."""
+
+    settings: Settings
+    logger: FilteringBoundLogger
+    metrics: Metrics
+    database: Database
+    graphs: GraphStore
+    calculator: Calculator
+    pool: ChildPool
+    tiers: Tiers
+
+    @classmethod
+    def build(cls, settings: Settings, logger: FilteringBoundLogger) -> Services:
+        """Open the data folder and lay out everything; processes and threads start when first needed."""
+        metrics = Metrics()
+        database = Database(settings.data)
+        limits = {
+            "max_peak_bytes": settings.max_peak_bytes,
+            "graph_cache": settings.graph_cache,
+            "program_cache": settings.program_cache,
+        }
+        calculator = Calculator(**limits)
+
+        def on_failure(text: str) -> None:
+            metrics.failures.inc()
+            logger.error("child failed", failure=text)
+
+        pool = ChildPool(
+            size=settings.children,
+            queue_limit=settings.queue_limit,
+            time_limit_s=settings.time_limit_s,
+            config={"address_space": settings.child_address_space, **limits},
+            environment=settings.blas_environment,
+            on_failure=on_failure,
+        )
+        return cls(
+            settings=settings,
+            logger=logger,
+            metrics=metrics,
+            database=database,
+            graphs=GraphStore(database, entries=settings.graph_cache),
+            calculator=calculator,
+            pool=pool,
+            tiers=Tiers(settings, calculator, pool, metrics),
+        )
+
+    async def close(self) -> None:
+        """End every process and thread and close the database."""
+        await self.pool.close()
+        self.tiers.close()
+        self.database.close()
+
+
+def services_of(request: Request) -> Services:
+    """The services of the app that answers `request`."""
+    return cast(Services, request.app.state.services)

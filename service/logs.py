@@ -1,0 +1,53 @@
+"""Structured log lines, for machines (JSON) or for people (console), without global state."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+import structlog
+from pydantic_core import to_json
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+
+from service.settings import Settings
+
+
+def make_logger(settings: Settings, stream: TextIO | None = None) -> FilteringBoundLogger:
+    """A logger of its own for one app; every line has a time, a level and an event."""
+    processors: Sequence[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _as_json if settings.log_format == "json" else structlog.dev.ConsoleRenderer(colors=False),
+    ]
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    logger: FilteringBoundLogger = structlog.wrap_logger(
+        structlog.PrintLogger(stream or sys.stderr),
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+    )
+    return logger
+
+
+def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    return to_json(event, fallback=_show).decode()
+
+
+def _show(value: Any) -> str:
+    return repr(value)
+
+
+class Forwarder(logging.Handler):
+    """Carries the records of standard logging (uvicorn's, SQLAlchemy's) into a structlog logger."""
+
+    def __init__(self, logger: FilteringBoundLogger) -> None:
+        super().__init__()
+        self._logger = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log the record under its own level, with its traceback if it has one."""
+        exception = record.exc_info if record.exc_info and record.exc_info[0] else None
+        extra: dict[str, Any] = {"exc_info": exception} if exception else {}
+        self._logger.log(record.levelno, record.getMessage(), source=record.name, **extra)

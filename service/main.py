@@ -1,0 +1,111 @@
+"""The command `gradwire-server`: serve, version."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+
+from service.settings import Settings
+from service.version import VERSION
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit status."""
+    options = vars(_parser().parse_args(arguments))
+    command = options.pop("command")
+    if command == "version":
+        sys.stdout.write(f"gradwire-server {VERSION}\n")
+        return 0
+    try:
+        settings = Settings(**{name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        return _fail("\n".join(f"setting {item['loc'][0]}: {item['msg']}" for item in error.errors()))
+    return serve(settings)
+
+
+def serve(settings: Settings) -> int:
+    """Listen until SIGTERM or SIGINT, then finish what runs and leave nothing behind."""
+    try:
+        listener = _listen(settings.host, settings.port)
+    except OSError as error:
+        return _fail(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}; "
+            "choose another with --port, or 0 for any free one"
+        )
+    # numpy reads these once, when it is first imported: so before anything of ours that computes.
+    os.environ.update(settings.blas_environment)
+    import uvicorn  # noqa: PLC0415
+
+    from service.app import create_app  # noqa: PLC0415
+    from service.logs import Forwarder  # noqa: PLC0415
+    from service.storage.tables import NewerSchema  # noqa: PLC0415
+
+    try:
+        app = create_app(settings, warm=True)
+    except (OSError, NewerSchema) as error:
+        return _fail(f"cannot use the data folder {settings.data}: {error}")
+    logging.basicConfig(level=logging.WARNING, handlers=[Forwarder(app.state.services.logger)])
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(settings.time_limit_s) + 1,
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _already_handled)
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    sys.stdout.write(f"Gradwire {VERSION} listens on http://{shown}:{port} (documentation at /docs)\n")
+    sys.stdout.flush()
+    uvicorn.Server(config).run(sockets=[listener])
+    return 0
+
+
+def _already_handled(number: int, frame: object) -> None:
+    """Uvicorn stops gracefully and then raises the signal again; by then all is done."""
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="gradwire-server", description="Autodiff as a service.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    serving = commands.add_parser("serve", help="start the server")
+    for name, field in Settings.model_fields.items():
+        variable = f"GRADWIRE_{name.upper()}"
+        serving.add_argument(
+            f"--{name.replace('_', '-')}", help=f"{field.description} [{variable}]".replace("%", "%%")
+        )
+    commands.add_parser("version", help="print the version")
+    return parser
+
+
+def _fail(message: str) -> int:
+    sys.stderr.write(f"gradwire-server: {message}\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

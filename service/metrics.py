@@ -1,0 +1,49 @@
+"""Prometheus metrics, in a registry of the app's own."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from service.problems import Reply
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+class Metrics:
+    """What /metrics answers; label values come from our own tables, never from callers."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "gradwire_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry
+        )
+        self.latency = Histogram(
+            "gradwire_request_seconds",
+            "Seconds from a request's head to the end of its answer.",
+            ("route",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.in_flight = Gauge(
+            "gradwire_requests_in_flight", "Requests being answered.", registry=self.registry
+        )
+        self.queries = Histogram(
+            "gradwire_query_seconds",
+            "Seconds of a query by kind and by where it ran (inline, thread, child).",
+            ("kind", "tier"),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.cache = Counter(
+            "gradwire_cache_lookups", "Cache lookups.", ("cache", "outcome"), registry=self.registry
+        )
+        self.failures = Counter(
+            "gradwire_child_failures",
+            "Children that died, ran out of memory or failed.",
+            registry=self.registry,
+        )
+        self.children = Gauge("gradwire_children", "Child processes alive.", registry=self.registry)
+
+    def render(self) -> Reply:
+        """The exposition text."""
+        return Reply(200, generate_latest(self.registry), "text/plain; version=0.0.4; charset=utf-8")

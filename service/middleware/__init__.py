@@ -1,0 +1,1 @@
+"""What every request passes before its endpoint, as plain ASGI: `access`, then `auth`."""

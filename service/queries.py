@@ -1,0 +1,307 @@
+"""The one pure function behind every call: the bytes of a request in, the bytes of its answer out.
+
+The event loop, the threads and the child processes each hold a `Calculator` and call the same two steps:
+`prepare` (parse, check, decode, specialise, estimate) and `finish` (run, encode). Between them stands the
+estimate, by which `tiers.py` chooses where to go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Literal, Self, cast
+
+import numpy as np
+import numpy.typing as npt
+from pydantic_core import from_json, to_json
+
+from engine import dtypes
+from engine.compiler import Compiler, Program
+from engine.decode import decode_graph
+from engine.dtypes import TensorType
+from engine.errors import (
+    DeviceUnavailable,
+    InvalidDocument,
+    UnknownInput,
+    UserError,
+    did_you_mean,
+)
+from engine.expression import parse_program
+from engine.graph import Graph, abridged
+from engine.query import Query
+from engine.tensors import Encoding, Tensor, decode_tensor
+from service import safetensors_io, schemas
+from service.body import Media
+from service.encoding import encode_answer, json_reply
+from service.lru import Lru
+from service.problems import Problem, Reply, render
+from service.strict_json import child_path, parse_object
+
+Array = npt.NDArray[Any]
+Kind = Literal["evaluate", "gradient", "vjp", "diagnose", "publish"]
+
+MODELS: Mapping[Kind, type[schemas.Function]] = {
+    "evaluate": schemas.Evaluate,
+    "gradient": schemas.Gradient,
+    "vjp": schemas.Vjp,
+    "diagnose": schemas.Diagnose,
+    "publish": schemas.Publish,
+}
+
+#: Seconds to turn one element into JSON and back, measured with benchmarks/http_latency.py's machine.
+_JSON_ELEMENT_S = 1.5e-7
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request without HTTP: what is asked, its body, and the published graph if the URL names one."""
+
+    kind: Kind
+    body: bytes
+    media: Media = "json"
+    safetensors: bool = False
+    graph_id: str | None = None
+    document: bytes = b""
+
+    def head(self) -> dict[str, Any]:
+        """Everything but the two blobs, as JSON-able data."""
+        return {
+            "kind": self.kind,
+            "media": self.media,
+            "safetensors": self.safetensors,
+            "graph_id": self.graph_id,
+        }
+
+    @classmethod
+    def from_head(cls, head: Mapping[str, Any], body: bytes, document: bytes) -> Self:
+        """The call that `head` came from."""
+        return cls(body=body, document=document, **head)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A call that is ready to run, and what that will cost."""
+
+    program: Program
+    inputs: Mapping[str, Array]
+    cotangents: Mapping[str, Array] | None
+    encoding: Encoding
+    safetensors: bool
+    seconds: float
+
+
+class Calculator:
+    """Answers calls; it keeps decoded graphs and specialised programs, and no other state."""
+
+    def __init__(self, *, max_peak_bytes: int, graph_cache: int, program_cache: int) -> None:
+        self._max_peak_bytes = max_peak_bytes
+        self._graphs: Lru[Any, Graph] = Lru(graph_cache)
+        self._compiler = Compiler(entries=program_cache)
+
+    def answer(self, call: Call) -> Reply:
+        """Everything at once; the caller's errors come back as problems, ours are raised."""
+        try:
+            if call.kind == "publish":
+                return self.publish(call)
+            return self.finish(self.prepare(call))
+        except (UserError, Problem) as error:
+            return render(error)
+
+    def prepare(self, call: Call) -> Prepared:
+        """Parse, check, decode and specialise. Raises Problem and UserError."""
+        text, attachments = _open(call)
+        document = parse_object(text)
+        request = schemas.parse(MODELS[call.kind], document, function=call.graph_id is None)
+        assert isinstance(request, schemas.Options)
+        _check_device(request.device)
+        given = getattr(request, "inputs", None) or {}
+        graph = self._graph(call, request, given, attachments)
+        inputs = _decode_inputs(graph, given, attachments)
+        cotangents = _decode_cotangents(request, attachments)
+        program = self._compiler.compile(
+            _query(call.kind, graph, request, inputs, cotangents), peak_bytes_limit=self._max_peak_bytes
+        )
+        encoding = request.encoding or "json"
+        elements = sum(tensor.array.size for tensor in inputs.values())
+        listed = 0 if call.safetensors or encoding == "base64" else elements
+        return Prepared(
+            program,
+            {name: tensor.array for name, tensor in inputs.items()},
+            {name: tensor.array for name, tensor in cotangents.items()} if cotangents is not None else None,
+            encoding,
+            call.safetensors,
+            program.estimate.seconds + listed * _JSON_ELEMENT_S,
+        )
+
+    def finish(self, prepared: Prepared) -> Reply:
+        """Run and encode."""
+        answer = prepared.program.run(prepared.inputs, prepared.cotangents)
+        return encode_answer(answer, prepared.encoding, safetensors=prepared.safetensors)
+
+    def publish(self, call: Call) -> Reply:
+        """Decode a function and answer its id, its summary and its canonical document (`graph`)."""
+        text, attachments = _open(call)
+        request = schemas.parse(schemas.Publish, parse_object(text))
+        graph = self._graph(call, request, {}, attachments)
+        self._graphs.put(graph.id, graph)
+        return json_reply({**summary(graph), "graph": graph.document()})
+
+    def knows(self, graph_id: str) -> bool:
+        """Whether the published graph is decoded and at hand."""
+        return self._graphs.get(graph_id) is not None
+
+    def forget(self, graph_id: str) -> None:
+        """Drop a decoded graph."""
+        self._graphs.discard(graph_id)
+
+    def _graph(
+        self,
+        call: Call,
+        request: schemas.Function,
+        given: Mapping[str, Any],
+        attachments: Mapping[str, Array] | None,
+    ) -> Graph:
+        """The graph of the call, from the cache where it was met before."""
+        key: Any
+        if call.graph_id is not None:
+            key = call.graph_id
+        elif request.program is not None:
+            key = (request.program, frozenset(given))
+        else:
+            key = blake2b(to_json(request.graph)).digest() if attachments is None else None
+        graph = self._graphs.get(key) if key is not None else None
+        if graph is not None:
+            return graph
+        if call.graph_id is not None:
+            graph = decode_graph(from_json(call.document))
+        elif request.program is not None:
+            graph = parse_program(request.program, declared=given)
+        else:
+            assert request.graph is not None, "the schema lets one function through"
+            graph = decode_graph(request.graph, attachments=attachments)
+        if key is not None:
+            self._graphs.put(key, graph)
+        return graph
+
+
+def summary(graph: Graph) -> dict[str, Any]:
+    """What `POST /v1/graphs` answers about a graph."""
+    inputs: dict[str, dict[str, Any]] = {}
+    for name, spec in graph.inputs.items():
+        fields = {"shape": None if spec.shape is None else list(spec.shape), "dtype": spec.dtype}
+        inputs[name] = {field: value for field, value in fields.items() if value is not None}
+    return {"id": graph.id, "inputs": inputs, "outputs": list(graph.outputs), "nodes": len(graph.nodes)}
+
+
+def _open(call: Call) -> tuple[bytes, Mapping[str, Array] | None]:
+    """The JSON text of a body and the arrays beside it."""
+    if call.media == "json":
+        return call.body, None
+    return safetensors_io.unpack(call.body)
+
+
+def _check_device(device: str | None) -> None:
+    if device in (None, "auto", "cpu"):
+        return
+    name, _, index = str(device).partition(":")
+    if name == "cuda" and (index.isdigit() or device == "cuda"):
+        raise DeviceUnavailable(
+            f"expected a device of this machine (cpu), got '{device}' at $.device",
+            path="$.device",
+            hint="leave 'device' out, or send cpu or auto",
+        )
+    raise InvalidDocument(
+        f"expected cpu, cuda, cuda:n or auto, got '{device}' at $.device",
+        path="$.device",
+        hint=did_you_mean(str(device), ("cpu", "cuda", "auto")),
+    )
+
+
+def _decode_inputs(
+    graph: Graph, given: Mapping[str, Any], attachments: Mapping[str, Array] | None
+) -> dict[str, Tensor]:
+    tensors = {}
+    for name, value in given.items():
+        path = child_path("$.inputs", name)
+        spec = graph.inputs.get(name)
+        if spec is None:
+            raise UnknownInput(
+                f"expected inputs of the function ({abridged(list(graph.inputs))}), got '{name}' at {path}",
+                path=path,
+                hint=did_you_mean(name, graph.inputs),
+            )
+        tensors[name] = decode_tensor(
+            value, path=path, dtype=spec.dtype, shape=spec.shape, attachments=attachments
+        )
+    return tensors
+
+
+def _decode_cotangents(
+    request: schemas.Options, attachments: Mapping[str, Array] | None
+) -> dict[str, Tensor] | None:
+    given = request.cotangents if isinstance(request, schemas.Vjp) else None
+    if given is None:
+        return None
+    return {
+        name: decode_tensor(value, path=child_path("$.cotangents", name), attachments=attachments)
+        for name, value in given.items()
+    }
+
+
+def _query(
+    kind: Kind,
+    graph: Graph,
+    request: schemas.Options,
+    inputs: Mapping[str, Tensor],
+    cotangents: Mapping[str, Tensor] | None,
+) -> Query:
+    target = getattr(request, "target", None)
+    return Query(
+        graph=graph,
+        kind=cast(Any, kind),
+        inputs=_signature(inputs),
+        outputs=_names(request, "outputs"),
+        targets=(target,) if isinstance(target, str) else _names(request, "target"),
+        target_list=isinstance(target, list),
+        wrt=_names(request, "wrt"),
+        cotangents=None if cotangents is None else _signature(cotangents),
+        unconnected=getattr(request, "unconnected", None) or "null",
+        diagnose=getattr(request, "diagnose", None) or "auto",
+        dtype=_floating(request.dtype),
+        optimize=request.optimize is not False,
+    )
+
+
+def _names(request: schemas.Options, field: str) -> tuple[str, ...] | None:
+    names = getattr(request, field, None)
+    if names is None:
+        return None
+    if field != "wrt" and not names:
+        raise InvalidDocument(
+            f"expected at least one name, got an empty list at $.{field}",
+            path=f"$.{field}",
+            hint=f"leave '{field}' out for the default",
+        )
+    return tuple(names)
+
+
+def _floating(dtype: str | None) -> str | None:
+    if dtype is not None and dtype not in dtypes.FLOATING:
+        raise InvalidDocument(
+            f"expected one of {dtypes.names(dtypes.FLOATING)}, got '{dtype}' at $.dtype",
+            path="$.dtype",
+            hint=did_you_mean(dtype, dtypes.FLOATING),
+        )
+    return dtype
+
+
+def _signature(tensors: Mapping[str, Tensor]) -> dict[str, TensorType]:
+    return {
+        name: TensorType(tensor.array.shape, _dtype_name(tensor.array.dtype), tensor.weak)
+        for name, tensor in tensors.items()
+    }
+
+
+def _dtype_name(dtype: np.dtype[Any]) -> str:
+    return dtype.name

@@ -1,0 +1,170 @@
+"""evaluate, gradient, vjp and diagnose: with the function in the body, or on a published graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service import answers, safetensors_io, schemas
+from service.body import media_of, read_body
+from service.dependencies import Services, services_of
+from service.encoding import wants_safetensors
+from service.problems import Problem
+from service.queries import Call, Kind
+from service.responses import respond
+from service.routes.endpoint import Endpoint, Example, Handler
+from service.storage.graphs import Published
+
+#: What can be wrong with any body that carries a function …
+FUNCTION_ERRORS = (
+    "malformed_json",
+    "unauthorized",
+    "body_too_large",
+    "unsupported_media_type",
+    "unknown_field",
+    "invalid_document",
+    "invalid_tensor",
+    "syntax_error",
+    "unknown_op",
+    "unknown_name",
+    "duplicate_name",
+    "cycle",
+    "wrong_arity",
+    "invalid_attribute",
+    "over_limit",
+    "internal",
+    "busy",
+    "time_limit",
+)
+#: … and with one that carries its inputs as well.
+CALL_ERRORS = (
+    *FUNCTION_ERRORS,
+    "shape_mismatch",
+    "dtype_mismatch",
+    "index_out_of_range",
+    "missing_input",
+    "unknown_input",
+    "target_required",
+    "invalid_target",
+    "unknown_wrt",
+    "unconnected",
+    "derivative_not_implemented",
+    "data_dependent_shape",
+    "device_unavailable",
+)
+
+
+async def published(services: Services, graph_id: str) -> Published:
+    """The published graph. Raises Problem graph_not_found."""
+    graph = services.graphs.at_hand(graph_id)
+    services.metrics.cache.labels("graphs", "hit" if graph else "miss").inc()
+    graph = graph or await services.graphs.get(graph_id)
+    if graph is None:
+        raise Problem(
+            "graph_not_found",
+            f"expected the id of a published graph, got '{graph_id[:100]}'",
+            path="$url.graph_id",
+            hint="publish it with POST /v1/graphs; ids look like sha256:…",
+        )
+    return graph
+
+
+def handler_of(kind: Kind) -> Handler:
+    """The endpoint of one kind; it serves both paths."""
+
+    async def handle(request: Request) -> Response:
+        services = services_of(request)
+        media = media_of(request.headers)
+        safetensors = wants_safetensors(request.headers.get("accept"))
+        body = await read_body(request, services.settings.max_body_bytes)
+        graph_id = request.path_params.get("graph_id")
+        if graph_id is None:
+            call, nodes = Call(kind, body, media, safetensors), 0
+        else:
+            graph = await published(services, graph_id)
+            call, nodes = Call(kind, body, media, safetensors, graph.id, graph.document), graph.nodes
+        return respond(await services.tiers.answer(call, nodes, lambda: _disconnected(request)))
+
+    return handle
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+_TENSORS = {safetensors_io.MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}
+
+
+def _endpoints(
+    kind: Kind, summary: str, body: type[schemas.Request], answer: type[answers.Answer], *examples: Example
+) -> tuple[Endpoint, Endpoint]:
+    shared: dict[str, Any] = {
+        "handler": handler_of(kind),
+        "tag": "derivatives",
+        "answers": {200: (answer.__doc__ or "", answer)},
+        "body": body,
+        "extra_media": _TENSORS,
+    }
+    return (
+        Endpoint(
+            "POST", f"/v1/{kind}", name=kind, summary=summary, errors=CALL_ERRORS, examples=examples, **shared
+        ),
+        Endpoint(
+            "POST",
+            f"/v1/graphs/{{graph_id}}/{kind}",
+            name=f"{kind}_published",
+            summary=f"{summary} of a published graph",
+            errors=(*CALL_ERRORS, "graph_not_found"),
+            **shared,
+        ),
+    )
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *_endpoints(
+        "gradient",
+        "The value of a scalar target and its gradients",
+        schemas.Gradient,
+        answers.GradientAnswer,
+        Example(
+            "Linear regression",
+            body={
+                "program": "mean((W * x + b - y) ** 2)",
+                "inputs": {"W": [0.5], "b": [0], "x": [[1], [2], [3]], "y": [[2], [4], [6]]},
+                "wrt": ["W", "b"],
+            },
+            answer={"value": 10.5, "gradients": {"W": [-14.0], "b": [-6.0]}},
+        ),
+    ),
+    *_endpoints(
+        "evaluate",
+        "The values of outputs or of named nodes",
+        schemas.Evaluate,
+        answers.EvaluateAnswer,
+        Example(
+            "A square",
+            body={"program": "y = x ** 2", "inputs": {"x": [1, 2]}, "outputs": ["y"]},
+            answer={"outputs": {"y": [1.0, 4.0]}},
+        ),
+    ),
+    *_endpoints(
+        "vjp",
+        "Cotangents pulled back to the inputs",
+        schemas.Vjp,
+        answers.VjpAnswer,
+        Example(
+            "One cotangent",
+            body={"program": "y = x ** 2", "inputs": {"x": [1, 2]}, "cotangents": {"y": [1, 10]}},
+            answer={"outputs": {"y": [1.0, 4.0]}, "vjp": {"x": [2.0, 40.0]}},
+        ),
+    ),
+    *_endpoints(
+        "diagnose",
+        "Why each gradient is what it is",
+        schemas.Diagnose,
+        answers.DiagnoseAnswer,
+    ),
+)

@@ -1,0 +1,90 @@
+"""Liveness, readiness and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service import answers
+from service.dependencies import services_of
+from service.encoding import json_reply
+from service.problems import Problem
+from service.responses import respond
+from service.routes.endpoint import Endpoint
+from service.version import VERSION
+
+_CHECK_TIMEOUT_S = 5.0
+
+
+async def healthz(request: Request) -> Response:
+    """The process lives and its event loop turns."""
+    return respond(json_reply({"status": "ok", "version": VERSION}))
+
+
+async def readyz(request: Request) -> Response:
+    """The data folder can be written and a child process can be had."""
+    services = services_of(request)
+    checks = {}
+    try:
+        await asyncio.wait_for(services.database.ping(), _CHECK_TIMEOUT_S)
+        checks["storage"] = "ok"
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        services.logger.warning("storage is not ready", error=str(error))
+        checks["storage"] = "cannot be written"
+    try:
+        await services.pool.start()
+        checks["children"] = "ok"
+    except OSError as error:
+        services.logger.warning("children are not ready", error=str(error))
+        checks["children"] = "cannot be started"
+    ready = all(state == "ok" for state in checks.values())
+    document = {"status": "ready" if ready else "not_ready", "checks": checks, "devices": ["cpu"]}
+    return respond(json_reply(document, 200 if ready else 503))
+
+
+async def metrics(request: Request) -> Response:
+    """Prometheus exposition text."""
+    services = services_of(request)
+    if not services.settings.metrics:
+        raise Problem("not_found", "metrics are switched off", hint="set GRADWIRE_METRICS=true")
+    services.metrics.children.set(services.pool.alive)
+    return respond(services.metrics.render())
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint(
+        "GET",
+        "/healthz",
+        healthz,
+        name="healthz",
+        summary="The process lives",
+        tag="operations",
+        answers={200: ("Alive.", answers.Health)},
+    ),
+    Endpoint(
+        "GET",
+        "/readyz",
+        readyz,
+        name="readyz",
+        summary="Calls can be served",
+        tag="operations",
+        answers={
+            200: ("Ready.", answers.Readiness),
+            503: ("Not ready; `checks` says why.", answers.Readiness),
+        },
+    ),
+    Endpoint(
+        "GET",
+        "/metrics",
+        metrics,
+        name="metrics",
+        summary="Prometheus metrics",
+        tag="operations",
+        answers={200: ("Exposition text.", {"type": "string"})},
+        media_type="text/plain",
+        errors=("not_found", "unauthorized"),
+    ),
+)

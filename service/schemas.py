@@ -1,0 +1,209 @@
+"""The requests' fields as pydantic models: strict, nothing unknown, tensors left raw for the engine.
+
+`parse` turns a document into a model or raises an engine error that names the JSON path and, for an
+unknown field, the nearest known one. Absent and null mean the default everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic_core import ErrorDetails
+
+from engine.errors import InvalidDocument, UnknownField, did_you_mean
+from service.strict_json import child_path
+
+TENSOR_SCHEMA: dict[str, Any] = {"$ref": "#/components/schemas/Tensor"}
+GRAPH_SCHEMA: dict[str, Any] = {"$ref": "#/components/schemas/Graph"}
+
+RawTensor = Annotated[Any, WithJsonSchema(TENSOR_SCHEMA)]
+Tensors = dict[str, RawTensor]
+Names = list[str]
+
+
+class Request(BaseModel):
+    """What every request shares: strict types, no unknown field."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Function(Request):
+    """The function of a call: a program or a graph, exactly one unless the URL names a published graph."""
+
+    program: str | None = Field(None, description="Statements in NumPy syntax; free names are inputs.")
+    graph: Annotated[dict[str, Any] | None, WithJsonSchema({"anyOf": [GRAPH_SCHEMA, {"type": "null"}]})] = (
+        Field(None, description="A graph document, version 1.")
+    )
+
+
+class Options(Request):
+    """Options that every derivative call takes."""
+
+    encoding: Literal["json", "typed", "base64"] | None = Field(
+        None, description="How tensors leave; default json."
+    )
+    device: str | None = Field(None, description="cpu, cuda, cuda:n or auto; default auto.")
+    dtype: str | None = Field(None, description="Compute in this floating dtype instead of the inputs' own.")
+    optimize: bool | None = Field(None, description="Run the optimising passes; default true.")
+
+
+class Evaluate(Function, Options):
+    """Values of outputs or of named nodes."""
+
+    inputs: Tensors | None = Field(None, description="A tensor for every input that the answer needs.")
+    outputs: Names | None = Field(None, description="Outputs or nodes to answer; default: all outputs.")
+
+
+class Gradient(Function, Options):
+    """The value of a scalar target and its gradients."""
+
+    inputs: Tensors | None = Field(None, description="A tensor for every input that the answer needs.")
+    target: str | Names | None = Field(None, description="What to differentiate; default: the only output.")
+    wrt: Names | None = Field(None, description="By what; default: every floating or complex input.")
+    unconnected: Literal["null", "zero", "error"] | None = Field(
+        None, description="What a gradient that does not exist becomes; default null."
+    )
+    diagnose: Literal["auto", "full", "off"] | None = Field(
+        None, description="When to add `diagnosis`; default auto."
+    )
+
+
+class Vjp(Function, Options):
+    """Cotangents pulled back to the inputs."""
+
+    inputs: Tensors | None = Field(None, description="A tensor for every input that the answer needs.")
+    cotangents: Tensors | None = Field(
+        None, description="A tensor shaped like its output; a missing one is zero."
+    )
+    outputs: Names | None = Field(None, description="Outputs to answer; default: the keys of `cotangents`.")
+    wrt: Names | None = Field(None, description="By what; default: every floating or complex input.")
+
+
+class Diagnose(Function, Options):
+    """Why each gradient is what it is."""
+
+    inputs: Tensors | None = Field(None, description="A tensor for every input that the answer needs.")
+    target: str | None = Field(None, description="What to differentiate; default: the only output.")
+    wrt: Names | None = Field(None, description="By what; default: every input that is used or declared.")
+
+
+class Publish(Function):
+    """A function to keep on the server."""
+
+
+#: Fields of WIRE that this version knows and cannot serve yet: refused, never ignored.
+LATER: dict[str, Any] = {
+    "batch": None,
+    "cotangent_batch": False,
+    "receipt": False,
+    "return_graph": False,
+    "stabilize": False,
+    "sparse": False,
+}
+
+Model = TypeVar("Model", bound=Request)
+
+
+def parse(model: type[Model], document: dict[str, Any], *, function: bool = True) -> Model:
+    """`document` as a `model`. Raises UnknownField and InvalidDocument with the JSON path.
+
+    With `function` False the URL names the graph, and the body must not hold one.
+    """
+    document = _without_later(document)
+    try:
+        parsed = model.model_validate(document)
+    except ValidationError as error:
+        raise _translate(model, document, error) from None
+    if isinstance(parsed, Function):
+        _check_function(parsed, function)
+    return parsed
+
+
+def _without_later(document: dict[str, Any]) -> dict[str, Any]:
+    if LATER.keys().isdisjoint(document):
+        return document
+    kept = dict(document)
+    for field, default in LATER.items():
+        value = kept.pop(field, None)
+        if value is not None and value is not default:
+            raise UnknownField(
+                f"expected no '{field}' other than {_JSON_NAMES[default]}: this version cannot serve it yet",
+                path=f"$.{field}",
+                hint=f"leave '{field}' out",
+            )
+    return kept
+
+
+_JSON_NAMES = {None: "null", False: "false"}
+
+
+def _check_function(parsed: Function, expected: bool) -> None:
+    given = [name for name in ("program", "graph") if getattr(parsed, name) is not None]
+    if not expected and given:
+        raise InvalidDocument(
+            f"expected no function in the body, since the URL names the graph, got '{given[0]}'",
+            path=f"$.{given[0]}",
+            hint=f"leave '{given[0]}' out, or post to the path without the id",
+        )
+    if expected and len(given) != 1:
+        raise InvalidDocument(
+            f"expected exactly one of 'program' and 'graph', got {'both' if given else 'neither'}",
+            path="$",
+            hint='add "program": "mean((W * x - y) ** 2)", say' if not given else "remove one of the two",
+        )
+
+
+def _translate(
+    model: type[Request], document: dict[str, Any], error: ValidationError
+) -> UnknownField | InvalidDocument:
+    first = min(error.errors(include_url=False), key=lambda item: item["type"] != "extra_forbidden")
+    path, value = _locate(document, first["loc"])
+    if first["type"] == "extra_forbidden":
+        name = str(first["loc"][-1])
+        known = [*model.model_fields]
+        return UnknownField(
+            f"expected only the fields {', '.join(known)}, got '{name}' at {path}",
+            path=path,
+            hint=did_you_mean(name, known),
+        )
+    same_field = [
+        (*_locate(document, item["loc"]), item)
+        for item in error.errors(include_url=False)
+        if item["loc"][0] == first["loc"][0]
+    ]
+    path, value, _ = max(same_field, key=lambda found: len(found[0]))  # the deepest says most
+    wanted = dict.fromkeys(_expectation(item) for place, _, item in same_field if place == path)
+    return InvalidDocument(f"expected {' or '.join(wanted)}, got {_show(value)} at {path}", path=path)
+
+
+_EXPECTED = {
+    "string_type": "a string",
+    "list_type": "a list",
+    "dict_type": "an object",
+    "bool_type": "true or false",
+    "int_type": "an integer",
+    "missing": "a value",
+}
+
+
+def _expectation(item: ErrorDetails) -> str:
+    if item["type"] == "literal_error":
+        return str(item["ctx"]["expected"])
+    return _EXPECTED.get(item["type"]) or item["msg"]
+
+
+def _locate(document: Any, location: tuple[int | str, ...]) -> tuple[str, Any]:
+    """The JSON path of pydantic's location, whose union tags are no part of the document."""
+    path, node = "$", document
+    for step in location:
+        known = step in node if isinstance(node, dict) else isinstance(node, list) and isinstance(step, int)
+        if known:
+            path, node = child_path(path, step), node[step]
+    return path, node
+
+
+def _show(value: Any) -> str:
+    names = {dict: "an object", list: "a list", type(None): "null", bool: str(value).lower()}
+    text = names.get(type(value)) or repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,136 @@
+"""Every setting of the server, each also an environment variable `GRADWIRE_…` and a flag of `serve`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_MIB = 2**20
+
+
+class Settings(BaseSettings):
+    """What an operator may choose; flags win over the environment, the environment over these defaults."""
+
+    model_config = SettingsConfigDict(env_prefix="GRADWIRE_", extra="forbid", frozen=True)
+
+    host: str = Field(
+        default="127.0.0.1",
+        description="Address to listen on; 0.0.0.0 for every interface.",
+    )
+    port: int = Field(
+        default=8000,
+        ge=0,
+        le=65535,
+        description="Port to listen on; 0 takes any free one.",
+    )
+    data: Path = Field(
+        default=Path("gradwire-data"),
+        description="Folder of everything that must outlive the process.",
+    )
+    api_key: SecretStr | None = Field(
+        default=None,
+        min_length=1,
+        description="If set, calls must carry 'Authorization: Bearer KEY'; health and docs stay open.",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Origins whose web pages may call, separated by commas; * for any.",
+    )
+
+    max_body_bytes: int = Field(
+        default=64 * _MIB,
+        ge=1,
+        description="Largest request body, in bytes.",
+    )
+    max_peak_bytes: int = Field(
+        default=2048 * _MIB,
+        ge=1,
+        description="Largest estimated live memory of one query, in bytes; more is refused.",
+    )
+    child_memory_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        description="Address space of a child beyond its start, in bytes; unset: 2 x max_peak_bytes + 1 GiB.",
+    )
+    time_limit_s: float = Field(
+        default=30.0,
+        gt=0,
+        description="Wall clock of one query, in seconds.",
+    )
+
+    inline_limit_s: float = Field(
+        default=0.0003,
+        ge=0,
+        description="Estimated seconds up to which a query runs on the event loop.",
+    )
+    thread_limit_s: float = Field(
+        default=0.05,
+        ge=0,
+        description="Estimated seconds up to which a query runs in a thread; above, in a child process.",
+    )
+    threads: int = Field(
+        default=4,
+        ge=1,
+        description="Threads for queries of medium size.",
+    )
+    children: int = Field(
+        default=max(1, (os.cpu_count() or 1) - 1),
+        ge=1,
+        description="Child processes for large queries; by default the number of cores less one.",
+    )
+    queue_limit: int = Field(
+        default=32,
+        ge=0,
+        description="Large queries that may wait for a child; one more is answered 503 busy.",
+    )
+    blas_threads: int = Field(
+        default=1,
+        ge=1,
+        description="BLAS threads in each process.",
+    )
+
+    graph_cache: int = Field(
+        default=1024,
+        ge=1,
+        description="Decoded graphs kept in memory.",
+    )
+    program_cache: int = Field(
+        default=512,
+        ge=1,
+        description="Specialised programs kept in memory.",
+    )
+
+    log_format: Literal["json", "console"] = Field(
+        default="json",
+        description="Log lines for machines (json) or for people (console).",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info",
+        description="The least that is logged.",
+    )
+    metrics: bool = Field(
+        default=True,
+        description="Whether /metrics answers.",
+    )
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(origin.strip() for origin in value.split(",") if origin.strip())
+        return value
+
+    @property
+    def child_address_space(self) -> int:
+        """Bytes that a child may map beyond what it has at its start."""
+        return self.child_memory_bytes or 2 * self.max_peak_bytes + 1024 * _MIB
+
+    @property
+    def blas_environment(self) -> dict[str, str]:
+        """The variables that bound BLAS threads; they count only before numpy is imported."""
+        threads = str(self.blas_threads)
+        return {"OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}

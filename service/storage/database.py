@@ -1,0 +1,74 @@
+"""The database: opened with the right pragmas, migrated, and spoken to from its own threads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, create_engine, event, text
+
+from service.storage.tables import migrate
+
+T = TypeVar("T")
+
+FILE = "gradwire.sqlite"
+_BUSY_MS = 10_000
+
+
+class Database:
+    """One database; `read` and `write` run a function of a connection in a thread."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.engine = create_engine(f"sqlite:///{folder / FILE}")
+        event.listen(self.engine, "connect", _set_pragmas)
+        with self.engine.begin() as connection:
+            migrate(connection)
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="storage")
+
+    async def read(self, statements: Callable[[Connection], T]) -> T:
+        """What `statements` returns, from a consistent snapshot."""
+        return await self._in_thread(self._read, statements)
+
+    async def write(self, statements: Callable[[Connection], T]) -> T:
+        """What `statements` returns, after its transaction is committed and on disk."""
+        return await self._in_thread(self._write, statements)
+
+    async def ping(self) -> None:
+        """Raise if the database cannot be written to."""
+
+        def touch(connection: Connection) -> None:
+            connection.execute(text("UPDATE schema_version SET version = version"))
+
+        await self.write(touch)
+
+    def close(self) -> None:
+        """Finish what runs and close every connection."""
+        self._threads.shutdown(wait=True)
+        self.engine.dispose()
+
+    async def _in_thread(
+        self, run: Callable[[Callable[[Connection], T]], T], arg: Callable[[Connection], T]
+    ) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, run, arg)
+
+    def _read(self, statements: Callable[[Connection], T]) -> T:
+        with self.engine.connect() as connection:
+            return statements(connection)
+
+    def _write(self, statements: Callable[[Connection], T]) -> T:
+        with self.engine.begin() as connection:
+            return statements(connection)
+
+
+def _set_pragmas(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={_BUSY_MS}", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+__all__ = ["FILE", "Database"]

@@ -1,0 +1,97 @@
+"""Published graphs: kept under the hash of their canonical form, in the order they came."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from service.lru import Lru
+from service.storage.database import Database
+from service.storage.tables import GRAPHS
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A stored graph: canonical document and summary, both as JSON text."""
+
+    id: str
+    document: bytes
+    summary: str
+    nodes: int
+
+
+class GraphStore:
+    """Published graphs, the most used of them in memory."""
+
+    def __init__(self, database: Database, *, entries: int) -> None:
+        self._database = database
+        self._recent: Lru[str, Published] = Lru(entries)
+
+    def at_hand(self, graph_id: str) -> Published | None:
+        """The graph if it is in memory; no waiting."""
+        return self._recent.get(graph_id)
+
+    async def put(self, graph: Published) -> bool:
+        """Store the graph durably; True where it was not there before."""
+
+        def store(connection: Connection) -> bool:
+            known = connection.execute(select(GRAPHS.c.seq).where(GRAPHS.c.id == graph.id)).first()
+            if known is None:
+                connection.execute(
+                    insert(GRAPHS).values(
+                        id=graph.id,
+                        document=graph.document,
+                        summary=graph.summary,
+                        nodes=graph.nodes,
+                        created_at=time.time(),
+                    )
+                )
+            return known is None
+
+        try:
+            created = await self._database.write(store)
+        except IntegrityError:  # the same graph, published twice at the same moment
+            created = False
+        self._recent.put(graph.id, graph)
+        return created
+
+    async def get(self, graph_id: str) -> Published | None:
+        """The graph, or None."""
+        graph = self._recent.get(graph_id)
+        if graph is not None:
+            return graph
+        columns = (GRAPHS.c.id, GRAPHS.c.document, GRAPHS.c.summary, GRAPHS.c.nodes)
+        row = await self._database.read(
+            lambda connection: connection.execute(select(*columns).where(GRAPHS.c.id == graph_id)).first()
+        )
+        if row is None:
+            return None
+        graph = Published(row.id, row.document, row.summary, row.nodes)
+        self._recent.put(graph_id, graph)
+        return graph
+
+    async def page(self, *, after: int, limit: int) -> tuple[list[str], int | None]:
+        """Up to `limit` summaries of graphs published after `after`, and where the next page starts."""
+        rows = await self._database.read(
+            lambda connection: connection.execute(
+                select(GRAPHS.c.seq, GRAPHS.c.summary)
+                .where(GRAPHS.c.seq > after)
+                .order_by(GRAPHS.c.seq)
+                .limit(limit + 1)
+            ).all()
+        )
+        page = rows[:limit]
+        return [row.summary for row in page], page[-1].seq if len(rows) > limit else None
+
+    async def delete(self, graph_id: str) -> bool:
+        """Remove the graph; False where there was none."""
+
+        def remove(connection: Connection) -> bool:
+            return connection.execute(delete(GRAPHS).where(GRAPHS.c.id == graph_id)).rowcount > 0
+
+        removed = await self._database.write(remove)
+        self._recent.discard(graph_id)
+        return removed

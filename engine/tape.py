@@ -164,7 +164,7 @@ class Tape:
         for position, variable in enumerate(variables):
             parameter = op.input(position)
             dtype = common if parameter.promote else variable.dtype
-            if parameter.kind == "floating":
+            if parameter.kind in ("floating", "real_floating"):
                 dtype = dtypes.as_floating(dtype)
             _check_kind(op, parameter, dtype)
             keeps_weak = variable.type.weak and (weak or not parameter.promote)
@@ -228,6 +228,7 @@ def _check_kind(op: Op, parameter: Input, dtype: str) -> None:
     expected = {
         "numeric": (dtype != dtypes.BOOL, "a number's dtype"),
         "floating": (dtypes.is_inexact(dtype), "a floating dtype"),
+        "real_floating": (dtypes.is_floating(dtype), "a real floating dtype"),
         "real": (dtype != dtypes.BOOL and not dtypes.is_complex(dtype), "a real number's dtype"),
         "integer": (dtypes.is_integer(dtype), "an integer dtype"),
         "index": (dtypes.is_integer(dtype) or dtype == dtypes.BOOL, "an integer or bool dtype"),

@@ -1,0 +1,118 @@
+"""Largest and smallest elements; elements that tie share the gradient evenly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine.attributes import AXIS, Attribute
+from engine.dtypes import TensorType
+from engine.errors import ShapeMismatch
+from engine.families import (
+    AXIS_OR_ALL,
+    KEEPDIMS,
+    REDUCTION,
+    composite,
+    define,
+    infer_reduction,
+    normalize_axis,
+    per_element,
+    reduced,
+    reduction,
+    spread,
+)
+from engine.op import Cut, F, Op, Sample
+from engine.ops.reductions.totals import count
+
+_EVENLY = "Elements that tie share the gradient evenly. NaN wins over every number."
+_POSITION = Cut("nondifferentiable", "to_integer", "the place of an element is an integer")
+
+
+def some_elements(x: Any, axis: tuple[int, ...]) -> None:
+    """Raise ShapeMismatch where a reduction without a neutral element would reduce nothing."""
+    if count(x, axis) == 0:
+        raise ShapeMismatch(
+            f"a reduction of shape {x.shape} over axes {axis}: there is no element to choose from",
+            hint="reduce over axes of size 1 or more",
+        )
+
+
+def _infer_extremum(types: Sequence[TensorType], **attributes: Any) -> tuple[TensorType, ...]:
+    some_elements(types[0], attributes["axis"])
+    return infer_reduction()(types, **attributes)
+
+
+def _shared_by_ties(g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+    chosen = F.equal(x, spread(y, x, axis))
+    ties = F.sum(chosen, axis=axis, keepdims=keepdims)
+    return F.where(chosen, spread(g / ties, x, axis), 0)
+
+
+def _extremum(name: str, *aliases: str, summary: str) -> Op:
+    def forward(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+        return getattr(xp, name)(x, axis=axis, keepdims=keepdims)
+
+    def tied(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+        chosen = xp.astype(x == getattr(xp, name)(x, axis=axis, keepdims=True), xp.int64)
+        return (chosen == 1) & (xp.sum(chosen, axis=axis, keepdims=True) > 1)
+
+    return reduction(
+        name,
+        *aliases,
+        summary=summary,
+        forward=forward,
+        infer=_infer_extremum,
+        kinds="real",
+        vjp=_shared_by_ties,
+        kink=tied,
+        zero_reason="unselected",
+        conventions=_EVENLY,
+    )
+
+
+max = _extremum("max", "amax", "reduce_max", summary="The largest element.")
+min = _extremum("min", "amin", "reduce_min", summary="The smallest element.")
+
+
+def _ptp(x: Any, *, axis: tuple[int, ...] | None, keepdims: bool) -> Any:
+    return F.max(x, axis=axis, keepdims=keepdims) - F.min(x, axis=axis, keepdims=keepdims)
+
+
+ptp = composite(
+    "ptp",
+    summary="Peak to peak: the largest element less the smallest.",
+    formula=_ptp,
+    attributes=(AXIS_OR_ALL, KEEPDIMS),
+    samples=(Sample(((2, 3),)), Sample(((2, 3),), {"axis": 0, "keepdims": True})),
+    conventions=_EVENLY,
+)
+
+
+def _normalize_place(types: Sequence[Any], *, axis: int, **_: Any) -> dict[str, Any]:
+    return {"axis": normalize_axis(axis, types[0].ndim)}
+
+
+def _infer_place(types: Sequence[TensorType], *, axis: int, keepdims: bool) -> tuple[TensorType, ...]:
+    some_elements(types[0], (axis,))
+    return (TensorType(reduced(types[0].shape, (axis,), keepdims), "int64"),)
+
+
+def _place(name: str, summary: str) -> Op:
+    return define(
+        name,
+        family=REDUCTION,
+        summary=summary,
+        forward=lambda xp, x, *, axis, keepdims: getattr(xp, name)(x, axis=axis, keepdims=keepdims),
+        normalize=_normalize_place,
+        infer=_infer_place,
+        kinds="real",
+        vjp=_POSITION,
+        attributes=(Attribute("axis", AXIS, -1, "the axis to search along"), KEEPDIMS),
+        cost=per_element(1),
+        samples=(Sample(((2, 3),)), Sample(((2, 3),), {"axis": 0, "keepdims": True})),
+        conventions="The first of equals. The last axis when none is named; NumPy would flatten.",
+    )
+
+
+argmax = _place("argmax", "The place of the largest element along an axis.")
+argmin = _place("argmin", "The place of the smallest element along an axis.")

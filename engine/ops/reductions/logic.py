@@ -1,0 +1,49 @@
+"""Reductions of truth: any, all, and counting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.families import reduction
+from engine.op import nondifferentiable
+
+_STEP = nondifferentiable("the answer jumps and is constant in between")
+_TRUTH = "Numbers count as true where they are not 0; NaN is true."
+
+
+def _count(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    nonzero = x if x.dtype == xp.bool else x != 0
+    return xp.sum(xp.astype(nonzero, xp.int64), axis=axis, keepdims=keepdims)
+
+
+any = reduction(
+    "any",
+    "reduce_any",
+    output="bool",
+    summary="Whether some element is true.",
+    forward=lambda xp, x, *, axis, keepdims: xp.any(x, axis=axis, keepdims=keepdims),
+    kinds="any",
+    vjp=_STEP,
+    conventions=f"Of no elements: false. {_TRUTH}",
+)
+
+all = reduction(
+    "all",
+    "reduce_all",
+    output="bool",
+    summary="Whether every element is true.",
+    forward=lambda xp, x, *, axis, keepdims: xp.all(x, axis=axis, keepdims=keepdims),
+    kinds="any",
+    vjp=_STEP,
+    conventions=f"Of no elements: true. {_TRUTH}",
+)
+
+count_nonzero = reduction(
+    "count_nonzero",
+    output="int64",
+    summary="How many elements are not zero.",
+    forward=_count,
+    kinds="any",
+    vjp=_STEP,
+    conventions=_TRUTH,
+)

@@ -1,0 +1,133 @@
+"""Norms; every norm has derivative 0 at the zero vector, at every order."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+from engine import dtypes
+from engine.attributes import NUMBER, ORDER, Attribute
+from engine.errors import InvalidAttribute, ShapeMismatch
+from engine.families import AXIS_OR_ALL, KEEPDIMS, composite, normalize_axes, reduced, reduction, spread
+from engine.op import F, Sample
+from engine.ops.reductions.moments import infer_real
+
+
+def _power_norm(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool, ord: float) -> Any:
+    if ord == 2:
+        return xp.sqrt(xp.sum(x * x, axis=axis, keepdims=keepdims))
+    return xp.sum(xp.abs(x) ** ord, axis=axis, keepdims=keepdims) ** (1 / ord)
+
+
+def _power_norm_rule(g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool, ord: float) -> Any:
+    if ord == 2:
+        return spread(F.divide_no_nan(g, y), x, axis) * x
+    unit = F.divide_no_nan(x, spread(y, x, axis))
+    return spread(g, x, axis) * unit * F.divide_no_nan(F.abs(unit) ** ord, F.square(unit))
+
+
+power_norm = reduction(
+    "power_norm",
+    summary="(Σ |x|^ord)^(1/ord).",
+    forward=_power_norm,
+    infer=infer_real,
+    kinds="floating",
+    attributes=(Attribute("ord", NUMBER, 2),),
+    flops=3,
+    vjp=_power_norm_rule,
+    kink=lambda xp, x, *, axis, keepdims, ord: _power_norm(xp, x, axis=axis, keepdims=keepdims, ord=ord) == 0,
+    internal=True,
+    samples=(
+        Sample(((2, 3),)),
+        Sample(((2, 3, 2),), {"axis": [0, -1], "keepdims": True}),
+        Sample(((2, 3),), {"axis": 0, "ord": 3}),
+        Sample(((2, 3),), {"axis": -1, "ord": 1.5, "keepdims": True}),
+        Sample(((),)),
+    ),
+)
+
+
+def _vector_norm(x: Any, *, axis: tuple[int, ...] | None, keepdims: bool, ord: float | str) -> Any:
+    if isinstance(ord, str):
+        raise InvalidAttribute(f"'{ord}' is a matrix norm", hint="use norm over two axes")
+    x = F.abs(x) if dtypes.is_complex(x.dtype) else x.astype(dtypes.as_floating(x.dtype))
+    if ord == inf:
+        return F.max(F.abs(x), axis=axis, keepdims=keepdims)
+    if ord == -inf:
+        return F.min(F.abs(x), axis=axis, keepdims=keepdims)
+    if ord == 0:
+        return F.count_nonzero(x, axis=axis, keepdims=keepdims).astype(x.dtype)
+    if ord == 1:
+        return F.sum(F.abs(x), axis=axis, keepdims=keepdims)
+    return F.power_norm(x, axis=axis, keepdims=keepdims, ord=ord)
+
+
+_ZERO = (
+    "The derivative at the zero vector is 0. Zero entries of a vector contribute 0 to every derivative of an "
+    "order other than 2, also where the second derivative of |x|^ord is infinite (1 < ord < 2)."
+)
+
+vector_norm = composite(
+    "vector_norm",
+    summary="The norm of a vector: (Σ |x|^ord)^(1/ord), the largest |x| for Infinity.",
+    formula=_vector_norm,
+    attributes=(
+        AXIS_OR_ALL,
+        KEEPDIMS,
+        Attribute("ord", ORDER, 2, "the order; Infinity, -Infinity and 0 too"),
+    ),
+    samples=(
+        Sample(((2, 3),)),
+        Sample(((2, 3),), {"axis": 0, "ord": 1}),
+        Sample(((2, 3),), {"axis": -1, "ord": "Infinity", "keepdims": True}),
+        Sample(((2, 3),), {"axis": 1, "ord": "-Infinity"}),
+        Sample(((2, 3),), {"axis": 1, "ord": 3}),
+        Sample(((2, 3),), {"ord": 0}),
+    ),
+    conventions=_ZERO,
+)
+
+
+def _norm(x: Any, *, ord: float | str | None, axis: tuple[int, ...] | None, keepdims: bool) -> Any:
+    axes = normalize_axes(axis, x.ndim)
+    if ord is None or (ord == "fro" and len(axes) == 2):
+        return F.vector_norm(x, axis=axes, keepdims=keepdims)
+    if len(axes) == 1 and not isinstance(ord, str):
+        return F.vector_norm(x, axis=axes, keepdims=keepdims, ord=ord)
+    if len(axes) != 2:
+        raise ShapeMismatch(
+            f"a norm of order {ord!r} over {len(axes)} axes: expected one axis (a vector) or two (a matrix)",
+            hint="name the axis, leave out `ord`, or use vector_norm, which flattens",
+        )
+    if ord not in (1, -1, inf, -inf):
+        raise InvalidAttribute(
+            f"the matrix norm of order {ord!r} needs singular values, which there is no op for yet",
+            hint="matrix norms are 'fro', 1, -1, Infinity and -Infinity",
+        )
+    rows, columns = (axes[0], axes[1]) if axis is None else (axis[0] % x.ndim, axis[1] % x.ndim)
+    summed, chosen = (rows, columns) if abs(ord) == 1 else (columns, rows)  # type: ignore[arg-type]  # a number here
+    sums = F.sum(F.abs(x.astype(dtypes.as_floating(x.dtype))), axis=summed, keepdims=True)
+    answer = (F.max if ord in (1, inf) else F.min)(sums, axis=chosen, keepdims=True)
+    return answer.reshape(reduced(x.shape, axes, keepdims))
+
+
+norm = composite(
+    "norm",
+    summary="The norm of a vector or a matrix, as in NumPy: over all axes, one axis or two.",
+    formula=_norm,
+    attributes=(
+        Attribute("ord", ORDER, None, "2 over everything when absent; 'fro', 1, -1, ±Infinity for a matrix"),
+        AXIS_OR_ALL,
+        KEEPDIMS,
+    ),
+    samples=(
+        Sample(((2, 3),)),
+        Sample(((3,),), {"ord": 1}),
+        Sample(((2, 3),), {"ord": "fro", "keepdims": True}),
+        Sample(((2, 3),), {"ord": 1}),
+        Sample(((2, 3, 2),), {"ord": "Infinity", "axis": [-1, 0]}),
+        Sample(((2, 3, 2),), {"ord": -1, "axis": [0, 1], "keepdims": True}),
+        Sample(((2, 3),), {"ord": 2, "axis": 1}),
+    ),
+    conventions=f"{_ZERO} An order given for a matrix means its operator norm, as in NumPy.",
+)

@@ -303,6 +303,8 @@ class _Names:
         try:
             return TABLE[name]
         except KeyError:
+            if name.startswith("__"):  # Python's own questions to an object
+                raise AttributeError(name) from None
             raise InternalError(f"a rule uses the op '{name}', which is not in the table") from None
 
 

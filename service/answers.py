@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-OUT_TENSOR_SCHEMA: dict[str, Any] = {"$ref": "#/components/schemas/TensorOut"}
+OUT_TENSOR_SCHEMA: dict[str, Any] = {"x-schema": "TensorOut"}
 
 TensorOut = Annotated[Any, WithJsonSchema(OUT_TENSOR_SCHEMA)]
 Keyed = dict[str, TensorOut]

@@ -47,7 +47,7 @@ class Services:
             logger.error("child failed", failure=text)
 
         pool = ChildPool(
-            size=settings.children,
+            size=settings.child_count,
             queue_limit=settings.queue_limit,
             time_limit_s=settings.time_limit_s,
             config={"address_space": settings.child_address_space, **limits},

@@ -135,7 +135,7 @@ def build(endpoints: Iterable[Endpoint], *, version: str, keyed: bool) -> dict[s
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, keyed)
-    components: dict[str, Any] = {"schemas": {**SCHEMAS, **definitions.get("$defs", {})}}
+    components: dict[str, Any] = {"schemas": {**SCHEMAS, **_resolved(definitions.get("$defs", {}))}}
     if keyed:
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     return {
@@ -149,6 +149,18 @@ def build(endpoints: Iterable[Endpoint], *, version: str, keyed: bool) -> dict[s
         "paths": paths,
         "components": components,
     }
+
+
+def _resolved(node: Any) -> Any:
+    """`node` with every stand-in `{"x-schema": name}` made a reference."""
+    if isinstance(node, list):
+        return [_resolved(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    resolved = {key: _resolved(item) for key, item in node.items() if key != "x-schema"}
+    if "x-schema" in node:
+        resolved["$ref"] = f"#/components/schemas/{node['x-schema']}"
+    return resolved
 
 
 def _operation(endpoint: Endpoint, keyed: bool) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from pydantic_core import ErrorDetails
 from engine.errors import InvalidDocument, UnknownField, did_you_mean
 from service.strict_json import child_path
 
-TENSOR_SCHEMA: dict[str, Any] = {"$ref": "#/components/schemas/Tensor"}
-GRAPH_SCHEMA: dict[str, Any] = {"$ref": "#/components/schemas/Graph"}
+#: Stand for schemas of `openapi.py`; pydantic follows no reference that is not its own.
+TENSOR_SCHEMA: dict[str, Any] = {"x-schema": "Tensor"}
+GRAPH_SCHEMA: dict[str, Any] = {"x-schema": "Graph"}
 
 RawTensor = Annotated[Any, WithJsonSchema(TENSOR_SCHEMA)]
 Tensors = dict[str, RawTensor]

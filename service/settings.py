@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     child_memory_bytes: int | None = Field(
         default=None,
         ge=1,
-        description="Address space of a child beyond its start, in bytes; unset: 2 x max_peak_bytes + 1 GiB.",
+        description="Bytes a child may map beyond its start; by default 2 x max_peak_bytes + 1 GiB.",
     )
     time_limit_s: float = Field(
         default=30.0,
@@ -77,8 +77,8 @@ class Settings(BaseSettings):
         ge=1,
         description="Threads for queries of medium size.",
     )
-    children: int = Field(
-        default=max(1, (os.cpu_count() or 1) - 1),
+    children: int | None = Field(
+        default=None,
         ge=1,
         description="Child processes for large queries; by default the number of cores less one.",
     )
@@ -123,6 +123,11 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(origin.strip() for origin in value.split(",") if origin.strip())
         return value
+
+    @property
+    def child_count(self) -> int:
+        """How many children there may be at once."""
+        return self.children or max(1, (os.cpu_count() or 1) - 1)
 
     @property
     def child_address_space(self) -> int:

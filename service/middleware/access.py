@@ -7,12 +7,12 @@ import time
 from uuid import uuid4
 
 from starlette.datastructures import Headers
-from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
 from service import problems
 from service.metrics import Metrics
+from service.scope import TEMPLATE
 
 _VALID_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -58,8 +58,7 @@ class Access:
             self._record(scope, status, seconds, request_id)
 
     def _record(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
-        route = scope.get("route")
-        template = route.path if isinstance(route, Route) else "other"
+        template = scope.get(TEMPLATE, "other")
         method = scope["method"] if template != "other" else "any"
         self._metrics.requests.labels(method, template, str(status)).inc()
         self._metrics.latency.labels(template).observe(seconds)

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from service.schemas import Request as Schema
+from service.scope import TEMPLATE
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -51,17 +52,14 @@ def to_routes(endpoints: Iterable[Endpoint]) -> list[Route]:
     for endpoint in endpoints:
         by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint.handler
     return [
-        Route(path, _by_method(handlers), methods=list(handlers), name=path)
+        Route(path, _by_method(path, handlers), methods=list(handlers), name=path)
         for path, handlers in by_path.items()
     ]
 
 
-def _by_method(handlers: Mapping[str, Handler]) -> Handler:
-    if len(handlers) == 1:
-        [handler] = handlers.values()
-        return handler
-
+def _by_method(path: str, handlers: Mapping[str, Handler]) -> Handler:
     async def dispatch(request: Request) -> Response:
+        request.scope[TEMPLATE] = path
         method = "GET" if request.method == "HEAD" else request.method
         return await handlers[method](request)
 

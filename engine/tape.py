@@ -75,14 +75,11 @@ class Tape:
 
     def weak(self, number: bool | int | float | complex) -> Variable:
         """A bare scalar: it takes the dtype of what it meets."""
-        if isinstance(number, bool):
-            return self.constant(number, "bool", weak=True)
-        if isinstance(number, int):
-            if not -(2**63) <= number < 2**64:
-                number = float(number)
-            else:
-                return self.constant(number, "int64" if number < 2**63 else "uint64", weak=True)
-        return self.constant(number, "complex128" if isinstance(number, complex) else "float64", weak=True)
+        key = (repr(number), type(number).__name__, True)
+        slot = self._scalars.get(key)
+        if slot is None:
+            slot = self._scalars[key] = self.constant(number, _weak_dtype(number), weak=True).slot
+        return Variable(self, slot)
 
     def variable(self, slot: int) -> Variable:
         """The variable that stands for a slot."""
@@ -224,21 +221,33 @@ def _inputs(count: int) -> str:
     return "1 input" if count == 1 else f"{count} inputs"
 
 
+def _weak_dtype(number: bool | int | float | complex) -> str:
+    """The dtype in which a bare scalar is kept until it meets a tensor; a huge integer is a float."""
+    if isinstance(number, bool):
+        return dtypes.BOOL
+    if isinstance(number, int):
+        if -(2**63) <= number < 2**63:
+            return "int64"
+        return "uint64" if 0 < number < 2**64 else "float64"
+    return "complex128" if isinstance(number, complex) else "float64"
+
+
+_NUMBERS = frozenset(dtypes.ALL) - {dtypes.BOOL}
+_ACCEPTED = {
+    "any": (frozenset(dtypes.ALL), ""),
+    "numeric": (_NUMBERS, "a number's dtype"),
+    "floating": (frozenset((*dtypes.FLOATING, *dtypes.COMPLEX)), "a floating dtype"),
+    "real_floating": (frozenset(dtypes.FLOATING), "a real floating dtype"),
+    "real": (_NUMBERS - set(dtypes.COMPLEX), "a real number's dtype"),
+    "integer": (frozenset(dtypes.INTEGER), "an integer dtype"),
+    "index": (frozenset((*dtypes.INTEGER, dtypes.BOOL)), "an integer or bool dtype"),
+    "boolean": (frozenset((dtypes.BOOL,)), "bool"),
+}
+
+
 def _check_kind(op: Op, parameter: Input, dtype: str) -> None:
-    expected = {
-        "numeric": (dtype != dtypes.BOOL, "a number's dtype"),
-        "floating": (dtypes.is_inexact(dtype), "a floating dtype"),
-        "real_floating": (dtypes.is_floating(dtype), "a real floating dtype"),
-        "real": (dtype != dtypes.BOOL and not dtypes.is_complex(dtype), "a real number's dtype"),
-        "integer": (dtypes.is_integer(dtype), "an integer dtype"),
-        "index": (dtypes.is_integer(dtype) or dtype == dtypes.BOOL, "an integer or bool dtype"),
-        "boolean": (dtype == dtypes.BOOL, "bool"),
-        "any": (True, ""),
-    }[parameter.kind]
-    if not expected[0]:
-        cure = (
-            "compare first, as in x != 0" if parameter.kind == "boolean" else "convert it with astype first"
-        )
-        raise DtypeMismatch(
-            f"expected {expected[1]} for '{parameter.name}', got {dtype}", op=op.name, hint=cure
-        )
+    accepted, expected = _ACCEPTED[parameter.kind]
+    if dtype not in accepted:
+        compares = parameter.kind == "boolean"
+        cure = "compare first, as in x != 0" if compares else "convert it with astype first"
+        raise DtypeMismatch(f"expected {expected} for '{parameter.name}', got {dtype}", op=op.name, hint=cure)

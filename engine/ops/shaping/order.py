@@ -1,0 +1,76 @@
+"""Elements in another order along axes: reversed, or rolled around."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine.attributes import AXES, INTS, Attribute
+from engine.dtypes import TensorType
+from engine.errors import InvalidAttribute
+from engine.families import axes_of_input, composite, normalize_axis
+from engine.op import F, Sample
+from engine.ops.shaping.common import mover
+
+flip = mover(
+    "flip",
+    "reverse",
+    summary="The elements in reverse order along axes, all of them when none is named.",
+    forward=lambda xp, x, *, axis: xp.flip(x, axis=axis),
+    normalize=axes_of_input,
+    infer=lambda types, **_: (TensorType(types[0].shape, types[0].dtype),),
+    vjp=lambda g, y, x, axis: F.flip(g, axis=axis),
+    attributes=(Attribute("axis", AXES, None),),
+    view=True,
+    samples=(Sample(((2, 3),)), Sample(((2, 3),), {"axis": -1}), Sample(((2, 3, 2),), {"axis": [0, 2]})),
+)
+
+fliplr = composite(
+    "fliplr",
+    summary="Each row reversed: axis 1 in reverse order.",
+    formula=lambda x: F.flip(x, axis=1),
+    samples=(Sample(((2, 3),)),),
+)
+
+flipud = composite(
+    "flipud",
+    summary="The rows reversed: axis 0 in reverse order.",
+    formula=lambda x: F.flip(x, axis=0),
+    samples=(Sample(((2, 3),)),),
+)
+
+
+def _normalize_roll(
+    types: Sequence[TensorType], *, shift: tuple[int, ...], axis: tuple[int, ...] | None
+) -> dict[str, Any]:
+    if axis is None:
+        return {"shift": (sum(shift),), "axis": None}
+    axes = tuple(normalize_axis(a, types[0].ndim) for a in axis)
+    if len(shift) == 1:
+        shift = shift * len(axes)
+    if len(shift) != len(axes):
+        raise InvalidAttribute(f"expected one shift or {len(axes)}, one for each axis, got {len(shift)}")
+    return {"shift": shift, "axis": axes}
+
+
+def _roll(xp: Any, x: Any, *, shift: tuple[int, ...], axis: tuple[int, ...] | None) -> Any:
+    return xp.roll(x, shift[0] if axis is None else shift, axis=axis)
+
+
+roll = mover(
+    "roll",
+    summary="The elements moved on by `shift` along axes; what leaves at the end enters at the start.",
+    forward=_roll,
+    normalize=_normalize_roll,
+    infer=lambda types, **_: (TensorType(types[0].shape, types[0].dtype),),
+    vjp=lambda g, y, x, shift, axis: F.roll(g, shift=tuple(-s for s in shift), axis=axis),
+    attributes=(
+        Attribute("shift", INTS, doc="one for all axes, or one for each"),
+        Attribute("axis", AXES, None, "the flattened tensor is rolled when absent"),
+    ),
+    samples=(
+        Sample(((2, 3),), {"shift": 1}),
+        Sample(((2, 3),), {"shift": -1, "axis": 1}),
+        Sample(((3, 4),), {"shift": [1, 2], "axis": [0, -1]}),
+    ),
+)

@@ -1,0 +1,188 @@
+"""The same elements under another dtype or shape, repeated by broadcasting, or summed back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+from engine.attributes import DTYPE, NEW_SHAPE, SHAPE, Attribute
+from engine.dtypes import TensorType
+from engine.errors import ShapeMismatch
+from engine.families import SHAPING, broadcast, composite, define, moved
+from engine.op import Cost, Cut, F, Sample
+from engine.ops.shaping.common import LINEAR, infer_given_shape, mover
+
+
+def _infer_astype(types: Sequence[TensorType], *, dtype: str) -> tuple[TensorType, ...]:
+    return (TensorType(types[0].shape, dtype),)
+
+
+astype = mover(
+    "astype",
+    "cast",
+    summary="The same values in another dtype; floats lose their fraction on the way to integers.",
+    forward=lambda xp, x, *, dtype: xp.astype(x, getattr(xp, dtype)),
+    infer=_infer_astype,
+    vjp=lambda g, y, x, dtype: g.astype(x.dtype),
+    attributes=(Attribute("dtype", DTYPE),),
+    samples=(Sample(((2, 3),), {"dtype": "float64"}),),
+    conventions="To integers or bool no gradient passes (to_integer).",
+)
+
+
+def _normalize_reshape(types: Sequence[TensorType], *, shape: tuple[int, ...]) -> dict[str, Any]:
+    x = types[0]
+    known = prod(size for size in shape if size != -1)
+    if -1 in shape and known and x.size % known == 0:
+        shape = tuple(x.size // known if size == -1 else size for size in shape)
+    if -1 in shape or prod(shape) != x.size:
+        raise ShapeMismatch(
+            f"{x.size} elements of shape {x.shape} do not fill the shape {shape}",
+            hint="the product of the sizes must stay the same; one size may be -1",
+        )
+    return {"shape": shape}
+
+
+reshape = mover(
+    "reshape",
+    summary="The same elements, in C order, in another shape.",
+    forward=lambda xp, x, *, shape: xp.reshape(x, shape),
+    normalize=_normalize_reshape,
+    infer=infer_given_shape,
+    vjp=lambda g, y, x, shape: g.reshape(x.shape),
+    attributes=(Attribute("shape", NEW_SHAPE),),
+    view=True,
+    samples=(
+        Sample(((2, 3),), {"shape": [3, 2]}),
+        Sample(((2, 3),), {"shape": [-1]}),
+        Sample(((1,),), {"shape": []}),
+        Sample(((0, 3),), {"shape": [3, 0, 2]}),
+    ),
+)
+
+flatten = composite(
+    "flatten",
+    "ravel",
+    summary="All elements, in C order, along one axis.",
+    formula=lambda x: x.reshape((x.size,)),
+    samples=(Sample(((2, 3),)), Sample(((),))),
+)
+
+
+def _normalize_broadcast(types: Sequence[TensorType], *, shape: tuple[int, ...]) -> dict[str, Any]:
+    if broadcast(types[0].shape, shape) != shape:
+        raise ShapeMismatch(
+            f"shape {types[0].shape} does not broadcast to {shape}",
+            hint="only axes of size 1 and missing leading axes are repeated",
+        )
+    return {}
+
+
+broadcast_to = mover(
+    "broadcast_to",
+    summary="x repeated along axes of size 1 and new leading axes, up to `shape`.",
+    forward=lambda xp, x, *, shape: xp.broadcast_to(x, shape),
+    normalize=_normalize_broadcast,
+    infer=infer_given_shape,
+    vjp=lambda g, y, x, shape: F.sum_to(g, shape=x.shape),
+    attributes=(Attribute("shape", SHAPE),),
+    view=True,
+    samples=(
+        Sample(((3,),), {"shape": [2, 3]}),
+        Sample(((2, 1),), {"shape": [4, 2, 3]}),
+        Sample(((2, 1),), {"shape": [2, 0]}),
+    ),
+)
+
+
+def _broadcast_arrays(*xs: Any) -> tuple[Any, ...]:
+    shape = broadcast(*(x.shape for x in xs))
+    return tuple(x.broadcast_to(shape) for x in xs)
+
+
+broadcast_arrays = composite(
+    "broadcast_arrays",
+    summary="Each tensor repeated up to the shape that all of them have in common.",
+    formula=_broadcast_arrays,
+    variadic=True,
+    promote=False,
+    outputs=None,
+    samples=(Sample(((2, 1), (3,))), Sample(((), (2,), (1, 1)))),
+)
+
+
+def _sum_to(xp: Any, x: Any, *, shape: tuple[int, ...]) -> Any:
+    extra = x.ndim - len(shape)
+    repeated = tuple(i for i, size in enumerate(shape, extra) if size == 1 and x.shape[i] != 1)
+    total = xp.sum(x, axis=(*range(extra), *repeated), keepdims=True, dtype=x.dtype)
+    return xp.reshape(total, shape)
+
+
+def _sum_cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: Any) -> Cost:
+    return Cost(types[0].size, moved(types, outputs))
+
+
+sum_to = define(
+    "sum_to",
+    family=SHAPING,
+    summary="The adjoint of broadcast_to: x summed down to `shape`.",
+    forward=_sum_to,
+    infer=infer_given_shape,
+    vjp=lambda g, y, x, shape: g.broadcast_to(x.shape),
+    attributes=(Attribute("shape", SHAPE),),
+    cost=_sum_cost,
+    linear_in=LINEAR,
+    internal=True,
+    samples=(
+        Sample(((2, 3),), {"shape": [3]}),
+        Sample(((4, 2, 3),), {"shape": [2, 1]}),
+        Sample(((2, 0),), {"shape": [2, 1]}),
+    ),
+)
+
+# -- what is known of a shape ------------------------------------------------------------------------
+
+SHAPE_ONLY = Cut("nondifferentiable", "shape_only", "only the shape is read, never a value")
+
+
+def _integers(shape: tuple[int, ...]) -> Any:
+    return lambda types, **_: (TensorType(shape, "int64"),)
+
+
+shape = define(
+    "shape",
+    family=SHAPING,
+    summary="The sizes of the axes, as an int64 vector.",
+    forward=lambda xp, x: xp.asarray(x.shape, dtype=xp.int64),
+    infer=lambda types: (TensorType((types[0].ndim,), "int64"),),
+    vjp=SHAPE_ONLY,
+    kinds="any",
+    cost=lambda types, outputs: Cost(0, outputs[0].nbytes),
+    samples=(Sample(((2, 3),)), Sample(((),))),
+)
+
+size = define(
+    "size",
+    family=SHAPING,
+    summary="The number of elements, as an int64 scalar.",
+    forward=lambda xp, x: xp.asarray(prod(x.shape), dtype=xp.int64),
+    infer=_integers(()),
+    vjp=SHAPE_ONLY,
+    kinds="any",
+    cost=lambda types, outputs: Cost(0, outputs[0].nbytes),
+    samples=(Sample(((2, 3),)), Sample(((0, 2),))),
+)
+
+ndim = define(
+    "ndim",
+    "rank",
+    family=SHAPING,
+    summary="The number of axes, as an int64 scalar.",
+    forward=lambda xp, x: xp.asarray(x.ndim, dtype=xp.int64),
+    infer=_integers(()),
+    vjp=SHAPE_ONLY,
+    kinds="any",
+    cost=lambda types, outputs: Cost(0, outputs[0].nbytes),
+    samples=(Sample(((2, 3),)), Sample(((),))),
+)

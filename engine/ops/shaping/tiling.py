@@ -1,0 +1,117 @@
+"""Tensors and elements repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine.attributes import AXIS, INTS, Attribute
+from engine.dtypes import TensorType
+from engine.errors import InvalidAttribute
+from engine.families import normalize_axis
+from engine.op import Accumulate, F, Sample
+from engine.ops.shaping.common import mover
+
+
+def _not_negative(repeats: tuple[int, ...], name: str) -> None:
+    if any(count < 0 for count in repeats):
+        raise InvalidAttribute(f"expected counts of 0 or more for '{name}', got {repeats}")
+
+
+def _normalize_tile(types: Sequence[TensorType], *, repetitions: tuple[int, ...]) -> dict[str, Any]:
+    _not_negative(repetitions, "repetitions")
+    missing = types[0].ndim - len(repetitions)
+    return {"repetitions": (*(1,) * missing, *repetitions)}
+
+
+def _aligned(shape: tuple[int, ...], repetitions: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape with leading axes of size 1, one size for each repetition."""
+    return (*(1,) * (len(repetitions) - len(shape)), *shape)
+
+
+def _infer_tile(types: Sequence[TensorType], *, repetitions: tuple[int, ...]) -> tuple[TensorType, ...]:
+    sizes = zip(repetitions, _aligned(types[0].shape, repetitions), strict=True)
+    return (TensorType(tuple(count * size for count, size in sizes), types[0].dtype),)
+
+
+def _tile_rule(g: Any, y: Any, x: Any, repetitions: tuple[int, ...]) -> Any:
+    pairs = zip(repetitions, _aligned(x.shape, repetitions), strict=True)
+    tiles = g.reshape(tuple(size for pair in pairs for size in pair))
+    return F.sum(tiles, axis=tuple(range(0, tiles.ndim, 2))).reshape(x.shape)
+
+
+tile = mover(
+    "tile",
+    summary="x laid side by side `repetitions` times along each axis.",
+    forward=lambda xp, x, *, repetitions: xp.tile(x, repetitions),
+    normalize=_normalize_tile,
+    infer=_infer_tile,
+    vjp=_tile_rule,
+    attributes=(Attribute("repetitions", INTS, doc="a count for each of the last axes"),),
+    samples=(
+        Sample(((2, 3),), {"repetitions": [2, 2]}),
+        Sample(((3,),), {"repetitions": [2, 1]}),
+        Sample(((2, 3),), {"repetitions": 2}),
+        Sample(((2, 3),), {"repetitions": [0, 1]}),
+    ),
+)
+
+
+def _normalize_repeat(
+    types: Sequence[TensorType], *, repeats: tuple[int, ...], axis: int | None
+) -> dict[str, Any]:
+    _not_negative(repeats, "repeats")
+    x = types[0]
+    place = None if axis is None else normalize_axis(axis, x.ndim)
+    size = x.size if place is None else x.shape[place]
+    if len(repeats) not in (1, size):
+        raise InvalidAttribute(f"expected one count or {size}, one for each element, got {len(repeats)}")
+    return {"axis": place}
+
+
+def _infer_repeat(
+    types: Sequence[TensorType], *, repeats: tuple[int, ...], axis: int | None
+) -> tuple[TensorType, ...]:
+    shape = list(types[0].shape) if axis is not None else [types[0].size]
+    place = axis or 0
+    shape[place] = shape[place] * repeats[0] if len(repeats) == 1 else sum(repeats)
+    return (TensorType(tuple(shape), types[0].dtype),)
+
+
+def _repeat(xp: Any, x: Any, *, repeats: tuple[int, ...], axis: int | None) -> Any:
+    counts = repeats[0] if len(repeats) == 1 else xp.asarray(repeats, dtype=xp.int64)
+    return xp.repeat(x, counts, axis=axis)
+
+
+def _repeat_rule(g: Any, y: Any, x: Any, repeats: tuple[int, ...], axis: int | None) -> Any:
+    shape, place = (x.shape, axis) if axis is not None else ((x.size,), 0)
+    if len(repeats) == 1:
+        runs = g.reshape((*shape[: place + 1], repeats[0], *shape[place + 1 :]))
+        return F.sum(runs, axis=place + 1).reshape(x.shape)
+    sources = tuple(i for i, count in enumerate(repeats) for _ in range(count))
+    index = (*(slice(None),) * place, sources)
+    if axis is None:
+        return F.index_add(F.zeros(shape=shape, dtype=g.dtype), g, index=index).reshape(x.shape)
+    return Accumulate(lambda total: F.index_add(total, g, index=index))
+
+
+repeat = mover(
+    "repeat",
+    "repeat_interleave",
+    summary="Each element repeated in place along an axis.",
+    forward=_repeat,
+    normalize=_normalize_repeat,
+    infer=_infer_repeat,
+    vjp=_repeat_rule,
+    attributes=(
+        Attribute("repeats", INTS, doc="one count for all elements, or one for each"),
+        Attribute("axis", AXIS, None, "the flattened tensor is repeated when absent"),
+    ),
+    samples=(
+        Sample(((2, 3),), {"repeats": 2}),
+        Sample(((2, 3),), {"repeats": 3, "axis": 0}),
+        Sample(((2, 3),), {"repeats": [2, 0, 1], "axis": -1}),
+        Sample(((3,),), {"repeats": [1, 0, 2]}),
+        Sample(((2, 3),), {"repeats": 0, "axis": 1}),
+    ),
+)

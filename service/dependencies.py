@@ -42,9 +42,9 @@ class Services:
         }
         calculator = Calculator(**limits)
 
-        def on_failure(text: str) -> None:
+        def on_failure(why: str) -> None:
             metrics.failures.inc()
-            logger.error("child failed", failure=text)
+            logger.warning("child failed", why=why.strip().rsplit("\n", 1)[-1])
 
         pool = ChildPool(
             size=settings.child_count,

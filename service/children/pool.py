@@ -17,6 +17,10 @@ from service.problems import Problem, Reply
 _STREAM_LIMIT = 2**22
 
 
+class ChildFailed(RuntimeError):
+    """A child met an unexpected exception; the message is its traceback."""
+
+
 @dataclass(eq=False, slots=True)
 class _Child:
     pid: int
@@ -28,7 +32,7 @@ class _Child:
 class ChildPool:
     """At most `size` children, started when first needed and kept warm.
 
-    `config` is what `child.serve` takes. `on_failure` receives the traceback of a child's own fault.
+    `config` is what `child.serve` takes. `on_failure` hears of every child that failed or died, and why.
     """
 
     def __init__(
@@ -72,7 +76,8 @@ class ChildPool:
         self._idle.clear()
 
     async def run(self, head: Mapping[str, Any], body: bytes, document: bytes = b"") -> Reply:
-        """Have a child answer; cancelling kills it. Raises Problem busy, time_limit or internal."""
+        """Have a child answer; cancelling kills it. Raises Problem busy, time_limit or
+        internal, and ChildFailed."""
         if self._slots.locked() and self._waiting >= self._queue_limit:
             raise self._busy(f"{self._waiting} large queries are waiting already")
         self._waiting += 1
@@ -98,6 +103,8 @@ class ChildPool:
             healthy = answer["failure"] is None
             if not healthy:
                 self._on_failure(answer["failure"])
+                if answer["status"] >= 500:
+                    raise ChildFailed(answer["failure"])
             return Reply(answer["status"], content, answer["media_type"])
         except TimeoutError:
             raise Problem(

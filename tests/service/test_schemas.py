@@ -1,0 +1,69 @@
+"""Requests' fields: unknown ones, wrong types, and fields whose time has not come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.errors import InvalidDocument, UnknownField
+from service import schemas
+from service.schemas import parse
+
+
+def test_absent_and_null_are_the_default() -> None:
+    bare = parse(schemas.Gradient, {"program": "x"})
+    nulls = parse(schemas.Gradient, dict.fromkeys(schemas.Gradient.model_fields) | {"program": "x"})
+    later = parse(schemas.Gradient, {"program": "x", **schemas.LATER})
+    assert bare == nulls == later
+
+
+def test_an_unknown_field_comes_with_the_nearest() -> None:
+    with pytest.raises(UnknownField) as caught:
+        parse(schemas.Gradient, {"program": "x", "inptus": {}})
+    assert caught.value.path == "$.inptus"
+    assert caught.value.hint == "did you mean 'inputs'?"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "path", "expected"),
+    [
+        ("program", 1, "$.program", "a string"),
+        ("graph", [], "$.graph", "an object"),
+        ("inputs", [1], "$.inputs", "an object"),
+        ("wrt", "x", "$.wrt", "a list"),
+        ("wrt", ["x", 1], "$.wrt[1]", "a string"),
+        ("target", 1, "$.target", "a string or a list"),
+        ("target", ["x", None], "$.target[1]", "a string"),
+        ("encoding", "xml", "$.encoding", "'json', 'typed' or 'base64'"),
+        ("encoding", 1, "$.encoding", "'json', 'typed' or 'base64'"),
+        ("optimize", "true", "$.optimize", "true or false"),
+        ("optimize", 1, "$.optimize", "true or false"),
+        ("unconnected", True, "$.unconnected", "'null', 'zero' or 'error'"),
+    ],
+)
+def test_a_wrong_type_names_its_place(field: str, value: Any, path: str, expected: str) -> None:
+    with pytest.raises(InvalidDocument) as caught:
+        parse(schemas.Gradient, {"program": "x", field: value})
+    assert caught.value.path == path
+    assert f"expected {expected}" in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("batch", ["x"]), ("receipt", True), ("return_graph", 1), ("stabilize", True)]
+)
+def test_fields_of_later_versions_are_refused_unless_default(field: str, value: Any) -> None:
+    with pytest.raises(UnknownField, match="cannot serve it yet") as caught:
+        parse(schemas.Gradient, {"program": "x", field: value})
+    assert caught.value.path == f"$.{field}"
+
+
+def test_exactly_one_function() -> None:
+    with pytest.raises(InvalidDocument, match="neither"):
+        parse(schemas.Evaluate, {})
+    with pytest.raises(InvalidDocument, match="both"):
+        parse(schemas.Evaluate, {"program": "x", "graph": {}})
+    with pytest.raises(InvalidDocument, match="URL names the graph") as caught:
+        parse(schemas.Evaluate, {"program": "x"}, function=False)
+    assert caught.value.path == "$.program"
+    assert parse(schemas.Evaluate, {}, function=False).program is None

@@ -1,0 +1,88 @@
+"""The tiny world of a service test: an app of its own over its own folder, and a client in front."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from service.app import create_app
+from service.dependencies import Services
+from service.settings import Settings
+
+#: mean((W * x + b - y) ** 2) as a graph.
+REGRESSION: dict[str, Any] = {
+    "version": 1,
+    "inputs": {"W": {"shape": [1], "dtype": "float64"}, "b": {}, "x": {}, "y": {}},
+    "constants": {"two": 2.0},
+    "nodes": [
+        {"name": "wx", "op": "multiply", "inputs": ["W", "x"]},
+        {"name": "pred", "op": "add", "inputs": ["wx", "b"]},
+        {"name": "err", "op": "subtract", "inputs": ["pred", "y"]},
+        {"name": "sq", "op": "pow", "inputs": ["err", "two"]},
+        {"name": "loss", "op": "mean", "inputs": ["sq"], "attributes": {"axis": None}},
+    ],
+    "outputs": ["loss"],
+}
+INPUTS: dict[str, Any] = {"W": [0.5], "b": [0], "x": [[1], [2], [3]], "y": [[2], [4], [6]]}
+JSON = {"Content-Type": "application/json"}
+
+
+@dataclass(frozen=True)
+class World:
+    """A client, the services behind it, and what was logged."""
+
+    client: httpx.AsyncClient
+    services: Services
+    log: io.StringIO
+
+    def lines(self, event: str) -> list[dict[str, Any]]:
+        """The log lines of one event."""
+        parsed = [json.loads(line) for line in self.log.getvalue().splitlines()]
+        return [line for line in parsed if line["event"] == event]
+
+    async def post(self, path: str, body: Any, **options: Any) -> httpx.Response:
+        """POST `body` as JSON, or as it stands where it is bytes."""
+        if isinstance(body, bytes):
+            return await self.client.post(path, content=body, **{"headers": JSON, **options})
+        return await self.client.post(path, json=body, **options)
+
+    async def metric(self, name: str, **labels: str) -> float:
+        """The value of one sample; 0 where it was never counted."""
+        value = self.services.metrics.registry.get_sample_value(name, labels)
+        return value or 0.0
+
+
+@asynccontextmanager
+async def world(folder: Path, **settings: Any) -> AsyncIterator[World]:
+    """An app with these settings, from its start to its end."""
+    log = io.StringIO()
+    app = create_app(Settings(data=folder / "data", **settings), log_stream=log)
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://test", timeout=60) as client,
+    ):
+        yield World(client, app.state.services, log)
+
+
+def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The problem document of a response, after checking what every problem must be."""
+    document: dict[str, Any] = response.json()
+    assert (response.status_code, document["code"]) == (status, code), response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert document["type"] == f"/problems/{code}"
+    assert document["status"] == status
+    assert document["detail"]
+    assert document["hint"]
+    assert set(document) == {
+        *("type", "title", "status", "code", "detail", "path"),
+        *("node", "op", "hint", "source", "estimate"),
+    }
+    return document

@@ -8,7 +8,7 @@ silently.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,7 +22,7 @@ class Namespace(SimpleNamespace):
     """The functions a kernel may call. Every name is an attribute, so a call costs no look-up chain."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def numpy() -> Namespace:
     """The namespace of the CPU."""
     standard = {
@@ -41,19 +41,21 @@ def numpy() -> Namespace:
     return Namespace(**{**extra, **standard, **special, **kit})
 
 
-_SPECIAL = ("erf", "erfc", "erfinv", "gammaln", "digamma", "polygamma", "expit", "logit", "log_ndtr", "ndtr")
-_BEYOND_THE_STANDARD = (
-    "cbrt",
-    "exp2",
-    "fmod",
-    "fmax",
-    "fmin",
-    "heaviside",
-    "deg2rad",
-    "rad2deg",
-    "copyto",
-    "sinc",
+_SPECIAL = (
+    "digamma",
+    "erf",
+    "erfc",
+    "erfcx",
+    "erfinv",
+    "gammaln",
+    "log_ndtr",
+    "logit",
+    "ndtr",
+    "ndtri",
+    "spherical_jn",
+    "zeta",
 )
+_BEYOND_THE_STANDARD = ("cbrt", "copyto", "exp2", "fmax", "fmin", "fmod", "heaviside")
 
 
 def _einsum(equation: str, *operands: Any) -> Any:

@@ -148,7 +148,8 @@ pow = elementwise(
     vjp=(_pow_by_base, lambda g, y, x1, x2: g * F.xlogy(y, x1)),
     flops=20,
     domain=(POSITIVE, Domain()),
-    conventions="x^0 has derivative 0 with respect to x, at 0 too; 0^p with p > 0 has derivative 0 with respect to p.",
+    conventions="x^0 has derivative 0 with respect to x, at 0 too; 0^p with p > 0 has derivative 0 "
+    "with respect to p.",
 )
 
 remainder = elementwise(
@@ -255,19 +256,6 @@ where = elementwise(
     "but a derivative that is infinite in the other branch still meets its zero there and makes NaN.",
     zero_reason="unselected",
 )
-
-
-def clipped(g: Any, x: Any, low: float | None, high: float | None) -> Any:
-    """`g` where x lies within the bounds, the bounds included, else 0."""
-    if low is not None:
-        g = F.where(x >= low, g, 0)
-    return g if high is None else F.where(x <= high, g, 0)
-
-
-def _clip(m: Any, x: Any, *, min: float | None, max: float | None) -> Any:
-    if min is not None:
-        x = m.maximum(x, m.asarray(min, dtype=x.dtype))
-    return x if max is None else m.minimum(x, m.asarray(max, dtype=x.dtype))
 
 
 def is_known(x: Any, value: float) -> bool:

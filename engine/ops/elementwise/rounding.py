@@ -1,0 +1,75 @@
+"""Ops whose derivative is that of a staircase: they cut the gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine import dtypes
+from engine.attributes import INT, Attribute
+from engine.families import elementwise
+from engine.op import Domain, F, nondifferentiable
+
+_STAIRCASE = "is piecewise constant"
+_STEPS = Domain(0.1, 0.4)
+
+floor = elementwise(
+    "floor",
+    summary="The largest integer that is not above x.",
+    ufunc="floor",
+    kinds="real",
+    vjp=nondifferentiable(f"floor {_STAIRCASE}"),
+    domain=_STEPS,
+)
+
+ceil = elementwise(
+    "ceil",
+    summary="The smallest integer that is not below x.",
+    ufunc="ceil",
+    kinds="real",
+    vjp=nondifferentiable(f"ceil {_STAIRCASE}"),
+    domain=_STEPS,
+)
+
+trunc = elementwise(
+    "trunc",
+    "fix",
+    summary="x without its fraction.",
+    ufunc="trunc",
+    kinds="real",
+    vjp=nondifferentiable(f"trunc {_STAIRCASE}"),
+    domain=_STEPS,
+)
+
+
+def _round(m: Any, x: Any, *, decimals: int) -> Any:
+    if decimals == 0:
+        return m.round(x)
+    if dtypes.is_integer(x.dtype.name):
+        return x if decimals > 0 else m.astype(_round(m, m.astype(x, m.float64), decimals=decimals), x.dtype)
+    scale = 10.0 ** abs(decimals)
+    return m.round(x * scale) / scale if decimals > 0 else m.round(x / scale) * scale
+
+
+round = elementwise(
+    "round",
+    "rint",
+    "around",
+    summary="x to the nearest integer, or to a number of decimals; halves go to the even one.",
+    forward=_round,
+    kinds="real",
+    vjp=nondifferentiable(f"round {_STAIRCASE}"),
+    attributes=(Attribute("decimals", INT, 0, "places after the point; negative: before it"),),
+    domain=_STEPS,
+    flops=3,
+)
+
+fmod = elementwise(
+    "fmod",
+    summary="x1 - trunc(x1 / x2) * x2: the sign of x1, as in C.",
+    ufunc="fmod",
+    kinds="real",
+    vjp=(lambda g, y, x1, x2: g, lambda g, y, x1, x2: -g * F.trunc(x1 / x2)),
+    flops=4,
+    domain=(Domain(0.2, 0.9), Domain(1.1, 2.0)),
+    conventions="At the jumps the derivative on the side of 0 is used.",
+)

@@ -1,0 +1,1 @@
+"""Losses as Keras has them: (y_true, y_pred), averaged over the batch unless `reduction` says otherwise."""

@@ -1,0 +1,41 @@
+"""Vectors of length one, and the angle between vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.attributes import AXES, NUMBER, Attribute
+from engine.families import composite
+from engine.op import F, Sample
+
+_AXIS = Attribute("axis", AXES, (-1,), "the axes of one vector")
+_EPSILON = Attribute("epsilon", NUMBER, 1e-12, "the least squared length divided by")
+
+
+def _normalize(x: Any, *, axis: tuple[int, ...], epsilon: float) -> Any:
+    squares = F.sum(F.square(x), axis=axis, keepdims=True)
+    return x * F.rsqrt(F.maximum(squares, epsilon))
+
+
+normalize = composite(
+    "normalize",
+    "l2_normalize",
+    summary="x / sqrt(max(sum(x²), epsilon)): vectors scaled to length one.",
+    formula=_normalize,
+    kinds="real_floating",
+    attributes=(_AXIS, _EPSILON),
+    samples=(Sample(((2, 3),)), Sample(((2, 3),), {"axis": 0}), Sample(((2, 3),), {"axis": [0, 1]})),
+    conventions="Of a zero vector it is zero, with the finite derivative 1 / sqrt(epsilon).",
+)
+
+cosine_similarity = composite(
+    "cosine_similarity",
+    summary="The cosine of the angle between vectors.",
+    formula=lambda x1, x2, *, axis, epsilon: F.sum(
+        F.normalize(x1, axis=axis, epsilon=epsilon) * F.normalize(x2, axis=axis, epsilon=epsilon), axis=axis
+    ),
+    kinds="real_floating",
+    attributes=(_AXIS, _EPSILON),
+    samples=(Sample(((2, 3), (2, 3))), Sample(((2, 3), (3,)))),
+    conventions="With a zero vector it is 0. As a loss, with the sign turned, it is cosine_similarity_loss.",
+)

@@ -1,0 +1,130 @@
+"""The softmax family, over the last axis unless told otherwise; and glu, which halves one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.attributes import AXES, AXIS, Attribute
+from engine.dtypes import TensorType
+from engine.errors import ShapeMismatch
+from engine.families import (
+    KEEPDIMS,
+    REDUCTION,
+    axes_of_input,
+    composite,
+    define,
+    infer_reduction,
+    normalize_axis,
+    per_element,
+    spread,
+)
+from engine.op import F, Family, Op, Sample
+
+_FAMILY = Family("softmax", jvp="double_vjp")
+_AXIS = Attribute("axis", AXES, (-1,), "the axes taken together")
+_SAMPLES = (
+    Sample(((2, 3),)),
+    Sample(((3, 2),), {"axis": 0}),
+    Sample(((2, 3, 2),), {"axis": [0, -1]}),
+    Sample(((1,),)),
+)
+
+
+def _shifted(xp: Any, x: Any, axis: tuple[int, ...]) -> Any:
+    """X less its maximum, so that exp cannot overflow."""
+    return x - xp.max(x, axis=axis, keepdims=True) if x.size else x
+
+
+def _softmax(xp: Any, x: Any, *, axis: tuple[int, ...]) -> Any:
+    e = xp.exp(_shifted(xp, x, axis))
+    return e / xp.sum(e, axis=axis, keepdims=True)
+
+
+def _log_softmax(xp: Any, x: Any, *, axis: tuple[int, ...]) -> Any:
+    z = _shifted(xp, x, axis)
+    return z - xp.log(xp.sum(xp.exp(z), axis=axis, keepdims=True))
+
+
+def _logsumexp(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    if x.size == 0:
+        return xp.log(xp.sum(x, axis=axis, keepdims=keepdims))
+    top = xp.max(x, axis=axis, keepdims=True)
+    top = xp.where(xp.isfinite(top), top, 0)
+    answer = top + xp.log(xp.sum(xp.exp(x - top), axis=axis, keepdims=True))
+    return answer if keepdims else xp.squeeze(answer, axis=axis)
+
+
+def _normalised(name: str, *aliases: str, **fields: Any) -> Op:
+    return define(
+        name,
+        *aliases,
+        family=_FAMILY,
+        infer=lambda types, **_: (TensorType(types[0].shape, types[0].dtype),),
+        normalize=axes_of_input,
+        kinds="real_floating",
+        attributes=(_AXIS,),
+        cost=per_element(15, workspace=1),
+        samples=_SAMPLES,
+        zero_reason="saturated",
+        **fields,
+    )
+
+
+softmax = _normalised(
+    "softmax",
+    summary="exp(x) / sum(exp(x)), without overflow.",
+    forward=_softmax,
+    vjp=lambda g, y, x, axis: y * (g - F.sum(g * y, axis=axis, keepdims=True)),
+    conventions="A slice that is -inf throughout, or holds inf, gives NaN.",
+)
+
+log_softmax = _normalised(
+    "log_softmax",
+    summary="log(softmax(x)), exact where softmax vanishes.",
+    forward=_log_softmax,
+    vjp=lambda g, y, x, axis: g - F.exp(y) * F.sum(g, axis=axis, keepdims=True),
+    conventions="A slice that is -inf throughout, or holds inf, gives NaN.",
+)
+
+
+def _logsumexp_rule(g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+    return spread(g, x, axis) * F.exp(x - spread(y, x, axis))
+
+
+logsumexp = define(
+    "logsumexp",
+    "reduce_logsumexp",
+    family=REDUCTION,
+    summary="log(sum(exp(x))), without overflow.",
+    forward=_logsumexp,
+    infer=infer_reduction(),
+    normalize=axes_of_input,
+    kinds="real_floating",
+    vjp=_logsumexp_rule,
+    attributes=(_AXIS, KEEPDIMS),
+    cost=per_element(15, workspace=1),
+    samples=(*_SAMPLES, Sample(((2, 3),), {"axis": -1, "keepdims": True})),
+    zero_reason="saturated",
+    conventions="Of nothing, and of -inf throughout, it is -inf; there the derivative is NaN.",
+)
+
+
+def _glu(x: Any, *, axis: int) -> Any:
+    axis = normalize_axis(axis, x.ndim)
+    size = x.shape[axis]
+    if size % 2:
+        raise ShapeMismatch(f"axis {axis} of shape {x.shape} has odd size {size}", hint="glu halves the axis")
+    before = (slice(None),) * axis
+    left = F.getitem(x, index=(*before, slice(None, size // 2)))
+    right = F.getitem(x, index=(*before, slice(size // 2, None)))
+    return left * F.sigmoid(right)
+
+
+glu = composite(
+    "glu",
+    summary="The first half of an axis times the sigmoid of its second half.",
+    formula=_glu,
+    kinds="real_floating",
+    attributes=(Attribute("axis", AXIS, -1),),
+    samples=(Sample(((2, 4),)), Sample(((2, 3),), {"axis": 0})),
+)

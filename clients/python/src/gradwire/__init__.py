@@ -1,0 +1,85 @@
+"""Gradwire's Python SDK: gradients, and the reason where there is none, from a Gradwire server.
+
+Traced values only record; reading one, or asking a tape for gradients, sends one request. Names are
+NumPy's and TensorFlow's side by side: every op of the server is here under its canonical name and its
+aliases, and `keras` holds optimisers and losses.
+"""
+
+import numpy as _np
+
+from gradwire import _ops, errors, keras, losses, math, nn, optimizers, random
+from gradwire._default import default_client, set_default_client
+from gradwire._flow import Retry
+from gradwire._ops import *  # noqa: F403  # __all__ of the generated module says which
+from gradwire._several import broadcast_arrays, meshgrid, split, unbind, unstack
+from gradwire._version import __version__
+from gradwire.client import AsyncClient, Client
+from gradwire.custom import custom_gradient
+from gradwire.errors import GradwireError, ProblemError
+from gradwire.functional import grad, value_and_grad
+from gradwire.graphs import PublishedGraph
+from gradwire.published import PublishedFunction, function
+from gradwire.results import Finding, Gradients, Pullback, Report
+from gradwire.tape import GradientTape
+from gradwire.tensor import Tensor, constant, convert_to_tensor, ones, zeros
+from gradwire.variable import Variable
+
+bool_ = _np.bool_
+int32, int64 = _np.int32, _np.int64
+float16, float32, float64 = _np.float16, _np.float32, _np.float64
+complex64, complex128 = _np.complex64, _np.complex128
+
+__all__ = [
+    # connections
+    "Client",
+    "AsyncClient",
+    "Retry",
+    "default_client",
+    "set_default_client",
+    # values
+    "Variable",
+    "Tensor",
+    "constant",
+    "convert_to_tensor",
+    "zeros",
+    "ones",
+    "random",
+    "bool_",
+    "int32",
+    "int64",
+    "float16",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
+    # derivatives
+    "GradientTape",
+    "grad",
+    "value_and_grad",
+    "custom_gradient",
+    "function",
+    "PublishedFunction",
+    "PublishedGraph",
+    # answers
+    "Gradients",
+    "Pullback",
+    "Report",
+    "Finding",
+    "GradwireError",
+    "ProblemError",
+    "errors",
+    # training
+    "optimizers",
+    "losses",
+    "keras",
+    # ops
+    "nn",
+    "math",
+    "broadcast_arrays",
+    "meshgrid",
+    "split",
+    "unbind",
+    "unstack",
+    "__version__",
+]
+__all__ += _ops.__all__

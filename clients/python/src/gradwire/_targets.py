@@ -1,0 +1,42 @@
+"""What a tape is asked to differentiate, as one edge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradwire._node import Edge, Op, Recorder, recorder
+from gradwire._operators import Operators
+from gradwire._structure import leaves
+from gradwire._trace import trace
+from gradwire.errors import TapeError
+from gradwire.tensor import Tensor, record
+
+
+def target_edge(target: Any, weights: Any, tape: Recorder) -> Edge:
+    """One edge for a target: as it is, its elements weighed, or the sum of several targets.
+
+    Raises TapeError for what is not traced.
+    """
+    targets = list(leaves(target))
+    if not targets or not all(isinstance(t, Operators) for t in targets):
+        came = ", ".join(type(t).__name__ for t in targets) or "nothing"
+        raise TapeError(
+            f"expected a traced tensor as the target, got {came}; a value that has left the tape through "
+            "numpy() or float() is a plain number, which has no gradient"
+        )
+    token = recorder.set(tape)
+    try:
+        edges: list[Edge] = [t._edge() for t in targets]
+        if weights is not None:
+            pairs = zip(edges, leaves(weights), strict=True)
+            edges = [Edge(trace("multiply", (Tensor(edge), weight))) for edge, weight in pairs]
+        if len(edges) > 1:
+            total = record("sum", (Tensor(edges[0]),))
+            for edge in edges[1:]:
+                total = total + record("sum", (Tensor(edge),))
+            return total._edge()
+        if isinstance(edges[0].node, Op):
+            return edges[0]
+        return Edge(trace("identity", (Tensor(edges[0]),)))
+    finally:
+        recorder.reset(token)

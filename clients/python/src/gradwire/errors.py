@@ -1,0 +1,442 @@
+"""What can go wrong, as a tree; a problem of the server keeps its words and gains the user's own line.
+
+GradwireError
+├── ConfigurationError                a setting of the client makes no sense
+├── TraceError                        a traced value was used where only a real one can be
+│   ├── UnsupportedFunction           a NumPy function that has no op (also a TypeError)
+│   └── TapeError                     a tape was used twice, nested, or before its end
+├── OptimizerError                    gradients and variables do not fit together (also a ValueError)
+├── NoAnswer                          nobody answered
+│   └── RequestTimeout                the answer did not come in time
+├── UnexpectedAnswer                  an answer that is not in Gradwire's format
+└── ProblemError                      the server's problem, by its `code`
+    ├── InvalidRequest                the caller's fault
+    │   ├── MalformedJson             malformed_json
+    │   ├── BodyTooLarge              body_too_large
+    │   ├── UnsupportedMediaType      unsupported_media_type
+    │   ├── InvalidDocument           invalid_document
+    │   ├── InvalidParameter          invalid_parameter
+    │   ├── MethodNotAllowed          method_not_allowed
+    │   ├── UnknownField              unknown_field
+    │   ├── InvalidTensor             invalid_tensor
+    │   ├── IdempotencyMismatch       idempotency_mismatch
+    │   ├── DatasetMismatch           dataset_mismatch
+    │   ├── DeviceUnavailable         device_unavailable
+    │   ├── OverLimit                 over_limit, with the estimate
+    │   ├── InvalidGraph              the function's own text
+    │   │   ├── ProgramSyntaxError    syntax_error
+    │   │   ├── UnknownOp             unknown_op
+    │   │   ├── UnknownName           unknown_name
+    │   │   ├── DuplicateName         duplicate_name
+    │   │   ├── CycleInGraph          cycle
+    │   │   ├── WrongArity            wrong_arity
+    │   │   └── InvalidAttribute      invalid_attribute
+    │   ├── Misfit                    tensors that do not fit the function
+    │   │   ├── ShapeMismatch         shape_mismatch
+    │   │   ├── DtypeMismatch         dtype_mismatch
+    │   │   ├── IndexOutOfRange       index_out_of_range
+    │   │   ├── DataDependentShape    data_dependent_shape
+    │   │   ├── MissingInput          missing_input
+    │   │   └── UnknownInput          unknown_input
+    │   └── DerivativeError           what was asked for cannot be differentiated
+    │       ├── TargetRequired        target_required
+    │       ├── InvalidTarget         invalid_target
+    │       ├── UnknownWrt            unknown_wrt
+    │       ├── Unconnected           unconnected
+    │       └── DerivativeNotImplemented  derivative_not_implemented
+    ├── Unauthorized                  unauthorized
+    ├── NotFound                      not_found
+    │   ├── GraphNotFound             graph_not_found
+    │   ├── JobNotFound               job_not_found
+    │   └── DatasetNotFound           dataset_not_found
+    ├── WrongState                    wrong_state
+    ├── Busy                          busy, after all retries
+    ├── TimeLimit                     time_limit
+    └── ServerFault                   internal
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from gradwire._places import Place
+
+
+class GradwireError(Exception):
+    """The root of everything that this package raises on purpose."""
+
+
+class ConfigurationError(GradwireError):
+    """A setting of the client makes no sense."""
+
+
+class TraceError(GradwireError):
+    """A traced value was used where only a real one can be."""
+
+
+class UnsupportedFunction(TraceError, TypeError):
+    """A NumPy function, or one of its arguments, that has no counterpart among the server's ops."""
+
+
+class TapeError(TraceError):
+    """A tape was used twice, nested, or asked for something it has not recorded."""
+
+
+class OptimizerError(GradwireError, ValueError):
+    """Gradients and variables that do not fit together."""
+
+
+class NoAnswer(GradwireError):
+    """Nobody answered; `sent` says whether the request may have reached a server."""
+
+    def __init__(self, message: str, *, sent: bool = False) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
+class RequestTimeout(NoAnswer):
+    """The answer did not come within the client's timeout."""
+
+
+class UnexpectedAnswer(GradwireError):
+    """An answer that is not in Gradwire's format, as from a proxy or another server."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ProblemError(GradwireError):
+    """The server's problem (RFC 9457): `detail`, `hint`, `node`, `op`, and `place`, the user's own line."""
+
+    code: ClassVar[str] = ""
+
+    def __init__(
+        self, problem: Mapping[str, Any], *, place: Place | None = None, request_id: str | None = None
+    ) -> None:
+        super().__init__(problem.get("detail") or problem.get("title") or "the server gave no reason")
+        self.problem = dict(problem)
+        self.place = place
+        self.request_id = request_id
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return int(self.problem.get("status", 0))
+
+    @property
+    def detail(self) -> str:
+        """What was expected, what came, and where: the server's own sentence."""
+        return str(self.args[0])
+
+    @property
+    def hint(self) -> str | None:
+        """The cure, where the server knows one."""
+        return self.problem.get("hint")
+
+    @property
+    def path(self) -> str | None:
+        """The JSON path into the request."""
+        return self.problem.get("path")
+
+    @property
+    def node(self) -> str | None:
+        """The node of the graph."""
+        return self.problem.get("node")
+
+    @property
+    def op(self) -> str | None:
+        """The op of that node."""
+        return self.problem.get("op")
+
+    @property
+    def source(self) -> Any:
+        """Line, column and text in the program, where the function came as one."""
+        return self.problem.get("source")
+
+    @property
+    def estimate(self) -> Mapping[str, Any] | None:
+        """What the request would have cost, where it was refused for that."""
+        return self.problem.get("estimate")
+
+    def __str__(self) -> str:
+        lines = [self.detail]
+        if self.hint:
+            lines.append(f"  hint: {self.hint}")
+        if self.place is not None:
+            lines.append(f"  at {self.place}")
+        elif isinstance(self.source, Mapping):
+            lines.append(f"  in the program, line {self.source.get('line')}: {self.source.get('text')}")
+        tail = [str(self.problem.get("code", "")), f"HTTP {self.status}"]
+        if self.request_id:
+            tail.append(f"request {self.request_id}")
+        lines.append(f"  [{', '.join(part for part in tail if part)}]")
+        return "\n".join(lines)
+
+
+class InvalidRequest(ProblemError):
+    """The caller's fault; the same request will fail again."""
+
+
+class MalformedJson(InvalidRequest):
+    """The body is not JSON."""
+
+    code = "malformed_json"
+
+
+class BodyTooLarge(InvalidRequest):
+    """The body is over the server's limit."""
+
+    code = "body_too_large"
+
+
+class UnsupportedMediaType(InvalidRequest):
+    """The server does not read this content type."""
+
+    code = "unsupported_media_type"
+
+
+class InvalidDocument(InvalidRequest):
+    """The request's structure is wrong."""
+
+    code = "invalid_document"
+
+
+class InvalidParameter(InvalidRequest):
+    """A query parameter or header is wrong."""
+
+    code = "invalid_parameter"
+
+
+class MethodNotAllowed(InvalidRequest):
+    """The path exists, the method does not."""
+
+    code = "method_not_allowed"
+
+
+class UnknownField(InvalidRequest):
+    """A field that the format does not know; often a client newer than its server."""
+
+    code = "unknown_field"
+
+
+class InvalidTensor(InvalidRequest):
+    """Something that is not a tensor stands where one belongs."""
+
+    code = "invalid_tensor"
+
+
+class IdempotencyMismatch(InvalidRequest):
+    """An Idempotency-Key came again with another body."""
+
+    code = "idempotency_mismatch"
+
+
+class DatasetMismatch(InvalidRequest):
+    """The data set does not fit the graph."""
+
+    code = "dataset_mismatch"
+
+
+class DeviceUnavailable(InvalidRequest):
+    """The server has no such device."""
+
+    code = "device_unavailable"
+
+
+class OverLimit(InvalidRequest):
+    """The request would cost more than the server allows; `estimate` says how much."""
+
+    code = "over_limit"
+
+
+class InvalidGraph(InvalidRequest):
+    """The function itself is wrong, whatever its inputs."""
+
+
+class ProgramSyntaxError(InvalidGraph):
+    """The program's text is not an expression of the language."""
+
+    code = "syntax_error"
+
+
+class UnknownOp(InvalidGraph):
+    """No op goes by this name."""
+
+    code = "unknown_op"
+
+
+class UnknownName(InvalidGraph):
+    """A reference to a name that nothing defines."""
+
+    code = "unknown_name"
+
+
+class DuplicateName(InvalidGraph):
+    """Two things share a name."""
+
+    code = "duplicate_name"
+
+
+class CycleInGraph(InvalidGraph):
+    """Nodes that depend on themselves."""
+
+    code = "cycle"
+
+
+class WrongArity(InvalidGraph):
+    """Too many or too few inputs of an op."""
+
+    code = "wrong_arity"
+
+
+class InvalidAttribute(InvalidGraph):
+    """An attribute of the wrong kind or out of range."""
+
+    code = "invalid_attribute"
+
+
+class Misfit(InvalidRequest):
+    """The given tensors do not fit the function."""
+
+
+class ShapeMismatch(Misfit):
+    """Shapes that do not fit."""
+
+    code = "shape_mismatch"
+
+
+class DtypeMismatch(Misfit):
+    """Dtypes that do not fit."""
+
+    code = "dtype_mismatch"
+
+
+class IndexOutOfRange(Misfit):
+    """An index beyond its axis."""
+
+    code = "index_out_of_range"
+
+
+class DataDependentShape(Misfit):
+    """A shape that would depend on the values."""
+
+    code = "data_dependent_shape"
+
+
+class MissingInput(Misfit):
+    """An input that the function needs was not given."""
+
+    code = "missing_input"
+
+
+class UnknownInput(Misfit):
+    """An input was given that the function does not have."""
+
+    code = "unknown_input"
+
+
+class DerivativeError(InvalidRequest):
+    """What was asked for cannot be differentiated."""
+
+
+class TargetRequired(DerivativeError):
+    """The function has several outputs and none was chosen."""
+
+    code = "target_required"
+
+
+class InvalidTarget(DerivativeError):
+    """The target is not one real floating number."""
+
+    code = "invalid_target"
+
+
+class UnknownWrt(DerivativeError):
+    """A name in `wrt` that the function does not have."""
+
+    code = "unknown_wrt"
+
+
+class Unconnected(DerivativeError):
+    """A gradient does not exist, and the call asked for an error then."""
+
+    code = "unconnected"
+
+
+class DerivativeNotImplemented(DerivativeError):
+    """An op on the way has no derivative rule."""
+
+    code = "derivative_not_implemented"
+
+
+class Unauthorized(ProblemError):
+    """The API key is missing or wrong."""
+
+    code = "unauthorized"
+
+
+class NotFound(ProblemError):
+    """There is no such thing on the server."""
+
+    code = "not_found"
+
+
+class GraphNotFound(NotFound):
+    """No graph is published under this id."""
+
+    code = "graph_not_found"
+
+
+class JobNotFound(NotFound):
+    """There is no such job."""
+
+    code = "job_not_found"
+
+
+class DatasetNotFound(NotFound):
+    """There is no such data set."""
+
+    code = "dataset_not_found"
+
+
+class WrongState(ProblemError):
+    """The thing is not in a state that allows this."""
+
+    code = "wrong_state"
+
+
+class Busy(ProblemError):
+    """The server is busy, and stayed so through all retries."""
+
+    code = "busy"
+
+
+class TimeLimit(ProblemError):
+    """The query ran past the server's wall-clock limit."""
+
+    code = "time_limit"
+
+
+class ServerFault(ProblemError):
+    """The server's own fault; the request id finds it in the server's log."""
+
+    code = "internal"
+
+
+def _descendants(kind: type[ProblemError]) -> list[type[ProblemError]]:
+    return [kind, *(d for child in kind.__subclasses__() for d in _descendants(child))]
+
+
+CODES: dict[str, type[ProblemError]] = {kind.code: kind for kind in _descendants(ProblemError) if kind.code}
+
+
+def class_of(code: str, status: int) -> type[ProblemError]:
+    """The class of a problem: by its code, else (a newer server) by its status."""
+    if code in CODES:
+        return CODES[code]
+    if status >= 500:
+        return ServerFault
+    by_status: dict[int, type[ProblemError]] = {401: Unauthorized, 403: Unauthorized, 404: NotFound}
+    return by_status.get(status, InvalidRequest)

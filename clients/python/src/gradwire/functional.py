@@ -1,0 +1,113 @@
+"""`grad` and `value_and_grad`: functions of arrays to functions that answer gradients."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gradwire._node import Array, Edge, Leaf, as_array, recorder
+from gradwire._operators import Operators
+from gradwire._places import here
+from gradwire._structure import leaves, map_leaves, rebuild
+from gradwire.client import Client
+from gradwire.errors import TapeError, TraceError
+from gradwire.tape import GradientTape
+from gradwire.tensor import Tensor
+from gradwire.variable import Variable
+
+
+def value_and_grad(
+    function: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    *,
+    unconnected_gradients: str = "none",
+    client: Client | None = None,
+) -> Callable[..., Any]:
+    """A function that answers the value of `function` and its gradient by the arguments at `argnums`.
+
+    `function` must answer one number; with `has_aux`, a pair of that and anything else, which is passed
+    on. The arguments may be nested lists, tuples and dicts of floating arrays. Answers hold NumPy arrays:
+    (value, gradient), the gradient a tuple where `argnums` is a sequence, in the structure of the
+    arguments, None where there is no gradient. Each call is one request.
+    """
+    single = isinstance(argnums, int)
+    positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+
+    @functools.wraps(function)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        if recorder.get() is not None:
+            raise TapeError(
+                "a tape or another grad is recording already, and graphs cannot hold gradients yet; "
+                "call this outside of it"
+            )
+        tape = GradientTape(client=client)
+        names = _names(function, len(args))
+        arguments = list(args)
+        for position in positions:
+            arguments[position] = map_leaves(_input(names[position]), args[position])
+        chosen = tuple(arguments[position] for position in positions)
+        tape.watch(chosen)
+        with tape:
+            answer = function(*arguments, **kwargs)
+        target, aux = answer if has_aux else (answer, None)
+        zero = unconnected_gradients == "zero"
+        gradients = tape._differentiate(target, list(leaves(chosen)), None, zero=zero, sums=False)
+        shaped = rebuild(chosen, iter([None if g is None else _plain(g) for g in gradients]))
+        value = _plain(target._value())
+        return ((value, aux) if has_aux else value), (shaped[0] if single else shaped)
+
+    return differentiated
+
+
+def grad(
+    function: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    *,
+    unconnected_gradients: str = "none",
+    client: Client | None = None,
+) -> Callable[..., Any]:
+    """A function that answers the gradient of `function` (with `has_aux`, gradient and aux); see value_and_grad."""
+    both = value_and_grad(
+        function, argnums, has_aux, unconnected_gradients=unconnected_gradients, client=client
+    )
+
+    @functools.wraps(function)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        value, gradient = both(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return differentiated
+
+
+def _input(name: str) -> Callable[[Any], Tensor | Variable]:
+    def make(value: Any) -> Tensor | Variable:
+        if isinstance(value, Variable):
+            return value
+        array = value._value() if isinstance(value, Operators) else as_array(value)
+        if array.dtype.kind not in "fc":
+            raise TraceError(
+                f"expected floating numbers to differentiate by for '{name}', got {array.dtype}; "
+                "integers carry no gradient: pass value.astype(float)"
+            )
+        return Tensor(Edge(Leaf(array, name, here())))
+
+    return make
+
+
+def _names(function: Callable[..., Any], count: int) -> list[str]:
+    """What the arguments are called in graphs and messages."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    named = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return (named + [f"x{k}" for k in range(len(named), count)])[: max(count, 1)]
+
+
+def _plain(array: Array) -> Any:
+    """An array, or NumPy's scalar for one without axes."""
+    return array[()] if array.ndim == 0 else array

@@ -1,0 +1,184 @@
+"""Published graphs: functions that live on the server under the hash of their text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic
+
+from gradwire import _calls
+from gradwire._codec import Array, post, read
+from gradwire._document import Document
+from gradwire._driver import D_co, Driven, call
+from gradwire._flow import Flow, Request
+from gradwire._function import Function, FunctionLike, resolve
+from gradwire._session import Known, Session
+from gradwire.errors import TraceError
+from gradwire.results import Gradients, Pullback, Report
+
+
+class Graphs(Driven[D_co]):
+    """The graphs of a server: publish, get, list, delete."""
+
+    def __init__(self, driver: D_co, session: Session) -> None:
+        super().__init__(driver)
+        self._session = session
+
+    @call
+    def publish(
+        self,
+        function: FunctionLike | None = None,
+        *,
+        program: str | None = None,
+        graph: Mapping[str, Any] | None = None,
+    ) -> Flow[PublishedGraph[D_co]]:
+        """Publish a function and answer a handle to call it by; publishing twice is publishing once.
+
+        A Python function must take every array as a parameter; raises TraceError where it does not.
+        """
+        chosen = resolve(self._session, function, program, graph)
+        if chosen.captured:
+            listed = ", ".join(f"'{name}'" for name in chosen.captured)
+            raise TraceError(
+                f"the function uses values from outside ({listed}); a published function has no values of "
+                "its own, so make every array a parameter"
+            )
+        if chosen.known is not None:
+            described = yield from self._session.publish(chosen.known)
+            return PublishedGraph(self._driver, self._session, chosen, described)
+        described = read((yield from self._session.send(post("/v1/graphs", chosen.fields, tensors=False))))
+        return (yield from _handle(self, described, chosen.fields.get("graph")))
+
+    @call
+    def get(self, id: str) -> Flow[PublishedGraph[D_co]]:
+        """The handle of a published graph; raises GraphNotFound."""
+        described = read((yield from self._session.send(Request("GET", f"/v1/graphs/{id}"))))
+        return (yield from _handle(self, described, described.get("graph")))
+
+    @call
+    def list(self) -> Flow[list[dict[str, Any]]]:
+        """Every published graph: id, inputs, outputs, number of nodes."""
+        found: list[dict[str, Any]] = []
+        cursor = ""
+        while True:
+            page = read((yield from self._session.send(Request("GET", f"/v1/graphs{cursor}"))))
+            found.extend(page["graphs"])
+            if not page.get("next_cursor"):
+                return found
+            cursor = f"?cursor={page['next_cursor']}"
+
+    @call
+    def delete(self, id: str) -> Flow[None]:
+        """Forget a published graph; raises GraphNotFound."""
+        yield from self._session.send(Request("DELETE", f"/v1/graphs/{id}"))
+
+
+class PublishedGraph(Driven[D_co], Generic[D_co]):
+    """A function on the server; calls send numbers only.
+
+    Should the server forget it, it is published again by itself. Called like a function, it takes its
+    inputs by name or in their order and answers its output (several: a dict of them).
+    """
+
+    def __init__(
+        self, driver: D_co, session: Session, function: Function, described: Mapping[str, Any]
+    ) -> None:
+        super().__init__(driver)
+        self._session = session
+        self._function = function
+        self._described = described
+
+    @property
+    def id(self) -> str:
+        """The hash of the graph's canonical form: `sha256:…`."""
+        return str(self._described["id"])
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs, in their order."""
+        return tuple(self._function.inputs or self._described["inputs"])
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs."""
+        return tuple(self._function.outputs or self._described["outputs"])
+
+    @property
+    def nodes(self) -> int:
+        """How many nodes the graph has."""
+        return int(self._described["nodes"])
+
+    @call
+    def __call__(self, *args: Any, **inputs: Any) -> Flow[Any]:
+        """The output for these inputs; a dict where there are several outputs."""
+        given = bind(self.inputs, args, inputs)
+        found = yield from _calls.evaluate(self._session, self._function, given, None, {})
+        return next(iter(found.values())) if len(found) == 1 else found
+
+    @call
+    def evaluate(
+        self, inputs: Mapping[str, Any] | None = None, *, outputs: Sequence[str] | str | None = None
+    ) -> Flow[dict[str, Array]]:
+        """The values of `outputs` by name; see Client.evaluate."""
+        return (yield from _calls.evaluate(self._session, self._function, inputs, outputs, {}))
+
+    @call
+    def gradient(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        wrt: Sequence[str] | str | None = None,
+        target: Sequence[str] | str | None = None,
+        unconnected: str | None = None,
+        diagnose: str | None = None,
+    ) -> Flow[Gradients]:
+        """The value of the target and its gradients; see Client.gradient."""
+        options = {"unconnected": unconnected, "diagnose": diagnose}
+        return (yield from _calls.gradient(self._session, self._function, inputs, wrt, target, options))
+
+    @call
+    def vjp(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        cotangents: Mapping[str, Any] | None = None,
+        *,
+        wrt: Sequence[str] | str | None = None,
+        outputs: Sequence[str] | str | None = None,
+    ) -> Flow[Pullback]:
+        """Cotangents pulled back to the inputs; see Client.vjp."""
+        return (yield from _calls.vjp(self._session, self._function, inputs, cotangents, wrt, outputs, {}))
+
+    @call
+    def diagnose(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        wrt: Sequence[str] | str | None = None,
+        target: str | None = None,
+    ) -> Flow[Report]:
+        """Why each gradient is what it is; see Client.diagnose."""
+        return (yield from _calls.diagnose(self._session, self._function, inputs, wrt, target))
+
+    def __repr__(self) -> str:
+        return f"PublishedGraph({self.id[:19]}…: {', '.join(self.inputs)} → {', '.join(self.outputs)})"
+
+
+def bind(names: Sequence[str], args: Sequence[Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Positional and named inputs by name; raises TypeError as a function would."""
+    if len(args) > len(names):
+        raise TypeError(f"expected at most {len(names)} inputs ({', '.join(names)}), got {len(args)}")
+    given = dict(zip(names, args, strict=False))
+    twice = given.keys() & inputs.keys()
+    if twice:
+        raise TypeError(f"the input '{min(twice)}' was given twice")
+    return {**given, **inputs}
+
+
+def _handle(
+    graphs: Graphs[D_co], described: Mapping[str, Any], graph: Mapping[str, Any] | None
+) -> Flow[PublishedGraph[D_co]]:
+    """A handle of a graph given as a document or program; its text is kept, should it be needed again."""
+    if graph is None:
+        whole = read((yield from graphs._session.send(Request("GET", f"/v1/graphs/{described['id']}"))))
+        graph = whole["graph"]
+    known = Known(Document(dict(graph), ()), id=described["id"])
+    return PublishedGraph(graphs._driver, graphs._session, Function(known=known), described)

@@ -1,0 +1,207 @@
+"""Optimisers that step here, in NumPy, under Keras's names and defaults.
+
+A step reads gradients, as tensors or arrays, and assigns new values to variables; nothing is sent. The
+formulas are Keras 3's.
+"""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from gradwire._node import Array
+from gradwire._operators import Operators
+from gradwire.errors import OptimizerError
+from gradwire.variable import Variable
+
+Schedule = Callable[[int], float]
+
+
+class Optimizer(ABC):
+    """What optimisers share: `apply_gradients`, `iterations` and a slot of arrays for each variable.
+
+    `learning_rate` is a number, or a function of the number of steps taken so far.
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, learning_rate: float | Schedule) -> None:
+        self.learning_rate = learning_rate
+        self.iterations = 0
+        self._state: dict[int, tuple[Variable, dict[str, Array]]] = {}
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> None:
+        """One step on each (gradient, variable).
+
+        Variables without a gradient are left as they are, with a warning, as in Keras. Raises
+        OptimizerError where none has one, where shapes differ, and where there is nothing at all.
+        """
+        pairs = list(grads_and_vars)
+        if not pairs:
+            raise OptimizerError("expected pairs of a gradient and a variable, got none")
+        missing = [variable.name for gradient, variable in pairs if gradient is None]
+        if missing:
+            self._complain(missing, everything=len(missing) == len(pairs))
+        rate = self.learning_rate(self.iterations) if callable(self.learning_rate) else self.learning_rate
+        for gradient, variable in pairs:
+            if gradient is None:
+                continue
+            g = gradient._value() if isinstance(gradient, Operators) else np.asarray(gradient)
+            if g.shape != variable.shape:
+                raise OptimizerError(
+                    f"expected a gradient of shape {variable.shape} for '{variable.name}', got {g.shape}"
+                )
+            g = g.astype(variable.dtype, copy=False)
+            variable.assign(self.step(variable._value(), g, self._slots(variable), float(rate)))
+        self.iterations += 1
+
+    @abstractmethod
+    def step(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
+        """The new value of `w`; `slots` may be bound to new arrays, `iterations` counts finished steps."""
+
+    def initial(self, w: Array) -> Array:
+        """What a slot starts from."""
+        return np.zeros_like(w)
+
+    def _slots(self, variable: Variable) -> dict[str, Array]:
+        key = id(variable)  # the entry holds the variable, so that no other can take its id
+        if key not in self._state:
+            w = variable._value()
+            self._state[key] = (variable, {name: self.initial(w) for name in self.slots})
+        return self._state[key][1]
+
+    def _complain(self, missing: list[str], *, everything: bool) -> None:
+        listed = ", ".join(f"'{name}'" for name in missing)
+        cure = "tape.explain(target, variables) says why"
+        if everything:
+            raise OptimizerError(f"no gradient for any variable: {listed}; {cure}")
+        warnings.warn(f"no gradient for {listed}, which stay as they are; {cure}", UserWarning, stacklevel=3)
+
+
+class SGD(Optimizer):
+    """Gradient descent, with momentum and Nesterov's look-ahead where asked for."""
+
+    slots = ("momentum",)
+
+    def __init__(
+        self, learning_rate: float | Schedule = 0.01, momentum: float = 0.0, nesterov: bool = False
+    ) -> None:
+        super().__init__(learning_rate)
+        if not 0.0 <= momentum <= 1.0:
+            raise OptimizerError(f"expected a momentum between 0 and 1, got {momentum}")
+        self.momentum = momentum
+        self.nesterov = nesterov
+
+    def step(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
+        """Velocity: v ← momentum·v − rate·g; w + v, or with Nesterov w + momentum·v − rate·g."""
+        if self.momentum == 0.0:
+            return w - rate * g
+        slots["momentum"] = v = self.momentum * slots["momentum"] - rate * g
+        return w + (self.momentum * v - rate * g if self.nesterov else v)
+
+
+class Adam(Optimizer):
+    """Adaptive moments (Kingma and Ba, 2015)."""
+
+    slots = ("m", "v")
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+    ) -> None:
+        super().__init__(learning_rate)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+    def step(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
+        """The new w: w − rate·√(1−β₂ᵗ)/(1−β₁ᵗ) · m / (√v + ε)."""
+        t = self.iterations + 1
+        slots["m"] = m = slots["m"] + (g - slots["m"]) * (1 - self.beta_1)
+        slots["v"] = v = slots["v"] + (g * g - slots["v"]) * (1 - self.beta_2)
+        scale = rate * (1 - self.beta_2**t) ** 0.5 / (1 - self.beta_1**t)
+        new: Array = w - scale * m / (np.sqrt(v) + self.epsilon)
+        return new
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+    ) -> None:
+        super().__init__(learning_rate, beta_1, beta_2, epsilon)
+        self.weight_decay = weight_decay
+
+    def step(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
+        """Adam's step from w·(1 − rate·decay)."""
+        return super().step(w - w * (self.weight_decay * rate), g, slots, rate)
+
+
+class RMSprop(Optimizer):
+    """Gradients divided by a running root mean square (Hinton), with momentum or centred where asked for."""
+
+    slots = ("velocity", "average", "momentum")
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-7,
+        centered: bool = False,
+    ) -> None:
+        super().__init__(learning_rate)
+        self.rho = rho
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.centered = centered
+
+    def step(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
+        """The new w: w − rate·g / √(v + ε), v the mean of g², less the squared mean of g where centred."""
+        slots["velocity"] = v = self.rho * slots["velocity"] + (1 - self.rho) * g * g
+        if self.centered:
+            slots["average"] = mean = self.rho * slots["average"] + (1 - self.rho) * g
+            v = v - mean * mean
+        change = rate * g / np.sqrt(v + self.epsilon)
+        if self.momentum > 0.0:
+            slots["momentum"] = change = self.momentum * slots["momentum"] + change
+        return w - change
+
+
+class Adagrad(Optimizer):
+    """Gradients divided by the root of the sum of all their squares (Duchi et al., 2011)."""
+
+    slots = ("accumulator",)
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.001,
+        initial_accumulator_value: float = 0.1,
+        epsilon: float = 1e-7,
+    ) -> None:
+        super().__init__(learning_rate)
+        self.initial_accumulator_value = initial_accumulator_value
+        self.epsilon = epsilon
+
+    def initial(self, w: Array) -> Array:
+        """The accumulator's start."""
+        return np.full_like(w, self.initial_accumulator_value)
+
+    def step(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
+        """The new w: w − rate·g / √(a + ε), a the sum of g²."""
+        slots["accumulator"] = a = slots["accumulator"] + g * g
+        new: Array = w - rate * g / np.sqrt(a + self.epsilon)
+        return new

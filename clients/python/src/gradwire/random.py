@@ -1,0 +1,48 @@
+"""Random tensors, drawn in this process by NumPy's generator; nothing of it is on the tape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gradwire.tensor import Tensor, constant
+
+__all__ = ["normal", "set_seed", "uniform"]
+
+_generator = np.random.default_rng()
+
+
+def set_seed(seed: int | None) -> None:
+    """Start the sequence of draws anew: the same seed, the same draws. None: from the system's entropy."""
+    global _generator  # noqa: PLW0603  # one sequence in a process, as in NumPy and TensorFlow
+    _generator = np.random.default_rng(seed)
+
+
+def normal(
+    shape: int | Sequence[int],
+    mean: float = 0.0,
+    stddev: float = 1.0,
+    dtype: Any = np.float64,
+    seed: int | None = None,
+) -> Tensor:
+    """Normally distributed numbers; with a `seed`, the same ones at each call."""
+    return constant((mean + stddev * _draws(seed).standard_normal(shape)), dtype)
+
+
+def uniform(
+    shape: int | Sequence[int],
+    minval: float = 0.0,
+    maxval: float = 1.0,
+    dtype: Any = np.float64,
+    seed: int | None = None,
+) -> Tensor:
+    """Numbers spread evenly from `minval` up to but without `maxval`; integers where `dtype` is one."""
+    if np.dtype(dtype).kind in "iu":
+        return constant(_draws(seed).integers(int(minval), int(maxval), shape), dtype)
+    return constant(_draws(seed).uniform(minval, maxval, shape), dtype)
+
+
+def _draws(seed: int | None) -> np.random.Generator:
+    return _generator if seed is None else np.random.default_rng(seed)

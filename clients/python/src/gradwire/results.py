@@ -1,0 +1,111 @@
+"""What calls answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from gradwire._codec import Array
+from gradwire._places import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Gradients:
+    """The value of a target and its gradients by name; None where there is no gradient.
+
+    `diagnosis` says why, for every gradient that is missing, zero or not finite. With a list of targets,
+    all three are keyed by target first.
+    """
+
+    value: Any
+    gradients: Mapping[str, Any]
+    diagnosis: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.gradients[name]
+
+    def __iter__(self) -> Iterator[Any]:
+        """Value, then gradients: `value, gradients = client.gradient(…)`."""
+        return iter((self.value, self.gradients))
+
+
+@dataclass(frozen=True, slots=True)
+class Pullback:
+    """Outputs, and the cotangents of the inputs by name; None where there is none."""
+
+    outputs: Mapping[str, Array]
+    vjp: Mapping[str, Array | None]
+
+    def __getitem__(self, name: str) -> Array | None:
+        return self.vjp[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Why one variable's gradient is what it is, as the server said it.
+
+    `places` are the user's own lines behind the culprits, in their order; `place` is where the variable
+    was made.
+    """
+
+    name: str
+    status: str
+    reason: str | None = None
+    message: str = ""
+    fix: str | None = None
+    culprits: tuple[Mapping[str, Any], ...] = ()
+    path: tuple[str, ...] = ()
+    warnings: tuple[Mapping[str, Any], ...] = ()
+    stats: Mapping[str, Any] = field(default_factory=dict)
+    place: Place | None = None
+    places: tuple[Place | None, ...] = ()
+
+    def called(self, name: str) -> Finding:
+        """The same finding under the user's own name."""
+        return replace(self, name=name)
+
+    def __str__(self) -> str:
+        lines = [f"{self.name}: {self.status}" + (f" ({self.reason})" if self.reason else "")]
+        if self.place:
+            lines.append(f"  made at {self.place}")
+        if self.message:
+            lines.append(f"  why: {self.message}")
+        for culprit, place in zip(self.culprits, self.places, strict=True):
+            lines.append(f"  by {_culprit(culprit, place)}")
+        if len(self.path) > 1:
+            lines.append(f"  path: {' → '.join(self.path)}")
+        if self.fix:
+            lines.append(f"  fix: {self.fix}")
+        lines.extend(f"  warning {w.get('code')}: {w.get('message')}" for w in self.warnings)
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The answer to "why is there no gradient?": the target's value and a finding for each variable."""
+
+    value: Any
+    findings: tuple[Finding, ...]
+
+    def __getitem__(self, name: str) -> Finding:
+        for finding in self.findings:
+            if finding.name == name:
+                return finding
+        raise KeyError(name)
+
+    def __str__(self) -> str:
+        return "\n".join(str(finding) for finding in self.findings)
+
+
+def _culprit(culprit: Mapping[str, Any], place: Place | None) -> str:
+    what = f"{culprit.get('op')} '{culprit.get('node')}'"
+    reason = f" ({culprit['reason']})" if culprit.get("reason") else ""
+    source = culprit.get("source")
+    if place:
+        where = f", {place}"
+    elif isinstance(source, Mapping):
+        where = f", line {source.get('line')}: {source.get('text')}"
+    else:
+        where = ""
+    return f"{what}{reason}{where}"

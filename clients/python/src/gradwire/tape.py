@@ -1,0 +1,215 @@
+"""`GradientTape`: records what happens to variables, and asks a server for the gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import Token
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from gradwire._asking import Question, Source, ask_gradients, ask_reasons
+from gradwire._default import default_client
+from gradwire._node import Array, Edge, Leaf, Op, Recorder, recorder
+from gradwire._structure import leaves, rebuild
+from gradwire._targets import target_edge
+from gradwire.client import Client
+from gradwire.errors import TapeError
+from gradwire.results import Finding, Report
+from gradwire.tensor import Tensor
+from gradwire.variable import Variable
+
+
+class GradientTape:
+    """Records the ops on variables made inside its `with` block; one request then answers all gradients.
+
+    Trainable variables are watched by themselves, unless `watch_accessed_variables` is False; other
+    tensors after `watch`. What was computed outside the block is a constant, as in TensorFlow. A tape
+    answers one call of `gradient`, or as many as wanted where it is `persistent`. The errors of a call
+    carry the server's words and the line of the user's code that they are about.
+    """
+
+    def __init__(
+        self,
+        persistent: bool = False,
+        watch_accessed_variables: bool = True,
+        *,
+        client: Client | None = None,
+    ) -> None:
+        self._persistent = persistent
+        self._automatic = watch_accessed_variables
+        self._client = client
+        self._recorder = Recorder()
+        self._active: Token[Recorder | None] | None = None
+        self._watched: set[object] = set()
+        self._answered: tuple[Any, Question] | None = None
+        self._used = False
+
+    # -- recording -------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        if recorder.get() is not None:
+            raise TapeError(
+                "a tape is recording already, and graphs cannot hold gradients yet, so tapes do not nest; "
+                "leave the other tape first, or write the inner derivative out as a formula"
+            )
+        self._active = recorder.set(self._recorder)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._active is not None, "a tape is left after it was entered"
+        recorder.reset(self._active)
+        self._active = None
+
+    def __del__(self) -> None:
+        self._recorder.open = False
+
+    def watch(self, tensor: Any) -> None:
+        """Make gradients by these tensors possible: constants, results from outside, other variables."""
+        for leaf in leaves(tensor):
+            if not isinstance(leaf, Tensor | Variable):
+                raise TapeError(
+                    f"expected a tensor or a variable to watch, got {type(leaf).__name__}; an array has no "
+                    "identity on the tape, so make a tensor of it first: gradwire.convert_to_tensor(array)"
+                )
+            self._watched.add(_identity(leaf))
+
+    @contextmanager
+    def stop_recording(self) -> Iterator[None]:
+        """Inside, what is computed is a constant to the tape."""
+        if self._active is None:
+            raise TapeError("expected to be inside the tape's `with` block to stop recording")
+        token = recorder.set(None)
+        try:
+            yield
+        finally:
+            recorder.reset(token)
+
+    def reset(self) -> None:
+        """Forget all that was recorded and watched so far."""
+        self._recorder.open = False
+        self._recorder = Recorder()
+        self._watched.clear()
+        self._answered, self._used = None, False
+        if self._active is not None:
+            recorder.set(self._recorder)
+
+    # -- asking ------------------------------------------------------------------------------------------
+
+    def gradient(
+        self,
+        target: Any,
+        sources: Any,
+        output_gradients: Any = None,
+        unconnected_gradients: str = "none",
+    ) -> Any:
+        """Gradients of `target` by `sources`, in the structure of `sources` (single, list, tuple, dict).
+
+        Each is a tensor of its source's shape whose value is there already, or None where there is no
+        gradient ("zero": zeros); `explain` says why. A target of several elements is summed, and several
+        targets are added up, as in TensorFlow; `output_gradients` weigh their elements. Raises TapeError
+        on a second call of a tape that is not persistent.
+        """
+        if unconnected_gradients not in ("none", "zero"):
+            raise ValueError(
+                f"expected 'none' or 'zero' for unconnected_gradients, got {unconnected_gradients!r}"
+            )
+        zero = unconnected_gradients == "zero"
+        gradients = self._differentiate(target, list(leaves(sources)), output_gradients, zero=zero, sums=True)
+        return rebuild(sources, iter([None if g is None else Tensor(Edge(Leaf(g))) for g in gradients]))
+
+    def explain(self, target: Any, sources: Any) -> Report:
+        """Why each gradient of `target` by `sources` is what it is; print the report.
+
+        It tells for each source the status and reason, the nodes to blame with the lines of your code
+        that made them, and a fix. What the last `gradient` answered about it costs no request.
+        """
+        given = list(leaves(sources))
+        described = [_source(leaf, k) for k, leaf in enumerate(given)]
+        watched = [s for s, leaf in zip(described, given, strict=True) if self._is_watched(leaf)]
+        asked = self._remembered(target, watched)
+        if watched and asked is None:
+            client = self._client or default_client()
+            edge = target_edge(target, None, self._recorder)
+            asked = client._driver.run(ask_reasons(client._session, self._recorder, edge, watched))
+            self._answered = (target, asked)
+        findings = [(asked and asked.finding(s)) or _unwatched(s) for s in described]
+        return Report(asked and asked.value, tuple(findings))
+
+    def _remembered(self, target: Any, sources: Sequence[Source]) -> Question | None:
+        """The last answer, where it tells about this target and gives a reason for all of the sources."""
+        if self._answered is None or self._answered[0] is not target:
+            return None
+        asked = self._answered[1]
+        found = [asked.finding(source) for source in sources]
+        return asked if all(finding and finding.message for finding in found) else None
+
+    def _differentiate(
+        self, target: Any, given: Sequence[Any], weights: Any, *, zero: bool, sums: bool
+    ) -> list[Array | None]:
+        if self._used and not self._persistent:
+            raise TapeError(
+                "this tape has answered its one call of gradient; for more of them, make it "
+                "gradwire.GradientTape(persistent=True)"
+            )
+        edge = target_edge(target, weights, self._recorder)
+        described = [_source(leaf, k) for k, leaf in enumerate(given)]
+        watched = [s for s, leaf in zip(described, given, strict=True) if self._is_watched(leaf)]
+        gradients: dict[int, Array | None] = {}
+        if watched:
+            client = self._client or default_client()
+            flow = ask_gradients(client._session, self._recorder, edge, watched, zero=zero, sums=sums)
+            asked, answers = client._driver.run(flow)
+            self._answered = (target, asked)
+            gradients = {id(s): gradient for s, gradient in zip(watched, answers, strict=True)}
+        self._used = True
+        self._recorder.open = self._persistent
+        return [
+            np.zeros_like(leaf._value()) if zero and gradients.get(id(s)) is None else gradients.get(id(s))
+            for s, leaf in zip(described, given, strict=True)
+        ]
+
+    def _is_watched(self, leaf: Tensor | Variable) -> bool:
+        if _identity(leaf) in self._watched:
+            return True
+        if isinstance(leaf, Variable):
+            return self._automatic and leaf.trainable
+        node = leaf._edge().node
+        return isinstance(node, Op) and node.recorder is self._recorder
+
+
+def _identity(leaf: Tensor | Variable) -> object:
+    if isinstance(leaf, Variable):
+        return leaf._owner
+    edge = leaf._edge()
+    return (edge.node, edge.index)
+
+
+def _source(leaf: Any, position: int) -> Source:
+    if isinstance(leaf, Variable):
+        return Source(leaf.name, leaf._edge(), leaf._owner)
+    if isinstance(leaf, Tensor):
+        return Source(leaf.name or f"source_{position}", leaf._edge())
+    raise TapeError(
+        f"expected variables or traced tensors to differentiate by, got {type(leaf).__name__}; "
+        "arrays have no identity on the tape: make a gradwire.Variable of it, or watch a tensor"
+    )
+
+
+def _unwatched(source: Source) -> Finding:
+    node = source.edge.node
+    if source.owner is not None:
+        why, fix = "the tape does not watch this variable", "make it trainable, or call tape.watch(variable)"
+    elif isinstance(node, Op):
+        why = "it was computed outside of the tape, where it counts as a constant"
+        fix = "compute it inside the `with` block, or call tape.watch(tensor) there"
+    else:
+        why, fix = (
+            "it is a constant, which the tape does not watch",
+            "call tape.watch(tensor) in the `with` block",
+        )
+    return Finding(source.label, "unwatched", message=why, fix=fix, place=node.place)

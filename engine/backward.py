@@ -17,12 +17,15 @@ from engine.tape import Instruction, Tape
 from engine.variable import Variable
 
 
-def backward(tape: Tape, cotangents: Mapping[int, Variable], wrt: Iterable[int]) -> dict[int, Variable]:
+def backward(
+    tape: Tape, cotangents: Mapping[int, Variable], wrt: Iterable[int], *, since: int = 0
+) -> dict[int, Variable]:
     """Record the adjoints of `wrt` given cotangents of some slots; a slot without a path is absent.
 
-    Raises DerivativeNotImplemented where a needed edge has no rule.
+    The walk goes back to the instruction `since`. Raises DerivativeNotImplemented where a needed edge has
+    no rule.
     """
-    steps = list(tape.instructions)
+    steps = tape.instructions[since:]
     wanted = set(wrt)
     needed = depending_on(tape, steps, wanted)
     walk = _Walk(tape, {slot: g for slot, g in cotangents.items() if slot in needed})
@@ -65,27 +68,31 @@ class _Walk:
 
     def step(self, step: Instruction, positions: Sequence[int]) -> None:
         """Pull the outputs' cotangents back to the inputs at `positions`."""
-        self._refuse(step, positions)
-        inputs = [self.tape.variable(slot) for slot in step.inputs]
-        outputs = [self.tape.variable(slot) for slot in step.outputs]
-        with self.tape.at(step.origin):
-            cotangents = [self._cotangent(variable) for variable in outputs]
-            try:
-                answers = self._answers(step, positions, cotangents, outputs, inputs)
-            except EngineError as error:
-                raise error.at(step.origin) from None
-            for position, answer in answers:
-                self._gather(inputs[position], answer)
+        tape = self.tape
+        with tape.at(step.origin):
+            cotangents = [self._cotangent(slot) for slot in step.outputs]
+            for position, answer in pull(tape, step, positions, cotangents):
+                slot = step.inputs[position]
+                self.gathered[slot] = gather(tape.variable(slot), self.gathered.get(slot), answer)
 
-    def _answers(
-        self,
-        step: Instruction,
-        positions: Sequence[int],
-        gs: Sequence[Variable],
-        ys: Sequence[Variable],
-        inputs: Sequence[Variable],
-    ) -> list[tuple[int, Any]]:
-        op = step.op
+    def _cotangent(self, slot: int) -> Variable:
+        """What was gathered for an output; zeros for one of several outputs that the target does not use."""
+        known = self.gathered.get(slot)
+        return zeros(self.tape, self.tape.variable(slot)) if known is None else known
+
+
+def pull(
+    tape: Tape, step: Instruction, positions: Sequence[int], gs: Sequence[Variable]
+) -> list[tuple[int, Any]]:
+    """Record what the rules of `step` answer for the inputs at `positions`, given its outputs' cotangents.
+
+    Answers are variables, not yet in their input's shape, or `Accumulate`. Raises DerivativeNotImplemented.
+    """
+    _refuse(tape, step, positions)
+    op = step.op
+    inputs = [tape.variable(slot) for slot in step.inputs]
+    ys = [tape.variable(slot) for slot in step.outputs]
+    try:
         if op.pullback is not None:
             answers = op.pullback(gs, ys, *inputs, **step.attributes)
             return [(position, answers[position]) for position in positions]
@@ -98,41 +105,39 @@ class _Walk:
             first = (position - len(op.inputs) + 1,) if parameter.variadic else ()
             pulled.append((position, rule(*first, g, y, *inputs, **step.attributes)))
         return pulled
+    except EngineError as error:
+        raise error.at(step.origin) from None
 
-    def _cotangent(self, output: Variable) -> Variable:
-        """What was gathered for an output; zeros for one of several outputs that the target does not use."""
-        known = self.gathered.get(output.slot)
-        return zeros(self.tape, output) if known is None else known
 
-    def _gather(self, variable: Variable, answer: Any) -> None:
-        slot = variable.slot
-        total = self.gathered.get(slot)
-        if isinstance(answer, Accumulate):
-            answer = answer.add(zeros(self.tape, variable) if total is None else total)
-        else:
-            answer = fit(answer, variable)
-            if total is not None:
-                answer = total + answer
-        if answer.dtype != variable.dtype:
-            raise InternalError(f"a rule answered {answer.dtype} for an input of {variable.dtype}")
-        self.gathered[slot] = answer
+def gather(variable: Variable, total: Variable | None, answer: Any) -> Variable:
+    """A rule's answer for `variable` added to the cotangent gathered so far, in the variable's shape."""
+    if isinstance(answer, Accumulate):
+        gathered: Variable = answer.add(zeros(variable.tape, variable) if total is None else total)
+    else:
+        fitted = fit(answer, variable)
+        gathered = fitted if total is None else total + fitted
+    if gathered.dtype != variable.dtype:
+        raise InternalError(f"a rule answered {gathered.dtype} for an input of {variable.dtype}")
+    return gathered
 
-    def _refuse(self, step: Instruction, positions: Sequence[int]) -> None:
-        for position in positions:
-            rule = step.op.input(position).vjp
-            if isinstance(rule, Cut):
-                name = step.op.input(position).name
-                raise DerivativeNotImplemented(
-                    f"the derivative with respect to '{name}' is not implemented: {rule.why}",
-                    op=step.op.name,
-                    hint="keep this input out of `wrt`, or cut the path with stop_gradient",
-                ).at(step.origin)
-            if dtypes.is_complex(self.tape.types[step.inputs[position]].dtype):
-                raise DerivativeNotImplemented(
-                    "derivatives with respect to complex tensors are not implemented yet",
-                    op=step.op.name,
-                    hint="split the value into real and imaginary inputs",
-                ).at(step.origin)
+
+def _refuse(tape: Tape, step: Instruction, positions: Sequence[int]) -> None:
+    """Raise DerivativeNotImplemented for edges that have no rule yet."""
+    for position in positions:
+        rule = step.op.input(position).vjp
+        if isinstance(rule, Cut):
+            name = step.op.input(position).name
+            raise DerivativeNotImplemented(
+                f"the derivative with respect to '{name}' is not implemented: {rule.why}",
+                op=step.op.name,
+                hint="keep this input out of `wrt`, or cut the path with stop_gradient",
+            ).at(step.origin)
+        if dtypes.is_complex(tape.types[step.inputs[position]].dtype):
+            raise DerivativeNotImplemented(
+                "derivatives with respect to complex tensors are not implemented yet",
+                op=step.op.name,
+                hint="split the value into real and imaginary inputs",
+            ).at(step.origin)
 
 
 def _rule(rule: Callable[..., Any] | Cut) -> Callable[..., Any]:

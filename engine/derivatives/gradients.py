@@ -1,13 +1,9 @@
-"""The kinds of question: how each is recorded on a tape, and how its outputs make the answer.
-
-A kind is one entry of `KINDS`: which names it needs, and a function that plays the question onto a
-recording and says how the answer is put together. Answers have the shape of the wire format.
-"""
+"""Gradients of one or many targets, with the reason where one is missing: gradient and diagnose."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,121 +11,12 @@ import numpy.typing as npt
 
 from engine import dtypes
 from engine.backward import backward, ones, zeros
+from engine.derivatives.draft import Draft, Outputs, Values, slot_of, unique, wrt_slots
 from engine.diagnosis import Finding, Graphing, entry, examine
 from engine.dtypes import TensorType
-from engine.errors import (
-    DerivativeNotImplemented,
-    DtypeMismatch,
-    InvalidTarget,
-    MissingInput,
-    ShapeMismatch,
-    Unconnected,
-)
-from engine.graph import split_reference
+from engine.errors import DerivativeNotImplemented, InvalidTarget, Unconnected
 from engine.query import Query
 from engine.record import Recording, record
-from engine.tape import Tape
-
-Values = Sequence[npt.NDArray[Any]]
-Assemble = Callable[[Values], dict[str, Any]]
-
-COTANGENT = "cotangent:"  # names of cotangents on a tape; no name of a graph has a colon
-
-
-@dataclass(slots=True)
-class Draft:
-    """A tape whose outputs answer a query, and how they are put together."""
-
-    tape: Tape
-    assemble: Assemble = lambda values: {}
-    cotangents: dict[str, TensorType] = field(default_factory=dict)
-
-
-class _Outputs:
-    """Slots of a tape collected as its outputs; `add` answers the place in the list of values."""
-
-    def __init__(self, tape: Tape) -> None:
-        self.tape = tape
-        self._places: dict[int, int] = {}
-
-    def add(self, slot: int) -> int:
-        if slot not in self._places:
-            self._places[slot] = len(self.tape.outputs)
-            self.tape.outputs.append(slot)
-        return self._places[slot]
-
-
-def draft_of(query: Query) -> Draft:
-    """Record the question; raises every UserError that the graph or the question earns."""
-    return KINDS[query.kind](query)
-
-
-def slot_of(recording: Recording, name: str, path: str) -> int:
-    """The slot of a name or of `n:k`; raises MissingInput where it was skipped for want of a value."""
-    node, output = split_reference(name)
-    slots = recording.slots.get(node)
-    if slots is None:
-        raise MissingInput(
-            f"'{name}' depends on inputs that have no value", path=path, hint="give them under `inputs`"
-        )
-    slot: int = slots[output]
-    return slot
-
-
-def evaluate(query: Query) -> Draft:
-    """The values of outputs or nodes."""
-    chosen = query.chosen_outputs()
-    recording = record(query.graph, query.inputs, chosen)
-    outputs = _Outputs(recording.tape)
-    places = {name: outputs.add(slot_of(recording, name, "$.outputs")) for name in chosen}
-    return Draft(recording.tape, lambda values: {"outputs": {name: values[i] for name, i in places.items()}})
-
-
-def vjp(query: Query) -> Draft:
-    """Values of outputs, and their cotangents pulled back to `wrt`."""
-    chosen = query.chosen_outputs()
-    query.check_wrt()
-    given = dict(query.cotangents or {})
-    recording = record(query.graph, query.inputs, _unique(*chosen, *given, *(query.wrt or ())))
-    tape = recording.tape
-    outputs = _Outputs(tape)
-    places = {name: outputs.add(slot_of(recording, name, "$.outputs")) for name in chosen}
-    types, seeds = {}, {}
-    for name, type in given.items():
-        slot = slot_of(recording, name, "$.cotangents")
-        types[name] = _cotangent_type(name, type, tape.types[slot])
-        seeds[slot] = tape.input(f"{COTANGENT}{name}", types[name])
-    wanted = _wrt_slots(query, recording)
-    adjoints = backward(tape, seeds, [slot for slot in wanted.values() if _carries(tape, slot)])
-    pulled: dict[str, int | None] = {
-        name: outputs.add(adjoints[slot].slot) if slot in adjoints else None for name, slot in wanted.items()
-    }
-    missing = {name: tape.types[wanted[name]] for name, place in pulled.items() if place is None}
-
-    def assemble(values: Values) -> dict[str, Any]:
-        absent = {name: np.zeros(type.shape, type.dtype) for name, type in missing.items()}
-        return {
-            "outputs": {name: values[i] for name, i in places.items()},
-            "vjp": {name: absent[name] if i is None else values[i] for name, i in pulled.items()},
-        }
-
-    return Draft(tape, assemble, types)
-
-
-def _cotangent_type(name: str, given: TensorType, output: TensorType) -> TensorType:
-    """The type in which a cotangent enters: its output's; raises ShapeMismatch, DtypeMismatch."""
-    path = f"$.cotangents.{name}"
-    if not dtypes.is_inexact(output.dtype):
-        raise DtypeMismatch(
-            f"output '{name}' is {output.dtype}, which carries no gradient", path=path, hint="leave it out"
-        )
-    if given.shape != output.shape:
-        raise ShapeMismatch(
-            f"expected a cotangent of shape {output.shape} for '{name}', got {given.shape}",
-            path=path,
-            hint="a cotangent has the shape of its output",
-        )
-    return TensorType(output.shape, output.dtype)
 
 
 def gradient(query: Query) -> Draft:
@@ -180,13 +67,13 @@ Answer = Callable[[_Context, _Differentiated, Values], dict[str, Any]]
 def _gradients(query: Query, answer: Answer) -> Draft:
     targets = query.chosen_targets()
     query.check_wrt()
-    recording = record(query.graph, query.inputs, _unique(*targets, *(query.wrt or ())))
+    recording = record(query.graph, query.inputs, unique(*targets, *(query.wrt or ())))
     tape = recording.tape
-    wanted = _wrt_slots(query, recording)
+    wanted = wrt_slots(query, recording)
     heads = {name: recording.slots[name][0] for name in query.graph.outputs if name in recording.slots}
     graph = Graphing(tape, tuple(tape.instructions), heads, query.graph.rebound)
     context = _Context(query, graph, _names(recording, query), wanted)
-    outputs = _Outputs(tape)
+    outputs = Outputs(tape)
     results = [_differentiate(context, recording, outputs, target) for target in targets]
 
     def assemble(values: Values) -> dict[str, Any]:
@@ -202,9 +89,7 @@ def _gradients(query: Query, answer: Answer) -> Draft:
     return Draft(tape, assemble)
 
 
-def _differentiate(
-    context: _Context, recording: Recording, outputs: _Outputs, target: str
-) -> _Differentiated:
+def _differentiate(context: _Context, recording: Recording, outputs: Outputs, target: str) -> _Differentiated:
     tape, query = recording.tape, context.query
     slot = slot_of(recording, target, "$.target")
     wrong = _why_no_target(tape.types[slot], target)
@@ -302,19 +187,6 @@ def _is_suspicious(gradient: npt.NDArray[Any] | None) -> bool:
     return gradient.size > 0 and (not np.isfinite(gradient).all() or not gradient.any())
 
 
-def _wrt_slots(query: Query, recording: Recording) -> dict[str, int]:
-    """The slots of the variables: those named, else every floating or complex input that has a value."""
-    if query.wrt is not None:
-        return {name: slot_of(recording, name, "$.wrt") for name in query.wrt}
-    types = recording.tape.types
-    given = {name: recording.slots[name][0] for name in query.graph.inputs if name in recording.slots}
-    return {name: slot for name, slot in given.items() if dtypes.is_inexact(types[slot].dtype)}
-
-
-def _carries(tape: Tape, slot: int) -> bool:
-    return dtypes.is_inexact(tape.types[slot].dtype)
-
-
 def _names(recording: Recording, query: Query) -> dict[int, str]:
     """The user's name of every slot that has one; inner steps go by the node that they belong to."""
     names: dict[int, str] = {}
@@ -325,15 +197,3 @@ def _names(recording: Recording, query: Query) -> dict[int, str]:
         for k, slot in enumerate(slots):
             names[slot] = f"{name}:{k}" if k else name
     return names
-
-
-def _unique(*names: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(names))
-
-
-KINDS: Mapping[str, Callable[[Query], Draft]] = {
-    "evaluate": evaluate,
-    "gradient": gradient,
-    "vjp": vjp,
-    "diagnose": diagnose,
-}

@@ -1,0 +1,27 @@
+"""The kinds of question: how each is recorded on a tape, and how its outputs make the answer.
+
+A kind is one entry of `KINDS`: a function that plays the question onto a recording and says how the
+answer is put together. Answers have the shape of the wire format, with arrays as leaves.
+"""
+
+from collections.abc import Callable, Mapping
+
+from engine.derivatives.draft import Draft
+from engine.derivatives.gradients import diagnose, gradient
+from engine.derivatives.values import COTANGENT, evaluate, vjp
+from engine.query import Query
+
+KINDS: Mapping[str, Callable[[Query], Draft]] = {
+    "evaluate": evaluate,
+    "gradient": gradient,
+    "vjp": vjp,
+    "diagnose": diagnose,
+}
+
+
+def draft_of(query: Query) -> Draft:
+    """Record the question; raises every UserError that the graph or the question earns."""
+    return KINDS[query.kind](query)
+
+
+__all__ = ["COTANGENT", "KINDS", "Draft", "draft_of"]

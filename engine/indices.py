@@ -179,3 +179,14 @@ def arrays_of(xp: Any, index: Index, indices: Sequence[Any]) -> Index:
         else:
             answer.append(item)
     return tuple(answer)
+
+
+def selects_once(index: Index) -> bool:
+    """Whether it is certain that `x[index]` reads no element twice."""
+    if any(isinstance(item, InputIndex) for item in index):
+        return False
+    arrays = [np.asarray(item) for item in index if isinstance(item, tuple)]
+    if not arrays:
+        return True
+    places = np.stack([array.reshape(-1) for array in np.broadcast_arrays(*arrays)])
+    return bool(np.unique(places, axis=1).shape[1] == places.shape[1])

@@ -11,7 +11,7 @@ from engine.attributes import BOOLEAN, DTYPE, INT, NUMBER, SHAPE, SIZE, Attribut
 from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute
 from engine.families import CREATION, define
-from engine.op import Cost, Cut, Op, Sample
+from engine.op import TABLE, Cost, Cut, Op, Sample
 
 SHAPE_ONLY = Cut("nondifferentiable", "shape_only", "only the shape is read, never a value")
 _DTYPE = Attribute("dtype", DTYPE, dtypes.DEFAULT)
@@ -31,6 +31,11 @@ def _value(value: float, dtype: str) -> Any:
     if not isfinite(value) or kind(value) != value:
         raise InvalidAttribute(f"expected a value of {dtype} for 'fill_value', got {value}")
     return kind(value)
+
+
+def made(on: Any, name: str, **attributes: Any) -> Any:
+    """What an op without inputs answers, on the tape of the variable `on`."""
+    return on.tape.apply(TABLE[name], (), attributes)
 
 
 # -- like another tensor -----------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute
 from engine.families import normalize_axis
 from engine.op import Accumulate, F, Sample
+from engine.ops.creation import made
 from engine.ops.shaping.common import mover
 
 
@@ -91,7 +92,7 @@ def _repeat_rule(g: Any, y: Any, x: Any, repeats: tuple[int, ...], axis: int | N
     sources = tuple(i for i, count in enumerate(repeats) for _ in range(count))
     index = (*(slice(None),) * place, sources)
     if axis is None:
-        return F.index_add(F.zeros(shape=shape, dtype=g.dtype), g, index=index).reshape(x.shape)
+        return F.index_add(made(g, "zeros", shape=shape, dtype=g.dtype), g, index=index).reshape(x.shape)
     return Accumulate(lambda total: F.index_add(total, g, index=index))
 
 

@@ -1,4 +1,4 @@
-"""Products of matrices."""
+"""The matrix product."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _infer_matmul(types: Sequence[TensorType], **_: Any) -> tuple[TensorType, ..
     if inner[0] != inner[1]:
         raise ShapeMismatch(
             f"inner dimensions differ, {a} and {b}",
-            hint=f"the last axis of x1 ({inner[0]}) has to equal the first of x2's last two ({inner[1]}); transpose one?",
+            hint=f"the last axis of x1 ({inner[0]}) has to equal the first of x2's last two ({inner[1]})",
         )
     batch = broadcast(a[:-2], b[:-2])
     return (TensorType((*batch, *a[-2:-1], *(b[-1:] if len(b) > 1 else ())), types[0].dtype),)
@@ -73,6 +73,7 @@ matmul = define(
     kinds="numeric",
     cost=_matmul_cost,
     ufunc="matmul",
+    linear_in=frozenset({0}),
     zero_reason="zero_operand",
     samples=(
         Sample(((2, 3), (3, 4))),
@@ -83,5 +84,6 @@ matmul = define(
         Sample(((3,), (2, 3, 4))),
         Sample(((2, 1, 2, 3), (4, 3, 2))),
         Sample(((2, 4, 3), (3,))),
+        Sample(((2, 0), (0, 3))),
     ),
 )

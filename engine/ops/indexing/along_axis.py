@@ -1,0 +1,109 @@
+"""One index for every element: take_along_axis and its adjoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine.attributes import AXIS, Attribute
+from engine.dtypes import TensorType
+from engine.errors import ShapeMismatch
+from engine.families import INDEXING, broadcast, composite, define, normalize_axis
+from engine.op import Accumulate, F, Sample, jointly
+from engine.ops.indexing.basic import POSITION, selected_cost
+
+
+def _normalize(types: Sequence[Any], *, axis: int) -> dict[str, Any]:
+    x, indices = types[0], types[-1]
+    if x.ndim != indices.ndim:
+        raise ShapeMismatch(
+            f"indices of shape {indices.shape} into shape {x.shape}: expected as many axes",
+            hint="take and gather read whole slices; expand_dims can add an axis to the indices",
+        )
+    axis = normalize_axis(axis, x.ndim)
+    broadcast(_beside(x.shape, axis), _beside(indices.shape, axis))
+    return {"axis": axis}
+
+
+def _beside(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    return (*shape[:axis], *shape[axis + 1 :])
+
+
+def _take_along_axis(x: Any, indices: Any, *, axis: int) -> Any:
+    common = broadcast(_beside(x.shape, axis), _beside(indices.shape, axis))
+    x = x.broadcast_to((*common[:axis], x.shape[axis], *common[axis:]))
+    indices = indices.broadcast_to((*common[:axis], indices.shape[axis], *common[axis:]))
+    return F.read_along_axis(x, indices, axis=axis)
+
+
+take_along_axis = composite(
+    "take_along_axis",
+    "gather_elements",
+    summary="The elements of x along an axis at places that are given one by one.",
+    formula=_take_along_axis,
+    normalize=_normalize,
+    vjp=(jointly, POSITION),
+    kinds=("any", "integer"),
+    promote=False,
+    attributes=(Attribute("axis", AXIS, -1),),
+    samples=(
+        Sample(((2, 3), [[0, -1, 0, 1], [2, 2, 1, 0]])),
+        Sample(((3, 2), [[0, 2]]), {"axis": 0}),
+        Sample(((1, 3), [[0], [2]]), {"axis": 1}),
+        Sample(((3,), [1, 1])),
+    ),
+    conventions="PyTorch's gather, ONNX's GatherElements. Sizes beside the axis broadcast, as in NumPy.",
+)
+
+
+def _infer_read(types: Sequence[TensorType], *, axis: int) -> tuple[TensorType, ...]:
+    return (TensorType(types[1].shape, types[0].dtype),)
+
+
+read_along_axis = define(
+    "read_along_axis",
+    family=INDEXING,
+    summary="take_along_axis of tensors whose sizes beside the axis are equal.",
+    forward=lambda xp, x, indices, *, axis: xp.take_along_axis(x, indices, axis=axis),
+    normalize=_normalize,
+    infer=_infer_read,
+    vjp=(
+        lambda g, y, x, indices, axis: Accumulate(
+            lambda total: F.add_along_axis(total, g, indices, axis=axis)
+        ),
+        POSITION,
+    ),
+    kinds=("any", "integer"),
+    promote=False,
+    attributes=(Attribute("axis", AXIS),),
+    cost=selected_cost,
+    linear_in=frozenset({0}),
+    zero_reason="unselected",
+    internal=True,
+    samples=(Sample(((2, 3), [[0, -1, 0, 1], [2, 2, 1, 0]]), {"axis": 1}),),
+)
+
+add_along_axis = define(
+    "add_along_axis",
+    family=INDEXING,
+    summary="x with `values` added at places along an axis; repeated places add up.",
+    forward=lambda xp, x, values, indices, *, axis: xp.put_along_axis_add(x, indices, values, axis),
+    normalize=_normalize,
+    infer=lambda types, **_: (types[0],),
+    vjp=(
+        lambda g, y, x, values, indices, axis: g,
+        lambda g, y, x, values, indices, axis: F.read_along_axis(g, indices, axis=axis),
+        POSITION,
+    ),
+    kinds=("numeric", "numeric", "integer"),
+    promote=(True, True, False),
+    attributes=(Attribute("axis", AXIS),),
+    cost=selected_cost,
+    in_place=True,
+    linear_in=frozenset({0, 1}),
+    internal=True,
+    samples=(
+        Sample(((2, 3), (2, 4), [[0, -1, 0, 1], [2, 2, 1, 0]]), {"axis": 1}),
+        Sample(((3, 2), (1, 2), [[0, 2]]), {"axis": 0}),
+    ),
+)

@@ -1,0 +1,162 @@
+"""Indexing as NumPy does it, and writing at an index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine.attributes import INDEX, Attribute
+from engine.dtypes import TensorType
+from engine.errors import ShapeMismatch
+from engine.families import INDEXING, broadcast, define, moved
+from engine.indices import arrays_of, is_view, normalize_index, selects_once, shape_of
+from engine.op import Accumulate, Cost, Cut, F, Sample
+from engine.ops.creation import made
+
+POSITION = Cut("nondifferentiable", "to_integer", "an index is an integer")
+
+
+def selected_cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: Any) -> Cost:
+    """Only what is selected is read and written."""
+    return Cost(0, moved(types[1:], outputs) + outputs[0].nbytes)
+
+
+def _normalize(types: Sequence[TensorType], *, index: tuple[Any, ...]) -> dict[str, Any]:
+    return {"index": normalize_index(index, types[0].shape, types[1:])}
+
+
+def _infer_getitem(types: Sequence[TensorType], *, index: tuple[Any, ...]) -> tuple[TensorType, ...]:
+    return (TensorType(shape_of(index, types[0].shape, types[1:]), types[0].dtype),)
+
+
+def _getitem_rule(g: Any, y: Any, x: Any, *indices: Any, index: tuple[Any, ...]) -> Accumulate:
+    return Accumulate(lambda total: F.index_add(total, g, *indices, index=index))
+
+
+getitem = define(
+    "getitem",
+    "slice",
+    family=INDEXING,
+    summary="x[index], as in NumPy: integers, slices, new axes, '...', lists and tensors of integers.",
+    forward=lambda xp, x, *indices, index: x[arrays_of(xp, index, indices)],
+    normalize=_normalize,
+    infer=_infer_getitem,
+    vjp=(_getitem_rule, POSITION),
+    kinds=("any", "index"),
+    promote=(True, False),
+    variadic=True,
+    minimum=0,
+    attributes=(Attribute("index", INDEX),),
+    cost=selected_cost,
+    view=lambda *, index: is_view(index),
+    linear_in=frozenset({0}),
+    zero_reason="unselected",
+    samples=(
+        Sample(((4, 3),), {"index": [1]}),
+        Sample(((4, 3),), {"index": [{"start": 3, "stop": None, "step": -2}, None, 0]}),
+        Sample(((4, 3),), {"index": [[0, 0, 2]]}),
+        Sample(((4, 3),), {"index": ["...", [True, False, True]]}),
+        Sample(((4, 3), [3, -1, 3]), {"index": [{"input": 1}]}),
+        Sample(((2, 4, 3), [[0, 1], [1, 1]], [2, 0]), {"index": [{"input": 1}, {"start": 1}, {"input": 2}]}),
+        Sample(((4, 3),), {"index": [{"start": 4}, -1]}),
+        Sample(((),), {"index": [None, "..."]}),
+    ),
+    conventions="An element that is read twice gets both gradients.",
+)
+
+
+# -- writing -----------------------------------------------------------------------------------------
+
+
+def _normalize_write(types: Sequence[TensorType], *, index: tuple[Any, ...]) -> dict[str, Any]:
+    x, values, *indices = types
+    index = normalize_index(index, x.shape, indices)
+    places = shape_of(index, x.shape, indices)
+    if len(values.shape) > len(places) or broadcast(values.shape, places) != places:
+        raise ShapeMismatch(
+            f"values of shape {values.shape} do not fill the places of shape {places}",
+            hint="values have the shape of x[index], or one that broadcasts to it",
+        )
+    return {"index": index}
+
+
+def _index_add(xp: Any, x: Any, values: Any, *indices: Any, index: tuple[Any, ...]) -> Any:
+    return xp.index_add(x, arrays_of(xp, index, indices), values)
+
+
+index_add = define(
+    "index_add",
+    family=INDEXING,
+    summary="x with `values` added at the places of an index; repeated places add up.",
+    forward=_index_add,
+    normalize=_normalize_write,
+    infer=lambda types, **_: (types[0],),
+    vjp=(
+        lambda g, y, x, values, *indices, index: g,
+        lambda g, y, x, values, *indices, index: F.getitem(g, *indices, index=index),
+        POSITION,
+    ),
+    kinds=("numeric", "numeric", "index"),
+    promote=(True, True, False),
+    variadic=True,
+    minimum=0,
+    attributes=(Attribute("index", INDEX),),
+    cost=selected_cost,
+    in_place=True,
+    linear_in=frozenset({0, 1}),
+    samples=(
+        Sample(((4, 3), (3,)), {"index": [1]}),
+        Sample(((4, 3), (3, 3)), {"index": [[0, 0, 2]]}),
+        Sample(((4, 3), (2, 1), [3, -1]), {"index": [{"input": 1}]}),
+        Sample(((2, 3), (2,), [1, 1], [2, 2]), {"index": [{"input": 1}, {"input": 2}]}),
+    ),
+    conventions="NumPy's np.add.at(x, index, values), answered as a new tensor.",
+)
+
+
+def _index_set(xp: Any, x: Any, values: Any, *indices: Any, index: tuple[Any, ...]) -> Any:
+    x[arrays_of(xp, index, indices)] = values
+    return x
+
+
+def _kept(g: Any, y: Any, x: Any, values: Any, *indices: Any, index: tuple[Any, ...]) -> Any:
+    return F.index_set(g, 0, *indices, index=index)
+
+
+def _written(g: Any, y: Any, x: Any, values: Any, *indices: Any, index: tuple[Any, ...]) -> Any:
+    back = F.getitem(g, *indices, index=index)
+    if selects_once(index):
+        return back
+    # where a place is written twice, the value written last owns it: write tickets, and see whose are left
+    tickets = made(g, "arange", start=back.size).reshape(back.shape)
+    nobody = F.full_like(g, fill_value=-1, dtype="int64")
+    owners = F.getitem(F.index_set(nobody, tickets, *indices, index=index), *indices, index=index)
+    return F.where(owners.equals(tickets), back, 0)
+
+
+index_set = define(
+    "index_set",
+    "index_update",
+    family=INDEXING,
+    summary="x with `values` in the places of an index.",
+    forward=_index_set,
+    normalize=_normalize_write,
+    infer=lambda types, **_: (types[0],),
+    vjp=(_kept, _written, POSITION),
+    kinds=("any", "any", "index"),
+    promote=(True, True, False),
+    variadic=True,
+    minimum=0,
+    attributes=(Attribute("index", INDEX),),
+    cost=selected_cost,
+    in_place=True,
+    linear_in=frozenset({0, 1}),
+    zero_reason="unselected",
+    samples=(
+        Sample(((4, 3), (3,)), {"index": [1]}),
+        Sample(((4, 3), ()), {"index": [{"start": 1, "stop": 3}, 0]}),
+        Sample(((4, 3), (3, 3)), {"index": [[0, 0, 2]]}),
+        Sample(((4, 3), (2, 1), [3, -1]), {"index": [{"input": 1}]}),
+    ),
+    conventions="x[index] = values, answered as a new tensor. Of values written to one place the last counts.",
+)

@@ -67,7 +67,24 @@ ndtr = _special(
 log_ndtr = _special(
     "log_ndtr",
     summary="The logarithm of ndtr, exact in both tails.",
-    vjp=lambda g, y, x: g * (2 / _SQRT_TAU / F.erfcx(x * -math.sqrt(0.5))),
+    vjp=lambda g, y, x: g * F.inverse_mills(x),
+    zero_reason="saturated",
+)
+
+
+def _inverse_mills(xp: Any, x: Any) -> Any:
+    """exp(-x²/2) / sqrt(2 pi) / ndtr(x): both vanish in the left tail, their scaled ratio does not."""
+    return xp.astype((2 / _SQRT_TAU) / xp.erfcx(x * -math.sqrt(0.5)), x.dtype, copy=False)
+
+
+inverse_mills = elementwise(
+    "inverse_mills",
+    summary="The derivative of log_ndtr: the normal density over the normal distribution function.",
+    forward=_inverse_mills,
+    kinds="real_floating",
+    vjp=lambda g, y, x: -g * (y * (x + y)),
+    flops=35,
+    internal=True,
     zero_reason="saturated",
 )
 

@@ -179,8 +179,8 @@ sparse_categorical_crossentropy = composite(
         Sample(([0, 2], (2, 3))),
         Sample(([[1, 0]], (3, 2)), {"axis": 0, "from_logits": True, "reduction": "none"}),
     ),
-    conventions="A label out of range is an error. Probabilities are divided by their sum first, as in Keras. "
-    f"{_CLIPPED} {PER_SAMPLE}",
+    conventions="A label out of range is an error. Probabilities are divided by their sum first, as in "
+    f"Keras. {_CLIPPED} {PER_SAMPLE}",
 )
 
 

@@ -1,0 +1,55 @@
+"""Value, first and second derivative of one op, for tests of ops."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import engine.ops  # noqa: F401
+from engine import dtypes
+from engine.backward import backward
+from engine.dtypes import TensorType
+from engine.executors.numpy import run_tape
+from engine.op import F, lookup
+from engine.tape import Tape
+
+
+class Derived(NamedTuple):
+    """The op's value, and for each floating input its gradient and its second gradient (None: no path)."""
+
+    value: Any
+    first: list[Any]
+    second: list[Any]
+
+
+def weights(shape: tuple[int, ...], phase: float = 0.0) -> Any:
+    """The cotangent used: no constant, so that nothing cancels by symmetry."""
+    return np.cos(np.arange(np.prod(shape, dtype=int)) + phase).reshape(shape)
+
+
+def derive(name: str, *values: Any, **attributes: Any) -> Derived:
+    """Gradients of sum(weights * y), and gradients of the weighted sum of those."""
+    arrays = [np.asarray(value) for value in values]
+    tape = Tape()
+    inputs = [tape.input(f"x{i}", TensorType(a.shape, a.dtype.name)) for i, a in enumerate(arrays)]
+    y = lookup(name)(*inputs, **attributes)
+    wrt = [x.slot for x in inputs if dtypes.is_floating(x.dtype)]
+    first, second = [None] * len(wrt), [None] * len(wrt)
+    if dtypes.is_floating(y.dtype):
+        adjoints = backward(tape, {y.slot: tape.constant(weights(y.shape), y.dtype)}, wrt)
+        first = [adjoints.get(slot) for slot in wrt]
+        total = None
+        for i, g in enumerate(first):
+            if g is not None:
+                term = F.sum(g * tape.constant(weights(g.shape, i + 1.0), g.dtype))
+                total = term if total is None else total + term
+        if total is not None:
+            adjoints = backward(tape, {total.slot: tape.constant(1.0, total.dtype)}, wrt)
+            second = [adjoints.get(slot) for slot in wrt]
+    found = [v for v in (y, *first, *second) if v is not None]
+    tape.outputs = [v.slot for v in found]
+    answers = dict(zip(tape.outputs, run_tape(tape, {f"x{i}": a for i, a in enumerate(arrays)}), strict=True))
+    return Derived(
+        answers[y.slot],
+        [None if v is None else answers[v.slot] for v in first],
+        [None if v is None else answers[v.slot] for v in second],
+    )

@@ -1,7 +1,8 @@
 """From a question to an answer: a graph, specialised to one signature, as a program that runs.
 
 The `Compiler` records a query, walks it, rewrites and plans it, and keeps the result, so that the same
-question with other numbers costs only the run. `Program.run` answers in the shape of the wire format with arrays as leaves.
+question with other numbers costs only the run. `Program.run` answers in the shape of the wire format with
+arrays as leaves.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy.typing as npt
 
 from engine import dtypes
 from engine.cost import Estimate
-from engine.derivatives import COTANGENT, Draft, draft_of
+from engine.derivatives import DIRECTION, Draft, draft_of
 from engine.dtypes import TensorType
 from engine.errors import OverLimit
 from engine.executors.numpy import BoundPlan
@@ -36,8 +37,8 @@ class Program:
         self._bound = bound
         self._assemble = draft.assemble
         self._types = {name: types[name].dtype for name in bound.plan.tape.inputs if name in types}
-        self._cotangents = {
-            f"{COTANGENT}{name}": (name, type.dtype) for name, type in draft.cotangents.items()
+        self._directions = {
+            f"{DIRECTION}{name}": (name, type.dtype) for name, type in draft.directions.items()
         }
 
     @property
@@ -46,12 +47,15 @@ class Program:
         return self._bound.plan.estimate
 
     def run(
-        self, inputs: Mapping[str, Array], cotangents: Mapping[str, Array] | None = None
+        self, inputs: Mapping[str, Array], directions: Mapping[str, Array] | None = None
     ) -> dict[str, Any]:
-        """The answer, for values of the query's types; its arrays are the caller's own."""
+        """The answer, for values of the query's types; its arrays are the caller's own.
+
+        `directions` are the cotangents, tangents or vectors.
+        """
         values = {name: np.asarray(inputs[name], dtype) for name, dtype in self._types.items()}
-        for key, (name, dtype) in self._cotangents.items():
-            values[key] = np.asarray((cotangents or {})[name], dtype)
+        for key, (name, dtype) in self._directions.items():
+            values[key] = np.asarray((directions or {})[name], dtype)
         return self._assemble(self._bound.run(values))
 
 

@@ -7,17 +7,18 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from engine.dtypes import TensorType
-from engine.errors import TargetRequired, UnknownName, UnknownWrt, did_you_mean
+from engine.errors import MissingInput, TargetRequired, UnknownName, UnknownWrt, did_you_mean
 from engine.graph import Graph, split_reference
 
-Kind = Literal["evaluate", "gradient", "vjp", "diagnose"]
+Kind = Literal["evaluate", "gradient", "vjp", "diagnose", "jvp", "hvp", "gnvp"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
     """What is asked. Absent choices take the defaults of the wire format.
 
-    `inputs` and `cotangents` are the types of the given values; `target_list` says that the targets came
+    `inputs`, `cotangents`, `tangents` (jvp) and `vectors` (hvp, gnvp) are the types of the given values;
+    `target_list` says that the targets came
     as a list, so that answers are keyed by target first.
     """
 
@@ -29,6 +30,8 @@ class Query:
     target_list: bool = False
     wrt: tuple[str, ...] | None = None
     cotangents: Mapping[str, TensorType] | None = None
+    tangents: Mapping[str, TensorType] | None = None
+    vectors: Mapping[str, TensorType] | None = None
     unconnected: Literal["null", "zero", "error"] = "null"
     diagnose: Literal["auto", "full", "off"] = "auto"
     dtype: str | None = None
@@ -66,6 +69,29 @@ class Query:
         for name in self.targets:
             self._check(name, UnknownName, "$.target")
         return self.targets
+
+    def chosen_directions(self) -> Mapping[str, TensorType]:
+        """The tangents of a jvp, the vectors of an hvp or gnvp, by name; `wrt` must name the same, if sent.
+
+        Raises MissingInput, UnknownWrt.
+        """
+        word = "tangents" if self.kind == "jvp" else "vectors"
+        given = self.tangents if self.kind == "jvp" else self.vectors
+        if not given:
+            raise MissingInput(
+                f"a {self.kind} needs `{word}`",
+                path=f"$.{word}",
+                hint="give one for each variable to move; those left out stay still",
+            )
+        for name in given:
+            self._check(name, UnknownWrt, f"$.{word}.{name}")
+        if self.wrt is not None and set(self.wrt) != set(given):
+            raise UnknownWrt(
+                f"`wrt` names {sorted(self.wrt)} and `{word}` {sorted(given)}",
+                path="$.wrt",
+                hint=f"leave `wrt` out: the keys of `{word}` are what is differentiated",
+            )
+        return given
 
     def check_wrt(self) -> None:
         """Raise UnknownWrt for a name that nothing defines."""

@@ -6,15 +6,19 @@ answer is put together. Answers have the shape of the wire format, with arrays a
 
 from collections.abc import Callable, Mapping
 
-from engine.derivatives.draft import Draft
+from engine.derivatives.draft import DIRECTION, Draft
 from engine.derivatives.gradients import diagnose, gradient
-from engine.derivatives.values import COTANGENT, evaluate, vjp
+from engine.derivatives.products import gnvp, hvp, jvp
+from engine.derivatives.values import evaluate, vjp
 from engine.query import Query
 
 KINDS: Mapping[str, Callable[[Query], Draft]] = {
     "evaluate": evaluate,
     "gradient": gradient,
     "vjp": vjp,
+    "jvp": jvp,
+    "hvp": hvp,
+    "gnvp": gnvp,
     "diagnose": diagnose,
 }
 
@@ -24,4 +28,4 @@ def draft_of(query: Query) -> Draft:
     return KINDS[query.kind](query)
 
 
-__all__ = ["COTANGENT", "KINDS", "Draft", "draft_of"]
+__all__ = ["DIRECTION", "KINDS", "Draft", "draft_of"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,23 +10,30 @@ import numpy.typing as npt
 
 from engine import dtypes
 from engine.dtypes import TensorType
-from engine.errors import MissingInput
+from engine.errors import DtypeMismatch, MissingInput, ShapeMismatch
 from engine.graph import split_reference
 from engine.query import Query
 from engine.record import Recording
 from engine.tape import Tape
+from engine.variable import Variable
 
 Values = Sequence[npt.NDArray[Any]]
 Assemble = Callable[[Values], dict[str, Any]]
 
 
+DIRECTION = "direction:"  # how cotangents, tangents and vectors are named on a tape; names have no colon
+
+
 @dataclass(slots=True)
 class Draft:
-    """A tape whose outputs answer a query, and how they are put together."""
+    """A tape whose outputs answer a query, and how they are put together.
+
+    `directions` are the types in which cotangents, tangents or vectors enter, by the user's name.
+    """
 
     tape: Tape
-    assemble: Assemble = lambda values: {}
-    cotangents: dict[str, TensorType] = field(default_factory=dict)
+    assemble: Assemble
+    directions: dict[str, TensorType] = field(default_factory=dict)
 
 
 class Outputs:
@@ -73,3 +80,32 @@ def carries_gradient(tape: Tape, slot: int) -> bool:
 def unique(*names: str) -> tuple[str, ...]:
     """The names once each, in order."""
     return tuple(dict.fromkeys(names))
+
+
+def directions(
+    recording: Recording, given: Mapping[str, TensorType], word: str
+) -> tuple[dict[int, Variable], dict[str, TensorType]]:
+    """Inputs of the tape for cotangents, tangents or vectors (`word`, singular): by slot, and their types.
+
+    Each enters in the type of the tensor it belongs to. Raises ShapeMismatch, DtypeMismatch.
+    """
+    tape = recording.tape
+    by_slot: dict[int, Variable] = {}
+    types: dict[str, TensorType] = {}
+    for name, type in given.items():
+        path = f"$.{word}s.{name}"
+        slot = slot_of(recording, name, path)
+        own = tape.types[slot]
+        if not dtypes.is_inexact(own.dtype):
+            raise DtypeMismatch(
+                f"'{name}' is {own.dtype}, which carries no derivative", path=path, hint="leave it out"
+            )
+        if type.shape != own.shape:
+            raise ShapeMismatch(
+                f"expected a {word} of shape {own.shape} for '{name}', got {type.shape}",
+                path=path,
+                hint=f"a {word} has the shape of what it belongs to",
+            )
+        types[name] = TensorType(own.shape, own.dtype)
+        by_slot[slot] = tape.input(f"{DIRECTION}{name}", types[name])
+    return by_slot, types

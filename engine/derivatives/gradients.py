@@ -92,7 +92,7 @@ def _gradients(query: Query, answer: Answer) -> Draft:
 def _differentiate(context: _Context, recording: Recording, outputs: Outputs, target: str) -> _Differentiated:
     tape, query = recording.tape, context.query
     slot = slot_of(recording, target, "$.target")
-    wrong = _why_no_target(tape.types[slot], target)
+    wrong = why_no_target(tape.types[slot], target)
     if wrong is not None:
         if query.kind != "diagnose":
             raise wrong
@@ -138,7 +138,8 @@ def _refuse_unconnected(query: Query, target: str, name: str, context: _Context,
     )
 
 
-def _why_no_target(type: TensorType, target: str) -> InvalidTarget | None:
+def why_no_target(type: TensorType, target: str) -> InvalidTarget | None:
+    """The error for a target that is not one real floating number, None for one that is."""
     if type.size != 1:
         return InvalidTarget(
             f"the target '{target}' has shape {type.shape}; a gradient is of one number, not {type.size}",

@@ -6,15 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from engine import dtypes
 from engine.backward import backward
-from engine.derivatives.draft import Draft, Outputs, Values, carries_gradient, slot_of, unique, wrt_slots
-from engine.dtypes import TensorType
-from engine.errors import DtypeMismatch, ShapeMismatch
+from engine.derivatives.draft import (
+    Draft,
+    Outputs,
+    Values,
+    carries_gradient,
+    directions,
+    slot_of,
+    unique,
+    wrt_slots,
+)
 from engine.query import Query
 from engine.record import record
-
-COTANGENT = "cotangent:"  # names of cotangents on a tape; no name of a graph has a colon
 
 
 def evaluate(query: Query) -> Draft:
@@ -35,11 +39,7 @@ def vjp(query: Query) -> Draft:
     tape = recording.tape
     outputs = Outputs(tape)
     places = {name: outputs.add(slot_of(recording, name, "$.outputs")) for name in chosen}
-    types, seeds = {}, {}
-    for name, type in given.items():
-        slot = slot_of(recording, name, "$.cotangents")
-        types[name] = _cotangent_type(name, type, tape.types[slot])
-        seeds[slot] = tape.input(f"{COTANGENT}{name}", types[name])
+    seeds, types = directions(recording, given, "cotangent")
     wanted = wrt_slots(query, recording)
     adjoints = backward(tape, seeds, [slot for slot in wanted.values() if carries_gradient(tape, slot)])
     pulled: dict[str, int | None] = {
@@ -55,19 +55,3 @@ def vjp(query: Query) -> Draft:
         }
 
     return Draft(tape, assemble, types)
-
-
-def _cotangent_type(name: str, given: TensorType, output: TensorType) -> TensorType:
-    """The type in which a cotangent enters: its output's; raises ShapeMismatch, DtypeMismatch."""
-    path = f"$.cotangents.{name}"
-    if not dtypes.is_inexact(output.dtype):
-        raise DtypeMismatch(
-            f"output '{name}' is {output.dtype}, which carries no gradient", path=path, hint="leave it out"
-        )
-    if given.shape != output.shape:
-        raise ShapeMismatch(
-            f"expected a cotangent of shape {output.shape} for '{name}', got {given.shape}",
-            path=path,
-            hint="a cotangent has the shape of its output",
-        )
-    return TensorType(output.shape, output.dtype)

@@ -1,0 +1,92 @@
+"""Products with derivatives that are never formed: jvp, hvp, gnvp."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.backward import backward, ones, zeros
+from engine.derivatives.draft import Draft, Outputs, Values, carries_gradient, directions, slot_of, unique
+from engine.derivatives.gradients import why_no_target
+from engine.forward import forward
+from engine.query import Query
+from engine.record import record
+from engine.tape import Tape
+from engine.variable import Variable
+
+
+def jvp(query: Query) -> Draft:
+    """Values of outputs, and how they move along the tangents."""
+    given = query.chosen_directions()
+    chosen = query.chosen_outputs()
+    recording = record(query.graph, query.inputs, unique(*chosen, *given))
+    tape = recording.tape
+    steps = tuple(tape.instructions)
+    tangents, types = directions(recording, given, "tangent")
+    moved = forward(tape, tangents, steps)
+    outputs = Outputs(tape)
+    slots = {name: slot_of(recording, name, "$.outputs") for name in chosen}
+    places = {name: outputs.add(slot) for name, slot in slots.items()}
+    pushed = {name: outputs.add(_or_zeros(tape, moved, slot).slot) for name, slot in slots.items()}
+    return Draft(tape, lambda values: {"outputs": _at(values, places), "jvp": _at(values, pushed)}, types)
+
+
+def hvp(query: Query) -> Draft:
+    """The target's value and gradients, and its Hessian times the vectors: forward over reverse."""
+    given = query.chosen_directions()
+    (target,) = query.chosen_targets()
+    recording = record(query.graph, query.inputs, unique(target, *given))
+    tape = recording.tape
+    slot = slot_of(recording, target, "$.target")
+    wrong = why_no_target(tape.types[slot], target)
+    if wrong is not None:
+        raise wrong
+    tangents, types = directions(recording, given, "vector")
+    adjoints = backward(tape, {slot: ones(tape, tape.variable(slot))}, tangents)
+    steps = tuple(tape.instructions)
+    moved = forward(tape, tangents, steps)
+    outputs = Outputs(tape)
+    value = outputs.add(slot)
+    gradients: dict[str, int] = {}
+    products: dict[str, int] = {}
+    for name in given:
+        variable = slot_of(recording, name, "$.vectors")
+        adjoint = _or_zeros(tape, adjoints, variable)
+        gradients[name] = outputs.add(adjoint.slot)
+        products[name] = outputs.add(_or_zeros(tape, moved, adjoint.slot).slot)
+    return Draft(
+        tape,
+        lambda values: {
+            "value": values[value],
+            "gradients": _at(values, gradients),
+            "hvp": _at(values, products),
+        },
+        types,
+    )
+
+
+def gnvp(query: Query) -> Draft:
+    """Values of outputs r, and J'J v, the Gauss-Newton product of 0.5 |r|^2."""
+    given = query.chosen_directions()
+    chosen = query.chosen_outputs()
+    recording = record(query.graph, query.inputs, unique(*chosen, *given))
+    tape = recording.tape
+    steps = tuple(tape.instructions)
+    vectors, types = directions(recording, given, "vector")
+    moved = forward(tape, vectors, steps)
+    slots = {name: slot_of(recording, name, "$.outputs") for name in chosen}
+    seeds = {slot: moved[slot] for slot in slots.values() if slot in moved and carries_gradient(tape, slot)}
+    pulled = backward(tape, seeds, vectors)
+    outputs = Outputs(tape)
+    places = {name: outputs.add(slot) for name, slot in slots.items()}
+    variables = {name: slot_of(recording, name, "$.vectors") for name in given}
+    products = {name: outputs.add(_or_zeros(tape, pulled, slot).slot) for name, slot in variables.items()}
+    return Draft(tape, lambda values: {"outputs": _at(values, places), "gnvp": _at(values, products)}, types)
+
+
+def _at(values: Values, places: dict[str, int]) -> dict[str, Any]:
+    return {name: values[place] for name, place in places.items()}
+
+
+def _or_zeros(tape: Tape, known: dict[int, Variable], slot: int) -> Variable:
+    """What is known of a slot, zeros where there is no path."""
+    return known[slot] if slot in known else zeros(tape, tape.variable(slot))

@@ -1,0 +1,112 @@
+"""jvp, hvp and gnvp against finite differences and against vjp: <J v, w> = <v, J'w>."""
+
+import numpy as np
+import pytest
+
+from engine.compiler import Compiler
+from engine.decode import decode_graph
+from engine.dtypes import TensorType
+from engine.errors import MissingInput, ShapeMismatch, UnknownWrt
+from engine.query import Query
+
+
+def graph(*nodes, outputs):
+    document = {
+        "version": 1,
+        "inputs": {"x": {}, "W": {}},
+        "nodes": [
+            {"name": name, "op": op, "inputs": inputs, "attributes": attributes}
+            for name, op, inputs, attributes in nodes
+        ],
+        "outputs": outputs,
+    }
+    return decode_graph(document)
+
+
+NETWORK = graph(
+    ("h", "matmul", ["x", "W"], {}),
+    ("a", "tanh", ["h"], {}),
+    ("m", "max", ["a"], {"axis": 1}),
+    ("p", "softmax", ["h"], {}),
+    ("k", "getitem", ["p"], {"index": [[0, 0, 1]]}),
+    ("c", "concat", ["a", "k"], {"axis": 0}),
+    ("d", "divide", ["c", 3.0], {}),
+    ("q", "cumulative_sum", ["d"], {"axis": 0}),
+    ("s", "sum", ["q"], {"axis": 0}),
+    ("y", "multiply", ["s", "s"], {}),
+    ("loss", "mean", ["y"], {}),
+    outputs=["y", "m", "loss"],
+)
+RNG = np.random.default_rng(3)
+VALUES = {"x": RNG.normal(size=(4, 3)), "W": RNG.normal(size=(3, 2))}
+MOVES = {"x": RNG.normal(size=(4, 3)), "W": RNG.normal(size=(3, 2))}
+
+
+def types(values):
+    return {name: TensorType(value.shape, value.dtype.name) for name, value in values.items()}
+
+
+def ask(kind, values=VALUES, given=None, **choices):
+    word = {"vjp": "cotangents", "jvp": "tangents"}.get(kind, "vectors")
+    if given is not None:
+        choices[word] = types(given)
+    query = Query(graph=NETWORK, kind=kind, inputs=types(values), **choices)
+    return Compiler().compile(query).run(values, given)
+
+
+def moved(h):
+    return {name: VALUES[name] + h * MOVES[name] for name in VALUES}
+
+
+def test_jvp_agrees_with_central_differences():
+    pushed = ask("jvp", given=MOVES)["jvp"]
+    h = 1e-6
+    ahead, behind = (ask("evaluate", values=moved(s))["outputs"] for s in (h, -h))
+    for name, tangent in pushed.items():
+        np.testing.assert_allclose(tangent, (ahead[name] - behind[name]) / (2 * h), rtol=1e-6, atol=1e-8)
+
+
+def test_jvp_and_vjp_are_adjoint_to_the_last_bits():
+    pushed = ask("jvp", given=MOVES)["jvp"]
+    cotangents = {name: RNG.normal(size=value.shape) for name, value in pushed.items()}
+    pulled = ask("vjp", given=cotangents)["vjp"]
+    left = sum(np.vdot(cotangents[name], pushed[name]) for name in pushed)
+    right = sum(np.vdot(MOVES[name], pulled[name]) for name in pulled)
+    assert left == pytest.approx(right, rel=1e-12)
+
+
+def test_hvp_agrees_with_differences_of_gradients():
+    answer = ask("hvp", given=MOVES, targets=("loss",))
+    h = 1e-6
+    ahead, behind = (
+        ask("gradient", values=moved(s), targets=("loss",))["gradients"] for s in (h, -h)
+    )  # fmt: skip
+    for name, product in answer["hvp"].items():
+        np.testing.assert_allclose(product, (ahead[name] - behind[name]) / (2 * h), rtol=1e-5, atol=1e-7)
+    np.testing.assert_array_equal(
+        answer["gradients"]["W"], ask("gradient", targets=("loss",))["gradients"]["W"]
+    )
+
+
+def test_gnvp_is_the_vjp_of_the_jvp():
+    answer = ask("gnvp", given=MOVES, outputs=("y", "m"))
+    pushed = ask("jvp", given=MOVES, outputs=("y", "m"))["jvp"]
+    expected = ask("vjp", given=pushed, wrt=("x", "W"))["vjp"]
+    for name, product in answer["gnvp"].items():
+        np.testing.assert_allclose(product, expected[name], rtol=1e-12)
+
+
+def test_what_does_not_move_has_the_tangent_zero():
+    answer = ask("jvp", given={"W": MOVES["W"]}, outputs=("x", "y"))
+    np.testing.assert_array_equal(answer["jvp"]["x"], np.zeros((4, 3)))
+
+
+def test_directions_are_checked():
+    with pytest.raises(MissingInput, match="tangents"):
+        ask("jvp")
+    with pytest.raises(ShapeMismatch, match=r"\(3, 2\)"):
+        ask("jvp", given={"W": np.ones(3)})
+    with pytest.raises(UnknownWrt, match="tangents"):
+        ask("jvp", given=MOVES, wrt=("x",))
+    with pytest.raises(UnknownWrt):
+        ask("hvp", given={"w": MOVES["W"]}, targets=("loss",))

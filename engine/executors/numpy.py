@@ -143,7 +143,7 @@ def _into_buffer(ufunc: np.ufunc, inputs: Sequence[int], out: int) -> Callable[[
     a, b = inputs
 
     def binary(values: Values) -> None:
-        ufunc(values[a], values[b], values[out])
+        ufunc(values[a], values[b], out=values[out])
 
     return binary
 

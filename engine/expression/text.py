@@ -1,0 +1,190 @@
+"""A program's text: its limits, its syntax tree, and the places that errors and nodes name."""
+
+from __future__ import annotations
+
+import ast
+import cmath
+import re
+from bisect import bisect_right
+from typing import Final
+
+from engine.errors import Source, SyntaxFault
+
+MAX_LENGTH: Final = 200_000  # characters
+MAX_TOKENS: Final = 100_000
+MAX_DEPTH: Final = 100  # brackets within brackets, expressions within expressions
+MAX_CHAIN: Final = 1000  # operators in a row, which the syntax tree nests on the left
+_MAX_DIGITS: Final = 1000
+_SHOWN: Final = 120  # characters of a source or a line in an error
+
+# Possessive (*+), so that no text makes the scan go back over what it has read.
+_TOKEN = re.compile(
+    r"""(?P<skip>[ \t\f]++|\#[^\r\n]*+)
+      | (?P<newline>\r\n|\r|\n)
+      | (?P<prefixed>[A-Za-z]{1,2}['"])
+      | (?P<string>'[^'\\\r\n]*+'|"[^"\\\r\n]*+")
+      | (?P<number>(?:\d[\d_]*+(?:\.[\d_]*+)?|\.\d[\d_]*+)(?:[eE][+-]?\d[\d_]*+)?[jJ]?(?!\w))
+      | (?P<name>[^\W\d]\w*+)
+      | (?P<open>[(\[{])
+      | (?P<close>[)\]}])
+      | (?P<sign>[-+~])
+      | (?P<other><<|>>|:=|.)""",
+    re.VERBOSE | re.DOTALL,
+)
+_SPLIT_HINT = "split it into several statements: name the parts"
+
+
+class ProgramText:
+    """The text with its path in the request, and what it takes to say where something stands in it."""
+
+    def __init__(self, text: str, path: str) -> None:
+        self.text = text
+        self.path = path
+        ends = [match.end() for match in re.finditer(r"\r\n|\r|\n", text)]
+        self._starts = [0, *ends]
+
+    def parse(self) -> ast.Module:
+        """The syntax tree, within the limits; raises SyntaxFault."""
+        self._check_tokens()
+        try:
+            tree = ast.parse(self.text, mode="exec")
+        except SyntaxError as error:
+            raise self._from_python(error) from None
+        except (MemoryError, RecursionError):
+            raise self.fault_at(0, "the program is nested too deep", _SPLIT_HINT) from None
+        except (ValueError, UnicodeEncodeError):
+            detail = "the text holds characters that no program has"
+            raise self.fault_at(0, detail, "write plain text") from None
+        self._check_depth(tree)
+        return tree
+
+    # -- places --------------------------------------------------------------------------------------
+
+    def source(self, node: ast.expr | ast.stmt) -> Source:
+        """Where a node stands, and its text."""
+        start = self._offset(node.lineno, node.col_offset)
+        end = self._offset(node.end_lineno or node.lineno, node.end_col_offset or 0)
+        return Source(node.lineno, start - self._starts[node.lineno - 1], _short(self.text[start:end]))
+
+    def fault(self, node: ast.AST, detail: str, hint: str) -> SyntaxFault:
+        """A SyntaxFault at a node."""
+        line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
+        return self.fault_at(self._offset(line, column), detail, hint)
+
+    def fault_at(self, offset: int, detail: str, hint: str) -> SyntaxFault:
+        """A SyntaxFault at a character, with the text of its line."""
+        line = bisect_right(self._starts, offset)
+        column = offset - self._starts[line - 1]
+        return SyntaxFault(
+            f"{detail}, at line {line}, column {column} of {self.path}",
+            path=self.path,
+            source=Source(line, column, self._line(line)),
+            hint=hint,
+        )
+
+    def _line(self, line: int) -> str:
+        start = self._starts[line - 1]
+        end = self._starts[line] if line < len(self._starts) else len(self.text)
+        return _short(self.text[start:end].rstrip("\r\n"))
+
+    def _offset(self, line: int, column: int) -> int:
+        """The character that Python's line and column (UTF-8 bytes) point at."""
+        start = self._starts[line - 1]
+        if self.text.isascii():
+            return start + column
+        return start + len(self.text[start : start + column].encode()[:column].decode(errors="ignore"))
+
+    # -- limits --------------------------------------------------------------------------------------
+
+    def _check_tokens(self) -> None:
+        """Bounds that hold before Python's parser sees the text, which may not survive what breaks them."""
+        text = self.text
+        if len(text) > MAX_LENGTH:
+            raise self.fault_at(
+                0, f"expected at most {MAX_LENGTH:,} characters, got {len(text):,}", "send a graph instead"
+            )
+        depth = signs = count = 0
+        for token in _TOKEN.finditer(text):
+            kind = token.lastgroup
+            if kind == "skip":
+                continue
+            count += 1
+            signs = signs + 1 if kind == "sign" or token.group() == "not" else 0
+            depth += (kind == "open") - (kind == "close")
+            if depth > MAX_DEPTH or signs > MAX_DEPTH:
+                detail = f"expected at most {MAX_DEPTH} levels, got more"
+                raise self.fault_at(token.start(), detail, _SPLIT_HINT)
+            if count > MAX_TOKENS:
+                detail = f"expected at most {MAX_TOKENS:,} symbols, got more"
+                raise self.fault_at(token.start(), detail, "send a graph instead")
+            if kind == "number" and len(token.group()) > _MAX_DIGITS:
+                detail = f"expected a number of at most {_MAX_DIGITS} digits, got {len(token.group()):,}"
+                raise self.fault_at(token.start(), detail, "float64 holds 17 digits; write 1e100")
+            if kind in ("other", "prefixed", "name"):
+                self._check_symbol(token.group(), token.start())
+
+    def _check_symbol(self, symbol: str, offset: int) -> None:
+        hint = _NOT_IN_THE_LANGUAGE.get(symbol)
+        if hint is None and symbol[-1] in "'\"":
+            hint = "texts are plain, without a prefix: 'float32'"
+        elif hint is None and symbol[0].isdigit():
+            hint = "numbers are decimal, as in 12, 1_000, 0.5 and 1e-3, and stand apart from words"
+        elif hint is None and not symbol.isascii():
+            hint = "names and operators are plain ASCII"
+        if hint is not None:
+            raise self.fault_at(offset, f"'{_short(symbol)}' is not in the language", hint)
+
+    def _check_depth(self, tree: ast.AST) -> None:
+        pending: list[tuple[ast.AST, int, int]] = [(tree, 0, 0)]
+        while pending:
+            node, depth, chain = pending.pop()
+            if depth > MAX_DEPTH:
+                raise self.fault(node, f"expected at most {MAX_DEPTH} levels, got more", _SPLIT_HINT)
+            if chain > MAX_CHAIN:
+                raise self.fault(
+                    node, f"expected at most {MAX_CHAIN:,} operators in a row, got more", _SPLIT_HINT
+                )
+            if isinstance(node, ast.Constant):
+                self._check_number(node)
+            left = node.left if isinstance(node, ast.BinOp) else None
+            for child in ast.iter_child_nodes(node):
+                if isinstance(child, _LEAVES):
+                    continue
+                pending.append((child, depth, chain + 1) if child is left else (child, depth + 1, 0))
+
+    def _check_number(self, node: ast.Constant) -> None:
+        try:
+            finite = not isinstance(node.value, float | complex) or cmath.isfinite(node.value)
+            if isinstance(node.value, int):
+                float(node.value)
+        except OverflowError:
+            finite = False
+        if not finite:
+            raise self.fault(node, "expected a number that float64 holds, got one beyond it", "write inf")
+
+    def _from_python(self, error: SyntaxError) -> SyntaxFault:
+        line = min(max(error.lineno or 1, 1), len(self._starts))
+        offset = min(self._starts[line - 1] + max((error.offset or 1) - 1, 0), len(self.text))
+        return self.fault_at(
+            offset,
+            f"expected a statement such as y = w * x + b, got {error.msg}",
+            "a program is lines of name = expression, in NumPy's syntax; see docs/programs.md",
+        )
+
+
+_LEAVES = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
+_NOT_IN_THE_LANGUAGE = {
+    "\\": "backslashes have no place here; inside brackets a statement may run over several lines",
+    "^": "use ** for powers, bitwise_xor(a, b) for bits",
+    "<<": "use bitwise_left_shift(a, b)",
+    ">>": "use bitwise_right_shift(a, b)",
+    ":=": "give the value a name in a statement of its own",
+    "'": "texts end on their line and hold no backslash",
+    '"': "texts end on their line and hold no backslash",
+    "\0": "the text holds a NUL character",
+}
+
+
+def _short(text: str) -> str:
+    text = text.encode(errors="replace").decode()  # no lone surrogates in an answer
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

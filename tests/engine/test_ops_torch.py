@@ -1,0 +1,342 @@
+"""Ops against PyTorch: value, first and second derivative, on ordinary points and on the edges.
+
+Where the two differ, DEVIATIONS says at which points and why; a difference that is not listed fails,
+and so does a listed one that is gone.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.op import TABLE
+from tests.engine.derive import derive, weights
+
+pytestmark = pytest.mark.oracle
+
+inf, nan = math.inf, math.nan
+REAL = [
+    -800.0,
+    -40.0,
+    -6.0,
+    -3.0,
+    -1.0,
+    -0.5,
+    -1e-9,
+    0.0,
+    1e-9,
+    0.5,
+    1.0,
+    3.0,
+    6.0,
+    40.0,
+    800.0,
+    inf,
+    -inf,
+    nan,
+]
+POSITIVE = [0.0, 1e-300, 1e-9, 0.5, 1.0, 50.0, 1e10, inf, nan]
+INSIDE = [-1.0, -0.999999, -0.5, -1e-5, 0.0, 1e-5, 0.5, 0.999999, 1.0]
+PROBABILITY = [0.0, 1e-12, 1e-3, 0.5, 0.9, 1.0]
+GAMMA = [-2.3, -0.7, 1e-5, 0.3, 1.0, 1.5, 10.0, 100.0]
+PAIRS = tuple(
+    map(list, zip(*[(a, b) for a in (-3.0, 0.0, 2.0, inf) for b in (-3.0, 0.0, 2.0, 5.0, inf)], strict=True))
+)
+INTEGERS = ([12, 10, -7, 1], [3, 6, 2, 5])
+BOOLEANS = ([True, True, False, False], [True, False, True, False])
+
+
+@dataclass(frozen=True)
+class Case:
+    """A peer, called with the module `torch` and tensors; inputs; our attributes."""
+
+    peer: Callable[..., Any]
+    inputs: tuple[Any, ...]
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+def named(names: str, *inputs: Any) -> dict[str, Case]:
+    """Ops whose peer `torch.NAME` goes by the same name, or `OURS=THEIRS` in a sub-module's path."""
+    cases = {}
+    for entry in names.split():
+        ours, _, theirs = entry.partition("=")
+        cases[ours] = Case(lambda torch, *xs, path=theirs or ours: _resolve(torch, path)(*xs), inputs)
+    return cases
+
+
+def _resolve(torch: Any, path: str) -> Any:
+    for part in path.split("."):
+        torch = getattr(torch, part)
+    return torch
+
+
+F = "nn.functional."
+ELEMENTWISE = {
+    **named("exp exp2 expm1 sin cos tan atan sinh cosh tanh asinh square negative abs positive sign", REAL),
+    **named("erf erfc sigmoid sinc deg2rad rad2deg floor ceil trunc round reciprocal", REAL),
+    **named("ndtr=special.ndtr log_ndtr=special.log_ndtr isnan isinf isfinite signbit", REAL),
+    **named("log log2 log10 sqrt rsqrt", POSITIVE),
+    **named("asin acos atanh erfinv", INSIDE),
+    **named("logit ndtri=special.ndtri", PROBABILITY),
+    **named("gammaln=lgamma digamma", GAMMA),
+    **named("log1p", [-1.0, -0.5, -1e-9, 0.0, 1e-9, 2.0, 1e10, inf]),
+    **named("acosh", [1.0, 1.0001, 2.0, 50.0, 1e5]),
+    **named("erfcx=special.erfcx", [-6.0, -1.0, 0.0, 1e-9, 1.0, 40.0]),
+    **named("add subtract multiply divide pow maximum minimum fmax fmin atan2 hypot logaddexp", *PAIRS),
+    **named("copysign xlogy xlog1py=special.xlog1py equal=eq not_equal=ne less=lt", *PAIRS),
+    **named("less_equal=le greater=gt greater_equal=ge isclose", *PAIRS),
+    **named("fmod remainder", [5.3, -5.3, 1.0, 7.5], [2.0, 2.0, -3.0, 2.0]),
+    **named("logical_and logical_or logical_xor", *BOOLEANS),
+    **named("logical_not", BOOLEANS[1]),
+    **named("bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift", *INTEGERS),
+    **named("bitwise_invert=bitwise_not", INTEGERS[0]),
+    **named(
+        f"relu={F}relu relu6={F}relu6 elu={F}elu selu={F}selu gelu={F}gelu silu={F}silu mish={F}mish", REAL
+    ),
+    **named(
+        f"log_sigmoid={F}logsigmoid softplus={F}softplus softsign={F}softsign hard_tanh={F}hardtanh", REAL
+    ),
+    **named(f"hard_swish={F}hardswish tanhshrink={F}tanhshrink soft_shrink={F}softshrink", REAL),
+    **named(f"hard_shrink={F}hardshrink", REAL),
+    "polygamma": Case(lambda torch, x: torch.polygamma(1, x), (GAMMA,)),
+    "polygamma of order 3": Case(lambda torch, x: torch.polygamma(3, x), (GAMMA[2:],), {"order": 3}),
+    "clip": Case(lambda torch, x: torch.clamp(x, -1, 3), (REAL,), {"min": -1, "max": 3}),
+    "round to decimals": Case(
+        lambda torch, x: torch.round(x, decimals=2), ([-2.344, 0.125, 7.5],), {"decimals": 2}
+    ),
+    "floor_divide": Case(
+        lambda torch, a, b: torch.floor_divide(a.detach(), b.detach()), ([5.3, -5.3, 7.5], [2.0, 2.0, -3.0])
+    ),
+    "where": Case(lambda torch, c, a, b: torch.where(c, a, b), ([True, False], [1.0, nan], [inf, 2.0])),
+    "squared_difference": Case(lambda torch, a, b: (a - b) ** 2, PAIRS),
+    "leaky_relu": Case(lambda torch, x: torch.nn.functional.leaky_relu(x, 0.3), (REAL,), {"alpha": 0.3}),
+    "prelu": Case(
+        lambda torch, x, a: torch.where(x > 0, x, a * x), ([-2.0, -0.5, 0.5, 3.0], [0.1, 0.2, 0.3, 0.4])
+    ),
+    "celu": Case(lambda torch, x: torch.nn.functional.celu(x, 0.5), (REAL,), {"alpha": 0.5}),
+    "gelu by tanh": Case(
+        lambda torch, x: torch.nn.functional.gelu(x, approximate="tanh"), (REAL,), {"approximate": True}
+    ),
+    "threshold": Case(
+        lambda torch, x: torch.nn.functional.threshold(x, 0.5, 2.0), (REAL,), {"threshold": 0.5, "value": 2.0}
+    ),
+    # torch's own has no second derivative and takes 1/6 in single precision
+    "hard_sigmoid": Case(lambda torch, x: torch.nn.functional.relu6(x + 3) / 6, (REAL,)),
+    "sigmoid_cross_entropy": Case(
+        lambda torch, t, z: torch.nn.functional.binary_cross_entropy_with_logits(z, t, reduction="none"),
+        ([0.0, 1.0, 0.3, 1.0, 0.0], [-50.0, 3.0, 0.0, -800.0, 800.0]),
+    ),
+    "real": Case(lambda torch, x: x, (REAL,)),
+    "conj": Case(lambda torch, x: torch.conj(x), (REAL,)),
+    "angle": Case(lambda torch, x: torch.angle(x), (REAL[:-1],)),
+}
+
+TIES = [(0.0, 0.0), (-3.0, -3.0), (2.0, 2.0), (inf, inf)]
+ORIGIN = [(0.0, 0.0)]
+POINTS = list(zip(*PAIRS, strict=True))
+ONE_INFINITE = [(a, b) for a, b in POINTS if math.isinf(a) != math.isinf(b)]
+EVEN = "ties are split evenly, as in maximum"
+POLE = "the first derivative is infinite; the second is NaN, in return for full accuracy beside the pole"
+SELECTED = "PyTorch multiplies 0 by infinity where the derivative has a limit"
+NAN = "a NaN stays NaN"
+KINK = "at the kink the second derivative belongs to the same piece as the first"
+
+# (op, the quantity, the points of its inputs, why ours is the better answer)
+DEVIATIONS: list[tuple[str, str, list[Any], str]] = [
+    ("abs", "first", [nan], NAN),
+    ("sign", "value", [nan], NAN),
+    ("pow", "first", ORIGIN, "by the exponent: the limit from the right, -infinity; PyTorch's is 0"),
+    ("pow", "first", [(inf, -3.0)], SELECTED),
+    ("pow", "second", [(-3.0, 0.0), (inf, 0.0), (0.0, 0.0)], "follows from an infinite or NaN logarithm"),
+    ("pow", "second", [(2.0, 0.0)], "PyTorch loses the mixed derivative 1/x where the exponent is 0"),
+    ("pow", "second", [(0.0, 2.0), (0.0, 5.0)], SELECTED),
+    ("logaddexp", "second", ONE_INFINITE, SELECTED),
+    ("copysign", "first", [p for p in POINTS if math.isinf(p[0])], "PyTorch divides infinity by infinity"),
+    ("copysign", "second", [p for p in POINTS if p[0] in (0.0, inf)], "PyTorch divides 0 by 0"),
+    ("sinc", "first", [-1e-9, 1e-9, inf, -inf], "PyTorch cancels to 0 near 0; ours is a Bessel function"),
+    ("sinc", "second", [-1e-9, 0.0, 1e-9, inf, -inf], "as above: -pi²/3 at 0"),
+    ("asin", "second", [-1.0, 1.0], POLE),
+    ("acos", "second", [-1.0, 1.0], POLE),
+    ("atanh", "second", [-1.0, 1.0], POLE),
+    ("acosh", "second", [1.0], POLE),
+    ("log_ndtr", "first", [-inf], "ours is its limit, infinity"),
+    ("log_ndtr", "second", [-800.0], "PyTorch's is wrong in the fifth place"),
+    ("atan2", "second", ORIGIN, "0 at the origin, at every order"),
+    ("hypot", "first", ORIGIN, "the norm's derivative at 0 is 0"),
+    ("hypot", "second", ORIGIN, "the norm's derivative at 0 is 0"),
+    ("fmax", "first", TIES, EVEN),
+    ("fmin", "first", TIES, EVEN),
+    ("xlogy", "first", ORIGIN, "0 in the corner, in both inputs, at every order"),
+    ("xlogy", "second", [(0.0, -3.0), (0.0, 0.0)], "0 in the corner, in both inputs, at every order"),
+    ("xlog1py", "second", [(0.0, -3.0)], "0 in the corner, in both inputs, at every order"),
+    ("elu", "first", [nan], NAN),
+    ("elu", "second", [0.0], KINK),
+    ("elu", "second", [nan], NAN),
+    ("selu", "first", [nan], NAN),
+    ("selu", "second", [0.0], KINK),
+    ("selu", "second", [nan], NAN),
+    ("celu", "first", [nan], NAN),
+    ("celu", "second", [0.0], KINK),
+    ("celu", "second", [nan], NAN),
+    ("hard_swish", "first", [nan], NAN),
+    ("hard_swish", "second", [nan], "torch's is that of a constant"),
+    ("mish", "second", [800.0], SELECTED),
+    ("softsign", "first", [inf, -inf], SELECTED),
+]
+
+MATRIX = [[1.0, 2.0, 3.0], [1000.0, -1000.0, 0.0], [-1e9, 0.0, 1e-3], [5.0, 5.0, 5.0]]
+INFINITE = [[-inf, -inf], [-inf, 1.0], [inf, 1.0]]
+TRUE = [[0.2, 1.5, -0.4], [1.0, 0.0, 2.0]]
+PRED = [[0.5, -1.0, 0.3], [1.0, 0.4, 0.1]]
+SOFT = [[0.2, 0.5, 0.3], [0.0, 1.0, 0.0]]
+SCORES = [[2.0, -1.0, 30.0], [0.5, 800.0, -800.0]]
+CHANCES = [[0.7, 0.2, 0.1], [0.3, 0.3, 0.4]]
+
+
+def functional(name: str, **settings: Any) -> Callable[..., Any]:
+    """torch.nn.functional's loss, which takes the prediction first."""
+    return lambda torch, y, p: getattr(torch.nn.functional, name)(p, y, **settings)
+
+
+TENSORS = {
+    "softmax": Case(lambda torch, x: torch.softmax(x, -1), (MATRIX,)),
+    "softmax over rows": Case(lambda torch, x: torch.softmax(x, 0), (MATRIX,), {"axis": 0}),
+    "softmax of infinities": Case(lambda torch, x: torch.softmax(x, -1), (INFINITE,)),
+    "log_softmax": Case(lambda torch, x: torch.log_softmax(x, -1), (MATRIX,)),
+    "log_softmax of infinities": Case(lambda torch, x: torch.log_softmax(x, -1), (INFINITE,)),
+    "logsumexp": Case(lambda torch, x: torch.logsumexp(x, -1), (MATRIX,)),
+    "logsumexp over all": Case(lambda torch, x: torch.logsumexp(x, (0, 1)), (MATRIX,), {"axis": [0, 1]}),
+    "logsumexp of infinities": Case(
+        lambda torch, x: torch.logsumexp(x, -1, keepdim=True), (INFINITE,), {"keepdims": True}
+    ),
+    "glu": Case(lambda torch, x: torch.nn.functional.glu(x, 0), (MATRIX,), {"axis": 0}),
+    "normalize": Case(lambda torch, x: torch.nn.functional.normalize(x, dim=-1), (MATRIX,)),
+    "cosine_similarity": Case(
+        lambda torch, a, b: torch.nn.functional.cosine_similarity(a, b, -1, eps=1e-12), (MATRIX, MATRIX[::-1])
+    ),
+    "mean_squared_error": Case(functional("mse_loss"), (TRUE, PRED)),
+    "mean_squared_error summed": Case(
+        functional("mse_loss", reduction="sum"), (TRUE, PRED), {"reduction": "sum"}
+    ),
+    "mean_absolute_error": Case(functional("l1_loss"), (TRUE, PRED)),
+    "huber": Case(functional("huber_loss", delta=0.75), (TRUE, PRED), {"delta": 0.75}),
+    "huber unreduced": Case(functional("huber_loss", reduction="none"), (TRUE, PRED), {"reduction": "none"}),
+    "binary_crossentropy": Case(functional("binary_cross_entropy"), (SOFT, CHANCES)),
+    "binary_crossentropy of logits": Case(
+        functional("binary_cross_entropy_with_logits"), (SOFT, SCORES), {"from_logits": True}
+    ),
+    "categorical_crossentropy": Case(
+        lambda torch, y, p: -(y * torch.log(p / p.sum(-1, keepdim=True))).sum(-1).mean(), (SOFT, CHANCES)
+    ),
+    "categorical_crossentropy of logits": Case(
+        functional("cross_entropy"), (SOFT, SCORES), {"from_logits": True}
+    ),
+    "categorical_crossentropy smoothed": Case(
+        functional("cross_entropy", label_smoothing=0.1),
+        (SOFT, PRED),
+        {"from_logits": True, "label_smoothing": 0.1},
+    ),
+    "sparse_categorical_crossentropy": Case(
+        functional("cross_entropy"), ([2, 0], SCORES), {"from_logits": True}
+    ),
+    "sparse_categorical_crossentropy of probabilities": Case(
+        lambda torch, y, p: torch.nn.functional.nll_loss(
+            torch.log(p / p.sum(-1, keepdim=True)), y, reduction="none"
+        ),
+        ([2, 0], CHANCES),
+        {"reduction": "none"},
+    ),
+    "kl_divergence": Case(
+        lambda torch, y, p: torch.nn.functional.kl_div(torch.log(p), y, reduction="batchmean"),
+        (CHANCES, CHANCES[::-1]),
+    ),
+    "poisson": Case(functional("poisson_nll_loss", log_input=False, eps=0), (SOFT, CHANCES)),
+    "cosine_similarity_loss": Case(
+        lambda torch, y, p: -torch.nn.functional.cosine_similarity(y, p, -1).mean(), (TRUE, PRED)
+    ),
+}
+
+WITHOUT_PEER = {
+    "cbrt", "divide_no_nan", "heaviside", "imag", "spherical_jn",
+    "mean_absolute_percentage_error", "mean_squared_logarithmic_error", "log_cosh",
+    "hinge", "squared_hinge", "categorical_hinge",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def torch(oracle):
+    return oracle("torch")
+
+
+def derive_by(torch, case):
+    """What `derive` answers, by PyTorch."""
+    xs = [torch.tensor(np.asarray(v), requires_grad=np.asarray(v).dtype.kind == "f") for v in case.inputs]
+    wrt = [x for x in xs if x.requires_grad]
+    y = case.peer(torch, *xs)
+    first, second = [None] * len(wrt), [None] * len(wrt)
+    if y.requires_grad:
+        cotangent = torch.tensor(weights(tuple(y.shape)))
+        first = torch.autograd.grad(y, wrt, cotangent, create_graph=True, allow_unused=True)
+        terms = [
+            torch.sum(g * torch.tensor(weights(tuple(g.shape), i + 1.0)))
+            for i, g in enumerate(first)
+            if g is not None and g.requires_grad
+        ]
+        if terms:
+            second = torch.autograd.grad(sum(terms), wrt, allow_unused=True)
+    return [y, *first], [y, *second]
+
+
+def arrays(ours, theirs):
+    """Pairs of arrays; a gradient that does not exist counts as zero."""
+    for mine, peer in zip(ours, theirs, strict=True):
+        if mine is None and peer is None:
+            continue
+        other = np.zeros_like(mine) if peer is None else peer.detach().resolve_conj().numpy(force=True)
+        yield (np.zeros_like(other) if mine is None else mine), other
+
+
+def compared(torch, name, case):
+    """(quantity, our array, theirs) for every pair."""
+    ours = derive(name, *case.inputs, **case.attributes)
+    (value, *first), (_, *second) = derive_by(torch, case)
+    for quantity, mine, other in (
+        ("value", [ours.value], [value]),
+        ("first", ours.first, first),
+        ("second", ours.second, second),
+    ):
+        for a, b in arrays(mine, other):
+            yield quantity, a, b
+
+
+def op_of(key: str) -> str:
+    return key.partition(" ")[0]
+
+
+@pytest.mark.parametrize("key", ELEMENTWISE)
+def test_elementwise(torch, key):
+    case, name = ELEMENTWISE[key], op_of(key)
+    points = list(zip(*case.inputs, strict=True)) if len(case.inputs) > 1 else case.inputs[0]
+    differing = {
+        (quantity, repr(points[i]))
+        for quantity, mine, other in compared(torch, name, case)
+        for i in np.flatnonzero(~np.isclose(mine, other, rtol=1e-9, atol=1e-14, equal_nan=True))
+    }
+    listed = {(quantity, repr(point)) for op, quantity, at, _ in DEVIATIONS if op == key for point in at}
+    assert differing == listed
+
+
+@pytest.mark.parametrize("key", TENSORS)
+def test_tensors(torch, key):
+    for quantity, mine, other in compared(torch, op_of(key), TENSORS[key]):
+        np.testing.assert_allclose(mine, other, rtol=1e-9, atol=1e-12, err_msg=quantity)
+
+
+def test_every_op_has_its_peer_or_is_named():
+    groups = {"elementwise", "special", "nn"}
+    ops = {op.name for op in TABLE.public() if op.group in groups}
+    covered = {op_of(key) for key in (*ELEMENTWISE, *TENSORS)}
+    assert ops - covered == WITHOUT_PEER

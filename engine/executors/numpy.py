@@ -8,7 +8,7 @@ bound plan keeps a few contexts for reuse, and one context serves one run at a t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from operator import length_hint
 from typing import Any
 
@@ -32,10 +32,10 @@ class BoundPlan:
         self.plan = plan
         tape = plan.tape
         self._inputs = dict(tape.inputs)
-        self._steps = [_bind(step, tape) for step in plan.steps]
+        buffered = {step.instruction.outputs[0] for step in plan.steps if step.buffer is not None}
+        self._steps = [_bind(step, tape, buffered) for step in plan.steps]
         self._contexts: deque[Values] = deque(maxlen=KEPT_CONTEXTS)
         self._keeps = sum(plan.buffers) <= KEPT_BYTES
-        buffered = {step.instruction.outputs[0] for step in plan.steps if step.buffer is not None}
         everything = (slot for step in plan.steps for slot in step.instruction.outputs)
         self._transient = [slot for slot in everything if slot not in buffered]
         self._transient += tape.inputs.values()
@@ -113,8 +113,8 @@ def _answer(value: Any, copied: bool) -> np.ndarray[Any, Any]:
     return array
 
 
-def _bind(step: Step, tape: Tape) -> Callable[[Values], None]:
-    """One step as a closure over slots."""
+def _bind(step: Step, tape: Tape, buffered: Set[int]) -> Callable[[Values], None]:
+    """One step as a closure over slots; `buffered` slots keep their view of the arena from run to run."""
     instruction = step.instruction
     xp = arrays.numpy()
     kernel = instruction.op.forward
@@ -126,7 +126,7 @@ def _bind(step: Step, tape: Tape) -> Callable[[Values], None]:
         return _into_buffer(ufunc, inputs, outputs[0])
     if step.buffer is not None:
         return _copied(kernel, xp, inputs, outputs[0], dict(instruction.attributes))
-    dying = tuple(slot for slot in step.dying if tape.types[slot].nbytes > 4096)
+    dying = tuple(slot for slot in step.dying if slot not in buffered and tape.types[slot].nbytes > 4096)
     single = instruction.op.outputs is not None and len(instruction.op.outputs) == 1
     writes = instruction.op.in_place and not step.owned
     return _allocating(kernel, xp, inputs, outputs, dict(instruction.attributes), dying, single, writes)

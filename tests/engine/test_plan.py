@@ -106,6 +106,16 @@ def test_passes_change_no_bit():
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_large_buffer_that_dies_in_a_kernel_of_its_own_memory_is_there_again_in_the_next_run():
+    tape = Tape()
+    x = tape.input("x", TensorType((1000,)))
+    tape.outputs = [F.sum(F.relu(x * 2.0)).slot]
+    bound = BoundPlan(make_plan(lower(tape)))
+    for k in (1.0, 2.0, 3.0):
+        (answer,) = bound.run({"x": np.full(1000, k)})
+        assert answer == 2000 * k
+
+
 def test_a_bound_plan_serves_many_runs_and_threads():
     from concurrent.futures import ThreadPoolExecutor
 

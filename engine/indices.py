@@ -20,6 +20,11 @@ from engine.families import broadcast
 Index = tuple[Any, ...]
 
 
+def along(axis: int, item: Any) -> Index:
+    """The index that applies `item` to one axis (not negative) and takes all of the others."""
+    return (*(slice(None),) * axis, item, Ellipsis)
+
+
 def normalize_index(index: Index, shape: tuple[int, ...], given: Sequence[Any]) -> Index:
     """The index with every axis spelled out; `given` are the index tensors (variables of the tape).
 

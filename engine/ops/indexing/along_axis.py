@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from engine import batches
 from engine.attributes import AXIS, Attribute
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
@@ -63,6 +64,7 @@ def _infer_read(types: Sequence[TensorType], *, axis: int) -> tuple[TensorType, 
 read_along_axis = define(
     "read_along_axis",
     family=INDEXING,
+    batch=batches.along_axis,
     summary="take_along_axis of tensors whose sizes beside the axis are equal.",
     forward=lambda xp, x, indices, *, axis: xp.take_along_axis(x, indices, axis=axis),
     normalize=_normalize,
@@ -86,6 +88,7 @@ read_along_axis = define(
 add_along_axis = define(
     "add_along_axis",
     family=INDEXING,
+    batch=batches.along_axis,
     summary="x with `values` added at places along an axis; repeated places add up.",
     forward=lambda xp, x, values, indices, *, axis: xp.put_along_axis_add(x, indices, values, axis),
     normalize=_normalize,

@@ -158,5 +158,5 @@ index_set = define(
         Sample(((4, 3), (3, 3)), {"index": [[0, 0, 2]]}),
         Sample(((4, 3), (2, 1), [3, -1]), {"index": [{"input": 1}]}),
     ),
-    conventions="x[index] = values, answered as a new tensor. Of values written to one place the last counts.",
+    conventions="x[index] = values, as a new tensor. Of values written to one place the last counts.",
 )

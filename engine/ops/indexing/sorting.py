@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from engine import batches
 from engine.attributes import AXIS, BOOLEAN, SIZE, Attribute
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
 from engine.families import INDEXING, composite, define, moved, normalize_axis
+from engine.indices import along
 from engine.op import Cost, Cut, F, Sample
 
 _ATTRIBUTES = (
@@ -40,6 +42,7 @@ def _by_place(g: Any, y: Any, x: Any, axis: int, descending: bool, stable: bool)
 sort = define(
     "sort",
     family=INDEXING,
+    batch=batches.along_axis,
     summary="The elements in order along an axis.",
     forward=lambda xp, x, *, axis, descending, stable: xp.sort(
         x, axis=axis, descending=descending, stable=stable
@@ -58,6 +61,7 @@ sort = define(
 argsort = define(
     "argsort",
     family=INDEXING,
+    batch=batches.along_axis,
     summary="The places of the elements, in the elements' order along an axis.",
     forward=lambda xp, x, *, axis, descending, stable: xp.argsort(
         x, axis=axis, descending=descending, stable=stable
@@ -79,7 +83,7 @@ def _top_k(x: Any, *, k: int, axis: int, largest: bool) -> tuple[Any, Any]:
             f"{k} elements of an axis of size {x.shape[place]}", hint="k is no larger than the axis"
         )
     order = F.argsort(x, axis=place, descending=largest)
-    chosen = F.getitem(order, index=(*(slice(None),) * place, slice(0, k)))
+    chosen = F.getitem(order, index=along(place, slice(0, k)))
     return F.take_along_axis(x, chosen, axis=place), chosen
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from engine import batches
 from engine.attributes import AXIS, INT, Attribute
 from engine.dtypes import TensorType
 from engine.errors import IndexOutOfRange, ShapeMismatch
@@ -53,6 +54,7 @@ def _infer_read(types: Sequence[TensorType], *, offset: int) -> tuple[TensorType
 read_diagonal = define(
     "read_diagonal",
     family=LINALG,
+    batch=batches.trailing,
     summary="The diagonal of the last two axes.",
     forward=lambda xp, x, *, offset: xp.linalg.diagonal(x, offset=offset),
     normalize=_normalize,
@@ -76,6 +78,7 @@ def _add_diagonal(xp: Any, x: Any, values: Any, *, offset: int) -> Any:
 add_diagonal = define(
     "add_diagonal",
     family=LINALG,
+    batch=batches.trailing,
     summary="x with `values` added to the diagonal of the last two axes.",
     forward=_add_diagonal,
     normalize=_normalize,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from engine import batches
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
 from engine.families import LINALG, broadcast, define, moved
@@ -66,6 +67,7 @@ def _by_right(g: Any, y: Any, x1: Any, x2: Any) -> Any:
 matmul = define(
     "matmul",
     family=LINALG,
+    batch=batches.product,
     summary="The matrix product over the last two axes, broadcasting the others; vectors as in NumPy.",
     forward=lambda xp, x1, x2: xp.matmul(x1, x2),
     infer=_infer_matmul,

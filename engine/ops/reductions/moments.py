@@ -89,7 +89,7 @@ var = reduction(
         spread(g * (2 / _freedom(x, axis, correction)), x, axis) * _centred(x, axis)
     ),
     samples=_SAMPLES,
-    conventions="NumPy's `ddof` is the array API's `correction`. NaN where the divisor would not be positive.",
+    conventions="NumPy's `ddof` is the array API's `correction`. NaN where the divisor is not positive.",
 )
 
 std = reduction(
@@ -109,5 +109,5 @@ std = reduction(
         _std(xp, x, axis=axis, keepdims=keepdims, correction=correction, ddof=ddof) == 0
     ),
     samples=_SAMPLES,
-    conventions="The derivative at a constant is 0. NaN where the divisor would not be positive.",
+    conventions="The derivative at a constant is 0. NaN where the divisor is not positive.",
 )

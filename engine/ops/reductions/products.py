@@ -13,6 +13,7 @@ from typing import Any
 from engine.attributes import AXIS, BOOLEAN, Attribute
 from engine.dtypes import TensorType
 from engine.families import REDUCTION, define, moved, normalize_axis, per_element, reduction, spread
+from engine.indices import along
 from engine.op import Cost, F, Op, Sample
 from engine.ops.reductions.totals import (
     ACCUMULATOR,
@@ -86,18 +87,13 @@ def _running(function: str, neutral: int) -> Any:
         if reverse:
             x = xp.flip(x, axis=axis)
         if exclusive:
-            start = xp.full((*x.shape[:axis], 1, *x.shape[axis + 1 :]), neutral, dtype=x.dtype)
-            x = xp.concat([start, x[_along(axis, slice(0, -1))]], axis=axis)[
-                _along(axis, slice(0, x.shape[axis]))
-            ]
+            first = xp.full((*x.shape[:axis], 1, *x.shape[axis + 1 :]), neutral, dtype=x.dtype)
+            shifted = xp.concat([first, x[along(axis, slice(0, -1))]], axis=axis)
+            x = shifted[along(axis, slice(0, x.shape[axis]))]  # of an empty axis nothing
         y = getattr(xp, function)(x, axis=axis, dtype=x.dtype)
         return xp.flip(y, axis=axis) if reverse else y
 
     return forward
-
-
-def _along(axis: int, window: slice) -> tuple[slice, ...]:
-    return (*(slice(None),) * axis, window)
 
 
 def _running_op(name: str, short: str, summary: str, neutral: int, rule: Any, **fields: Any) -> Op:
@@ -172,14 +168,14 @@ cumulative_prod = _running_op(
 
 def _earlier(x: Any, axis: int) -> Any:
     """Each element's predecessor; zero before the first."""
-    zero = F.zeros_like(F.getitem(x, index=_along(axis, slice(0, 1))))
-    return F.concat(zero, F.getitem(x, index=_along(axis, slice(0, -1))), axis=axis)
+    zero = F.zeros_like(F.getitem(x, index=along(axis, slice(0, 1))))
+    return F.concat(zero, F.getitem(x, index=along(axis, slice(0, -1))), axis=axis)
 
 
 def _later(x: Any, axis: int) -> Any:
     """Each element's successor; zero after the last."""
-    zero = F.zeros_like(F.getitem(x, index=_along(axis, slice(0, 1))))
-    return F.concat(F.getitem(x, index=_along(axis, slice(1, None))), zero, axis=axis)
+    zero = F.zeros_like(F.getitem(x, index=along(axis, slice(0, 1))))
+    return F.concat(F.getitem(x, index=along(axis, slice(1, None))), zero, axis=axis)
 
 
 def _recurrence(xp: Any, a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
@@ -189,7 +185,7 @@ def _recurrence(xp: Any, a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
     factors, totals = xp.asarray(a, copy=True), xp.asarray(b, copy=True)
     step = 1
     while step < b.shape[axis]:
-        late, early = _along(axis, slice(step, None)), _along(axis, slice(0, -step))
+        late, early = along(axis, slice(step, None)), along(axis, slice(0, -step))
         totals[late] = totals[late] + factors[late] * totals[early]
         factors[late] = factors[late] * factors[early]
         step *= 2
@@ -211,7 +207,7 @@ def _by_factor(g: Any, y: Any, a: Any, b: Any, axis: int, reverse: bool) -> Any:
 linear_recurrence = define(
     "linear_recurrence",
     family=REDUCTION,
-    summary="s_i = b_i + a_i s_{i-1} along an axis; with `reverse` its transpose s_i = b_i + a_{i+1} s_{i+1}.",
+    summary="s_i = b_i + a_i s_{i-1} along an axis; its transpose, s_i = b_i + a_{i+1} s_{i+1}, in reverse.",
     forward=_recurrence,
     infer=lambda types, **_: (types[1],),
     kinds="numeric",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from engine import batches
 from engine.attributes import AXES, AXIS, Attribute
 from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute, ShapeMismatch
@@ -38,6 +39,7 @@ permute_dims = mover(
     "permute_dims",
     "transpose",
     "permute",
+    batch=batches.permuted,
     summary="The axes in another order, reversed when `axes` is absent.",
     forward=lambda xp, x, *, axes: xp.permute_dims(x, axes),
     normalize=_normalize_permutation,
@@ -129,6 +131,7 @@ def _expanded(shape: tuple[int, ...], axis: tuple[int, ...]) -> tuple[int, ...]:
 expand_dims = mover(
     "expand_dims",
     "unsqueeze",
+    batch=batches.along_axis,
     summary="New axes of size 1 at the places `axis` of the answer.",
     forward=lambda xp, x, *, axis: xp.reshape(x, _expanded(x.shape, axis)),
     normalize=_normalize_expand,
@@ -164,6 +167,7 @@ def _infer_squeeze(types: Sequence[TensorType], *, axis: tuple[int, ...]) -> tup
 
 squeeze = mover(
     "squeeze",
+    batch=batches.along_axis,
     summary="Without axes of size 1: those named, or all.",
     forward=lambda xp, x, *, axis: xp.squeeze(x, axis=axis),
     normalize=_normalize_squeeze,

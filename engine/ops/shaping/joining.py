@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from engine import batches
 from engine.attributes import AXIS, SECTIONS, Attribute, choice
 from engine.dtypes import TensorType
 from engine.errors import IndexOutOfRange, ShapeMismatch
 from engine.families import SHAPING, composite, define, normalize_axis
+from engine.indices import along
 from engine.op import F, Sample
 from engine.ops.shaping.common import LINEAR, copied
 
@@ -37,20 +39,16 @@ def _infer_concat(types: Sequence[TensorType], *, axis: int) -> tuple[TensorType
     return (TensorType(tuple(shape), types[0].dtype),)
 
 
-def window(axis: int, start: int, stop: int) -> tuple[slice, ...]:
-    """The index that takes `start` to `stop` along one axis, and all of the others."""
-    return (*(slice(None),) * axis, slice(start, stop))
-
-
 def _concat_rule(i: int, g: Any, y: Any, *xs: Any, axis: int) -> Any:
     start = sum(x.shape[axis] for x in xs[:i])
-    return F.getitem(g, index=window(axis, start, start + xs[i].shape[axis]))
+    return F.getitem(g, index=along(axis, slice(start, start + xs[i].shape[axis])))
 
 
 concat = define(
     "concat",
     "concatenate",
     family=SHAPING,
+    batch=batches.along_axis,
     summary="The tensors one after the other along an axis.",
     forward=lambda xp, *xs, axis: xp.concat(xs, axis=axis),
     normalize=_normalize_join,
@@ -126,7 +124,7 @@ def _split(x: Any, *, sections: int | tuple[int, ...], axis: int) -> tuple[Any, 
     else:
         places = [0, *(min(max(p + size if p < 0 else p, 0), size) for p in sections), size]
     return tuple(
-        F.getitem(x, index=window(axis, start, max(start, stop))) for start, stop in pairwise(places)
+        F.getitem(x, index=along(axis, slice(start, max(start, stop)))) for start, stop in pairwise(places)
     )
 
 
@@ -149,7 +147,7 @@ def _unstack(x: Any, *, axis: int) -> tuple[Any, ...]:
     axis = normalize_axis(axis, x.ndim)
     if x.shape[axis] == 0:
         raise IndexOutOfRange(f"axis {axis} of shape {x.shape} is empty: there is nothing to take apart")
-    return tuple(F.getitem(x, index=(*(slice(None),) * axis, i)) for i in range(x.shape[axis]))
+    return tuple(F.getitem(x, index=along(axis, i)) for i in range(x.shape[axis]))
 
 
 unstack = composite(

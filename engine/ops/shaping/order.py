@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from engine import batches
 from engine.attributes import AXES, INTS, Attribute
 from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute
@@ -15,6 +16,7 @@ from engine.ops.shaping.common import mover
 flip = mover(
     "flip",
     "reverse",
+    batch=batches.along_axis,
     summary="The elements in reverse order along axes, all of them when none is named.",
     forward=lambda xp, x, *, axis: xp.flip(x, axis=axis),
     normalize=axes_of_input,

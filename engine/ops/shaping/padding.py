@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine import dtypes
+from engine import batches, dtypes
 from engine.attributes import NUMBER, PAIRS, Attribute, choice
 from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute, ShapeMismatch
+from engine.indices import along
 from engine.op import F, Sample
 from engine.ops.shaping.common import mover
 
 Pairs = tuple[tuple[int, int], ...]
 
 _MODES = ("constant", "edge", "reflect", "symmetric", "wrap")
-
-
-def _along(axis: int, window: slice) -> tuple[slice, ...]:
-    return (*(slice(None),) * axis, window)
 
 
 def _sources(mode: str, size: int, before: int, after: int) -> tuple[slice, slice]:
@@ -71,7 +68,7 @@ def _pad(xp: Any, x: Any, *, pad_width: Pairs, mode: str, constant_values: float
         return answer
     for axis, (before, after) in enumerate(pad_width):
         if before or after:
-            head, tail = (x[_along(axis, s)] for s in _sources(mode, x.shape[axis], before, after))
+            head, tail = (x[along(axis, s)] for s in _sources(mode, x.shape[axis], before, after))
             if mode == "edge":
                 head, tail = xp.repeat(head, before, axis=axis), xp.repeat(tail, after, axis=axis)
             elif mode != "wrap":
@@ -89,6 +86,7 @@ def _pad_rule(g: Any, y: Any, x: Any, pad_width: Pairs, mode: str, constant_valu
 
 pad = mover(
     "pad",
+    batch=batches.padded_attribute("pad_width", (0, 0)),
     summary="x continued beyond its borders.",
     forward=_pad,
     normalize=_normalize_pad,
@@ -116,11 +114,11 @@ def _fold(xp: Any, g: Any, *, pad_width: Pairs, mode: str) -> Any:
         if not before and not after:
             continue
         size = g.shape[axis] - before - after
-        head, tail = g[_along(axis, slice(0, before))], g[_along(axis, slice(before + size, None))]
-        core = xp.asarray(g[_along(axis, slice(before, before + size))], copy=True)
+        head, tail = g[along(axis, slice(0, before))], g[along(axis, slice(before + size, None))]
+        core = xp.asarray(g[along(axis, slice(before, before + size))], copy=True)
         for border, source in zip((head, tail), _sources(mode, size, before, after), strict=True):
             if border.shape[axis]:
-                place = _along(axis, source)
+                place = along(axis, source)
                 core[place] = core[place] + _folded(xp, border, axis, mode)
         g = core
     return g if any(map(any, pad_width)) else xp.asarray(g, copy=True)
@@ -139,6 +137,7 @@ def _infer_fold(types: Sequence[TensorType], *, pad_width: Pairs, mode: str) -> 
 
 pad_adjoint = mover(
     "pad_adjoint",
+    batch=batches.padded_attribute("pad_width", (0, 0)),
     summary="The adjoint of pad: the borders added back to where they were read from.",
     forward=_fold,
     infer=_infer_fold,

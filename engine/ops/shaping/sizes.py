@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
+from engine import batches
 from engine.attributes import DTYPE, NEW_SHAPE, SHAPE, Attribute
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
@@ -21,6 +22,7 @@ def _infer_astype(types: Sequence[TensorType], *, dtype: str) -> tuple[TensorTyp
 astype = mover(
     "astype",
     "cast",
+    batch=batches.trailing,
     summary="The same values in another dtype; floats lose their fraction on the way to integers.",
     forward=lambda xp, x, *, dtype: xp.astype(x, getattr(xp, dtype)),
     infer=_infer_astype,
@@ -46,6 +48,7 @@ def _normalize_reshape(types: Sequence[TensorType], *, shape: tuple[int, ...]) -
 
 reshape = mover(
     "reshape",
+    batch=batches.to_shape,
     summary="The same elements, in C order, in another shape.",
     forward=lambda xp, x, *, shape: xp.reshape(x, shape),
     normalize=_normalize_reshape,
@@ -81,6 +84,7 @@ def _normalize_broadcast(types: Sequence[TensorType], *, shape: tuple[int, ...])
 
 broadcast_to = mover(
     "broadcast_to",
+    batch=batches.to_shape,
     summary="x repeated along axes of size 1 and new leading axes, up to `shape`.",
     forward=lambda xp, x, *, shape: xp.broadcast_to(x, shape),
     normalize=_normalize_broadcast,
@@ -126,6 +130,7 @@ def _sum_cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: A
 sum_to = define(
     "sum_to",
     family=SHAPING,
+    batch=batches.to_shape,
     summary="The adjoint of broadcast_to: x summed down to `shape`.",
     forward=_sum_to,
     infer=infer_given_shape,
@@ -153,6 +158,7 @@ def _integers(shape: tuple[int, ...]) -> Any:
 shape = define(
     "shape",
     family=SHAPING,
+    batch=batches.static,
     summary="The sizes of the axes, as an int64 vector.",
     forward=lambda xp, x: xp.asarray(x.shape, dtype=xp.int64),
     infer=lambda types: (TensorType((types[0].ndim,), "int64"),),
@@ -165,6 +171,7 @@ shape = define(
 size = define(
     "size",
     family=SHAPING,
+    batch=batches.static,
     summary="The number of elements, as an int64 scalar.",
     forward=lambda xp, x: xp.asarray(prod(x.shape), dtype=xp.int64),
     infer=_integers(()),
@@ -178,6 +185,7 @@ ndim = define(
     "ndim",
     "rank",
     family=SHAPING,
+    batch=batches.static,
     summary="The number of axes, as an int64 scalar.",
     forward=lambda xp, x: xp.asarray(x.ndim, dtype=xp.int64),
     infer=_integers(()),

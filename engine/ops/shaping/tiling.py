@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from engine import batches
 from engine.attributes import AXIS, INTS, Attribute
 from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute
 from engine.families import normalize_axis
+from engine.indices import along
 from engine.op import Accumulate, F, Sample
 from engine.ops.creation import made
 from engine.ops.shaping.common import mover
@@ -43,6 +45,7 @@ def _tile_rule(g: Any, y: Any, x: Any, repetitions: tuple[int, ...]) -> Any:
 
 tile = mover(
     "tile",
+    batch=batches.padded_attribute("repetitions", 1),
     summary="x laid side by side `repetitions` times along each axis.",
     forward=lambda xp, x, *, repetitions: xp.tile(x, repetitions),
     normalize=_normalize_tile,
@@ -90,7 +93,7 @@ def _repeat_rule(g: Any, y: Any, x: Any, repeats: tuple[int, ...], axis: int | N
         runs = g.reshape((*shape[: place + 1], repeats[0], *shape[place + 1 :]))
         return F.sum(runs, axis=place + 1).reshape(x.shape)
     sources = tuple(i for i, count in enumerate(repeats) for _ in range(count))
-    index = (*(slice(None),) * place, sources)
+    index = along(place, sources)
     if axis is None:
         return F.index_add(made(g, "zeros", shape=shape, dtype=g.dtype), g, index=index).reshape(x.shape)
     return Accumulate(lambda total: F.index_add(total, g, index=index))
@@ -99,6 +102,7 @@ def _repeat_rule(g: Any, y: Any, x: Any, repeats: tuple[int, ...], axis: int | N
 repeat = mover(
     "repeat",
     "repeat_interleave",
+    batch=batches.along_axis,
     summary="Each element repeated in place along an axis.",
     forward=_repeat,
     normalize=_normalize_repeat,

@@ -1,0 +1,205 @@
+"""Every op is tested by being in the table: what its record promises is held against its kernel."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import engine.ops  # noqa: F401  # fills the table
+from engine import arrays
+from engine.attributes import parse_attributes, to_json
+from engine.errors import DtypeMismatch
+from engine.executors.numpy import run_tape
+from engine.op import TABLE, F, Op, Sample
+from tests.engine.sampling import (
+    Array,
+    Derivative,
+    Scalars,
+    arrays_of,
+    bound_attributes,
+    check_first,
+    check_second,
+    differentiable,
+    named,
+    record,
+    run_checked,
+)
+
+# They take functions of a graph and are tested with graphs.
+TAKE_FUNCTIONS = {"call", "custom_gradient"}
+
+CASES = [
+    pytest.param(op, sample, id=f"{op.name}-{number}")
+    for op in TABLE.values()
+    for number, sample in enumerate(op.cases())
+]
+
+
+def cases(applies: Callable[[Op], bool]) -> list[Any]:
+    return [case for case in CASES if applies(case.values[0])]
+
+
+def test_every_op_has_samples() -> None:
+    assert {op.name for op in TABLE.values() if not op.cases()} == TAKE_FUNCTIONS
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64"])
+@pytest.mark.parametrize(("op", "sample"), CASES)
+def test_shapes_dtypes_and_views_are_as_inferred(op: Op, sample: Sample, dtype: str) -> None:
+    given = arrays_of(op, sample, dtype)
+    try:
+        tape, _ = record(op, given, sample.attributes)
+    except DtypeMismatch:
+        assert dtype == "int64", "an op takes floats"
+        return
+    stepwise = run_checked(tape, named(given))
+    for answer, checked in zip(run_tape(tape, named(given)), stepwise, strict=True):
+        np.testing.assert_array_equal(answer, checked)
+
+
+@pytest.mark.parametrize(("op", "sample"), CASES)
+def test_first_derivative_is_that_of_finite_differences(op: Op, sample: Sample) -> None:
+    check_first(op, arrays_of(op, sample), sample.attributes)
+
+
+@pytest.mark.parametrize(("op", "sample"), cases(lambda op: op.second_order))
+def test_second_derivative_is_that_of_finite_differences(op: Op, sample: Sample) -> None:
+    second = check_second(op, arrays_of(op, sample), sample.attributes)
+    run_checked(second.tape, second.inputs)
+
+
+@pytest.mark.parametrize(("op", "sample"), CASES)
+def test_derivatives_keep_the_dtype(op: Op, sample: Sample) -> None:
+    given = arrays_of(op, sample, "float32")
+    first = Derivative(op, given, sample.attributes)
+    made = [variable for variable in first.cotangents.values() if variable is not None]
+    first.tape.outputs = [variable.slot for variable in made]
+    run_checked(first.tape, first.inputs)
+    assert {variable.dtype for variable in made} <= {"float32"}
+
+
+@pytest.mark.parametrize(("op", "sample"), cases(lambda op: bool(op.linear_in)))
+def test_linear_inputs_superpose(op: Op, sample: Sample) -> None:
+    linear = [min(i, len(op.inputs) - 1) in op.linear_in for i in range(len(sample.inputs))]
+    x = arrays_of(op, sample)
+    y = [np.cos(a) if moves else a for a, moves in zip(x, linear, strict=True)]
+    both = [2 * a - 3 * b if moves else a for a, b, moves in zip(x, y, linear, strict=True)]
+
+    def values(given: list[Array]) -> list[Array]:
+        return run_tape(record(op, given, sample.attributes)[0], named(given))
+
+    for of_x, of_y, of_both in zip(values(x), values(y), values(both), strict=True):
+        np.testing.assert_allclose(of_both, 2 * of_x - 3 * of_y, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("op", "sample"), cases(lambda op: op.scalar is not None))
+def test_the_scalar_form_is_the_kernel(op: Op, sample: Sample) -> None:
+    assert op.scalar is not None
+    given = arrays_of(op, sample)
+    expected = run_tape(record(op, given, sample.attributes)[0], named(given))[0]
+    attributes = bound_attributes(op, given, sample)
+    elements = zip(*(array.reshape(-1) for array in np.broadcast_arrays(*given)), strict=True)
+    with np.errstate(all="ignore"):
+        got = [op.scalar(Scalars(), *numbers, **attributes) for numbers in elements]
+    np.testing.assert_allclose(got, expected.reshape(-1), rtol=1e-14)
+
+
+@pytest.mark.parametrize(("op", "sample"), CASES)
+def test_attributes_survive_json(op: Op, sample: Sample) -> None:
+    parsed = parse_attributes(sample.attributes, op.attributes)
+    wire = json.loads(json.dumps({name: to_json(value) for name, value in parsed.items()}, allow_nan=False))
+    assert repr(parse_attributes(wire, op.attributes)) == repr(parsed)
+    given = arrays_of(op, sample)
+    once, again = (record(op, given, sample.attributes)[0] for _ in range(2))
+    assert repr([step.attributes for step in once.instructions]) == repr(
+        [step.attributes for step in again.instructions]
+    )
+
+
+@pytest.mark.parametrize("op", [pytest.param(op, id=op.name) for op in TABLE.values()])
+def test_the_record_describes_itself(op: Op) -> None:
+    described = json.loads(json.dumps(op.describe()))
+    assert described["summary"].endswith(".")
+    assert described["group"]
+    assert len(described["inputs"]) == len(op.inputs)
+    assert all(attribute["schema"] for attribute in described["attributes"].values())
+    assert (op.forward is None) != (op.formula is None)
+    namespace: dict[str, Any] = {"nan": np.nan, "inf": np.inf}
+    exec(f"def {op.signature}: pass", namespace)
+    declared = inspect.signature(namespace[op.name]).parameters
+    assert list(declared) == [i.name for i in op.inputs] + [a.name for a in op.attributes]
+
+
+@pytest.mark.parametrize(("op", "sample"), cases(lambda op: op.kink is not None))
+def test_kinks_mark_elements(op: Op, sample: Sample) -> None:
+    assert op.kink is not None
+    given = arrays_of(op, sample)
+    with np.errstate(all="ignore"):
+        marked = op.kink(arrays.numpy(), *given, **bound_attributes(op, given, sample))
+    assert np.asarray(marked).dtype == np.bool_
+
+
+# -- the checker -------------------------------------------------------------------------------------
+
+
+def wrong_by_a_thousandth(op: Op, position: int) -> Op:
+    """The op with one rule that answers 0.1 % too much."""
+    parameter = op.inputs[position]
+    rule = parameter.vjp
+    assert callable(rule)
+    wrong = replace(parameter, vjp=lambda *args, **attributes: rule(*args, **attributes) * 1.001)
+    return replace(op, inputs=(*op.inputs[:position], wrong, *op.inputs[position + 1 :]))
+
+
+@pytest.mark.parametrize(
+    ("name", "position"),
+    [("multiply", 0), ("multiply", 1), ("exp", 0), ("matmul", 1), ("sum", 0), ("var", 0)],
+)
+def test_a_rule_that_is_wrong_by_a_thousandth_is_found(name: str, position: int) -> None:
+    op = wrong_by_a_thousandth(TABLE[name], position)
+    sample = op.cases()[0]
+    with pytest.raises(AssertionError, match=f"d/dx{position}"):
+        check_first(op, arrays_of(op, sample), sample.attributes)
+
+
+def test_a_wrong_second_derivative_is_found() -> None:
+    """A rule whose value is right and whose own derivative is not."""
+    exp = TABLE["exp"]
+    stopped = replace(exp.inputs[0], vjp=lambda g, y, x: g * (F.stop_gradient(0.001 * y) + 0.999 * y))
+    op = replace(exp, inputs=(stopped,))
+    sample = op.cases()[0]
+    check_first(op, arrays_of(op, sample), sample.attributes)
+    with pytest.raises(AssertionError, match="d/dx0"):
+        check_second(op, arrays_of(op, sample), sample.attributes)
+
+
+def test_a_wrong_shape_is_found() -> None:
+    op = replace(TABLE["exp"], forward=lambda xp, x: xp.exp(x)[..., None], ufunc=None)
+    given = [np.ones(3)]
+    with pytest.raises(AssertionError, match="inferred"):
+        run_checked(record(op, given, {})[0], named(given))
+
+
+def test_an_undeclared_view_is_found() -> None:
+    op = replace(TABLE["exp"], forward=lambda xp, x: x, ufunc=None)
+    given = [np.ones(3)]
+    with pytest.raises(AssertionError, match="shares memory"):
+        run_checked(record(op, given, {})[0], named(given))
+
+
+def test_a_kernel_that_writes_into_its_input_is_found() -> None:
+    op = replace(TABLE["exp"], forward=lambda xp, x: xp.exp(x, out=x), ufunc=None)
+    given = [np.ones(3)]
+    with pytest.raises(ValueError, match="read-only"):
+        run_checked(record(op, given, {})[0], named(given))
+
+
+def test_differentiable_inputs_are_those_with_rules() -> None:
+    assert differentiable(TABLE["getitem"], 0, np.ones(2))
+    assert not differentiable(TABLE["getitem"], 1, np.ones(2))

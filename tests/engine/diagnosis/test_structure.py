@@ -16,7 +16,7 @@ def ask(program, values, *, kind="diagnose", **choices):
     arrays = {name: np.asarray(value) for name, value in values.items()}
     arrays = {n: a.astype(float) if a.dtype.kind == "i" and n[0] != "i" else a for n, a in arrays.items()}
     types = {name: TensorType(a.shape, a.dtype.name) for name, a in arrays.items()}
-    graph = parse_program(program, declared=dict.fromkeys(values, {}))
+    graph = parse_program(program, declared={name: {} for name in values})
     targets = choices.pop("target", None)
     query = Query(
         graph=graph,
@@ -36,9 +36,10 @@ CASES = [
     # program, values, variable, status, reason, culprit nodes
     ("sum(x * 2)", {"x": [1, 2], "w": 1}, "w", "disconnected", "unused", []),
     ("other = w * x\nloss = sum(x)", {"x": [1, 2], "w": 1}, "w", "disconnected", "unused", []),
-    ("sum(zeros_like(w) + x)", {"x": [1, 2], "w": [1, 2]}, "w", "disconnected", "shape_only", ["zeros_like_1"]),
-    ("mean((round(w * x) - y) ** 2)", {"w": 1.3, "x": [1, 2], "y": [1, 2]}, "w", "blocked", "nondifferentiable",
-     ["round_1"]),
+    ("sum(zeros_like(w) + x)", {"x": [1, 2], "w": [1, 2]}, "w", "disconnected", "shape_only",
+     ["zeros_like_1"]),
+    ("mean((round(w * x) - y) ** 2)", {"w": 1.3, "x": [1, 2], "y": [1, 2]}, "w", "blocked",
+     "nondifferentiable", ["round_1"]),
     ("sum(where(w > 0, x, y))", {"w": [1, 2], "x": [1, 2], "y": [3, 4]}, "w", "blocked", "nondifferentiable",
      ["greater_1"]),
     ("sum(astype(w, 'int64') * x)", {"w": [1.5, 2], "x": [1, 2]}, "w", "blocked", "to_integer", ["astype_1"]),
@@ -72,7 +73,10 @@ def test_status_reason_and_every_cut(program, values, name, status, reason, node
 
 def test_the_example_of_the_wire_format():
     answer = ask(
-        "loss = mean((round(w * x) - y) ** 2)", {"w": 1.3, "x": [1, 2], "y": [1, 2]}, target="loss", wrt=("w",)
+        "loss = mean((round(w * x) - y) ** 2)",
+        {"w": 1.3, "x": [1, 2], "y": [1, 2]},
+        target="loss",
+        wrt=("w",),
     )
     told = answer["variables"]["w"]
     assert answer["value"] == 0.5

@@ -1,0 +1,52 @@
+"""Which elements of a tensor: masks carried over broadcasting, and places listed for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+
+LISTED = 10  # elements of a culprit that are named; `count` says how many there are
+
+
+def places(mask: Mask) -> list[list[int]]:
+    """The indices of the first few elements that are set; of a scalar the empty index."""
+    first = np.flatnonzero(mask)[:LISTED]
+    return [[int(i) for i in np.unravel_index(place, mask.shape)] for place in first]
+
+
+def values_at(array: Array, mask: Mask) -> list[Any]:
+    """What lies at the places that `places` names, for an array that broadcasts to the mask's shape."""
+    spread = np.broadcast_to(array, mask.shape).reshape(-1)
+    return [spread[place].item() for place in np.flatnonzero(mask)[:LISTED]]
+
+
+def spread(mask: Mask, shape: tuple[int, ...]) -> Mask:
+    """A mask of an operand as one of the result that it is broadcast to."""
+    return np.broadcast_to(mask, shape)
+
+
+def gathered(mask: Mask, shape: tuple[int, ...]) -> Mask:
+    """A mask of a result as one of an operand that was broadcast to it: set where any copy is."""
+    extra = mask.ndim - len(shape)
+    aligned = (1,) * extra + shape
+    repeated = tuple(i for i, size in enumerate(aligned) if size == 1 and mask.shape[i] != 1)
+    return np.asarray(mask.any(axis=repeated, keepdims=True)).reshape(shape)
+
+
+def nonfinite(array: Array) -> Mask:
+    """Where an array is NaN or infinite; nowhere for integers."""
+    if array.dtype.kind not in "fc":
+        return np.zeros(array.shape, bool)
+    return np.asarray(~np.isfinite(array))
+
+
+def rows_of(mask: Mask) -> list[int]:
+    """The first indices under which something is set, the first few."""
+    if mask.ndim == 0:
+        return []
+    return [int(row) for row in np.flatnonzero(mask.reshape(len(mask), -1).any(axis=1))[:LISTED]]

@@ -1,0 +1,177 @@
+"""Where a value that is not finite was first made.
+
+From a value that is NaN or infinite the search follows the operands that are so too, element by element
+where the op allows it, to the instruction whose operands were finite, or to the data that came in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from engine.diagnosis.elements import Array, Mask, gathered, nonfinite, places, rows_of, spread, values_at
+from engine.diagnosis.replay import Values, execute, replay
+from engine.diagnosis.wide import widened
+from engine.errors import Origin
+from engine.tape import Instruction, Tape
+
+NUDGE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """Where non-finite elements came from: a step with finite operands, or a slot of data (`step` None).
+
+    `mask` marks them in the step's output `slot`, or in the data; `reason` is the wire's: domain, overflow,
+    empty_selection, nonfinite_input or infinite_derivative.
+    """
+
+    step: Instruction | None
+    slot: int
+    mask: Mask
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nonfinite:
+    """The first birth, told with names: what a failed training job reports.
+
+    `rows` are the rows of the batch in which it lies, where the tensor has the batch as its first axis.
+    """
+
+    node: str | None
+    op: str
+    reason: str
+    elements: list[list[int]]
+    count: int
+    evidence: dict[str, Any]
+    source: Any
+    rows: list[int] | None
+    message: str
+
+
+def first_nonfinite(
+    tape: Tape,
+    inputs: Mapping[str, Array],
+    *,
+    outputs: Iterable[int] | None = None,
+    batch: int | None = None,
+    forward: int | None = None,
+) -> Nonfinite | None:
+    """The node that first made a NaN or an infinity that reached an output, None where all are finite.
+
+    `tape` is one as recorded, before any pass, adjoints and updates included if wanted; `outputs` are the
+    slots to explain (those of the tape if absent); `batch` is the number of rows, for naming rows; `forward`
+    how many instructions come before the adjoints, whose poles are infinite derivatives.
+    """
+    values = replay(tape, tape.instructions, inputs)
+    wrong = {slot: nonfinite(values[slot]) for slot in (tape.outputs if outputs is None else outputs)}
+    births = find_births(tape.instructions, values, {s: mask for s, mask in wrong.items() if mask.any()})
+    if not births:
+        return None
+    first = births[0]
+    adjoints = tape.instructions[len(tape.instructions) if forward is None else forward :]
+    if first.reason == "domain" and any(step is first.step for step in adjoints):
+        first = replace(first, reason="infinite_derivative")
+    return _told(tape, first, values, batch)
+
+
+def find_births(steps: Sequence[Instruction], values: Values, wrong: Mapping[int, Mask]) -> list[Birth]:
+    """Every birth behind the elements marked in `wrong`: data first, then steps in their order."""
+    chased = dict(wrong)
+    births: list[Birth] = []
+    for step in reversed(steps):
+        for slot in step.outputs:
+            mask = chased.pop(slot, None)
+            if mask is not None:
+                births += _chase(step, slot, mask, values, chased)
+    births.reverse()
+    data = [Birth(None, slot, mask, "nonfinite_input") for slot, mask in sorted(chased.items())]
+    return data + births
+
+
+def _chase(step: Instruction, slot: int, mask: Mask, values: Values, chased: dict[int, Mask]) -> list[Birth]:
+    """Pass the elements on to the operands that brought them; a birth for those that none brought."""
+    own = mask
+    for operand in dict.fromkeys(step.inputs):
+        wrong = nonfinite(values[operand])
+        if not wrong.any():
+            continue
+        if step.op.family.name == "elementwise":
+            brought = mask & spread(wrong, mask.shape)
+            own = own & ~brought
+            wrong = gathered(brought, wrong.shape)
+        else:
+            own = np.zeros_like(own)
+        if wrong.any():
+            chased[operand] = chased[operand] | wrong if operand in chased else wrong
+    return [Birth(step, slot, own, why_nonfinite(step, slot, own, values))] if own.any() else []
+
+
+def why_nonfinite(step: Instruction, slot: int, mask: Mask, values: Values) -> str:
+    """The reason for elements that a step made non-finite from finite operands."""
+    operands = [values[operand] for operand in step.inputs]
+    if any(operand.size == 0 for operand in operands):
+        return "empty_selection"
+    place = step.outputs.index(slot)
+    wide = widened(step, operands)
+    if wide is not None and np.isfinite(wide[place][mask]).all():
+        return "overflow"
+    if np.isnan(values[slot][mask]).any():
+        return "domain"
+    return "domain" if _is_pole(step, operands, place, mask) else "overflow"
+
+
+def _is_pole(step: Instruction, operands: Sequence[Array], place: int, mask: Mask) -> bool:
+    """Whether the result is finite close by, as beside a division by zero."""
+    if step.op.family.name != "elementwise":
+        return False
+    finite = np.zeros(mask.shape, bool)
+    with np.errstate(all="ignore"):
+        for factor in (NUDGE, -NUDGE):
+            moved = [x + factor * np.maximum(1, np.abs(x)) if x.dtype.kind == "f" else x for x in operands]
+            finite |= np.isfinite(execute(step, moved)[place])
+    return bool(finite[mask].all())
+
+
+def _told(tape: Tape, birth: Birth, values: Values, batch: int | None) -> Nonfinite:
+    origin = Origin() if birth.step is None else birth.step.origin
+    names = {slot: name for name, slot in tape.inputs.items()}
+    data = "input" if birth.slot in names else "constant"
+    op = data if birth.step is None else origin.op or birth.step.op.name
+    node = origin.node if birth.step is not None else names.get(birth.slot)
+    rows = rows_of(birth.mask) if batch is not None and birth.mask.shape[:1] == (batch,) else None
+    count = int(birth.mask.sum())
+    where = "" if rows is None else f" in rows {', '.join(map(str, rows))} of the batch"
+    made = "came in with" if birth.step is None else "was the first to make"
+    return Nonfinite(
+        node=node,
+        op=op,
+        reason=birth.reason,
+        elements=places(birth.mask),
+        count=count,
+        evidence=evidence_of(birth, values),
+        source=origin.source,
+        rows=rows,
+        message=f"{op} '{node}' {made} {count} non-finite "
+        f"{'element' if count == 1 else 'elements'}{where} ({birth.reason}).",
+    )
+
+
+def evidence_of(birth: Birth, values: Values) -> dict[str, Any]:
+    """The values at the marked elements: what was made, and from what where elements correspond."""
+    evidence: dict[str, Any] = {"value": values_at(values[birth.slot], birth.mask)}
+    if birth.step is not None and birth.step.op.family.name == "elementwise":
+        evidence = {**operands_at(birth.step, birth.mask, values), **evidence}
+    return evidence
+
+
+def operands_at(step: Instruction, mask: Mask, values: Values) -> dict[str, Any]:
+    """The operands of an elementwise step at elements of its result, by parameter."""
+    return {
+        step.op.input(position).name: values_at(values[slot], mask)
+        for position, slot in enumerate(step.inputs)
+    }

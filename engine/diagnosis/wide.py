@@ -1,0 +1,31 @@
+"""The same computation in wider floats: what would not have overflowed or vanished there did so here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from engine.diagnosis.replay import Array, execute
+from engine.tape import Instruction
+
+_WIDER: dict[str, type[np.floating]] = {
+    "float16": np.float64,
+    "float32": np.float64,
+    "float64": np.longdouble,
+}
+
+
+def widened(step: Instruction, operands: Sequence[Array]) -> list[Array] | None:
+    """The outputs computed in wider floats, None where the kernel cannot."""
+    try:
+        with np.errstate(all="ignore"):
+            return execute(step, [widen(operand) for operand in operands])
+    except (TypeError, ValueError, AttributeError, KeyError):
+        return None  # special functions stop at float64
+
+
+def widen(array: Array) -> Array:
+    """An array of real floats in the next wider format; others as they are."""
+    wider = _WIDER.get(array.dtype.name)
+    return array if wider is None else array.astype(wider)

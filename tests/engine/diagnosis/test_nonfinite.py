@@ -1,0 +1,71 @@
+"""Where a NaN or an infinity was first made."""
+
+import numpy as np
+import pytest
+
+from engine.backward import backward, ones
+from engine.diagnosis.nonfinite import first_nonfinite
+from engine.dtypes import TensorType
+from engine.expression import parse_program
+from engine.record import record
+
+
+def recorded(program, values):
+    arrays = {name: np.asarray(value, float) for name, value in values.items()}
+    graph = parse_program(program)
+    types = {name: TensorType(array.shape) for name, array in arrays.items()}
+    recording = record(graph, types, graph.outputs)
+    recording.tape.outputs.append(recording.slot(graph.outputs[0]))
+    return recording, arrays
+
+
+CASES = [
+    # program, values, node, op, reason, elements
+    ("sum(log(x))", {"x": [1, 0, -1]}, "log_1", "log", "domain", [[1], [2]]),
+    ("sum(exp(x))", {"x": [1, 0, 1000]}, "exp_1", "exp", "overflow", [[2]]),
+    ("sum(exp(x) - exp(y))", {"x": [1, 1e6], "y": 1e6}, "exp_1", "exp", "overflow", [[1]]),
+    ("sum(x * y)", {"x": [[1], [np.nan]], "y": 2}, "x", "input", "nonfinite_input", [[1, 0]]),
+    ("mean(x[0:0])", {"x": [1, 2]}, "result", "mean", "empty_selection", [[]]),
+    ("sum(x / y)", {"x": [1, 0], "y": [1, 0]}, "divide_1", "divide", "domain", [[1]]),
+    ("x @ x", {"x": [1e200, 1]}, "result", "matmul", "overflow", [[]]),
+    ("sum(where(x > 0, x, log(x)))", {"x": [1, -1]}, "log_1", "log", "domain", [[1]]),
+]
+
+
+@pytest.mark.parametrize(("program", "values", "node", "op", "reason", "elements"), CASES)
+def test_the_first_node_is_named(program, values, node, op, reason, elements):
+    recording, arrays = recorded(program, values)
+    found = first_nonfinite(recording.tape, arrays)
+    assert (found.node, found.op, found.reason, found.elements) == (node, op, reason, elements)
+    assert f"'{node}'" in found.message
+
+
+def test_finite_outputs_have_no_first_node():
+    recording, arrays = recorded("sum(where(x > 0, x, 0 * exp(-log(x))))", {"x": [1, 2]})
+    assert first_nonfinite(recording.tape, arrays) is None
+
+
+def test_a_nan_that_no_output_sees_is_nobodys_fault():
+    recording, arrays = recorded("sum(where(x > 0, x, log(x)) + where(x > 0, y, 0))", {"x": [1], "y": [2]})
+    assert first_nonfinite(recording.tape, arrays) is None
+    recording, arrays = recorded("sum(where(x > 0, 0, log(x)))", {"x": [0.0]})
+    assert first_nonfinite(recording.tape, arrays).node == "log_1"
+
+
+def test_rows_of_the_batch():
+    recording, arrays = recorded("mean(log(x @ w))", {"x": [[1, 0], [0, 0], [1, 1]], "w": [1, 1]})
+    found = first_nonfinite(recording.tape, arrays, batch=3)
+    assert (found.node, found.rows, found.evidence) == ("log_1", [1], {"x": [0.0], "value": [-np.inf]})
+    assert "rows 1 of the batch" in found.message
+
+
+def test_a_pole_of_the_adjoints_is_an_infinite_derivative():
+    recording, arrays = recorded("sum(where(x > 0, sqrt(x), 0))", {"x": [1, 0]})
+    tape = recording.tape
+    forward = len(tape.instructions)
+    target = tape.variable(tape.outputs[0])
+    adjoints = backward(tape, {target.slot: ones(tape, target)}, [recording.slot("x")])
+    found = first_nonfinite(
+        tape, arrays, outputs=[adjoints[recording.slot("x")].slot], batch=2, forward=forward
+    )
+    assert (found.node, found.op, found.reason, found.rows) == ("sqrt_1", "sqrt", "infinite_derivative", [1])

@@ -6,9 +6,9 @@ it binds nothing here and is checked when it is recorded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sized
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from engine.errors import Cycle, OverLimit, UnknownName, WrongArity, did_you_mean
 from engine.graph import MAX_NODES, Graph, Node, abridged, split_reference
@@ -56,14 +56,22 @@ def called(node: Node) -> Iterator[tuple[str, str]]:
             yield attribute, name
 
 
-def count_outputs(node: Node, functions: Functions) -> int | None:
-    """How many outputs a node has; None where that takes shapes to know."""
-    if node.op.outputs is not None:
-        return len(node.op.outputs)
-    for attribute in ("function", "forward"):
-        if attribute in function_attributes(node.op):
-            return len(functions[node.attributes[attribute]].outputs)
-    return None
+def count_outputs(
+    op: Op, inputs: int, attributes: Mapping[str, Any], outputs_of: Callable[[str], int]
+) -> int | None:
+    """How many outputs a node has; None where that takes shapes to know.
+
+    `outputs_of` gives the number of outputs of a function.
+    """
+    if op.outputs is not None:
+        return len(op.outputs)
+    for attribute in op.attributes:
+        value = attributes.get(attribute.name)
+        if attribute.kind.name == "function" and value is not None:
+            return outputs_of(value)
+        if attribute.kind.name == "sections":
+            return value if isinstance(value, int) else len(value) + 1 if isinstance(value, Sized) else None
+    return inputs if op.variadic else None
 
 
 def _check_functions(node: Node, functions: Functions) -> None:
@@ -160,7 +168,11 @@ def _check_output(
 ) -> None:
     name, output = split_reference(reference)
     node = body.names[name]
-    count = 1 if node is None else count_outputs(node, functions)  # inputs and constants have one
+    count: int | None = 1  # inputs and constants have one
+    if node is not None:
+        count = count_outputs(
+            node.op, len(node.inputs), node.attributes, lambda name: len(functions[name].outputs)
+        )
     if count is None or output < count:
         return
     error = UnknownName(

@@ -215,6 +215,8 @@ def _cure(missing: str, graph: Graph, types: Mapping[str, TensorType]) -> str:
     used = {i.partition(":")[0] for node in graph.nodes for i in node.inputs if isinstance(i, str)}
     unused = [name for name in types if name not in used]
     cure = f'send it: {{"inputs": {{"{missing}": …}}}}'
+    if missing in graph.rebound:
+        return f"{cure}; or assign '{missing}' before it is used"
     if not unused:
         return cure
     near = did_you_mean(missing, unused)

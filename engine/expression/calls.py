@@ -16,7 +16,7 @@ from engine.errors import InvalidAttribute, Origin, WrongArity
 from engine.expression import literals
 from engine.expression.body import Ref
 from engine.graph import Number
-from engine.linking import function_attributes
+from engine.linking import count_outputs, function_attributes
 from engine.op import Op
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ class _Binding:
             self.attributes[equation.name] = self._value(op, self.positional.popleft(), equation)
         arrays = [*operands, *self._arrays(op, len(operands))]
         self._take_attributes(op)
-        return self.evaluator.apply(op, arrays, self.attributes, self.node, self._count(op))
+        count = count_outputs(op, len(arrays), self.attributes, self._outputs_of)
+        return self.evaluator.apply(op, arrays, self.attributes, self.node, count)
 
     def _take_function(self, op: Op, attribute: Attribute) -> None:
         functions = self.evaluator.functions
@@ -156,15 +157,10 @@ class _Binding:
                 f"attributes are fixed before the data are known: write a literal; {op.signature}",
             ) from None
 
-    def _count(self, op: Op) -> int | None:
-        """How many outputs the node has; None where that takes shapes to know."""
-        if op.outputs is not None:
-            return len(op.outputs)
-        for attribute in ("function", "forward"):
-            function = self.evaluator.functions(str(self.attributes.get(attribute)))
-            if function is not None:
-                return len(function.outputs)
-        return None
+    def _outputs_of(self, name: str) -> int:
+        function = self.evaluator.functions(name)
+        assert function is not None, name
+        return len(function.outputs)
 
     def _wrong_arity(self, op: Op, extra: int) -> WrongArity:
         source = self.evaluator.text.source(self.node)

@@ -30,7 +30,6 @@ _BINARY: Final[Mapping[type[ast.operator], str]] = {
     ast.BitAnd: "bitwise_and",
     ast.BitOr: "bitwise_or",
 }
-_BITS: Final = (ast.BitAnd, ast.BitOr)
 _UNARY: Final[Mapping[type[ast.unaryop], str]] = {
     ast.USub: "negative",
     ast.UAdd: "positive",
@@ -170,9 +169,7 @@ class Evaluator:
             if name is None:
                 raise self.refused(step, step.op)
             operands = [value, self.operand(step.right)]
-            if not isinstance(step.op, _BITS) and all(type(operand) is int for operand in operands):
-                operands = [float(operand) for operand in operands if isinstance(operand, int)]
-            value = self.apply(self.op(name, step), operands, {}, step)
+            value = self.apply(self.op(name, step), _wide_enough(name, operands), {}, step)
         return value
 
     def _unary(self, node: ast.UnaryOp, kind: str) -> Value:
@@ -236,6 +233,13 @@ class Evaluator:
         if isinstance(owner, ast.Name) and owner.id in LIBRARIES and owner.id not in self.body.values:
             hint = f"ops need no prefix: write {node.attr}(…)"
             raise self.text.fault(node, f"'{owner.id}' is no module here", hint)
+
+
+def _wide_enough(op: str, operands: list[Value]) -> list[Value]:
+    """Literals between which the op could leave int64, as 9 ** 9 ** 9 does, as floats."""
+    integers = [operand for operand in operands if type(operand) is int]
+    small = op != "pow" and all(abs(integer) < 2**31 for integer in integers)
+    return operands if small or len(integers) < len(operands) else [float(integer) for integer in integers]
 
 
 _NAMES_HINT = "names are letters, digits and _, start with one letter or _, and are 128 characters at most"

@@ -45,7 +45,7 @@ def _round(m: Any, x: Any, *, decimals: int) -> Any:
     if decimals == 0:
         return m.round(x)
     if dtypes.is_integer(x.dtype.name):
-        return x if decimals > 0 else m.astype(_round(m, m.astype(x, m.float64), decimals=decimals), x.dtype)
+        return +x if decimals > 0 else m.astype(_round(m, m.astype(x, m.float64), decimals=decimals), x.dtype)
     scale = 10.0 ** abs(decimals)
     return m.round(x * scale) / scale if decimals > 0 else m.round(x / scale) * scale
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from engine import batches
 from engine.attributes import AXIS, BOOLEAN, Attribute
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
@@ -137,6 +138,7 @@ def _pick_rule(g: Any, y: Any, x: Any, labels: Any, axis: int) -> Any:
 pick_class = define(
     "pick_class",
     family=INDEXING,
+    batch=batches.along_axis,
     summary="The score of each sample's label; a label out of range is an error.",
     forward=_pick,
     infer=_infer_pick,

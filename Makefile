@@ -17,14 +17,16 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(RUNTIME): pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet --editable .
-	touch $@
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the server into $(VENV) ..."
+	@$(PIP) install --quiet --editable .
+	@touch $@
 
 $(DEV): pyproject.toml clients/python/pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet --editable ".[dev]" --editable clients/python
-	touch $(RUNTIME) $@
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the server, the SDK and the development tools into $(VENV) ..."
+	@$(PIP) install --quiet --editable ".[dev]" --editable clients/python
+	@touch $(RUNTIME) $@
 
 install: $(DEV)  ## create .venv with the server, the SDK and the development tools
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # How long a newcomer waits: a fresh clone, a fresh virtual environment, `make run`, and the README's curl until it
 # answers with a gradient. Then: does installing the SDK alone pull anything of the server?
-# Prints two figures; fails over 180 seconds. Usage: bash benchmarks/first_gradient.sh [PORT]
+# Prints the seconds and what the SDK installed; fails over 180 seconds.
 set -euo pipefail
-port=${1:-8765}
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 repository=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 server=

@@ -2,7 +2,8 @@
 
 An index is a tuple of integers, slices, None, Ellipsis, nested tuples of integers (a constant index
 array) and `InputIndex` (an index array that arrives as an input). `normalize_index` checks it against
-a shape and leaves neither Ellipsis nor negative constants nor booleans in it.
+a shape and leaves neither negative constants nor booleans in it, and an Ellipsis only where it stands
+for no axis between index arrays: NumPy does not call these adjacent and puts their axes first.
 """
 
 from __future__ import annotations
@@ -41,8 +42,10 @@ def normalize_index(index: Index, shape: tuple[int, ...], given: Sequence[Any]) 
         items.append(Ellipsis)
     answer: list[Any] = []
     axis = 0
-    for item in items:
+    for place, item in enumerate(items):
         if item is Ellipsis:
+            if consumed == len(shape) and _separates(items, place):
+                answer.append(Ellipsis)
             for _ in range(len(shape) - consumed):
                 answer.append(slice(0, shape[axis], 1))
                 axis += 1
@@ -55,6 +58,12 @@ def normalize_index(index: Index, shape: tuple[int, ...], given: Sequence[Any]) 
             answer.append(_normalize_item(item, axis, shape[axis]))
             axis += 1
     return tuple(answer)
+
+
+def _separates(items: Sequence[Any], place: int) -> bool:
+    """Whether the ellipsis at `place`, which stands for no axis, keeps index arrays from being adjacent."""
+    picks = [isinstance(item, int | tuple | InputIndex | _Mask) for item in items]
+    return any(picks[:place]) and any(picks[place:])
 
 
 class _Mask:
@@ -157,8 +166,8 @@ def _basic_sizes(index: Index, shape: tuple[int, ...]) -> list[int | None]:
     sizes: list[int | None] = []
     axis = 0
     for item in index:
-        if item is None:
-            sizes.append(1)
+        if item is None or item is Ellipsis:
+            sizes.append(1 if item is None else None)
             continue
         if isinstance(item, slice):
             sizes.append(len(range(*item.indices(shape[axis]))))

@@ -105,7 +105,7 @@ def _norm(x: Any, *, ord: float | str | None, axis: tuple[int, ...] | None, keep
             hint="matrix norms are 'fro', 1, -1, Infinity and -Infinity",
         )
     rows, columns = (axes[0], axes[1]) if axis is None else (axis[0] % x.ndim, axis[1] % x.ndim)
-    summed, chosen = (rows, columns) if abs(ord) == 1 else (columns, rows)  # type: ignore[arg-type]  # a number here
+    summed, chosen = (rows, columns) if abs(ord) == 1 else (columns, rows)
     sums = F.sum(F.abs(x.astype(dtypes.as_floating(x.dtype))), axis=summed, keepdims=True)
     answer = (F.max if ord in (1, inf) else F.min)(sums, axis=chosen, keepdims=True)
     return answer.reshape(reduced(x.shape, axes, keepdims))

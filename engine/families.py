@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from engine import dtypes
+from engine import batches, dtypes
 from engine.attributes import AXES, BOOLEAN, Attribute
 from engine.dtypes import TensorType
 from engine.errors import IndexOutOfRange, ShapeMismatch
@@ -152,13 +152,15 @@ def _elementwise_samples(op: Op) -> Sequence[Sample]:
     return (Sample(((2, 3),) * count), Sample(mixed), Sample(tuple(reversed(mixed))))
 
 
-ELEMENTWISE = Family("elementwise", jvp="elementwise", samples=_elementwise_samples)
-REDUCTION = Family("reduction", jvp="double_vjp")
+ELEMENTWISE = Family(
+    "elementwise", jvp="elementwise", batch=batches.elementwise, samples=_elementwise_samples
+)
+REDUCTION = Family("reduction", jvp="double_vjp", batch=batches.along_axis)
 SHAPING = Family("shaping", jvp="linear")
 INDEXING = Family("indexing", jvp="double_vjp")
 LINALG = Family("linalg", jvp="double_vjp")
 CONTROL = Family("control", jvp="carry")
-CREATION = Family("creation", jvp="linear")
+CREATION = Family("creation", jvp="linear", batch=batches.elementwise)
 COMPOSITE = Family(
     "composite", jvp="linear"
 )  # expanded when recorded: its instructions push their own tangents

@@ -123,7 +123,7 @@ class Family:
 
     name: str
     jvp: Literal["elementwise", "double_vjp", "linear", "carry"]
-    batching: Literal["native", "map", "none"] = "none"
+    batch: Rule | None = None
     samples: Callable[[Op], Sequence[Sample]] | None = None
 
 
@@ -131,10 +131,18 @@ class Family:
 class Op:
     """The record of one op. See the module's page for what follows from it.
 
-    `linear_in` are the inputs in which it is linear taken together, the others held fixed.
-
     Either `forward(xp, *arrays, **attributes)` computes it, with every array already in the
     promoted dtype, or `formula(*variables, **attributes)` expands it into other ops when recorded.
+
+    `infer(types, **attributes)` gives the outputs' types, `normalize` first makes axes and shapes
+    definite. `pullback(gs, ys, *inputs, **attributes)` gives the cotangents of all inputs at once where
+    the inputs' rules are `jointly`. `batch` takes a leading batch axis (see `engine.batches`) where the
+    family's rule does not fit. `outputs` are the outputs' names, None where the attributes decide how many.
+    `ufunc` names the universal function that is the whole kernel, so that it can write into a buffer;
+    `scalar` is the kernel on scalars, for fused loops. `linear_in` are the inputs in which it is linear
+    taken together, the others held fixed. `view` says that the output only looks at the first input (with
+    these attributes), `in_place` that the kernel writes into its first array and returns it. `kink` marks
+    the elements at which the derivative jumps, `zero_reason` says why a derivative here vanishes.
     """
 
     name: str
@@ -144,22 +152,19 @@ class Op:
     infer: Infer | None = None
     forward: Forward | None = None
     formula: Callable[..., Any] | None = None
-    pullback: Rule | None = (
-        None  # pullback(gs, ys, *inputs, **attributes): the cotangents of all inputs at once
-    )
+    pullback: Rule | None = None
+    batch: Rule | None = None
     aliases: tuple[str, ...] = ()
     group: str = ""
     attributes: tuple[Attribute, ...] = ()
-    outputs: tuple[str, ...] | None = ("result",)  # None: their number depends on the attributes
+    outputs: tuple[str, ...] | None = ("result",)
     normalize: Callable[..., Mapping[str, Any]] | None = None
     ufunc: str | None = None
     scalar: Forward | None = None
     linear_in: frozenset[int] = frozenset()
     cost: Callable[..., Cost] | None = None
-    view: bool | Callable[..., bool] = (
-        False  # the output only looks at the first input (with these attributes)
-    )
-    in_place: bool = False  # the kernel writes into its first array and returns it
+    view: bool | Callable[..., bool] = False
+    in_place: bool = False
     internal: bool = False
     domain: Domain | tuple[Domain, ...] = Domain()
     samples: tuple[Sample, ...] = ()
@@ -225,7 +230,7 @@ class Op:
             "attributes": {a.name: a.describe() for a in self.attributes},
             "outputs": None if self.outputs is None else len(self.outputs),
             "second_order": self.second_order,
-            "batching": self.family.batching,
+            "batching": "native" if self.formula or self.batch or self.family.batch else "map",
         }
 
 

@@ -12,6 +12,7 @@ from engine.families import INDEXING, broadcast, define, moved
 from engine.indices import arrays_of, is_view, normalize_index, selects_once, shape_of
 from engine.op import Accumulate, Cost, Cut, F, Sample
 from engine.ops.creation import made
+from engine.ops.indexing import batches
 
 POSITION = Cut("nondifferentiable", "to_integer", "an index is an integer")
 
@@ -36,6 +37,7 @@ def _getitem_rule(g: Any, y: Any, x: Any, *indices: Any, index: tuple[Any, ...])
 getitem = define(
     "getitem",
     "slice",
+    batch=batches.read,
     family=INDEXING,
     summary="x[index], as in NumPy: integers, slices, new axes, '...', lists and tensors of integers.",
     forward=lambda xp, x, *indices, index: x[arrays_of(xp, index, indices)],
@@ -86,6 +88,7 @@ def _index_add(xp: Any, x: Any, values: Any, *indices: Any, index: tuple[Any, ..
 
 index_add = define(
     "index_add",
+    batch=batches.write,
     family=INDEXING,
     summary="x with `values` added at the places of an index; repeated places add up.",
     forward=_index_add,
@@ -137,6 +140,7 @@ def _written(g: Any, y: Any, x: Any, values: Any, *indices: Any, index: tuple[An
 index_set = define(
     "index_set",
     "index_update",
+    batch=batches.write,
     family=INDEXING,
     summary="x with `values` in the places of an index.",
     forward=_index_set,

@@ -177,6 +177,7 @@ diag = composite(
 def _triangle(name: str, summary: str) -> Op:
     return mover(
         name,
+        batch=batches.trailing,
         summary=summary,
         forward=lambda xp, x, *, k: getattr(xp, name)(x, k=k),
         normalize=_normalize,

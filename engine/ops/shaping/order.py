@@ -61,6 +61,7 @@ def _roll(xp: Any, x: Any, *, shift: tuple[int, ...], axis: tuple[int, ...] | No
 
 roll = mover(
     "roll",
+    batch=batches.along_axis,
     summary="The elements moved on by `shift` along axes; what leaves at the end enters at the start.",
     forward=_roll,
     normalize=_normalize_roll,

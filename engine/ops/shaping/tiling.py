@@ -45,7 +45,7 @@ def _tile_rule(g: Any, y: Any, x: Any, repetitions: tuple[int, ...]) -> Any:
 
 tile = mover(
     "tile",
-    batch=batches.padded_attribute("repetitions", 1),
+    batch=batches.tiled,
     summary="x laid side by side `repetitions` times along each axis.",
     forward=lambda xp, x, *, repetitions: xp.tile(x, repetitions),
     normalize=_normalize_tile,

@@ -215,7 +215,7 @@ def _answers(endpoint: Endpoint) -> dict[str, Any]:
         answer: dict[str, Any] = {"description": description}
         if schema is not None:
             content: dict[str, Any] = {"schema": _schema(schema)}
-            if endpoint.examples and status == min(endpoint.answers):
+            if endpoint.examples and status == next(iter(endpoint.answers)):
                 content["examples"] = {
                     example.summary: {"summary": example.summary, "value": example.answer}
                     for example in endpoint.examples

@@ -115,7 +115,7 @@ class Tiers:
                 raise ClientGone
             return work.result()
         finally:
-            self._metrics.children.set(self._pool.alive)
+            self._metrics.children.set(len(self._pool.pids))
             for task in (work, gone):
                 task.cancel()
 

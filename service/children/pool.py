@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.children import frames
+from service.children.child import out_of_memory
 from service.children.launcher import Template
 from service.problems import Problem, Reply
 
@@ -58,9 +59,9 @@ class ChildPool:
         self._template = Template(self._forget)
 
     @property
-    def alive(self) -> int:
-        """Children that exist now."""
-        return len(self._alive)
+    def pids(self) -> list[int]:
+        """The process ids of the children that exist now."""
+        return list(self._alive)
 
     async def start(self) -> None:
         """Start the template process, so that the first large query need not wait for it."""
@@ -77,7 +78,8 @@ class ChildPool:
 
     async def run(self, head: Mapping[str, Any], body: bytes, document: bytes = b"") -> Reply:
         """Have a child answer; cancelling kills it. Raises Problem busy, time_limit or
-        internal, and ChildFailed."""
+        internal, and ChildFailed.
+        """
         if self._slots.locked() and self._waiting >= self._queue_limit:
             raise self._busy(f"{self._waiting} large queries are waiting already")
         self._waiting += 1
@@ -153,6 +155,8 @@ class ChildPool:
             number = 0
         cause = f"signal {signal.Signals(-number).name}" if number < 0 else f"exit status {number}"
         self._on_failure(f"child {child.pid} died while answering: {cause}")
+        if number == -signal.SIGABRT:  # libraries abort where an allocation fails
+            return out_of_memory()
         return Problem(
             "internal",
             f"the process that computed this died ({cause}); nothing else was affected",

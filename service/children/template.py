@@ -6,8 +6,8 @@ The server talks to it over one SOCK_SEQPACKET socket, a JSON message a packet:
     template → server   {"started": pid};  {"exited": pid, "status": wait status}
 
 It runs one thread and never computes, so forking it is safe. Kills go through it because only the
-parent of a child knows that a pid is still that child's. It ends when the server's end closes, and
-its children die with it (PR_SET_PDEATHSIG).
+parent of a child knows that a pid is still that child's. It ends when the server's end closes, after
+its children; should it be killed itself, they die with it (PR_SET_PDEATHSIG).
 """
 
 from __future__ import annotations
@@ -46,7 +46,10 @@ def main() -> None:
                 wake_read.recv(_MESSAGE)
                 _reap(control, alive)
             if control in ready and not _obey(control, alive, [wake_read, wake_write]):
-                return
+                break
+    for pid in alive:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def _obey(control: socket.socket, alive: set[int], private: list[socket.socket]) -> bool:

@@ -14,6 +14,7 @@ from service.encoding import wants_safetensors
 from service.problems import Problem
 from service.queries import Call, Kind
 from service.responses import respond
+from service.routes import examples
 from service.routes.endpoint import Endpoint, Example, Handler
 from service.storage.graphs import Published
 
@@ -99,7 +100,7 @@ _TENSORS = {safetensors_io.MEDIA_TYPE: {"schema": {"type": "string", "format": "
 
 
 def _endpoints(
-    kind: Kind, summary: str, body: type[schemas.Request], answer: type[answers.Answer], *examples: Example
+    kind: Kind, summary: str, body: type[schemas.Request], answer: type[answers.Answer], example: Example
 ) -> tuple[Endpoint, Endpoint]:
     shared: dict[str, Any] = {
         "handler": handler_of(kind),
@@ -110,7 +111,13 @@ def _endpoints(
     }
     return (
         Endpoint(
-            "POST", f"/v1/{kind}", name=kind, summary=summary, errors=CALL_ERRORS, examples=examples, **shared
+            "POST",
+            f"/v1/{kind}",
+            name=kind,
+            summary=summary,
+            errors=CALL_ERRORS,
+            examples=(example,),
+            **shared,
         ),
         Endpoint(
             "POST",
@@ -129,42 +136,27 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "The value of a scalar target and its gradients",
         schemas.Gradient,
         answers.GradientAnswer,
-        Example(
-            "Linear regression",
-            body={
-                "program": "mean((W * x + b - y) ** 2)",
-                "inputs": {"W": [0.5], "b": [0], "x": [[1], [2], [3]], "y": [[2], [4], [6]]},
-                "wrt": ["W", "b"],
-            },
-            answer={"value": 10.5, "gradients": {"W": [-14.0], "b": [-6.0]}},
-        ),
+        examples.GRADIENT,
     ),
     *_endpoints(
         "evaluate",
         "The values of outputs or of named nodes",
         schemas.Evaluate,
         answers.EvaluateAnswer,
-        Example(
-            "A square",
-            body={"program": "y = x ** 2", "inputs": {"x": [1, 2]}, "outputs": ["y"]},
-            answer={"outputs": {"y": [1.0, 4.0]}},
-        ),
+        examples.EVALUATE,
     ),
     *_endpoints(
         "vjp",
         "Cotangents pulled back to the inputs",
         schemas.Vjp,
         answers.VjpAnswer,
-        Example(
-            "One cotangent",
-            body={"program": "y = x ** 2", "inputs": {"x": [1, 2]}, "cotangents": {"y": [1, 10]}},
-            answer={"outputs": {"y": [1.0, 4.0]}, "vjp": {"x": [2.0, 40.0]}},
-        ),
+        examples.VJP,
     ),
     *_endpoints(
         "diagnose",
         "Why each gradient is what it is",
         schemas.Diagnose,
         answers.DiagnoseAnswer,
+        examples.DIAGNOSE,
     ),
 )

@@ -15,8 +15,9 @@ from service.dependencies import services_of
 from service.problems import Problem, Reply
 from service.queries import Call
 from service.responses import respond
+from service.routes import examples
 from service.routes.derivatives import FUNCTION_ERRORS, published
-from service.routes.endpoint import Endpoint, Example
+from service.routes.endpoint import Endpoint
 from service.storage.graphs import Published
 
 _MAX_PAGE = 1000
@@ -102,7 +103,6 @@ def _after(text: str | None) -> int:
     )
 
 
-_PUBLISHED = {"id": "…", "inputs": {"w": {}, "x": {}}, "outputs": ["loss"], "nodes": 1}
 _COMMON = ("unauthorized", "internal")
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -119,7 +119,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             200: ("It was there already.", answers.GraphSummary),
         },
         errors=FUNCTION_ERRORS,
-        examples=(Example("A product", body={"program": "loss = w * x"}, answer=_PUBLISHED),),
+        examples=(examples.PUBLISH,),
     ),
     Endpoint(
         "GET",

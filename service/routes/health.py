@@ -50,7 +50,7 @@ async def metrics(request: Request) -> Response:
     services = services_of(request)
     if not services.settings.metrics:
         raise Problem("not_found", "metrics are switched off", hint="set GRADWIRE_METRICS=true")
-    services.metrics.children.set(services.pool.alive)
+    services.metrics.children.set(len(services.pool.pids))
     return respond(services.metrics.render())
 
 

@@ -1,0 +1,83 @@
+"""Worked examples of the calls; the OpenAPI document shows them and a test sends them."""
+
+from __future__ import annotations
+
+from service.routes.endpoint import Example
+
+GRADIENT = Example(
+    "Linear regression",
+    body={
+        "program": "mean((W * x + b - y) ** 2)",
+        "inputs": {"W": [0.5], "b": [0], "x": [[1], [2], [3]], "y": [[2], [4], [6]]},
+        "wrt": ["W", "b"],
+    },
+    answer={"value": 10.5, "gradients": {"W": [-14.0], "b": [-6.0]}},
+)
+
+EVALUATE = Example(
+    "A square",
+    body={"program": "y = x ** 2", "inputs": {"x": [1, 2]}, "outputs": ["y"]},
+    answer={"outputs": {"y": [1.0, 4.0]}},
+)
+
+VJP = Example(
+    "One cotangent",
+    body={"program": "y = x ** 2", "inputs": {"x": [1, 2]}, "cotangents": {"y": [1, 10]}},
+    answer={"outputs": {"y": [1.0, 4.0]}, "vjp": {"x": [2.0, 40.0]}},
+)
+
+DIAGNOSE = Example(
+    "Rounding cuts the path",
+    body={
+        "program": "loss = mean((round(w * x) - y) ** 2)",
+        "inputs": {"w": 1.3, "x": [1, 2], "y": [1, 2]},
+        "target": "loss",
+        "wrt": ["w"],
+    },
+    answer={
+        "value": 0.5,
+        "variables": {
+            "w": {
+                "status": "blocked",
+                "reason": "nondifferentiable",
+                "culprits": [
+                    {
+                        "node": "round_1",
+                        "op": "round",
+                        "input": 0,
+                        "elements": [[0], [1]],
+                        "count": 2,
+                        "reason": "nondifferentiable",
+                        "evidence": {},
+                        "source": {"line": 1, "column": 13, "text": "round(w * x)"},
+                    }
+                ],
+                "path": ["w", "multiply_1", "round_1", "subtract_1", "pow_1", "loss"],
+                "message": "No gradient flows from 'w' to 'loss': every path is cut by round at 'round_1' "
+                "(round is piecewise constant).",
+                "fix": "Replace round at 'round_1' by a smooth function, or pass the gradient straight through: "
+                "x + stop_gradient(round(x) - x).",
+                "warnings": [],
+                "stats": {
+                    "shape": [],
+                    "min": None,
+                    "max": None,
+                    "norm": None,
+                    "zeros": None,
+                    "nonfinite": None,
+                },
+            }
+        },
+    },
+)
+
+PUBLISH = Example(
+    "A product",
+    body={"program": "loss = w * x"},
+    answer={
+        "id": "sha256:f8385542f633a7bf1dd128ce94819790c4508815f851bc04317dbe86f052ad98",
+        "inputs": {"w": {}, "x": {}},
+        "outputs": ["loss"],
+        "nodes": 1,
+    },
+)

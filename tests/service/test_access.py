@@ -1,0 +1,121 @@
+"""Request ids, logs, metrics, the key, and pages of other origins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from service.routes import ENDPOINTS
+from tests.service.world import INPUTS, JSON, REGRESSION, problem, world
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_request_id_is_kept_if_it_is_harmless(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        kept = await here.client.get("/healthz", headers={"X-Request-ID": "abc-1.2:3_4"})
+        assert kept.headers["x-request-id"] == "abc-1.2:3_4"
+        for bad in ("", "a b", "a" * 129, "é".encode("latin-1"), '"'):
+            made = (await here.client.get("/healthz", headers={"X-Request-ID": bad})).headers["x-request-id"]
+            assert len(made) == 32
+            assert made.isalnum()
+
+
+async def test_one_line_a_request(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        await here.client.get("/v1/nothing", headers={"X-Request-ID": "r1"})
+        await here.client.get("/healthz")
+        [line] = here.lines("request")
+        assert line["request_id"] == "r1"
+        assert (line["method"], line["path"], line["status"]) == ("GET", "/v1/nothing", 404)
+        assert line["milliseconds"] >= 0
+        assert line["level"] == "info"
+        assert line["timestamp"].endswith("Z")
+
+
+async def test_console_lines_are_for_people(tmp_path: Path) -> None:
+    async with world(tmp_path, log_format="console") as here:
+        await here.client.get("/v1/nothing")
+        assert "status=404" in here.log.getvalue()
+
+
+async def test_metrics_count_by_template_and_kind(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        graph_id = (await here.post("/v1/graphs", {"graph": REGRESSION})).json()["id"]
+        await here.post(f"/v1/graphs/{graph_id}/gradient", {"inputs": INPUTS})
+        await here.client.get("/wp-admin.php")
+        labels = {"method": "POST", "route": "/v1/graphs/{graph_id}/gradient", "status": "200"}
+        assert await here.metric("gradwire_requests_total", **labels) == 1
+        other = {"method": "any", "route": "other", "status": "404"}
+        assert await here.metric("gradwire_requests_total", **other) == 1
+        assert await here.metric("gradwire_query_seconds_count", kind="gradient", tier="inline") == 1
+        assert await here.metric("gradwire_cache_lookups_total", cache="graphs", outcome="hit") == 1
+        text = (await here.client.get("/metrics")).text
+        assert "gradwire_requests_in_flight 1.0" in text
+
+
+async def test_metrics_can_be_switched_off(tmp_path: Path) -> None:
+    async with world(tmp_path, metrics=False) as here:
+        problem(await here.client.get("/metrics"), 404, "not_found")
+
+
+async def test_two_apps_share_no_registry(tmp_path: Path) -> None:
+    async with world(tmp_path / "a") as a, world(tmp_path / "b") as b:
+        await a.client.get("/healthz")
+        labels = {"method": "GET", "route": "/healthz", "status": "200"}
+        assert await a.metric("gradwire_requests_total", **labels) == 1
+        assert await b.metric("gradwire_requests_total", **labels) == 0
+
+
+async def test_health_and_readiness(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        assert (await here.client.get("/healthz")).json()["status"] == "ok"
+        ready = await here.client.get("/readyz")
+        assert ready.status_code == 200
+        assert ready.json()["checks"] == {"storage": "ok", "children": "ok"}
+        here.services.database.engine.dispose()
+        for path in (tmp_path / "data").iterdir():
+            path.unlink()
+        lost = await here.client.get("/readyz")
+        assert lost.status_code == 503
+        assert lost.json()["checks"]["storage"] != "ok"
+
+
+async def test_the_key_guards_everything_but_health_and_docs(tmp_path: Path) -> None:
+    async with world(tmp_path, api_key="sesame") as here:
+        for endpoint in ENDPOINTS:
+            path = endpoint.path.format(graph_id="x", name="add", code="busy")
+            response = await here.client.request(endpoint.method, path, json={})
+            is_open = not path.startswith(("/v1", "/metrics"))
+            assert (response.status_code == 401) is not is_open, path
+            assert ("unauthorized" in endpoint.errors) is not is_open, path
+        refused = await here.client.get("/v1/ops")
+        problem(refused, 401, "unauthorized")
+        assert refused.headers["www-authenticate"].startswith("Bearer")
+        assert "x-request-id" in refused.headers
+        for wrong in ("Bearer", "Bearer nope", "Basic sesame", "sesame", "Bearer sesamé"):
+            response = await here.client.get("/v1/ops", headers={"Authorization": wrong.encode("latin-1")})
+            assert response.status_code == 401
+        right = await here.client.get("/v1/graphs", headers={"Authorization": "Bearer sesame"})
+        assert right.status_code == 200
+        assert "sesame" not in here.log.getvalue()
+
+
+async def test_pages_of_allowed_origins_may_call(tmp_path: Path) -> None:
+    async with world(tmp_path, api_key="k", cors_origins="https://a.example, https://b.example") as here:
+        asked = {
+            "Origin": "https://b.example",
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "authorization,content-type,idempotency-key",
+        }
+        preflight = await here.client.options("/v1/gradient", headers=asked)
+        assert preflight.status_code == 200
+        assert preflight.headers["access-control-allow-origin"] == "https://b.example"
+        refused = await here.client.post(
+            "/v1/gradient", content="{}", headers={**JSON, "Origin": "https://b.example"}
+        )
+        assert refused.status_code == 401
+        assert refused.headers["access-control-allow-origin"] == "https://b.example"
+        stranger = await here.client.options("/v1/gradient", headers={**asked, "Origin": "https://c.example"})
+        assert "access-control-allow-origin" not in stranger.headers

@@ -1,0 +1,116 @@
+"""evaluate, gradient, vjp and diagnose: defaults, options, and answers in their documented shapes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.answers import DiagnoseAnswer, EvaluateAnswer, GradientAnswer, VjpAnswer
+from tests.service.world import INPUTS, REGRESSION, problem, world
+
+pytestmark = pytest.mark.anyio
+
+SQUARES = {"program": "y = x ** 2\nz = sum(y)\nw = sum(y) * 2", "inputs": {"x": [1.0, 2.0]}}
+
+
+async def answer(folder: Path, kind: str, body: dict[str, Any]) -> dict[str, Any]:
+    async with world(folder) as here:
+        response = await here.post(f"/v1/{kind}", body)
+        assert response.status_code == 200, response.text
+        model = {
+            "evaluate": EvaluateAnswer,
+            "gradient": GradientAnswer,
+            "vjp": VjpAnswer,
+            "diagnose": DiagnoseAnswer,
+        }
+        model[kind].model_validate(response.json())
+        return dict(response.json())
+
+
+async def test_gradient_of_a_graph(tmp_path: Path) -> None:
+    body = {"graph": REGRESSION, "inputs": INPUTS, "wrt": ["W", "b"]}
+    assert await answer(tmp_path, "gradient", body) == {
+        "value": 10.5,
+        "gradients": {"W": [-14.0], "b": [-6.0]},
+    }
+
+
+async def test_wrt_is_by_default_every_floating_input(tmp_path: Path) -> None:
+    typed = {**INPUTS, "x": {"dtype": "int64", "data": INPUTS["x"]}}
+    got = await answer(tmp_path, "gradient", {"graph": REGRESSION, "inputs": typed})
+    assert set(got["gradients"]) == {"W", "b", "y"}
+
+
+async def test_several_targets_key_everything(tmp_path: Path) -> None:
+    got = await answer(tmp_path, "gradient", {**SQUARES, "target": ["z", "w"]})
+    assert got["value"] == {"z": 5.0, "w": 10.0}
+    assert got["gradients"] == {"z": {"x": [2.0, 4.0]}, "w": {"x": [4.0, 8.0]}}
+    one = await answer(tmp_path, "gradient", {**SQUARES, "target": ["z"]})
+    assert one["gradients"] == {"z": {"x": [2.0, 4.0]}}
+
+
+async def test_nodes_may_be_named(tmp_path: Path) -> None:
+    got = await answer(tmp_path, "gradient", {**SQUARES, "target": "z", "wrt": ["y", "x"]})
+    assert got["gradients"] == {"y": [1.0, 1.0], "x": [2.0, 4.0]}
+    values = await answer(tmp_path, "evaluate", {**SQUARES, "outputs": ["y", "z"]})
+    assert values == {"outputs": {"y": [1.0, 4.0], "z": 5.0}}
+
+
+async def test_a_missing_gradient_is_null_zero_or_an_error(tmp_path: Path) -> None:
+    body = {"program": "sum(stop_gradient(x) * w)", "inputs": {"x": [1.0], "w": [2.0]}}
+    null = await answer(tmp_path, "gradient", body)
+    assert null["gradients"] == {"x": None, "w": [1.0]}
+    assert null["diagnosis"]["x"]["status"] == "stopped"
+    assert "w" not in null["diagnosis"]
+    zero = await answer(tmp_path, "gradient", {**body, "unconnected": "zero", "diagnose": "off"})
+    assert zero == {"value": 2.0, "gradients": {"x": [0.0], "w": [1.0]}}
+    full = await answer(tmp_path, "gradient", {**body, "diagnose": "full"})
+    assert full["diagnosis"]["w"]["status"] == "ok"
+
+
+async def test_diagnose_answers_for_every_target_that_exists(tmp_path: Path) -> None:
+    got = await answer(tmp_path, "diagnose", {"program": "y = x * 2", "inputs": {"x": [1.0, 2.0]}})
+    assert got["value"] == [2.0, 4.0]
+    assert got["variables"]["x"]["status"] == "invalid_target"
+
+
+async def test_vjp_defaults(tmp_path: Path) -> None:
+    got = await answer(tmp_path, "vjp", {**SQUARES, "cotangents": {"y": [1, 10]}})
+    assert got == {"outputs": {"y": [1.0, 4.0]}, "vjp": {"x": [2.0, 40.0]}}
+    chosen = await answer(
+        tmp_path, "vjp", {**SQUARES, "cotangents": {"y": [1, 10]}, "outputs": ["z"], "wrt": ["x"]}
+    )
+    assert chosen == {"outputs": {"z": 5.0}, "vjp": {"x": [2.0, 40.0]}}
+
+
+async def test_options_are_honoured(tmp_path: Path) -> None:
+    body = {"program": "y = x / 3", "inputs": {"x": 1.0}}
+    half = await answer(tmp_path, "evaluate", {**body, "dtype": "float32", "encoding": "typed"})
+    assert half["outputs"]["y"]["dtype"] == "float32"
+    for device in (None, "cpu", "auto"):
+        assert await answer(tmp_path, "evaluate", {**body, "device": device}) == {"outputs": {"y": 1 / 3}}
+    plain = await answer(tmp_path, "evaluate", {**body, "optimize": False})
+    assert plain == {"outputs": {"y": 1 / 3}}
+
+
+async def test_an_unused_input_of_a_program_is_declared_not_wrong(tmp_path: Path) -> None:
+    got = await answer(tmp_path, "gradient", {"program": "sum(x)", "inputs": {"x": [1.0], "spare": [1.0]}})
+    assert got["gradients"] == {"x": [1.0], "spare": None}
+    assert got["diagnosis"]["spare"]["status"] == "disconnected"
+
+
+async def test_non_finite_numbers_travel_both_ways(tmp_path: Path) -> None:
+    got = await answer(
+        tmp_path, "evaluate", {"program": "y = x * 1", "inputs": {"x": ["NaN", "-Infinity", 1]}}
+    )
+    assert got == {"outputs": {"y": ["NaN", "-Infinity", 1.0]}}
+
+
+async def test_errors_of_a_program_mark_the_text(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        body = {"program": "a = x\nb = a @ w", "inputs": {"x": [[1, 2]], "w": [[1, 2]]}}
+        document = problem(await here.post("/v1/evaluate", body), 422, "shape_mismatch")
+        assert document["source"] == {"line": 2, "column": 4, "text": "a @ w"}
+        assert document["op"] == "matmul"

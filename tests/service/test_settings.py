@@ -1,0 +1,71 @@
+"""Settings: flags over environment over defaults, and refusals that name the setting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from service import main
+from service.settings import Settings
+
+
+def test_defaults() -> None:
+    settings = Settings()
+    assert (settings.host, settings.port, settings.data) == ("127.0.0.1", 8000, Path("gradwire-data"))
+    assert settings.child_count >= 1
+    assert settings.child_address_space > settings.max_peak_bytes
+
+
+def test_every_setting_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {
+        "host": "::1",
+        "port": "0",
+        "data": "/tmp/x",
+        "api_key": "k",
+        "cors_origins": "https://a.example,https://b.example",
+        "log_format": "console",
+        "log_level": "debug",
+        "metrics": "false",
+    }
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"GRADWIRE_{name.upper()}", values.get(name, "7"))
+    settings = Settings()
+    assert settings.cors_origins == ("https://a.example", "https://b.example")
+    assert settings.api_key is not None
+    assert settings.api_key.get_secret_value() == "k"
+    assert settings.metrics is False
+    for name in Settings.model_fields.keys() - values.keys():
+        assert getattr(settings, name) == 7
+
+
+def test_the_key_does_not_show() -> None:
+    assert "sesame" not in repr(Settings(api_key="sesame"))
+
+
+def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADWIRE_PORT", "1")
+    monkeypatch.setenv("GRADWIRE_HOST", "10.0.0.1")
+    seen: list[Settings] = []
+    monkeypatch.setattr(main, "serve", lambda settings: seen.append(settings) or 0)
+    assert main.main(["serve", "--port", "2", "--max-body-bytes", "1000", "--metrics", "false"]) == 0
+    [settings] = seen
+    assert (settings.port, settings.host, settings.max_body_bytes, settings.metrics) == (
+        2,
+        "10.0.0.1",
+        1000,
+        False,
+    )
+
+
+def test_a_bad_value_names_the_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["serve", "--port", "70000"]) == 1
+    assert "port" in capsys.readouterr().err
+    with pytest.raises(ValidationError, match="time_limit_s"):
+        Settings(time_limit_s=0)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["version"]) == 0
+    assert capsys.readouterr().out.startswith("gradwire-server ")

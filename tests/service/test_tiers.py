@@ -1,0 +1,196 @@
+"""Where calls run, and what happens to a child that is too slow, too big, killed, or not wanted any more."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.queries import Call
+from service.tiers import ClientGone
+from tests.service.world import INPUTS, REGRESSION, World, problem, world
+
+pytestmark = pytest.mark.anyio
+
+
+def products(size: int, count: int) -> dict[str, Any]:
+    """A call that makes a size x size matrix of small inputs and multiplies it with itself `count` times."""
+    nodes: list[dict[str, Any]] = [{"name": "m0", "op": "multiply", "inputs": ["column", "row"]}]
+    nodes += [{"name": f"m{k}", "op": "matmul", "inputs": [f"m{k - 1}", "m0"]} for k in range(1, count + 1)]
+    nodes += [{"name": "s", "op": "sum", "inputs": [f"m{count}"]}]
+    return {
+        "graph": {"inputs": {"column": {}, "row": {}}, "nodes": nodes, "outputs": ["s"]},
+        "inputs": {"column": [[1e-3]] * size, "row": [[1e-3] * size]},
+    }
+
+
+def chain(length: int) -> dict[str, Any]:
+    """A graph of `length` additions in a row."""
+    nodes = [
+        {"name": f"n{k}", "op": "add", "inputs": [f"n{k - 1}" if k else "x", 1.0]} for k in range(length)
+    ]
+    return {"inputs": {"x": {}}, "nodes": nodes, "outputs": [f"n{length - 1}"]}
+
+
+SLOW = products(1500, 40)  # many seconds on any machine
+
+
+async def tier_of(here: World, kind: str) -> list[str]:
+    counts = {
+        tier: await here.metric("gradwire_query_seconds_count", kind=kind, tier=tier)
+        for tier in ("inline", "thread", "child")
+    }
+    return [tier for tier, count in counts.items() if count]
+
+
+async def started(here: World) -> int:
+    """The pid of the first child, once there is one."""
+    while not here.services.pool.pids:
+        await asyncio.sleep(0.01)
+    return here.services.pool.pids[0]
+
+
+@pytest.mark.parametrize(
+    ("limits", "tier"),
+    [
+        ({}, "inline"),
+        ({"inline_limit_s": 0}, "thread"),
+        ({"inline_limit_s": 0, "thread_limit_s": 0}, "child"),
+    ],
+)
+async def test_every_tier_gives_the_same_bytes(tmp_path: Path, limits: dict[str, float], tier: str) -> None:
+    async with world(tmp_path, **limits) as here:
+        answer = await here.post("/v1/gradient", {"graph": REGRESSION, "inputs": INPUTS, "wrt": ["W", "b"]})
+        assert answer.content == b'{"value":10.5,"gradients":{"W":[-14.0],"b":[-6.0]}}'
+        assert await tier_of(here, "gradient") == [tier]
+        wrong = await here.post("/v1/gradient", {"graph": REGRESSION, "inputs": {"V": 1}})
+        assert problem(wrong, 422, "unknown_input")["path"] == "$.inputs.V"
+        graph_id = (await here.post("/v1/graphs", {"graph": REGRESSION})).json()["id"]
+        for _ in range(2):
+            by_id = await here.post(f"/v1/graphs/{graph_id}/gradient", {"inputs": INPUTS, "wrt": ["W", "b"]})
+            assert by_id.content == answer.content
+
+
+async def test_the_estimate_chooses(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        assert (await here.post("/v1/evaluate", products(100, 4))).status_code == 200
+        assert (await here.post("/v1/gradient", products(1000, 2))).status_code == 200
+        assert await tier_of(here, "evaluate") == ["thread"]
+        assert await tier_of(here, "gradient") == ["child"]
+
+
+async def test_a_slow_query_is_stopped_and_the_next_one_runs(tmp_path: Path) -> None:
+    async with world(tmp_path, time_limit_s=0.8, children=1) as here:
+        start = time.perf_counter()
+        document = problem(await here.post("/v1/evaluate", SLOW), 504, "time_limit")
+        assert time.perf_counter() - start < 5
+        assert "0.8 s" in document["detail"]
+        assert "GRADWIRE_TIME_LIMIT_S" in document["hint"]
+        assert (await here.post("/v1/evaluate", products(800, 1))).status_code in (200, 504)
+        assert len(here.services.pool.pids) <= 1
+
+
+async def test_the_loop_answers_while_children_work(tmp_path: Path) -> None:
+    async with world(tmp_path, time_limit_s=3) as here:
+        working = asyncio.ensure_future(here.post("/v1/evaluate", SLOW))
+        await started(here)
+        waits = []
+        for _ in range(20):
+            start = time.perf_counter()
+            assert (await here.client.get("/healthz")).status_code == 200
+            waits.append(time.perf_counter() - start)
+        assert sorted(waits)[10] < 0.1
+        problem(await working, 504, "time_limit")
+
+
+async def test_too_many_slow_queries_are_turned_away(tmp_path: Path) -> None:
+    async with world(tmp_path, time_limit_s=1.5, children=1, queue_limit=0) as here:
+        first = asyncio.ensure_future(here.post("/v1/evaluate", SLOW))
+        await started(here)
+        refused = await here.post("/v1/evaluate", SLOW)
+        problem(refused, 503, "busy")
+        assert int(refused.headers["retry-after"]) >= 1
+        problem(await first, 504, "time_limit")
+
+
+async def test_more_memory_than_estimated_is_over_limit(tmp_path: Path) -> None:
+    async with world(tmp_path, child_memory_bytes=64 * 2**20) as here:
+        problem(await here.post("/v1/evaluate", products(3000, 1)), 422, "over_limit")
+        # Memory may run out before the engine has the numbers, too: while the JSON is being read.
+        big = {**products(3000, 1), "outputs": ["s"] * 8_000_000}
+        document = problem(await here.post("/v1/evaluate", big), 422, "over_limit")
+        assert "GRADWIRE_CHILD_MEMORY_BYTES" in document["hint"]
+        assert await here.metric("gradwire_child_failures_total") == 1
+        assert (await here.post("/v1/evaluate", products(800, 1))).status_code == 200
+
+
+async def test_an_estimate_over_the_limit_is_refused_before_running(tmp_path: Path) -> None:
+    async with world(tmp_path, max_peak_bytes=2**20) as here:
+        document = problem(await here.post("/v1/evaluate", products(1000, 1)), 422, "over_limit")
+        assert document["estimate"]["peak_bytes"] > 8_000_000
+        assert not here.services.pool.pids
+
+
+async def test_a_child_that_is_killed_is_a_problem_and_replaced(tmp_path: Path) -> None:
+    async with world(tmp_path, children=1) as here:
+        working = asyncio.ensure_future(here.post("/v1/evaluate", SLOW))
+        pid = await started(here)
+        await asyncio.sleep(0.1)
+        os.kill(pid, signal.SIGKILL)
+        document = problem(await working, 500, "internal")
+        assert "SIGKILL" in document["detail"]
+        assert (await here.post("/v1/evaluate", products(800, 1))).status_code == 200
+        assert here.services.pool.pids != [pid]
+
+
+async def test_a_child_killed_while_idle_is_not_noticed(tmp_path: Path) -> None:
+    async with world(tmp_path, children=1) as here:
+        assert (await here.post("/v1/evaluate", products(800, 1))).status_code == 200
+        [pid] = here.services.pool.pids
+        os.kill(pid, signal.SIGKILL)
+        while here.services.pool.pids:
+            await asyncio.sleep(0.01)
+        assert (await here.post("/v1/evaluate", products(800, 1))).status_code == 200
+
+
+async def test_a_caller_who_hangs_up_frees_the_child(tmp_path: Path) -> None:
+    async with world(tmp_path, children=1) as here:
+
+        async def hang_up() -> None:
+            await started(here)
+
+        call = Call("evaluate", json.dumps(SLOW).encode())
+        with pytest.raises(ClientGone):
+            await here.services.tiers.answer(call, 0, hang_up)
+        while here.services.pool.pids:
+            await asyncio.sleep(0.01)
+        assert (await here.post("/v1/evaluate", products(800, 1))).status_code == 200
+
+
+async def test_nothing_is_left_behind(tmp_path: Path) -> None:
+    async with world(tmp_path, children=2) as here:
+        both = [here.post("/v1/evaluate", products(1000, 3)) for _ in range(2)]
+        assert [answer.status_code for answer in await asyncio.gather(*both)] == [200, 200]
+        pids = here.services.pool.pids
+        assert len(pids) == 2
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+@pytest.mark.parametrize("length", [10_000, pytest.param(100_000, marks=pytest.mark.slow)])
+async def test_a_long_chain_works(tmp_path: Path, length: int) -> None:
+    async with world(tmp_path, time_limit_s=120) as here:
+        published = await here.post("/v1/graphs", {"graph": chain(length)})
+        assert published.status_code == 201, published.text
+        assert published.json()["nodes"] == length
+        location = published.headers["location"]
+        answer = await here.post(f"{location}/gradient", {"inputs": {"x": 1.0}})
+        assert answer.json() == {"value": length + 1.0, "gradients": {"x": 1.0}}
+        assert await tier_of(here, "gradient") == ["child"]

@@ -1,0 +1,73 @@
+"""The pages on programs and graphs say what the engine does: every example runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.compiler import Compiler
+from engine.decode import decode_graph
+from engine.dtypes import TensorType
+from engine.errors import SyntaxFault
+from engine.expression import parse_program
+from engine.expression import text as limits
+from engine.graph import MAX_NODES, Graph
+from engine.linking import MAX_DEPTH
+from engine.query import Query
+from engine.tensors import decode_tensor, encode_tensor
+
+DOCS = Path(__file__).parents[2] / "docs"
+PROGRAMS = (DOCS / "programs.md").read_text()
+GRAPHS = (DOCS / "graphs.md").read_text()
+CALLS = re.findall(r"^(evaluate|gradient) (\{.*\}) → (\{.*\})$", PROGRAMS, flags=re.MULTILINE)
+DOCUMENTS = [
+    json.loads(block) for block in re.findall(r"^```json\n(.*?)^```$", GRAPHS, re.MULTILINE | re.DOTALL)
+]
+REFUSED = re.findall(r"^\| (`.*`.*) \| .* \|$", PROGRAMS.partition("## What is not")[2], flags=re.MULTILINE)
+
+
+def answer(kind: Any, graph: Graph, request: dict[str, Any]) -> Any:
+    tensors = {name: decode_tensor(value, path=name) for name, value in request.get("inputs", {}).items()}
+    types = {name: TensorType(t.array.shape, t.array.dtype.name, t.weak) for name, t in tensors.items()}
+    outputs = tuple(request["outputs"]) if "outputs" in request else None
+    program = Compiler().compile(Query(graph=graph, kind=kind, inputs=types, outputs=outputs))
+    return encoded(program.run({name: tensor.array for name, tensor in tensors.items()}))
+
+
+def encoded(value: Any) -> Any:
+    return {k: encoded(v) for k, v in value.items()} if isinstance(value, dict) else encode_tensor(value)
+
+
+@pytest.mark.parametrize(("kind", "request_text", "expected"), CALLS)
+def test_examples_of_programs(kind: str, request_text: str, expected: str) -> None:
+    request = json.loads(request_text)
+    graph = parse_program(request["program"], declared=request.get("inputs"))
+    assert answer(kind, graph, request) == json.loads(expected)
+
+
+@pytest.mark.parametrize("code", [code for row in REFUSED for code in re.findall(r"`([^`]*)`", row)])
+def test_what_the_page_says_is_not_in_the_language(code: str) -> None:
+    with pytest.raises(SyntaxFault):
+        parse_program(code)
+
+
+def test_examples_of_graphs() -> None:
+    loss, indexing, custom = (decode_graph(document) for document in DOCUMENTS)
+    inputs = {"W": [0.5], "b": 0, "x": [[1], [2], [3]], "y": [[2], [4], [6]]}
+    assert answer("evaluate", loss, {"inputs": inputs}) == {"outputs": {"loss": 10.5}}
+    rows = {"dtype": "int64", "data": [1, 1]}
+    request = {"inputs": {"x": [[1, 2], [3, 4]], "rows": rows}}
+    assert answer("evaluate", indexing, request) == {"outputs": {"y": [[4.0], [4.0]]}}
+    assert answer("gradient", custom, {"inputs": {"x": 2}}) == {"value": 4.0, "gradients": {"x": 6.0}}
+
+
+def test_the_pages_state_the_limits() -> None:
+    stated = PROGRAMS.partition("## Limits")[2]
+    for limit in (limits.MAX_LENGTH, limits.MAX_TOKENS, limits.MAX_DEPTH, limits.MAX_CHAIN, MAX_DEPTH):
+        assert f"{limit:,} " in stated
+    assert f"{MAX_NODES:,} nodes" in GRAPHS
+    assert f"{MAX_DEPTH} deep" in GRAPHS

@@ -1,43 +1,22 @@
-"""Ops against PyTorch: value, first and second derivative, on ordinary points and on the edges.
+"""Elementwise ops against PyTorch: value, first and second derivative, on ordinary points and on the edges.
 
 Where the two differ, DEVIATIONS says at which points and why; a difference that is not listed fails,
 and so does a listed one that is gone.
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
 
-from engine.op import TABLE
-from tests.engine.derive import derive, weights
+from tests.engine.peer import Case, compared, named, op_of
 
 pytestmark = pytest.mark.oracle
 
 inf, nan = math.inf, math.nan
-REAL = [
-    -800.0,
-    -40.0,
-    -6.0,
-    -3.0,
-    -1.0,
-    -0.5,
-    -1e-9,
-    0.0,
-    1e-9,
-    0.5,
-    1.0,
-    3.0,
-    6.0,
-    40.0,
-    800.0,
-    inf,
-    -inf,
-    nan,
-]
+REAL = [-800.0, -40.0, -6.0, -3.0, -1.0, -0.5, -1e-9, 0.0, 1e-9, 0.5, 1.0, 3.0, 6.0, 40.0, 800.0]
+REAL += [inf, -inf, nan]
 POSITIVE = [0.0, 1e-300, 1e-9, 0.5, 1.0, 50.0, 1e10, inf, nan]
 INSIDE = [-1.0, -0.999999, -0.5, -1e-5, 0.0, 1e-5, 0.5, 0.999999, 1.0]
 PROBABILITY = [0.0, 1e-12, 1e-3, 0.5, 0.9, 1.0]
@@ -47,30 +26,6 @@ PAIRS = tuple(
 )
 INTEGERS = ([12, 10, -7, 1], [3, 6, 2, 5])
 BOOLEANS = ([True, True, False, False], [True, False, True, False])
-
-
-@dataclass(frozen=True)
-class Case:
-    """A peer, called with the module `torch` and tensors; inputs; our attributes."""
-
-    peer: Callable[..., Any]
-    inputs: tuple[Any, ...]
-    attributes: dict[str, Any] = field(default_factory=dict)
-
-
-def named(names: str, *inputs: Any) -> dict[str, Case]:
-    """Ops whose peer `torch.NAME` goes by the same name, or `OURS=THEIRS` in a sub-module's path."""
-    cases = {}
-    for entry in names.split():
-        ours, _, theirs = entry.partition("=")
-        cases[ours] = Case(lambda torch, *xs, path=theirs or ours: _resolve(torch, path)(*xs), inputs)
-    return cases
-
-
-def _resolve(torch: Any, path: str) -> Any:
-    for part in path.split("."):
-        torch = getattr(torch, part)
-    return torch
 
 
 F = "nn.functional."
@@ -187,133 +142,10 @@ DEVIATIONS: list[tuple[str, str, list[Any], str]] = [
     ("softsign", "first", [inf, -inf], SELECTED),
 ]
 
-MATRIX = [[1.0, 2.0, 3.0], [1000.0, -1000.0, 0.0], [-1e9, 0.0, 1e-3], [5.0, 5.0, 5.0]]
-INFINITE = [[-inf, -inf], [-inf, 1.0], [inf, 1.0]]
-TRUE = [[0.2, 1.5, -0.4], [1.0, 0.0, 2.0]]
-PRED = [[0.5, -1.0, 0.3], [1.0, 0.4, 0.1]]
-SOFT = [[0.2, 0.5, 0.3], [0.0, 1.0, 0.0]]
-SCORES = [[2.0, -1.0, 30.0], [0.5, 800.0, -800.0]]
-CHANCES = [[0.7, 0.2, 0.1], [0.3, 0.3, 0.4]]
-
-
-def functional(name: str, **settings: Any) -> Callable[..., Any]:
-    """torch.nn.functional's loss, which takes the prediction first."""
-    return lambda torch, y, p: getattr(torch.nn.functional, name)(p, y, **settings)
-
-
-TENSORS = {
-    "softmax": Case(lambda torch, x: torch.softmax(x, -1), (MATRIX,)),
-    "softmax over rows": Case(lambda torch, x: torch.softmax(x, 0), (MATRIX,), {"axis": 0}),
-    "softmax of infinities": Case(lambda torch, x: torch.softmax(x, -1), (INFINITE,)),
-    "log_softmax": Case(lambda torch, x: torch.log_softmax(x, -1), (MATRIX,)),
-    "log_softmax of infinities": Case(lambda torch, x: torch.log_softmax(x, -1), (INFINITE,)),
-    "logsumexp": Case(lambda torch, x: torch.logsumexp(x, -1), (MATRIX,)),
-    "logsumexp over all": Case(lambda torch, x: torch.logsumexp(x, (0, 1)), (MATRIX,), {"axis": [0, 1]}),
-    "logsumexp of infinities": Case(
-        lambda torch, x: torch.logsumexp(x, -1, keepdim=True), (INFINITE,), {"keepdims": True}
-    ),
-    "glu": Case(lambda torch, x: torch.nn.functional.glu(x, 0), (MATRIX,), {"axis": 0}),
-    "normalize": Case(lambda torch, x: torch.nn.functional.normalize(x, dim=-1), (MATRIX,)),
-    "cosine_similarity": Case(
-        lambda torch, a, b: torch.nn.functional.cosine_similarity(a, b, -1, eps=1e-12), (MATRIX, MATRIX[::-1])
-    ),
-    "mean_squared_error": Case(functional("mse_loss"), (TRUE, PRED)),
-    "mean_squared_error summed": Case(
-        functional("mse_loss", reduction="sum"), (TRUE, PRED), {"reduction": "sum"}
-    ),
-    "mean_absolute_error": Case(functional("l1_loss"), (TRUE, PRED)),
-    "huber": Case(functional("huber_loss", delta=0.75), (TRUE, PRED), {"delta": 0.75}),
-    "huber unreduced": Case(functional("huber_loss", reduction="none"), (TRUE, PRED), {"reduction": "none"}),
-    "binary_crossentropy": Case(functional("binary_cross_entropy"), (SOFT, CHANCES)),
-    "binary_crossentropy of logits": Case(
-        functional("binary_cross_entropy_with_logits"), (SOFT, SCORES), {"from_logits": True}
-    ),
-    "categorical_crossentropy": Case(
-        lambda torch, y, p: -(y * torch.log(p / p.sum(-1, keepdim=True))).sum(-1).mean(), (SOFT, CHANCES)
-    ),
-    "categorical_crossentropy of logits": Case(
-        functional("cross_entropy"), (SOFT, SCORES), {"from_logits": True}
-    ),
-    "categorical_crossentropy smoothed": Case(
-        functional("cross_entropy", label_smoothing=0.1),
-        (SOFT, PRED),
-        {"from_logits": True, "label_smoothing": 0.1},
-    ),
-    "sparse_categorical_crossentropy": Case(
-        functional("cross_entropy"), ([2, 0], SCORES), {"from_logits": True}
-    ),
-    "sparse_categorical_crossentropy of probabilities": Case(
-        lambda torch, y, p: torch.nn.functional.nll_loss(
-            torch.log(p / p.sum(-1, keepdim=True)), y, reduction="none"
-        ),
-        ([2, 0], CHANCES),
-        {"reduction": "none"},
-    ),
-    "kl_divergence": Case(
-        lambda torch, y, p: torch.nn.functional.kl_div(torch.log(p), y, reduction="batchmean"),
-        (CHANCES, CHANCES[::-1]),
-    ),
-    "poisson": Case(functional("poisson_nll_loss", log_input=False, eps=0), (SOFT, CHANCES)),
-    "cosine_similarity_loss": Case(
-        lambda torch, y, p: -torch.nn.functional.cosine_similarity(y, p, -1).mean(), (TRUE, PRED)
-    ),
-}
-
-WITHOUT_PEER = {
-    "cbrt", "divide_no_nan", "heaviside", "imag", "spherical_jn",
-    "mean_absolute_percentage_error", "mean_squared_logarithmic_error", "log_cosh",
-    "hinge", "squared_hinge", "categorical_hinge",
-}  # fmt: skip
-
 
 @pytest.fixture(scope="module")
 def torch(oracle):
     return oracle("torch")
-
-
-def derive_by(torch, case):
-    """What `derive` answers, by PyTorch."""
-    xs = [torch.tensor(np.asarray(v), requires_grad=np.asarray(v).dtype.kind == "f") for v in case.inputs]
-    wrt = [x for x in xs if x.requires_grad]
-    y = case.peer(torch, *xs)
-    first, second = [None] * len(wrt), [None] * len(wrt)
-    if y.requires_grad:
-        cotangent = torch.tensor(weights(tuple(y.shape)))
-        first = torch.autograd.grad(y, wrt, cotangent, create_graph=True, allow_unused=True)
-        terms = [
-            torch.sum(g * torch.tensor(weights(tuple(g.shape), i + 1.0)))
-            for i, g in enumerate(first)
-            if g is not None and g.requires_grad
-        ]
-        if terms:
-            second = torch.autograd.grad(sum(terms), wrt, allow_unused=True)
-    return [y, *first], [y, *second]
-
-
-def arrays(ours, theirs):
-    """Pairs of arrays; a gradient that does not exist counts as zero."""
-    for mine, peer in zip(ours, theirs, strict=True):
-        if mine is None and peer is None:
-            continue
-        other = np.zeros_like(mine) if peer is None else peer.detach().resolve_conj().numpy(force=True)
-        yield (np.zeros_like(other) if mine is None else mine), other
-
-
-def compared(torch, name, case):
-    """(quantity, our array, theirs) for every pair."""
-    ours = derive(name, *case.inputs, **case.attributes)
-    (value, *first), (_, *second) = derive_by(torch, case)
-    for quantity, mine, other in (
-        ("value", [ours.value], [value]),
-        ("first", ours.first, first),
-        ("second", ours.second, second),
-    ):
-        for a, b in arrays(mine, other):
-            yield quantity, a, b
-
-
-def op_of(key: str) -> str:
-    return key.partition(" ")[0]
 
 
 @pytest.mark.parametrize("key", ELEMENTWISE)
@@ -327,16 +159,3 @@ def test_elementwise(torch, key):
     }
     listed = {(quantity, repr(point)) for op, quantity, at, _ in DEVIATIONS if op == key for point in at}
     assert differing == listed
-
-
-@pytest.mark.parametrize("key", TENSORS)
-def test_tensors(torch, key):
-    for quantity, mine, other in compared(torch, op_of(key), TENSORS[key]):
-        np.testing.assert_allclose(mine, other, rtol=1e-9, atol=1e-12, err_msg=quantity)
-
-
-def test_every_op_has_its_peer_or_is_named():
-    groups = {"elementwise", "special", "nn"}
-    ops = {op.name for op in TABLE.public() if op.group in groups}
-    covered = {op_of(key) for key in (*ELEMENTWISE, *TENSORS)}
-    assert ops - covered == WITHOUT_PEER

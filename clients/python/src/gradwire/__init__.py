@@ -8,10 +8,10 @@ aliases, and `keras` holds optimisers and losses.
 import numpy as _np
 
 from gradwire import _ops, errors, keras, losses, math, nn, optimizers, random
+from gradwire._by_hand import broadcast_arrays, index_add, index_set, meshgrid, split, unbind, unstack
 from gradwire._default import default_client, set_default_client
 from gradwire._flow import Retry
 from gradwire._ops import *  # noqa: F403  # __all__ of the generated module says which
-from gradwire._several import broadcast_arrays, meshgrid, split, unbind, unstack
 from gradwire._version import __version__
 from gradwire.client import AsyncClient, Client
 from gradwire.custom import custom_gradient
@@ -76,6 +76,8 @@ __all__ = [
     "nn",
     "math",
     "broadcast_arrays",
+    "index_add",
+    "index_set",
     "meshgrid",
     "split",
     "unbind",

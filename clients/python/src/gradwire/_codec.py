@@ -149,7 +149,7 @@ def _array(value: Mapping[str, Any]) -> Array:
         return np.frombuffer(octets, dtype.newbyteorder("<")).astype(dtype).reshape(shape)
     if dtype.kind == "c":
         pairs = np.array(data, np.float64).reshape(*shape, 2)
-        return (pairs[..., 0] + 1j * pairs[..., 1]).astype(dtype)
+        return np.asarray(pairs[..., 0] + 1j * pairs[..., 1]).astype(dtype)
     return np.array(data, dtype).reshape(shape)  # NumPy reads "NaN" and "Infinity" as floats
 
 

@@ -6,6 +6,7 @@ It is the first `Client` made, until that is closed; else one made from the envi
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -48,6 +49,13 @@ def withdraw(client: Client) -> None:
     with _lock:
         if _client is client:
             set_default_client(None)
+
+
+@atexit.register
+def _close() -> None:
+    """Nobody else closes a default client that lives as long as the process."""
+    if _client is not None:
+        _client.close()
 
 
 def values(edges: Sequence[Edge]) -> list[Array]:

@@ -15,14 +15,14 @@ import numpy as np
 from gradwire._trace import Traced, attribute
 
 
-def index_attribute(key: Any) -> tuple[list[Any], list[Any]]:
-    """The wire's form of an index, and the tensors it refers to as `{"input": k}`."""
+def index_attribute(key: Any, first: int = 1) -> tuple[list[Any], list[Any]]:
+    """The wire's form of an index, and the tensors it refers to as `{"input": k}`, from `first` on."""
     tensors: list[Any] = []
-    index = [_item(item, tensors) for item in (key if isinstance(key, tuple) else (key,))]
+    index = [_item(item, tensors, first) for item in (key if isinstance(key, tuple) else (key,))]
     return index, tensors
 
 
-def _item(item: Any, tensors: list[Any]) -> Any:
+def _item(item: Any, tensors: list[Any], first: int) -> Any:
     if item is None:
         return None
     if item is Ellipsis:
@@ -46,6 +46,6 @@ def _item(item: Any, tensors: list[Any]) -> Any:
         return attribute(item)
     if isinstance(item, Traced | list) or (isinstance(item, np.ndarray) and item.dtype.kind in "iu"):
         tensors.append(item)
-        return {"input": len(tensors)}
+        return {"input": first + len(tensors) - 1}
     described = f"an array of {item.dtype}" if isinstance(item, np.ndarray) else repr(item)
     raise IndexError(f"expected integers, slices, None, ..., lists or tensors as an index, got {described}")

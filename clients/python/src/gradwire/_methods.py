@@ -40,6 +40,46 @@ class Methods(Operators):
         """The smallest element; ties share the gradient."""
         return self._record("min", self, axis=axis, keepdims=keepdims)
 
+    def std(self, axis: Axes = None, keepdims: bool = False, ddof: float = 0) -> Tensor:
+        """The standard deviation; of a constant its gradient is 0."""
+        return self._record("std", self, axis=axis, keepdims=keepdims, ddof=ddof)
+
+    def var(self, axis: Axes = None, keepdims: bool = False, ddof: float = 0) -> Tensor:
+        """The variance."""
+        return self._record("var", self, axis=axis, keepdims=keepdims, ddof=ddof)
+
+    def argmax(self, axis: int | None = None) -> Tensor:
+        """The index of the largest element along `axis`, or of the flattened tensor."""
+        return self._record("argmax", self if axis is not None else self.flatten(), axis=axis)
+
+    def argmin(self, axis: int | None = None) -> Tensor:
+        """The index of the smallest element along `axis`, or of the flattened tensor."""
+        return self._record("argmin", self if axis is not None else self.flatten(), axis=axis)
+
+    def all(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """Whether all elements are true."""
+        return self._record("all", self, axis=axis, keepdims=keepdims)
+
+    def any(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """Whether any element is true."""
+        return self._record("any", self, axis=axis, keepdims=keepdims)
+
+    def cumsum(self, axis: int | None = None) -> Tensor:
+        """The running sum along `axis`, or of the flattened tensor."""
+        return self._record("cumulative_sum", self, axis=axis)
+
+    def clip(self, min: float | None = None, max: float | None = None) -> Tensor:
+        """Elements held between two bounds."""
+        return self._record("clip", self, min=min, max=max)
+
+    def round(self, decimals: int = 0) -> Tensor:
+        """Rounded to so many decimals; no gradient passes."""
+        return self._record("round", self, decimals=decimals)
+
+    def dot(self, other: Any) -> Tensor:
+        """The product as `numpy.dot` has it."""
+        return self._record("dot", self, other)
+
     def reshape(self, *shape: Any) -> Tensor:
         """The same elements in another shape; one size may be -1."""
         sizes = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape

@@ -7,6 +7,7 @@ is ever fetched and computed here in silence, but for the few functions that ans
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -30,66 +31,90 @@ _REDUCTIONS = {
 #: Functions that answer a Python value or text: they fetch.
 _FETCHING = {"allclose", "array_equal", "array_repr", "array_str", "array2string", "shape", "ndim", "size"}
 
-#: Arguments of NumPy's that mean nothing here when left at these values.
-_NEUTRAL = {
-    "out": None,
-    "dtype": None,
-    "where": True,
-    "initial": np._NoValue,
-    "order": "K",
-    "casting": "same_kind",
-    "subok": True,
-    "like": None,
-}
+#: Functions of NumPy's that share their name with an op and mean something else.
+_OTHERS = {"identity", "select"}
+
+_RENAMED = {"a_min": "min", "a_max": "max", "indices_or_sections": "sections", "reps": "repetitions"}
+
+#: Options of universal functions that mean nothing when left at these values.
+_NEUTRAL = {"out": None, "dtype": None, "where": True, "initial": np._NoValue, "order": "K", "subok": True}
 
 
 def call_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Mapping[str, Any]) -> Any:
     """A universal function, or its `reduce`, as a recorded op."""
-    name = ufunc.__name__
-    if method == "reduce" and name in _REDUCTIONS:
-        name = _REDUCTIONS[name]
-        options = {"axis": 0, **options}
-    elif method != "__call__":
-        raise UnsupportedFunction(f"numpy.{name}.{method} is not an op; write it with reductions or indexing")
-    return _call(name, f"numpy.{ufunc.__name__}", inputs, options)
+    called = f"numpy.{ufunc.__name__}"
+    given = {k: v for k, v in options.items() if not (k in _NEUTRAL and v is _NEUTRAL[k])}
+    if method == "__call__":
+        return _record(ufunc.__name__, called, inputs, given)
+    if method == "reduce" and ufunc.__name__ in _REDUCTIONS:
+        return _record(_REDUCTIONS[ufunc.__name__], f"{called}.reduce", inputs, {"axis": 0, **given})
+    raise UnsupportedFunction(f"{called}.{method} is not an op; write it with reductions or indexing")
 
 
 def call_function(function: Any, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
     """A function of NumPy's array-function protocol as a recorded op."""
-    name = function.__name__
-    called = f"{function.__module__}.{name}"
-    if name in _FETCHING and function.__module__ == "numpy":
+    name, module = function.__name__, function.__module__
+    called = f"{module}.{name}"
+    if name in _FETCHING and module == "numpy":
         return function(*[np.asarray(a) if hasattr(a, "_edge") else a for a in args], **options)
-    if function.__module__ == "numpy.linalg" and f"linalg_{name}" in FUNCTIONS:
-        name = f"linalg_{name}"
-    return _call(name, called, args, options)
+    op = FUNCTIONS.get(name)
+    if op is not None:
+        args, options = _translate(function, op, args, options)
+    if name in ("argmax", "argmin") and options.get("axis") is None:
+        args, options = (
+            (FUNCTIONS["flatten"](*args),),
+            {**options, "axis": 0},
+        )  # an op's default is the last axis
+    return _record(name, called, args, options)
 
 
-def _call(name: str, called: str, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
-    function = FUNCTIONS.get(name)
-    if function is None:
-        near = difflib.get_close_matches(name, FUNCTIONS, n=3)
-        raise UnsupportedFunction(
-            f"{called} has no op on the server, so it cannot be traced"
-            + (f"; did you mean {' or '.join(f'gradwire.{n}' for n in near)}?" if near else "")
-            + "; to compute it here, outside of any gradient, fetch first: tensor.numpy()"
-        )
-    accepted = inspect.signature(function).parameters
-    kept = {key: value for key, value in options.items() if key in accepted or not _neutral(key, value)}
-    unknown = [key for key in kept if key not in accepted]
-    if unknown:
-        raise UnsupportedFunction(
-            f"{called}(…, {unknown[0]}=…) cannot be traced: gradwire.{function.__name__} takes "
-            f"{', '.join(accepted)}"
-        )
+def _translate(
+    function: Any, op: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]
+) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """Arguments in the order and under the names of NumPy, in those of the op.
+
+    The op's parameters without a default are bound by position, the others by name; what is left at
+    NumPy's own default is dropped.
+    """
+    theirs, ours = _parameters(function), _parameters(op)
+    if theirs is None or ours is None or any(p.kind is p.VAR_POSITIONAL for p in ours):
+        return args, options
+    needed = sum(p.default is p.empty for p in ours)
+    given = {**{p.name: value for p, value in zip(theirs, args, strict=False)}, **options}
+    positional, named = [], {}
+    for k, parameter in enumerate(theirs):
+        if parameter.name in given:
+            value = given.pop(parameter.name)
+            if k < needed:
+                positional.append(value)
+            elif not (value is parameter.default or value is np._NoValue):
+                named[_RENAMED.get(parameter.name, parameter.name)] = value
+    return positional, {**named, **given}
+
+
+@functools.cache
+def _parameters(function: Any) -> tuple[inspect.Parameter, ...] | None:
     try:
-        inspect.signature(function).bind(*args, **kept)
+        return tuple(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return None
+
+
+def _record(name: str, called: str, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    function = None if name in _OTHERS else FUNCTIONS.get(name)
+    if function is None:
+        near = difflib.get_close_matches(name, FUNCTIONS, n=3, cutoff=0.8)
+        meant = f"; did you mean {' or '.join(f'gradwire.{n}' for n in near)}?" if near else ""
+        raise UnsupportedFunction(
+            f"{called} has no op on the server, so it cannot be traced{meant}; "
+            "to compute it here, outside of any gradient, fetch first: tensor.numpy()"
+        )
+    signature = inspect.signature(function)
+    try:
+        signature.bind(*args, **options)
     except TypeError as error:
         raise UnsupportedFunction(
-            f"{called}: {error}; gradwire.{function.__name__}{inspect.signature(function)}"
+            f"{called} cannot be traced with these arguments: {error}; "
+            f"gradwire.{function.__name__} takes {', '.join(signature.parameters)}"
         ) from None
-    return function(*args, **kept)
-
-
-def _neutral(key: str, value: Any) -> bool:
-    return key in _NEUTRAL and (value is _NEUTRAL[key] or value is None)
+    return function(*args, **options)

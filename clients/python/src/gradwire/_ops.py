@@ -13,6 +13,7 @@ from gradwire._numpy import FUNCTIONS as _FUNCTIONS
 from gradwire._variadic import arguments as _arguments
 from gradwire.tensor import Tensor
 from gradwire.tensor import record as _record
+from gradwire.tensor import record_many as _record_many
 
 __all__ = [
     "abs",
@@ -78,6 +79,7 @@ __all__ = [
     "cosine_similarity",
     "cosine_similarity_loss",
     "count_nonzero",
+    "cross",
     "cumprod",
     "cumsum",
     "cumulative_prod",
@@ -85,11 +87,16 @@ __all__ = [
     "deg2rad",
     "degrees",
     "detach",
+    "diag",
+    "diag_embed",
+    "diagonal",
     "digamma",
     "div",
     "div_no_nan",
     "divide",
     "divide_no_nan",
+    "dot",
+    "einsum",
     "elu",
     "embedding_lookup",
     "eq",
@@ -147,9 +154,7 @@ __all__ = [
     "hypot",
     "identity",
     "imag",
-    "index_add",
-    "index_set",
-    "index_update",
+    "inner",
     "invert",
     "is_finite",
     "is_inf",
@@ -160,6 +165,7 @@ __all__ = [
     "isnan",
     "kl_divergence",
     "kld",
+    "kron",
     "kullback_leibler_divergence",
     "l1_loss",
     "l2_normalize",
@@ -193,6 +199,8 @@ __all__ = [
     "mT",
     "mae",
     "mape",
+    "matmul",
+    "matrix_diag",
     "matrix_transpose",
     "max",
     "maximum",
@@ -211,6 +219,7 @@ __all__ = [
     "mse_loss",
     "msle",
     "mul",
+    "multi_dot",
     "multiply",
     "ndim",
     "ndtr",
@@ -225,6 +234,7 @@ __all__ = [
     "one_hot",
     "ones",
     "ones_like",
+    "outer",
     "pad",
     "permute",
     "permute_dims",
@@ -310,15 +320,23 @@ __all__ = [
     "tanh",
     "tanh_shrink",
     "tanhshrink",
+    "tensordot",
     "threshold",
     "tile",
+    "top_k",
+    "topk",
+    "trace",
     "transpose",
+    "tril",
+    "triu",
     "true_divide",
     "truediv",
     "trunc",
     "unsqueeze",
     "var",
     "variance",
+    "vdot",
+    "vecdot",
     "vector_norm",
     "vstack",
     "where",
@@ -698,6 +716,11 @@ def count_nonzero(x: Any, axis: int | Sequence[int] | None = None, keepdims: boo
     return _record("count_nonzero", (x,), {"axis": axis, "keepdims": keepdims})
 
 
+def cross(x1: Any, x2: Any, axis: int = -1) -> Tensor:
+    """The cross product of vectors of three elements along an axis."""
+    return _record("cross", (x1, x2), {"axis": axis})
+
+
 def cumulative_prod(
     x: Any, axis: int | None = None, exclusive: bool = False, reverse: bool = False, dtype: Any = None
 ) -> Tensor:
@@ -745,6 +768,32 @@ def deg2rad(x: Any) -> Tensor:
     return _record("deg2rad", (x,))
 
 
+def diag(x: Any, k: int = 0) -> Tensor:
+    """The diagonal matrix of a vector, the diagonal of a matrix.
+
+    k: above the main diagonal when positive, below when negative.
+    """
+    return _record("diag", (x,), {"k": k})
+
+
+def diag_embed(x: Any, offset: int = 0) -> Tensor:
+    """Matrices of zeros with the last axis of x on a diagonal.
+
+    offset: above the main diagonal when positive, below when negative.
+    """
+    return _record("diag_embed", (x,), {"offset": offset})
+
+
+def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+    """The elements whose places along two axes differ by `offset`, along a new last axis.
+
+    Axes 0 and 1 as in NumPy; the array API takes the last two.
+
+    offset: above the main diagonal when positive, below when negative.
+    """
+    return _record("diagonal", (x,), {"offset": offset, "axis1": axis1, "axis2": axis2})
+
+
 def digamma(x: Any) -> Tensor:
     """The derivative of log Gamma.
 
@@ -764,6 +813,23 @@ def divide_no_nan(x1: Any, x2: Any) -> Tensor:
     The derivative where x2 is 0 is 0, at every order.
     """
     return _record("divide_no_nan", (x1, x2))
+
+
+def dot(x1: Any, x2: Any) -> Tensor:
+    """The inner product of vectors, the product of matrices; in general over x1's last axis.
+
+    NumPy's dot: for stacks of matrices use matmul.
+    """
+    return _record("dot", (x1, x2))
+
+
+def einsum(equation: str, *xs: Any) -> Tensor:
+    """Products summed over the letters that the answer does not have, as in 'ij,jk->ik'.
+
+    Equations as in NumPy. A letter that one tensor has twice reads its diagonal.
+    """
+    arrays, attributes = _arguments(xs, {"equation": equation}, ())
+    return _record("einsum", arrays, attributes)
 
 
 def elu(x: Any, alpha: float = 1.0) -> Tensor:
@@ -913,7 +979,7 @@ def gammaln(x: Any) -> Tensor:
 
 
 def gather(x: Any, indices: Any, axis: int = 0) -> Tensor:
-    """The slices of x along an axis at the places `indices`: take, along axis 0 unless said otherwise.
+    """The slices of x along an axis at the places `indices`; axis 0 when none is named.
 
     Gather of ONNX and TensorFlow. PyTorch's gather is take_along_axis. Negative indices count from the
     end; an index out of range is an error.
@@ -1041,23 +1107,9 @@ def imag(x: Any) -> Tensor:
     return _record("imag", (x,))
 
 
-def index_add(*indices: Any, index: Any) -> Tensor:
-    """X with `values` added at the places of an index; repeated places add up.
-
-    NumPy's np.add.at(x, index, values), answered as a new tensor.
-    """
-    arrays, attributes = _arguments(indices, {"index": index}, ("index",))
-    return _record("index_add", arrays, attributes)
-
-
-def index_set(*indices: Any, index: Any) -> Tensor:
-    """X with `values` in the places of an index.
-
-    x[index] = values in NumPy, answered as a new tensor. Of values written to one place the last
-    counts.
-    """
-    arrays, attributes = _arguments(indices, {"index": index}, ("index",))
-    return _record("index_set", arrays, attributes)
+def inner(x1: Any, x2: Any) -> Tensor:
+    """The sum of products over the last axes of both."""
+    return _record("inner", (x1, x2))
 
 
 def isclose(x1: Any, x2: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
@@ -1100,6 +1152,11 @@ def kl_divergence(
     return _record(
         "kl_divergence", (y_true, y_pred), {"epsilon": epsilon, "axis": axis, "reduction": reduction}
     )
+
+
+def kron(x1: Any, x2: Any) -> Tensor:
+    """Kronecker's product: x2 in blocks, one scaled by each element of x1."""
+    return _record("kron", (x1, x2))
 
 
 def leaky_relu(x: Any, alpha: float = 0.2) -> Tensor:
@@ -1232,6 +1289,11 @@ def logsumexp(x: Any, axis: int | Sequence[int] = (-1,), keepdims: bool = False)
     return _record("logsumexp", (x,), {"axis": axis, "keepdims": keepdims})
 
 
+def matmul(x1: Any, x2: Any) -> Tensor:
+    """The matrix product over the last two axes, broadcasting the others; vectors as in NumPy."""
+    return _record("matmul", (x1, x2))
+
+
 def matrix_transpose(x: Any) -> Tensor:
     """The last two axes swapped."""
     return _record("matrix_transpose", (x,))
@@ -1358,6 +1420,12 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
     return _record("moveaxis", (x,), {"source": source, "destination": destination})
 
 
+def multi_dot(*xs: Any) -> Tensor:
+    """The product of a chain of matrices, in the cheapest order."""
+    arrays, attributes = _arguments(xs, {}, ())
+    return _record("multi_dot", arrays, attributes)
+
+
 def multiply(x1: Any, x2: Any) -> Tensor:
     """x1 * x2, element by element."""
     return _record("multiply", (x1, x2))
@@ -1446,6 +1514,11 @@ def ones_like(x: Any, dtype: Any = None) -> Tensor:
     dtype: that of x when absent.
     """
     return _record("ones_like", (x,), {"dtype": dtype})
+
+
+def outer(x1: Any, x2: Any) -> Tensor:
+    """Every element of x1 times every element of x2, as a matrix."""
+    return _record("outer", (x1, x2))
 
 
 def pad(
@@ -1818,7 +1891,7 @@ def std(
 ) -> Tensor:
     """The standard deviation: the square root of the variance.
 
-    The derivative at a constant is 0. NaN where the divisor would not be positive.
+    The derivative at a constant is 0. NaN where the divisor is not positive.
 
     axis: the axes to reduce; all of them when absent.
 
@@ -1894,6 +1967,14 @@ def tanhshrink(x: Any) -> Tensor:
     return _record("tanhshrink", (x,))
 
 
+def tensordot(x1: Any, x2: Any, axes: int | Sequence[Sequence[int]] = 2) -> Tensor:
+    """The product of two tensors, summed over pairs of axes.
+
+    axes: how many last axes of x1 and first of x2, or a list for each.
+    """
+    return _record("tensordot", (x1, x2), {"axes": axes})
+
+
 def threshold(x: Any, threshold: float = 0.0, value: float = 0.0) -> Tensor:
     """X where x > threshold, else `value`.
 
@@ -1910,6 +1991,42 @@ def tile(x: Any, repetitions: int | Sequence[int]) -> Tensor:
     return _record("tile", (x,), {"repetitions": repetitions})
 
 
+def top_k(x: Any, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, ...]:
+    """The k largest elements along an axis in order, and their places.
+
+    Of equal elements the first.
+
+    largest: the smallest when false.
+    """
+    return _record_many("top_k", (x,), 2, {"k": k, "axis": axis, "largest": largest})
+
+
+def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+    """The sum of a diagonal.
+
+    Axes 0 and 1 as in NumPy; the array API takes the last two.
+
+    offset: above the main diagonal when positive, below when negative.
+    """
+    return _record("trace", (x,), {"offset": offset, "axis1": axis1, "axis2": axis2})
+
+
+def tril(x: Any, k: int = 0) -> Tensor:
+    """The elements on and below a diagonal, zeros above it.
+
+    k: above the main diagonal when positive, below when negative.
+    """
+    return _record("tril", (x,), {"k": k})
+
+
+def triu(x: Any, k: int = 0) -> Tensor:
+    """The elements on and above a diagonal, zeros below it.
+
+    k: above the main diagonal when positive, below when negative.
+    """
+    return _record("triu", (x,), {"k": k})
+
+
 def trunc(x: Any) -> Tensor:
     """X without its fraction."""
     return _record("trunc", (x,))
@@ -1924,7 +2041,7 @@ def var(
 ) -> Tensor:
     """The variance: the mean squared distance from the mean.
 
-    NumPy's `ddof` is the array API's `correction`. NaN where the divisor would not be positive.
+    NumPy's `ddof` is the array API's `correction`. NaN where the divisor is not positive.
 
     axis: the axes to reduce; all of them when absent.
 
@@ -1935,6 +2052,22 @@ def var(
     ddof: NumPy's name for `correction`.
     """
     return _record("var", (x,), {"axis": axis, "keepdims": keepdims, "correction": correction, "ddof": ddof})
+
+
+def vdot(x1: Any, x2: Any) -> Tensor:
+    """The inner product of two tensors' elements, taken as vectors.
+
+    Of complex tensors the first is conjugated.
+    """
+    return _record("vdot", (x1, x2))
+
+
+def vecdot(x1: Any, x2: Any, axis: int = -1) -> Tensor:
+    """The inner product of vectors along an axis, the other axes broadcast.
+
+    Of complex tensors the first is conjugated.
+    """
+    return _record("vecdot", (x1, x2), {"axis": axis})
 
 
 def vector_norm(
@@ -2045,7 +2178,6 @@ hardsigmoid = hard_sigmoid
 hardswish = hard_swish
 hardtanh = hard_tanh
 huber_loss = huber
-index_update = index_set
 invert = bitwise_invert
 is_finite = isfinite
 is_inf = isinf
@@ -2065,6 +2197,7 @@ lt = less
 mT = matrix_transpose
 mae = mean_absolute_error
 mape = mean_absolute_percentage_error
+matrix_diag = diag_embed
 mod = remainder
 mse = mean_squared_error
 mse_loss = mean_squared_error
@@ -2103,6 +2236,7 @@ square_difference = squared_difference
 sub = subtract
 swish = silu
 tanh_shrink = tanhshrink
+topk = top_k
 transpose = permute_dims
 true_divide = divide
 truediv = divide

@@ -28,7 +28,8 @@ def target_edge(target: Any, weights: Any, tape: Recorder) -> Edge:
     try:
         edges: list[Edge] = [t._edge() for t in targets]
         if weights is not None:
-            pairs = zip(edges, leaves(weights), strict=True)
+            single = isinstance(target, Operators)
+            pairs = zip(edges, [weights] if single else leaves(weights), strict=True)
             edges = [Edge(trace("multiply", (Tensor(edge), weight))) for edge, weight in pairs]
         if len(edges) > 1:
             total = record("sum", (Tensor(edges[0]),))

@@ -1,58 +1,60 @@
 """What can go wrong, as a tree; a problem of the server keeps its words and gains the user's own line.
 
-GradwireError
-├── ConfigurationError                a setting of the client makes no sense
-├── TraceError                        a traced value was used where only a real one can be
-│   ├── UnsupportedFunction           a NumPy function that has no op (also a TypeError)
-│   └── TapeError                     a tape was used twice, nested, or before its end
-├── OptimizerError                    gradients and variables do not fit together (also a ValueError)
-├── NoAnswer                          nobody answered
-│   └── RequestTimeout                the answer did not come in time
-├── UnexpectedAnswer                  an answer that is not in Gradwire's format
-└── ProblemError                      the server's problem, by its `code`
-    ├── InvalidRequest                the caller's fault
-    │   ├── MalformedJson             malformed_json
-    │   ├── BodyTooLarge              body_too_large
-    │   ├── UnsupportedMediaType      unsupported_media_type
-    │   ├── InvalidDocument           invalid_document
-    │   ├── InvalidParameter          invalid_parameter
-    │   ├── MethodNotAllowed          method_not_allowed
-    │   ├── UnknownField              unknown_field
-    │   ├── InvalidTensor             invalid_tensor
-    │   ├── IdempotencyMismatch       idempotency_mismatch
-    │   ├── DatasetMismatch           dataset_mismatch
-    │   ├── DeviceUnavailable         device_unavailable
-    │   ├── OverLimit                 over_limit, with the estimate
-    │   ├── InvalidGraph              the function's own text
-    │   │   ├── ProgramSyntaxError    syntax_error
-    │   │   ├── UnknownOp             unknown_op
-    │   │   ├── UnknownName           unknown_name
-    │   │   ├── DuplicateName         duplicate_name
-    │   │   ├── CycleInGraph          cycle
-    │   │   ├── WrongArity            wrong_arity
-    │   │   └── InvalidAttribute      invalid_attribute
-    │   ├── Misfit                    tensors that do not fit the function
-    │   │   ├── ShapeMismatch         shape_mismatch
-    │   │   ├── DtypeMismatch         dtype_mismatch
-    │   │   ├── IndexOutOfRange       index_out_of_range
-    │   │   ├── DataDependentShape    data_dependent_shape
-    │   │   ├── MissingInput          missing_input
-    │   │   └── UnknownInput          unknown_input
-    │   └── DerivativeError           what was asked for cannot be differentiated
-    │       ├── TargetRequired        target_required
-    │       ├── InvalidTarget         invalid_target
-    │       ├── UnknownWrt            unknown_wrt
-    │       ├── Unconnected           unconnected
-    │       └── DerivativeNotImplemented  derivative_not_implemented
-    ├── Unauthorized                  unauthorized
-    ├── NotFound                      not_found
-    │   ├── GraphNotFound             graph_not_found
-    │   ├── JobNotFound               job_not_found
-    │   └── DatasetNotFound           dataset_not_found
-    ├── WrongState                    wrong_state
-    ├── Busy                          busy, after all retries
-    ├── TimeLimit                     time_limit
-    └── ServerFault                   internal
+    GradwireError
+    ├── ConfigurationError                a setting of the client makes no sense
+    ├── TraceError                        a traced value was used where only a real one can be
+    │   ├── UnsupportedFunction           a NumPy function that has no op (also a TypeError)
+    │   └── TapeError                     a tape was used twice, nested, or before its end
+    ├── OptimizerError                    gradients and variables do not fit together (also a ValueError)
+    ├── NoAnswer                          nobody answered
+    │   └── RequestTimeout                the answer did not come in time
+    ├── UnexpectedAnswer                  an answer that is not in Gradwire's format
+    └── ProblemError                      the server's problem, by its `code`
+        ├── InvalidRequest                the caller's fault
+        │   ├── MalformedJson             malformed_json
+        │   ├── BodyTooLarge              body_too_large
+        │   ├── UnsupportedMediaType      unsupported_media_type
+        │   ├── InvalidDocument           invalid_document
+        │   ├── InvalidParameter          invalid_parameter
+        │   ├── MethodNotAllowed          method_not_allowed
+        │   ├── UnknownField              unknown_field
+        │   ├── InvalidTensor             invalid_tensor
+        │   ├── IdempotencyMismatch       idempotency_mismatch
+        │   ├── DatasetMismatch           dataset_mismatch
+        │   ├── DeviceUnavailable         device_unavailable
+        │   ├── OverLimit                 over_limit, with the estimate
+        │   ├── InvalidGraph              the function's own text
+        │   │   ├── ProgramSyntaxError    syntax_error
+        │   │   ├── UnknownOp             unknown_op
+        │   │   ├── UnknownName           unknown_name
+        │   │   ├── DuplicateName         duplicate_name
+        │   │   ├── CycleInGraph          cycle
+        │   │   ├── WrongArity            wrong_arity
+        │   │   └── InvalidAttribute      invalid_attribute
+        │   ├── Misfit                    tensors that do not fit the function
+        │   │   ├── ShapeMismatch         shape_mismatch
+        │   │   ├── DtypeMismatch         dtype_mismatch
+        │   │   ├── IndexOutOfRange       index_out_of_range
+        │   │   ├── DataDependentShape    data_dependent_shape
+        │   │   ├── MissingInput          missing_input
+        │   │   └── UnknownInput          unknown_input
+        │   └── DerivativeError           what was asked for cannot be differentiated
+        │       ├── TargetRequired        target_required
+        │       ├── InvalidTarget         invalid_target
+        │       ├── UnknownWrt            unknown_wrt
+        │       ├── Unconnected           unconnected
+        │       └── DerivativeNotImplemented  derivative_not_implemented
+        ├── Unauthorized                  unauthorized
+        ├── NotFound                      not_found
+        │   ├── GraphNotFound             graph_not_found
+        │   ├── JobNotFound               job_not_found
+        │   └── DatasetNotFound           dataset_not_found
+        ├── WrongState                    wrong_state
+        ├── Busy                          busy, after all retries
+        ├── TimeLimit                     time_limit
+        └── ServerFault                   internal
+
+`class_of` finds the class of a code; one that is newer than this package falls back to its status.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def grad(
     unconnected_gradients: str = "none",
     client: Client | None = None,
 ) -> Callable[..., Any]:
-    """A function that answers the gradient of `function` (with `has_aux`, gradient and aux); see value_and_grad."""
+    """A function that answers the gradient of `function` ; see value_and_grad."""
     both = value_and_grad(
         function, argnums, has_aux, unconnected_gradients=unconnected_gradients, client=client
     )

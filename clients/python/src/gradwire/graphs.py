@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic
+from urllib.parse import quote
 
 from gradwire import _calls
 from gradwire._codec import Array, post, read
@@ -64,7 +65,7 @@ class Graphs(Driven[D_co]):
             found.extend(page["graphs"])
             if not page.get("next_cursor"):
                 return found
-            cursor = f"?cursor={page['next_cursor']}"
+            cursor = f"?cursor={quote(page['next_cursor'])}"
 
     @call
     def delete(self, id: str) -> Flow[None]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradwire import _default
+from gradwire._arithmetic import small_arithmetic
 from gradwire._methods import Methods
 from gradwire._node import Array, Edge, Leaf, Op, as_array, known
 from gradwire._operators import Operators
@@ -36,6 +37,8 @@ class Tensor(Methods):
 
     def _value(self) -> Array:
         value = known(self._at)
+        if value is None:
+            value = small_arithmetic(self._at)
         return _default.values([self._at])[0] if value is None else value
 
     def numpy(self) -> Array:

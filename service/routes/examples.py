@@ -55,8 +55,8 @@ DIAGNOSE = Example(
                 "path": ["w", "multiply_1", "round_1", "subtract_1", "pow_1", "loss"],
                 "message": "No gradient flows from 'w' to 'loss': every path is cut by round at 'round_1' "
                 "(round is piecewise constant).",
-                "fix": "Replace round at 'round_1' by a smooth function, or pass the gradient straight through: "
-                "x + stop_gradient(round(x) - x).",
+                "fix": "Replace round at 'round_1' by a smooth function, or pass the gradient straight "
+                "through: x + stop_gradient(round(x) - x).",
                 "warnings": [],
                 "stats": {
                     "shape": [],

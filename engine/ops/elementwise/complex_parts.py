@@ -7,22 +7,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine import dtypes
 from engine.families import elementwise
 from engine.op import F
 
 
 def _real(m: Any, x: Any) -> Any:
-    return m.real(x) if dtypes.is_complex(x.dtype.name) else x
+    return m.real(x) if m.isdtype(x.dtype, "complex floating") else x
 
 
 def _imag(m: Any, x: Any) -> Any:
     # a copy: NumPy's answer would look at the memory of x, which may be reused
-    return m.asarray(m.imag(x), copy=True) if dtypes.is_complex(x.dtype.name) else m.zeros_like(x)
+    return m.asarray(m.imag(x), copy=True) if m.isdtype(x.dtype, "complex floating") else m.zeros_like(x)
 
 
 def _angle(m: Any, x: Any) -> Any:
-    if dtypes.is_complex(x.dtype.name):
+    if m.isdtype(x.dtype, "complex floating"):
         return m.atan2(m.imag(x), m.real(x))
     return m.atan2(m.zeros_like(x), x)
 

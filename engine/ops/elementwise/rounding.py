@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine import dtypes
 from engine.attributes import INT, Attribute
 from engine.families import elementwise
 from engine.op import Domain, F, nondifferentiable
@@ -44,7 +43,7 @@ trunc = elementwise(
 def _round(m: Any, x: Any, *, decimals: int) -> Any:
     if decimals == 0:
         return m.round(x)
-    if dtypes.is_integer(x.dtype.name):
+    if m.isdtype(x.dtype, "integral"):
         return +x if decimals > 0 else m.astype(_round(m, m.astype(x, m.float64), decimals=decimals), x.dtype)
     scale = 10.0 ** abs(decimals)
     return m.round(x * scale) / scale if decimals > 0 else m.round(x / scale) * scale

@@ -19,6 +19,7 @@ from typing import Any, Literal
 from engine.attributes import REQUIRED, Attribute
 from engine.dtypes import TensorType
 from engine.errors import InternalError, UnknownOp, did_you_mean
+from engine.example import example_of
 
 Forward = Callable[..., Any]
 Rule = Callable[..., Any]
@@ -218,9 +219,9 @@ class Op:
             return self.samples
         return tuple(self.family.samples(self))
 
-    def describe(self) -> dict[str, Any]:
-        """The record as `GET /v1/ops` lists it."""
-        return {
+    def describe(self, *, full: bool = False) -> dict[str, Any]:
+        """The record as `GET /v1/ops` lists it; `full` adds its conventions and an example."""
+        described = {
             "name": self.name,
             "aliases": list(self.aliases),
             "group": self.group,
@@ -232,6 +233,9 @@ class Op:
             "second_order": self.second_order,
             "batching": "native" if self.formula or self.batch or self.family.batch else "map",
         }
+        if full:
+            described |= {"conventions": self.conventions, "example": example_of(self)}
+        return described
 
 
 def _describe_input(parameter: Input) -> dict[str, Any]:

@@ -1,0 +1,34 @@
+"""The example of every op is a request that works."""
+
+from __future__ import annotations
+
+import pytest
+
+import engine.ops  # noqa: F401  # fills the table
+from engine.compiler import Compiler
+from engine.decode import decode_graph
+from engine.dtypes import TensorType
+from engine.op import TABLE, Op
+from engine.query import Query
+from engine.tensors import decode_tensor
+
+SAMPLED = [op for op in TABLE.public() if op.cases()]
+
+
+@pytest.mark.parametrize("op", SAMPLED, ids=lambda op: op.name)
+def test_the_example_can_be_evaluated(op: Op) -> None:
+    example = op.describe(full=True)["example"]
+    graph = decode_graph(example["graph"])
+    given = {
+        name: decode_tensor(value, path=f"$.inputs.{name}").array for name, value in example["inputs"].items()
+    }
+    types = {name: TensorType(array.shape, array.dtype.name) for name, array in given.items()}
+    answer = Compiler().compile(Query(graph=graph, kind="evaluate", inputs=types)).run(given)
+    assert set(answer["outputs"]) == set(example["graph"]["outputs"])
+
+
+def test_ops_that_take_functions_have_none() -> None:
+    assert {op.name for op in TABLE.public() if op.describe(full=True)["example"] is None} == {
+        "call",
+        "custom_gradient",
+    }

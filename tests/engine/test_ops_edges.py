@@ -280,7 +280,7 @@ ALIASES = {
     "left_shift": "bitwise_left_shift", "is_nan": "isnan", "conjugate": "conj", "lgamma": "gammaln",
     "psi": "digamma", "expit": "sigmoid", "swish": "silu", "softshrink": "soft_shrink",
     "l2_normalize": "normalize", "mse": "mean_squared_error", "mae": "mean_absolute_error",
-    "bce": "binary_crossentropy", "kld": "kl_divergence", "reduce_logsumexp": "logsumexp",
+    "bce": "binary_crossentropy", "kld": "kl_divergence",
 }  # fmt: skip
 
 

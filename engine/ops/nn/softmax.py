@@ -94,7 +94,6 @@ def _logsumexp_rule(g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: boo
 
 logsumexp = define(
     "logsumexp",
-    "reduce_logsumexp",
     family=REDUCTION,
     summary="log(sum(exp(x))), without overflow.",
     forward=_logsumexp,

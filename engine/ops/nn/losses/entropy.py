@@ -15,7 +15,7 @@ import numpy as np
 from engine import batches
 from engine.attributes import AXIS, BOOLEAN, Attribute
 from engine.dtypes import TensorType
-from engine.errors import ShapeMismatch
+from engine.errors import IndexOutOfRange, ShapeMismatch
 from engine.families import INDEXING, composite, define, elementwise, moved, normalize_axis
 from engine.op import Cost, Cut, Domain, F, Sample, jointly
 from engine.ops.nn.losses.shared import (
@@ -63,7 +63,6 @@ def _binary(y_true: Any, y_pred: Any, *, from_logits: bool, label_smoothing: flo
 
 binary_crossentropy = pointwise(
     "binary_crossentropy",
-    "binary_cross_entropy",
     "bce",
     summary="The mean of -y_true log(y_pred) - (1 - y_true) log(1 - y_pred).",
     formula=_binary,
@@ -106,7 +105,10 @@ categorical_crossentropy = per_sample(
 def _places(xp: Any, y_true: Any, classes: int) -> Any:
     if y_true.size and not (int(xp.min(y_true)) >= 0 and int(xp.max(y_true)) < classes):
         outside = y_true[(y_true < 0) | (y_true >= classes)]
-        raise IndexError(f"label {int(outside[0])} is out of range for {classes} classes")
+        raise IndexOutOfRange(
+            f"label {int(outside[0])} is out of range for {classes} classes",
+            hint=f"labels run from 0 to {classes - 1}",
+        )
     return xp.astype(y_true, xp.int64, copy=False)
 
 

@@ -81,6 +81,8 @@ def section(group: str, records: list[dict[str, Any]]) -> str:
 def gradient(record: dict[str, Any]) -> str:
     """`yes`, or for each input that differs, what happens there and why."""
     inputs = record["inputs"]
+    if not inputs:
+        return "no inputs"
     if all(entry["differentiable"] == "yes" for entry in inputs):
         return "yes" if record["second_order"] else "first order only"
     return "; ".join(_per_input(inputs))

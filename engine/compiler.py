@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import dtypes
+from engine.batching import batch
 from engine.cost import Estimate
-from engine.derivatives import DIRECTION, Draft, draft_of
+from engine.derivatives import DIRECTION, Draft, draft_of, one_row
 from engine.dtypes import TensorType
 from engine.errors import OverLimit
 from engine.executors.numpy import BoundPlan
@@ -101,8 +102,12 @@ class Compiler:
 def make_program(query: Query, peak_bytes_limit: int | None = None) -> Program:
     """Record, differentiate, rewrite, plan and bind, without a cache."""
     query = _in_dtype(query)
-    draft = draft_of(query)
-    tape = optimize(draft.tape) if query.optimize else lower(draft.tape)
+    row = one_row(query)
+    draft = draft_of(row.query)
+    tape = draft.tape
+    if query.batch:
+        tape = batch(lower(tape), row.batched, row.count)
+    tape = optimize(tape) if query.optimize else lower(tape)
     plan = make_plan(tape)
     _check_limit(plan.estimate, peak_bytes_limit)
     return Program(BoundPlan(plan), draft, query.inputs)

@@ -10,7 +10,7 @@ from engine.dtypes import TensorType
 from engine.errors import MissingInput, TargetRequired, UnknownName, UnknownWrt, did_you_mean
 from engine.graph import Graph, split_reference
 
-Kind = Literal["evaluate", "gradient", "vjp", "diagnose", "jvp", "hvp", "gnvp"]
+Kind = Literal["evaluate", "gradient", "vjp", "diagnose", "jvp", "hvp", "gnvp", "jacobian", "hessian"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,8 +18,9 @@ class Query:
     """What is asked. Absent choices take the defaults of the wire format.
 
     `inputs`, `cotangents`, `tangents` (jvp) and `vectors` (hvp, gnvp) are the types of the given values;
-    `target_list` says that the targets came
-    as a list, so that answers are keyed by target first.
+    `batch` are the inputs that share a leading axis of N rows; every cotangent, and every tangent or vector
+    of such an input, has it too. With `cotangent_batch` every cotangent has a leading axis of K. `target_list`
+    says that the targets came as a list, so that answers are keyed by target first.
     """
 
     graph: Graph
@@ -36,6 +37,9 @@ class Query:
     diagnose: Literal["auto", "full", "off"] = "auto"
     dtype: str | None = None
     optimize: bool = True
+    method: Literal["auto", "forward", "reverse"] = "auto"
+    batch: tuple[str, ...] = ()
+    cotangent_batch: bool = False
 
     def key(self) -> tuple[Any, ...]:
         """Equal for queries that one program answers."""

@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 
 from engine.derivatives.draft import DIRECTION, Draft
 from engine.derivatives.gradients import diagnose, gradient
+from engine.derivatives.matrices import hessian, jacobian
 from engine.derivatives.products import gnvp, hvp, jvp
+from engine.derivatives.rows import one_row
 from engine.derivatives.values import evaluate, vjp
 from engine.query import Query
 
@@ -19,6 +21,8 @@ KINDS: Mapping[str, Callable[[Query], Draft]] = {
     "jvp": jvp,
     "hvp": hvp,
     "gnvp": gnvp,
+    "jacobian": jacobian,
+    "hessian": hessian,
     "diagnose": diagnose,
 }
 
@@ -28,4 +32,4 @@ def draft_of(query: Query) -> Draft:
     return KINDS[query.kind](query)
 
 
-__all__ = ["DIRECTION", "KINDS", "Draft", "draft_of"]
+__all__ = ["DIRECTION", "KINDS", "Draft", "draft_of", "one_row"]

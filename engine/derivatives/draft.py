@@ -9,9 +9,11 @@ from typing import Any
 import numpy.typing as npt
 
 from engine import dtypes
+from engine.batching import batch
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, MissingInput, ShapeMismatch
 from engine.graph import split_reference
+from engine.passes import lower
 from engine.query import Query
 from engine.record import Recording
 from engine.tape import Tape
@@ -75,6 +77,35 @@ def wrt_slots(query: Query, recording: Recording) -> dict[str, int]:
 def carries_gradient(tape: Tape, slot: int) -> bool:
     """Whether the slot's dtype is real or complex floating."""
     return dtypes.is_inexact(tape.types[slot].dtype)
+
+
+def play_rows(tape: Tape, product: Tape, over: Mapping[str, Variable]) -> list[Variable]:
+    """The outputs of `product`, a tape of the same inputs, for all rows of the inputs `over` at once."""
+    n = next(iter(over.values())).shape[0]
+    rows = batch(lower(product), over, n)
+    known = {name: tape.variable(slot) for name, slot in tape.inputs.items()}
+    return tape.inline(rows, [over[name] if name in over else known[name] for name in rows.inputs])
+
+
+def without_rows(type: TensorType, name: str, path: str) -> tuple[TensorType, int]:
+    """The type of one row, and how many rows there are; raises ShapeMismatch for a scalar."""
+    if not type.shape:
+        raise ShapeMismatch(
+            f"'{name}' is batched and has no axes", path=path, hint="the rows lie along the first axis"
+        )
+    return TensorType(type.shape[1:], type.dtype), type.shape[0]
+
+
+def common_rows(counts: Mapping[str, int], path: str) -> int:
+    """The one number of rows; raises ShapeMismatch where it differs."""
+    if len(set(counts.values())) != 1:
+        listed = ", ".join(f"'{name}' has {count}" for name, count in counts.items())
+        raise ShapeMismatch(
+            f"batched tensors share their first axis: {listed}",
+            path=path,
+            hint="give each the same number of rows",
+        )
+    return next(iter(counts.values()))
 
 
 def unique(*names: str) -> tuple[str, ...]:

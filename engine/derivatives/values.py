@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-
-from engine.backward import backward
+from engine.backward import backward, zeros
 from engine.derivatives.draft import (
+    DIRECTION,
+    Assemble,
     Draft,
     Outputs,
-    Values,
     carries_gradient,
+    common_rows,
     directions,
+    play_rows,
     slot_of,
     unique,
+    without_rows,
     wrt_slots,
 )
+from engine.dtypes import TensorType
 from engine.query import Query
-from engine.record import record
+from engine.record import Recording, record
+from engine.variable import Variable
 
 
 def evaluate(query: Query) -> Draft:
@@ -35,23 +37,52 @@ def vjp(query: Query) -> Draft:
     chosen = query.chosen_outputs()
     query.check_wrt()
     given = dict(query.cotangents or {})
-    recording = record(query.graph, query.inputs, unique(*chosen, *given, *(query.wrt or ())))
+    if query.cotangent_batch:
+        return _vjp_of_many(query, chosen, given)
+    needed = unique(*chosen, *given, *(query.wrt or ()))
+    recording = record(query.graph, query.inputs, needed)
     tape = recording.tape
     outputs = Outputs(tape)
     places = {name: outputs.add(slot_of(recording, name, "$.outputs")) for name in chosen}
     seeds, types = directions(recording, given, "cotangent")
+    pulled = {name: outputs.add(slot) for name, slot in _pulled(query, recording, seeds).items()}
+    return Draft(tape, _assemble(places, pulled), types)
+
+
+def _vjp_of_many(query: Query, chosen: tuple[str, ...], given: dict[str, TensorType]) -> Draft:
+    """K cotangents pulled back in one pass: the outputs once, every VJP with a leading K."""
+    singles, counts = {}, {}
+    for name, type in given.items():
+        singles[name], counts[name] = without_rows(type, name, f"$.cotangents.{name}")
+    k = common_rows(counts, "$.cotangents")
+    needed = unique(*chosen, *given, *(query.wrt or ()))
+    recording, product = (record(query.graph, query.inputs, needed) for _ in range(2))
+    seeds, types = directions(product, singles, "cotangent")
+    slots = _pulled(query, product, seeds)
+    product.tape.outputs = list(slots.values())
+    tape = recording.tape
+    outputs = Outputs(tape)
+    places = {name: outputs.add(slot_of(recording, name, "$.outputs")) for name in chosen}
+    types = {name: TensorType((k, *type.shape), type.dtype) for name, type in types.items()}
+    over = {f"{DIRECTION}{name}": tape.input(f"{DIRECTION}{name}", type) for name, type in types.items()}
+    answers = play_rows(tape, product.tape, over)
+    pulled = {name: outputs.add(answer.slot) for name, answer in zip(slots, answers, strict=True)}
+    return Draft(tape, _assemble(places, pulled), types)
+
+
+def _pulled(query: Query, recording: Recording, seeds: dict[int, Variable]) -> dict[str, int]:
+    """The slots of the adjoints of `wrt`; zeros where there is no path."""
+    tape = recording.tape
     wanted = wrt_slots(query, recording)
     adjoints = backward(tape, seeds, [slot for slot in wanted.values() if carries_gradient(tape, slot)])
-    pulled: dict[str, int | None] = {
-        name: outputs.add(adjoints[slot].slot) if slot in adjoints else None for name, slot in wanted.items()
+    return {
+        name: adjoints[slot].slot if slot in adjoints else zeros(tape, tape.variable(slot)).slot
+        for name, slot in wanted.items()
     }
-    missing = {name: tape.types[wanted[name]] for name, place in pulled.items() if place is None}
 
-    def assemble(values: Values) -> dict[str, Any]:
-        absent = {name: np.zeros(type.shape, type.dtype) for name, type in missing.items()}
-        return {
-            "outputs": {name: values[i] for name, i in places.items()},
-            "vjp": {name: absent[name] if i is None else values[i] for name, i in pulled.items()},
-        }
 
-    return Draft(tape, assemble, types)
+def _assemble(places: dict[str, int], pulled: dict[str, int]) -> Assemble:
+    return lambda values: {
+        "outputs": {name: values[i] for name, i in places.items()},
+        "vjp": {name: values[i] for name, i in pulled.items()},
+    }

@@ -1,0 +1,210 @@
+"""Derivatives formed as matrices: jacobian and hessian.
+
+Rows (reverse) or columns (forward) are products with the unit vectors, all of them in one pass: the
+product is recorded for one direction and batched over an identity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.backward import backward, ones, zeros
+from engine.derivatives.draft import (
+    DIRECTION,
+    Draft,
+    Outputs,
+    Values,
+    carries_gradient,
+    directions,
+    play_rows,
+    slot_of,
+    unique,
+    wrt_slots,
+)
+from engine.derivatives.gradients import why_no_target
+from engine.dtypes import TensorType
+from engine.errors import DtypeMismatch
+from engine.forward import forward
+from engine.op import TABLE, F
+from engine.passes import optimize
+from engine.plan import make_plan
+from engine.query import Query
+from engine.record import Recording, record
+from engine.tape import Tape
+from engine.variable import Variable
+
+MARGIN = 0.9  # forward mode is chosen only where it is clearly cheaper
+
+
+@dataclass(slots=True)
+class _Stage:
+    """The tape of the answer, onto which batched products are played."""
+
+    tape: Tape
+    recording: Recording
+    outputs: Outputs = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.outputs = Outputs(self.tape)
+
+    def play(self, product: Tape, name: str, type: TensorType) -> list[Variable]:
+        """The outputs of `product` for every unit vector of its direction `name`, in front."""
+        unit = self.tape.apply(TABLE["eye"], [], {"n_rows": type.size, "dtype": type.dtype})
+        seeds = unit.reshape((type.size, *type.shape))
+        return play_rows(self.tape, product, {f"{DIRECTION}{name}": seeds})
+
+
+def _row_block(answer: Variable, out: TensorType, variable: TensorType) -> Variable:
+    """(out.size, *in.shape) as out.shape + in.shape."""
+    return answer.reshape((*out.shape, *variable.shape))
+
+
+def _column_block(answer: Variable, out: TensorType, variable: TensorType) -> Variable:
+    """(in.size, *out.shape) as out.shape + in.shape."""
+    axes = (*range(1, out.ndim + 1), 0)
+    turned: Variable = F.permute_dims(answer, axes=axes)
+    return turned.reshape((*out.shape, *variable.shape))
+
+
+def jacobian(query: Query) -> Draft:
+    """Values of outputs and their Jacobians, out.shape + in.shape, by the cheaper method or the one named."""
+    if query.method != "auto":
+        return _jacobian(query, query.method)
+    reverse, ahead = _jacobian(query, "reverse"), _jacobian(query, "forward")
+    return ahead if _seconds(ahead) < MARGIN * _seconds(reverse) else reverse
+
+
+def _seconds(draft: Draft) -> float:
+    return make_plan(optimize(draft.tape)).estimate.seconds
+
+
+def _jacobian(query: Query, method: str) -> Draft:
+    chosen = query.chosen_outputs()
+    query.check_wrt()
+    needed = unique(*chosen, *(query.wrt or ()))
+    stage = _stage(query, needed)
+    tape = stage.tape
+    variables = {n: s for n, s in wrt_slots(query, stage.recording).items() if _differentiable(tape, n, s)}
+    slots = {name: slot_of(stage.recording, name, "$.outputs") for name in chosen}
+    places = {name: stage.outputs.add(slot) for name, slot in slots.items()}
+    heads = {name: slot for name, slot in slots.items() if carries_gradient(tape, slot)}
+    blocks: dict[str, dict[str, int]] = {name: {} for name in heads}
+    fill = _by_rows if method == "reverse" else _by_columns
+    for out, name, block in fill(query, needed, stage, heads, variables):
+        blocks[out][name] = stage.outputs.add(block.slot)
+
+    def assemble(values: Values) -> dict[str, Any]:
+        return {
+            "outputs": {name: values[i] for name, i in places.items()},
+            "jacobian": {out: {n: values[i] for n, i in row.items()} for out, row in blocks.items()},
+            "method": method,
+        }
+
+    return Draft(tape, assemble)
+
+
+Block = tuple[str, str, Variable]
+
+
+def _by_rows(
+    query: Query, needed: Sequence[str], stage: _Stage, heads: Mapping[str, int], variables: Mapping[str, int]
+) -> list[Block]:
+    """A pass back for each element of each output."""
+    blocks: list[Block] = []
+    for out, slot in heads.items():
+        type = stage.tape.types[slot]
+        product = record(query.graph, query.inputs, needed)
+        seeds, _ = directions(product, {out: type}, "cotangent")
+        known = backward(product.tape, seeds, variables.values())
+        product.tape.outputs = [_slot_or_zeros(product.tape, known, s) for s in variables.values()]
+        answers = stage.play(product.tape, out, type)
+        for (name, s), answer in zip(variables.items(), answers, strict=True):
+            blocks.append((out, name, _row_block(answer, type, stage.tape.types[s])))
+    return blocks
+
+
+def _by_columns(
+    query: Query, needed: Sequence[str], stage: _Stage, heads: Mapping[str, int], variables: Mapping[str, int]
+) -> list[Block]:
+    """A pass forward for each element of each variable."""
+    blocks: list[Block] = []
+    for name, slot in variables.items():
+        type = stage.tape.types[slot]
+        product = record(query.graph, query.inputs, needed)
+        steps = tuple(product.tape.instructions)
+        tangents, _ = directions(product, {name: type}, "tangent")
+        known = forward(product.tape, tangents, steps)
+        product.tape.outputs = [_slot_or_zeros(product.tape, known, s) for s in heads.values()]
+        answers = stage.play(product.tape, name, type)
+        for (out, s), answer in zip(heads.items(), answers, strict=True):
+            blocks.append((out, name, _column_block(answer, stage.tape.types[s], type)))
+    return blocks
+
+
+def hessian(query: Query) -> Draft:
+    """The target's value, gradients, and the Hessian's blocks a.shape + b.shape, by forward over reverse."""
+    (target,) = query.chosen_targets()
+    query.check_wrt()
+    needed = unique(target, *(query.wrt or ()))
+    stage = _stage(query, needed)
+    tape = stage.tape
+    slot = slot_of(stage.recording, target, "$.target")
+    wrong = why_no_target(tape.types[slot], target)
+    if wrong is not None:
+        raise wrong
+    variables = {n: s for n, s in wrt_slots(query, stage.recording).items() if _differentiable(tape, n, s)}
+    adjoints = backward(tape, {slot: ones(tape, tape.variable(slot))}, variables.values())
+    value = stage.outputs.add(slot)
+    gradients = {n: stage.outputs.add(_slot_or_zeros(tape, adjoints, s)) for n, s in variables.items()}
+    blocks: dict[str, dict[str, int]] = {name: {} for name in variables}
+    for b, s in variables.items():
+        type = tape.types[s]
+        product = _hessian_product(query, needed, slot, b, type, variables)
+        for (a, other), answer in zip(variables.items(), stage.play(product, b, type), strict=True):
+            block = _column_block(answer, tape.types[other], type)
+            blocks[a][b] = stage.outputs.add(block.slot)
+
+    def assemble(values: Values) -> dict[str, Any]:
+        return {
+            "value": values[value],
+            "gradients": {n: values[i] for n, i in gradients.items()},
+            "hessian": {a: {b: values[i] for b, i in row.items()} for a, row in blocks.items()},
+        }
+
+    return Draft(tape, assemble)
+
+
+def _hessian_product(
+    query: Query, needed: Sequence[str], slot: int, name: str, type: TensorType, variables: Mapping[str, int]
+) -> Tape:
+    """The tape of the Hessian times one direction of `name`, for every variable."""
+    recording = record(query.graph, query.inputs, needed)
+    tape = recording.tape
+    tangents, _ = directions(recording, {name: type}, "vector")
+    adjoints = backward(tape, {slot: ones(tape, tape.variable(slot))}, variables.values())
+    known = forward(tape, tangents, tuple(tape.instructions))
+    gradients = {s: _slot_or_zeros(tape, adjoints, s) for s in variables.values()}
+    tape.outputs = [_slot_or_zeros(tape, known, g) for g in gradients.values()]
+    return tape
+
+
+def _stage(query: Query, needed: Sequence[str]) -> _Stage:
+    recording = record(query.graph, query.inputs, needed)
+    return _Stage(recording.tape, recording)
+
+
+def _slot_or_zeros(tape: Tape, known: Mapping[int, Variable], slot: int) -> int:
+    return (known[slot] if slot in known else zeros(tape, tape.variable(slot))).slot
+
+
+def _differentiable(tape: Tape, name: str, slot: int) -> bool:
+    """Raise DtypeMismatch for a variable that carries no derivative."""
+    if not carries_gradient(tape, slot):
+        raise DtypeMismatch(
+            f"'{name}' is {tape.types[slot].dtype}, which carries no derivative",
+            path="$.wrt",
+            hint="leave it out of `wrt`",
+        )
+    return True

@@ -23,14 +23,22 @@ def _written(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: An
     return Cost(0, outputs[0].nbytes)
 
 
-def _value(value: float, dtype: str) -> Any:
+def _value(value: float, dtype: str) -> float | int | bool:
     """`value` as Python's kind of `dtype`; raises InvalidAttribute where it would be changed."""
     if dtypes.is_inexact(dtype):
         return value
     kind = bool if dtype == dtypes.BOOL else int
-    if not isfinite(value) or kind(value) != value:
+    if not isfinite(value) or kind(value) != value or not _holds(dtype, int(value)):
         raise InvalidAttribute(f"expected a value of {dtype} for 'fill_value', got {value}")
     return kind(value)
+
+
+def _holds(dtype: str, value: int) -> bool:
+    if dtype == dtypes.BOOL:
+        return True
+    span = 1 << 8 * dtypes.ITEMSIZE[dtype]
+    lowest = -(span // 2) if dtype in dtypes.SIGNED else 0
+    return lowest <= value < lowest + span
 
 
 def made(on: Any, name: str, **attributes: Any) -> Any:
@@ -41,8 +49,9 @@ def made(on: Any, name: str, **attributes: Any) -> Any:
 # -- like another tensor -----------------------------------------------------------------------------
 
 
-def _same_dtype(types: Sequence[Any], *, dtype: str | None, **_: Any) -> dict[str, Any]:
-    return {"dtype": dtype or types[0].dtype}
+def _same_dtype(types: Sequence[Any], *, dtype: str | None, **given: Any) -> dict[str, Any]:
+    dtype = dtype or types[0].dtype
+    return {"dtype": dtype, **{name: _value(value, dtype) for name, value in given.items()}}
 
 
 def _like(
@@ -76,7 +85,7 @@ def _ones_like(xp: Any, x: Any, *, dtype: str) -> Any:
 
 
 def _full_like(xp: Any, x: Any, *, fill_value: float, dtype: str) -> Any:
-    return xp.full(x.shape, _value(fill_value, dtype), dtype=getattr(xp, dtype))
+    return xp.full(x.shape, fill_value, dtype=getattr(xp, dtype))
 
 
 zeros_like = _like("zeros_like", "Zeros in the shape of x.", _zeros_like)

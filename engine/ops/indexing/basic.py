@@ -8,7 +8,7 @@ from typing import Any
 from engine.attributes import INDEX, Attribute
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
-from engine.families import INDEXING, broadcast, define, moved
+from engine.families import INDEXING, define, moved
 from engine.indices import arrays_of, is_view, normalize_index, selects_once, shape_of
 from engine.op import Accumulate, Cost, Cut, F, Sample
 from engine.ops.creation import made
@@ -70,11 +70,16 @@ getitem = define(
 # -- writing -----------------------------------------------------------------------------------------
 
 
+def _fills(shape: tuple[int, ...], places: tuple[int, ...]) -> bool:
+    pairs = zip(reversed(shape), reversed(places), strict=False)
+    return len(shape) <= len(places) and all(size in (1, place) for size, place in pairs)
+
+
 def _normalize_write(types: Sequence[TensorType], *, index: tuple[Any, ...]) -> dict[str, Any]:
     x, values, *indices = types
     index = normalize_index(index, x.shape, indices)
     places = shape_of(index, x.shape, indices)
-    if len(values.shape) > len(places) or broadcast(values.shape, places) != places:
+    if not _fills(values.shape, places):
         raise ShapeMismatch(
             f"values of shape {values.shape} do not fill the places of shape {places}",
             hint="values have the shape of x[index], or one that broadcasts to it",

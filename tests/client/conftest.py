@@ -12,13 +12,14 @@ import pytest
 import uvicorn
 
 import gradwire as gw
-from service.app import create_app
-from service.settings import Settings
 
 
 @pytest.fixture(scope="session")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running server."""
+    from service.app import create_app  # only where a test asks for it
+    from service.settings import Settings
+
     app = create_app(Settings(data=tmp_path_factory.mktemp("data")), log_stream=io.StringIO())
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))

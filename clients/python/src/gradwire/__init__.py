@@ -8,7 +8,16 @@ aliases, and `keras` holds optimisers and losses.
 import numpy as _np
 
 from gradwire import _ops, errors, keras, losses, math, nn, optimizers, random
-from gradwire._by_hand import broadcast_arrays, index_add, index_set, meshgrid, split, unbind, unstack
+from gradwire._by_hand import (
+    broadcast_arrays,
+    index_add,
+    index_set,
+    index_update,
+    meshgrid,
+    split,
+    unbind,
+    unstack,
+)
 from gradwire._default import default_client, set_default_client
 from gradwire._flow import Retry
 from gradwire._ops import *  # noqa: F403  # __all__ of the generated module says which
@@ -78,6 +87,7 @@ __all__ = [
     "broadcast_arrays",
     "index_add",
     "index_set",
+    "index_update",
     "meshgrid",
     "split",
     "unbind",

@@ -10,7 +10,16 @@ from gradwire._numpy import FUNCTIONS
 from gradwire._trace import as_edge
 from gradwire.tensor import Tensor, record, record_many
 
-__all__ = ["broadcast_arrays", "index_add", "index_set", "meshgrid", "split", "unbind", "unstack"]
+__all__ = [
+    "broadcast_arrays",
+    "index_add",
+    "index_set",
+    "index_update",
+    "meshgrid",
+    "split",
+    "unbind",
+    "unstack",
+]
 
 
 def broadcast_arrays(*xs: Any) -> tuple[Tensor, ...]:
@@ -49,5 +58,7 @@ def index_set(x: Any, values: Any, index: Any) -> Tensor:
     places, tensors = index_attribute(index, first=2)
     return record("index_set", (x, values, *tensors), {"index": places})
 
+
+index_update = index_set
 
 FUNCTIONS.update({name: globals()[name] for name in __all__})

@@ -111,7 +111,7 @@ class call(Generic[P, T]):  # used as a decorator, in lower case as `property` i
 
     def __init__(self, method: Callable[Concatenate[Any, P], Flow[T]]) -> None:
         self._method = method
-        functools.update_wrapper(self, method)  # type: ignore[arg-type]  # it is callable on instances only
+        functools.update_wrapper(self, method)
 
     @overload
     def __get__(self, owner: None, kind: type) -> call[P, T]: ...
@@ -132,6 +132,6 @@ class call(Generic[P, T]):  # used as a decorator, in lower case as `property` i
 
         return bound
 
-    def flow(self, owner: Any, *args: P.args, **kwargs: P.kwargs) -> Flow[T]:
-        """The flow itself, for use inside another flow."""
-        return self._method(owner, *args, **kwargs)
+    def __call__(self, owner: Any, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Called on the class, as a plain method is: `Client.evaluate(client, …)`."""
+        return self.__get__(owner, type(owner))(*args, **kwargs)

@@ -48,7 +48,6 @@ __all__ = [
     "atleast_2d",
     "average",
     "bce",
-    "binary_cross_entropy",
     "binary_crossentropy",
     "bitwise_and",
     "bitwise_invert",
@@ -232,7 +231,6 @@ __all__ = [
     "normalize",
     "not_equal",
     "one_hot",
-    "ones",
     "ones_like",
     "outer",
     "pad",
@@ -258,7 +256,6 @@ __all__ = [
     "reciprocal",
     "reduce_all",
     "reduce_any",
-    "reduce_logsumexp",
     "reduce_max",
     "reduce_mean",
     "reduce_min",
@@ -342,7 +339,6 @@ __all__ = [
     "where",
     "xlog1py",
     "xlogy",
-    "zeros",
     "zeros_like",
 ]
 
@@ -493,12 +489,12 @@ def atanh(x: Any) -> Tensor:
 
 
 def atleast_1d(x: Any) -> Tensor:
-    """X with leading axes of size 1 until it has 1 axes or more."""
+    """x with leading axes of size 1 until it has 1 axes or more."""
     return _record("atleast_1d", (x,))
 
 
 def atleast_2d(x: Any) -> Tensor:
-    """X with leading axes of size 1 until it has 2 axes or more."""
+    """x with leading axes of size 1 until it has 2 axes or more."""
     return _record("atleast_2d", (x,))
 
 
@@ -566,7 +562,7 @@ def bitwise_xor(x1: Any, x2: Any) -> Tensor:
 
 
 def broadcast_to(x: Any, shape: int | Sequence[int]) -> Tensor:
-    """X repeated along axes of size 1 and new leading axes, up to `shape`."""
+    """x repeated along axes of size 1 and new leading axes, up to `shape`."""
     return _record("broadcast_to", (x,), {"shape": shape})
 
 
@@ -634,7 +630,7 @@ def ceil(x: Any) -> Tensor:
 
 
 def celu(x: Any, alpha: float = 1.0) -> Tensor:
-    """X where x > 0, else alpha (exp(x / alpha) - 1): an elu with slope 1 at 0."""
+    """x where x > 0, else alpha (exp(x / alpha) - 1): an elu with slope 1 at 0."""
     return _record("celu", (x,), {"alpha": alpha})
 
 
@@ -833,7 +829,7 @@ def einsum(equation: str, *xs: Any) -> Tensor:
 
 
 def elu(x: Any, alpha: float = 1.0) -> Tensor:
-    """X where x > 0, else alpha (exp(x) - 1).
+    """x where x > 0, else alpha (exp(x) - 1).
 
     At 0 the derivative is alpha.
 
@@ -871,7 +867,7 @@ def erfinv(x: Any) -> Tensor:
 
 
 def exp(x: Any) -> Tensor:
-    """E to the power x."""
+    """e to the power x."""
     return _record("exp", (x,))
 
 
@@ -971,7 +967,7 @@ def full_like(x: Any, fill_value: float, dtype: Any = None) -> Tensor:
 
 
 def gammaln(x: Any) -> Tensor:
-    """Log |Gamma(x)|.
+    """log |Gamma(x)|.
 
     At 0 and the negative integers it is infinite.
     """
@@ -996,7 +992,7 @@ def gather_nd(x: Any, indices: Any) -> Tensor:
 
 
 def gelu(x: Any, approximate: bool = False) -> Tensor:
-    """X ndtr(x): x times the normal distribution function.
+    """x ndtr(x): x times the normal distribution function.
 
     approximate: use the tanh approximation.
     """
@@ -1037,7 +1033,7 @@ def hard_sigmoid(x: Any) -> Tensor:
 
 
 def hard_swish(x: Any) -> Tensor:
-    """X relu6(x + 3) / 6.
+    """x relu6(x + 3) / 6.
 
     At -3 and 3 it is that of the formula: 0 and 1.
     """
@@ -1160,7 +1156,7 @@ def kron(x1: Any, x2: Any) -> Tensor:
 
 
 def leaky_relu(x: Any, alpha: float = 0.2) -> Tensor:
-    """X where x > 0, else alpha x.
+    """x where x > 0, else alpha x.
 
     At 0 the derivative is alpha. The default is TensorFlow's; PyTorch and JAX have 0.01.
 
@@ -1411,7 +1407,7 @@ def minimum(x1: Any, x2: Any) -> Tensor:
 
 
 def mish(x: Any) -> Tensor:
-    """X tanh(softplus(x))."""
+    """x tanh(softplus(x))."""
     return _record("mish", (x,))
 
 
@@ -1473,9 +1469,10 @@ def norm(
 
 
 def normalize(x: Any, axis: int | Sequence[int] = (-1,), epsilon: float = 1e-12) -> Tensor:
-    """X / sqrt(max(sum(x²), epsilon)): vectors scaled to length one.
+    """x / sqrt(max(sum(x²), epsilon)): vectors scaled to length one.
 
-    Of a zero vector it is zero, with the finite derivative 1 / sqrt(epsilon).
+    TensorFlow takes all axes unless told otherwise. Of a zero vector it is zero, with the finite
+    derivative 1 / sqrt(epsilon).
 
     axis: the axes of one vector.
 
@@ -1503,11 +1500,6 @@ def one_hot(indices: Any, num_classes: int, axis: int = -1, dtype: Any = "float6
     )
 
 
-def ones(shape: int | Sequence[int], dtype: Any = "float64") -> Tensor:
-    """Ones."""
-    return _record("ones", (), {"shape": shape, "dtype": dtype})
-
-
 def ones_like(x: Any, dtype: Any = None) -> Tensor:
     """Ones in the shape of x.
 
@@ -1524,7 +1516,7 @@ def outer(x1: Any, x2: Any) -> Tensor:
 def pad(
     x: Any, pad_width: Sequence[Sequence[int]], mode: str = "constant", constant_values: float = 0
 ) -> Tensor:
-    """X continued beyond its borders.
+    """x continued beyond its borders.
 
     A border is mirrored or wrapped once at most, so it is no wider than the axis.
 
@@ -1582,7 +1574,7 @@ def pow(x1: Any, x2: Any) -> Tensor:
 
 
 def prelu(x: Any, alpha: Any) -> Tensor:
-    """X where x > 0, else alpha x, with a slope that can be learned.
+    """x where x > 0, else alpha x, with a slope that can be learned.
 
     At 0 the derivative is alpha. alpha broadcasts as in NumPy, against the last axes.
     """
@@ -1697,7 +1689,7 @@ def roll(x: Any, shift: int | Sequence[int], axis: int | Sequence[int] | None = 
 
 
 def round(x: Any, decimals: int = 0) -> Tensor:
-    """X to the nearest integer, or to a number of decimals; halves go to the even one.
+    """x to the nearest integer, or to a number of decimals; halves go to the even one.
 
     decimals: places after the point; negative: before it.
     """
@@ -1740,7 +1732,7 @@ def signbit(x: Any) -> Tensor:
 
 
 def silu(x: Any) -> Tensor:
-    """X sigmoid(x)."""
+    """x sigmoid(x)."""
     return _record("silu", (x,))
 
 
@@ -1768,7 +1760,7 @@ def size(x: Any) -> Tensor:
 
 
 def soft_shrink(x: Any, threshold: float = 0.5) -> Tensor:
-    """X moved towards 0 by `threshold`, and 0 within it.
+    """x moved towards 0 by `threshold`, and 0 within it.
 
     At the thresholds the derivative is 0.
 
@@ -1793,7 +1785,7 @@ def softplus(x: Any) -> Tensor:
 
 
 def softsign(x: Any) -> Tensor:
-    """X / (1 + |x|)."""
+    """x / (1 + |x|)."""
     return _record("softsign", (x,))
 
 
@@ -1851,7 +1843,7 @@ def sqrt(x: Any) -> Tensor:
 
 
 def square(x: Any) -> Tensor:
-    """X squared."""
+    """x squared."""
     return _record("square", (x,))
 
 
@@ -1963,7 +1955,7 @@ def tanh(x: Any) -> Tensor:
 
 
 def tanhshrink(x: Any) -> Tensor:
-    """X - tanh(x)."""
+    """x - tanh(x)."""
     return _record("tanhshrink", (x,))
 
 
@@ -1976,7 +1968,7 @@ def tensordot(x1: Any, x2: Any, axes: int | Sequence[Sequence[int]] = 2) -> Tens
 
 
 def threshold(x: Any, threshold: float = 0.0, value: float = 0.0) -> Tensor:
-    """X where x > threshold, else `value`.
+    """x where x > threshold, else `value`.
 
     At the threshold the derivative is 0.
     """
@@ -1984,7 +1976,7 @@ def threshold(x: Any, threshold: float = 0.0, value: float = 0.0) -> Tensor:
 
 
 def tile(x: Any, repetitions: int | Sequence[int]) -> Tensor:
-    """X laid side by side `repetitions` times along each axis.
+    """x laid side by side `repetitions` times along each axis.
 
     repetitions: a count for each of the last axes.
     """
@@ -2028,7 +2020,7 @@ def triu(x: Any, k: int = 0) -> Tensor:
 
 
 def trunc(x: Any) -> Tensor:
-    """X without its fraction."""
+    """x without its fraction."""
     return _record("trunc", (x,))
 
 
@@ -2120,11 +2112,6 @@ def xlogy(x1: Any, x2: Any) -> Tensor:
     return _record("xlogy", (x1, x2))
 
 
-def zeros(shape: int | Sequence[int], dtype: Any = "float64") -> Tensor:
-    """Zeros."""
-    return _record("zeros", (), {"shape": shape, "dtype": dtype})
-
-
 def zeros_like(x: Any, dtype: Any = None) -> Tensor:
     """Zeros in the shape of x.
 
@@ -2146,7 +2133,6 @@ arctanh = atanh
 around = round
 average = mean
 bce = binary_crossentropy
-binary_cross_entropy = binary_crossentropy
 bitwise_not = bitwise_invert
 cast = astype
 categorical_cross_entropy = categorical_crossentropy
@@ -2216,7 +2202,6 @@ rank = ndim
 ravel = flatten
 reduce_all = all
 reduce_any = any
-reduce_logsumexp = logsumexp
 reduce_max = max
 reduce_mean = mean
 reduce_min = min

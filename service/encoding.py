@@ -31,8 +31,13 @@ def encode_answer(answer: Mapping[str, Any], encoding: Encoding, *, safetensors:
         tensors: dict[str, np.ndarray[Any, Any]] = {}
         document = _take_tensors(answer, "", tensors)
         return Reply(200, safetensors_io.pack(document, tensors), safetensors_io.MEDIA_TYPE)
-    fallback = partial(encode_tensor, encoding=encoding)
+    fallback = _plain if encoding == "json" else partial(encode_tensor, encoding=encoding)
     return Reply(200, to_json(answer, inf_nan_mode="strings", fallback=fallback), JSON)
+
+
+def _plain(array: np.ndarray[Any, Any]) -> Any:
+    """As `encode_tensor` does; the writer of the JSON makes the strings of non-finite numbers itself."""
+    return encode_tensor(array) if array.dtype.kind == "c" else array.tolist()
 
 
 def json_reply(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:

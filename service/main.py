@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -62,6 +63,7 @@ def serve(settings: Settings) -> int:
         server_header=False,
         timeout_graceful_shutdown=int(settings.time_limit_s) + 1,
     )
+    gc.freeze()  # what is here now stays: no collection need look at it again
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _already_handled)
     host, port = listener.getsockname()[:2]

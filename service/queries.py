@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Literal, Self, cast
 
-import numpy as np
 import numpy.typing as npt
 from pydantic_core import from_json, to_json
 
@@ -30,7 +29,7 @@ from engine.errors import (
 from engine.expression import parse_program
 from engine.graph import Graph, abridged
 from engine.query import Query
-from engine.tensors import Encoding, Tensor, decode_tensor
+from engine.tensors import Encoding, Tensor, decode_tensor, dtype_name
 from service import safetensors_io, schemas
 from service.body import Media
 from service.encoding import encode_answer, json_reply
@@ -298,10 +297,6 @@ def _floating(dtype: str | None) -> str | None:
 
 def _signature(tensors: Mapping[str, Tensor]) -> dict[str, TensorType]:
     return {
-        name: TensorType(tensor.array.shape, _dtype_name(tensor.array.dtype), tensor.weak)
+        name: TensorType(tensor.array.shape, dtype_name(tensor.array), tensor.weak)
         for name, tensor in tensors.items()
     }
-
-
-def _dtype_name(dtype: np.dtype[Any]) -> str:
-    return dtype.name

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from math import isinf
 from typing import Any
 
@@ -19,6 +20,7 @@ from service.problems import Problem
 
 _KEY = re.compile(rb'"(?:[^"\\]++|\\.)*+"\s*+(:)?')  # in valid JSON, a string followed by a colon
 _INF = float("inf")
+_LISTS = frozenset({list})
 _FLAT = frozenset({int, float, str, bool, type(None)})
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -82,7 +84,10 @@ def _survey(root: dict[str, Any]) -> tuple[int, bool]:
             keys += len(node)
             stack += node.values()
         elif kind is list:
-            if _FLAT.issuperset(map(type, node)):
+            kinds = set(map(type, node))
+            if kinds == _LISTS:  # a tensor: level by level instead of list by list
+                stack.append(list(chain.from_iterable(node)))
+            elif kinds <= _FLAT:
                 overflow = overflow or _INF in node or -_INF in node
             else:
                 stack += node

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import resource
 import signal
@@ -29,6 +30,9 @@ def serve(
     """Take calls from `channel` until it closes; then the process ends."""
     try:
         _confine(parent, address_space)
+        # Between calls is the time to collect: among millions of numbers it triples the time of JSON.
+        gc.disable()
+        gc.freeze()
         calculator = Calculator(
             max_peak_bytes=max_peak_bytes, graph_cache=graph_cache, program_cache=program_cache
         )
@@ -37,6 +41,8 @@ def serve(
             reply, failure = _answer(calculator, Call.from_head(head, body, document))
             answer = {"status": reply.status, "media_type": reply.media_type, "failure": failure}
             frames.write_blocking(channel, frames.pack(answer, reply.body))
+            del frame, body, document, reply
+            gc.collect()
             if failure is not None:
                 break  # whatever went wrong may have left its mark: a fresh child takes over
     except (BrokenPipeError, ConnectionResetError, KeyboardInterrupt):

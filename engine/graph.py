@@ -97,8 +97,9 @@ class Graph:
     """Inputs, constants, nodes in canonical order, outputs, and the functions that nodes name.
 
     The entries of `functions` are graphs whose `inputs` bind by position and which share one set of
-    functions, that of the whole graph. `rebound` maps a name to the node that took it over later in a
-    program; it is not part of the hash.
+    functions, that of the whole graph. Two things are known of a program only, and not part of the hash:
+    `rebound` maps a name to the node that took it over later, `unpacked` a node to the number of names
+    that its outputs were given where their number takes shapes to know.
     """
 
     inputs: Mapping[str, InputSpec]
@@ -107,6 +108,7 @@ class Graph:
     outputs: tuple[str, ...]
     functions: Mapping[str, Graph] = field(default_factory=dict)
     rebound: Mapping[str, str] = field(default_factory=dict)
+    unpacked: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def id(self) -> str:

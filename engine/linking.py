@@ -107,7 +107,7 @@ def _custom_gradient(node: Node, functions: Functions) -> None:
     answers = len(functions[backward].outputs)
     if answers != n:
         raise WrongArity(
-            f"the function '{backward}' has {_counted(answers, 'output')}, expected {n}: dx1..dx{n}",
+            f"the function '{backward}' has {counted(answers, 'output')}, expected {n}: dx1..dx{n}",
             hint="a backward function answers one cotangent for each input of the node",
         )
 
@@ -123,7 +123,7 @@ def _expect_inputs(name: str, functions: Functions, expected: int, meaning: str)
     came = len(functions[name].inputs)
     if came != expected:
         raise WrongArity(
-            f"the function '{name}' takes {_counted(came, 'input')}, expected {expected}: {meaning}",
+            f"the function '{name}' takes {counted(came, 'input')}, expected {expected}: {meaning}",
             hint="inputs of functions bind by position; values captured from outside are extra inputs",
         )
 
@@ -176,7 +176,7 @@ def _check_output(
     if count is None or output < count:
         return
     error = UnknownName(
-        f"'{reference}' is not there: '{name}' has {_counted(count, 'output')}",
+        f"'{reference}' is not there: '{name}' has {counted(count, 'output')}",
         path=path,
         hint=f"outputs count from 0: write '{name}'" + (f" to '{name}:{count - 1}'" if count > 1 else ""),
     )
@@ -187,5 +187,6 @@ def _listed(functions: Functions) -> str:
     return ", ".join(sorted(functions)[:20]) or "none"
 
 
-def _counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str) -> str:
+    """`1 output`, `2 outputs`."""
     return f"{count} {noun}" + ("" if count == 1 else "s")

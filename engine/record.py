@@ -24,7 +24,7 @@ from engine.errors import (
     did_you_mean,
 )
 from engine.graph import Graph, InputSpec, Node, split_reference
-from engine.linking import Functions, function_attributes
+from engine.linking import Functions, counted, function_attributes
 from engine.op import TABLE
 from engine.tape import Tape
 from engine.variable import Variable
@@ -89,9 +89,16 @@ class _Player:
             except KeyError:
                 skipped.append(node.name)
                 continue
+            except EngineError as error:
+                raise error.at(node.origin) from None
             with self.tape.at(node.origin):
                 try:
-                    self.slots[node.name] = self._apply(node, operands)
+                    slots = self.slots[node.name] = self._apply(node, operands)
+                    if graph.unpacked.get(node.name, len(slots)) != len(slots):
+                        raise ShapeMismatch(
+                            f"{graph.unpacked[node.name]} names are given {len(slots)} values",
+                            hint="write a name for each value",
+                        )
                 except EngineError as error:
                     raise error.at(node.origin) from None
         return skipped
@@ -138,7 +145,8 @@ def _output(slots: Mapping[str, tuple[int, ...]], reference: str) -> int:
     outputs = slots[name]
     if output >= len(outputs):
         raise UnknownName(
-            f"'{reference}' is not there: '{name}' has {len(outputs)} outputs", hint="outputs count from 0"
+            f"'{reference}' is not there: '{name}' has {counted(len(outputs), 'output')}",
+            hint="outputs count from 0",
         )
     return outputs[output]
 

@@ -53,6 +53,7 @@ class Body:
         self.values: dict[str, Ref | Number] = {}
         self._items: list[Item] = []
         self._assigned: dict[str, list[Item]] = {}
+        self._unpacked: dict[Item, int] = {}
         self._reserved = set(reserved)
         for name in inputs:
             self.input(name)
@@ -100,6 +101,12 @@ class Body:
         self.values[name] = ref if isinstance(value, Ref | float) else value
         return ref.item
 
+    def unpack(self, value: Ref, count: int) -> list[Ref]:
+        """The first `count` outputs of a node; that there are no more is checked once shapes are known."""
+        if value.count is None:
+            self._unpacked[value.item] = count
+        return [Ref(value.item, output, value.count) for output in range(count)]
+
     def finish(self, outputs: Iterable[Ref], functions: Mapping[str, Graph] | None = None) -> Graph:
         """The graph, every item named."""
         names = self._names()
@@ -129,6 +136,7 @@ class Body:
             outputs=tuple(str(reference(ref)) for ref in outputs),
             functions=functions or {},
             rebound=self._rebound(names),
+            unpacked={names[item]: count for item, count in self._unpacked.items()},
         )
 
     def _names(self) -> dict[Item, str]:

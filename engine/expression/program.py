@@ -31,8 +31,12 @@ def parse_program(text: str, *, declared: Mapping[str, Any] | None = None, path:
     >>> [node.name for node in graph.nodes], graph.outputs
     (['multiply_1', 'add_1', 'subtract_1', 'pow_1', 'result'], ('result',))
     """
-    program = _Program(ProgramText(text, path), [name_at(name, "$.inputs") for name in declared or ()])
-    graph = program.graph()
+    source = ProgramText(text, path)
+    names = [name_at(name, "$.inputs") for name in declared or ()]
+    try:
+        graph = _Program(source, names).graph()
+    except RecursionError:  # where the caller has used up most of Python's stack
+        raise source.too_deep() from None
     link(graph, path)
     return graph
 
@@ -179,7 +183,7 @@ class _Statements:
         for part in parts:
             value = self.evaluator.value(part)
             if isinstance(value, Ref) and value.output is None and value.count and len(parts) == 1:
-                return [Ref(value.item, output, value.count) for output in range(value.count)]
+                return self.body.unpack(value, value.count)
             value = self.evaluator.single(value, part)
             source = self.text.source(part)
             answers.append(value if isinstance(value, Ref) else self.body.number(value, source))
@@ -207,7 +211,8 @@ class _Statements:
             raise self.text.fault(expression, "one tensor cannot be unpacked", "index it: a, b = x[0], x[1]")
         if value.count not in (None, count):
             raise self._mismatch(expression, count, value.count)
-        return [Ref(value.item, output, value.count) for output in range(count)]
+        unpacked: list[Value] = [*self.body.unpack(value, count)]
+        return unpacked
 
     def _mismatch(self, expression: ast.expr, names: int, values: int | None) -> SyntaxFault:
         return self.text.fault(

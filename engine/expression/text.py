@@ -51,12 +51,16 @@ class ProgramText:
         except SyntaxError as error:
             raise self._from_python(error) from None
         except (MemoryError, RecursionError):
-            raise self.fault_at(0, "the program is nested too deep", _SPLIT_HINT) from None
+            raise self.too_deep() from None
         except (ValueError, UnicodeEncodeError):
             detail = "the text holds characters that no program has"
             raise self.fault_at(0, detail, "write plain text") from None
         self._check_depth(tree)
         return tree
+
+    def too_deep(self) -> SyntaxFault:
+        """The error for what Python's stack does not hold."""
+        return self.fault_at(0, "the program is nested too deep", _SPLIT_HINT)
 
     # -- places --------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import pytest
 from engine.decode import decode_graph
 from engine.dtypes import TensorType
 from engine.errors import MissingInput, ShapeMismatch, UnknownInput, UnknownName, UserError
+from engine.expression import parse_program
 from engine.graph import Graph
 from engine.record import Recording, record
 
@@ -122,6 +123,22 @@ def test_every_node_has_slots_of_its_own() -> None:
     recording = played(graph(*nodes, functions={"f": f}), x=(2,))
     slots = [slot for name in ("x", "p", "q") for slot in recording.slots[name]]
     assert len(slots) == len(set(slots)) == 4
+
+
+def test_an_unpacking_is_checked_once_shapes_are_known() -> None:
+    two = parse_program("a, b = unstack(x)\na + b")
+    assert type_of(played(two, x=(2, 3)), "result").shape == (3,)
+    with pytest.raises(ShapeMismatch, match="2 names are given 3 values") as caught:
+        played(two, x=(3, 3))
+    assert (caught.value.node, caught.value.op) == ("unstack_1", "unstack")
+    with pytest.raises(UnknownName, match="'p' has 1 output"):
+        played(parse_program("p = unstack(x)\np[1]"), x=(1, 3))
+
+
+def test_a_name_used_before_it_is_assigned_is_pointed_out() -> None:
+    with pytest.raises(MissingInput) as caught:
+        played(parse_program("y = 2 * h\nh = 3 * x\ny + h"), x=())
+    assert "assign 'h' before it is used" in str(caught.value.hint)
 
 
 def test_functions_are_made_for_the_types_they_meet() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import nan
 from typing import Any
 
 from engine.attributes import AXIS, Attribute
@@ -24,7 +25,7 @@ from engine.families import (
 from engine.op import Cut, F, Op, Sample
 from engine.ops.reductions.totals import count
 
-_EVENLY = "Elements that tie share the gradient evenly. NaN wins over every number."
+_EVENLY = "Elements that tie share the gradient evenly. NaN wins over every number, in the gradient too."
 _POSITION = Cut("nondifferentiable", "to_integer", "the place of an element is an integer")
 
 
@@ -45,7 +46,8 @@ def _infer_extremum(types: Sequence[TensorType], **attributes: Any) -> tuple[Ten
 def _shared_by_ties(g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     chosen = F.equal(x, spread(y, x, axis))
     ties = F.sum(chosen, axis=axis, keepdims=keepdims)
-    return F.where(chosen, spread(g / ties, x, axis), 0)
+    others = F.where(ties.equals(0), nan, 0).astype(g.dtype)  # nothing equals a NaN
+    return F.where(chosen, spread(g / ties, x, axis), spread(others, x, axis))
 
 
 def _extremum(name: str, *aliases: str, summary: str) -> Op:

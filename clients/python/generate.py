@@ -29,6 +29,7 @@ HEAD = '''\
 Array parameters take tensors, variables, arrays and numbers; attributes follow, by position or by name,
 as in NumPy. Aliases from NumPy and TensorFlow are the same functions.
 """
+# ruff: noqa: D403  # a sentence may begin with the parameter x
 
 from __future__ import annotations
 

@@ -150,4 +150,4 @@ def test_bulk_travels_both_ways(client: gw.Client) -> None:
 def test_values_that_json_lacks_travel(client: gw.Client) -> None:
     found = client.evaluate("x * 1", {"x": np.array([np.nan, np.inf, -np.inf])})["result"]
     np.testing.assert_array_equal(found, [np.nan, np.inf, -np.inf])
-    assert client.evaluate("x", {"x": np.array([True, False])})["x"].dtype == np.bool_
+    assert client.evaluate("x", {"x": np.array([True, False])})["result"].dtype == np.bool_

@@ -22,6 +22,7 @@ class SyncDriver:
 
     def __init__(self, http: httpx.Client) -> None:
         self.http = http
+        self._url = _urls(http.base_url)
 
     def run(self, flow: Flow[T]) -> T:
         """Drive `flow` to its end."""
@@ -34,7 +35,10 @@ class SyncDriver:
                     continue
                 try:
                     answer = self.http.request(
-                        step.method, step.path, content=step.content or None, headers=dict(step.headers)
+                        step.method,
+                        self._url(step.path),
+                        content=step.content or None,
+                        headers=dict(step.headers),
                     )
                 except httpx.TransportError as error:
                     step = flow.throw(_no_answer(error, step, self.http.base_url))
@@ -50,6 +54,7 @@ class AsyncDriver:
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
+        self._url = _urls(http.base_url)
 
     async def run(self, flow: Flow[T]) -> T:
         """Drive `flow` to its end."""
@@ -62,7 +67,10 @@ class AsyncDriver:
                     continue
                 try:
                     answer = await self.http.request(
-                        step.method, step.path, content=step.content or None, headers=dict(step.headers)
+                        step.method,
+                        self._url(step.path),
+                        content=step.content or None,
+                        headers=dict(step.headers),
                     )
                 except httpx.TransportError as error:
                     step = flow.throw(_no_answer(error, step, self.http.base_url))
@@ -71,6 +79,12 @@ class AsyncDriver:
         except StopIteration as stop:
             result: T = stop.value
             return result
+
+
+def _urls(base: httpx.URL) -> Callable[[str], httpx.URL]:
+    """Whole addresses by path, kept: parsing one takes httpx longer than a small graph takes a server."""
+    root = str(base).rstrip("/")
+    return functools.lru_cache(maxsize=1024)(lambda path: httpx.URL(root + path))
 
 
 def _response(answer: httpx.Response) -> Response:

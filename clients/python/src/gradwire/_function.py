@@ -11,10 +11,10 @@ import numpy as np
 
 from gradwire._codec import Declared
 from gradwire._lower import lower_function
-from gradwire._node import Edge, Parameter, as_array
+from gradwire._node import Edge, Parameter, Traced, as_array
 from gradwire._places import Place, here
 from gradwire._session import Known, Session, input_values, place_of
-from gradwire._trace import Traced, as_edge
+from gradwire._trace import as_edge
 from gradwire.tensor import Tensor
 
 FunctionLike = str | Mapping[str, Any] | Callable[..., Any]
@@ -116,6 +116,6 @@ def names_for_wire(names: Sequence[str] | str | None, function: Function) -> lis
 def _for_wire(value: Any) -> Any:
     if isinstance(value, Traced):
         return np.asarray(value)
-    if isinstance(value, np.ndarray | np.generic):
+    if isinstance(value, np.ndarray | np.generic | complex):
         return as_array(value)
     return value

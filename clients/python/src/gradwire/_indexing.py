@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from gradwire._trace import Traced, attribute
+from gradwire._node import Traced
+from gradwire._trace import attribute
 
 
 def index_attribute(key: Any, first: int = 1) -> tuple[list[Any], list[Any]]:

@@ -77,6 +77,15 @@ class Edge:
     index: int = 0
 
 
+class Traced:
+    """What can be recorded: a tensor or a variable, each with an edge of its own."""
+
+    __slots__ = ()
+
+    def _edge(self) -> Edge:
+        raise NotImplementedError
+
+
 def leaf_of(edge: Edge) -> Leaf | None:
     """The leaf with the value behind an edge, where that is in the client already; always the same one."""
     if isinstance(edge.node, Leaf):

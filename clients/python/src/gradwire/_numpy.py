@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from gradwire._node import Traced
 from gradwire.errors import UnsupportedFunction
 
 #: Every name and alias of an op, to the function that records it.
@@ -56,7 +57,7 @@ def call_function(function: Any, args: Sequence[Any], options: Mapping[str, Any]
     name, module = function.__name__, function.__module__
     called = f"{module}.{name}"
     if name in _FETCHING and module == "numpy":
-        return function(*[np.asarray(a) if hasattr(a, "_edge") else a for a in args], **options)
+        return function(*[np.asarray(a) if isinstance(a, Traced) else a for a in args], **options)
     op = FUNCTIONS.get(name)
     if op is not None:
         args, options = _translate(function, op, args, options)

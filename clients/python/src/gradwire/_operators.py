@@ -8,7 +8,7 @@ import numpy as np
 
 from gradwire import _numpy
 from gradwire._indexing import index_attribute
-from gradwire._node import Array, Edge
+from gradwire._node import Array, Traced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -18,14 +18,11 @@ if TYPE_CHECKING:
 _NOT_NUMBERS = (str, bytes, dict, set, type(None))
 
 
-class Operators:
+class Operators(Traced):
     """What `Tensor` and `Variable` can do; each knows its own edge and how to record and read."""
 
     __slots__ = ()
     __hash__ = None  # type: ignore[assignment]  # `==` compares elements, as in NumPy and TensorFlow
-
-    def _edge(self) -> Edge:
-        raise NotImplementedError
 
     def _record(self, op: str, *inputs: Any, **attributes: Any) -> Tensor:
         raise NotImplementedError

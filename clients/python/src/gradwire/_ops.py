@@ -489,12 +489,12 @@ def atanh(x: Any) -> Tensor:
 
 
 def atleast_1d(x: Any) -> Tensor:
-    """x with leading axes of size 1 until it has 1 axes or more."""
+    """X with leading axes of size 1 until it has 1 axes or more."""
     return _record("atleast_1d", (x,))
 
 
 def atleast_2d(x: Any) -> Tensor:
-    """x with leading axes of size 1 until it has 2 axes or more."""
+    """X with leading axes of size 1 until it has 2 axes or more."""
     return _record("atleast_2d", (x,))
 
 
@@ -562,7 +562,7 @@ def bitwise_xor(x1: Any, x2: Any) -> Tensor:
 
 
 def broadcast_to(x: Any, shape: int | Sequence[int]) -> Tensor:
-    """x repeated along axes of size 1 and new leading axes, up to `shape`."""
+    """X repeated along axes of size 1 and new leading axes, up to `shape`."""
     return _record("broadcast_to", (x,), {"shape": shape})
 
 
@@ -630,7 +630,7 @@ def ceil(x: Any) -> Tensor:
 
 
 def celu(x: Any, alpha: float = 1.0) -> Tensor:
-    """x where x > 0, else alpha (exp(x / alpha) - 1): an elu with slope 1 at 0."""
+    """X where x > 0, else alpha (exp(x / alpha) - 1): an elu with slope 1 at 0."""
     return _record("celu", (x,), {"alpha": alpha})
 
 
@@ -829,7 +829,7 @@ def einsum(equation: str, *xs: Any) -> Tensor:
 
 
 def elu(x: Any, alpha: float = 1.0) -> Tensor:
-    """x where x > 0, else alpha (exp(x) - 1).
+    """X where x > 0, else alpha (exp(x) - 1).
 
     At 0 the derivative is alpha.
 
@@ -867,7 +867,7 @@ def erfinv(x: Any) -> Tensor:
 
 
 def exp(x: Any) -> Tensor:
-    """e to the power x."""
+    """E to the power x."""
     return _record("exp", (x,))
 
 
@@ -967,7 +967,7 @@ def full_like(x: Any, fill_value: float, dtype: Any = None) -> Tensor:
 
 
 def gammaln(x: Any) -> Tensor:
-    """log |Gamma(x)|.
+    """Log |Gamma(x)|.
 
     At 0 and the negative integers it is infinite.
     """
@@ -992,7 +992,7 @@ def gather_nd(x: Any, indices: Any) -> Tensor:
 
 
 def gelu(x: Any, approximate: bool = False) -> Tensor:
-    """x ndtr(x): x times the normal distribution function.
+    """X ndtr(x): x times the normal distribution function.
 
     approximate: use the tanh approximation.
     """
@@ -1033,7 +1033,7 @@ def hard_sigmoid(x: Any) -> Tensor:
 
 
 def hard_swish(x: Any) -> Tensor:
-    """x relu6(x + 3) / 6.
+    """X relu6(x + 3) / 6.
 
     At -3 and 3 it is that of the formula: 0 and 1.
     """
@@ -1156,7 +1156,7 @@ def kron(x1: Any, x2: Any) -> Tensor:
 
 
 def leaky_relu(x: Any, alpha: float = 0.2) -> Tensor:
-    """x where x > 0, else alpha x.
+    """X where x > 0, else alpha x.
 
     At 0 the derivative is alpha. The default is TensorFlow's; PyTorch and JAX have 0.01.
 
@@ -1407,7 +1407,7 @@ def minimum(x1: Any, x2: Any) -> Tensor:
 
 
 def mish(x: Any) -> Tensor:
-    """x tanh(softplus(x))."""
+    """X tanh(softplus(x))."""
     return _record("mish", (x,))
 
 
@@ -1469,7 +1469,7 @@ def norm(
 
 
 def normalize(x: Any, axis: int | Sequence[int] = (-1,), epsilon: float = 1e-12) -> Tensor:
-    """x / sqrt(max(sum(x²), epsilon)): vectors scaled to length one.
+    """X / sqrt(max(sum(x²), epsilon)): vectors scaled to length one.
 
     TensorFlow takes all axes unless told otherwise. Of a zero vector it is zero, with the finite
     derivative 1 / sqrt(epsilon).
@@ -1516,7 +1516,7 @@ def outer(x1: Any, x2: Any) -> Tensor:
 def pad(
     x: Any, pad_width: Sequence[Sequence[int]], mode: str = "constant", constant_values: float = 0
 ) -> Tensor:
-    """x continued beyond its borders.
+    """X continued beyond its borders.
 
     A border is mirrored or wrapped once at most, so it is no wider than the axis.
 
@@ -1574,7 +1574,7 @@ def pow(x1: Any, x2: Any) -> Tensor:
 
 
 def prelu(x: Any, alpha: Any) -> Tensor:
-    """x where x > 0, else alpha x, with a slope that can be learned.
+    """X where x > 0, else alpha x, with a slope that can be learned.
 
     At 0 the derivative is alpha. alpha broadcasts as in NumPy, against the last axes.
     """
@@ -1689,7 +1689,7 @@ def roll(x: Any, shift: int | Sequence[int], axis: int | Sequence[int] | None = 
 
 
 def round(x: Any, decimals: int = 0) -> Tensor:
-    """x to the nearest integer, or to a number of decimals; halves go to the even one.
+    """X to the nearest integer, or to a number of decimals; halves go to the even one.
 
     decimals: places after the point; negative: before it.
     """
@@ -1732,7 +1732,7 @@ def signbit(x: Any) -> Tensor:
 
 
 def silu(x: Any) -> Tensor:
-    """x sigmoid(x)."""
+    """X sigmoid(x)."""
     return _record("silu", (x,))
 
 
@@ -1760,7 +1760,7 @@ def size(x: Any) -> Tensor:
 
 
 def soft_shrink(x: Any, threshold: float = 0.5) -> Tensor:
-    """x moved towards 0 by `threshold`, and 0 within it.
+    """X moved towards 0 by `threshold`, and 0 within it.
 
     At the thresholds the derivative is 0.
 
@@ -1785,7 +1785,7 @@ def softplus(x: Any) -> Tensor:
 
 
 def softsign(x: Any) -> Tensor:
-    """x / (1 + |x|)."""
+    """X / (1 + |x|)."""
     return _record("softsign", (x,))
 
 
@@ -1843,7 +1843,7 @@ def sqrt(x: Any) -> Tensor:
 
 
 def square(x: Any) -> Tensor:
-    """x squared."""
+    """X squared."""
     return _record("square", (x,))
 
 
@@ -1955,7 +1955,7 @@ def tanh(x: Any) -> Tensor:
 
 
 def tanhshrink(x: Any) -> Tensor:
-    """x - tanh(x)."""
+    """X - tanh(x)."""
     return _record("tanhshrink", (x,))
 
 
@@ -1968,7 +1968,7 @@ def tensordot(x1: Any, x2: Any, axes: int | Sequence[Sequence[int]] = 2) -> Tens
 
 
 def threshold(x: Any, threshold: float = 0.0, value: float = 0.0) -> Tensor:
-    """x where x > threshold, else `value`.
+    """X where x > threshold, else `value`.
 
     At the threshold the derivative is 0.
     """
@@ -1976,7 +1976,7 @@ def threshold(x: Any, threshold: float = 0.0, value: float = 0.0) -> Tensor:
 
 
 def tile(x: Any, repetitions: int | Sequence[int]) -> Tensor:
-    """x laid side by side `repetitions` times along each axis.
+    """X laid side by side `repetitions` times along each axis.
 
     repetitions: a count for each of the last axes.
     """
@@ -2020,7 +2020,7 @@ def triu(x: Any, k: int = 0) -> Tensor:
 
 
 def trunc(x: Any) -> Tensor:
-    """x without its fraction."""
+    """X without its fraction."""
     return _record("trunc", (x,))
 
 

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 
 from gradwire._lower import Lowered
-from gradwire._node import Edge, Leaf, Op, Scalar, as_array, recorder
+from gradwire._node import Edge, Leaf, Op, Scalar, Traced, as_array, recorder
 from gradwire._places import here
 from gradwire.errors import TraceError
-
-
-@runtime_checkable
-class Traced(Protocol):
-    """A tensor or a variable: something with an edge of its own."""
-
-    def _edge(self) -> Edge: ...
 
 
 def trace(

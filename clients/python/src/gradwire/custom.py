@@ -19,10 +19,10 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let `function`, which answers (result, gradient function), bring its own derivative.
 
     As in TensorFlow: the gradient function takes the cotangents of the results and answers those of the
-    arguments, in their order. Positional arguments are tensors, keyword arguments pass through as they
-    are. Both functions are traced, without values, into sub-graphs of one `custom_gradient` node; tensors
-    and variables that they use from outside are constants to them. Raises TraceError where the gradient
-    function answers another number of cotangents than there are arguments.
+    arguments, in their order, None for zero. Positional arguments are tensors, keyword arguments pass
+    through as they are. Both functions are traced, without values, into sub-graphs of one
+    `custom_gradient` node; tensors and variables that they use from outside are constants to them. Raises
+    TraceError where the gradient function answers another number of cotangents than there are arguments.
     """
 
     @functools.wraps(function)
@@ -66,10 +66,10 @@ def _record(
     """The node, with captured values as further arguments whose cotangents are zero."""
     token = recorder.set(inside)
     try:
-        slopes = [as_edge(dx) for dx in dxs]
+        slopes = [_zero(p) if dx is None else as_edge(dx) for dx, p in zip(dxs, parameters, strict=True)]
         captured = _captured(lower_function([*parameters, *dys], [*ys, *slopes], inside=inside, label=label))
         nodes = [_owned(edge) for edge in captured]
-        idle = [Edge(trace("zeros_like", (Tensor(Edge(node)),))) for node in nodes]
+        idle = [_zero(node) for node in nodes]
     finally:
         recorder.reset(token)
     stand_ins = dict(zip(((e.node, e.index) for e in captured), nodes, strict=True))
@@ -84,6 +84,10 @@ def _record(
     )
     inputs = [Tensor(edge) for edge in (*outer, *captured)]
     return trace("custom_gradient", inputs, functions={"forward": forward, "backward": backward})
+
+
+def _zero(parameter: Parameter) -> Edge:
+    return Edge(trace("zeros_like", (Tensor(Edge(parameter)),)))
 
 
 def _results(ys: Sequence[Edge], results: Sequence[Parameter]) -> dict[tuple[Node, int], Node]:

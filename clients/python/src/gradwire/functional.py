@@ -14,7 +14,7 @@ from gradwire._structure import leaves, map_leaves, rebuild
 from gradwire.client import Client
 from gradwire.errors import TapeError, TraceError
 from gradwire.tape import GradientTape
-from gradwire.tensor import Tensor
+from gradwire.tensor import Tensor, constant
 from gradwire.variable import Variable
 
 
@@ -53,6 +53,8 @@ def value_and_grad(
         with tape:
             answer = function(*arguments, **kwargs)
         target, aux = answer if has_aux else (answer, None)
+        if not isinstance(target, Operators):
+            target = constant(target)  # a function that uses none of its arguments
         zero = unconnected_gradients == "zero"
         gradients = tape._differentiate(target, list(leaves(chosen)), None, zero=zero, sums=False)
         shaped = rebuild(chosen, iter([None if g is None else _plain(g) for g in gradients]))

@@ -57,7 +57,7 @@ class Program:
         values = {name: np.asarray(inputs[name], dtype) for name, dtype in self._types.items()}
         for key, (name, dtype) in self._directions.items():
             values[key] = np.asarray((directions or {})[name], dtype)
-        return self._assemble(self._bound.run(values))
+        return self._assemble(self._bound.run(values), values)
 
 
 class Compiler:

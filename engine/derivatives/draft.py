@@ -20,7 +20,8 @@ from engine.tape import Tape
 from engine.variable import Variable
 
 Values = Sequence[npt.NDArray[Any]]
-Assemble = Callable[[Values], dict[str, Any]]
+Inputs = Mapping[str, npt.NDArray[Any]]
+Assemble = Callable[[Values, Inputs], dict[str, Any]]
 
 
 DIRECTION = "direction:"  # how cotangents, tangents and vectors are named on a tape; names have no colon

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,14 @@ import numpy.typing as npt
 
 from engine import dtypes
 from engine.backward import backward, ones, zeros
-from engine.derivatives.draft import Draft, Outputs, Values, slot_of, unique, wrt_slots
-from engine.diagnosis import Finding, Graphing, entry, examine
+from engine.derivatives.draft import Draft, Inputs, Outputs, Values, slot_of, unique, wrt_slots
+from engine.diagnosis import Examination, Graphing, Look, is_suspicious
 from engine.dtypes import TensorType
 from engine.errors import DerivativeNotImplemented, InvalidTarget, Unconnected
 from engine.query import Query
 from engine.record import Recording, record
+
+Array = npt.NDArray[Any]
 
 
 def gradient(query: Query) -> Draft:
@@ -31,37 +33,19 @@ def diagnose(query: Query) -> Draft:
 
 @dataclass(slots=True)
 class _Differentiated:
-    """One target: where its value and gradients lie among the outputs, and what the structure says."""
+    """One target: where its value and gradients lie among the outputs, and who can say why."""
 
-    target: str
+    examination: Examination
     value: int
     gradients: dict[str, int | None]
-    findings: dict[str, Finding]
+
+    @property
+    def target(self) -> str:
+        """The target's name."""
+        return self.examination.target
 
 
-@dataclass(slots=True)
-class _Context:
-    """What the assembling of an answer needs of the recording."""
-
-    query: Query
-    graph: Graphing
-    names: dict[int, str]
-    slots: dict[str, int]
-
-    def entry(self, result: _Differentiated, name: str, gradient: Any) -> dict[str, Any]:
-        """The diagnosis of one variable."""
-        return entry(
-            result.findings[name],
-            name=name,
-            target=result.target,
-            graph=self.graph,
-            names=self.names,
-            gradient=gradient,
-            type=self.graph.tape.types[self.slots[name]],
-        )
-
-
-Answer = Callable[[_Context, _Differentiated, Values], dict[str, Any]]
+Answer = Callable[[Query, _Differentiated, Values, Inputs], dict[str, Any]]
 
 
 def _gradients(query: Query, answer: Answer) -> Draft:
@@ -72,12 +56,17 @@ def _gradients(query: Query, answer: Answer) -> Draft:
     wanted = wrt_slots(query, recording)
     heads = {name: recording.slots[name][0] for name in query.graph.outputs if name in recording.slots}
     graph = Graphing(tape, tuple(tape.instructions), heads, query.graph.rebound)
-    context = _Context(query, graph, _names(recording, query), wanted)
+    names = _names(recording)
     outputs = Outputs(tape)
-    results = [_differentiate(context, recording, outputs, target) for target in targets]
+    results = []
+    for target in targets:
+        slot = slot_of(recording, target, "$.target")
+        note = why_no_target(tape.types[slot], target)
+        examination = Examination(graph, names, wanted, target, slot, note)
+        results.append(_differentiate(query, examination, outputs))
 
-    def assemble(values: Values) -> dict[str, Any]:
-        answers = {result.target: answer(context, result, values) for result in results}
+    def assemble(values: Values, inputs: Inputs) -> dict[str, Any]:
+        answers = {result.target: answer(query, result, values, inputs) for result in results}
         if not query.target_list:
             return answers[targets[0]]
         keyed: dict[str, Any] = {}
@@ -89,44 +78,35 @@ def _gradients(query: Query, answer: Answer) -> Draft:
     return Draft(tape, assemble)
 
 
-def _differentiate(context: _Context, recording: Recording, outputs: Outputs, target: str) -> _Differentiated:
-    tape, query = recording.tape, context.query
-    slot = slot_of(recording, target, "$.target")
-    wrong = why_no_target(tape.types[slot], target)
-    if wrong is not None:
+def _differentiate(query: Query, examination: Examination, outputs: Outputs) -> _Differentiated:
+    tape, slot, variables = outputs.tape, examination.slot, examination.variables
+    if examination.note is not None:
         if query.kind != "diagnose":
-            raise wrong
-        findings = {name: Finding("invalid_target", None, note=wrong) for name in context.slots}
-        return _Differentiated(target, outputs.add(slot), dict.fromkeys(context.slots), findings)
-    findings = {name: examine(context.graph, s, name, slot) for name, s in context.slots.items()}
-    live = [s for name, s in context.slots.items() if findings[name].status == "ok"]
-    value = tape.variable(slot)
+            raise examination.note
+        return _Differentiated(examination, outputs.add(slot), dict.fromkeys(variables))
     try:
-        adjoints = backward(tape, {slot: ones(tape, value)}, live)
+        seed = {slot: ones(tape, tape.variable(slot))}
+        adjoints = backward(tape, seed, [variables[name] for name in examination.live])
     except DerivativeNotImplemented as error:
         if query.kind != "diagnose":
             raise
         adjoints = {}
-        findings = {
-            name: Finding("blocked", "not_implemented", note=error) if found.status == "ok" else found
-            for name, found in findings.items()
-        }
+        examination.refuse(error)
     places: dict[str, int | None] = {}
-    for name, s in context.slots.items():
+    for name, s in variables.items():
         adjoint = adjoints.get(s)
         if adjoint is None and query.kind == "gradient":
-            _refuse_unconnected(query, target, name, context, findings[name])
+            _refuse_unconnected(query, examination, name)
             if query.unconnected == "zero":
                 adjoint = zeros(tape, tape.variable(s))
         places[name] = None if adjoint is None else outputs.add(adjoint.slot)
-    return _Differentiated(target, outputs.add(slot), places, findings)
+    return _Differentiated(examination, outputs.add(slot), places)
 
 
-def _refuse_unconnected(query: Query, target: str, name: str, context: _Context, finding: Finding) -> None:
+def _refuse_unconnected(query: Query, examination: Examination, name: str) -> None:
     if query.unconnected != "error":
         return
-    result = _Differentiated(target, 0, {}, {name: finding})
-    told = context.entry(result, name, None)
+    told = examination.structural(name)
     culprit: dict[str, Any] = next(iter(told["culprits"]), {})
     raise Unconnected(
         told["message"],
@@ -157,38 +137,79 @@ def why_no_target(type: TensorType, target: str) -> InvalidTarget | None:
     return None
 
 
-def _gradient_answer(context: _Context, result: _Differentiated, values: Values) -> dict[str, Any]:
+def _gradient_answer(query: Query, result: _Differentiated, values: Values, inputs: Inputs) -> dict[str, Any]:
     gradients = {name: None if i is None else values[i] for name, i in result.gradients.items()}
     answer: dict[str, Any] = {"value": values[result.value], "gradients": gradients}
-    mode = context.query.diagnose
-    if mode == "off":
+    if query.diagnose == "off":
         return answer
-    told = {
-        name: context.entry(result, name, value)
+    live, everything = result.examination.live, query.diagnose == "full"
+    suspicious = [
+        name
         for name, value in gradients.items()
-        if mode == "full" or result.findings[name].status != "ok" or _is_suspicious(value)
-    }
-    if told:
-        answer["diagnosis"] = told
+        if everything or name not in live or value is None or _is_suspicious(result.examination, name, value)
+    ]
+    if suspicious:
+        answer["diagnosis"] = _entries(result, {name: gradients[name] for name in suspicious}, inputs)
     return answer
 
 
-def _diagnose_answer(context: _Context, result: _Differentiated, values: Values) -> dict[str, Any]:
-    told = {
-        name: context.entry(result, name, None if place is None else values[place])
-        for name, place in result.gradients.items()
+def _diagnose_answer(query: Query, result: _Differentiated, values: Values, inputs: Inputs) -> dict[str, Any]:
+    gradients = {name: None if i is None else values[i] for name, i in result.gradients.items()}
+    return {"value": values[result.value], "variables": _entries(result, gradients, inputs)}
+
+
+def _entries(
+    result: _Differentiated, gradients: Mapping[str, Array | None], inputs: Inputs
+) -> dict[str, Any]:
+    """The diagnosis of each variable; of a batch, that of the first row that looks wrong."""
+    examination = result.examination
+    looks: dict[int | None, Look | None] = {}
+    told = {}
+    for name, value in gradients.items():
+        row = None if value is None or not _has_rows(examination, name, value) else _wrong_row(value)
+
+        def look(row: int | None = row) -> Look | None:
+            if row not in looks:
+                looks[row] = examination.look(_at_row(examination, inputs, row))
+            return looks[row]
+
+        gradient = value if value is None or row is None else np.asarray(value[row])
+        told[name] = examination.entry(name, gradient, look)
+        if row is not None:
+            told[name]["message"] = f"In row {row} of the batch: {told[name]['message']}"
+    return told
+
+
+def _has_rows(examination: Examination, name: str, gradient: Array) -> bool:
+    """Whether a gradient comes for each row of a batch."""
+    return gradient.ndim > examination.graph.tape.types[examination.variables[name]].ndim
+
+
+def _at_row(examination: Examination, inputs: Inputs, row: int | None) -> Inputs:
+    tape = examination.graph.tape
+    return {
+        name: inputs[name][row]
+        if row is not None and inputs[name].ndim > tape.types[slot].ndim
+        else inputs[name]
+        for name, slot in tape.inputs.items()
+        if name in inputs
     }
-    return {"value": values[result.value], "variables": told}
 
 
-def _is_suspicious(gradient: npt.NDArray[Any] | None) -> bool:
-    """Missing, not finite, or zero in every element."""
-    if gradient is None:
-        return True
-    return gradient.size > 0 and (not np.isfinite(gradient).all() or not gradient.any())
+def _is_suspicious(examination: Examination, name: str, gradient: Array) -> bool:
+    """Whether a gradient, or that of a row, is not finite or zero in every element."""
+    if _has_rows(examination, name, gradient):
+        return any(is_suspicious(np.asarray(one)) for one in gradient)
+    return is_suspicious(gradient)
 
 
-def _names(recording: Recording, query: Query) -> dict[int, str]:
+def _wrong_row(gradient: Array) -> int | None:
+    """The first row that looks wrong, else the first."""
+    wrong = (row for row, one in enumerate(gradient) if is_suspicious(np.asarray(one)))
+    return next(wrong, 0 if len(gradient) else None)
+
+
+def _names(recording: Recording) -> dict[int, str]:
     """The user's name of every slot that has one; inner steps go by the node that they belong to."""
     names: dict[int, str] = {}
     for step in recording.tape.instructions:

@@ -14,6 +14,7 @@ from engine.backward import backward, ones, zeros
 from engine.derivatives.draft import (
     DIRECTION,
     Draft,
+    Inputs,
     Outputs,
     Values,
     carries_gradient,
@@ -95,7 +96,7 @@ def _jacobian(query: Query, method: str) -> Draft:
     for out, name, block in fill(query, needed, stage, heads, variables):
         blocks[out][name] = stage.outputs.add(block.slot)
 
-    def assemble(values: Values) -> dict[str, Any]:
+    def assemble(values: Values, inputs: Inputs) -> dict[str, Any]:
         return {
             "outputs": {name: values[i] for name, i in places.items()},
             "jacobian": {out: {n: values[i] for n, i in row.items()} for out, row in blocks.items()},
@@ -166,7 +167,7 @@ def hessian(query: Query) -> Draft:
             block = _column_block(answer, tape.types[other], type)
             blocks[a][b] = stage.outputs.add(block.slot)
 
-    def assemble(values: Values) -> dict[str, Any]:
+    def assemble(values: Values, inputs: Inputs) -> dict[str, Any]:
         return {
             "value": values[value],
             "gradients": {n: values[i] for n, i in gradients.items()},

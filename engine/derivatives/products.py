@@ -27,7 +27,7 @@ def jvp(query: Query) -> Draft:
     slots = {name: slot_of(recording, name, "$.outputs") for name in chosen}
     places = {name: outputs.add(slot) for name, slot in slots.items()}
     pushed = {name: outputs.add(_or_zeros(tape, moved, slot).slot) for name, slot in slots.items()}
-    return Draft(tape, lambda values: {"outputs": _at(values, places), "jvp": _at(values, pushed)}, types)
+    return Draft(tape, lambda values, _: {"outputs": _at(values, places), "jvp": _at(values, pushed)}, types)
 
 
 def hvp(query: Query) -> Draft:
@@ -55,7 +55,7 @@ def hvp(query: Query) -> Draft:
         products[name] = outputs.add(_or_zeros(tape, moved, adjoint.slot).slot)
     return Draft(
         tape,
-        lambda values: {
+        lambda values, _: {
             "value": values[value],
             "gradients": _at(values, gradients),
             "hvp": _at(values, products),
@@ -80,7 +80,9 @@ def gnvp(query: Query) -> Draft:
     places = {name: outputs.add(slot) for name, slot in slots.items()}
     variables = {name: slot_of(recording, name, "$.vectors") for name in given}
     products = {name: outputs.add(_or_zeros(tape, pulled, slot).slot) for name, slot in variables.items()}
-    return Draft(tape, lambda values: {"outputs": _at(values, places), "gnvp": _at(values, products)}, types)
+    return Draft(
+        tape, lambda values, _: {"outputs": _at(values, places), "gnvp": _at(values, products)}, types
+    )
 
 
 def _at(values: Values, places: dict[str, int]) -> dict[str, Any]:

@@ -29,7 +29,9 @@ def evaluate(query: Query) -> Draft:
     recording = record(query.graph, query.inputs, chosen)
     outputs = Outputs(recording.tape)
     places = {name: outputs.add(slot_of(recording, name, "$.outputs")) for name in chosen}
-    return Draft(recording.tape, lambda values: {"outputs": {name: values[i] for name, i in places.items()}})
+    return Draft(
+        recording.tape, lambda values, _: {"outputs": {name: values[i] for name, i in places.items()}}
+    )
 
 
 def vjp(query: Query) -> Draft:
@@ -82,7 +84,7 @@ def _pulled(query: Query, recording: Recording, seeds: dict[int, Variable]) -> d
 
 
 def _assemble(places: dict[str, int], pulled: dict[str, int]) -> Assemble:
-    return lambda values: {
+    return lambda values, _: {
         "outputs": {name: values[i] for name, i in places.items()},
         "vjp": {name: values[i] for name, i in pulled.items()},
     }

@@ -1,10 +1,32 @@
-"""Why there is no gradient: which variable, which node, why, and what to write instead.
+"""Why there is no gradient: which variable, which node, why, on what evidence, and what to write instead.
 
-`structure` reads the recorded tape alone: is there a path, and what cuts it. `report` turns a finding
-into the entry that goes on the wire, with the words for people and the numbers of the gradient.
+The files in the order in which a diagnosis uses them:
+
+`structure`   is there a path, and what cuts it: read from the recorded tape alone
+`replay`      the tape as recorded, run with every value kept
+`nonfinite`   where a value that is not finite was first made
+`pullbacks`   each instruction's adjoint by itself, and what every edge passed on
+`magnitude`   the same with nothing cancelling: |J| in place of J
+`cone`        which elements have a part in what
+`zero`        why elements of a gradient are zero
+`infinite`    why elements are NaN or infinite
+`caveats`     warnings on a gradient that exists
+`cures`       what to write instead, in the user's `expressions`
+`words`       the sentence for people
+`report`      the entry that goes on the wire
+`examination` all of it for one target
 """
 
-from engine.diagnosis.report import entry
-from engine.diagnosis.structure import Finding, Graphing, examine
+from engine.diagnosis.examination import Examination, Inputs, Look, is_suspicious
+from engine.diagnosis.nonfinite import Nonfinite, first_nonfinite
+from engine.diagnosis.structure import Graphing
 
-__all__ = ["Finding", "Graphing", "entry", "examine"]
+__all__ = [
+    "Examination",
+    "Graphing",
+    "Inputs",
+    "Look",
+    "Nonfinite",
+    "first_nonfinite",
+    "is_suspicious",
+]

@@ -8,9 +8,10 @@ connection, and then the op that left the floats is to blame; beside a gradient 
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from heapq import heapify, heappop, heappush
 from typing import Literal
 
 from engine import dtypes
@@ -19,12 +20,13 @@ from engine.errors import UserError
 from engine.op import Cut
 from engine.tape import Instruction, Tape
 
+Edges = Literal["any", "value", "unselected", "gradient"]
 Status = Literal["ok", "invalid_target", "integer", "disconnected", "stopped", "blocked"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Edge:
-    """Input `position` of a step."""
+    """Input `position` of a step; two edges are never equal."""
 
     step: Instruction
     position: int
@@ -79,10 +81,10 @@ class Graphing:
     tape: Tape
     steps: Sequence[Instruction]
     outputs: Mapping[str, int]
-    rebound: Container[str] = frozenset()
+    rebound: Mapping[str, str] = field(default_factory=dict)
     _toward: dict[tuple[int, str], frozenset[int]] = field(default_factory=dict)
 
-    def toward(self, target: int, edges: Literal["any", "value", "unselected"]) -> frozenset[int]:
+    def toward(self, target: int, edges: Edges) -> frozenset[int]:
         """The slots from which `target` is reached over edges of a kind."""
         known = self._toward.get((target, edges))
         if known is None:
@@ -90,20 +92,49 @@ class Graphing:
             for step in reversed(self.steps):
                 if any(slot in reached for slot in step.outputs):
                     for position, slot in enumerate(step.inputs):
-                        if _admits(Edge(step, position), edges):
+                        if slot not in reached and _admits(self.tape, Edge(step, position), edges):
                             reached.add(slot)
             known = self._toward[target, edges] = frozenset(reached)
         return known
 
+    def is_constant(self, target: int) -> bool:
+        """Whether no input has any part in the target."""
+        return self.toward(target, "any").isdisjoint(self.tape.inputs.values())
+
     @cached_property
-    def read(self) -> frozenset[int]:
-        """The slots that some step reads."""
-        return frozenset(slot for step in self.steps for slot in step.inputs)
+    def readers(self) -> Mapping[int, Sequence[int]]:
+        """For each slot that is read the places of the steps that read it, in order."""
+        readers: dict[int, list[int]] = {}
+        for place, step in enumerate(self.steps):
+            for slot in dict.fromkeys(step.inputs):
+                readers.setdefault(slot, []).append(place)
+        return readers
+
+    @cached_property
+    def makers(self) -> Mapping[int, Instruction]:
+        """The step that makes each slot."""
+        return {slot: step for step in self.steps for slot in step.outputs}
+
+    def downstream(self, source: int) -> Iterator[Instruction]:
+        """The steps that depend on a slot in any way, in order; the others are not looked at."""
+        ahead = list(self.readers.get(source, ()))
+        seen = set(ahead)
+        heapify(ahead)
+        while ahead:
+            step = self.steps[heappop(ahead)]
+            yield step
+            for slot in step.outputs:
+                for place in self.readers.get(slot, ()):
+                    if place not in seen:
+                        seen.add(place)
+                        heappush(ahead, place)
 
 
-def _admits(edge: Edge, edges: str) -> bool:
+def _admits(tape: Tape, edge: Edge, edges: str) -> bool:
     if edges == "any":
         return True
+    if edges == "gradient":
+        return carries(tape, edge.step, edge.position)
     if edge.shape_only:
         return False
     return edges == "value" or not edge.selects
@@ -113,7 +144,7 @@ def examine(graph: Graphing, source: int, name: str, target: int) -> Finding:
     """The finding for the variable `name` in slot `source` with respect to the slot `target`."""
     if not dtypes.is_inexact(graph.tape.types[source].dtype):
         return Finding("integer", "to_integer")
-    reach = _Reach(graph, source, target)
+    reach = Reach(graph, source, target)
     if target in reach.gradient:
         return Finding("ok", path=reach.route(reach.gradient_parent, source, target), partial=reach.partial())
     if target in reach.value:
@@ -126,7 +157,7 @@ def examine(graph: Graphing, source: int, name: str, target: int) -> Finding:
     return _disconnected(graph, reach, source, name, target)
 
 
-def _disconnected(graph: Graphing, reach: _Reach, source: int, name: str, target: int) -> Finding:
+def _disconnected(graph: Graphing, reach: Reach, source: int, name: str, target: int) -> Finding:
     if target in reach.any:
         edges = tuple(
             edge
@@ -136,8 +167,10 @@ def _disconnected(graph: Graphing, reach: _Reach, source: int, name: str, target
         )
         return Finding("disconnected", "shape_only", edges)
     if name in graph.rebound:
-        return Finding("disconnected", "rebound")
-    if source not in graph.read:
+        return Finding("disconnected", "rebound", heads=(graph.rebound[name],))
+    if graph.is_constant(target):
+        return Finding("disconnected", "constant")
+    if source not in graph.readers:
         return Finding("disconnected", "unused")
     heads = tuple(output for output, slot in graph.outputs.items() if slot in reach.any and slot != source)
     return Finding("disconnected", "other_head" if heads else "unused", heads=heads)
@@ -147,7 +180,7 @@ def _edges(step: Instruction) -> Iterable[Edge]:
     return (Edge(step, position) for position in range(len(step.inputs)))
 
 
-class _Reach:
+class Reach:
     """What a source reaches over gradient edges, value edges and any edges, with parents for paths."""
 
     def __init__(self, graph: Graphing, source: int, target: int) -> None:
@@ -157,9 +190,8 @@ class _Reach:
         self.gradient_parent: dict[int, int] = {}
         self.value_parent: dict[int, int] = {}
         self.crossed: list[Edge] = []
-        for step in graph.steps:
-            if any(slot in self.any for slot in step.inputs):
-                self._cross(step)
+        for step in graph.downstream(source):
+            self._cross(step)
 
     def _cross(self, step: Instruction) -> None:
         tape = self.graph.tape
@@ -179,7 +211,7 @@ class _Reach:
             elif dtypes.is_inexact(tape.types[edge.slot].dtype):
                 self.crossed.append(edge)
 
-    def leads(self, step: Instruction, edges: Literal["any", "value", "unselected"]) -> bool:
+    def leads(self, step: Instruction, edges: Edges) -> bool:
         """Whether the target is reached from the outputs of `step`."""
         toward = self.graph.toward(self.target, edges)
         return any(slot in toward for slot in step.outputs)
@@ -211,7 +243,7 @@ class _Reach:
         middle = next(slot for slot in edge.step.outputs if slot in toward)
         parents: dict[int, int] = {}
         reached = {middle}
-        for step in self.graph.steps:
+        for step in self.graph.downstream(middle):
             for other in _edges(step):
                 if other.slot in reached and not other.shape_only:
                     for slot in step.outputs:

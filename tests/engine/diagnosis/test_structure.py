@@ -52,9 +52,6 @@ CASES = [
     ("sum(sign(w) + floor(w))", {"w": [1.5]}, "w", "blocked", "nondifferentiable", ["floor_1", "sign_1"]),
     ("sum(x[i])", {"x": [1, 2, 3], "i": [0, 2]}, "i", "integer", "to_integer", []),
     ("sum(x ** 2)", {"x": [1, 2]}, "x", "ok", None, []),
-    ("sum(0 * x)", {"x": [1, 2]}, "x", "zero", None, []),
-    ("sum(sqrt(x))", {"x": [0, 1]}, "x", "inf", None, []),
-    ("sum(x * log(x))", {"x": [0, 1]}, "x", "nan", None, []),
 ]  # fmt: skip
 
 
@@ -66,7 +63,7 @@ def test_status_reason_and_every_cut(program, values, name, status, reason, node
     assert (told["status"], told["reason"]) == (status, reason)
     assert sorted(c["node"] for c in told["culprits"]) == sorted(nodes)
     assert told["message"].endswith(".")
-    if status not in ("ok", "zero", "nan", "inf"):
+    if status != "ok":
         assert told["fix"]
         assert told["stats"]["norm"] is None
 
@@ -119,7 +116,7 @@ def test_a_cut_beside_a_gradient_is_a_warning():
 def test_a_selection_is_no_loss():
     told = variables("sum(where(x > 0, x, 0))", {"x": [1.5, -2.5]})["x"]
     assert told["status"] == "ok"
-    assert told["warnings"] == []
+    assert "partial_path" not in [warning["code"] for warning in told["warnings"]]
 
 
 def test_culprits_of_two_variables_are_their_own():

@@ -1,0 +1,173 @@
+"""Warnings on a gradient that exists: what is true of it and easily overlooked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from engine import arrays
+from engine.diagnosis.culprit import Culprit
+from engine.diagnosis.elements import Mask, nonfinite
+from engine.diagnosis.pullbacks import Pullback, Sweep
+from engine.diagnosis.replay import Array
+from engine.diagnosis.structure import Edge, Finding
+from engine.diagnosis.words import because, described
+from engine.diagnosis.zero import zeros
+
+VANISHING, EXPLODING = 1e-8, 1e8
+_DIFFERENCES = frozenset({"subtract", "squared_difference"})
+
+Warning = dict[str, Any]
+
+
+def caveat(code: str, node: str | None, message: str) -> Warning:
+    """A warning as it goes on the wire."""
+    return {"code": code, "node": node, "message": message}
+
+
+def structural_caveats(finding: Finding, name: str, target: str) -> Iterator[Warning]:
+    """Cuts that lose a part of a gradient that exists."""
+    for edge in finding.partial:
+        yield caveat(
+            "partial_path",
+            edge.step.origin.node,
+            f"One path from '{name}' to '{target}' carries no gradient: {described(edge)}.",
+        )
+
+
+def numeric_caveats(
+    sweep: Sweep, source: int, name: str, target: str, spoiled: Sequence[Culprit]
+) -> Iterator[Warning]:
+    """What the values say; `spoiled` is what made the target itself NaN or infinite."""
+    gradient = sweep.adjoint(source)
+    path = list(_between(sweep.pullbacks, source))
+    finite = not nonfinite(gradient).any()
+    zero = zeros(sweep, source) if finite else np.zeros(gradient.shape, bool)
+    if finite and spoiled:
+        yield caveat(
+            "nonfinite_target",
+            spoiled[0].node,
+            f"The gradient is finite and '{target}' is not: {because(spoiled[0])}.",
+        )
+    if finite and not zero.all():
+        yield from _zeros(sweep, source, zero, name)
+        yield from _dead_paths(sweep, path, source)
+        yield from _scale(sweep, path, source, name)
+    yield from _kinks(sweep, path)
+    yield from _broadcasts(sweep, path)
+
+
+def _between(pullbacks: Sequence[Pullback], source: int) -> Iterator[tuple[Pullback, list[Edge]]]:
+    """The steps from `source` to the target, and the edges on the way, in forward order."""
+    reached = {source}
+    for pullback in reversed(pullbacks):
+        edges = [edge for edge, _ in pullback.answers if edge.slot in reached]
+        if edges:
+            reached.update(pullback.step.outputs)
+            yield pullback, edges
+
+
+def _zeros(sweep: Sweep, source: int, zero: Mask, name: str) -> Iterator[Warning]:
+    size = sweep.size(source)
+    cancelled = int((zero & (size > 0)).sum())
+    if cancelled:
+        yield caveat(
+            "cancellation",
+            None,
+            f"{cancelled} of {zero.size} elements of the gradient of '{name}' are terms that cancel: what is "
+            "left is rounding.",
+        )
+    if zero.any():
+        yield caveat(
+            "partial_zero",
+            None,
+            f"{int(zero.sum())} of {zero.size} elements of the gradient of '{name}' are zero.",
+        )
+
+
+def _dead_paths(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]], source: int) -> Iterator[Warning]:
+    for pullback, edges in path:
+        arrives = any((sweep.size(slot) > 0).any() for slot in pullback.step.outputs)
+        for edge in edges:
+            dead = arrives and sweep.passed[edge].size.size > 0 and not sweep.passed[edge].size.any()
+            if dead:
+                step = edge.step
+                yield caveat(
+                    "dead_path",
+                    step.origin.node,
+                    f"One path carries nothing: {step.origin.op or step.op.name} at '{step.origin.node}' "
+                    "passes no gradient on for any element.",
+                )
+
+
+def _scale(
+    sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]], source: int, name: str
+) -> Iterator[Warning]:
+    """Very small or very large against the target's own cotangent, which is 1."""
+    gradient = np.abs(sweep.adjoint(source)).astype(np.float64)
+    if 0 < gradient.sum() < VANISHING:
+        step = _steepest(sweep, path, shrinks=True)
+        message = f"The gradient of '{name}' is at most {gradient.max():.1e}: it shrinks most at '{step}'."
+        yield caveat("vanishing", step, message)
+    elif gradient.max() > EXPLODING:
+        step = _steepest(sweep, path, shrinks=False)
+        message = f"The gradient of '{name}' reaches {gradient.max():.1e}: it grows most at '{step}'."
+        yield caveat("exploding", step, message)
+
+
+def _steepest(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]], *, shrinks: bool) -> str | None:
+    """The node at which the size of the adjoint changes most."""
+    ratios: dict[str | None, float] = {}
+    for pullback, edges in path:
+        before = sum(_total(sweep.size(slot)) for slot in pullback.step.outputs)
+        after = sum(_total(sweep.passed[edge].size) for edge in edges)
+        if before > 0 and after > 0:
+            node = pullback.step.origin.node
+            ratios[node] = ratios.get(node, 1.0) * (after / before)
+    if not ratios:
+        return None
+    return min(ratios, key=lambda n: ratios[n]) if shrinks else max(ratios, key=lambda n: ratios[n])
+
+
+def _total(size: Array) -> float:
+    return float(size.astype(np.float64).sum())
+
+
+def _kinks(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]]) -> Iterator[Warning]:
+    for pullback, _ in path:
+        step = pullback.step
+        if step.op.kink is None or not (sweep.size(step.outputs[0]) > 0).any():
+            continue
+        operands = [sweep.values[slot] for slot in step.inputs]
+        with np.errstate(all="ignore"):
+            hit = np.asarray(step.op.kink(arrays.numpy(), *operands, **step.attributes))
+        if hit.shape == sweep.size(step.outputs[0]).shape:
+            hit = hit & (sweep.size(step.outputs[0]) > 0)
+        if hit.any():
+            place = f"{step.origin.op or step.op.name} at '{step.origin.node}'"
+            convention = f" {step.op.conventions.split('. ')[0].rstrip('.')}." if step.op.conventions else ""
+            yield caveat(
+                "kink",
+                step.origin.node,
+                f"{place} has a kink at {int(hit.sum())} of {hit.size} elements.{convention}",
+            )
+
+
+def _broadcasts(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]]) -> Iterator[Warning]:
+    """Differences in which (n,) meets (n, 1): every element with every other."""
+    for pullback, _ in path:
+        step = pullback.step
+        if step.op.name not in _DIFFERENCES:
+            continue
+        a, b = (sweep.values[slot].shape for slot in step.inputs)
+        flat, column = sorted((a, b), key=len)
+        if len(flat) == 1 and flat[0] > 1 and column == (flat[0], 1):
+            node = step.origin.node
+            yield caveat(
+                "broadcast",
+                node,
+                f"{step.origin.op or step.op.name} at '{node}' broadcasts {a} against {b} to "
+                f"{(flat[0], flat[0])}: every element meets every other. Reshape one of them.",
+            )

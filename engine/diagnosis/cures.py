@@ -1,0 +1,207 @@
+"""What to write instead, in the user's own expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engine.diagnosis.culprit import Culprit
+from engine.diagnosis.expressions import Expressions
+from engine.diagnosis.structure import Edge, Finding
+from engine.tape import Instruction
+
+# For ops that are undefined, or infinitely steep, somewhere: a harmless argument to put there, the position
+# of the argument to guard, and how to keep away from the place.
+_GUARDS: dict[str, tuple[str, int, str]] = {
+    "sqrt": ("1", 0, "sqrt({x} + 1e-12)"),
+    "rsqrt": ("1", 0, "rsqrt({x} + 1e-12)"),
+    "cbrt": ("1", 0, "cbrt({x} + 1e-12)"),
+    "log": ("1", 0, "log(maximum({x}, 1e-12))"),
+    "log2": ("1", 0, "log2(maximum({x}, 1e-12))"),
+    "log10": ("1", 0, "log10(maximum({x}, 1e-12))"),
+    "log1p": ("0", 0, "log1p(maximum({x}, -1 + 1e-12))"),
+    "reciprocal": ("1", 0, "divide_no_nan(1, {x})"),
+    "divide": ("1", 1, "divide_no_nan({y}, {x})"),
+    "pow": ("1", 0, "maximum({x}, 1e-12) ** {y}"),
+    "acos": ("0", 0, "acos(clip({x}, -1 + 1e-7, 1 - 1e-7))"),
+    "asin": ("0", 0, "asin(clip({x}, -1 + 1e-7, 1 - 1e-7))"),
+    "atanh": ("0", 0, "atanh(clip({x}, -1 + 1e-7, 1 - 1e-7))"),
+    "acosh": ("2", 0, "acosh(maximum({x}, 1 + 1e-7))"),
+}
+
+
+def structural_cure(finding: Finding, name: str, target: str) -> str | None:
+    """What to do about a gradient that does not exist."""
+    if finding.note is not None:
+        return finding.note.hint
+    if finding.status == "integer":
+        return f"Give '{name}' a floating dtype, such as float64, or leave it out of wrt."
+    if finding.status in ("blocked", "stopped"):
+        return cure_of_cut(finding.cuts[0])
+    return {
+        "other_head": f"Ask for the target that '{name}' feeds, or add that output to '{target}'.",
+        "rebound": f"Use '{name}' before it is assigned anew, or give the second value a new name.",
+        "shape_only": f"Use the values of '{name}' in '{target}', or leave it out of wrt.",
+        "constant": f"Compute '{target}' from '{name}'.",
+    }.get(finding.reason or "", f"Use '{name}' in '{target}', or leave it out of wrt.")
+
+
+def cure_of_cut(edge: Edge) -> str:
+    """What to write instead of an op that cuts."""
+    if edge.rule is not None and edge.rule.cure:
+        return edge.rule.cure
+    node = edge.step.origin.node
+    if edge.reason == "stop_gradient":
+        return f"Remove the stop_gradient at '{node}' if the gradient is wanted."
+    if edge.reason == "to_integer":
+        return f"Stay in a floating dtype at '{node}', and convert after the target is computed."
+    op = edge.step.origin.op or edge.step.op.name
+    return (
+        f"Replace {op} at '{node}' by a smooth function, or pass the gradient straight through: "
+        f"x + stop_gradient({op}(x) - x)."
+    )
+
+
+def numeric_cure(culprit: Culprit, expressions: Expressions) -> str | None:
+    """What to do about a gradient that is zero, NaN or infinite."""
+    step = culprit.step
+    if step is None:
+        return (
+            f"Clean '{culprit.node}' before sending it, or in the program: "
+            f"where(isfinite({culprit.node}), {culprit.node}, 0)."
+        )
+    for pattern in _PATTERNS:
+        told = pattern(step, expressions)
+        if told is not None and culprit.reason in _SPOILED:
+            return told
+    if culprit.reason in ("domain", "infinite_derivative"):
+        return _guarded(step, expressions) or (
+            f"Keep the argument of {culprit.op} at '{culprit.node}' inside its domain, for example with clip."
+        )
+    return _cure_of_reason(culprit, step, expressions)
+
+
+_SPOILED = frozenset({"domain", "infinite_derivative", "overflow", "underflow"})
+
+
+def _cure_of_reason(culprit: Culprit, step: Instruction, expressions: Expressions) -> str | None:
+    x = expressions.text(step.inputs[culprit.edge.position if culprit.edge else 0])
+    node, op = culprit.node, culprit.op
+    if culprit.reason == "unselected" and op in ("relu", "relu6"):
+        return f"Use leaky_relu({x}) at '{node}', or start from values for which {x} is positive somewhere."
+    if culprit.reason == "unselected" and op in ("clip", "hard_tanh", "hard_sigmoid"):
+        return f"Widen the bounds at '{node}', or use a smooth bound such as tanh({x})."
+    return {
+        "saturated": f"Bring {x} nearer to 0 at '{node}' (scale or normalise it), or use the loss that takes "
+        "logits, which does not saturate.",
+        "unselected": f"Check the choice at '{node}': if it is meant, the zero is right.",
+        "zero_operand": f"Check the other factor at '{node}': if it is a mask, the zero is right; if it is a "
+        "starting value, start from small random numbers.",
+        "stationary": f"Nothing, where this is the optimum; else start from another point than {x}.",
+        "cancellation": f"Nothing, if the target does not depend on it: at '{node}' the parts add up to 0. "
+        "Else rewrite the difference so that its terms do not cancel.",
+        "underflow": "Compute in float64 (`dtype`), or with logarithms, so that the factors stay in range.",
+        "overflow": f"Scale {x} down before '{node}', compute with logarithms, or in float64 (`dtype`).",
+        "empty_selection": f"See that '{node}' selects something, or leave it out where it does not.",
+    }.get(culprit.reason)
+
+
+def _guarded(step: Instruction, expressions: Expressions) -> str | None:
+    """The argument replaced where the op is undefined: inside a choice by the double where."""
+    guard = _GUARDS.get(step.op.name)
+    if guard is None:
+        return None
+    harmless, position, away = guard
+    x = expressions.text(step.inputs[position])
+    y = expressions.text(step.inputs[1 - position]) if len(step.inputs) == 2 else ""
+    chosen = expressions.selector(step)
+    if chosen is None:
+        plain = away.format(x=x, y=y)
+        return f"Keep away from the place: {plain}; or choose with where, guarding the argument itself too."
+    where, at = chosen
+    condition = expressions.text(where.inputs[0])
+    safe = f"where({condition}, {x}, {harmless})" if at == 1 else f"where({condition}, {harmless}, {x})"
+    call = {
+        "divide": f"{_factor(y)} / {safe}",
+        "pow": f"{safe} ** {_factor(y)}",
+    }.get(step.op.name, f"{step.op.name}({safe})")
+    other = expressions.text(where.inputs[3 - at])
+    whole = where.inputs[at] in step.outputs
+    branches = f"{call}, {other}" if at == 1 else f"{other}, {call}"
+    text = f"where({condition}, {branches})" if whole else call
+    return f"The branch that is not taken still meets 0 · inf; guard its argument as well: {text}."
+
+
+def _factor(text: str) -> str:
+    return text if text.replace("_", "").replace(".", "").isalnum() else f"({text})"
+
+
+# -- stable forms of known expressions ---------------------------------------------------------------
+
+
+def _xlogy(step: Instruction, expressions: Expressions) -> str | None:
+    if step.op.name not in ("log", "log1p"):
+        return None
+    for product in expressions.readers(step, "multiply"):
+        factor = next((slot for slot in product.inputs if slot not in step.outputs), None)
+        if factor is not None:
+            name = "xlogy" if step.op.name == "log" else "xlog1py"
+            x, y = expressions.text(factor), expressions.text(step.inputs[0])
+            return f"Write {name}({x}, {y}), which is 0 at {x} = 0, for {x} * {step.op.name}({y})."
+    return None
+
+
+def _log_of_softmax(step: Instruction, expressions: Expressions) -> str | None:
+    if step.op.name != "log":
+        return None
+    for inner, name in (("softmax", "log_softmax"), ("sigmoid", "log_sigmoid")):
+        made = expressions.made_by(step.inputs[0], inner)
+        if made is not None:
+            x = expressions.text(made.inputs[0])
+            return f"Write {name}({x}) for log({inner}({x})): it cannot underflow."
+    total = expressions.made_by(step.inputs[0], "sum")
+    exponential = total and expressions.made_by(total.inputs[0], "exp")
+    return None if not exponential else _logsumexp(exponential, expressions)
+
+
+def _logsumexp(exponential: Instruction, expressions: Expressions) -> str:
+    x = expressions.text(exponential.inputs[0])
+    return f"Write logsumexp({x}) for log(sum(exp({x}))): it cannot overflow."
+
+
+def _of_exponential(step: Instruction, expressions: Expressions) -> str | None:
+    if step.op.name != "exp":
+        return None
+    x = expressions.text(step.inputs[0])
+    for total in expressions.readers(step, "sum"):
+        if any(expressions.readers(total, "log")):
+            return _logsumexp(step, expressions)
+        if any(expressions.readers(total, "divide")):
+            return f"Write softmax({x}) for exp({x}) / sum(exp({x})): it cannot overflow."
+    for added in expressions.readers(step, "add"):
+        other = next((slot for slot in added.inputs if slot not in step.outputs), None)
+        second = None if other is None else expressions.made_by(other, "exp")
+        if any(expressions.readers(added, "log")) and second is not None:
+            y = expressions.text(second.inputs[0])
+            return f"Write logaddexp({x}, {y}) for log(exp({x}) + exp({y})): it cannot overflow."
+        if any(expressions.readers(added, "log")):
+            return f"Write softplus({x}) for log(1 + exp({x})): it cannot overflow."
+        if any(expressions.readers(added, "divide", "reciprocal")):
+            return f"Write sigmoid for 1 / (1 + exp({x})), with the sign of {x} turned: it cannot overflow."
+    return None
+
+
+def _norm(step: Instruction, expressions: Expressions) -> str | None:
+    total = expressions.made_by(step.inputs[0], "sum") if step.op.name == "sqrt" else None
+    square = total and expressions.made_by(total.inputs[0], "square", "pow", "multiply")
+    if not square:
+        return None
+    x = expressions.text(square.inputs[0])
+    return f"Write norm({x}) for sqrt(sum({x} ** 2)): its gradient at the zero vector is 0."
+
+
+_PATTERNS: tuple[Callable[[Instruction, Expressions], str | None], ...] = (
+    _log_of_softmax,
+    _xlogy,
+    _of_exponential,
+    _norm,
+)

@@ -1,0 +1,221 @@
+"""The examination of one target: structure first, and numbers where a gradient exists and looks wrong.
+
+The numeric half runs the tape as it was recorded, with every value kept, only when it is asked for. What
+has to be recorded for it is recorded once, at the first time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from engine import dtypes
+from engine.diagnosis.caveats import Warning, numeric_caveats, structural_caveats
+from engine.diagnosis.culprit import Culprit
+from engine.diagnosis.cures import numeric_cure, structural_cure
+from engine.diagnosis.elements import Array, Mask, nonfinite
+from engine.diagnosis.expressions import Expressions
+from engine.diagnosis.infinite import Leaves, why_infinite, why_target
+from engine.diagnosis.pullbacks import Pullback, Sweep, record_pullbacks
+from engine.diagnosis.replay import replay
+from engine.diagnosis.report import Verdict, culprit_of_cut
+from engine.diagnosis.structure import Edge, Finding, Graphing, Reach, examine
+from engine.diagnosis.words import numeric_message, structural_message
+from engine.diagnosis.zero import why_zero, zeros
+from engine.errors import UserError
+from engine.tape import Tape
+
+LARGEST_REPLAY = 256 << 20  # bytes of values and adjoints kept at once, beyond which numbers are not examined
+
+Inputs = Mapping[str, Array]
+
+
+@dataclass
+class Examination:
+    """One target of a recording and the variables asked about; `note` is why it is no target, if so.
+
+    `names` are the user's names of slots. Safe to share between threads.
+    """
+
+    graph: Graphing
+    names: Mapping[int, str]
+    variables: Mapping[str, int]
+    target: str
+    slot: int
+    note: UserError | None = None
+    _findings: dict[str, Finding] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @cached_property
+    def live(self) -> frozenset[str]:
+        """The variables that have a gradient."""
+        if self.note is not None:
+            return frozenset()
+        toward = self.graph.toward(self.slot, "gradient")
+        types = self.graph.tape.types
+        return frozenset(
+            name for name, s in self.variables.items() if s in toward and dtypes.is_inexact(types[s].dtype)
+        )
+
+    def refuse(self, error: UserError) -> None:
+        """Say that a derivative on the way is not there: no variable has a gradient for this reason."""
+        for name in self.live:
+            self._findings[name] = Finding("blocked", "not_implemented", note=error)
+
+    def finding(self, name: str) -> Finding:
+        """What the structure says of a variable."""
+        if self.note is not None:
+            return Finding("invalid_target", note=self.note)
+        known = self._findings.get(name)
+        if known is None:
+            known = self._findings[name] = examine(self.graph, self.variables[name], name, self.slot)
+        return known
+
+    def entry(self, name: str, gradient: Array | None, look: Callable[[], Look | None]) -> dict[str, Any]:
+        """The entry of one variable; `look` answers the numbers, None where they cannot be had."""
+        type = self.graph.tape.types[self.variables[name]]
+        finding = self.finding(name)
+        if finding.status != "ok" or gradient is None:
+            verdict = self._structural(finding, name, type.dtype)
+        else:
+            verdict = self._numeric(finding, name, gradient, look())
+        return verdict.entry(self.names, type.shape, gradient)
+
+    def structural(self, name: str) -> dict[str, Any]:
+        """The entry of a variable that has no gradient."""
+        return self.entry(name, None, lambda: None)
+
+    def look(self, inputs: Inputs) -> Look | None:
+        """Run everything again with every value kept; None where that is too large."""
+        tape, pullbacks = self._recorded
+        if _nbytes(tape) > LARGEST_REPLAY:
+            return None
+        values = replay(self.graph.tape, self.graph.steps, inputs)
+        values.update(tape.constants)
+        sweep = Sweep(values, pullbacks)
+        sweep.follow(self.slot)
+        return Look(sweep, why_target(self.graph.steps, values, self.slot, self._leaves))
+
+    @cached_property
+    def _pulled(self) -> tuple[Tape, list[Pullback]]:
+        sources = [self.variables[name] for name in self.live]
+        return record_pullbacks(self.graph.tape, self.graph.steps, self.slot, sources)
+
+    @property
+    def _recorded(self) -> tuple[Tape, list[Pullback]]:
+        with self._lock:
+            return self._pulled
+
+    @cached_property
+    def _leaves(self) -> Leaves:
+        tape = self.graph.tape
+        constants = {slot: self.names[slot] for slot in tape.constants if slot in self.names}
+        return Leaves({slot: name for name, slot in tape.inputs.items()}, constants)
+
+    @cached_property
+    def _expressions(self) -> Expressions:
+        return Expressions(self.graph, self.names)
+
+    def _structural(self, finding: Finding, name: str, dtype: str) -> Verdict:
+        return Verdict(
+            finding.status,
+            finding.reason,
+            tuple(culprit_of_cut(edge, self.graph.tape) for edge in finding.cuts),
+            finding.path,
+            structural_message(finding, name, self.target, dtype),
+            structural_cure(finding, name, self.target),
+        )
+
+    def _numeric(self, finding: Finding, name: str, gradient: Array, look: Look | None) -> Verdict:
+        slot = self.variables[name]
+        warnings = list(structural_caveats(finding, name, self.target))
+        if look is None:
+            culprits: tuple[Culprit, ...] = ()
+            status = status_of(gradient, gradient == 0)
+        else:
+            status, culprits = self._culprits(slot, gradient, look)
+            warnings += numeric_caveats(look.sweep, slot, name, self.target, look.spoiled)
+        reason = culprits[0].reason if culprits else None
+        fix = numeric_cure(culprits[0], self._expressions) if culprits else None
+        message = numeric_message(status, culprits, finding, name, self.target)
+        path = self._path_through(slot, culprits) or finding.path
+        return Verdict(status, reason, culprits, path, message, fix, tuple(_once(warnings)))
+
+    def _culprits(self, slot: int, gradient: Array, look: Look) -> tuple[str, tuple[Culprit, ...]]:
+        sweep = look.sweep
+        status = status_of(gradient, zeros(sweep, slot))
+        if status in ("nan", "inf"):
+            wrong = nonfinite(sweep.adjoint(slot))
+            found = why_infinite(sweep, self.graph.steps, slot, wrong, self._leaves)
+            known = {culprit.node for culprit in look.spoiled}
+            return status, (*look.spoiled, *(c for c in found if c.node not in known))
+        if status == "zero":
+            return status, why_zero(sweep, slot, np.ones(gradient.shape, bool))
+        return status, ()
+
+    def _path_through(self, slot: int, culprits: tuple[Culprit, ...]) -> tuple[int, ...]:
+        """A path from the variable to the target that crosses the first culprit that lies on one."""
+        reach = Reach(self.graph, slot, self.slot)
+        for culprit in culprits:
+            if culprit.step is None or not reach.leads(culprit.step, "value"):
+                continue
+            edges = [culprit.edge] if culprit.edge else _edges_of(culprit)
+            for edge in edges:
+                if edge.slot in reach.value:
+                    return reach.through(slot, edge, self.slot)
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The numbers of one run: all adjoints, and what made the target NaN or infinite."""
+
+    sweep: Sweep
+    spoiled: tuple[Culprit, ...]
+
+
+def status_of(gradient: Array, zero: Mask) -> str:
+    """`nan`, `inf`, `zero` or `ok`, by the values of a gradient and which of them count as zero."""
+    if np.isnan(gradient).any():
+        return "nan"
+    if np.isinf(gradient).any():
+        return "inf"
+    return "zero" if gradient.size and zero.all() else "ok"
+
+
+def is_suspicious(gradient: Array) -> bool:
+    """Not finite somewhere, or zero everywhere: the one test that a healthy gradient costs.
+
+    The squared length says it in one pass; where it overflows or vanishes, the elements are looked at.
+    """
+    if gradient.size == 1:
+        value = gradient.item()
+        return bool(value == 0 or value - value != 0)
+    if gradient.size == 0:
+        return False
+    length = float(abs(np.vdot(gradient, gradient)))
+    if 0 < length < np.inf:
+        return False
+    return not gradient.any() or not np.isfinite(gradient).all()
+
+
+def _edges_of(culprit: Culprit) -> list[Edge]:
+    assert culprit.step is not None
+    return [Edge(culprit.step, position) for position in range(len(culprit.step.inputs))]
+
+
+def _nbytes(tape: Tape) -> int:
+    """Every value once, and the adjoint and its size for each."""
+    return sum(type.nbytes for type in tape.types)
+
+
+def _once(warnings: list[Warning]) -> list[Warning]:
+    """Each code and node once."""
+    return list({(warning["code"], warning["node"]): warning for warning in reversed(warnings)}.values())[
+        ::-1
+    ]

@@ -1,0 +1,136 @@
+"""Why elements of a gradient are NaN or infinite.
+
+Going back from the target, the edge is looked for whose incoming adjoint is finite and whose term is not. If
+the values that its rule used are finite, its derivative is to blame; if not, whatever first made them so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.diagnosis.cone import cone
+from engine.diagnosis.culprit import Culprit, distinct, of_edge, of_step
+from engine.diagnosis.elements import Mask, gathered, nonfinite, places, values_at
+from engine.diagnosis.nonfinite import Birth, evidence_of, find_births
+from engine.diagnosis.pullbacks import Pullback, Sweep
+from engine.diagnosis.structure import Edge
+from engine.diagnosis.zero import evidence_at
+from engine.tape import Instruction
+
+
+@dataclass(frozen=True, slots=True)
+class Leaves:
+    """The names of inputs and constants by slot."""
+
+    inputs: Mapping[int, str]
+    constants: Mapping[int, str]
+
+    def culprit(self, birth: Birth, values: Mapping[int, np.ndarray]) -> Culprit:
+        """A birth as a culprit: a step, or a leaf by its name."""
+        evidence = evidence_of(birth, dict(values))
+        if birth.step is not None:
+            return of_step(birth.step, birth.mask, birth.reason, evidence)
+        name = self.inputs.get(birth.slot) or self.constants.get(birth.slot) or "constant"
+        return Culprit(
+            node=name,
+            op="input" if birth.slot in self.inputs else "constant",
+            reason=birth.reason,
+            elements=places(birth.mask),
+            count=int(birth.mask.sum()),
+            evidence=evidence,
+        )
+
+
+def why_target(
+    steps: Sequence[Instruction], values: dict[int, np.ndarray], target: int, leaves: Leaves
+) -> tuple[Culprit, ...]:
+    """What first made a target that is not finite; nothing for a finite one."""
+    wrong = nonfinite(values[target])
+    if not wrong.any():
+        return ()
+    return distinct(leaves.culprit(birth, values) for birth in find_births(steps, values, {target: wrong}))
+
+
+def why_infinite(
+    sweep: Sweep, steps: Sequence[Instruction], source: int, marked: Mask, leaves: Leaves
+) -> tuple[Culprit, ...]:
+    """The culprits for the marked elements of `source`, which are not finite; nearest the target first."""
+    masks = cone(sweep.pullbacks, sweep.values, source, marked)
+    found: list[Culprit] = []
+    for pullback in sweep.pullbacks:
+        for edge, own in _born(sweep, pullback, masks):
+            found += _blame(sweep, steps, pullback, edge, own, leaves)
+        found += _overflown(sweep, pullback, masks)
+    return distinct(found)
+
+
+def _born(sweep: Sweep, pullback: Pullback, masks: Mapping[int, Mask]) -> Iterator[tuple[Edge, Mask]]:
+    """Edges with a finite adjoint coming in and another going out."""
+    for edge, _ in pullback.answers:
+        mask = masks.get(edge.slot)
+        if mask is None:
+            continue
+        own = mask & nonfinite(sweep.passed[edge].term)
+        incoming = [nonfinite(sweep.adjoint(slot)) for slot in edge.step.outputs]
+        if edge.step.op.family.name == "elementwise":
+            own = own & ~gathered(incoming[0], own.shape)
+        elif any(wrong.any() for wrong in incoming):
+            continue
+        if own.any():
+            yield edge, own
+
+
+def _blame(
+    sweep: Sweep,
+    steps: Sequence[Instruction],
+    pullback: Pullback,
+    edge: Edge,
+    own: Mask,
+    leaves: Leaves,
+) -> list[Culprit]:
+    """The step itself, or the origin of the values that are not finite."""
+    wrong = _saved(sweep, edge, own)
+    if wrong:
+        upto = steps[: _place(steps, edge.step) + 1]
+        births = find_births(upto, sweep.values, wrong)
+        if births:
+            return [leaves.culprit(birth, sweep.values) for birth in births]
+    wide = sweep.widely(pullback)
+    overflow = wide is not None and np.isfinite(wide[edge].term[own]).all()
+    reason = "overflow" if overflow else "infinite_derivative"
+    evidence = {**evidence_at(sweep, edge, own), "term": values_at(sweep.passed[edge].term, own)}
+    return [of_edge(edge, own, reason, evidence)]
+
+
+def _saved(sweep: Sweep, edge: Edge, own: Mask) -> dict[int, Mask]:
+    """The values of a step that are not finite, at the elements in question where elements correspond."""
+    step = edge.step
+    wrong = {}
+    for slot in (*step.inputs, *step.outputs):
+        mask = nonfinite(sweep.values[slot])
+        if step.op.family.name == "elementwise" and np.broadcast_shapes(mask.shape, own.shape) == own.shape:
+            mask = mask & gathered(own, mask.shape)
+        if mask.any():
+            wrong[slot] = mask
+    return wrong
+
+
+def _place(steps: Sequence[Instruction], step: Instruction) -> int:
+    return next(i for i, other in enumerate(steps) if other is step)
+
+
+def _overflown(sweep: Sweep, pullback: Pullback, masks: Mapping[int, Mask]) -> Iterator[Culprit]:
+    """Slots at which finite terms add up to something that is not."""
+    for slot in {edge.slot for edge, _ in pullback.answers}:
+        edges = sweep.gradients[slot]
+        if slot not in masks or len(edges) < 2 or edges[-1].step is not pullback.step:
+            continue
+        terms = [sweep.passed[edge].term for edge in edges]
+        own = masks[slot] & nonfinite(sweep.adjoints[slot])
+        own &= np.logical_and.reduce([np.isfinite(term) for term in terms])
+        if own.any():
+            for edge, term in zip(edges, terms, strict=True):
+                yield of_edge(edge, own, "overflow", {"term": values_at(term, own)})

@@ -1,0 +1,58 @@
+"""How much a step passes on when nothing can cancel: |J| applied instead of J.
+
+The instructions that a pullback recorded are linear in the cotangents. Evaluated with the cotangents'
+magnitudes, with every coefficient made absolute, they give Σ |∂y/∂x| M: zero exactly where nothing gets
+through, and otherwise the size against which a sum of cotangents has to be judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from engine.diagnosis.replay import Array, Values, execute
+from engine.tape import Instruction
+
+
+def sweep_magnitudes(steps: Iterable[Instruction], values: Mapping[int, Array], given: Values) -> Values:
+    """The magnitude of every slot that depends on a cotangent; `given` are those of the cotangents.
+
+    `values` are the values of all slots that the steps read or make.
+    """
+    magnitudes = dict(given)
+    with np.errstate(all="ignore"):
+        for step in steps:
+            moving = {i: magnitudes[slot] for i, slot in enumerate(step.inputs) if slot in magnitudes}
+            if moving:
+                operands = [values[slot] for slot in step.inputs]
+                magnitudes.update(zip(step.outputs, _absolute(step, operands, moving), strict=True))
+    return magnitudes
+
+
+def _absolute(step: Instruction, operands: Sequence[Array], moving: Mapping[int, Array]) -> list[Array]:
+    if step.op.family.name == "elementwise":
+        return [_diagonal(step, operands, moving)]
+    filled = [
+        moving[position] if position in moving else _coefficient(operand)
+        for position, operand in enumerate(operands)
+    ]
+    return [np.abs(output) for output in execute(step, filled)]
+
+
+def _diagonal(step: Instruction, operands: Sequence[Array], moving: Mapping[int, Array]) -> Array:
+    """One term for each moving operand, the others at zero: a sum, a difference and a choice add up."""
+    total: Array | None = None
+    for position in moving:
+        term = [
+            moving[i] if i == position else np.zeros_like(operand) if i in moving else operand
+            for i, operand in enumerate(operands)
+        ]
+        size = np.abs(execute(step, term)[0])
+        total = size if total is None else total + size
+    assert total is not None
+    return total
+
+
+def _coefficient(operand: Array) -> Array:
+    return np.abs(operand) if operand.dtype.kind in "fc" else operand

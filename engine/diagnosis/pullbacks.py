@@ -1,0 +1,174 @@
+"""The adjoint of every instruction by itself, recorded once and evaluated with every value kept.
+
+`backward` records one long walk and keeps what the answer needs. A diagnosis asks more: what each edge
+passed on, and what every slot gathered. So each instruction's rule is recorded separately, between slots
+that stand for cotangents, and the gathering is done with numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from engine import dtypes
+from engine.backward import carries, depending_on, gather, pull
+from engine.diagnosis.magnitude import sweep_magnitudes
+from engine.diagnosis.replay import Array, Values, run_steps
+from engine.diagnosis.structure import Edge
+from engine.diagnosis.wide import widen, widened
+from engine.tape import Instruction, Tape
+
+
+@dataclass(frozen=True, slots=True)
+class Pullback:
+    """The adjoint of one step: `cotangents` are the stand-ins for its outputs' cotangents, `answers` the
+    slots of what the edges pass on.
+    """
+
+    step: Instruction
+    cotangents: tuple[int, ...]
+    answers: tuple[tuple[Edge, int], ...]
+    instructions: tuple[Instruction, ...]
+
+
+def record_pullbacks(
+    tape: Tape, steps: Sequence[Instruction], target: int, wrt: Iterable[int]
+) -> tuple[Tape, list[Pullback]]:
+    """A tape of adjoints beside `tape`, and the pullbacks between `wrt` and `target`, target first.
+
+    Raises DerivativeNotImplemented.
+    """
+    own = Tape(list(tape.types), dict(tape.inputs), dict(tape.constants))
+    needed = depending_on(tape, steps, wrt)
+    reached = {target}
+    stand_ins: dict[int, int] = {}
+    answer = []
+    for step in reversed(steps):
+        positions = [i for i, slot in enumerate(step.inputs) if slot in needed and carries(tape, step, i)]
+        if not positions or not any(slot in reached for slot in step.outputs):
+            continue
+        for slot in step.outputs:
+            if slot not in stand_ins:
+                type = own.types[slot]
+                stand_ins[slot] = own.input(f"cotangent:{slot}", type).slot
+        cotangents = tuple(stand_ins[slot] for slot in step.outputs)
+        start = len(own.instructions)
+        with own.at(step.origin):
+            pulled = pull(own, step, positions, [own.variable(slot) for slot in cotangents])
+            answers = tuple(
+                (Edge(step, i), gather(own.variable(step.inputs[i]), None, told).slot) for i, told in pulled
+            )
+        reached.update(step.inputs[i] for i in positions)
+        answer.append(Pullback(step, cotangents, answers, tuple(own.instructions[start:])))
+    return own, answer
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What an edge passed on: the term of the adjoint, and the size it had if nothing cancelled."""
+
+    term: Array
+    size: Array
+
+
+@dataclass(slots=True)
+class Sweep:
+    """All adjoints of one run: `adjoints` and their `sizes` by slot, `passed` by edge."""
+
+    values: Values
+    pullbacks: Sequence[Pullback]
+    adjoints: Values = field(default_factory=dict)
+    sizes: Values = field(default_factory=dict)
+    passed: dict[Edge, Passed] = field(default_factory=dict)
+    gradients: dict[int, list[Edge]] = field(default_factory=dict)
+
+    def follow(self, target: int) -> None:
+        """Gather from the target down."""
+        seed = np.ones_like(self.values[target])
+        self.adjoints[target], self.sizes[target] = seed, seed
+        for pullback in self.pullbacks:
+            outputs = pullback.step.outputs
+            local = self._local(pullback, [self.adjoint(slot) for slot in outputs])
+            sizes = dict(zip(pullback.cotangents, map(self.size, outputs), strict=True))
+            magnitudes = sweep_magnitudes(pullback.instructions, local, sizes)
+            for edge, slot in pullback.answers:
+                size = magnitudes.get(slot)
+                known = Passed(local[slot], np.zeros_like(local[slot]) if size is None else size)
+                self.passed[edge] = known
+                self.gradients.setdefault(edge.slot, []).append(edge)
+                self._gather(edge.slot, known)
+
+    def adjoint(self, slot: int) -> Array:
+        """What a slot gathered; zeros for one that the target does not use."""
+        known = self.adjoints.get(slot)
+        return np.zeros_like(self.values[slot]) if known is None else known
+
+    def size(self, slot: int) -> Array:
+        """The size of what a slot gathered."""
+        known = self.sizes.get(slot)
+        return np.zeros_like(self.values[slot]) if known is None else known
+
+    def probed(self, pullback: Pullback, cotangents: Sequence[Array]) -> dict[Edge, Passed]:
+        """What the edges of a step would pass on for other cotangents."""
+        local = self._local(pullback, cotangents)
+        sizes = {slot: np.abs(g) for slot, g in zip(pullback.cotangents, cotangents, strict=True)}
+        magnitudes = sweep_magnitudes(pullback.instructions, local, sizes)
+        return {
+            edge: Passed(local[slot], magnitudes.get(slot, np.zeros_like(local[slot])))
+            for edge, slot in pullback.answers
+        }
+
+    def widely(self, pullback: Pullback) -> dict[Edge, Passed] | None:
+        """What the edges would pass on in wider floats, None where a kernel cannot."""
+        step = pullback.step
+        operands = [self.values[slot] for slot in step.inputs]
+        outputs = widened(step, operands)
+        if outputs is None:
+            return None
+        local: Values = {slot: widen(value) for slot, value in self._constants(pullback).items()}
+        local.update(zip(step.inputs, map(widen, operands), strict=True))
+        local.update(zip(step.outputs, outputs, strict=True))
+        cotangents = [widen(self.adjoint(slot)) for slot in step.outputs]
+        local.update(zip(pullback.cotangents, cotangents, strict=True))
+        sizes = {
+            slot: widen(self.size(output))
+            for slot, output in zip(pullback.cotangents, step.outputs, strict=True)
+        }
+        try:
+            run_steps(pullback.instructions, local)
+            magnitudes = sweep_magnitudes(pullback.instructions, local, sizes)
+        except (TypeError, ValueError, AttributeError, KeyError):
+            return None
+        return {
+            edge: Passed(local[slot], magnitudes.get(slot, np.zeros_like(local[slot])))
+            for edge, slot in pullback.answers
+        }
+
+    def _local(self, pullback: Pullback, cotangents: Sequence[Array]) -> Values:
+        """The values that a pullback reads and makes."""
+        local = self._constants(pullback)
+        local.update(zip(pullback.cotangents, cotangents, strict=True))
+        run_steps(pullback.instructions, local)
+        return local
+
+    def _constants(self, pullback: Pullback) -> Values:
+        """The values from outside that a pullback reads."""
+        read = {slot for step in pullback.instructions for slot in step.inputs}
+        read.update(slot for _, slot in pullback.answers)
+        return {slot: self.values[slot] for slot in read if slot in self.values}
+
+    def _gather(self, slot: int, passed: Passed) -> None:
+        with np.errstate(all="ignore"):
+            if slot in self.adjoints:
+                self.adjoints[slot] = self.adjoints[slot] + passed.term
+                self.sizes[slot] = self.sizes[slot] + passed.size
+            else:
+                self.adjoints[slot], self.sizes[slot] = passed.term, passed.size
+
+
+def coarsest(types: Mapping[int, Array]) -> float:
+    """The largest rounding unit among arrays of floats."""
+    units = [float(np.finfo(a.dtype).eps) for a in types.values() if dtypes.is_inexact(a.dtype.name)]
+    return max(units, default=0.0)

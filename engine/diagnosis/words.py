@@ -1,0 +1,109 @@
+"""What a verdict says to people: one sentence of what is so and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.diagnosis.culprit import Culprit
+from engine.diagnosis.elements import LISTED
+from engine.diagnosis.structure import Edge, Finding
+
+_BECAUSE = {
+    "saturated": "{it} is saturated: its slope rounds to 0{there}",
+    "unselected": "{it} takes something else{there}, so nothing comes back through it",
+    "zero_operand": "{it} multiplies by 0{there}",
+    "stationary": "the slope of {it} is 0{there}, and the zero is right",
+    "cancellation": "terms of opposite sign cancel at {it}",
+    "underflow": "what passes {it} is too small for its dtype{there}",
+    "empty_selection": "{it} selects no element",
+    "infinite_derivative": "the derivative of {it} is infinite{there}",
+    "overflow": "{it} is too large for its dtype{there}",
+    "domain": "{it} is not defined{there}",
+    "nonfinite_input": "the data of '{node}' are not finite{there}",
+}
+
+
+def structural_message(finding: Finding, name: str, target: str, dtype: str) -> str:
+    """The sentence for a gradient that does not exist."""
+    if finding.note is not None:
+        return f"{finding.note.detail}."
+    if finding.status == "integer":
+        return f"'{name}' is {dtype}, and only floating tensors carry gradients."
+    if finding.status == "disconnected":
+        return _disconnected(finding, name, target)
+    verb = "cut" if finding.status == "blocked" else "stopped on purpose"
+    return f"No gradient flows from '{name}' to '{target}': every path is {verb} by {listed(finding.cuts)}."
+
+
+def numeric_message(
+    status: str, culprits: Sequence[Culprit], finding: Finding, name: str, target: str
+) -> str:
+    """The sentence for a gradient that exists, with what made it zero, NaN or infinite."""
+    subject = f"the gradient of '{target}' with respect to '{name}'"
+    sentence = {
+        "ok": f"{subject} exists and is finite",
+        "zero": f"{subject} exists, and every element is zero",
+        "nan": f"{subject} has NaN elements",
+        "inf": f"{subject} has infinite elements",
+    }[status]
+    if culprits:
+        sentence += f": {because(culprits[0])}"
+        others = list(dict.fromkeys(f"'{culprit.node}'" for culprit in culprits[1:]))
+        others = [other for other in others if other != f"'{culprits[0].node}'"]
+        if others:
+            more = " and more" if len(others) > LISTED else ""
+            sentence += f"; see {', '.join(others[:LISTED])}{more} too"
+    sentence = f"{sentence[0].upper()}{sentence[1:]}."
+    if finding.partial:
+        sentence += f" A part of the dependence carries no gradient: {listed(finding.partial)}."
+    return sentence
+
+
+def because(culprit: Culprit) -> str:
+    """Why a culprit does what it does, with the first element as proof."""
+    words = _BECAUSE[culprit.reason]
+    it = f"{culprit.op} at '{culprit.node}'"
+    return words.format(it=it, node=culprit.node, there=_there(culprit))
+
+
+def _there(culprit: Culprit) -> str:
+    proof = [
+        f"{name} = {values[0]:.6g}"
+        for name, values in culprit.evidence.items()
+        if values and isinstance(values[0], int | float) and name not in ("cotangent", "term")
+    ]
+    place = f"element {culprit.elements[0]}" if culprit.elements and culprit.elements[0] else ""
+    if not proof:
+        return f" at {place}" if place else ""
+    return f" at {', '.join(proof)}" + (f" ({place})" if place else "")
+
+
+def described(edge: Edge) -> str:
+    """The op and node of a cut, and what the op is."""
+    origin = edge.step.origin
+    op = origin.op or edge.step.op.name
+    why = "its output is not floating" if edge.rule is None else edge.rule.why
+    return f"{op} at '{origin.node}' ({why})"
+
+
+def listed(edges: Sequence[Edge]) -> str:
+    """Cuts in a row, the first few."""
+    words = list(dict.fromkeys(described(edge) for edge in edges))
+    more = f" and {len(words) - LISTED} more" if len(words) > LISTED else ""
+    return ", ".join(words[:LISTED]) + more
+
+
+def _disconnected(finding: Finding, name: str, target: str) -> str:
+    if finding.reason == "shape_only":
+        return f"'{target}' depends on the shape of '{name}' and not on its values: {listed(finding.cuts)}."
+    if finding.reason == "rebound":
+        return (
+            f"'{name}' was assigned anew, and '{target}' uses the second value, node '{finding.heads[0]}': "
+            "the first has no part in it."
+        )
+    if finding.reason == "constant":
+        return f"'{target}' is a constant: no input has a part in it."
+    if finding.reason == "other_head":
+        heads = ", ".join(f"'{head}'" for head in finding.heads[:LISTED])
+        return f"'{target}' does not depend on '{name}', which feeds only {heads}."
+    return f"'{target}' does not depend on '{name}': nothing that leads to the target reads it."

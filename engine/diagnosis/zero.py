@@ -1,0 +1,172 @@
+"""Why elements of a gradient are zero: where the magnitude vanishes, and where terms cancel.
+
+An element is zero where |g| ≤ 64 eps M. Where M is zero too, some edge let nothing through on every path:
+it is an edge at which a magnitude comes in and none goes out. Where M is positive, terms cancelled: in the
+sum of several edges, or within the rule of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from engine.diagnosis.cone import cone
+from engine.diagnosis.culprit import Culprit, distinct, of_edge
+from engine.diagnosis.elements import Array, Mask, gathered, values_at
+from engine.diagnosis.pullbacks import Passed, Pullback, Sweep, coarsest
+from engine.diagnosis.structure import Edge
+
+CANCELLED = 64  # rounding units of the magnitude below which a sum counts as zero
+
+
+def zeros(sweep: Sweep, slot: int) -> Mask:
+    """The elements of an adjoint that are zero up to rounding."""
+    return _cancelled(Passed(sweep.adjoint(slot), sweep.size(slot)), coarsest(sweep.adjoints))
+
+
+def _cancelled(passed: Passed, unit: float) -> Mask:
+    with np.errstate(all="ignore"):
+        return np.asarray(np.abs(passed.term) <= CANCELLED * unit * passed.size)
+
+
+def why_zero(sweep: Sweep, source: int, marked: Mask) -> tuple[Culprit, ...]:
+    """The culprits for the marked elements of `source`, which are zero; nearest the target first."""
+    if not marked.any():
+        return ()
+    search = _Search(sweep, cone(sweep.pullbacks, sweep.values, source, marked))
+    found: list[Culprit] = []
+    for pullback in sweep.pullbacks:
+        found += search.killed(pullback)
+        found += search.lost_inside(pullback)
+        found += search.lost_in_sum(pullback)
+    return distinct(found)
+
+
+class _Search:
+    """The edges between the marked elements and the target, looked at one by one."""
+
+    def __init__(self, sweep: Sweep, masks: dict[int, Mask]) -> None:
+        self.sweep = sweep
+        self.masks = masks
+        self.unit = coarsest(sweep.adjoints)
+
+    def killed(self, pullback: Pullback) -> Iterator[Culprit]:
+        """Edges at which a magnitude comes in and none goes out."""
+        for edge, dead in self._dead(pullback):
+            incoming = self._incoming(edge)
+            if not (dead & incoming).any():
+                continue
+            stuck = dead & incoming & (self._insensitive(pullback)[edge] | self._vanished(pullback, edge))
+            if stuck.any():
+                yield of_edge(edge, stuck, self._reason(pullback, edge, stuck), self._evidence(edge, stuck))
+
+    def lost_inside(self, pullback: Pullback) -> Iterator[Culprit]:
+        """Edges whose rule cancels what comes in: it is no zero there, and all but one goes out."""
+        for edge, _ in pullback.answers:
+            passed = self.sweep.passed[edge]
+            mask = self.masks.get(edge.slot)
+            if mask is None:
+                continue
+            lost = mask & (passed.size > 0) & _cancelled(passed, self.unit)
+            if not lost.any() or self._was_lost(edge):
+                continue
+            held = self._holds_for_others(pullback, edge)
+            reason = (edge.step.op.zero_reason or "stationary") if held[lost].all() else "cancellation"
+            yield of_edge(edge, lost, reason, self._evidence(edge, lost))
+
+    def lost_in_sum(self, pullback: Pullback) -> Iterator[Culprit]:
+        """Slots made by this step, or read first by it, at which the terms of several edges cancel."""
+        for slot in {edge.slot for edge, _ in pullback.answers}:
+            edges = self.sweep.gradients[slot]
+            mask = self.masks.get(slot)
+            if mask is None or len(edges) < 2 or edges[-1].step is not pullback.step:
+                continue  # looked at once, when the last edge has been gathered
+            total = Passed(self.sweep.adjoints[slot], self.sweep.sizes[slot])
+            lost = mask & (total.size > 0) & _cancelled(total, self.unit)
+            alone = [_cancelled(self.sweep.passed[edge], self.unit) for edge in edges]
+            lost = lost & ~np.logical_and.reduce(alone)
+            if lost.any():
+                yield from self._terms(edges, lost)
+
+    def _terms(self, edges: Sequence[Edge], lost: Mask) -> Iterator[Culprit]:
+        for edge in edges:
+            term = self.sweep.passed[edge].term
+            if (term[lost] != 0).any():
+                evidence = {**self._evidence(edge, lost), "term": values_at(term, lost)}
+                yield of_edge(edge, lost, "cancellation", evidence)
+
+    def _dead(self, pullback: Pullback) -> Iterator[tuple[Edge, Mask]]:
+        for edge, _ in pullback.answers:
+            mask = self.masks.get(edge.slot)
+            if mask is not None:
+                dead = mask & (self.sweep.passed[edge].size == 0)
+                if dead.any():
+                    yield edge, dead
+
+    def _incoming(self, edge: Edge) -> Mask:
+        """Where a magnitude comes in: element by element where elements correspond."""
+        shape = self.sweep.values[edge.slot].shape
+        live = [self.sweep.size(slot) > 0 for slot in edge.step.outputs]
+        if edge.step.op.family.name == "elementwise":
+            return gathered(live[0], shape)
+        return np.full(shape, any(mask.any() or mask.size == 0 for mask in live))
+
+    def _insensitive(self, pullback: Pullback) -> dict[Edge, Mask]:
+        """Where an edge passes nothing on, whatever comes in."""
+        ones = [np.ones_like(self.sweep.values[slot]) for slot in pullback.step.outputs]
+        return {edge: passed.size == 0 for edge, passed in self.sweep.probed(pullback, ones).items()}
+
+    def _vanished(self, pullback: Pullback, edge: Edge) -> Mask:
+        """Where an edge would pass something on in wider floats."""
+        wide = self.sweep.widely(pullback)
+        return np.zeros(self.sweep.values[edge.slot].shape, bool) if wide is None else wide[edge].size > 0
+
+    def _reason(self, pullback: Pullback, edge: Edge, stuck: Mask) -> str:
+        op = edge.step.op
+        insensitive = self._insensitive(pullback)[edge][stuck].all()
+        if any(self.sweep.values[slot].size == 0 for slot in edge.step.outputs):
+            return "empty_selection"
+        if insensitive and op.zero_reason in ("saturated", "unselected"):
+            return op.zero_reason
+        if self._vanished(pullback, edge)[stuck].all():
+            return "underflow"
+        return op.zero_reason or "stationary"
+
+    def _was_lost(self, edge: Edge) -> bool:
+        """Whether what comes in along an edge is nothing but what cancelled before."""
+        outputs = [slot for slot in edge.step.outputs if slot in self.masks]
+        return all(
+            _cancelled(Passed(self.sweep.adjoint(slot), self.sweep.size(slot)), self.unit)[
+                self.masks[slot]
+            ].all()
+            for slot in outputs
+        )
+
+    def _holds_for_others(self, pullback: Pullback, edge: Edge) -> Mask:
+        """Where an edge cancels other cotangents as well: then the op is flat there, and no terms met."""
+        draw = np.random.default_rng(0)
+        others = [
+            (draw.uniform(0.5, 1.5, v.shape) * np.where(draw.random(v.shape) < 0.5, -1, 1)).astype(v.dtype)
+            for v in (self.sweep.values[slot] for slot in pullback.step.outputs)
+        ]
+        return _cancelled(self.sweep.probed(pullback, others)[edge], self.unit)
+
+    def _evidence(self, edge: Edge, mask: Mask) -> dict[str, list[object]]:
+        return evidence_at(self.sweep, edge, mask)
+
+
+def evidence_at(sweep: Sweep, edge: Edge, mask: Mask) -> dict[str, list[object]]:
+    """The values behind elements of what an edge reads: itself, and its fellows where elements correspond."""
+    step, shape = edge.step, mask.shape
+    told: dict[str, Array] = {}
+    for position, slot in enumerate(step.inputs):
+        value = sweep.values[slot]
+        same = step.op.family.name == "elementwise" and np.broadcast_shapes(value.shape, shape) == shape
+        if position == edge.position or same:
+            name = step.op.input(position).name
+            told[name if name not in told else f"{name}_{position}"] = value
+    if sweep.values[step.outputs[0]].shape == shape and step.op.family.name == "elementwise":
+        told["value"] = sweep.values[step.outputs[0]]
+        told["cotangent"] = sweep.adjoint(step.outputs[0])
+    return {name: values_at(value, mask) for name, value in told.items()}

@@ -1,0 +1,90 @@
+"""What is wrong with a tensor: each refusal names the JSON path of the first offender and the cure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import numpy.typing as npt
+
+from engine import dtypes
+from engine.errors import InvalidTensor, ShapeMismatch, UnknownField, did_you_mean
+
+Array = npt.NDArray[Any]
+
+
+def check_declared_shape(came: tuple[int, ...], declared: tuple[int | None, ...], path: str) -> None:
+    """Raise ShapeMismatch where a shape is not the declared one; None stands for any size."""
+    fits = len(came) == len(declared) and all(
+        want in (None, size) for want, size in zip(declared, came, strict=True)
+    )
+    if not fits:
+        raise ShapeMismatch(
+            f"expected shape {list(declared)}, as the function declares, got {list(came)} at {path}",
+            path=path,
+        )
+
+
+def all_of(allowed: frozenset[type], flat: list[Any], shape: Sequence[int], path: str, expected: str) -> None:
+    """Raise InvalidTensor at the first leaf whose type is not `allowed`."""
+    if set(map(type, flat)) <= allowed:
+        return
+    odd = next(k for k, item in enumerate(flat) if type(item) not in allowed)
+    place, item = path + index_path(odd, shape), flat[odd]
+    hint = None
+    if isinstance(item, str) and expected == "a number":
+        hint = 'the only strings are "NaN", "Infinity" and "-Infinity"; write numbers without quotes'
+    elif isinstance(item, bool):
+        hint = "booleans go only where bool is declared; write 1 or 0"
+    raise InvalidTensor(f"expected {expected}, got {show(item)} at {place}", path=place, hint=hint)
+
+
+def known_fields(value: dict[str, Any], known: tuple[str, ...], path: str) -> None:
+    """Raise UnknownField at the first field that is not `known`."""
+    for field in value:
+        if field not in known:
+            raise UnknownField(
+                f"expected only {', '.join(known)} in the tensor at {path}, got '{field}'",
+                path=f"{path}.{field}",
+                hint=did_you_mean(field, known),
+            )
+
+
+def ragged(expected: str, item: Any, path: str, shape: Sequence[int], odd: int) -> NoReturn:
+    """Raise InvalidTensor for the element at place `odd` of a level of `shape`."""
+    came = f"a list of {len(item)} elements" if type(item) is list else show(item)
+    place = path + index_path(odd, shape)
+    raise InvalidTensor(
+        f"expected {expected}, as its neighbours are, got {came} at {place}",
+        path=place,
+        hint="tensors are rectangular: every list at one level has the same length",
+    )
+
+
+def out_of_range(item: Any, shape: Sequence[int], path: str, odd: int, dtype: str) -> NoReturn:
+    """Raise InvalidTensor for the leaf at place `odd` that does not fit `dtype`."""
+    place = path + index_path(odd, shape)
+    shown = "a number beyond float64" if item in (float("inf"), float("-inf")) else show(item)
+    hint = 'write "Infinity" where infinity is meant' if dtypes.is_floating(dtype) else None
+    raise InvalidTensor(f"expected a number that fits {dtype}, got {shown} at {place}", path=place, hint=hint)
+
+
+def index_path(flat: int, shape: Sequence[int]) -> str:
+    """`[1][0]` for a place counted along the leaves of `shape`."""
+    index: list[int] = []
+    for size in reversed(shape):
+        flat, at = divmod(flat, size)
+        index.append(at)
+    return "".join(f"[{at}]" for at in reversed(index))
+
+
+def show(value: Any) -> str:
+    """A short picture of a JSON value, whatever its size."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int) and value.bit_length() > 128:
+        return f"an integer of about {int(value.bit_length() * 0.30103)} digits"
+    if isinstance(value, (list, dict)):
+        return f"{'a list' if isinstance(value, list) else 'an object'} of {len(value)} elements"
+    text = repr(value) if not isinstance(value, str) else f'"{value}"'
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import gradwire as gw
 from engine.op import TABLE
 from gradwire import _by_hand, _ops
@@ -47,6 +49,16 @@ def test_every_public_name_is_there_and_documented() -> None:
             n for n, v in vars(module).items() if isinstance(v, type) and v.__module__ == module.__name__
         }
         assert classes - {"Optimizer", "Loss"} <= written
+
+
+def test_the_code_of_the_readme_runs(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (CLIENT / "README.md").read_text(), re.DOTALL)
+    with gw.Client(url) as client:
+        gw.set_default_client(client)
+        exec("\n".join(blocks).replace("http://localhost:8000", url), {})
+    printed = capsys.readouterr().out
+    assert "None\n" in printed
+    assert "w: blocked (nondifferentiable)" in printed
 
 
 def test_public_things_have_docstrings() -> None:

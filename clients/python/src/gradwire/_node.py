@@ -37,12 +37,16 @@ recorder: ContextVar[Recorder | None] = ContextVar("gradwire_recorder", default=
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class Leaf:
-    """A value; `owner` is the same object for every value that one Variable ever had."""
+    """A value; `owner` is the same object for every value that one Variable ever had.
+
+    A gradient that was asked for while its own tape was recording has that tape as its `derived_by`.
+    """
 
     value: Array
     name: str | None = None
     place: Place | None = None
     owner: object | None = None
+    derived_by: Recorder | None = None
 
 
 @dataclass(slots=True, eq=False)

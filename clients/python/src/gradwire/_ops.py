@@ -3,6 +3,7 @@
 Array parameters take tensors, variables, arrays and numbers; attributes follow, by position or by name,
 as in NumPy. Aliases from NumPy and TensorFlow are the same functions.
 """
+# ruff: noqa: D403  # a sentence may begin with the parameter x
 
 from __future__ import annotations
 
@@ -489,12 +490,12 @@ def atanh(x: Any) -> Tensor:
 
 
 def atleast_1d(x: Any) -> Tensor:
-    """X with leading axes of size 1 until it has 1 axes or more."""
+    """x with leading axes of size 1 until it has 1 axes or more."""
     return _record("atleast_1d", (x,))
 
 
 def atleast_2d(x: Any) -> Tensor:
-    """X with leading axes of size 1 until it has 2 axes or more."""
+    """x with leading axes of size 1 until it has 2 axes or more."""
     return _record("atleast_2d", (x,))
 
 
@@ -562,7 +563,7 @@ def bitwise_xor(x1: Any, x2: Any) -> Tensor:
 
 
 def broadcast_to(x: Any, shape: int | Sequence[int]) -> Tensor:
-    """X repeated along axes of size 1 and new leading axes, up to `shape`."""
+    """x repeated along axes of size 1 and new leading axes, up to `shape`."""
     return _record("broadcast_to", (x,), {"shape": shape})
 
 
@@ -630,7 +631,7 @@ def ceil(x: Any) -> Tensor:
 
 
 def celu(x: Any, alpha: float = 1.0) -> Tensor:
-    """X where x > 0, else alpha (exp(x / alpha) - 1): an elu with slope 1 at 0."""
+    """x where x > 0, else alpha (exp(x / alpha) - 1): an elu with slope 1 at 0."""
     return _record("celu", (x,), {"alpha": alpha})
 
 
@@ -829,7 +830,7 @@ def einsum(equation: str, *xs: Any) -> Tensor:
 
 
 def elu(x: Any, alpha: float = 1.0) -> Tensor:
-    """X where x > 0, else alpha (exp(x) - 1).
+    """x where x > 0, else alpha (exp(x) - 1).
 
     At 0 the derivative is alpha.
 
@@ -867,7 +868,7 @@ def erfinv(x: Any) -> Tensor:
 
 
 def exp(x: Any) -> Tensor:
-    """E to the power x."""
+    """e to the power x."""
     return _record("exp", (x,))
 
 
@@ -967,7 +968,7 @@ def full_like(x: Any, fill_value: float, dtype: Any = None) -> Tensor:
 
 
 def gammaln(x: Any) -> Tensor:
-    """Log |Gamma(x)|.
+    """log |Gamma(x)|.
 
     At 0 and the negative integers it is infinite.
     """
@@ -992,7 +993,7 @@ def gather_nd(x: Any, indices: Any) -> Tensor:
 
 
 def gelu(x: Any, approximate: bool = False) -> Tensor:
-    """X ndtr(x): x times the normal distribution function.
+    """x ndtr(x): x times the normal distribution function.
 
     approximate: use the tanh approximation.
     """
@@ -1033,7 +1034,7 @@ def hard_sigmoid(x: Any) -> Tensor:
 
 
 def hard_swish(x: Any) -> Tensor:
-    """X relu6(x + 3) / 6.
+    """x relu6(x + 3) / 6.
 
     At -3 and 3 it is that of the formula: 0 and 1.
     """
@@ -1156,7 +1157,7 @@ def kron(x1: Any, x2: Any) -> Tensor:
 
 
 def leaky_relu(x: Any, alpha: float = 0.2) -> Tensor:
-    """X where x > 0, else alpha x.
+    """x where x > 0, else alpha x.
 
     At 0 the derivative is alpha. The default is TensorFlow's; PyTorch and JAX have 0.01.
 
@@ -1298,7 +1299,7 @@ def matrix_transpose(x: Any) -> Tensor:
 def max(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
     """The largest element.
 
-    Elements that tie share the gradient evenly. NaN wins over every number.
+    Elements that tie share the gradient evenly. NaN wins over every number, in the gradient too.
 
     axis: the axes to reduce; all of them when absent.
 
@@ -1389,7 +1390,7 @@ def median(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = Fal
 def min(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
     """The smallest element.
 
-    Elements that tie share the gradient evenly. NaN wins over every number.
+    Elements that tie share the gradient evenly. NaN wins over every number, in the gradient too.
 
     axis: the axes to reduce; all of them when absent.
 
@@ -1407,7 +1408,7 @@ def minimum(x1: Any, x2: Any) -> Tensor:
 
 
 def mish(x: Any) -> Tensor:
-    """X tanh(softplus(x))."""
+    """x tanh(softplus(x))."""
     return _record("mish", (x,))
 
 
@@ -1469,7 +1470,7 @@ def norm(
 
 
 def normalize(x: Any, axis: int | Sequence[int] = (-1,), epsilon: float = 1e-12) -> Tensor:
-    """X / sqrt(max(sum(x²), epsilon)): vectors scaled to length one.
+    """x / sqrt(max(sum(x²), epsilon)): vectors scaled to length one.
 
     TensorFlow takes all axes unless told otherwise. Of a zero vector it is zero, with the finite
     derivative 1 / sqrt(epsilon).
@@ -1516,7 +1517,7 @@ def outer(x1: Any, x2: Any) -> Tensor:
 def pad(
     x: Any, pad_width: Sequence[Sequence[int]], mode: str = "constant", constant_values: float = 0
 ) -> Tensor:
-    """X continued beyond its borders.
+    """x continued beyond its borders.
 
     A border is mirrored or wrapped once at most, so it is no wider than the axis.
 
@@ -1574,7 +1575,7 @@ def pow(x1: Any, x2: Any) -> Tensor:
 
 
 def prelu(x: Any, alpha: Any) -> Tensor:
-    """X where x > 0, else alpha x, with a slope that can be learned.
+    """x where x > 0, else alpha x, with a slope that can be learned.
 
     At 0 the derivative is alpha. alpha broadcasts as in NumPy, against the last axes.
     """
@@ -1601,7 +1602,7 @@ def prod(
 def ptp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
     """Peak to peak: the largest element less the smallest.
 
-    Elements that tie share the gradient evenly. NaN wins over every number.
+    Elements that tie share the gradient evenly. NaN wins over every number, in the gradient too.
 
     axis: the axes to reduce; all of them when absent.
 
@@ -1689,7 +1690,7 @@ def roll(x: Any, shift: int | Sequence[int], axis: int | Sequence[int] | None = 
 
 
 def round(x: Any, decimals: int = 0) -> Tensor:
-    """X to the nearest integer, or to a number of decimals; halves go to the even one.
+    """x to the nearest integer, or to a number of decimals; halves go to the even one.
 
     decimals: places after the point; negative: before it.
     """
@@ -1732,7 +1733,7 @@ def signbit(x: Any) -> Tensor:
 
 
 def silu(x: Any) -> Tensor:
-    """X sigmoid(x)."""
+    """x sigmoid(x)."""
     return _record("silu", (x,))
 
 
@@ -1760,7 +1761,7 @@ def size(x: Any) -> Tensor:
 
 
 def soft_shrink(x: Any, threshold: float = 0.5) -> Tensor:
-    """X moved towards 0 by `threshold`, and 0 within it.
+    """x moved towards 0 by `threshold`, and 0 within it.
 
     At the thresholds the derivative is 0.
 
@@ -1785,7 +1786,7 @@ def softplus(x: Any) -> Tensor:
 
 
 def softsign(x: Any) -> Tensor:
-    """X / (1 + |x|)."""
+    """x / (1 + |x|)."""
     return _record("softsign", (x,))
 
 
@@ -1843,7 +1844,7 @@ def sqrt(x: Any) -> Tensor:
 
 
 def square(x: Any) -> Tensor:
-    """X squared."""
+    """x squared."""
     return _record("square", (x,))
 
 
@@ -1955,7 +1956,7 @@ def tanh(x: Any) -> Tensor:
 
 
 def tanhshrink(x: Any) -> Tensor:
-    """X - tanh(x)."""
+    """x - tanh(x)."""
     return _record("tanhshrink", (x,))
 
 
@@ -1968,7 +1969,7 @@ def tensordot(x1: Any, x2: Any, axes: int | Sequence[Sequence[int]] = 2) -> Tens
 
 
 def threshold(x: Any, threshold: float = 0.0, value: float = 0.0) -> Tensor:
-    """X where x > threshold, else `value`.
+    """x where x > threshold, else `value`.
 
     At the threshold the derivative is 0.
     """
@@ -1976,7 +1977,7 @@ def threshold(x: Any, threshold: float = 0.0, value: float = 0.0) -> Tensor:
 
 
 def tile(x: Any, repetitions: int | Sequence[int]) -> Tensor:
-    """X laid side by side `repetitions` times along each axis.
+    """x laid side by side `repetitions` times along each axis.
 
     repetitions: a count for each of the last axes.
     """
@@ -2020,7 +2021,7 @@ def triu(x: Any, k: int = 0) -> Tensor:
 
 
 def trunc(x: Any) -> Tensor:
-    """X without its fraction."""
+    """x without its fraction."""
     return _record("trunc", (x,))
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from gradwire._lower import Lowered
-from gradwire._node import Edge, Leaf, Op, Scalar, Traced, as_array, recorder
+from gradwire._node import Edge, Leaf, Op, Recorder, Scalar, Traced, as_array, recorder
 from gradwire._places import here
-from gradwire.errors import TraceError
+from gradwire.errors import TapeError, TraceError
 
 
 def trace(
@@ -26,16 +26,12 @@ def trace(
 
     At the positions in `integer`, a Python list of integers stays one instead of turning into floats.
     """
-    node = Op(
-        op,
-        tuple([_input(value, k in integer) for k, value in enumerate(inputs)]),
-        {k: attribute(v) for k, v in attributes.items() if v is not None} if attributes else {},
-        here(),
-        recorder.get(),
-    )
-    if functions:
-        node.functions = functions
-    return node
+    tape = recorder.get()
+    edges = tuple([_input(value, k in integer) for k, value in enumerate(inputs)])
+    if tape is not None:
+        _refuse_own_gradients(edges, tape)
+    written = {k: attribute(v) for k, v in attributes.items() if v is not None} if attributes else {}
+    return Op(op, edges, written, here(), tape, functions or {})
 
 
 def as_edge(value: Any, *, integer: bool = False) -> Edge:
@@ -78,6 +74,16 @@ def attribute(value: Any) -> Any:
     raise TypeError(
         f"expected an attribute (number, text, list, dtype), got {type(value).__name__}: {value!r}"
     )
+
+
+def _refuse_own_gradients(edges: Sequence[Edge | Scalar], tape: Recorder) -> None:
+    for edge in edges:
+        if isinstance(edge, Edge) and isinstance(edge.node, Leaf) and edge.node.derived_by is tape:
+            raise TapeError(
+                "a gradient of this tape is used while the tape still records, which would need a second "
+                "derivative, and graphs cannot hold gradients yet; leave the `with` block first, and it is "
+                "a constant"
+            )
 
 
 def _input(value: Any, integer: bool) -> Edge | Scalar:

@@ -120,7 +120,9 @@ class GradientTape:
             )
         zero = unconnected_gradients == "zero"
         gradients = self._differentiate(target, list(leaves(sources)), output_gradients, zero=zero, sums=True)
-        return rebuild(sources, iter([None if g is None else Tensor(Edge(Leaf(g))) for g in gradients]))
+        tape = None if self._active is None else self._recorder
+        found = [None if g is None else Tensor(Edge(Leaf(g, derived_by=tape))) for g in gradients]
+        return rebuild(sources, iter(found))
 
     def explain(self, target: Any, sources: Any) -> Report:
         """Why each gradient of `target` by `sources` is what it is; print the report.

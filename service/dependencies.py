@@ -41,6 +41,8 @@ class Services:
             "program_cache": settings.program_cache,
         }
         calculator = Calculator(**limits)
+        graphs = GraphStore(database, entries=settings.graph_cache)
+        metrics.watch({"graphs": graphs.recent, "programs": calculator.compiler})
 
         def on_failure(why: str) -> None:
             metrics.failures.inc()
@@ -59,7 +61,7 @@ class Services:
             logger=logger,
             metrics=metrics,
             database=database,
-            graphs=GraphStore(database, entries=settings.graph_cache),
+            graphs=graphs,
             calculator=calculator,
             pool=pool,
             tiers=Tiers(settings, calculator, pool, metrics),

@@ -11,12 +11,14 @@ V = TypeVar("V")
 
 
 class Lru(Generic[K, V]):
-    """At most `entries` values; safe to share between threads."""
+    """At most `entries` values, with `hits` and `misses` counted; safe to share between threads."""
 
     def __init__(self, entries: int) -> None:
         self._entries = entries
         self._values: OrderedDict[K, V] = OrderedDict()
         self._lock = Lock()
+        self.hits = 0
+        self.misses = 0
 
     def __len__(self) -> int:
         return len(self._values)
@@ -25,7 +27,10 @@ class Lru(Generic[K, V]):
         """The value, now the newest; None where it is not there."""
         with self._lock:
             value = self._values.get(key)
-            if value is not None:
+            if value is None:
+                self.misses += 1
+            else:
+                self.hits += 1
                 self._values.move_to_end(key)
             return value
 

@@ -10,32 +10,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self
 
 import numpy.typing as npt
 from pydantic_core import from_json, to_json
 
-from engine import dtypes
 from engine.compiler import Compiler, Program
 from engine.decode import decode_graph
-from engine.dtypes import TensorType
 from engine.errors import (
-    DeviceUnavailable,
-    InvalidDocument,
-    UnknownInput,
     UserError,
-    did_you_mean,
 )
 from engine.expression import parse_program
-from engine.graph import Graph, abridged
-from engine.query import Query
-from engine.tensors import Encoding, Tensor, decode_tensor, dtype_name
+from engine.graph import Graph
+from engine.tensors import Encoding
 from service import safetensors_io, schemas
 from service.body import Media
 from service.encoding import encode_answer, json_reply
 from service.lru import Lru
 from service.problems import Problem, Reply, render
-from service.strict_json import child_path, parse_object
+from service.questions import build_query, check_device, decode_cotangents, decode_inputs
+from service.strict_json import parse_object
 
 Array = npt.NDArray[Any]
 Kind = Literal["evaluate", "gradient", "vjp", "diagnose", "publish"]
@@ -96,7 +90,7 @@ class Calculator:
     def __init__(self, *, max_peak_bytes: int, graph_cache: int, program_cache: int) -> None:
         self._max_peak_bytes = max_peak_bytes
         self._graphs: Lru[Any, Graph] = Lru(graph_cache)
-        self._compiler = Compiler(entries=program_cache)
+        self.compiler = Compiler(entries=program_cache)
 
     def answer(self, call: Call) -> Reply:
         """Everything at once; the caller's errors come back as problems, ours are raised."""
@@ -113,13 +107,13 @@ class Calculator:
         document = parse_object(text)
         request = schemas.parse(MODELS[call.kind], document, function=call.graph_id is None)
         assert isinstance(request, schemas.Options)
-        _check_device(request.device)
+        check_device(request.device)
         given = getattr(request, "inputs", None) or {}
         graph = self._graph(call, request, given, attachments)
-        inputs = _decode_inputs(graph, given, attachments)
-        cotangents = _decode_cotangents(request, attachments)
-        program = self._compiler.compile(
-            _query(call.kind, graph, request, inputs, cotangents), peak_bytes_limit=self._max_peak_bytes
+        inputs = decode_inputs(graph, given, attachments)
+        cotangents = decode_cotangents(request, attachments)
+        program = self.compiler.compile(
+            build_query(call.kind, graph, request, inputs, cotangents), peak_bytes_limit=self._max_peak_bytes
         )
         encoding = request.encoding or "json"
         elements = sum(tensor.array.size for tensor in inputs.values())
@@ -198,105 +192,3 @@ def _open(call: Call) -> tuple[bytes, Mapping[str, Array] | None]:
     if call.media == "json":
         return call.body, None
     return safetensors_io.unpack(call.body)
-
-
-def _check_device(device: str | None) -> None:
-    if device in (None, "auto", "cpu"):
-        return
-    name, _, index = str(device).partition(":")
-    if name == "cuda" and (index.isdigit() or device == "cuda"):
-        raise DeviceUnavailable(
-            f"expected a device of this machine (cpu), got '{device}' at $.device",
-            path="$.device",
-            hint="leave 'device' out, or send cpu or auto",
-        )
-    raise InvalidDocument(
-        f"expected cpu, cuda, cuda:n or auto, got '{device}' at $.device",
-        path="$.device",
-        hint=did_you_mean(str(device), ("cpu", "cuda", "auto")),
-    )
-
-
-def _decode_inputs(
-    graph: Graph, given: Mapping[str, Any], attachments: Mapping[str, Array] | None
-) -> dict[str, Tensor]:
-    tensors = {}
-    for name, value in given.items():
-        path = child_path("$.inputs", name)
-        spec = graph.inputs.get(name)
-        if spec is None:
-            raise UnknownInput(
-                f"expected inputs of the function ({abridged(list(graph.inputs))}), got '{name}' at {path}",
-                path=path,
-                hint=did_you_mean(name, graph.inputs),
-            )
-        tensors[name] = decode_tensor(
-            value, path=path, dtype=spec.dtype, shape=spec.shape, attachments=attachments
-        )
-    return tensors
-
-
-def _decode_cotangents(
-    request: schemas.Options, attachments: Mapping[str, Array] | None
-) -> dict[str, Tensor] | None:
-    given = request.cotangents if isinstance(request, schemas.Vjp) else None
-    if given is None:
-        return None
-    return {
-        name: decode_tensor(value, path=child_path("$.cotangents", name), attachments=attachments)
-        for name, value in given.items()
-    }
-
-
-def _query(
-    kind: Kind,
-    graph: Graph,
-    request: schemas.Options,
-    inputs: Mapping[str, Tensor],
-    cotangents: Mapping[str, Tensor] | None,
-) -> Query:
-    target = getattr(request, "target", None)
-    return Query(
-        graph=graph,
-        kind=cast(Any, kind),
-        inputs=_signature(inputs),
-        outputs=_names(request, "outputs"),
-        targets=(target,) if isinstance(target, str) else _names(request, "target"),
-        target_list=isinstance(target, list),
-        wrt=_names(request, "wrt"),
-        cotangents=None if cotangents is None else _signature(cotangents),
-        unconnected=getattr(request, "unconnected", None) or "null",
-        diagnose=getattr(request, "diagnose", None) or "auto",
-        dtype=_floating(request.dtype),
-        optimize=request.optimize is not False,
-    )
-
-
-def _names(request: schemas.Options, field: str) -> tuple[str, ...] | None:
-    names = getattr(request, field, None)
-    if names is None:
-        return None
-    if field != "wrt" and not names:
-        raise InvalidDocument(
-            f"expected at least one name, got an empty list at $.{field}",
-            path=f"$.{field}",
-            hint=f"leave '{field}' out for the default",
-        )
-    return tuple(names)
-
-
-def _floating(dtype: str | None) -> str | None:
-    if dtype is not None and dtype not in dtypes.FLOATING:
-        raise InvalidDocument(
-            f"expected one of {dtypes.names(dtypes.FLOATING)}, got '{dtype}' at $.dtype",
-            path="$.dtype",
-            hint=did_you_mean(dtype, dtypes.FLOATING),
-        )
-    return dtype
-
-
-def _signature(tensors: Mapping[str, Tensor]) -> dict[str, TensorType]:
-    return {
-        name: TensorType(tensor.array.shape, dtype_name(tensor.array), tensor.weak)
-        for name, tensor in tensors.items()
-    }

@@ -59,9 +59,7 @@ CALL_ERRORS = (
 
 async def published(services: Services, graph_id: str) -> Published:
     """The published graph. Raises Problem graph_not_found."""
-    graph = services.graphs.at_hand(graph_id)
-    services.metrics.cache.labels("graphs", "hit" if graph else "miss").inc()
-    graph = graph or await services.graphs.get(graph_id)
+    graph = services.graphs.at_hand(graph_id) or await services.graphs.get(graph_id)
     if graph is None:
         raise Problem(
             "graph_not_found",

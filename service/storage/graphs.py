@@ -28,11 +28,11 @@ class GraphStore:
 
     def __init__(self, database: Database, *, entries: int) -> None:
         self._database = database
-        self._recent: Lru[str, Published] = Lru(entries)
+        self.recent: Lru[str, Published] = Lru(entries)
 
     def at_hand(self, graph_id: str) -> Published | None:
         """The graph if it is in memory; no waiting."""
-        return self._recent.get(graph_id)
+        return self.recent.get(graph_id)
 
     async def put(self, graph: Published) -> bool:
         """Store the graph durably; True where it was not there before."""
@@ -55,14 +55,11 @@ class GraphStore:
             created = await self._database.write(store)
         except IntegrityError:  # the same graph, published twice at the same moment
             created = False
-        self._recent.put(graph.id, graph)
+        self.recent.put(graph.id, graph)
         return created
 
     async def get(self, graph_id: str) -> Published | None:
-        """The graph, or None."""
-        graph = self._recent.get(graph_id)
-        if graph is not None:
-            return graph
+        """The graph from the database, from now on at hand; or None."""
         columns = (GRAPHS.c.id, GRAPHS.c.document, GRAPHS.c.summary, GRAPHS.c.nodes)
         row = await self._database.read(
             lambda connection: connection.execute(select(*columns).where(GRAPHS.c.id == graph_id)).first()
@@ -70,7 +67,7 @@ class GraphStore:
         if row is None:
             return None
         graph = Published(row.id, row.document, row.summary, row.nodes)
-        self._recent.put(graph_id, graph)
+        self.recent.put(graph_id, graph)
         return graph
 
     async def page(self, *, after: int, limit: int) -> tuple[list[str], int | None]:
@@ -93,5 +90,5 @@ class GraphStore:
             return connection.execute(delete(GRAPHS).where(GRAPHS.c.id == graph_id)).rowcount > 0
 
         removed = await self._database.write(remove)
-        self._recent.discard(graph_id)
+        self.recent.discard(graph_id)
         return removed

@@ -1,0 +1,110 @@
+"""npy files as fields: the header checked, the size exact, the order native and by rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from engine import dtypes
+from service.problems import Problem
+
+_CHUNK_BYTES = 2**22
+_HINT = "write it with numpy.save(file, array) from a plain numeric array whose first axis counts the rows"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a set: its file, the shape of one row, and its dtype."""
+
+    file: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    def document(self) -> dict[str, Any]:
+        """The field on the wire."""
+        return {"shape": list(self.shape), "dtype": self.dtype}
+
+    def record(self) -> dict[str, Any]:
+        """The field in the database."""
+        return {"file": self.file, **self.document()}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Field:
+        """The field that `record` came from."""
+        return cls(record["file"], tuple(record["shape"]), record["dtype"])
+
+
+def check(path: Path, place: str) -> tuple[int, tuple[int, ...], str]:
+    """Rows, row shape and dtype of an npy file; afterwards it is native, by rows and synced to the disk.
+
+    Raises Problem invalid_dataset with `place`.
+    """
+    shape, dtype, fortran, offset = _header(path, place)
+    expected = offset + prod(shape) * dtype.itemsize
+    if path.stat().st_size != expected:
+        refuse(
+            place,
+            f"expected {expected} bytes for shape {list(shape)} of {dtype.name}, got {path.stat().st_size}",
+            "the file was cut off, or something follows the array",
+        )
+    if fortran or not dtype.isnative:
+        _rewrite(path)
+    sync(path)
+    return shape[0], shape[1:], dtype.name
+
+
+def refuse(place: str, detail: str, hint: str = _HINT) -> NoReturn:
+    """Raise Problem invalid_dataset."""
+    raise Problem("invalid_dataset", f"{detail} at {place}", path=place, hint=hint)
+
+
+def sync(path: Path) -> None:
+    """Have the file, or the folder's entries, on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _header(path: Path, place: str) -> tuple[tuple[int, ...], np.dtype[Any], bool, int]:
+    try:
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            read = {
+                (1, 0): np.lib.format.read_array_header_1_0,
+                (2, 0): np.lib.format.read_array_header_2_0,
+            }.get(version)
+            if read is None:
+                refuse(place, f"expected npy format 1.0 or 2.0, got {version[0]}.{version[1]}")
+            shape, fortran, dtype = read(file)
+            offset = file.tell()
+    except (ValueError, EOFError, SyntaxError) as error:
+        refuse(place, f"expected an npy file: {str(error).splitlines()[0][:200]}")
+    if dtype.newbyteorder("=").name not in dtypes.ALL or dtype.fields is not None:
+        refuse(place, f"expected one of {dtypes.names(dtypes.ALL)}, got dtype {str(dtype)[:100]}")
+    if len(shape) == 0:
+        refuse(place, "expected an array with rows, got a single number")
+    return shape, dtype, fortran and len(shape) > 1, offset
+
+
+def _rewrite(path: Path) -> None:
+    """In native order and by rows, a few rows at a time."""
+    source = np.load(path, mmap_mode="r")
+    copy = path.with_suffix(".copy")
+    target: npt.NDArray[Any] = np.lib.format.open_memmap(
+        copy, "w+", source.dtype.newbyteorder("="), source.shape
+    )
+    step = max(1, _CHUNK_BYTES // max(1, source[:1].nbytes))
+    for start in range(0, len(source), step):
+        target[start : start + step] = source[start : start + step]
+    target.flush()  # type: ignore[attr-defined]  # a memmap, as open_memmap says and NDArray does not
+    del target, source
+    copy.replace(path)

@@ -1,0 +1,125 @@
+"""From a request's fields to the engine's question: the device, the tensors, the query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy.typing as npt
+
+from engine import dtypes
+from engine.dtypes import TensorType
+from engine.errors import DeviceUnavailable, InvalidDocument, UnknownInput, did_you_mean
+from engine.graph import Graph, abridged
+from engine.query import Query
+from engine.tensors import Tensor, decode_tensor, dtype_name
+from service import schemas
+from service.strict_json import child_path
+
+Array = npt.NDArray[Any]
+
+
+def check_device(device: str | None) -> None:
+    """Raise DeviceUnavailable for a device that is not here, InvalidDocument for what is none."""
+    if device in (None, "auto", "cpu"):
+        return
+    name, _, index = str(device).partition(":")
+    if name == "cuda" and (index.isdigit() or device == "cuda"):
+        raise DeviceUnavailable(
+            f"expected a device of this machine (cpu), got '{device}' at $.device",
+            path="$.device",
+            hint="leave 'device' out, or send cpu or auto",
+        )
+    raise InvalidDocument(
+        f"expected cpu, cuda, cuda:n or auto, got '{device}' at $.device",
+        path="$.device",
+        hint=did_you_mean(str(device), ("cpu", "cuda", "auto")),
+    )
+
+
+def decode_inputs(
+    graph: Graph, given: Mapping[str, Any], attachments: Mapping[str, Array] | None
+) -> dict[str, Tensor]:
+    """The tensors under `inputs`, as the graph declares them. Raises UnknownInput, InvalidTensor and kin."""
+    tensors = {}
+    for name, value in given.items():
+        path = child_path("$.inputs", name)
+        spec = graph.inputs.get(name)
+        if spec is None:
+            raise UnknownInput(
+                f"expected inputs of the function ({abridged(list(graph.inputs))}), got '{name}' at {path}",
+                path=path,
+                hint=did_you_mean(name, graph.inputs),
+            )
+        tensors[name] = decode_tensor(
+            value, path=path, dtype=spec.dtype, shape=spec.shape, attachments=attachments
+        )
+    return tensors
+
+
+def decode_cotangents(
+    request: schemas.Options, attachments: Mapping[str, Array] | None
+) -> dict[str, Tensor] | None:
+    """The tensors under `cotangents`; None where the call has none."""
+    given = request.cotangents if isinstance(request, schemas.Vjp) else None
+    if given is None:
+        return None
+    return {
+        name: decode_tensor(value, path=child_path("$.cotangents", name), attachments=attachments)
+        for name, value in given.items()
+    }
+
+
+def build_query(
+    kind: str,
+    graph: Graph,
+    request: schemas.Options,
+    inputs: Mapping[str, Tensor],
+    cotangents: Mapping[str, Tensor] | None,
+) -> Query:
+    """The engine's question: signatures instead of numbers, defaults filled in."""
+    target = getattr(request, "target", None)
+    return Query(
+        graph=graph,
+        kind=cast(Any, kind),
+        inputs=_signature(inputs),
+        outputs=_names(request, "outputs"),
+        targets=(target,) if isinstance(target, str) else _names(request, "target"),
+        target_list=isinstance(target, list),
+        wrt=_names(request, "wrt"),
+        cotangents=None if cotangents is None else _signature(cotangents),
+        unconnected=getattr(request, "unconnected", None) or "null",
+        diagnose=getattr(request, "diagnose", None) or "auto",
+        dtype=_floating(request.dtype),
+        optimize=request.optimize is not False,
+    )
+
+
+def _names(request: schemas.Options, field: str) -> tuple[str, ...] | None:
+    names = getattr(request, field, None)
+    if names is None:
+        return None
+    if field != "wrt" and not names:
+        raise InvalidDocument(
+            f"expected at least one name, got an empty list at $.{field}",
+            path=f"$.{field}",
+            hint=f"leave '{field}' out for the default",
+        )
+    return tuple(names)
+
+
+def _floating(dtype: str | None) -> str | None:
+    if dtype is not None and dtype not in dtypes.FLOATING:
+        raise InvalidDocument(
+            f"expected one of {dtypes.names(dtypes.FLOATING)}, got '{dtype}' at $.dtype",
+            path="$.dtype",
+            hint=did_you_mean(dtype, dtypes.FLOATING),
+        )
+    return dtype
+
+
+def _signature(tensors: Mapping[str, Tensor]) -> dict[str, TensorType]:
+    return {
+        name: TensorType(tensor.array.shape, dtype_name(tensor.array), tensor.weak)
+        for name, tensor in tensors.items()
+    }

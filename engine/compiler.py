@@ -131,15 +131,16 @@ def _in_dtype(query: Query) -> Query:
         name: TensorType(type.shape, dtype) if dtypes.is_floating(type.dtype) else type
         for name, type in query.inputs.items()
     }
-    return replace(query, graph=_constants_in(query.graph, dtype), inputs=inputs)
+    return replace(query, graph=constants_in(query.graph, dtype), inputs=inputs)
 
 
-def _constants_in(graph: Graph, dtype: str) -> Graph:
+def constants_in(graph: Graph, dtype: str) -> Graph:
+    """The graph with its typed floating constants in `dtype`."""
     constants = {
         name: Constant(constant.array.astype(dtype))
         if not constant.weak and dtypes.is_floating(constant.array.dtype.name)
         else constant
         for name, constant in graph.constants.items()
     }
-    functions = {name: _constants_in(function, dtype) for name, function in graph.functions.items()}
+    functions = {name: constants_in(function, dtype) for name, function in graph.functions.items()}
     return replace(graph, constants=constants, functions=functions)

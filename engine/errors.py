@@ -24,7 +24,9 @@
     │   ├── DerivativeNotImplemented derivative_not_implemented
     │   ├── DataDependentShape       data_dependent_shape
     │   ├── OverLimit                over_limit (carries the estimate)
-    │   └── DeviceUnavailable        device_unavailable
+    │   ├── DeviceUnavailable        device_unavailable
+    │   ├── DatasetMismatch          dataset_mismatch
+    │   └── NonFinite                non_finite
     └── InternalError                our fault: a rule or a pass broke a promise of its own
 
 Place: `path` is a JSON path into the caller's document (`$.graph.nodes[3]`), `node` and `op` the
@@ -251,6 +253,18 @@ class DeviceUnavailable(UserError):
     """The device asked for is not on this machine."""
 
     code = "device_unavailable"
+
+
+class DatasetMismatch(UserError):
+    """Arrays of data that do not belong together or do not fit the function that they are for."""
+
+    code = "dataset_mismatch"
+
+
+class NonFinite(UserError):
+    """A training step made a loss or parameters that are NaN or infinite."""
+
+    code = "non_finite"
 
 
 class InternalError(EngineError):

@@ -119,6 +119,16 @@ KINDS: Mapping[str, Kind] = {
         "More memory or work than is allowed",
         "Make the problem smaller, or raise GRADWIRE_MAX_PEAK_BYTES.",
     ),
+    "dataset_mismatch": Kind(
+        422,
+        "The data do not fit together or do not fit the function",
+        "Send arrays with one row a sample, as many rows each, in the shapes that 'detail' names.",
+    ),
+    "non_finite": Kind(
+        422,
+        "Training made a value that is NaN or infinite",
+        "See 'node' for where it was made first; a smaller learning rate or clipping often helps.",
+    ),
     "device_unavailable": Kind(422, "The device is not on this machine", "Leave 'device' out, or send cpu."),
     "internal": Kind(
         500,

@@ -1,0 +1,54 @@
+"""Keras's names of activations, and the op that each one is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.attributes import Attribute, Kind
+from engine.training.catalogue import Catalogue
+
+LINEAR = "linear"
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """A name, and the op with its attributes; None for the identity."""
+
+    name: str
+    op: str | None
+    aliases: tuple[str, ...] = ()
+    settings: Mapping[str, Any] | None = None
+    attributes: tuple[Attribute, ...] = ()
+
+
+_SAME = (
+    "relu sigmoid tanh softmax softplus softsign elu selu celu gelu mish relu6 leaky_relu log_softmax "
+    "log_sigmoid hard_sigmoid hard_tanh soft_shrink hard_shrink threshold"
+)
+
+ACTIVATIONS = Catalogue(
+    "activation",
+    (
+        Activation(LINEAR, None),
+        *(Activation(name, name) for name in _SAME.split()),
+        Activation("silu", "silu", ("swish",)),
+        Activation("hard_silu", "hard_swish", ("hard_swish",)),
+        Activation("exponential", "exp"),
+        Activation("tanh_shrink", "tanhshrink"),
+    ),
+)
+
+
+def _read(value: Any) -> Activation:
+    if not isinstance(value, str):
+        raise ValueError
+    return ACTIVATIONS.named(value, "")
+
+
+ACTIVATION = Attribute(
+    "activation",
+    Kind("activation", "an activation's name", _read, {"type": "string"}, "str"),
+    ACTIVATIONS.named(LINEAR, ""),
+)

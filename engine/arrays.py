@@ -37,7 +37,28 @@ def numpy() -> Namespace:
         "divmod": np.divmod,
     }
     extra = {name: getattr(np, name) for name in _BEYOND_THE_STANDARD}
-    return Namespace(**{**extra, **standard, **special, **kit})
+    reductions = {name: _reduction(ufunc) for name, ufunc in _REDUCTIONS.items()}
+    return Namespace(**{**extra, **standard, **special, **reductions, **kit})
+
+
+_REDUCTIONS = {
+    "sum": np.add,
+    "prod": np.multiply,
+    "max": np.maximum,
+    "min": np.minimum,
+    "any": np.logical_or,
+    "all": np.logical_and,
+}
+
+
+def _reduction(ufunc: Any) -> Any:
+    """The reduction without NumPy's wrapper, which costs more than a small sum."""
+    reduce = ufunc.reduce
+
+    def reduction(x: Any, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
+        return reduce(x, axis, dtype, None, keepdims)
+
+    return reduction
 
 
 _SPECIAL = (

@@ -10,6 +10,7 @@ from collections.abc import Hashable, Sequence
 from math import prod
 from typing import Any
 
+from engine import dtypes
 from engine.attributes import CONTRACTION, Attribute
 from engine.errors import ShapeMismatch
 from engine.families import composite, normalize_axis
@@ -45,29 +46,31 @@ def contract(a: Any, of_a: Labels, b: Any, of_b: Labels, keep: Sequence[Hashable
     columns = tuple(label for label in of_b if label not in of_a)
     sizes = {**dict(zip(of_b, b.shape, strict=True)), **dict(zip(of_a, a.shape, strict=True))}
     labels = (*batch, *rows, *columns)
-    if not summed or (batch and not rows and not columns):
-        product = _spread(a, of_a, labels, summed) * _spread(b, of_b, labels, summed)
-        return total(product, (*labels, *summed), labels)
+    if not summed:
+        return _spread(a, of_a, labels) * _spread(b, of_b, labels), labels
 
     def size(group: Labels) -> int:
         return prod(sizes[label] for label in group)
 
     outer = tuple(sizes[label] for label in batch)
+    by_row = bool(batch) and not rows and not columns and not dtypes.is_complex(a.dtype)
+    matrices = bool(batch) and not by_row
     left = arranged(a, of_a, (*batch, *rows, *summed)).reshape(
-        (*outer, *((size(rows),) if rows or batch else ()), size(summed))
+        (*outer, *((size(rows),) if rows or matrices else ()), size(summed))
     )
     right = arranged(b, of_b, (*batch, *summed, *columns)).reshape(
-        (*outer, size(summed), *((size(columns),) if columns or batch else ()))
+        (*outer, size(summed), *((size(columns),) if columns or matrices else ()))
     )
-    return F.matmul(left, right).reshape(tuple(sizes[label] for label in labels)), labels
+    product = F.row_dot(left, right) if by_row else F.matmul(left, right)
+    return product.reshape(tuple(sizes[label] for label in labels)), labels
 
 
-def _spread(x: Any, own: Labels, labels: Labels, summed: Labels) -> Any:
-    """`x` with axes of size 1 where `labels` and `summed` name axes that it does not have."""
-    order = tuple(label for label in (*labels, *summed) if label in own)
+def _spread(x: Any, own: Labels, labels: Labels) -> Any:
+    """`x` with axes of size 1 where `labels` names axes that it does not have."""
+    order = tuple(label for label in labels if label in own)
     x = arranged(x, own, order)
     sizes = dict(zip(order, x.shape, strict=True))
-    return x.reshape(tuple(sizes.get(label, 1) for label in (*labels, *summed)))
+    return x.reshape(tuple(sizes.get(label, 1) for label in labels))
 
 
 def _tensordot(x1: Any, x2: Any, *, axes: int | tuple[tuple[int, ...], tuple[int, ...]]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 from engine import batches
@@ -58,7 +59,7 @@ def _by_left(g: Any, y: Any, x1: Any, x2: Any) -> Any:
 def _by_right(g: Any, y: Any, x1: Any, x2: Any) -> Any:
     G, A, _ = _as_matrices(g, x1, x2)
     if x2.ndim <= 2 and A.ndim > 2:  # one product over all the batches instead of one each, then a sum
-        rows = A.size // A.shape[-1] if A.shape[-1] else 0
+        rows = prod(A.shape[:-1])
         A, G = A.reshape((rows, A.shape[-1])), G.reshape((rows, G.shape[-1]))
     answer = F.matmul(transposed(A), G)
     return F.sum_to(answer, shape=(x2.shape[0], 1)).reshape(x2.shape) if x2.ndim == 1 else answer
@@ -87,5 +88,30 @@ matmul = define(
         Sample(((2, 1, 2, 3), (4, 3, 2))),
         Sample(((2, 4, 3), (3,))),
         Sample(((2, 0), (0, 3))),
+        Sample(((2, 3, 0), (0, 3))),
     ),
+)
+
+
+def _infer_row_dot(types: Sequence[TensorType], **_: Any) -> tuple[TensorType, ...]:
+    return (TensorType(broadcast(types[0].shape, types[1].shape)[:-1], types[0].dtype),)
+
+
+row_dot = define(
+    "row_dot",
+    family=LINALG,
+    summary="The inner products of rows: the sum of x1 * x2 over the last axis, which both have.",
+    forward=lambda xp, x1, x2: xp.vecdot(x1, x2),
+    infer=_infer_row_dot,
+    vjp=(
+        lambda g, y, x1, x2: F.expand_dims(g, axis=-1) * x2,
+        lambda g, y, x1, x2: F.expand_dims(g, axis=-1) * x1,
+    ),
+    batch=batches.elementwise,
+    kinds="real",
+    cost=_matmul_cost,
+    linear_in=frozenset({0}),
+    zero_reason="zero_operand",
+    internal=True,
+    samples=(Sample(((2, 3), (2, 3))), Sample(((3,), (2, 3))), Sample(((2, 1, 3), (4, 3)))),
 )

@@ -50,7 +50,7 @@ def _vecdot(x1: Any, x2: Any, *, axis: int) -> Any:
     )
     if x1.ndim == 1 and x2.ndim == 1:
         return F.matmul(x1, x2)
-    return F.sum(x1 * x2, axis=-1).astype(x1.dtype)
+    return F.sum(x1 * x2, axis=-1) if dtypes.is_complex(x1.dtype) else F.row_dot(x1, x2)
 
 
 vecdot = composite(

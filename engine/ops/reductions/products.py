@@ -27,8 +27,6 @@ from engine.ops.reductions.totals import (
 
 
 def _prod(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool, dtype: str) -> Any:
-    if x.dtype == xp.bool:
-        x = xp.astype(x, getattr(xp, dtype))
     return xp.prod(x, axis=axis, keepdims=keepdims, dtype=getattr(xp, dtype))
 
 

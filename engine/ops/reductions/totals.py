@@ -62,8 +62,6 @@ def scattered(flat: Any, x: Any, axis: tuple[int, ...]) -> Any:
 
 
 def _sum(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool, dtype: str) -> Any:
-    if x.dtype == xp.bool:
-        x = xp.astype(x, getattr(xp, dtype))
     return xp.sum(x, axis=axis, keepdims=keepdims, dtype=getattr(xp, dtype))
 
 

@@ -263,6 +263,17 @@ def test_explain_without_asking_for_gradients_first() -> None:
     assert tape.explain(y, w)["w"].status == "blocked"
 
 
+def test_explain_a_round_trip_through_numpy() -> None:
+    w, v = gw.Variable(1.3, name="w"), gw.Variable(1.0, name="v")
+    with gw.GradientTape(persistent=True) as tape:
+        plain = w.numpy() * 2.0  # it leaves here
+        loss = v * plain
+    report = tape.explain(loss, [w, v])
+    assert report["w"].status == "disconnected"
+    assert "# it leaves here" in str(report["w"])
+    assert "# it leaves here" not in str(report["v"])
+
+
 def test_explain_what_was_computed_outside() -> None:
     w = gw.Variable(1.3, name="w")
     outside = gw.exp(w)

@@ -59,7 +59,7 @@ class Question:
         for k, mine in enumerate(self.sources):
             if mine.same(source):
                 name = self.wrt[k][0]
-                return finding(name, self.diagnosis.get(name, OK), self._place).called(source.label)
+                return finding(source.label, self.diagnosis.get(name, OK), self._place, name)
         return None
 
     def _place(self, name: str | None) -> Place | None:

@@ -26,10 +26,13 @@ Scalar = bool | int | float
 class Recorder:
     """Whoever is recording: nodes made meanwhile carry it, and so are known to be on the tape.
 
-    It is `open` for as long as somebody may still ask for gradients through its nodes.
+    It is `open` for as long as somebody may still ask for gradients through its nodes; `taken` are the
+    lines where values were read meanwhile, which are constants from there on.
     """
 
-    open = True
+    def __init__(self) -> None:
+        self.open = True
+        self.taken: dict[Place, None] = {}
 
 
 recorder: ContextVar[Recorder | None] = ContextVar("gradwire_recorder", default=None)

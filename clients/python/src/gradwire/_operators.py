@@ -8,7 +8,8 @@ import numpy as np
 
 from gradwire import _numpy
 from gradwire._indexing import index_attribute
-from gradwire._node import Array, Traced
+from gradwire._node import Array, Traced, recorder
+from gradwire._places import here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +30,13 @@ class Operators(Traced):
 
     def _value(self) -> Array:
         raise NotImplementedError
+
+    def _taken(self) -> Array:
+        """The value for the user's own use: what becomes of it is no longer recorded."""
+        tape = recorder.get()
+        if tape is not None and (place := here()) is not None:
+            tape.taken[place] = None
+        return self._value()
 
     # -- arithmetic ------------------------------------------------------------------------------
 
@@ -151,13 +159,13 @@ class Operators(Traced):
     # -- reading -----------------------------------------------------------------------------------
 
     def __float__(self) -> float:
-        return float(self._value().item())
+        return float(self._taken().item())
 
     def __int__(self) -> int:
-        return int(self._value().item())
+        return int(self._taken().item())
 
     def __complex__(self) -> complex:
-        return complex(self._value().item())
+        return complex(self._taken().item())
 
     def __bool__(self) -> bool:
         return bool(self._value())
@@ -177,7 +185,7 @@ class Operators(Traced):
     # -- NumPy's protocols ---------------------------------------------------------------------------
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(self._value(), dtype=dtype)
+        return np.array(self._taken(), dtype=dtype)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         return _numpy.call_ufunc(ufunc, method, inputs, options)

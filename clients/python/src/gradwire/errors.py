@@ -36,6 +36,7 @@
         │   │   ├── DtypeMismatch         dtype_mismatch
         │   │   ├── IndexOutOfRange       index_out_of_range
         │   │   ├── DataDependentShape    data_dependent_shape
+        │   │   ├── NonFinite             non_finite
         │   │   ├── MissingInput          missing_input
         │   │   └── UnknownInput          unknown_input
         │   └── DerivativeError           what was asked for cannot be differentiated
@@ -325,6 +326,12 @@ class DataDependentShape(Misfit):
     """A shape that would depend on the values."""
 
     code = "data_dependent_shape"
+
+
+class NonFinite(Misfit):
+    """A number that is not finite stands where only finite ones may."""
+
+    code = "non_finite"
 
 
 class MissingInput(Misfit):

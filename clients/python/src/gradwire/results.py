@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from gradwire._codec import Array
@@ -60,10 +60,6 @@ class Finding:
     stats: Mapping[str, Any] = field(default_factory=dict)
     place: Place | None = None
     places: tuple[Place | None, ...] = ()
-
-    def called(self, name: str) -> Finding:
-        """The same finding under the user's own name."""
-        return replace(self, name=name)
 
     def __str__(self) -> str:
         lines = [f"{self.name}: {self.status}" + (f" ({self.reason})" if self.reason else "")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import Token
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -140,7 +141,7 @@ class GradientTape:
             asked = client._driver.run(ask_reasons(client._session, self._recorder, edge, watched))
             self._answered = (target, asked)
         findings = [(asked and asked.finding(s)) or _unwatched(s) for s in described]
-        return Report(asked and asked.value, tuple(findings))
+        return Report(asked and asked.value, tuple(_with_taken(f, self._recorder) for f in findings))
 
     def _remembered(self, target: Any, sources: Sequence[Source]) -> Question | None:
         """The last answer, where it tells about this target and gives a reason for all of the sources."""
@@ -200,6 +201,15 @@ def _source(leaf: Any, position: int) -> Source:
         f"expected variables or traced tensors to differentiate by, got {type(leaf).__name__}; "
         "arrays have no identity on the tape: make a gradwire.Variable of it, or watch a tensor"
     )
+
+
+def _with_taken(finding: Finding, tape: Recorder) -> Finding:
+    """A variable that the target does not know may have left the tape as a plain number."""
+    if finding.status != "disconnected" or not tape.taken:
+        return finding
+    places = "; ".join(str(place) for place in list(tape.taken)[:3])
+    hint = f"values were read while the tape recorded, and are constants from there on: {places}"
+    return replace(finding, fix=f"{finding.fix} {hint}" if finding.fix else hint)
 
 
 def _unwatched(source: Source) -> Finding:

@@ -43,15 +43,15 @@ class Tensor(Methods):
 
     def numpy(self) -> Array:
         """The value as a NumPy array of one's own."""
-        return self._value().copy()
+        return self._taken().copy()
 
     def item(self) -> Any:
         """The value of a tensor of one element, as a Python number."""
-        return self._value().item()
+        return self._taken().item()
 
     def tolist(self) -> Any:
         """The value as nested lists."""
-        return self._value().tolist()
+        return self._taken().tolist()
 
     @property
     def name(self) -> str | None:

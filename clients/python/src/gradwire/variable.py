@@ -71,7 +71,7 @@ class Variable(Methods):
 
     def numpy(self) -> Array:
         """The present value, as an array of one's own."""
-        return self._leaf.value.copy()
+        return self._taken().copy()
 
     def value(self) -> Tensor:
         """The present value as a tensor that later assignments do not touch."""

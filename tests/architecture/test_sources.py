@@ -17,7 +17,6 @@ LONGEST = 400
 ONE_NOUN = {
     "clients/python/src/gradwire/_ops.py": "generated from the table of ops",
     "clients/python/src/gradwire/errors.py": "one short class a code: a list, not a design",
-    "engine/tensors.py": "the four forms of one thing, read and written",
 }
 
 # Hosts of package registries and private paths have no business in a repository that strangers clone.

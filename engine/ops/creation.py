@@ -23,13 +23,13 @@ def _written(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: An
     return Cost(0, outputs[0].nbytes)
 
 
-def _value(value: float, dtype: str) -> float | int | bool:
-    """`value` as Python's kind of `dtype`; raises InvalidAttribute where it would be changed."""
+def value_of(dtype: str, value: float, name: str) -> float | int | bool:
+    """The attribute `name` as Python's kind of `dtype`; raises InvalidAttribute where it would be changed."""
     if dtypes.is_inexact(dtype):
         return value
     kind = bool if dtype == dtypes.BOOL else int
     if not isfinite(value) or kind(value) != value or not _holds(dtype, int(value)):
-        raise InvalidAttribute(f"expected a value of {dtype} for 'fill_value', got {value}")
+        raise InvalidAttribute(f"expected a value of {dtype} for '{name}', got {value}")
     return kind(value)
 
 
@@ -51,7 +51,7 @@ def made(on: Any, name: str, **attributes: Any) -> Any:
 
 def _same_dtype(types: Sequence[Any], *, dtype: str | None, **given: Any) -> dict[str, Any]:
     dtype = dtype or types[0].dtype
-    return {"dtype": dtype, **{name: _value(value, dtype) for name, value in given.items()}}
+    return {"dtype": dtype, **{name: value_of(dtype, value, name) for name, value in given.items()}}
 
 
 def _like(
@@ -132,7 +132,7 @@ ones = _create(
 
 
 def _check_full(types: Sequence[TensorType], *, fill_value: float, dtype: str, **_: Any) -> dict[str, Any]:
-    return {"fill_value": _value(fill_value, dtype)}
+    return {"fill_value": value_of(dtype, fill_value, "fill_value")}
 
 
 full = _create(
@@ -180,7 +180,15 @@ def _normalize_arange(
     if not all(map(isfinite, (start, stop, step))) or step == 0:
         raise InvalidAttribute(f"expected finite bounds and a step other than 0, got {start}, {stop}, {step}")
     whole = all(isinstance(bound, int) for bound in (start, stop, step))
-    return {"start": start, "stop": stop, "dtype": dtype or ("int64" if whole else dtypes.DEFAULT)}
+    dtype = dtype or ("int64" if whole else dtypes.DEFAULT)
+    count = _length(start, stop, step)
+    if dtype == dtypes.BOOL:
+        raise InvalidAttribute("expected a number's dtype, got bool")
+    if count and dtypes.is_integer(dtype):
+        for end in (start, start + (count - 1) * step):
+            if not _holds(dtype, int(end)):
+                raise InvalidAttribute(f"{end} does not fit into {dtype}")
+    return {"start": start, "stop": stop, "dtype": dtype}
 
 
 def _length(start: float, stop: float, step: float) -> int:
@@ -193,6 +201,8 @@ def _length(start: float, stop: float, step: float) -> int:
 
 
 def _arange(xp: Any, *, start: float, stop: float, step: float, dtype: str) -> Any:
+    if _length(start, stop, step) == 0:  # however far apart the bounds are
+        return xp.zeros((0,), dtype=getattr(xp, dtype))
     return xp.arange(start, stop, step, dtype=getattr(xp, dtype))
 
 

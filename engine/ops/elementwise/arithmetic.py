@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from engine import dtypes
 from engine.errors import DtypeMismatch
 from engine.families import elementwise
 from engine.op import Cut, Domain, F, nondifferentiable
@@ -116,7 +115,7 @@ square = elementwise(
 
 
 def _pow(m: Any, x1: Any, x2: Any) -> Any:
-    if dtypes.is_integer(x1.dtype.name) and dtypes.kind(x1.dtype.name) == 1 and bool(m.any(x2 < 0)):
+    if m.isdtype(x1.dtype, "integral") and bool(m.any(x2 < 0)):
         raise DtypeMismatch(
             "an integer to a negative power is no integer",
             hint="convert the base to a floating dtype first: astype(x, 'float64')",

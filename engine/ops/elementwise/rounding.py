@@ -45,8 +45,11 @@ def _round(m: Any, x: Any, *, decimals: int) -> Any:
         return m.round(x)
     if m.isdtype(x.dtype, "integral"):
         return +x if decimals > 0 else m.astype(_round(m, m.astype(x, m.float64), decimals=decimals), x.dtype)
-    scale = 10.0 ** abs(decimals)
-    return m.round(x * scale) / scale if decimals > 0 else m.round(x / scale) * scale
+    scale = 10.0 ** min(abs(decimals), 308)
+    if decimals > 0:  # a number that is too large to be scaled has no such decimals
+        scaled = x * scale
+        return m.where(m.isfinite(scaled), m.round(scaled) / scale, x)
+    return m.round(x / scale) * scale if scale <= m.finfo(x.dtype).max else x * 0
 
 
 round = elementwise(

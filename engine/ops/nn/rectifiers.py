@@ -117,11 +117,17 @@ celu = composite(
     samples=(_BOTH_SIDES, Sample(([-1.5, 1.2],), {"alpha": 0.5})),
 )
 
+
+def _hard_tanh(m: Any, x: Any) -> Any:
+    lowest = 0 if m.isdtype(x.dtype, "unsigned integer") else -1  # the only -1 that a uint8 has is 255
+    return m.minimum(m.maximum(x, lowest), 1)
+
+
 hard_tanh = elementwise(
     "hard_tanh",
     "hardtanh",
     summary="x, but at least -1 and at most 1.",
-    forward=lambda m, x: m.minimum(m.maximum(x, -1), 1),
+    forward=_hard_tanh,
     kinds="real",
     vjp=lambda g, y, x: _between(g, x, -1, 1),
     flops=2,

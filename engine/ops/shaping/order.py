@@ -56,6 +56,8 @@ def _normalize_roll(
 
 
 def _roll(xp: Any, x: Any, *, shift: tuple[int, ...], axis: tuple[int, ...] | None) -> Any:
+    if not shift:
+        return xp.asarray(x, copy=True)
     return xp.roll(x, shift[0] if axis is None else shift, axis=axis)
 
 

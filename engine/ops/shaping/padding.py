@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine import batches, dtypes
+from engine import batches
 from engine.attributes import NUMBER, PAIRS, Attribute, choice
 from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute, ShapeMismatch
 from engine.indices import along
 from engine.op import F, Sample
+from engine.ops.creation import value_of
 from engine.ops.shaping.common import mover
 
 Pairs = tuple[tuple[int, int], ...]
@@ -40,10 +41,6 @@ def _normalize_pad(
         )
     if any(width < 0 for pair in pad_width for width in pair):
         raise InvalidAttribute(f"expected widths of 0 or more for 'pad_width', got {pad_width}")
-    if not dtypes.is_inexact(x.dtype) and constant_values != int(constant_values):
-        raise InvalidAttribute(
-            f"expected an integer for 'constant_values' beside {x.dtype}, got {constant_values}"
-        )
     for axis, (size, pair) in enumerate(zip(x.shape, pad_width, strict=True)):
         limit = {"constant": None, "edge": None if size else 0, "reflect": size - 1}.get(mode, size)
         if limit is not None and max(pair) > max(limit, 0):
@@ -51,7 +48,8 @@ def _normalize_pad(
                 f"axis {axis} of size {size} cannot be continued by {max(pair)} in mode '{mode}'",
                 hint=f"at most {max(limit, 0)} elements can be mirrored or wrapped there",
             )
-    return {"pad_width": pad_width}
+    constant_values = value_of(x.dtype, constant_values, "constant_values")
+    return {"pad_width": pad_width, "constant_values": constant_values}
 
 
 def _infer_pad(types: Sequence[TensorType], *, pad_width: Pairs, **_: Any) -> tuple[TensorType, ...]:
@@ -62,8 +60,7 @@ def _infer_pad(types: Sequence[TensorType], *, pad_width: Pairs, **_: Any) -> tu
 def _pad(xp: Any, x: Any, *, pad_width: Pairs, mode: str, constant_values: float) -> Any:
     if mode == "constant":
         sizes = list(zip(x.shape, pad_width, strict=True))
-        kind = bool if x.dtype == xp.bool else (lambda value: value)
-        answer = xp.full([b + size + a for size, (b, a) in sizes], kind(constant_values), dtype=x.dtype)
+        answer = xp.full([b + size + a for size, (b, a) in sizes], constant_values, dtype=x.dtype)
         answer[tuple(slice(b, b + size) for size, (b, _) in sizes)] = x
         return answer
     for axis, (before, after) in enumerate(pad_width):

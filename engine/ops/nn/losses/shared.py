@@ -52,7 +52,7 @@ def smoothed(y_true: Any, label_smoothing: float, classes: int) -> Any:
         raise InvalidAttribute(f"expected 'label_smoothing' from 0 to 1, got {label_smoothing}")
     if label_smoothing == 0:
         return y_true
-    return y_true * (1 - label_smoothing) + label_smoothing / classes
+    return y_true * (1 - label_smoothing) + label_smoothing / max(classes, 1)
 
 
 def log_of(probability: Any, epsilon: float) -> Any:

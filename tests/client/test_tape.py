@@ -256,6 +256,22 @@ def test_explain_takes_the_reasons_from_the_gradients_answer(client: gw.Client) 
     assert tape.explain(loss, w)["w"].status == "blocked"
 
 
+def test_the_same_answers_once_the_graph_is_published(client: gw.Client) -> None:
+    for _ in range(3):
+        w, v = gw.Variable(1.3, name="w"), gw.Variable(1.0, name="v")
+        with gw.GradientTape() as tape:
+            h = gw.round(w * 2.0)  # flat
+            left, right = gw.split(gw.stack([h, h + w]), 2)
+            loss = gw.sum(left * right)
+        found = tape.gradient(loss, [w, v, h, right])
+        assert [g if g is None else float(gw.sum(g)) for g in found] == [3.0, None, 3.0 + 4.3 - 0.0, 3.0]
+        report = tape.explain(loss, [w, v])
+        assert [finding.status for finding in report.findings] == ["ok", "disconnected"]
+        assert [warning["code"] for warning in report["w"].warnings] == ["partial_path"]
+    entries = client._session._known.values()
+    assert all(entry.id for entry in entries)
+
+
 def test_explain_without_asking_for_gradients_first() -> None:
     w = gw.Variable([1.3, 2.0], name="w")
     with gw.GradientTape() as tape:

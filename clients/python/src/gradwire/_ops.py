@@ -65,6 +65,7 @@ __all__ = [
     "cbrt",
     "ceil",
     "celu",
+    "cholesky",
     "clamp",
     "clip",
     "clip_by_value",
@@ -86,6 +87,7 @@ __all__ = [
     "cumulative_sum",
     "deg2rad",
     "degrees",
+    "det",
     "detach",
     "diag",
     "diag_embed",
@@ -155,6 +157,8 @@ __all__ = [
     "identity",
     "imag",
     "inner",
+    "inv",
+    "inverse",
     "invert",
     "is_finite",
     "is_inf",
@@ -201,6 +205,7 @@ __all__ = [
     "mape",
     "matmul",
     "matrix_diag",
+    "matrix_power",
     "matrix_transpose",
     "max",
     "maximum",
@@ -289,11 +294,13 @@ __all__ = [
     "sinc",
     "sinh",
     "size",
+    "slogdet",
     "soft_shrink",
     "softmax",
     "softplus",
     "softshrink",
     "softsign",
+    "solve",
     "sort",
     "sparse_categorical_cross_entropy",
     "sparse_categorical_crossentropy",
@@ -635,6 +642,16 @@ def celu(x: Any, alpha: float = 1.0) -> Tensor:
     return _record("celu", (x,), {"alpha": alpha})
 
 
+def cholesky(x: Any, upper: bool = False) -> Tensor:
+    """The triangular factor L of a positive definite matrix x = L Lᵀ.
+
+    Of the symmetric part (x + xᵀ) / 2. A matrix that is not positive definite answers NaN.
+
+    upper: the factor U = Lᵀ instead.
+    """
+    return _record("cholesky", (x,), {"upper": upper})
+
+
 def clip(x: Any, min: float | None = None, max: float | None = None) -> Tensor:
     """x, but at least `min` and at most `max`; either may be absent.
 
@@ -763,6 +780,14 @@ def cumulative_sum(
 def deg2rad(x: Any) -> Tensor:
     """Degrees to radians."""
     return _record("deg2rad", (x,))
+
+
+def det(x: Any) -> Tensor:
+    """The determinant of a square matrix.
+
+    At a singular matrix the derivative is the transposed adjugate, not 0; the third is NaN.
+    """
+    return _record("det", (x,))
 
 
 def diag(x: Any, k: int = 0) -> Tensor:
@@ -1109,6 +1134,14 @@ def inner(x1: Any, x2: Any) -> Tensor:
     return _record("inner", (x1, x2))
 
 
+def inv(x: Any) -> Tensor:
+    """The inverse of a square matrix.
+
+    A singular matrix answers NaN. To solve a linear system use solve.
+    """
+    return _record("inv", (x,))
+
+
 def isclose(x1: Any, x2: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
     """|x1 - x2| <= atol + rtol |x2|; equal infinities are close.
 
@@ -1289,6 +1322,14 @@ def logsumexp(x: Any, axis: int | Sequence[int] = (-1,), keepdims: bool = False)
 def matmul(x1: Any, x2: Any) -> Tensor:
     """The matrix product over the last two axes, broadcasting the others; vectors as in NumPy."""
     return _record("matmul", (x1, x2))
+
+
+def matrix_power(x: Any, n: int) -> Tensor:
+    """A square matrix times itself, n times; of the inverse for negative n.
+
+    A singular matrix answers NaN.
+    """
+    return _record("matrix_power", (x,), {"n": n})
 
 
 def matrix_transpose(x: Any) -> Tensor:
@@ -1760,6 +1801,14 @@ def size(x: Any) -> Tensor:
     return _record("size", (x,))
 
 
+def slogdet(x: Any) -> tuple[Tensor, ...]:
+    """The sign of the determinant, and the logarithm of its magnitude.
+
+    The sign carries no gradient. A singular matrix has sign 0 and logarithm -Infinity.
+    """
+    return _record_many("slogdet", (x,), 2)
+
+
 def soft_shrink(x: Any, threshold: float = 0.5) -> Tensor:
     """x moved towards 0 by `threshold`, and 0 within it.
 
@@ -1788,6 +1837,14 @@ def softplus(x: Any) -> Tensor:
 def softsign(x: Any) -> Tensor:
     """x / (1 + |x|)."""
     return _record("softsign", (x,))
+
+
+def solve(x1: Any, x2: Any) -> Tensor:
+    """The solution x of x1 @ x = x2, without an inverse.
+
+    x2 of one axis is a vector, else a matrix or a stack. A singular matrix answers NaN.
+    """
+    return _record("solve", (x1, x2))
 
 
 def sort(x: Any, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
@@ -2165,6 +2222,7 @@ hardsigmoid = hard_sigmoid
 hardswish = hard_swish
 hardtanh = hard_tanh
 huber_loss = huber
+inverse = inv
 invert = bitwise_invert
 is_finite = isfinite
 is_inf = isinf

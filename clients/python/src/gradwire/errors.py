@@ -23,6 +23,7 @@
         │   ├── DatasetMismatch           dataset_mismatch
         │   ├── DeviceUnavailable         device_unavailable
         │   ├── OverLimit                 over_limit, with the estimate
+        │   ├── NonFinite                 non_finite, made by training
         │   ├── InvalidGraph              the function's own text
         │   │   ├── ProgramSyntaxError    syntax_error
         │   │   ├── UnknownOp             unknown_op
@@ -36,7 +37,6 @@
         │   │   ├── DtypeMismatch         dtype_mismatch
         │   │   ├── IndexOutOfRange       index_out_of_range
         │   │   ├── DataDependentShape    data_dependent_shape
-        │   │   ├── NonFinite             non_finite
         │   │   ├── MissingInput          missing_input
         │   │   └── UnknownInput          unknown_input
         │   └── DerivativeError           what was asked for cannot be differentiated
@@ -254,6 +254,12 @@ class OverLimit(InvalidRequest):
     code = "over_limit"
 
 
+class NonFinite(InvalidRequest):
+    """Training made a value that is NaN or infinite; `node` is where it was made first."""
+
+    code = "non_finite"
+
+
 class InvalidGraph(InvalidRequest):
     """The function itself is wrong, whatever its inputs."""
 
@@ -326,12 +332,6 @@ class DataDependentShape(Misfit):
     """A shape that would depend on the values."""
 
     code = "data_dependent_shape"
-
-
-class NonFinite(Misfit):
-    """A number that is not finite stands where only finite ones may."""
-
-    code = "non_finite"
 
 
 class MissingInput(Misfit):

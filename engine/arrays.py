@@ -33,6 +33,10 @@ def numpy() -> Namespace:
         "index_add": _index_add,
         "put_along_axis_add": _put_along_axis_add,
         "check_indices": check_indices,
+        "inv": _per_matrix(np.linalg.inv),
+        "solve": _per_matrix(np.linalg.solve),
+        "cholesky": _cholesky,
+        "svd": _svd,
         "errstate": np.errstate,
         "divmod": np.divmod,
     }
@@ -146,3 +150,38 @@ def check_indices(indices: Any, size: int, *, negative: bool = True) -> None:
     if high >= size or low < (-size if negative else 0):
         offender = high if high >= size else low
         raise IndexError(f"index {offender} is out of range for size {size}")
+
+
+def _per_matrix(function: Any) -> Any:
+    """A function of square matrices where those of a stack that it refuses answer NaN, not the whole call."""
+
+    def over_stack(a: Any, *b: Any) -> Any:
+        try:
+            return function(a, *b)
+        except np.linalg.LinAlgError:
+            pass
+        stacked = [x for x in (a, *b) if x.ndim > 2]
+        if not stacked:
+            return np.full_like(b[0] if b else a, np.nan)
+        lead = np.broadcast_shapes(*(x.shape[:-2] for x in stacked))
+        operands = [np.broadcast_to(x, (*lead, *x.shape[-2:])) if x.ndim > 1 else x for x in (a, *b)]
+        rows = [over_stack(*(x[place] if x.ndim > 1 else x for x in operands)) for place in np.ndindex(lead)]
+        return np.stack(rows).reshape(*lead, *rows[0].shape)
+
+    return over_stack
+
+
+_lower_factor = _per_matrix(np.linalg.cholesky)
+
+
+def _cholesky(x: Any, upper: bool) -> Any:
+    """The factor of the symmetric part, so that the derivative is that of every element."""
+    factor = _lower_factor((x + np.matrix_transpose(x)) / 2)
+    return np.matrix_transpose(factor) if upper else factor
+
+
+def _svd(x: Any) -> Any:
+    """The thin singular value decomposition; a matrix that is not finite has the values NaN."""
+    sound = np.isfinite(x).all(axis=(-2, -1), keepdims=True)
+    u, s, vh = np.linalg.svd(np.where(sound, x, 0), full_matrices=False)
+    return u, np.where(sound[..., 0], s, np.nan), vh

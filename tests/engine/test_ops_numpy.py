@@ -199,6 +199,12 @@ REFERENCES: Mapping[str, Reference] = {
     "trace": lambda x, *, offset, axis1, axis2: np.trace(x, offset, axis1, axis2),
     "diag_embed": lambda x, *, offset: np.apply_along_axis(np.diag, -1, x, offset),
     "diag": lambda x, *, k: np.diag(x, k),
+    "inv": np.linalg.inv,
+    "solve": np.linalg.solve,
+    "det": np.linalg.det,
+    "slogdet": np.linalg.slogdet,
+    "cholesky": lambda x, *, upper: np.linalg.cholesky(x, upper=upper),
+    "matrix_power": lambda x, *, n: np.linalg.matrix_power(x, n),
     "tril": lambda x, *, k: np.tril(x, k),
     "triu": lambda x, *, k: np.triu(x, k),
 }

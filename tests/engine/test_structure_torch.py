@@ -141,6 +141,18 @@ CASES: dict[str, Case] = {
     "vecdot": Case(lambda torch, x, y: torch.linalg.vecdot(x, y), (M, V)),
     "cross": Case(lambda torch, x, y: torch.linalg.cross(x, y), (S, S[::-1].copy())),
     "multi_dot": Case(lambda torch, x, y, z: torch.linalg.multi_dot((x, y, z)), (M, M.T, V[:3])),
+    # -- square matrices
+    "inv": Case(lambda torch, x: torch.linalg.inv(x), (S,)),
+    "solve": Case(lambda torch, x, y: torch.linalg.solve(x, y), (S, M)),
+    "solve a vector": Case(lambda torch, x, y: torch.linalg.solve(x, y), (S, V[:3])),
+    "det": Case(lambda torch, x: torch.linalg.det(x), (S,)),
+    "det of a stack": Case(lambda torch, x: torch.linalg.det(x), (T[:, :, :3],)),
+    "det of ones": Case(lambda torch, x: torch.linalg.det(x), (np.ones((2, 2)),)),
+    "cholesky": Case(lambda torch, x: torch.linalg.cholesky(x), (S @ S.T + np.eye(3),)),
+    "cholesky upper": Case(
+        lambda torch, x: torch.linalg.cholesky(x, upper=True), (S @ S.T + np.eye(3),), {"upper": True}
+    ),
+    "matrix_power": Case(lambda torch, x: torch.linalg.matrix_power(x, -3), (S,), {"n": -3}),
     "trace": Case(lambda torch, x: torch.trace(x), (S,)),
     "diagonal": Case(
         lambda torch, x: torch.diagonal(x, 1, 1, 2), (T,), {"offset": 1, "axis1": 1, "axis2": 2}

@@ -55,7 +55,8 @@ def test_the_code_of_the_readme_runs(url: str, capsys: pytest.CaptureFixture[str
     blocks = re.findall(r"```python\n(.*?)```", (CLIENT / "README.md").read_text(), re.DOTALL)
     with gw.Client(url) as client:
         gw.set_default_client(client)
-        exec("\n".join(blocks).replace("http://localhost:8000", url), {})
+        code = "\n".join(blocks).replace("http://localhost:8000", url).replace("range(1000)", "range(20)")
+        exec(code, {})
     printed = capsys.readouterr().out
     assert "None\n" in printed
     assert "w: blocked (nondifferentiable)" in printed
@@ -70,8 +71,9 @@ def test_public_things_have_docstrings() -> None:
 
 def test_the_ops_are_those_of_the_table() -> None:
     importlib.import_module("engine.ops")
-    known = {name for op in TABLE.public() for name in (op.name, *op.aliases)}
-    written_elsewhere = {"getitem", "slice", "custom_gradient", "call", "zeros", "ones"}
+    plain = [op for op in TABLE.public() if all(a.kind.name != "function" for a in op.attributes)]
+    known = {name for op in plain for name in (op.name, *op.aliases)}
+    written_elsewhere = {"getitem", "slice", "zeros", "ones"}
     assert known - written_elsewhere <= {*_ops.__all__, *_by_hand.__all__}
 
 

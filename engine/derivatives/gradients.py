@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,11 +33,23 @@ def diagnose(query: Query) -> Draft:
 
 @dataclass(slots=True)
 class _Differentiated:
-    """One target: where its value and gradients lie among the outputs, and who can say why."""
+    """One target: where its value and gradients lie among the outputs, and who can say why.
+
+    `watched` are the gradients that exist: their places, and the number of axes of one.
+    """
 
     examination: Examination
     value: int
     gradients: dict[str, int | None]
+    watched: dict[str, tuple[int, int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        live, types = self.examination.live, self.examination.graph.tape.types
+        self.watched = {
+            name: (place, types[self.examination.variables[name]].ndim)
+            for name, place in self.gradients.items()
+            if place is not None and name in live
+        }
 
     @property
     def target(self) -> str:
@@ -142,14 +154,12 @@ def _gradient_answer(query: Query, result: _Differentiated, values: Values, inpu
     answer: dict[str, Any] = {"value": values[result.value], "gradients": gradients}
     if query.diagnose == "off":
         return answer
-    live, everything = result.examination.live, query.diagnose == "full"
-    suspicious = [
-        name
-        for name, value in gradients.items()
-        if everything or name not in live or value is None or _is_suspicious(result.examination, name, value)
-    ]
-    if suspicious:
-        answer["diagnosis"] = _entries(result, {name: gradients[name] for name in suspicious}, inputs)
+    healthy: set[str] = set()
+    if query.diagnose == "auto":
+        healthy = {name for name, (i, ndim) in result.watched.items() if not is_suspicious(values[i], ndim)}
+    if len(healthy) < len(gradients):
+        wrong = {name: value for name, value in gradients.items() if name not in healthy}
+        answer["diagnosis"] = _entries(result, wrong, inputs)
     return answer
 
 
@@ -196,16 +206,9 @@ def _at_row(examination: Examination, inputs: Inputs, row: int | None) -> Inputs
     }
 
 
-def _is_suspicious(examination: Examination, name: str, gradient: Array) -> bool:
-    """Whether a gradient, or that of a row, is not finite or zero in every element."""
-    if _has_rows(examination, name, gradient):
-        return any(is_suspicious(np.asarray(one)) for one in gradient)
-    return is_suspicious(gradient)
-
-
 def _wrong_row(gradient: Array) -> int | None:
     """The first row that looks wrong, else the first."""
-    wrong = (row for row, one in enumerate(gradient) if is_suspicious(np.asarray(one)))
+    wrong = (row for row, one in enumerate(gradient) if is_suspicious(np.asarray(one), one.ndim))
     return next(wrong, 0 if len(gradient) else None)
 
 

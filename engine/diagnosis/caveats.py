@@ -14,7 +14,7 @@ from engine.diagnosis.pullbacks import Pullback, Sweep
 from engine.diagnosis.replay import Array
 from engine.diagnosis.structure import Edge, Finding
 from engine.diagnosis.words import because, described
-from engine.diagnosis.zero import zeros
+from engine.diagnosis.zero import why_zero, zeros
 
 VANISHING, EXPLODING = 1e-8, 1e8
 _DIFFERENCES = frozenset({"subtract", "squared_difference"})
@@ -73,17 +73,20 @@ def _zeros(sweep: Sweep, source: int, zero: Mask, name: str) -> Iterator[Warning
     size = sweep.size(source)
     cancelled = int((zero & (size > 0)).sum())
     if cancelled:
+        culprits = why_zero(sweep, source, zero & (size > 0))
         yield caveat(
             "cancellation",
-            None,
+            culprits[0].node if culprits else None,
             f"{cancelled} of {zero.size} elements of the gradient of '{name}' are terms that cancel: what is "
             "left is rounding.",
         )
     if zero.any():
+        culprits = why_zero(sweep, source, zero)
+        message = f"{int(zero.sum())} of {zero.size} elements of the gradient of '{name}' are zero"
         yield caveat(
             "partial_zero",
-            None,
-            f"{int(zero.sum())} of {zero.size} elements of the gradient of '{name}' are zero.",
+            culprits[0].node if culprits else None,
+            f"{message}: {because(culprits[0])}." if culprits else f"{message}.",
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from engine.diagnosis.elements import Mask, places
+from engine.diagnosis.elements import LISTED, Mask, places
 from engine.diagnosis.structure import Edge
 from engine.errors import Origin, Source
 from engine.tape import Instruction
@@ -76,8 +76,23 @@ def source_of(origin: Origin) -> Any:
 
 
 def distinct(culprits: Iterable[Culprit]) -> tuple[Culprit, ...]:
-    """Each node and reason once: the steps of an expanded op are one culprit."""
+    """Each node, input and reason once, with the elements of all that are said of it.
+
+    The steps of an op that was expanded speak of different tensors: there the first is kept.
+    """
     kept: dict[tuple[str, str, int | None], Culprit] = {}
     for culprit in culprits:
-        kept.setdefault((culprit.node, culprit.reason, culprit.input), culprit)
+        key = (culprit.node, culprit.reason, culprit.input)
+        known = kept.get(key)
+        kept[key] = culprit if known is None else _joined(known, culprit)
     return tuple(kept.values())
+
+
+def _joined(known: Culprit, other: Culprit) -> Culprit:
+    if known.edge is not other.edge or known.elements == other.elements:
+        return known
+    evidence = {
+        name: (values + other.evidence.get(name, []))[:LISTED] for name, values in known.evidence.items()
+    }
+    elements = (known.elements + other.elements)[:LISTED]
+    return replace(known, elements=elements, count=known.count + other.count, evidence=evidence)

@@ -86,6 +86,8 @@ _SPOILED = frozenset({"domain", "infinite_derivative", "overflow", "underflow"})
 def _cure_of_reason(culprit: Culprit, step: Instruction, expressions: Expressions) -> str | None:
     x = expressions.text(step.inputs[culprit.edge.position if culprit.edge else 0])
     node, op = culprit.node, culprit.op
+    narrow = expressions.graph.tape.types[step.outputs[0]].dtype != "float64"
+    wider = ", or in float64 (`dtype`)" if narrow else ""
     if culprit.reason == "unselected" and op in ("relu", "relu6"):
         return f"Use leaky_relu({x}) at '{node}', or start from values for which {x} is positive somewhere."
     if culprit.reason == "unselected" and op in ("clip", "hard_tanh", "hard_sigmoid"):
@@ -99,8 +101,8 @@ def _cure_of_reason(culprit: Culprit, step: Instruction, expressions: Expression
         "stationary": f"Nothing, where this is the optimum; else start from another point than {x}.",
         "cancellation": f"Nothing, if the target does not depend on it: at '{node}' the parts add up to 0. "
         "Else rewrite the difference so that its terms do not cancel.",
-        "underflow": "Compute in float64 (`dtype`), or with logarithms, so that the factors stay in range.",
-        "overflow": f"Scale {x} down before '{node}', compute with logarithms, or in float64 (`dtype`).",
+        "underflow": f"Compute with logarithms, so that the factors stay in range{wider}.",
+        "overflow": f"Scale {x} down before '{node}', or compute with logarithms{wider}.",
         "empty_selection": f"See that '{node}' selects something, or leave it out where it does not.",
     }.get(culprit.reason)
 
@@ -154,7 +156,8 @@ def _log_of_softmax(step: Instruction, expressions: Expressions) -> str | None:
     if step.op.name != "log":
         return None
     for inner, name in (("softmax", "log_softmax"), ("sigmoid", "log_sigmoid")):
-        made = expressions.made_by(step.inputs[0], inner)
+        chosen = expressions.made_by(step.inputs[0], "getitem", "take", "take_along_axis")
+        made = expressions.made_by(step.inputs[0] if chosen is None else chosen.inputs[0], inner)
         if made is not None:
             x = expressions.text(made.inputs[0])
             return f"Write {name}({x}) for log({inner}({x})): it cannot underflow."
@@ -176,7 +179,12 @@ def _of_exponential(step: Instruction, expressions: Expressions) -> str | None:
         if any(expressions.readers(total, "log")):
             return _logsumexp(step, expressions)
         if any(expressions.readers(total, "divide")):
-            return f"Write softmax({x}) for exp({x}) / sum(exp({x})): it cannot overflow."
+            return _softmax(x)
+    for quotient in expressions.readers(step, "divide"):
+        total_below = expressions.made_by(quotient.inputs[1], "sum")
+        same = total_below and expressions.made_by(total_below.inputs[0], "exp")
+        if same and same.inputs == step.inputs:
+            return _softmax(x)
     for added in expressions.readers(step, "add"):
         other = next((slot for slot in added.inputs if slot not in step.outputs), None)
         second = None if other is None else expressions.made_by(other, "exp")
@@ -188,6 +196,10 @@ def _of_exponential(step: Instruction, expressions: Expressions) -> str | None:
         if any(expressions.readers(added, "divide", "reciprocal")):
             return f"Write sigmoid for 1 / (1 + exp({x})), with the sign of {x} turned: it cannot overflow."
     return None
+
+
+def _softmax(x: str) -> str:
+    return f"Write softmax({x}) for exp({x}) / sum(exp({x})): it cannot overflow."
 
 
 def _norm(step: Instruction, expressions: Expressions) -> str | None:

@@ -30,6 +30,7 @@ from engine.diagnosis.zero import why_zero, zeros
 from engine.errors import UserError
 from engine.tape import Tape
 
+_INFINITY = float("inf")
 LARGEST_REPLAY = 256 << 20  # bytes of values and adjoints kept at once, beyond which numbers are not examined
 
 Inputs = Mapping[str, Array]
@@ -97,7 +98,7 @@ class Examination:
             return None
         values = replay(self.graph.tape, self.graph.steps, inputs)
         values.update(tape.constants)
-        sweep = Sweep(values, pullbacks)
+        sweep = Sweep(values, pullbacks, self.graph.makers)
         sweep.follow(self.slot)
         return Look(sweep, why_target(self.graph.steps, values, self.slot, self._leaves))
 
@@ -188,20 +189,21 @@ def status_of(gradient: Array, zero: Mask) -> str:
     return "zero" if gradient.size and zero.all() else "ok"
 
 
-def is_suspicious(gradient: Array) -> bool:
+def is_suspicious(gradient: Array, ndim: int) -> bool:
     """Not finite somewhere, or zero everywhere: the one test that a healthy gradient costs.
 
-    The squared length says it in one pass; where it overflows or vanishes, the elements are looked at.
+    The squared length says it in one pass; where it overflows or vanishes, the elements are looked at. With
+    more than `ndim` axes the first is that of rows, and one bad row is enough.
     """
-    if gradient.size == 1:
-        value = gradient.item()
-        return bool(value == 0 or value - value != 0)
-    if gradient.size == 0:
+    if gradient.ndim > ndim:
+        return any(is_suspicious(np.asarray(row), ndim) for row in gradient)
+    if ndim == 0:
+        return not 0.0 < abs(gradient.item()) < _INFINITY
+    flat = gradient if ndim == 1 else gradient.ravel()
+    length = float(flat.dot(flat).real)
+    if 0.0 < length < _INFINITY or flat.size == 0:
         return False
-    length = float(abs(np.vdot(gradient, gradient)))
-    if 0 < length < np.inf:
-        return False
-    return not gradient.any() or not np.isfinite(gradient).all()
+    return not flat.any() or not np.isfinite(flat).all()
 
 
 def _edges_of(culprit: Culprit) -> list[Edge]:

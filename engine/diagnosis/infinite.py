@@ -99,8 +99,12 @@ def _blame(
         if births:
             return [leaves.culprit(birth, sweep.values) for birth in births]
     wide = sweep.widely(pullback)
-    overflow = wide is not None and np.isfinite(wide[edge].term[own]).all()
-    reason = "overflow" if overflow else "infinite_derivative"
+    if wide is not None and np.isfinite(wide[edge].term[own]).all():
+        reason = "overflow"
+    else:  # a cotangent of 0 hides which it is: 0 · inf is NaN, too
+        ones = [np.ones_like(sweep.values[slot]) for slot in edge.step.outputs]
+        undefined = np.isnan(sweep.probed(pullback, ones)[edge].term[own]).all()
+        reason = "domain" if undefined else "infinite_derivative"
     evidence = {**evidence_at(sweep, edge, own), "term": values_at(sweep.passed[edge].term, own)}
     return [of_edge(edge, own, reason, evidence)]
 

@@ -79,6 +79,7 @@ class Sweep:
 
     values: Values
     pullbacks: Sequence[Pullback]
+    makers: Mapping[int, Instruction] = field(default_factory=dict)
     adjoints: Values = field(default_factory=dict)
     sizes: Values = field(default_factory=dict)
     passed: dict[Edge, Passed] = field(default_factory=dict)
@@ -145,6 +146,14 @@ class Sweep:
             edge: Passed(local[slot], magnitudes.get(slot, np.zeros_like(local[slot])))
             for edge, slot in pullback.answers
         }
+
+    def vanished(self, slot: int) -> Array | None:
+        """Where a value is 0 and would not be in wider floats, None where that cannot be said."""
+        step = self.makers.get(slot)
+        wide = None if step is None else widened(step, [self.values[s] for s in step.inputs])
+        if step is None or wide is None:
+            return None
+        return np.asarray((self.values[slot] == 0) & (wide[step.outputs.index(slot)] != 0))
 
     def _local(self, pullback: Pullback, cotangents: Sequence[Array]) -> Values:
         """The values that a pullback reads and makes."""

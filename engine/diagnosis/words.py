@@ -10,9 +10,12 @@ from engine.diagnosis.structure import Edge, Finding
 
 _BECAUSE = {
     "saturated": "{it} is saturated: its slope rounds to 0{there}",
-    "unselected": "{it} takes something else{there}, so nothing comes back through it",
+    "unselected": "{it} does not select it{there}, so nothing comes back",
+    "other_branch": "{it} takes the other branch{there}, so nothing comes back",
+    "flat": "{it} is on its flat side{there}, so nothing comes back",
     "zero_operand": "{it} multiplies by 0{there}",
     "stationary": "the slope of {it} is 0{there}, and the zero is right",
+    "kink": "{it} has a kink{there}, where its slope is taken as 0",
     "cancellation": "terms of opposite sign cancel at {it}",
     "underflow": "what passes {it} is too small for its dtype{there}",
     "empty_selection": "{it} selects no element",
@@ -61,9 +64,19 @@ def numeric_message(
 
 def because(culprit: Culprit) -> str:
     """Why a culprit does what it does, with the first element as proof."""
-    words = _BECAUSE[culprit.reason]
+    words = _BECAUSE[_manner(culprit)]
     it = f"{culprit.op} at '{culprit.node}'"
     return words.format(it=it, node=culprit.node, there=_there(culprit))
+
+
+def _manner(culprit: Culprit) -> str:
+    """The reason, told more closely where the op says more."""
+    op = None if culprit.step is None else culprit.step.op
+    if op is not None and culprit.reason == "stationary" and op.kink is not None:
+        return "kink"
+    if op is not None and culprit.reason == "unselected" and op.family.name == "elementwise":
+        return "other_branch" if len(op.inputs) > 1 else "flat"
+    return culprit.reason
 
 
 def _there(culprit: Culprit) -> str:

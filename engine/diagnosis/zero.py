@@ -13,10 +13,11 @@ import numpy as np
 
 from engine.diagnosis.cone import cone
 from engine.diagnosis.culprit import Culprit, distinct, of_edge
-from engine.diagnosis.elements import Array, Mask, gathered, values_at
+from engine.diagnosis.elements import Array, Mask, gathered, spread, values_at
 from engine.diagnosis.pullbacks import Passed, Pullback, Sweep, coarsest
 from engine.diagnosis.structure import Edge
 
+_SIGNS = ("zero_operand", "stationary")
 CANCELLED = 64  # rounding units of the magnitude below which a sum counts as zero
 
 
@@ -40,7 +41,14 @@ def why_zero(sweep: Sweep, source: int, marked: Mask) -> tuple[Culprit, ...]:
         found += search.killed(pullback)
         found += search.lost_inside(pullback)
         found += search.lost_in_sum(pullback)
-    return distinct(found)
+    found.sort(key=search.is_partial)
+    return distinct(_one_reason(found))
+
+
+def _one_reason(culprits: Sequence[Culprit]) -> Iterator[Culprit]:
+    """Inside an op that was expanded a factor of 0 is but the sign of what made it so."""
+    better = {c.node for c in culprits if c.input is None and c.reason not in _SIGNS}
+    return (c for c in culprits if c.input is not None or c.reason not in _SIGNS or c.node not in better)
 
 
 class _Search:
@@ -89,6 +97,13 @@ class _Search:
             if lost.any():
                 yield from self._terms(edges, lost)
 
+    def is_partial(self, culprit: Culprit) -> bool:
+        """Whether other elements of what the culprit reads are alive, so that it is not what settles it."""
+        if culprit.edge is None:
+            return False
+        slot = culprit.edge.slot
+        return bool((self.masks[slot] & ~zeros(self.sweep, slot)).any())
+
     def _terms(self, edges: Sequence[Edge], lost: Mask) -> Iterator[Culprit]:
         for edge in edges:
             term = self.sweep.passed[edge].term
@@ -131,7 +146,23 @@ class _Search:
             return op.zero_reason
         if self._vanished(pullback, edge)[stuck].all():
             return "underflow"
+        if op.zero_reason == "zero_operand" and self._operand_vanished(edge, stuck):
+            return "underflow"
         return op.zero_reason or "stationary"
+
+    def _operand_vanished(self, edge: Edge, stuck: Mask) -> bool:
+        """Whether the factor that is 0 is so only because it was too small for its dtype."""
+        for position, slot in enumerate(edge.step.inputs):
+            gone = self.sweep.vanished(slot) if position != edge.position else None
+            if gone is None:
+                continue
+            if edge.step.op.family.name != "elementwise":
+                return bool(gone.all())
+            if gathered(spread(gone, self.sweep.values[edge.step.outputs[0]].shape), stuck.shape)[
+                stuck
+            ].all():
+                return True
+        return False
 
     def _was_lost(self, edge: Edge) -> bool:
         """Whether what comes in along an edge is nothing but what cancelled before."""

@@ -1,0 +1,78 @@
+"""What `diagnose: auto` costs on a healthy gradient, as a share of the backward pass.
+
+The backward pass is a gradient without diagnosis less the forward pass alone. All three are run in turns, so
+that what disturbs one disturbs the others. The last column is what a diagnosis takes when it is needed.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
+import numpy as np
+
+from engine.compiler import Compiler, Program
+from engine.dtypes import TensorType
+from engine.expression import parse_program
+from engine.query import Kind, Query
+
+
+def program_of(nodes: int) -> str:
+    """A program of about `nodes` elementwise nodes over the weights a and b, and one mean."""
+    lines = ["h = x * a"]
+    steps = ("h = tanh(h + b)", "h = exp(-h * a)", "h = h + b * x")
+    lines += [steps[turn % len(steps)] for turn in range(nodes // 2 - 1)]
+    return "\n".join([*lines, "mean(h ** 2)"])
+
+
+def measure(nodes: int, size: int, runs: int) -> tuple[float, float, float, float]:
+    """Microseconds of the forward pass, the gradient without and with `auto`, and a whole diagnosis."""
+    names = ("x", "a", "b")
+    draw = np.random.default_rng(0)
+    shape = () if size == 1 else (size,)
+    inputs = {name: np.asarray(draw.uniform(0.5, 1.0, shape)) for name in names}
+    graph = parse_program(program_of(nodes))
+    types = {name: TensorType(shape) for name in names}
+    compiler = Compiler()
+
+    def compiled(kind: Kind, diagnose: Literal["auto", "off"] = "auto") -> Program:
+        wrt = None if kind == "evaluate" else names[1:]
+        return compiler.compile(Query(graph=graph, kind=kind, inputs=types, wrt=wrt, diagnose=diagnose))
+
+    programs = [
+        compiled("evaluate"),
+        compiled("gradient", "off"),
+        compiled("gradient", "auto"),
+        compiled("diagnose"),
+    ]
+    assert "diagnosis" not in programs[2].run(inputs), "the benchmark wants a healthy gradient"
+    samples: list[list[float]] = [[] for _ in programs]
+    for turn in range(runs):
+        for place, program in enumerate(programs[: 3 if turn % 20 else 4]):
+            samples[place].append(timed(partial(program.run, inputs)))
+    forward, off, auto, whole = (statistics.median(times) for times in samples)
+    return forward, off, auto, whole
+
+
+def timed(call: Callable[[], object]) -> float:
+    """Microseconds of one call."""
+    start = time.perf_counter_ns()
+    call()
+    return (time.perf_counter_ns() - start) / 1000
+
+
+def main(*, small: bool) -> None:
+    """Print the table."""
+    runs = 200 if small else 4000
+    print(" nodes  elements  forward  backward   auto   share  diagnosis  (µs)")
+    for nodes in (10, 40) if small else (10, 40, 160):
+        for size in (1, 1000):
+            forward, off, auto, whole = measure(nodes, size, runs)
+            backward = off - forward
+            print(
+                f"{nodes:>6} {size:>9} {forward:>8.1f} {backward:>9.1f} {auto - off:>6.2f} "
+                f"{(auto - off) / backward:>7.1%} {whole:>10.0f}"
+            )

@@ -140,10 +140,6 @@ class Calculator:
         self._graphs.put(graph.id, graph)
         return json_reply({**summary(graph), "graph": graph.document()})
 
-    def knows(self, graph_id: str) -> bool:
-        """Whether the published graph is decoded and at hand."""
-        return self._graphs.get(graph_id) is not None
-
     def forget(self, graph_id: str) -> None:
         """Drop a decoded graph."""
         self._graphs.discard(graph_id)

@@ -1,7 +1,7 @@
 """Where a call is computed: on the event loop, in a thread, or in a killable child process.
 
 Two costs decide. Preparing (parsing, decoding, specialising) is judged by the size of the JSON and of a
-published graph that is not at hand; running by the estimate of the specialised program. Everything runs
+published graph; running by the estimate of the specialised program. Everything runs
 the same `Calculator`; only where changes.
 """
 
@@ -29,9 +29,9 @@ _INLINE_JSON = 16 * 1024
 _INLINE_FUNCTION = 4 * 1024
 #: … up to this size in a thread (about ten milliseconds of the interpreter lock), above in a child.
 _THREAD_JSON = 512 * 1024
-#: A published graph of more nodes is specialised in a child, whose caches keep it.
-_THREAD_NODES = 5_000
+#: Specialising a published graph takes about 50 µs a node, once for each signature.
 _INLINE_NODES = 100
+_THREAD_NODES = 2_000
 
 
 class Tiers:
@@ -61,12 +61,11 @@ class Tiers:
 
     async def _dispatch(self, call: Call, nodes: int, disconnected: Receive | None) -> tuple[Tier, Reply]:
         size = _json_size(call)
-        fresh = nodes if call.graph_id is not None and not self._calculator.knows(call.graph_id) else 0
         if size > _THREAD_JSON or nodes > _THREAD_NODES:
             return "child", await self._in_child(call, disconnected)
         try:
             small = _INLINE_FUNCTION if call.graph_id is None else _INLINE_JSON
-            if size > small or fresh > _INLINE_NODES or call.kind == "publish":
+            if size > small or nodes > _INLINE_NODES or call.kind == "publish":
                 outcome = await self._in_thread(lambda: self._as_far_as_threads_go(call))
                 tier: Tier = "thread"
             else:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
-import resource
-import signal
 import socket
 import traceback
 from typing import NoReturn
 
 from service.children import frames
+from service.children.confinement import confine
 from service.problems import Problem, Reply, internal, render
 from service.queries import Calculator, Call
-
-_PR_SET_PDEATHSIG = 1
 
 
 def serve(
@@ -29,7 +25,7 @@ def serve(
 ) -> NoReturn:
     """Take calls from `channel` until it closes; then the process ends."""
     try:
-        _confine(parent, address_space)
+        confine(parent, address_space)
         # Between calls is the time to collect: among millions of numbers it triples the time of JSON.
         gc.disable()
         gc.freeze()
@@ -68,20 +64,3 @@ def _answer(calculator: Calculator, call: Call) -> tuple[Reply, str | None]:
         return render(out_of_memory()), "MemoryError"
     except Exception:  # the boundary of the process: everything becomes a reply
         return internal(), traceback.format_exc()
-
-
-def _confine(parent: int, address_space: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # the template died before the call above
-        os._exit(0)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with open("/proc/self/statm", encoding="ascii") as statm:
-        mapped = int(statm.read().split()[0]) * resource.getpagesize()
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = mapped + address_space
-    if hard == resource.RLIM_INFINITY or limit < hard:
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    os.nice(5)  # the event loop comes first

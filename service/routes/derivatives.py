@@ -121,7 +121,7 @@ def _endpoints(
             "POST",
             f"/v1/graphs/{{graph_id}}/{kind}",
             name=f"{kind}_published",
-            summary=f"{summary} of a published graph",
+            summary=f"{summary}, on a published graph",
             errors=(*CALL_ERRORS, "graph_not_found"),
             **shared,
         ),

@@ -1,0 +1,51 @@
+"""Questions put to the engine directly: arrays by name, a program, and the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from engine.compiler import Compiler
+from engine.dtypes import TensorType
+from engine.expression import parse_program
+from engine.query import Query
+
+
+def arrays_of(inputs: Mapping[str, Any], dtype: str = "float64") -> dict[str, np.ndarray]:
+    """Floating arrays, and others where an input is given as {dtype: values}."""
+    arrays = {}
+    for name, value in inputs.items():
+        if isinstance(value, Mapping):
+            ((own, values),) = value.items()
+            arrays[name] = np.asarray(values, own)
+        else:
+            arrays[name] = np.asarray(value, dtype)
+    return arrays
+
+
+def ask(
+    program: str,
+    inputs: Mapping[str, Any],
+    *,
+    kind: str = "diagnose",
+    target: str | None = None,
+    dtype: str = "float64",
+    **choices: Any,
+) -> dict[str, Any]:
+    """The answer to one question about a program."""
+    arrays = arrays_of(inputs, dtype)
+    query = Query(
+        graph=parse_program(program, declared={name: {} for name in arrays}),
+        kind=kind,
+        inputs={name: TensorType(array.shape, array.dtype.name) for name, array in arrays.items()},
+        targets=None if target is None else (target,),
+        **choices,
+    )
+    return Compiler().compile(query).run(arrays)
+
+
+def explain(program: str, inputs: Mapping[str, Any], name: str, **choices: Any) -> dict[str, Any]:
+    """The diagnosis of one variable."""
+    return ask(program, inputs, wrt=(name,), **choices)["variables"][name]

@@ -1,0 +1,94 @@
+"""Every case of the catalogue, its labels confirmed by finite differences and by taking the culprit out."""
+
+import numpy as np
+import pytest
+
+from tests.engine.diagnosis.asking import arrays_of, ask, explain
+from tests.engine.diagnosis.catalogue import CASES, Case
+
+REASONS = {
+    "unused", "other_head", "rebound", "constant", "shape_only", "nondifferentiable", "to_integer",
+    "stop_gradient", "saturated", "unselected", "zero_operand", "stationary", "cancellation", "underflow",
+    "empty_selection", "infinite_derivative", "overflow", "domain", "nonfinite_input",
+}  # fmt: skip
+WARNINGS = {
+    "partial_path", "partial_zero", "dead_path", "kink", "cancellation", "vanishing", "exploding",
+    "broadcast", "nonfinite_target",
+}  # fmt: skip
+STATUSES = {"invalid_target", "integer", "disconnected", "stopped", "blocked", "nan", "inf", "zero", "ok"}
+every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.title.replace(" ", "-"))
+
+
+@every_case
+def test_labels(case: Case) -> None:
+    told = explain(case.program, case.inputs, case.name, target=case.target, dtype=case.dtype)
+    assert (told["status"], told["reason"]) == (case.status, case.reason), told["message"]
+    nodes = [culprit["node"] for culprit in told["culprits"]]
+    if case.node is not None:
+        assert nodes[0] == case.node
+    assert set(case.also) <= set(nodes[1:])
+    if case.elements is not None:
+        assert told["culprits"][0]["elements"] == case.elements
+    codes = {warning["code"] for warning in told["warnings"]}
+    assert set(case.warnings) <= codes
+    if case.status != "ok":
+        assert told["fix"]
+        assert not case.fix or case.fix in told["fix"]
+    elif not case.warnings:
+        assert not codes
+
+
+@every_case
+def test_finite_differences_agree(case: Case) -> None:
+    if case.status in ("integer", "invalid_target", "nan", "inf") or not case.steady:
+        pytest.skip("there is nothing to difference")
+    arrays = arrays_of(case.inputs)
+    told = explain(case.program, case.inputs, case.name, target=case.target)
+    slope = differences(case, arrays)
+    if case.status == "ok":
+        gradient = ask(case.program, case.inputs, kind="gradient", target=case.target, wrt=(case.name,))
+        np.testing.assert_allclose(gradient["gradients"][case.name], slope, rtol=2e-3, atol=1e-6)
+    else:
+        assert (
+            told["stats"]["norm"] in (None, 0.0) or told["stats"]["norm"] < 1e-12 or case.dtype != "float64"
+        )
+        np.testing.assert_allclose(slope, 0, atol=1e-6)
+
+
+@every_case
+def test_the_culprit_taken_out_leaves_a_gradient(case: Case) -> None:
+    if case.status in ("ok", "integer"):
+        pytest.skip("there is no culprit")
+    assert case.repaired is not None
+    told = explain(case.repaired, case.inputs, case.name, target=case.target, dtype=case.dtype)
+    assert told["status"] == "ok", told["message"]
+
+
+def test_the_catalogue_is_complete() -> None:
+    assert len(CASES) >= 80
+    assert {case.status for case in CASES} == STATUSES
+    assert {case.reason for case in CASES} - {None} >= REASONS - {"other_head"}
+    assert {code for case in CASES for code in case.warnings} == WARNINGS
+    assert len({case.title for case in CASES}) == len(CASES)
+
+
+def differences(case: Case, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """Central differences of the target in each element of the variable."""
+    x = arrays[case.name]
+    slope = np.zeros(x.shape)
+    for place in np.ndindex(x.shape):
+        ends = []
+        for sign in (1, -1):
+            moved = x.copy()
+            moved[place] += sign * 1e-5
+            given = {**arrays, case.name: moved}
+            outputs = None if case.target is None else (case.target,)
+            answer = ask(
+                case.program,
+                {n: {a.dtype.name: a} for n, a in given.items()},
+                kind="evaluate",
+                outputs=outputs,
+            )
+            ends.append(next(iter(answer["outputs"].values())).item())
+        slope[place] = (ends[0] - ends[1]) / 2e-5
+    return slope

@@ -14,7 +14,7 @@ from typing import Any
 from engine import batches, dtypes
 from engine.attributes import AXES, BOOLEAN, Attribute
 from engine.dtypes import TensorType
-from engine.errors import IndexOutOfRange, ShapeMismatch
+from engine.errors import DtypeMismatch, IndexOutOfRange, ShapeMismatch
 from engine.op import TABLE, Cost, Cut, Family, Input, Op, Rule, Sample, jointly
 
 # -- shapes ------------------------------------------------------------------------------------------
@@ -62,6 +62,15 @@ def reduced(shape: tuple[int, ...], axis: tuple[int, ...], keepdims: bool) -> tu
     if keepdims:
         return tuple(1 if i in axis else size for i, size in enumerate(shape))
     return tuple(size for i, size in enumerate(shape) if i not in axis)
+
+
+def check_cast(given: str, wanted: str) -> None:
+    """Raise DtypeMismatch where a conversion would drop imaginary parts."""
+    if dtypes.is_complex(given) and not dtypes.is_complex(wanted) and wanted != dtypes.BOOL:
+        raise DtypeMismatch(
+            f"{given} to {wanted} would drop the imaginary parts",
+            hint="take real(x), imag(x) or abs(x) first",
+        )
 
 
 # -- cost --------------------------------------------------------------------------------------------
@@ -133,7 +142,8 @@ def _group() -> str:
     while frame.f_globals["__name__"] == __name__:
         assert frame.f_back is not None
         frame = frame.f_back
-    return str(frame.f_globals["__name__"]).removeprefix("engine.ops.").split(".")[0]
+    name = str(frame.f_globals["__name__"])
+    return name.removeprefix("engine.ops.").removeprefix("engine.").split(".")[0]
 
 
 def composite(name: str, *aliases: str, formula: Callable[..., Any], **fields: Any) -> Op:

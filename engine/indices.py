@@ -71,6 +71,8 @@ class _Mask:
 
     def __init__(self, value: Any) -> None:
         self.array = np.asarray(value)
+        if self.array.ndim == 0:
+            raise ShapeMismatch("a mask has at least one axis", hint="reshape the tensor to select from it")
 
     def positions(self, sizes: tuple[int, ...]) -> list[Any]:
         if self.array.shape != sizes:

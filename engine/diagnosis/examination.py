@@ -200,7 +200,8 @@ def is_suspicious(gradient: Array, ndim: int) -> bool:
     if ndim == 0:
         return not 0.0 < abs(gradient.item()) < _INFINITY
     flat = gradient if ndim == 1 else gradient.ravel()
-    length = float(flat.dot(flat).real)
+    with np.errstate(all="ignore"):
+        length = float(flat.dot(flat).real)
     if 0.0 < length < _INFINITY or flat.size == 0:
         return False
     return not flat.any() or not np.isfinite(flat).all()

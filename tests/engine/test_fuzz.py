@@ -50,6 +50,9 @@ REFUSED = {
     "a value beyond its dtype": call("full_like", [1.0], fill_value=1e300, dtype="int8"),
     "NaN around booleans": call("pad", [True], pad_width=[[1, 1]], constant_values="NaN"),
     "infinity around integers": call("pad", [1], pad_width=[[1, 1]], constant_values="Infinity"),
+    "imaginary parts dropped": call("astype", [1j], dtype="float64"),
+    "imaginary parts dropped in a sum": call("sum", [1j], dtype="float32"),
+    "a mask without axes": call("getitem", [1.0], True, index=[{"input": 1}]),
     "-1 around unsigned": call("pad", np.ones(2, np.uint8), pad_width=[[1, 1]], constant_values=-1),
 }
 

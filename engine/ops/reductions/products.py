@@ -68,7 +68,7 @@ def _axis_and_accumulator(
     types: Sequence[Any], *, axis: int | None, dtype: str | None, **_: Any
 ) -> dict[str, Any]:
     place = None if axis is None else normalize_axis(axis, types[0].ndim)
-    return {"axis": place, "dtype": dtype or accumulator(types[0].dtype)}
+    return {"axis": place, "dtype": accumulator(types[0].dtype, dtype)}
 
 
 def _infer_running(

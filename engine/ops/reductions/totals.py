@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.attributes import DTYPE, Attribute
 from engine.dtypes import TensorType
-from engine.families import axes_of_input, reduced, reduction, spread
+from engine.families import axes_of_input, check_cast, reduced, reduction, spread
 from engine.op import F
 
 _WIDE = {
@@ -25,14 +25,18 @@ ACCUMULATOR = Attribute("dtype", DTYPE, None, "the dtype to accumulate in and to
 WIDENS = "Booleans and small integers are accumulated in 64 bits, floats in their own dtype."
 
 
-def accumulator(dtype: str) -> str:
-    """The dtype of a sum: small integers and booleans are summed in 64 bits, floats in their own."""
-    return _WIDE.get(dtype, dtype)
+def accumulator(given: str, wanted: str | None) -> str:
+    """The dtype of a sum: `wanted`, else 64 bits for small integers and booleans, their own for floats.
+
+    Raises DtypeMismatch where that would drop imaginary parts.
+    """
+    check_cast(given, wanted or given)
+    return wanted or _WIDE.get(given, given)
 
 
 def axes_and_accumulator(types: Sequence[Any], *, axis: Any, dtype: str | None, **_: Any) -> dict[str, Any]:
     """Normalise `axis`, and make the dtype of the answer explicit."""
-    return {**axes_of_input(types, axis=axis), "dtype": dtype or accumulator(types[0].dtype)}
+    return {**axes_of_input(types, axis=axis), "dtype": accumulator(types[0].dtype, dtype)}
 
 
 def infer_total(

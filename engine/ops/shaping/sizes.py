@@ -6,17 +6,24 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from engine import batches
-from engine.attributes import DTYPE, NEW_SHAPE, SHAPE, Attribute
+from engine import batches, dtypes
+from engine.attributes import BOOLEAN, DTYPE, NEW_SHAPE, SHAPE, Attribute
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
-from engine.families import SHAPING, broadcast, composite, define, moved
+from engine.families import SHAPING, broadcast, check_cast, composite, define, free, moved
 from engine.op import Cost, Cut, F, Sample
-from engine.ops.shaping.common import LINEAR, infer_given_shape, mover
+from engine.ops.shaping.common import LINEAR, copied, infer_given_shape, mover
+from engine.ops.shaping.layout import in_c_order, squeezed
 
 
 def _infer_astype(types: Sequence[TensorType], *, dtype: str) -> tuple[TensorType, ...]:
+    check_cast(types[0].dtype, dtype)
     return (TensorType(types[0].shape, dtype),)
+
+
+def _cast_back(g: Any, y: Any, x: Any, dtype: str) -> Any:
+    drops = dtypes.is_complex(g.dtype) and not dtypes.is_complex(x.dtype)
+    return (F.real(g) if drops else g).astype(x.dtype)
 
 
 astype = mover(
@@ -26,14 +33,14 @@ astype = mover(
     summary="The same values in another dtype; floats lose their fraction on the way to integers.",
     forward=lambda xp, x, *, dtype: xp.astype(x, getattr(xp, dtype)),
     infer=_infer_astype,
-    vjp=lambda g, y, x, dtype: g.astype(x.dtype),
+    vjp=_cast_back,
     attributes=(Attribute("dtype", DTYPE),),
     samples=(Sample(((2, 3),), {"dtype": "float64"}),),
     conventions="To integers or bool no gradient passes (to_integer).",
 )
 
 
-def _normalize_reshape(types: Sequence[TensorType], *, shape: tuple[int, ...]) -> dict[str, Any]:
+def _normalize_reshape(types: Sequence[Any], *, shape: tuple[int, ...], copy: bool | None) -> dict[str, Any]:
     x = types[0]
     known = prod(size for size in shape if size != -1)
     if -1 in shape and known and x.size % known == 0:
@@ -43,19 +50,34 @@ def _normalize_reshape(types: Sequence[TensorType], *, shape: tuple[int, ...]) -
             f"{x.size} elements of shape {x.shape} do not fill the shape {shape}",
             hint="the product of the sizes must stay the same; one size may be -1",
         )
-    return {"shape": shape}
+    needed = squeezed(shape) != squeezed(x.shape) and not in_c_order(x)
+    return {"shape": shape, "copy": bool(copy) or needed}
+
+
+def _reshape(xp: Any, x: Any, *, shape: tuple[int, ...], copy: bool) -> Any:
+    return xp.reshape(x, shape, copy=True) if copy else xp.reshape(x, shape)
+
+
+def _reshape_cost(
+    types: Sequence[TensorType], outputs: Sequence[TensorType], *, copy: bool, **_: Any
+) -> Cost:
+    return copied(types, outputs) if copy else free(types, outputs)
 
 
 reshape = mover(
     "reshape",
     batch=batches.to_shape,
     summary="The same elements, in C order, in another shape.",
-    forward=lambda xp, x, *, shape: xp.reshape(x, shape),
+    forward=_reshape,
     normalize=_normalize_reshape,
     infer=infer_given_shape,
-    vjp=lambda g, y, x, shape: g.reshape(x.shape),
-    attributes=(Attribute("shape", NEW_SHAPE),),
-    view=True,
+    vjp=lambda g, y, x, shape, copy: g.reshape(x.shape),
+    attributes=(
+        Attribute("shape", NEW_SHAPE),
+        Attribute("copy", BOOLEAN, None, "whether to copy where the elements could stay; null: where needed"),
+    ),
+    view=lambda *, shape, copy: not copy,
+    cost=_reshape_cost,
     samples=(
         Sample(((2, 3),), {"shape": [3, 2]}),
         Sample(((2, 3),), {"shape": [-1]}),

@@ -69,6 +69,20 @@ def test_a_python_function_may_have_several_outputs(client: gw.Client) -> None:
     assert found == {"result_0": 3.0, "result_1": 4.0}
     assert client.evaluate(lambda x: {"a": x, "b": x * 2}, {"x": 2.0}, outputs="b") == {"b": 4.0}
     assert client.gradient(lambda x: {"a": x, "b": x * 5}, {"x": 2.0}, target="b")["x"] == 5.0
+    assert client.gradient(lambda x: {"x": x * 5, "y": x}, {"x": 2.0}, target="x")["x"] == 5.0
+    several = client.gradient(lambda x: {"a": x * 2, "b": x * 5}, {"x": 2.0}, target=["a", "b"])
+    assert several.value == {"a": 4.0, "b": 10.0}
+    assert several.gradients == {"a": {"x": 2.0}, "b": {"x": 5.0}}
+
+
+def test_names_that_the_wire_does_not_know(client: gw.Client) -> None:
+    def function(λ: Any, x: Any) -> Any:  # noqa: PLC2401  # that is the point
+        return {"größe": gw.sum(λ * x)}
+
+    inputs = {"λ": 2.0, "x": [1.0, 2.0]}
+    assert client.evaluate(function, inputs) == {"größe": 6.0}
+    assert client.gradient(function, inputs, wrt="λ", target="größe")["λ"] == 3.0
+    assert client.diagnose(function, inputs, wrt=["λ"])["λ"].status == "ok"
 
 
 def test_a_python_function_may_use_values_from_outside(client: gw.Client) -> None:

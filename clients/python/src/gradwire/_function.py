@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,8 +36,12 @@ class Function:
     place: Callable[[str | None], Place | None] = lambda name: None
 
     def input(self, name: str) -> str:
-        """The name on the wire of an input or output that the user names."""
-        return self.inputs.get(name) or self.outputs.get(name) or name
+        """The name on the wire of an input."""
+        return self.inputs.get(name, name)
+
+    def output(self, name: str) -> str:
+        """The name on the wire of an output."""
+        return self.outputs.get(name) or self.input(name)
 
 
 def resolve(
@@ -106,11 +110,10 @@ def tensors_for_wire(values: Mapping[str, Any] | None, function: Function) -> di
     return {**function.captured, **given}
 
 
-def names_for_wire(names: Sequence[str] | str | None, function: Function) -> list[str] | None:
-    """Names of inputs, outputs or nodes for a body."""
-    if names is None:
-        return None
-    return [function.input(name) for name in ([names] if isinstance(names, str) else names)]
+def renamed(answer: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """An answer by names of the wire, by the user's own; `names` leads the other way."""
+    own = {wire: name for name, wire in names.items()}
+    return {own.get(name, name): value for name, value in answer.items()}
 
 
 def _for_wire(value: Any) -> Any:

@@ -1715,9 +1715,12 @@ def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Ten
     return _record("repeat", (x,), {"repeats": repeats, "axis": axis})
 
 
-def reshape(x: Any, shape: int | Sequence[int]) -> Tensor:
-    """The same elements, in C order, in another shape."""
-    return _record("reshape", (x,), {"shape": shape})
+def reshape(x: Any, shape: int | Sequence[int], copy: bool | None = None) -> Tensor:
+    """The same elements, in C order, in another shape.
+
+    copy: whether to copy where the elements could stay; null: where needed.
+    """
+    return _record("reshape", (x,), {"shape": shape, "copy": copy})
 
 
 def roll(x: Any, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Generic
 from urllib.parse import quote
 
-from gradwire import _calls
+from gradwire import _queries
 from gradwire._codec import Array, post, read
 from gradwire._document import Document
 from gradwire._driver import D_co, Driven, call
@@ -112,7 +112,7 @@ class PublishedGraph(Driven[D_co], Generic[D_co]):
     def __call__(self, *args: Any, **inputs: Any) -> Flow[Any]:
         """The output for these inputs; a dict where there are several outputs."""
         given = bind(self.inputs, args, inputs)
-        found = yield from _calls.evaluate(self._session, self._function, given, None, {})
+        found = yield from _queries.evaluate(self._session, self._function, given, None, {})
         return next(iter(found.values())) if len(found) == 1 else found
 
     @call
@@ -120,7 +120,7 @@ class PublishedGraph(Driven[D_co], Generic[D_co]):
         self, inputs: Mapping[str, Any] | None = None, *, outputs: Sequence[str] | str | None = None
     ) -> Flow[dict[str, Array]]:
         """The values of `outputs` by name; see Client.evaluate."""
-        return (yield from _calls.evaluate(self._session, self._function, inputs, outputs, {}))
+        return (yield from _queries.evaluate(self._session, self._function, inputs, outputs, {}))
 
     @call
     def gradient(
@@ -134,7 +134,7 @@ class PublishedGraph(Driven[D_co], Generic[D_co]):
     ) -> Flow[Gradients]:
         """The value of the target and its gradients; see Client.gradient."""
         options = {"unconnected": unconnected, "diagnose": diagnose}
-        return (yield from _calls.gradient(self._session, self._function, inputs, wrt, target, options))
+        return (yield from _queries.gradient(self._session, self._function, inputs, wrt, target, options))
 
     @call
     def vjp(
@@ -146,7 +146,7 @@ class PublishedGraph(Driven[D_co], Generic[D_co]):
         outputs: Sequence[str] | str | None = None,
     ) -> Flow[Pullback]:
         """Cotangents pulled back to the inputs; see Client.vjp."""
-        return (yield from _calls.vjp(self._session, self._function, inputs, cotangents, wrt, outputs, {}))
+        return (yield from _queries.vjp(self._session, self._function, inputs, cotangents, wrt, outputs, {}))
 
     @call
     def diagnose(
@@ -157,7 +157,7 @@ class PublishedGraph(Driven[D_co], Generic[D_co]):
         target: str | None = None,
     ) -> Flow[Report]:
         """Why each gradient is what it is; see Client.diagnose."""
-        return (yield from _calls.diagnose(self._session, self._function, inputs, wrt, target))
+        return (yield from _queries.diagnose(self._session, self._function, inputs, wrt, target))
 
     def __repr__(self) -> str:
         return f"PublishedGraph({self.id[:19]}…: {', '.join(self.inputs)} → {', '.join(self.outputs)})"

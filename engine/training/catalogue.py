@@ -13,7 +13,14 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from engine.attributes import REQUIRED, Attribute, Kind, integer, to_json
 from engine.documents import member, show
-from engine.errors import EngineError, InvalidAttribute, InvalidDocument, UnknownField, UnknownName, did_you_mean
+from engine.errors import (
+    EngineError,
+    InvalidAttribute,
+    InvalidDocument,
+    UnknownField,
+    UnknownName,
+    did_you_mean,
+)
 
 
 class Record(Protocol):
@@ -57,7 +64,9 @@ class Catalogue(Generic[R]):
     def __init__(self, what: str, records: Iterable[R]) -> None:
         self.what = what
         self._records = tuple(records)
-        self._by_key = {key(name): record for record in self._records for name in (record.name, *record.aliases)}
+        self._by_key = {
+            key(name): record for record in self._records for name in (record.name, *record.aliases)
+        }
 
     def __iter__(self) -> Iterator[R]:
         return iter(self._records)
@@ -75,7 +84,10 @@ class Catalogue(Generic[R]):
         return record
 
     def read(self, value: Any, path: str) -> Chosen[R]:
-        """A name, or an object with a name and settings. Raises UnknownName, UnknownField, InvalidAttribute."""
+        """A name, or an object with a name and settings.
+
+        Raises UnknownName, UnknownField, InvalidAttribute and InvalidDocument.
+        """
         if isinstance(value, str):
             record = self.named(value, path)
             return Chosen(record, read_settings({}, record.attributes, path, self.what))
@@ -185,7 +197,13 @@ def _numbers(value: Any) -> tuple[float, ...]:
     return tuple(parse(item) for item in value)
 
 
-SHAPE = Kind("shape", "a list of sizes", sizes, {"type": "array", "items": {"type": "integer"}}, "Sequence[int]")
+SHAPE = Kind(
+    "shape", "a list of sizes", sizes, {"type": "array", "items": {"type": "integer"}}, "Sequence[int]"
+)
 NUMBERS = Kind(
-    "numbers", "a list of numbers", _numbers, {"type": "array", "items": {"type": "number"}}, "Sequence[float]"
+    "numbers",
+    "a list of numbers",
+    _numbers,
+    {"type": "array", "items": {"type": "number"}},
+    "Sequence[float]",
 )

@@ -23,5 +23,5 @@ def clipped(gradients: Sequence[Any], settings: Mapping[str, Any]) -> list[Any]:
 
 
 def _shrunk(g: Any, squares: Any, bound: float) -> Any:
-    """g · bound / max(norm, bound): itself, up to rounding, where the norm is within the bound."""
+    """G · bound / max(norm, bound): itself, up to rounding, where the norm is within the bound."""
     return g * (bound / F.maximum(F.sqrt(squares), bound))

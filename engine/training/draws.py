@@ -69,7 +69,8 @@ class Stream:
         count = prod(shape)
         words = self.words((count + 1) // 2).astype("<u8", copy=False).view("<u4")[:count]
         kept = words >= np.uint32(min(round(rate * 2**32), 2**32 - 1))
-        return np.multiply(kept, np.dtype(dtype).type(1 / (1 - rate))).reshape(shape)
+        scale = np.asarray(1 / (1 - rate), dtype)
+        return np.asarray(np.multiply(kept, scale)).reshape(shape)
 
     def order(self, count: int) -> Array:
         """A permutation of 0 … count - 1, each equally likely."""

@@ -2,8 +2,8 @@
 
 The train graph has the inputs `x`, `y` (the labels, where there is a loss), the parameters
 `{layer}.{weight}`, the state of stateful layers, and the masks of dropout; its outputs are `loss` and
-`y_pred`. The predict graph answers `y`. A softmax or sigmoid at the end is taken into the cross-entropy, which
-then works on logits and is exact in both tails.
+`y_pred`. The predict graph answers `y`. A softmax or sigmoid at the end is taken into the cross-entropy,
+which then works on logits and is exact in both tails.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ X, LABELS, TARGET, PREDICTED, SCORES = "x", "y", "loss", "y_pred", "scores"
 class Expansion:
     """The graphs of a model, and what they need beside data.
 
-    `evaluate` is the loss as predicting sees it. Beside `y_pred`, a graph with a loss has a node `scores` that
-    orders the classes alike: the logits where the loss took a softmax in. `input` and `labels` are the dtypes of
-    `x` and `y`. Without a loss the train graph answers `y`, and `evaluate` is None.
+    `evaluate` is the loss as predicting sees it. Beside `y_pred`, a graph with a loss has a node `scores`
+    that orders the classes alike: the logits where the loss took a softmax in. `input` and `labels` are the
+    dtypes of `x` and `y`. Without a loss the train graph answers `y`, and `evaluate` is None.
     """
 
     train: Graph

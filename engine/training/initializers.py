@@ -36,9 +36,7 @@ class Initializer:
     aliases: tuple[str, ...] = ()
 
 
-def initial(
-    chosen: Chosen[Initializer], *, seed: int, name: str, shape: Shape, dtype: str
-) -> Array:
+def initial(chosen: Chosen[Initializer], *, seed: int, name: str, shape: Shape, dtype: str) -> Array:
     """The first value of the parameter `name`: a function of the seed, the name and the initialiser alone."""
     settings = dict(chosen.settings)
     own = settings.pop("seed", None)

@@ -69,12 +69,16 @@ def read_model(document: Any, *, dtype: str, path: str, row: Shape | None = None
             shape = _parsed(_INPUT_SHAPE, settings.pop("input_shape"), f"{place}.input_shape")
         layers.append(_layer(value, settings, place, layers))
     if not layers:
-        raise InvalidDocument(f"expected at least one layer at {path}.layers", path=f"{path}.layers", hint=_EXAMPLE)
+        raise InvalidDocument(
+            f"expected at least one layer at {path}.layers", path=f"{path}.layers", hint=_EXAMPLE
+        )
     if shape is None:
         shape = row
     if shape is None:
         raise InvalidDocument(
-            f"expected 'input_shape', the shape of one row, at {path}", path=path, hint=f"for example {_EXAMPLE}"
+            f"expected 'input_shape', the shape of one row, at {path}",
+            path=path,
+            hint=f"for example {_EXAMPLE}",
         )
     return Model(tuple(layers), shape, _input_dtype(own, layers[0], dtype, path))
 
@@ -92,7 +96,9 @@ def _layer(value: Mapping[str, Any], settings: dict[str, Any], path: str, before
         name_at(name, f"{path}.name")
         if name in taken:
             raise DuplicateName(
-                f"two layers are called '{name}'", path=f"{path}.name", hint="leave the name out: it is chosen"
+                f"two layers are called '{name}'",
+                path=f"{path}.name",
+                hint="leave the name out: it is chosen",
             )
     return Named(name, Chosen(record, read_settings(settings, record.attributes, path, record.name)), path)
 

@@ -32,7 +32,7 @@ def _only_rate(rate: float, step: int, **_: Any) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Optimizer:
-    """One record. `slots(settings)` names the slots and what they start from; `step` counts from 1 in rates."""
+    """One record. `slots(settings)` names the slots and what they start from; rates count from 1."""
 
     name: str
     learning_rate: float
@@ -103,7 +103,7 @@ def read_method(value: Any, path: str) -> Method:
 def _sgd(
     w: Any, g: Any, slots: Slots, rates: Rates, *, momentum: float, nesterov: bool, **_: Any
 ) -> tuple[Any, dict[str, Any]]:
-    """v ← momentum v - rate g;  w + v, or with Nesterov w + momentum v - rate g."""
+    """V ← momentum v - rate g;  w + v, or with Nesterov w + momentum v - rate g."""
     step = rates["rate"] * g
     if not momentum:
         return w - step, {}
@@ -149,7 +149,7 @@ def _rmsprop(
     centered: bool,
     **_: Any,
 ) -> tuple[Any, dict[str, Any]]:
-    """v ← rho v + (1-rho) g², less the squared mean gradient if centered;  w - rate g / √(v + ε)."""
+    """V ← rho v + (1-rho) g², less the squared mean gradient if centered;  w - rate g / √(v + ε)."""
     v = rho * slots["v"] + (1 - rho) * F.square(g)
     new, spread = {"v": v}, v
     if centered:
@@ -164,7 +164,7 @@ def _rmsprop(
 def _adagrad(
     w: Any, g: Any, slots: Slots, rates: Rates, *, epsilon: float, **_: Any
 ) -> tuple[Any, dict[str, Any]]:
-    """a ← a + g²;  w - rate g / √(a + ε)."""
+    """A ← a + g²;  w - rate g / √(a + ε)."""
     a = slots["accumulator"] + F.square(g)
     return w - rates["rate"] * g / F.sqrt(a + epsilon), {"accumulator": a}
 
@@ -209,7 +209,12 @@ OPTIMIZERS = Catalogue(
             ("gradient_descent",),
         ),
         Optimizer(
-            "adam", 0.001, _adam, _slots("m", "v", largest="amsgrad"), (*_ADAM, _DECAY, *_COMMON), rates=_adam_rates
+            "adam",
+            0.001,
+            _adam,
+            _slots("m", "v", largest="amsgrad"),
+            (*_ADAM, _DECAY, *_COMMON),
+            rates=_adam_rates,
         ),
         Optimizer(
             "adamw",

@@ -132,7 +132,9 @@ SCHEDULES = Catalogue(
                 _INITIAL,
                 _STEPS,
                 Attribute("alpha", number(0.0, 1.0), 0.0, "the last rate as a fraction of the first"),
-                Attribute("warmup_target", RATE, None, "the rate that the warm-up climbs to; none: no warm-up"),
+                Attribute(
+                    "warmup_target", RATE, None, "the rate that the warm-up climbs to; none: no warm-up"
+                ),
                 Attribute("warmup_steps", whole(0), 0),
             ),
             ("cosine",),

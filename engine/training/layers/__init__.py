@@ -14,9 +14,7 @@ from engine.training.layers.layer import Layer
 
 def _found() -> list[Layer]:
     modules = sorted(module.name for module in pkgutil.iter_modules(__path__, f"{__name__}."))
-    return [
-        layer for name in modules for layer in getattr(importlib.import_module(name), "LAYERS", ())
-    ]
+    return [layer for name in modules for layer in getattr(importlib.import_module(name), "LAYERS", ())]
 
 
 LAYERS = Catalogue("layer", _found())

@@ -24,7 +24,7 @@ def _dense(
     kernel_initializer: Chosen[Initializer],
     bias_initializer: Chosen[Initializer],
 ) -> Symbol:
-    """x @ kernel + bias over the last axis."""
+    """X @ kernel + bias over the last axis."""
     needs_axis(x, "Dense")
     kernel = scope.weight("kernel", (x.shape[-1], units), kernel_initializer)
     y = scope.node("matmul", x.name, kernel)
@@ -71,7 +71,10 @@ LAYERS = (
         ),
     ),
     Layer(
-        "Activation", "activation", lambda scope, x, *, activation: scope.activate(x, activation), (ACTIVATION,)
+        "Activation",
+        "activation",
+        lambda scope, x, *, activation: scope.activate(x, activation),
+        (ACTIVATION,),
     ),
     Layer(
         "Dropout",

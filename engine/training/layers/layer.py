@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.attributes import Attribute
 from engine.errors import InvalidAttribute
-from engine.training.scope import Scope, Symbol
+from engine.training.scope import Symbol
 
 
 @dataclass(frozen=True, slots=True)

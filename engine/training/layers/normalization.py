@@ -33,7 +33,9 @@ def _layer_normalization(
     y = scope.node("multiply", centred, _inverse_deviation(scope, variance, epsilon))
     size = tuple(x.shape[a] for a in axes)
     shape = tuple(s if i in axes else 1 for i, s in enumerate(x.shape))
-    return _affine(scope, Symbol(y, x.shape, x.dtype), size, shape, center, scale, beta_initializer, gamma_initializer)
+    return _affine(
+        scope, Symbol(y, x.shape, x.dtype), size, shape, center, scale, beta_initializer, gamma_initializer
+    )
 
 
 def _batch_normalization(
@@ -70,7 +72,9 @@ def _batch_normalization(
         variance = moving_variance
     inverse = _inverse_deviation(scope, variance, epsilon)
     y = scope.node("multiply", centred, _laid_out(scope, inverse, size, shape))
-    return _affine(scope, Symbol(y, x.shape, x.dtype), size, shape, center, scale, beta_initializer, gamma_initializer)
+    return _affine(
+        scope, Symbol(y, x.shape, x.dtype), size, shape, center, scale, beta_initializer, gamma_initializer
+    )
 
 
 def _inverse_deviation(scope: Scope, variance: str, epsilon: float) -> str:
@@ -94,7 +98,7 @@ def _affine(
     beta_initializer: Chosen[Initializer],
     gamma_initializer: Chosen[Initializer],
 ) -> Symbol:
-    """y · gamma + beta, each of them where it is wanted."""
+    """Y · gamma + beta, each of them where it is wanted."""
     name = y.name
     if scale:
         gamma = scope.weight("gamma", size, gamma_initializer)

@@ -1,0 +1,45 @@
+"""Training: a job's document in, events and trained parameters out. It knows no process, disk or HTTP.
+
+The stages in the order a job passes them:
+
+    catalogue     named records with settings: how every list of names below is read
+    initializers  losses  metrics  optimizers  schedules  activations  layers/     the records
+    draws         random numbers as a function of (seed, purpose, name, step)
+    model         a list of layers, read
+    scope         where layers write: a graph's document, weights, state, draws
+    expand        a model as a train and a predict graph
+    source        a model, a graph or a program as one objective
+    objective     graphs, parameters, data: what is minimised
+    decode        a job's document as a checked job (spec)
+    step          loss, metrics, gradients and update as one tape over flat vectors
+    plans         the tape, planned and bound for one size of batch
+    memory        the numbers that stay from step to step
+    batches       rows of the data in the order of an epoch
+    run           the loop: events, validation, early stopping (stopping), snapshots, failures (failure)
+    predict       what a trained job answers
+"""
+
+from engine.training.decode import decode_training
+from engine.training.events import EpochDone, Event, Finished, StepDone
+from engine.training.expand import Expansion, expand_model
+from engine.training.failure import TrainingFailure
+from engine.training.predict import predict
+from engine.training.run import TrainingRun
+from engine.training.snapshot import Snapshot
+from engine.training.spec import TrainingEstimate, TrainingSpec
+
+__all__ = [
+    "EpochDone",
+    "Event",
+    "Expansion",
+    "Finished",
+    "Snapshot",
+    "StepDone",
+    "TrainingEstimate",
+    "TrainingFailure",
+    "TrainingRun",
+    "TrainingSpec",
+    "decode_training",
+    "expand_model",
+    "predict",
+]

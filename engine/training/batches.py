@@ -1,0 +1,65 @@
+"""Batches gathered from data by row number. The data may be memory-mapped; they are never copied whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from engine import dtypes
+from engine.errors import DatasetMismatch
+from engine.tensors import Array
+from engine.training.draws import Stream
+from engine.training.objective import Column
+
+
+class Rows:
+    """A range of rows of the data, in the dtypes in which batches enter."""
+
+    def __init__(
+        self, data: Mapping[str, Array], columns: Mapping[str, Column], start: int, stop: int
+    ) -> None:
+        self._columns = [(name, data[name][start:stop], column.dtype) for name, column in columns.items()]
+        self.count = stop - start
+
+    def take(self, places: Array | slice) -> dict[str, Array]:
+        """The rows at `places`, by column; raises DatasetMismatch for fractions where integers belong."""
+        return {name: _cast(name, _rows(array, places), dtype) for name, array, dtype in self._columns}
+
+
+class Order:
+    """Which rows make which batch: a permutation of each epoch's own, or the order of the data."""
+
+    def __init__(self, rows: int, batch_size: int, *, shuffle: bool, seed: int) -> None:
+        self.rows = rows
+        self.batch_size = batch_size
+        self._stream = Stream(seed, "shuffle") if shuffle else None
+        self._epoch = -1
+        self._places: Array = np.empty(0, np.int64)
+
+    def places(self, epoch: int, batch: int) -> Array | slice:
+        """The rows of a batch; epochs and batches count from 0."""
+        start = batch * self.batch_size
+        if self._stream is None:
+            return slice(start, min(start + self.batch_size, self.rows))
+        if epoch != self._epoch:
+            self._places = self._stream.at(epoch).order(self.rows)
+            self._epoch = epoch
+        return self._places[start : start + self.batch_size]
+
+
+def _rows(array: Array, places: Array | slice) -> Array:
+    return array[places] if isinstance(places, slice) else array.take(places, axis=0)
+
+
+def _cast(name: str, batch: Array, dtype: str) -> Array:
+    if batch.dtype == dtype:
+        return np.asarray(batch)
+    cast = batch.astype(dtype)
+    if dtypes.is_integer(dtype) and batch.dtype.kind == "f" and not np.array_equal(cast, batch):
+        raise DatasetMismatch(
+            f"expected integers in '{name}', got numbers with fractions",
+            path=f"$.data.{name}",
+            hint="class labels and indices are whole numbers",
+        )
+    return np.asarray(cast)

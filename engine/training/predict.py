@@ -1,0 +1,71 @@
+"""What a trained job answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from engine import dtypes
+from engine.compiler import Compiler, make_program
+from engine.dtypes import TensorType
+from engine.errors import UnknownInput, did_you_mean
+from engine.graph import Graph
+from engine.query import Query
+from engine.tensors import Array
+from engine.training.expand import Expansion
+from engine.training.spec import TrainingSpec
+
+
+def predict(
+    trained: TrainingSpec | Expansion,
+    parameters: Mapping[str, Array],
+    state: Mapping[str, Array],
+    inputs: Mapping[str, Array],
+    outputs: Sequence[str] | None = None,
+    *,
+    compiler: Compiler | None = None,
+) -> dict[str, Array]:
+    """The values of `outputs` (nodes of the predict graph; its own outputs if absent) for given inputs.
+
+    Floating inputs are cast to the dtype of the parameters. Inputs that the outputs do not need may be left
+    out. With a compiler the program is kept for the next call. Raises UserError as an evaluation does.
+    """
+    graph = trained.objective.predict if isinstance(trained, TrainingSpec) else trained.predict
+    dtype = next(iter(parameters.values())).dtype.name if parameters else dtypes.DEFAULT
+    given = {name: array for name, array in {**parameters, **state}.items() if name in graph.inputs}
+    for name, array in inputs.items():
+        _check(graph, name, given)
+        given[name] = _entered(graph, name, np.asarray(array), dtype)
+    query = Query(
+        graph=graph,
+        kind="evaluate",
+        inputs={name: TensorType(array.shape, array.dtype.name) for name, array in given.items()},
+        outputs=None if outputs is None else tuple(outputs),
+    )
+    program = make_program(query) if compiler is None else compiler.compile(query)
+    answer: dict[str, Array] = program.run(given)["outputs"]
+    return answer
+
+
+def _check(graph: Graph, name: str, taken: Mapping[str, Array]) -> None:
+    free = [known for known in graph.inputs if known not in taken]
+    if name not in free:
+        raise UnknownInput(
+            f"there is no input '{name}' to predict from",
+            path="$.inputs",
+            hint=did_you_mean(name, free) or f"the inputs are {', '.join(free)}",
+        )
+
+
+def _entered(graph: Graph, name: str, array: Array, dtype: str) -> Array:
+    """An input in the dtype that the graph declares; floats, and integers for floats, are cast."""
+    declared = graph.inputs[name].dtype
+    if declared is None:
+        return array.astype(dtype) if array.dtype.kind == "f" else array
+    integral = (
+        dtypes.is_integer(declared) and array.dtype.kind == "f" and bool((array == np.floor(array)).all())
+    )
+    if dtypes.is_floating(declared) or dtypes.is_integer(array.dtype.name) or integral:
+        return array.astype(declared)
+    return array

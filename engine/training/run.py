@@ -1,0 +1,205 @@
+"""The loop: batches, epochs, validation, early stopping, as events that a consumer takes one by one.
+
+Everything that a step depends on is in the memory, the position and the job: a run may stop between any
+two events and go on from its snapshot, in another process, with the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from engine.tensors import Array
+from engine.training.batches import Order, Rows
+from engine.training.draws import Stream
+from engine.training.events import EpochDone, Event, Finished, StepDone
+from engine.training.failure import explain
+from engine.training.memory import Memory
+from engine.training.objective import Objective
+from engine.training.plans import EvaluationPlan, Sums, TrainingPlan
+from engine.training.position import Position
+from engine.training.snapshot import Snapshot
+from engine.training.spec import VALIDATION_DATA, TrainingSpec
+
+REWIND = 64  # steps between copies of the memory, from which a failing step is done again
+BEST = "best/"
+
+
+class TrainingRun(Iterator[Event]):
+    """A job being run: iterating does one step, one end of an epoch, or the end, and tells what it did.
+
+    `data` and `validation` are arrays by name, mapped or in memory. Raises TrainingFailure at a step whose
+    loss or parameters are not finite; the run then stands before that step.
+    """
+
+    def __init__(
+        self,
+        spec: TrainingSpec,
+        data: Mapping[str, Array],
+        *,
+        validation: Mapping[str, Array] | None = None,
+        resume: Snapshot | None = None,
+    ) -> None:
+        self.spec = spec
+        objective = spec.objective
+        self._memory = Memory(objective, spec.method, spec.seed)
+        self._position = Position()
+        self._best: dict[str, Array] = {}
+        if resume is not None:
+            self._memory.restore({n: a for n, a in resume.arrays.items() if not n.startswith(BEST)})
+            self._best = {n.removeprefix(BEST): a for n, a in resume.arrays.items() if n.startswith(BEST)}
+            self._position = Position.read(resume.position)
+        self._rows = Rows(data, objective.columns, 0, spec.rows)
+        self._validation = _validation_rows(spec, data, validation)
+        self._order = Order(spec.rows, spec.batch_size, shuffle=spec.shuffle, seed=spec.seed)
+        self._masks = {
+            name: (Stream(spec.seed, "dropout", draw.layer), draw) for name, draw in objective.draws.items()
+        }
+        self._plans: dict[int, TrainingPlan] = {}
+        self._evaluations: dict[int, EvaluationPlan] = {}
+        self._rewind: tuple[int, dict[str, Array]] | None = None
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        """The parameters by name, as copies."""
+        return {name: array.copy() for name, array in self._memory.parameters.items()}
+
+    @property
+    def state(self) -> dict[str, Array]:
+        """The layers' state by name, as copies."""
+        return {name: array.copy() for name, array in self._memory.state.items()}
+
+    @property
+    def step(self) -> int:
+        """How many steps are done."""
+        return self._position.epoch * self.spec.steps_per_epoch + self._position.batch
+
+    def snapshot(self) -> Snapshot:
+        """A copy of everything that a run needs to go on from here."""
+        best = {f"{BEST}{name}": array.copy() for name, array in self._best.items()}
+        return Snapshot({**self._memory.copies(), **best}, self._position.document())
+
+    def __iter__(self) -> TrainingRun:
+        return self
+
+    def __next__(self) -> Event:
+        position = self._position
+        if position.finished:
+            raise StopIteration
+        if position.reason is not None:
+            self._memory.restore(self._best)
+            position.finished = True
+            return Finished(position.reason)
+        if position.batch < self.spec.steps_per_epoch:
+            return self._step()
+        return self._end_epoch()
+
+    # -- a step -----------------------------------------------------------------------------------------
+
+    def _step(self) -> StepDone:
+        position, step = self._position, self.step
+        if self._rewind is None or step >= self._rewind[0] + REWIND:
+            self._rewind = (step, self._memory.copies())
+        sums = self._move(step)
+        loss, flat = sums["loss"][0], self._memory.flat
+        if not math.isfinite(loss) or not (np.isfinite(flat @ flat) or np.isfinite(flat).all()):
+            self._fail(step)
+        position.add(sums)
+        position.batch += 1
+        return StepDone(position.epoch + 1, step + 1, _means(self.spec.objective, sums))
+
+    def _move(self, step: int) -> Sums:
+        """One update, a function of the memory and the number of the step."""
+        plan, batch, _ = self._prepared(step)
+        return plan.run(batch, self.spec.method.rates(step))
+
+    def _prepared(self, step: int) -> tuple[TrainingPlan, dict[str, Array], Array | slice]:
+        places = self._order.places(*divmod(step, self.spec.steps_per_epoch))
+        batch = self._rows.take(places)
+        rows = len(next(iter(batch.values())))
+        for name, (stream, draw) in self._masks.items():
+            batch[name] = stream.at(step).mask((rows, *draw.shape), draw.rate, draw.dtype)
+        plan = self._plans.get(rows)
+        if plan is None:
+            plan = TrainingPlan(self.spec.objective, self.spec.method, rows, self._memory)
+            self._plans[rows] = plan
+        return plan, batch, places
+
+    def _fail(self, step: int) -> None:
+        """Go back before the step, which was done in place, and say what made the first non-finite value."""
+        assert self._rewind is not None
+        first, arrays = self._rewind
+        self._memory.restore(arrays)
+        for earlier in range(first, step):
+            self._move(earlier)
+        plan, batch, places = self._prepared(step)
+        if isinstance(places, slice):
+            places = np.arange(places.start, places.stop)
+        raise explain(
+            plan.made,
+            plan.inputs(batch, self.spec.method.rates(step)),
+            self._memory.parameters,
+            places=places.tolist(),
+            step=step + 1,
+            epoch=self._position.epoch + 1,
+        )
+
+    # -- the end of an epoch ----------------------------------------------------------------------------
+
+    def _end_epoch(self) -> EpochDone:
+        position, spec = self._position, self.spec
+        step = self.step
+        metrics = _means(spec.objective, position.sums())
+        if self._validation is not None:
+            measured = _means(spec.objective, self.evaluate(self._validation))
+            metrics |= {f"val_{name}": value for name, value in measured.items()}
+        position.epoch += 1
+        position.start_epoch()
+        stop = spec.early_stopping
+        if stop is not None:
+            best, over = position.watch.see(stop, position.epoch, metrics[stop.monitor])
+            if best and stop.restore_best_weights:
+                kept = self._memory.copies()
+                self._best = {name: a for name, a in kept.items() if not name.startswith("slots/")}
+            if over:
+                position.reason = "early_stopping"
+        if position.reason is None and position.epoch == spec.epochs:
+            position.reason = "completed"
+        return EpochDone(position.epoch, step, metrics)
+
+    def evaluate(self, rows: Rows) -> Sums:
+        """Sums and counts of loss and metrics over all `rows`, as predicting sees them."""
+        totals = Position()
+        for start in range(0, rows.count, self.spec.batch_size):
+            stop = min(start + self.spec.batch_size, rows.count)
+            plan = self._evaluations.get(stop - start)
+            if plan is None:
+                plan = EvaluationPlan(self.spec.objective, stop - start, self._memory)
+                self._evaluations[stop - start] = plan
+            totals.add(plan.run(rows.take(slice(start, stop))))
+        return totals.sums()
+
+
+def _validation_rows(
+    spec: TrainingSpec, data: Mapping[str, Array], validation: Mapping[str, Array] | None
+) -> Rows | None:
+    columns = spec.objective.columns
+    if spec.validation is None:
+        return None
+    if spec.validation == VALIDATION_DATA:
+        assert validation is not None, "the job validates on data that were not given"
+        return Rows(validation, columns, 0, spec.validation_rows)
+    return Rows(data, columns, spec.rows, spec.rows + spec.validation_rows)
+
+
+def _means(objective: Objective, sums: Sums) -> dict[str, float]:
+    """The values that are reported: sums over counts, finished by the metric where it says how."""
+    means: dict[str, float] = {}
+    for name, (total, count) in sums.items():
+        value = total / count if count else math.nan
+        metric: Any = objective.metrics.get(name)
+        means[name] = value if metric is None or isinstance(metric, str) else metric.record.finish(value)
+    return means

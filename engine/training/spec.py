@@ -1,0 +1,129 @@
+"""A training job, checked: nothing about it can be refused any more, and it holds no numbers of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil, prod
+from typing import Any
+
+from engine import dtypes
+from engine.cost import Estimate
+from engine.training.objective import Objective
+from engine.training.optimizers import Method
+from engine.training.step import evaluation_tape, planned, step_tape
+from engine.training.stopping import EarlyStopping
+
+VALIDATION_SPLIT, VALIDATION_DATA = "split", "data"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingEstimate:
+    """What a job takes: one step, and the bytes that stay from step to step."""
+
+    step: Estimate
+    steps: int
+    parameter_bytes: int
+    optimizer_bytes: int
+    state_bytes: int
+
+    @property
+    def peak_bytes(self) -> int:
+        """Bytes alive at once, the data left out: they are mapped, not loaded."""
+        # parameters and slots are inputs of the step; a rewind and the best parameters are kept beside them
+        return self.step.peak_bytes + 2 * self.parameter_bytes + self.optimizer_bytes + self.state_bytes
+
+    @property
+    def seconds(self) -> float:
+        """Predicted time of all steps."""
+        return self.step.seconds * self.steps
+
+    def as_dict(self) -> dict[str, Any]:
+        """The numbers by name."""
+        return {
+            "step": self.step.as_dict(),
+            "steps": self.steps,
+            "seconds": self.seconds,
+            "parameter_bytes": self.parameter_bytes,
+            "optimizer_bytes": self.optimizer_bytes,
+            "state_bytes": self.state_bytes,
+            "peak_bytes": self.peak_bytes,
+        }
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """One job. `rows` are those trained on, `validation_rows` those validated on.
+
+    With `validation` "split" the validation rows are the last ones of the data; with "data" they are arrays
+    of their own.
+    """
+
+    objective: Objective
+    method: Method
+    batch_size: int
+    epochs: int
+    shuffle: bool
+    seed: int
+    dtype: str
+    rows: int
+    validation: str | None
+    validation_rows: int
+    early_stopping: EarlyStopping | None
+    source: Mapping[str, Any]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch, the short last one included."""
+        return ceil(self.rows / self.batch_size)
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole job, unless it stops early."""
+        return self.steps_per_epoch * self.epochs
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """The names of what an epoch reports."""
+        return reported(self.objective, self.validation is not None)
+
+    @cached_property
+    def _estimate(self) -> TrainingEstimate:
+        size = self.objective.size * dtypes.ITEMSIZE[self.dtype]
+        rows = min(self.batch_size, self.rows)
+        step = planned(step_tape(self.objective, self.method, rows).tape).estimate
+        state = sum(
+            prod(s.weight.shape) * dtypes.ITEMSIZE[s.weight.dtype] for s in self.objective.state.values()
+        )
+        return TrainingEstimate(step, self.steps, size, size * len(self.method.slots), state)
+
+    def estimate(self) -> TrainingEstimate:
+        """What the job takes, known before it runs."""
+        return self._estimate
+
+    def document(self) -> dict[str, Any]:
+        """The job as JSON with every default filled in; decoding it for the same data gives the same job."""
+        document: dict[str, Any] = dict(self.source)
+        document |= {
+            "optimizer": self.method.document(),
+            "batch_size": self.batch_size,
+            "epochs": self.epochs,
+            "shuffle": self.shuffle,
+            "seed": self.seed,
+            "dtype": self.dtype,
+        }
+        if self.validation == VALIDATION_SPLIT:
+            document["validation_split"] = self.validation_rows / (self.rows + self.validation_rows)
+        if self.early_stopping is not None:
+            document["early_stopping"] = self.early_stopping.document()
+        return document
+
+
+def reported(objective: Objective, validated: bool) -> tuple[str, ...]:
+    """The names of what an epoch reports."""
+    names = ("loss", *objective.metrics)
+    return (*names, *(f"val_{name}" for name in names)) if validated else names
+
+
+__all__ = ["TrainingEstimate", "TrainingSpec", "evaluation_tape", "reported"]

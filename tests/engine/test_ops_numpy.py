@@ -133,7 +133,7 @@ REFERENCES: Mapping[str, Reference] = {
     "cumulative_sum": running(np.cumsum, 0),
     "cumulative_prod": running(np.cumprod, 1),
     "astype": lambda x, *, dtype: x.astype(dtype),
-    "reshape": lambda x, *, shape: np.reshape(x, shape),
+    "reshape": lambda x, *, shape, copy: np.reshape(x, shape),
     "flatten": np.ravel,
     "broadcast_to": lambda x, *, shape: np.broadcast_to(x, shape),
     "broadcast_arrays": np.broadcast_arrays,

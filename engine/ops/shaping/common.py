@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.dtypes import TensorType
@@ -24,7 +24,7 @@ def infer_given_shape(
     return (TensorType(shape, types[0].dtype),)
 
 
-def mover(name: str, *aliases: str, view: bool = False, **fields: Any) -> Op:
+def mover(name: str, *aliases: str, view: bool | Callable[..., bool] = False, **fields: Any) -> Op:
     """A linear op of one input that copies its elements, or only looks at them (`view`)."""
     fields.setdefault("kinds", "any")
     fields.setdefault("cost", free if view else copied)

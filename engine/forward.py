@@ -43,6 +43,11 @@ def _push(
     tape: Tape, step: Instruction, moving: Sequence[int], reached: Mapping[int, Variable]
 ) -> Sequence[Variable | None]:
     outputs = [tape.variable(slot) for slot in step.outputs]
+    if step.op.pushforward is not None:
+        inputs = [tape.variable(slot) for slot in step.inputs]
+        tangents = [reached.get(slot) if i in moving else None for i, slot in enumerate(step.inputs)]
+        pushed: Sequence[Variable | None] = step.op.pushforward(tangents, inputs, **step.attributes)
+        return pushed
     if step.op.family.jvp == "elementwise" and dtypes.is_floating(outputs[0].dtype):
         return [_diagonal(tape, step, moving, reached, outputs[0])]
     if _is_linear(step, moving):

@@ -1,16 +1,16 @@
 """Functions and the nodes that name them: do they exist, fit, end, and stay within bounds?
 
-`RULES` says for each op that takes functions how their inputs and outputs bind; an op that is not in
-it binds nothing here and is checked when it is recorded.
+Each op that takes functions says in its record how their inputs and outputs bind (`engine.functions`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sized
+from collections.abc import Iterator, Mapping, Sized
 from functools import cache
 from typing import Any, Final
 
 from engine.errors import Cycle, OverLimit, UnknownName, WrongArity, did_you_mean
+from engine.functions import Sizes, counted
 from engine.graph import MAX_NODES, Graph, Node, abridged, split_reference
 from engine.op import Op
 from engine.ordering import Loop, topological
@@ -56,19 +56,14 @@ def called(node: Node) -> Iterator[tuple[str, str]]:
             yield attribute, name
 
 
-def count_outputs(
-    op: Op, inputs: int, attributes: Mapping[str, Any], outputs_of: Callable[[str], int]
-) -> int | None:
-    """How many outputs a node has; None where that takes shapes to know.
-
-    `outputs_of` gives the number of outputs of a function.
-    """
+def count_outputs(op: Op, inputs: int, attributes: Mapping[str, Any], sizes: Sizes) -> int | None:
+    """How many outputs a node has; None where that takes shapes to know."""
     if op.outputs is not None:
         return len(op.outputs)
+    if op.functions is not None:
+        return op.functions.outputs(attributes, sizes)
     for attribute in op.attributes:
         value = attributes.get(attribute.name)
-        if attribute.kind.name == "function" and value is not None:
-            return outputs_of(value)
         if attribute.kind.name == "sections":
             return value if isinstance(value, int) else len(value) + 1 if isinstance(value, Sized) else None
     return inputs if op.variadic else None
@@ -86,46 +81,16 @@ def _check_functions(node: Node, functions: Functions) -> None:
                 hint=did_you_mean(name, functions)
                 or f"define it under 'functions'; there are: {_listed(functions)}",
             )
-    rule = RULES.get(node.op.name)
-    if rule is not None:
+    if node.op.functions is not None:
         try:
-            rule(node, functions)
+            node.op.functions.link(node.attributes, len(node.inputs), sizes_in(functions))
         except WrongArity as error:
             raise error.at(node.origin) from None
 
 
-def _call(node: Node, functions: Functions) -> None:
-    _expect_inputs(node.attributes["function"], functions, len(node.inputs), "one for each input of the node")
-
-
-def _custom_gradient(node: Node, functions: Functions) -> None:
-    forward, backward = node.attributes["forward"], node.attributes["backward"]
-    n = len(node.inputs)
-    _expect_inputs(forward, functions, n, "one for each input of the node")
-    m = len(functions[forward].outputs)
-    _expect_inputs(backward, functions, n + 2 * m, f"x1..x{n}, y1..y{m}, dy1..dy{m}")
-    answers = len(functions[backward].outputs)
-    if answers != n:
-        raise WrongArity(
-            f"the function '{backward}' has {counted(answers, 'output')}, expected {n}: dx1..dx{n}",
-            hint="a backward function answers one cotangent for each input of the node",
-        )
-
-
-RULES: Final[Mapping[str, Callable[[Node, Functions], None]]] = {
-    "call": _call,
-    "checkpoint": _call,
-    "custom_gradient": _custom_gradient,
-}
-
-
-def _expect_inputs(name: str, functions: Functions, expected: int, meaning: str) -> None:
-    came = len(functions[name].inputs)
-    if came != expected:
-        raise WrongArity(
-            f"the function '{name}' takes {counted(came, 'input')}, expected {expected}: {meaning}",
-            hint="inputs of functions bind by position; values captured from outside are extra inputs",
-        )
+def sizes_in(functions: Functions) -> Sizes:
+    """How many inputs and outputs a function has, by name."""
+    return lambda name: (len(functions[name].inputs), len(functions[name].outputs))
 
 
 def _check_depth_and_size(graph: Graph, path: str) -> None:
@@ -170,9 +135,7 @@ def _check_output(
     node = body.names[name]
     count: int | None = 1  # inputs and constants have one
     if node is not None:
-        count = count_outputs(
-            node.op, len(node.inputs), node.attributes, lambda name: len(functions[name].outputs)
-        )
+        count = count_outputs(node.op, len(node.inputs), node.attributes, sizes_in(functions))
     if count is None or output < count:
         return
     error = UnknownName(
@@ -185,8 +148,3 @@ def _check_output(
 
 def _listed(functions: Functions) -> str:
     return ", ".join(sorted(functions)[:20]) or "none"
-
-
-def counted(count: int, noun: str) -> str:
-    """`1 output`, `2 outputs`."""
-    return f"{count} {noun}" + ("" if count == 1 else "s")

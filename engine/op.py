@@ -19,6 +19,7 @@ from typing import Any, Literal
 from engine.attributes import REQUIRED, Attribute
 from engine.dtypes import TensorType
 from engine.errors import InternalError, UnknownOp, did_you_mean
+from engine.functions import FunctionRule
 from engine.example import example_of
 
 Forward = Callable[..., Any]
@@ -137,7 +138,9 @@ class Op:
 
     `infer(types, **attributes)` gives the outputs' types, `normalize` first makes axes and shapes
     definite. `pullback(gs, ys, *inputs, **attributes)` gives the cotangents of all inputs at once where
-    the inputs' rules are `jointly`. `batch` takes a leading batch axis (see `engine.batches`) where the
+    the inputs' rules are `jointly`, `pushforward(tangents, inputs, **attributes)` the tangents of all
+    outputs. `functions` says how function attributes bind; a `lazy` kernel is told which of its outputs are
+    `needed`. `batch` takes a leading batch axis (see `engine.batches`) where the
     family's rule does not fit. `outputs` are the outputs' names, None where the attributes decide how many.
     `ufunc` names the universal function that is the whole kernel, so that it can write into a buffer;
     `scalar` is the kernel on scalars, for fused loops. `linear_in` are the inputs in which it is linear
@@ -154,7 +157,10 @@ class Op:
     forward: Forward | None = None
     formula: Callable[..., Any] | None = None
     pullback: Rule | None = None
+    pushforward: Rule | None = None
     batch: Rule | None = None
+    functions: FunctionRule | None = None
+    lazy: bool = False
     aliases: tuple[str, ...] = ()
     group: str = ""
     attributes: tuple[Attribute, ...] = ()

@@ -34,7 +34,7 @@ class Plan:
 
     `buffers` are sizes in bytes; `roots` the slot that owns each slot's memory; `foreign` the inputs and
     constants, which are never written; `writes` the steps whose kernel writes into its first input;
-    `copied` the outputs that would alias something else.
+    `copied` the outputs that would alias something else; `read` what a step or the caller reads.
     """
 
     tape: Tape
@@ -44,12 +44,14 @@ class Plan:
     foreign: set[int] = field(default_factory=set)
     writes: set[int] = field(default_factory=set)
     copied: set[int] = field(default_factory=set)
+    read: set[int] = field(default_factory=set)
     estimate: Estimate = NOTHING
 
 
 def make_plan(tape: Tape) -> Plan:
     """Plan a lowered tape: liveness, buffers, cost."""
     plan = Plan(tape)
+    plan.read = {slot for step in tape.instructions for slot in step.inputs}.union(tape.outputs)
     _find_roots(plan)
     _place(plan, _deaths(plan))
     return plan
@@ -131,7 +133,8 @@ def _place(plan: Plan, deaths: dict[int, int]) -> None:
         if takes_out(step) and roots[slot] == slot and deaths[slot] < len(tape.instructions):
             buffer = arena.take(slot, tape.types[slot].nbytes, _reusable(step, tape, dying))
         else:
-            made = {output: tape.types[output].nbytes for output in step.outputs if roots[output] == output}
+            kept = [slot for slot in step.outputs if slot in plan.read] if step.op.lazy else step.outputs
+            made = {output: tape.types[output].nbytes for output in kept if roots[output] == output}
             fresh.update(made)
             live += sum(made.values())
         peak = max(peak, live + cost.workspace)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from engine.binding import BINDINGS
 from engine.documents import member
 from engine.dtypes import TensorType
 from engine.errors import (
@@ -23,8 +22,9 @@ from engine.errors import (
     UnknownName,
     did_you_mean,
 )
+from engine.functions import counted
 from engine.graph import Graph, InputSpec, Node, split_reference
-from engine.linking import Functions, counted, function_attributes
+from engine.linking import Functions, function_attributes
 from engine.op import TABLE
 from engine.tape import Tape
 from engine.variable import Variable
@@ -113,10 +113,13 @@ class _Player:
     def _apply(self, node: Node, operands: Sequence[Variable]) -> tuple[int, ...]:
         attributes = node.attributes
         if function_attributes(node.op):
-            bind = BINDINGS.get(node.op.name)
-            if bind is None:
+            rule = node.op.functions
+            if rule is None:
                 raise InternalError(f"nothing says how {node.op.name} binds its functions", op=node.op.name)
-            attributes = {**attributes, **bind(self._specialize, attributes, [v.type for v in operands])}
+            attributes = {
+                **attributes,
+                **rule.bind(_Specializer(self), attributes, [v.type for v in operands]),
+            }
         before = len(self.tape.types)
         answer = self.tape.apply(node.op, operands, attributes)
         slots: list[int] = []
@@ -126,7 +129,7 @@ class _Player:
             slots.append(own.slot)
         return tuple(slots)
 
-    def _specialize(self, name: str, types: Sequence[TensorType]) -> Tape:
+    def specialize(self, name: str, types: Sequence[TensorType]) -> Tape:
         """The function's tape for these types of its inputs."""
         key = (name, tuple(types))
         if key not in self.made:
@@ -138,6 +141,21 @@ class _Player:
             player.tape.outputs = [_output(player.slots, reference) for reference in function.outputs]
             self.made[key] = player.tape
         return self.made[key]
+
+
+@dataclass(frozen=True, slots=True)
+class _Specializer:
+    """What an op's `bind` may ask of the functions: their sizes, and their tapes for given types."""
+
+    player: _Player
+
+    def __call__(self, name: str, types: Sequence[TensorType]) -> Tape:
+        return self.player.specialize(name, types)
+
+    def sizes(self, name: str) -> tuple[int, int]:
+        """The function's numbers of inputs and outputs."""
+        function = self.player.functions[name]
+        return len(function.inputs), len(function.outputs)
 
 
 def _output(slots: Mapping[str, tuple[int, ...]], reference: str) -> int:

@@ -38,7 +38,7 @@ class Instruction:
     origin: Origin
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class Tape:
     """The list itself. Slots are inputs, constants, or outputs of instructions; each is written once."""
 
@@ -49,6 +49,9 @@ class Tape:
     outputs: list[int] = field(default_factory=list)
     origin: Origin = NOWHERE
     _scalars: dict[tuple[str, str, bool], int] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<tape {id(self):x} of {len(self.instructions)} instructions>"
 
     def input(self, name: str, type: TensorType) -> Variable:
         """Declare an input."""

@@ -18,7 +18,7 @@ from engine import arrays
 from engine.errors import IndexOutOfRange, InternalError, OverLimit, UserError
 from engine.passes import lower
 from engine.plan import Plan, Step, make_plan, takes_out
-from engine.tape import Tape
+from engine.tape import Instruction, Tape
 
 Values = list[Any]
 KEPT_BYTES = 64 << 20  # a larger context is given back to the system after its run
@@ -33,7 +33,7 @@ class BoundPlan:
         tape = plan.tape
         self._inputs = dict(tape.inputs)
         buffered = {step.instruction.outputs[0] for step in plan.steps if step.buffer is not None}
-        self._steps = [_bind(step, tape, buffered) for step in plan.steps]
+        self._steps = [_bind(step, plan, buffered) for step in plan.steps]
         self._contexts: deque[Values] = deque(maxlen=KEPT_CONTEXTS)
         self._keeps = sum(plan.buffers) <= KEPT_BYTES
         everything = (slot for step in plan.steps for slot in step.instruction.outputs)
@@ -113,23 +113,49 @@ def _answer(value: Any, copied: bool) -> np.ndarray[Any, Any]:
     return array
 
 
-def _bind(step: Step, tape: Tape, buffered: Set[int]) -> Callable[[Values], None]:
+def _bind(step: Step, plan: Plan, buffered: Set[int]) -> Callable[[Values], None]:
     """One step as a closure over slots; `buffered` slots keep their view of the arena from run to run."""
     instruction = step.instruction
     xp = arrays.numpy()
     kernel = instruction.op.forward
     if kernel is None:
         raise InternalError(f"{instruction.op.name} has no kernel")
-    inputs, outputs = instruction.inputs, instruction.outputs
+    inputs, outputs, tape = instruction.inputs, instruction.outputs, plan.tape
+    attributes = runnable(instruction, [slot in plan.read for slot in outputs])
     ufunc = getattr(xp, instruction.op.ufunc or "", None)
     if step.buffer is not None and isinstance(ufunc, np.ufunc):
         return _into_buffer(ufunc, inputs, outputs[0])
     if step.buffer is not None:
-        return _copied(kernel, xp, inputs, outputs[0], dict(instruction.attributes))
+        return _copied(kernel, xp, inputs, outputs[0], attributes)
     dying = tuple(slot for slot in step.dying if slot not in buffered and tape.types[slot].nbytes > 4096)
     single = instruction.op.outputs is not None and len(instruction.op.outputs) == 1
     writes = instruction.op.in_place and not step.owned
-    return _allocating(kernel, xp, inputs, outputs, dict(instruction.attributes), dying, single, writes)
+    return _allocating(kernel, xp, inputs, outputs, attributes, dying, single, writes)
+
+
+class Subprogram:
+    """A function of a loop or branch, planned once: arrays in, arrays out; `outputs` are their types."""
+
+    def __init__(self, tape: Tape) -> None:
+        tape = lower(tape)
+        self.outputs = [tape.types[slot] for slot in tape.outputs]
+        self._bound = BoundPlan(make_plan(tape))
+        self._names = tuple(tape.inputs)
+
+    def __call__(self, values: Sequence[Any]) -> list[Any]:
+        """Run the function once."""
+        return list(self._bound.run(dict(zip(self._names, values, strict=True))))
+
+
+def runnable(step: Instruction, needed: Sequence[bool]) -> dict[str, Any]:
+    """The attributes as a kernel takes them: functions can be called, a lazy kernel knows what is needed."""
+    attributes = {
+        name: Subprogram(value) if isinstance(value, Tape) else value
+        for name, value in step.attributes.items()
+    }
+    if step.op.lazy:
+        attributes["needed"] = tuple(needed)
+    return attributes
 
 
 def _into_buffer(ufunc: np.ufunc, inputs: Sequence[int], out: int) -> Callable[[Values], None]:

@@ -61,6 +61,13 @@ def _call_function(evaluator: Evaluator, node: ast.Call, name: str) -> Ref:
     return evaluator.apply(op, operands, {"function": name}, node, len(function.outputs))
 
 
+def _room(waiting: Sequence[Attribute]) -> int:
+    """How many integers there is room for, one for each attribute: a switch behind sizes takes none."""
+    if len(waiting) > 1 and waiting[0].default is REQUIRED and waiting[1].kind is BOOLEAN:
+        return 1
+    return len(waiting) or sys.maxsize
+
+
 class _Binding:
     """The arguments of one call, as they are taken."""
 
@@ -81,7 +88,7 @@ class _Binding:
             self.attributes[equation.name] = self._value(op, self.positional.popleft(), equation)
         arrays = [*operands, *self._arrays(op, len(operands))]
         self._take_attributes(op)
-        count = count_outputs(op, len(arrays), self.attributes, self._outputs_of)
+        count = count_outputs(op, len(arrays), self.attributes, self._sizes_of)
         return self.evaluator.apply(op, arrays, self.attributes, self.node, count)
 
     def _take_function(self, op: Op, attribute: Attribute) -> None:
@@ -128,7 +135,7 @@ class _Binding:
 
     def _take_attributes(self, op: Op) -> None:
         waiting = [a for a in op.attributes if a.kind.name != "function" and a.name not in self.attributes]
-        if len(self.positional) > len(waiting) > 0 and waiting[0].kind.name in _SEQUENCES:
+        if len(self.positional) > _room(waiting) and waiting[0].kind.name in _SEQUENCES:
             sizes = [self._value(op, argument, waiting[0]) for argument in self.positional]
             if all(type(size) is int for size in sizes):  # x.reshape(2, 3)
                 self.attributes[waiting[0].name] = sizes
@@ -157,10 +164,10 @@ class _Binding:
                 f"attributes are fixed before the data are known: write a literal; {op.signature}",
             ) from None
 
-    def _outputs_of(self, name: str) -> int:
+    def _sizes_of(self, name: str) -> tuple[int, int]:
         function = self.evaluator.functions(name)
         assert function is not None, name
-        return len(function.outputs)
+        return len(function.inputs), len(function.outputs)
 
     def _wrong_arity(self, op: Op, extra: int) -> WrongArity:
         source = self.evaluator.text.source(self.node)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engine import dtypes
 from engine.attributes import FUNCTION, Attribute
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
 from engine.families import COMPOSITE, CONTROL, broadcast, define, elementwise, free
+from engine.functions import (
+    FunctionRule,
+    Sizes,
+    Specialize,
+    Types,
+    expect_inputs,
+    expect_outputs,
+    outputs_of,
+)
 from engine.op import jointly, stop
 
 identity = elementwise(
@@ -39,8 +49,19 @@ def _call(*xs: Any, function: Any) -> Any:
     return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
 
+def _link_call(attributes: Mapping[str, Any], inputs: int, sizes: Sizes) -> None:
+    expect_inputs(attributes["function"], sizes, inputs, "one for each input of the node")
+
+
+def _bind_call(specialize: Specialize, attributes: Mapping[str, Any], xs: Types) -> dict[str, Any]:
+    return {"function": specialize(attributes["function"], xs)}
+
+
+CALLED = FunctionRule(_link_call, lambda attributes, sizes: sizes(attributes["function"])[1], _bind_call)
+
 call = define(
     "call",
+    functions=CALLED,
     family=COMPOSITE,
     summary="The outputs of a function of `functions` on x1, x2, …; it is expanded in place.",
     formula=_call,
@@ -73,6 +94,36 @@ def fit(cotangent: Any, x: Any) -> Any:
     return cotangent.astype(x.dtype).broadcast_to(x.shape)
 
 
+def _link_custom(attributes: Mapping[str, Any], inputs: int, sizes: Sizes) -> None:
+    forward, backward = attributes["forward"], attributes["backward"]
+    expect_inputs(forward, sizes, inputs, "one for each input of the node")
+    m = sizes(forward)[1]
+    expect_inputs(backward, sizes, inputs + 2 * m, f"x1..x{inputs}, y1..y{m}, dy1..dy{m}")
+    expect_outputs(backward, sizes, inputs, f"dx1..dx{inputs}, one cotangent for each input of the node")
+
+
+def _bind_custom(specialize: Specialize, attributes: Mapping[str, Any], xs: Types) -> dict[str, Any]:
+    forward = specialize(attributes["forward"], xs)
+    ys = outputs_of(forward)
+    dys = [TensorType(y.shape, y.dtype) for y in ys]
+    backward = specialize(attributes["backward"], [*xs, *ys, *dys])
+    for position, (x, dx) in enumerate(zip(xs, outputs_of(backward), strict=True)):
+        if dtypes.is_inexact(x.dtype) and not _broadcasts(dx.shape, x.shape):
+            raise ShapeMismatch(
+                f"the backward function '{attributes['backward']}' answers shape {dx.shape} "
+                f"for input {position}, which has shape {x.shape}",
+                hint="a cotangent has its input's shape; sum over the extra axes",
+            )
+    return {"forward": forward, "backward": backward}
+
+
+def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    try:
+        return broadcast(shape, to) == to
+    except ShapeMismatch:
+        return False
+
+
 def _unexpanded(xp: Any, *xs: Any, **_: Any) -> Any:
     raise AssertionError("custom_gradient is expanded before a plan is made")
 
@@ -80,6 +131,9 @@ def _unexpanded(xp: Any, *xs: Any, **_: Any) -> Any:
 custom_gradient = define(
     "custom_gradient",
     family=CONTROL,
+    functions=FunctionRule(
+        _link_custom, lambda attributes, sizes: sizes(attributes["forward"])[1], _bind_custom
+    ),
     summary="The outputs of `forward`; its gradient is what `backward` answers.",
     forward=_unexpanded,
     infer=_infer_custom,

@@ -1,6 +1,7 @@
 """Rewrites of a tape before it is planned, in the order in which they run.
 
 `expand`     functions with their own gradient become their forward part (always; the plan needs it)
+`inner`      the functions of loops and branches go through the same passes
 `fold`       what depends on constants alone is computed once, sizes and shapes included
 `simplify`   multiplications by one disappear
 `cse`        the same computation is done once
@@ -14,18 +15,19 @@ from engine.passes.cse import cse
 from engine.passes.dead import dead
 from engine.passes.expand import expand
 from engine.passes.fold import fold
+from engine.passes.inner import inner
 from engine.passes.simplify import simplify
 from engine.tape import Tape
 
 
 def optimize(tape: Tape) -> Tape:
     """All passes."""
-    return dead(cse(simplify(fold(dead(expand(tape))))))
+    return dead(cse(simplify(fold(inner(dead(expand(tape)), optimize)))))
 
 
 def lower(tape: Tape) -> Tape:
     """Only what a plan needs."""
-    return dead(expand(tape))
+    return inner(dead(expand(tape)), lower)
 
 
-__all__ = ["cse", "dead", "expand", "fold", "lower", "optimize", "simplify"]
+__all__ = ["cse", "dead", "expand", "fold", "inner", "lower", "optimize", "simplify"]

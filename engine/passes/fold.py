@@ -32,7 +32,9 @@ def _compute(
     tape: Tape, step: Instruction, inputs: tuple[int, ...], constants: dict[int, Any]
 ) -> list[np.ndarray[Any, Any]] | None:
     """The outputs of `step` where they are known and small, else None."""
-    if step.op.forward is None or step.op.functions or step.op.lazy or sum(tape.types[slot].nbytes for slot in step.outputs) > LARGEST:
+    if step.op.forward is None or step.op.functions or step.op.lazy:
+        return None
+    if sum(tape.types[slot].nbytes for slot in step.outputs) > LARGEST:
         return None
     operands = []
     for position, slot in enumerate(inputs):

@@ -1,0 +1,88 @@
+"""Bodies of loops and branches: their cost, and themselves with tangents beside their values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine import dtypes
+from engine.backward import zeros
+from engine.dtypes import TensorType
+from engine.forward import forward
+from engine.op import Cost, F
+from engine.passes import lower
+from engine.plan import make_plan
+from engine.tape import Tape
+from engine.variable import Variable
+
+TANGENT = "tangent "  # how tangent inputs of a body are named, before a number
+
+
+def floating(types: Sequence[TensorType]) -> list[int]:
+    """The places of the real floating types: what cotangents and tangents belong to."""
+    return [i for i, type in enumerate(types) if dtypes.is_floating(type.dtype)]
+
+
+def cost_of_runs(body: Tape, runs: int) -> Cost:
+    """`runs` runs of a body; its memory is taken once."""
+    estimate = make_plan(lower(body)).estimate
+    return Cost(runs * estimate.flops, runs * estimate.bytes, estimate.peak_bytes)
+
+
+class Body:
+    """A sub-tape in the making, whose inputs are named by number."""
+
+    def __init__(self) -> None:
+        self.tape = Tape()
+
+    def input(self, type: TensorType, prefix: str = "") -> Variable:
+        """The next input."""
+        return self.tape.input(f"{prefix}{len(self.tape.inputs)}", TensorType(type.shape, type.dtype))
+
+    def inputs(self, types: Sequence[TensorType]) -> list[Variable]:
+        """The next inputs."""
+        return [self.input(type) for type in types]
+
+    def play(self, body: Tape, arguments: Sequence[Variable]) -> list[Variable]:
+        """The outputs of `body`, each in a slot of its own."""
+        return [F.identity(output) for output in self.tape.inline(body, arguments)]
+
+    def finish(self, outputs: Sequence[Variable]) -> Tape:
+        """The tape with these outputs."""
+        self.tape.outputs = [output.slot for output in outputs]
+        return self.tape
+
+
+def input_types(body: Tape) -> list[TensorType]:
+    """The types of a sub-tape's inputs, in order."""
+    return [body.types[slot] for slot in body.inputs.values()]
+
+
+def with_tangents(
+    body: Tape, moving: Sequence[int], *, carried: Sequence[int] = (), carry: int = 0
+) -> tuple[Tape, list[int]]:
+    """The body with tangents of its inputs at `moving`, which come as further inputs.
+
+    Outputs are the carried ones, the tangents of those at `carried`, the other outputs, and the tangents of
+    those others that move; their places among the others are answered too.
+    """
+    made = Body()
+    arguments = made.inputs(input_types(body))
+    tangents = {arguments[i].slot: made.input(arguments[i].type, TANGENT) for i in moving}
+    outputs = made.play(body, arguments)
+    reached = forward(made.tape, tangents, tuple(made.tape.instructions))
+    others = outputs[carry:]
+    emitted = [
+        i for i, v in enumerate(others) if v.slot in reached or (not carry and dtypes.is_floating(v.dtype))
+    ]
+
+    def tangent(v: Variable) -> Variable:
+        return reached[v.slot] if v.slot in reached else zeros(made.tape, v)
+
+    return made.finish(
+        [
+            *outputs[:carry],
+            *(tangent(outputs[i]) for i in carried),
+            *others,
+            *(tangent(others[i]) for i in emitted),
+        ]
+    ), emitted

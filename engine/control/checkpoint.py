@@ -1,0 +1,93 @@
+"""checkpoint: a function whose inner values are computed again for the gradient instead of being kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine.attributes import FUNCTION, Attribute
+from engine.backward import backward, zeros
+from engine.batching import batch
+from engine.control.bodies import Body, cost_of_runs, floating, with_tangents
+from engine.dtypes import TensorType
+from engine.families import CONTROL, define
+from engine.functions import outputs_of
+from engine.op import Cost, jointly
+from engine.ops.control import CALLED
+from engine.passes import lower
+from engine.tape import Tape
+from engine.variable import Variable
+
+
+def _infer(types: Sequence[TensorType], *, function: Tape) -> tuple[TensorType, ...]:
+    return tuple(TensorType(t.shape, t.dtype) for t in outputs_of(function))
+
+
+def _cost(types: Sequence[TensorType], outputs: Sequence[TensorType], *, function: Tape) -> Cost:
+    return cost_of_runs(function, 1)
+
+
+def _pull(
+    gs: Sequence[Variable], ys: Sequence[Variable], *xs: Variable, function: Tape
+) -> list[Variable | None]:
+    """Another checkpoint, which runs the function and walks it back: nothing inside is shared."""
+    outs = outputs_of(function)
+    live, moving = floating(outs), floating([x.type for x in xs])
+    made = Body()
+    arguments = made.inputs([x.type for x in xs])
+    cotangents = {i: made.input(outs[i]) for i in live}
+    answers = made.play(function, arguments)
+    wanted = [arguments[i] for i in moving]
+    adjoints = backward(
+        made.tape, {answers[i].slot: g for i, g in cotangents.items()}, [v.slot for v in wanted]
+    )
+    tape = made.finish([adjoints[v.slot] if v.slot in adjoints else zeros(made.tape, v) for v in wanted])
+    pulled: list[Variable | None] = [None] * len(xs)
+    if not moving:
+        return pulled
+    answer = xs[0].tape.apply(checkpoint, [*xs, *(gs[i] for i in live)], {"function": tape})
+    for place, i in enumerate(moving):
+        pulled[i] = answer[place]
+    return pulled
+
+
+def _push(
+    tangents: Sequence[Variable | None], xs: Sequence[Variable], *, function: Tape
+) -> list[Variable | None]:
+    moving = [i for i, t in enumerate(tangents) if t is not None]
+    tape, emitted = with_tangents(function, moving)
+    answer = xs[0].tape.apply(checkpoint, [*xs, *(tangents[i] for i in moving)], {"function": tape})
+    pushed: list[Variable | None] = [None] * len(function.outputs)
+    for place, i in enumerate(emitted, len(function.outputs)):
+        pushed[i] = answer[place]
+    return pushed
+
+
+def _batched(
+    op: Any, xs: Sequence[Variable], batched: Sequence[bool], n: int, *, function: Tape
+) -> tuple[Variable, ...]:
+    names = [name for name, flag in zip(function.inputs, batched, strict=True) if flag]
+    many = batch(lower(function), names, n)
+    answer: tuple[Variable, ...] = xs[0].tape.apply(op, xs, {"function": many})
+    return answer
+
+
+checkpoint = define(
+    "checkpoint",
+    family=CONTROL,
+    summary="The outputs of a function; its inner values are computed again when the gradient needs them.",
+    forward=lambda xp, *xs, function: function(xs),
+    infer=_infer,
+    pullback=_pull,
+    pushforward=_push,
+    batch=_batched,
+    functions=CALLED,
+    vjp=jointly,
+    kinds="any",
+    promote=False,
+    variadic=True,
+    cost=_cost,
+    attributes=(Attribute("function", FUNCTION, doc="takes as many inputs as are given"),),
+    outputs=None,
+    conventions="Values and gradients are those of `call`; memory is traded for a second computation.",
+)

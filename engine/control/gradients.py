@@ -1,0 +1,218 @@
+"""Derivatives as nodes inside graphs: gradient, vjp, jvp and hessian of a function.
+
+Each is a composite: the function is played onto the tape and walked there, so the answer is made of
+ordinary instructions and can be differentiated again, to any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from engine.attributes import FUNCTION, INTS, Attribute
+from engine.backward import backward, ones, zeros
+from engine.batching import batch
+from engine.control.bodies import Body, floating
+from engine.dtypes import TensorType, is_floating
+from engine.errors import DtypeMismatch, IndexOutOfRange, InvalidTarget, ShapeMismatch
+from engine.families import COMPOSITE, define
+from engine.forward import forward
+from engine.functions import FunctionRule, Sizes, Specialize, Types, expect_inputs, outputs_of
+from engine.op import TABLE, F, Op, jointly
+from engine.passes import lower
+from engine.tape import Tape
+from engine.variable import Variable
+
+_FUNCTION = Attribute("function", FUNCTION, doc="what is differentiated")
+_WRT = Attribute(
+    "wrt", INTS, None, "the positions of the inputs to differentiate by; all floating ones when absent"
+)
+
+
+def _positions(wrt: Sequence[int] | None, types: Types) -> list[int]:
+    """The inputs to differentiate by; raises IndexOutOfRange, DtypeMismatch."""
+    if wrt is None:
+        return floating(types)
+    for i in wrt:
+        if not 0 <= i < len(types):
+            raise IndexOutOfRange(
+                f"`wrt` names input {i}, and the function has {len(types)}", hint="positions count from 0"
+            )
+        if not is_floating(types[i].dtype):
+            raise DtypeMismatch(
+                f"`wrt` names input {i}, which is {types[i].dtype}",
+                hint="only floating inputs have derivatives",
+            )
+    return list(wrt)
+
+
+def _scalar(function: Tape) -> None:
+    """Raise InvalidTarget unless the function answers one real floating number."""
+    outs = outputs_of(function)
+    if len(outs) != 1 or outs[0].size != 1 or not is_floating(outs[0].dtype):
+        listed = ", ".join(map(str, outs))
+        raise InvalidTarget(
+            f"the function answers {listed}; a gradient is of one real floating number",
+            hint="end the function with sum or mean, or use vjp",
+        )
+
+
+def _walked(
+    function: Tape, xs: Sequence[Variable], positions: Sequence[int], seeds: Callable[[list[Variable]], Any]
+) -> tuple[Variable, ...]:
+    """The function played on fresh slots and walked back to the inputs at `positions`."""
+    tape = xs[0].tape
+    own = [F.identity(x) for x in xs]
+    start = len(tape.instructions)
+    answers = [F.identity(y) for y in tape.inline(function, own)]
+    adjoints = backward(tape, seeds(answers), [own[i].slot for i in positions], since=start)
+    return tuple(adjoints[own[i].slot] if own[i].slot in adjoints else zeros(tape, own[i]) for i in positions)
+
+
+def _one_or_many(answers: Sequence[Variable]) -> Any:
+    return answers[0] if len(answers) == 1 else tuple(answers)
+
+
+def _gradient(*xs: Variable, function: Tape, wrt: Sequence[int] | None) -> Any:
+    _scalar(function)
+    positions = _positions(wrt, [x.type for x in xs])
+    tape = xs[0].tape
+    return _one_or_many(_walked(function, xs, positions, lambda ys: {ys[0].slot: ones(tape, ys[0])}))
+
+
+def _vjp(*xs: Variable, function: Tape, wrt: Sequence[int] | None) -> Any:
+    n = len(function.inputs)
+    inputs, cotangents = xs[:n], xs[n:]
+    positions = _positions(wrt, [x.type for x in inputs])
+
+    def seeds(ys: list[Variable]) -> dict[int, Variable]:
+        return {
+            y.slot: _as_direction(c, y.type, "cotangent")
+            for y, c in zip(ys, cotangents, strict=True)
+            if is_floating(y.dtype)
+        }
+
+    return _one_or_many(_walked(function, inputs, positions, seeds))
+
+
+def _as_direction(given: Variable, type: TensorType, word: str) -> Variable:
+    if given.shape != type.shape:
+        raise ShapeMismatch(
+            f"expected a {word} of shape {type.shape}, got {given.shape}",
+            hint=f"a {word} has the shape of what it belongs to",
+        )
+    return given.astype(type.dtype)
+
+
+def _jvp(*xs: Variable, function: Tape) -> Any:
+    n = len(function.inputs)
+    inputs, tangents = xs[:n], xs[n:]
+    tape = xs[0].tape
+    own = [F.identity(x) for x in inputs]
+    start = len(tape.instructions)
+    answers = [F.identity(y) for y in tape.inline(function, own)]
+    moved = {
+        x.slot: _as_direction(t, x.type, "tangent")
+        for x, t in zip(own, tangents, strict=True)
+        if is_floating(x.dtype)
+    }
+    reached = forward(tape, moved, tuple(tape.instructions[start:]))
+    return _one_or_many([reached[y.slot] if y.slot in reached else zeros(tape, y) for y in answers])
+
+
+def _hessian(*xs: Variable, function: Tape, wrt: Sequence[int] | None) -> Any:
+    """Of one input, a.shape + a.shape: the gradient's tangents along every unit vector at once."""
+    _scalar(function)
+    positions = _positions(wrt, [x.type for x in xs])
+    if len(positions) != 1:
+        raise IndexOutOfRange(
+            f"a hessian node is of one input, and there are {len(positions)} to choose from",
+            hint='name it, as in "wrt": [0]',
+        )
+    x = xs[positions[0]]
+    made = Body()
+    arguments = made.inputs([v.type for v in xs])
+    tangent = made.input(x.type)
+    (g,) = _walked(function, arguments, positions, lambda ys: {ys[0].slot: ones(made.tape, ys[0])})
+    moved = {arguments[positions[0]].slot: tangent}
+    reached = forward(made.tape, moved, tuple(made.tape.instructions))
+    product = made.finish([reached[g.slot] if g.slot in reached else zeros(made.tape, g)])
+    unit = x.tape.apply(TABLE["eye"], [], {"n_rows": x.size, "dtype": x.dtype})
+    rows = batch(lower(product), [list(product.inputs)[-1]], x.size)
+    (columns,) = x.tape.inline(rows, [*xs, unit.reshape((x.size, *x.shape))])
+    return columns.reshape((*x.shape, *x.shape))
+
+
+# -- how the functions bind --------------------------------------------------------------------------
+
+
+def _rule(
+    directions: Callable[[int, int], int], answers: Callable[[Mapping[str, Any], int, int], int]
+) -> FunctionRule:
+    """A node takes the function's inputs and `directions(inputs, outputs)` more."""
+
+    def link(attributes: Mapping[str, Any], inputs: int, sizes: Sizes) -> None:
+        own = inputs - directions(*sizes(attributes["function"]))
+        expect_inputs(attributes["function"], sizes, own, "the node's inputs without the directions")
+
+    def outputs(attributes: Mapping[str, Any], sizes: Sizes) -> int:
+        return answers(attributes, *sizes(attributes["function"]))
+
+    def bind(specialize: Specialize, attributes: Mapping[str, Any], types: Types) -> dict[str, Any]:
+        name = attributes["function"]
+        own = [TensorType(t.shape, t.dtype) for t in types[: specialize.sizes(name)[0]]]
+        return {"function": specialize(name, own)}
+
+    return FunctionRule(link, outputs, bind)
+
+
+def _count(attributes: Mapping[str, Any], inputs: int, outputs: int) -> int:
+    wrt = attributes.get("wrt")
+    return inputs if wrt is None else len(wrt)
+
+
+def _node(
+    name: str, formula: Callable[..., Any], rule: FunctionRule, summary: str, *attributes: Attribute
+) -> Op:
+    return define(
+        name,
+        family=COMPOSITE,
+        summary=summary,
+        formula=formula,
+        vjp=jointly,
+        kinds="any",
+        promote=False,
+        variadic=True,
+        functions=rule,
+        attributes=(_FUNCTION, *attributes),
+        outputs=None,
+    )
+
+
+gradient = _node(
+    "gradient",
+    _gradient,
+    _rule(lambda n, m: 0, _count),
+    "The gradients of a function of one number's answer, one for each input in `wrt`.",
+    _WRT,
+)
+vjp = _node(
+    "vjp",
+    _vjp,
+    _rule(lambda n, m: m, _count),
+    "Cotangents pulled back: inputs are the function's, then a cotangent for each output.",
+    _WRT,
+)
+jvp = _node(
+    "jvp",
+    _jvp,
+    _rule(lambda n, m: n, lambda attributes, n, m: m),
+    "Tangents pushed forward: inputs are the function's, then a tangent for each.",
+)
+hessian = _node(
+    "hessian",
+    _hessian,
+    _rule(lambda n, m: 0, lambda attributes, n, m: 1),
+    "The Hessian of a function by one input, a.shape + a.shape.",
+    _WRT,
+)

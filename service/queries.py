@@ -25,7 +25,7 @@ from engine.graph import Graph
 from engine.tensors import Encoding
 from service import safetensors_io, schemas
 from service.body import Media
-from service.encoding import encode_answer, json_reply
+from service.encoding import encode_answer
 from service.lru import Lru
 from service.problems import Problem, Reply, render
 from service.questions import build_query, check_device, decode_cotangents, decode_inputs
@@ -133,12 +133,15 @@ class Calculator:
         return encode_answer(answer, prepared.encoding, safetensors=prepared.safetensors)
 
     def publish(self, call: Call) -> Reply:
-        """Decode a function and answer its id, its summary and its canonical document (`graph`)."""
+        """Decode a function and answer two lines of JSON: its summary, and its canonical document.
+
+        Two lines, so that storing a document of megabytes needs no second look into it.
+        """
         text, attachments = _open(call)
         request = schemas.parse(schemas.Publish, parse_object(text))
         graph = self._graph(call, request, {}, attachments)
         self._graphs.put(graph.id, graph)
-        return json_reply({**summary(graph), "graph": graph.document()})
+        return Reply(200, b"\n".join((to_json(summary(graph)), to_json(graph.document()))))
 
     def forget(self, graph_id: str) -> None:
         """Drop a decoded graph."""

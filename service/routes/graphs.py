@@ -31,9 +31,9 @@ async def publish(request: Request) -> Response:
     reply = await services.tiers.answer(Call("publish", body, media), 0)
     if reply.status != 200:
         return respond(reply)
-    described = from_json(reply.body)
-    document = to_json(described.pop("graph"))
-    graph = Published(described["id"], document, to_json(described).decode(), described["nodes"])
+    summary, _, document = reply.body.partition(b"\n")
+    described = from_json(summary)
+    graph = Published(described["id"], document, summary.decode(), described["nodes"])
     created = await services.graphs.put(graph)
     location = {"Location": f"/v1/graphs/{graph.id}"}
     return respond(Reply(201 if created else 200, graph.summary.encode(), headers=location))

@@ -32,7 +32,8 @@ _GUARDS: dict[str, tuple[str, int, str]] = {
 def structural_cure(finding: Finding, name: str, target: str) -> str | None:
     """What to do about a gradient that does not exist."""
     if finding.note is not None:
-        return finding.note.hint
+        hint = finding.note.hint
+        return f"{hint[0].upper()}{hint[1:]}." if hint else None
     if finding.status == "integer":
         return f"Give '{name}' a floating dtype, such as float64, or leave it out of wrt."
     if finding.status in ("blocked", "stopped"):

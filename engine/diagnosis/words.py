@@ -29,7 +29,7 @@ _BECAUSE = {
 def structural_message(finding: Finding, name: str, target: str, dtype: str) -> str:
     """The sentence for a gradient that does not exist."""
     if finding.note is not None:
-        return f"{finding.note.detail}."
+        return f"{finding.note.detail[0].upper()}{finding.note.detail[1:]}."
     if finding.status == "integer":
         return f"'{name}' is {dtype}, and only floating tensors carry gradients."
     if finding.status == "disconnected":

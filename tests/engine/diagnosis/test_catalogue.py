@@ -5,6 +5,7 @@ import pytest
 
 from tests.engine.diagnosis.asking import arrays_of, ask, explain
 from tests.engine.diagnosis.catalogue import CASES, Case
+from tests.engine.diagnosis.peers import jax_answer, recorded, torch_answer
 
 REASONS = {
     "unused", "other_head", "rebound", "constant", "shape_only", "nondifferentiable", "to_integer",
@@ -92,3 +93,30 @@ def differences(case: Case, arrays: dict[str, np.ndarray]) -> np.ndarray:
             ends.append(next(iter(answer["outputs"].values())).item())
         slope[place] = (ends[0] - ends[1]) / 2e-5
     return slope
+
+
+# Where peers have another convention at a kink, or leave a rounding error where we say zero.
+OTHERWISE = {
+    "abs at its kink": "JAX has slope 1 there",
+    "a norm at the zero vector": "JAX has NaN there",
+    "the deviation of a constant": "JAX has NaN there",
+    "zero by cancellation, not by saturation": "JAX leaves a rounding error",
+    "sin² + cos²": "a rounding error is left",
+    "cube root at zero": "PyTorch has no cube root; by powers it gives NaN",
+    "NaN in a constant": "a list times a tensor is an error",
+}
+WORDS = {"nan": {"NaN"}, "inf": {"infinite"}, "zero": {"zeros"}, "ok": {"numbers"}}
+
+
+@every_case
+def test_peers_have_the_same_numbers(case: Case) -> None:
+    words = WORDS.get(case.status, {"zeros", "None", "error"})
+    told = {peer: recorded()[case.title][peer] for peer in ("PyTorch", "JAX")}
+    assert set(told.values()) <= words or case.title in OTHERWISE, told
+
+
+@pytest.mark.oracle
+@every_case
+def test_peers_answer_as_recorded(case: Case) -> None:
+    kept = recorded()[case.title]
+    assert (torch_answer(case), jax_answer(case)) == (kept["PyTorch"], kept["JAX"])

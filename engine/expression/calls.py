@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from engine.attributes import Attribute
+from engine.attributes import BOOLEAN, REQUIRED, Attribute
 from engine.errors import InvalidAttribute, Origin, WrongArity
 from engine.expression import literals
 from engine.expression.body import Ref
@@ -66,6 +66,14 @@ def _room(waiting: Sequence[Attribute]) -> int:
     if len(waiting) > 1 and waiting[0].default is REQUIRED and waiting[1].kind is BOOLEAN:
         return 1
     return len(waiting) or sys.maxsize
+
+
+def _are_sizes(count: int, waiting: Sequence[Attribute]) -> bool:
+    """Whether so many arguments would be the sizes of the first attribute, as in x.reshape(2, 3)."""
+    if not waiting or waiting[0].kind.name not in _SEQUENCES:
+        return False
+    switch = len(waiting) > 1 and waiting[0].default is REQUIRED and waiting[1].kind is BOOLEAN
+    return count > (1 if switch else len(waiting))
 
 
 class _Binding:
@@ -137,7 +145,7 @@ class _Binding:
         waiting = [a for a in op.attributes if a.kind.name != "function" and a.name not in self.attributes]
         if len(self.positional) > _room(waiting) and waiting[0].kind.name in _SEQUENCES:
             sizes = [self._value(op, argument, waiting[0]) for argument in self.positional]
-            if all(type(size) is int for size in sizes):  # x.reshape(2, 3)
+            if all(type(size) is int for size in sizes):
                 self.attributes[waiting[0].name] = sizes
                 self.positional.clear()
         if len(self.positional) > len(waiting):

@@ -104,8 +104,7 @@ class TrainingRun(Iterator[Event]):
         if self._rewind is None or step >= self._rewind[0] + REWIND:
             self._rewind = (step, self._memory.copies())
         sums = self._move(step)
-        loss, flat = sums["loss"][0], self._memory.flat
-        if not math.isfinite(loss) or not (np.isfinite(flat @ flat) or np.isfinite(flat).all()):
+        if not math.isfinite(sums["loss"][0]) or not _all_finite(self._memory.flat):
             self._fail(step)
         position.add(sums)
         position.batch += 1
@@ -181,6 +180,12 @@ class TrainingRun(Iterator[Event]):
                 self._evaluations[stop - start] = plan
             totals.add(plan.run(rows.take(slice(start, stop))))
         return totals.sums()
+
+
+def _all_finite(flat: Array) -> bool:
+    """Whether every number is finite; the square of the norm says so in one pass, unless it overflows."""
+    with np.errstate(all="ignore"):
+        return math.isfinite(flat @ flat) or bool(np.isfinite(flat).all())
 
 
 def _validation_rows(

@@ -1,0 +1,134 @@
+"""What cannot be trained is refused at submit, with the place and the cure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.errors import UserError
+from tests.engine.training.world import classes, job, layered
+
+LINE: dict[str, Any] = {
+    "program": "loss = mean((W * x + b - y) ** 2)",
+    "parameters": {"W": {"value": [0.5]}, "b": {"shape": [1], "initializer": "zeros"}},
+}
+ROWS = {"x": np.ones((6, 1)), "y": np.ones((6, 1))}
+
+
+def dense(**settings: Any) -> dict[str, Any]:
+    return {"layers": [{"type": "Dense", "units": 3, **settings}]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "path"),
+    [
+        ({"optimiser": "adam"}, "unknown_field", "$.optimiser"),
+        ({"optimizer": "adan"}, "unknown_name", "$.optimizer"),
+        ({"optimizer": {"name": "adam", "beta1": 0.9}}, "unknown_field", "$.optimizer.beta1"),
+        ({"optimizer": {"name": "adam", "beta_1": 1.0}}, "invalid_attribute", "$.optimizer.beta_1"),
+        (
+            {"optimizer": {"name": "adam", "learning_rate": -1}},
+            "invalid_attribute",
+            "$.optimizer.learning_rate",
+        ),
+        (
+            {"optimizer": {"name": "adam", "learning_rate": {"name": "cosine"}}},
+            "invalid_attribute",
+            "$.optimizer.learning_rate.initial_learning_rate",
+        ),
+        ({"batch_size": 0}, "invalid_attribute", "$.batch_size"),
+        ({"epochs": 1.5}, "invalid_attribute", "$.epochs"),
+        ({"seed": -1}, "invalid_attribute", "$.seed"),
+        ({"dtype": "int64"}, "invalid_attribute", "$.dtype"),
+        ({"validation_split": 1.0}, "invalid_attribute", "$.validation_split"),
+        ({"validation_split": 0.999}, "dataset_mismatch", "$.validation_split"),
+        ({"early_stopping": {"monitor": "val_loss"}}, "unknown_name", "$.early_stopping.monitor"),
+        ({"early_stopping": {"patience": -1}}, "invalid_attribute", "$.early_stopping.patience"),
+        ({"device": "cuda"}, "device_unavailable", "$.device"),
+        ({"metrics": ["accurracy"]}, "unknown_name", "$.metrics[0]"),
+        ({"loss": "crossentropy"}, "unknown_name", "$.loss"),
+        ({"loss": None}, "invalid_document", "$.loss"),
+        ({"target": "loss"}, "invalid_document", "$.target"),
+        ({"graph": {}}, "invalid_document", "$"),
+        ({"model": {"layers": []}}, "invalid_document", "$.model.layers"),
+        ({"model": {"layers": [{"type": "Dens", "units": 3}]}}, "unknown_name", "$.model.layers[0].type"),
+        ({"model": {"layers": [{"units": 3}]}}, "invalid_document", "$.model.layers[0]"),
+        ({"model": dense(units=0)}, "invalid_attribute", "$.model.layers[0].units"),
+        ({"model": dense(activation="rellu")}, "unknown_name", "$.model.layers[0].activation"),
+        (
+            {"model": dense(kernel_initializer={"name": "random_normal", "stddev": -1})},
+            "invalid_attribute",
+            "$.model.layers[0].kernel_initializer.stddev",
+        ),
+        ({"model": dense(name="a b")}, "invalid_document", "$.model.layers[0].name"),
+        ({"model": {**dense(), "input_shape": [7]}}, "dataset_mismatch", "$.data.x"),
+        ({"model": dense(units=4)}, "shape_mismatch", "$.loss"),
+        ({"parameters": {"dense.kernal": {"value": 1.0}}}, "unknown_name", '$.parameters["dense.kernal"]'),
+        ({"parameters": {"dense.bias": {"value": [1.0]}}}, "dataset_mismatch", '$.parameters["dense.bias"]'),
+    ],
+)
+def test_a_job_of_layers_is_refused_with_its_place(fields: dict[str, Any], code: str, path: str) -> None:
+    document = {"model": dense(activation="softmax"), "loss": "categorical_crossentropy", **fields}
+    with pytest.raises(UserError) as caught:
+        job({k: v for k, v in document.items() if v is not None}, classes())
+    assert (caught.value.code, caught.value.path) == (code, path)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "path"),
+    [
+        ({"parameters": {}}, "missing_input", "$.parameters"),
+        ({"parameters": {**LINE["parameters"], "c": {"value": 1.0}}}, "unconnected", "$.parameters"),
+        ({"parameters": {"W": {"value": [0.5]}}}, "missing_input", "$.data"),
+        ({"parameters": {**LINE["parameters"], "b": {}}}, "invalid_document", "$.parameters.b"),
+        (
+            {"parameters": {**LINE["parameters"], "b": {"initializer": "zeros"}}},
+            "invalid_attribute",
+            "$.parameters.b.shape",
+        ),
+        ({"target": "los"}, "unknown_name", "$.target"),
+        ({"target": "subtract_1"}, "invalid_target", "$.target"),
+        ({"program": "loss = mean((round(W) * x + b - y) ** 2)"}, "unconnected", "$.parameters"),
+        ({"program": "loss = mean((W @ x + b - y) ** 2)"}, "shape_mismatch", "$.program"),
+        ({"loss": "mse"}, "invalid_document", "$.loss"),
+        ({"metrics": ["accuracy"]}, "unknown_name", "$.metrics[0]"),
+    ],
+)
+def test_a_program_is_refused_with_its_place(fields: dict[str, Any], code: str, path: str) -> None:
+    with pytest.raises(UserError) as caught:
+        job({**LINE, **fields}, ROWS)
+    assert (caught.value.code, caught.value.path) == (code, path)
+
+
+def test_rows_that_differ_are_refused() -> None:
+    with pytest.raises(UserError, match="'x' has 6, 'y' has 5") as caught:
+        job(LINE, {"x": np.ones((6, 1)), "y": np.ones((5, 1))})
+    assert caught.value.code == "dataset_mismatch"
+
+
+def test_a_shape_that_does_not_fit_a_layer_names_the_layer() -> None:
+    document = layered()
+    document["model"] = {
+        "layers": [{"type": "Reshape", "target_shape": [4, 2]}, {"type": "Dense", "units": 3}]
+    }
+    with pytest.raises(UserError) as caught:
+        job(document, classes())
+    assert caught.value.path == "$.model.layers[0].target_shape"
+
+
+def test_validation_data_must_fit_too() -> None:
+    data = classes()
+    with pytest.raises(UserError) as caught:
+        job(layered(), data, {"x": data["x"][:, :2], "y": data["y"]})
+    assert (caught.value.code, caught.value.path) == ("dataset_mismatch", "$.validation_data.x")
+
+
+def test_the_estimate_counts_what_stays() -> None:
+    spec = job(layered(), classes())
+    estimate = spec.estimate()
+    assert estimate.parameter_bytes == spec.objective.size * 4
+    assert estimate.optimizer_bytes == 2 * estimate.parameter_bytes
+    assert estimate.steps == 12
+    assert estimate.peak_bytes > estimate.step.peak_bytes

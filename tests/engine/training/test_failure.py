@@ -1,0 +1,101 @@
+"""A run that meets a value that is not finite says where it was made, and stands before that step."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.training import TrainingFailure, TrainingRun
+from tests.engine.training.world import classes, job, layered
+
+
+def failure(run: TrainingRun) -> TrainingFailure:
+    with pytest.raises(TrainingFailure) as caught:
+        list(run)
+    return caught.value
+
+
+def test_the_node_that_left_its_domain_is_named_with_the_rows_of_the_data() -> None:
+    x = np.linspace(0.1, 2.0, 40)[:, None]
+    data = {"x": x, "y": np.zeros((40, 1))}
+    document = {
+        "program": "inside = 1.0 - w * x\nlogs = log(inside)\nloss = mean((logs - y) ** 2)",
+        "parameters": {"w": {"value": 0.01}},
+        "optimizer": {"name": "sgd", "learning_rate": -0.0},
+        "shuffle": True,
+        "batch_size": 8,
+        "epochs": 2,
+    }
+    data["x"][17] = 300.0
+    run = TrainingRun(job(document, data), data)
+    error = failure(run)
+    assert (error.code, error.node, error.op) == ("non_finite", "logs", "log")
+    assert error.diagnosis["rows"] == [17]
+    assert error.diagnosis["reason"] == "domain"
+    assert error.step == run.step + 1
+    assert error.epoch == 1
+    assert error.fields()["step"] == error.step
+    assert "log 'logs'" in error.detail
+    assert error.hint
+
+
+def test_the_run_stands_before_the_step_that_failed_however_far_from_the_last_copy() -> None:
+    x = np.ones((1, 1))
+    data = {"x": x, "y": x}
+    document = {
+        "program": "loss = sum(sqrt(3.0 - w * x) * y)",
+        "parameters": {"w": {"value": 0.0}},
+        "optimizer": {"name": "sgd", "learning_rate": 0.02},
+        "epochs": 1000,
+        "dtype": "float64",
+    }
+    spec = job(document, data)
+    run = TrainingRun(spec, data)
+    error = failure(run)
+    assert error.step > 100
+    w = 0.0
+    for _ in range(error.step - 1):
+        w += 0.02 * 0.5 / np.sqrt(3.0 - w)
+    assert run.parameters["w"] == pytest.approx(w, rel=1e-12)
+    assert np.isfinite(run.parameters["w"])
+    again = TrainingRun(spec, data, resume=run.snapshot())
+    assert failure(again).step == error.step
+
+
+def test_data_that_are_not_finite_are_told_as_data() -> None:
+    data = classes()
+    data["x"][31, 2] = np.nan
+    error = failure(TrainingRun(job(layered(shuffle=False), data), data))
+    assert (error.node, error.op) == ("x", "input")
+    assert error.diagnosis["rows"] == [31]
+    assert error.step == 2
+
+
+def test_an_exploding_rate_is_an_overflow_with_a_cure() -> None:
+    x = np.linspace(-1, 1, 8)[:, None]
+    data = {"x": x, "y": x}
+    document = {
+        "model": {"layers": [{"type": "Dense", "units": 4}, {"type": "Dense", "units": 1}]},
+        "loss": "mse",
+        "optimizer": {"name": "sgd", "learning_rate": 1e30},
+        "epochs": 50,
+    }
+    run = TrainingRun(job(document, data), data)
+    error = failure(run)
+    assert error.diagnosis["reason"] == "overflow"
+    assert "learning rate" in str(error.hint)
+    assert all(np.isfinite(value).all() for value in run.parameters.values())
+
+
+def test_a_parameter_that_starts_as_nan_is_named() -> None:
+    data = {"x": np.ones((4, 2)), "y": np.ones((4, 1))}
+    document = {
+        "program": "loss = mean((x @ W + b - y) ** 2)",
+        "parameters": {
+            "W": {"value": [[1.0], [1.0]]},
+            "b": {"value": {"dtype": "float32", "data": ["NaN"], "shape": [1]}},
+        },
+    }
+    error = failure(TrainingRun(job(document, data), data))
+    assert error.node == "b"
+    assert "'b'" in error.detail

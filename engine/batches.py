@@ -59,7 +59,7 @@ def trailing(op: Any, xs: Sequence[Any], batched: Sequence[bool], n: int, **attr
 def static(op: Any, xs: Sequence[Any], batched: Sequence[bool], n: int, **attributes: Any) -> Any:
     """An op that reads only the shape: each row answers the same."""
     (x,) = xs
-    row = F.getitem(x, index=[0])
+    row = x.tape.constant(0, x.dtype).broadcast_to(x.shape[1:])  # there may be no rows to take one from
     return stacked(row.tape.apply(op, [row], attributes), False, n)
 
 

@@ -36,7 +36,8 @@ def batch(tape: Tape, names: Collection[str], n: int) -> Tape:
     for step in tape.instructions:
         batched = [slot in rows for slot in step.inputs]
         with target.at(step.origin):
-            answers = _play(target, step, [variables[slot] for slot in step.inputs], batched, n)
+            types = [tape.types[slot] for slot in step.outputs]
+            answers = _play(target, step, [variables[slot] for slot in step.inputs], batched, n, types)
         for slot, answer in zip(step.outputs, answers, strict=True):
             variables[slot] = answer
             if any(batched):
@@ -47,9 +48,14 @@ def batch(tape: Tape, names: Collection[str], n: int) -> Tape:
 
 
 def _play(
-    tape: Tape, step: Instruction, inputs: Sequence[Variable], batched: Sequence[bool], n: int
+    tape: Tape,
+    step: Instruction,
+    inputs: Sequence[Variable],
+    batched: Sequence[bool],
+    n: int,
+    types: Sequence[TensorType],
 ) -> Sequence[Variable]:
-    """Record one instruction for all rows."""
+    """Record one instruction for all rows; `types` are those of one row's outputs."""
     answer: Any = None
     if not any(batched):
         answer = tape.apply(step.op, inputs, step.attributes)
@@ -57,6 +63,8 @@ def _play(
         rule = step.op.batch or step.op.family.batch
         if rule is not None:
             answer = rule(step.op, inputs, batched, n, **step.attributes)
+        if answer is None and n == 0:
+            return [tape.constant(0, type.dtype).broadcast_to((0, *type.shape)) for type in types]
         if answer is None:
             settings = {"op": step.op, "settings": step.attributes, "batched": tuple(batched), "n": n}
             answer = tape.apply(rowwise, inputs, settings)

@@ -86,6 +86,37 @@ def test_rows_agree_with_a_loop(op, sample: Sample):
                 np.testing.assert_allclose(whole[k], part, rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.parametrize(("op", "sample"), CASES)
+def test_rows_in_single_precision(op, sample: Sample):
+    rng = np.random.default_rng(8)
+    rows = [
+        [a.astype(np.float32) if a.dtype == np.float64 else a for a in arrays_of(op, sample, rng)]
+        for _ in range(N)
+    ]
+    tape = tape_of(op, rows[0], sample.attributes)
+    names = [f"x{i}" for i in range(len(rows[0]))]
+    together = {name: np.stack([row[i] for row in rows]) for i, name in enumerate(names)}
+    answers = run_tape(batch(tape, set(names), N), together)
+    for k in range(N):
+        one = dict(zip(names, rows[k], strict=True))
+        for whole, part in zip(answers, run_tape(tape, one), strict=True):
+            assert whole.dtype == part.dtype
+            if whole.dtype.kind == "f":
+                scale = 1 + np.abs(part).max(initial=0)
+                np.testing.assert_allclose(whole[k], part, rtol=2e-5, atol=2e-6 * scale)
+
+
+@pytest.mark.parametrize(("op", "sample"), CASES)
+def test_no_rows_at_all(op, sample: Sample):
+    row = arrays_of(op, sample, np.random.default_rng(9))
+    tape = tape_of(op, row, sample.attributes)
+    names = [f"x{i}" for i in range(len(row))]
+    none = {name: np.empty((0, *a.shape), a.dtype) for name, a in zip(names, row, strict=True)}
+    answers = run_tape(batch(tape, set(names), 0), none)
+    expected = run_tape(tape, dict(zip(names, row, strict=True)))
+    assert [(a.shape, a.dtype) for a in answers] == [((0, *e.shape), e.dtype) for e in expected]
+
+
 def test_what_no_row_touches_is_done_once():
     tape = Tape()
     x, w = tape.input("x", TensorType((3,))), tape.input("w", TensorType((3, 3)))

@@ -102,6 +102,44 @@ class VjpAnswer(Answer):
     diagnosis: dict[str, Entry] | None = None
 
 
+class JvpAnswer(Answer):
+    """Outputs, and how they move along the tangents."""
+
+    outputs: Keyed
+    jvp: Keyed
+
+
+class JacobianAnswer(Answer):
+    """Outputs, and by output and variable a block of shape out.shape + in.shape."""
+
+    outputs: Keyed
+    jacobian: dict[str, Keyed]
+    method: Literal["forward", "reverse"]
+
+
+class HessianAnswer(Answer):
+    """Value, gradients, and by two variables a block of shape a.shape + b.shape."""
+
+    value: TensorOut
+    gradients: Keyed
+    hessian: dict[str, Keyed]
+
+
+class HvpAnswer(Answer):
+    """Value, gradients, and the Hessian times the vectors."""
+
+    value: TensorOut
+    gradients: Keyed
+    hvp: Keyed
+
+
+class GnvpAnswer(Answer):
+    """Outputs, and J'J times the vectors."""
+
+    outputs: Keyed
+    gnvp: Keyed
+
+
 class DiagnoseAnswer(Answer):
     """A status per variable, with reasons and cures."""
 
@@ -183,3 +221,101 @@ class ProblemKind(Answer):
     status: int
     title: str
     cure: str
+
+
+class DatasetField(Answer):
+    """One field of a data set; the shape of one row."""
+
+    shape: list[int]
+    dtype: str
+
+
+class DatasetSummary(Answer):
+    """A data set."""
+
+    id: str
+    rows: int
+    bytes: int
+    fields: dict[str, DatasetField]
+
+
+class DatasetAnswer(DatasetSummary):
+    """A data set with the first rows of every field."""
+
+    preview: Keyed
+
+
+class DatasetPage(Answer):
+    """A page of data sets, oldest first."""
+
+    datasets: list[DatasetSummary]
+    next_cursor: str | None
+
+
+class Progress(Answer):
+    """How far a job is; epochs and steps count from 1, 0 is before the first."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+
+
+class Job(Answer):
+    """A job."""
+
+    id: str
+    status: Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    progress: Progress
+    metrics: dict[str, float | str]
+    attempt: int
+    cancel_requested: bool
+    error: ProblemDocument | None
+
+
+class JobPage(Answer):
+    """A page of jobs, newest first."""
+
+    jobs: list[Job]
+    next_cursor: str | None
+
+
+class MetricsAnswer(Answer):
+    """What every step or epoch reported."""
+
+    metrics: list[dict[str, float | str]]
+
+
+class Checkpoint(Answer):
+    """A checkpoint that is kept."""
+
+    id: str
+    epoch: int
+    step: int
+    metrics: dict[str, float | str]
+
+
+class CheckpointList(Answer):
+    """Checkpoints, oldest first."""
+
+    checkpoints: list[Checkpoint]
+
+
+class ParametersAnswer(Answer):
+    """Parameters by name."""
+
+    parameters: Keyed
+
+
+class ExpandAnswer(Answer):
+    """A model of layers as graphs."""
+
+    model_config = ConfigDict(extra="allow")
+
+    train: dict[str, Any]
+    predict: dict[str, Any]
+    parameters: dict[str, dict[str, Any]]
+    state: dict[str, dict[str, Any]]

@@ -28,16 +28,23 @@ from service.body import Media
 from service.encoding import encode_answer
 from service.lru import Lru
 from service.problems import Problem, Reply, render
-from service.questions import build_query, check_device, decode_cotangents, decode_inputs
+from service.questions import build_query, check_device, decode_directions, decode_inputs
 from service.strict_json import parse_object
 
 Array = npt.NDArray[Any]
-Kind = Literal["evaluate", "gradient", "vjp", "diagnose", "publish"]
+Kind = Literal[
+    "evaluate", "gradient", "vjp", "jvp", "jacobian", "hessian", "hvp", "gnvp", "diagnose", "publish"
+]
 
 MODELS: Mapping[Kind, type[schemas.Function]] = {
     "evaluate": schemas.Evaluate,
     "gradient": schemas.Gradient,
     "vjp": schemas.Vjp,
+    "jvp": schemas.Jvp,
+    "jacobian": schemas.Jacobian,
+    "hessian": schemas.Hessian,
+    "hvp": schemas.Hvp,
+    "gnvp": schemas.Gnvp,
     "diagnose": schemas.Diagnose,
     "publish": schemas.Publish,
 }
@@ -78,7 +85,7 @@ class Prepared:
 
     program: Program
     inputs: Mapping[str, Array]
-    cotangents: Mapping[str, Array] | None
+    directions: Mapping[str, Array] | None
     encoding: Encoding
     safetensors: bool
     seconds: float
@@ -110,10 +117,10 @@ class Calculator:
         check_device(request.device)
         given = getattr(request, "inputs", None) or {}
         graph = self._graph(call, request, given, attachments)
-        inputs = decode_inputs(graph, given, attachments)
-        cotangents = decode_cotangents(request, attachments)
+        inputs = decode_inputs(graph, given, attachments, request.batch or ())
+        directions = decode_directions(call.kind, request, attachments)
         program = self.compiler.compile(
-            build_query(call.kind, graph, request, inputs, cotangents), peak_bytes_limit=self._max_peak_bytes
+            build_query(call.kind, graph, request, inputs, directions), peak_bytes_limit=self._max_peak_bytes
         )
         encoding = request.encoding or "json"
         elements = sum(tensor.array.size for tensor in inputs.values())
@@ -121,7 +128,7 @@ class Calculator:
         return Prepared(
             program,
             {name: tensor.array for name, tensor in inputs.items()},
-            {name: tensor.array for name, tensor in cotangents.items()} if cotangents is not None else None,
+            {name: tensor.array for name, tensor in directions.items()} if directions is not None else None,
             encoding,
             call.safetensors,
             program.estimate.seconds + listed * _JSON_ELEMENT_S,
@@ -129,7 +136,7 @@ class Calculator:
 
     def finish(self, prepared: Prepared) -> Reply:
         """Run and encode."""
-        answer = prepared.program.run(prepared.inputs, prepared.cotangents)
+        answer = prepared.program.run(prepared.inputs, prepared.directions)
         return encode_answer(answer, prepared.encoding, safetensors=prepared.safetensors)
 
     def publish(self, call: Call) -> Reply:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 import numpy.typing as npt
@@ -38,9 +38,15 @@ def check_device(device: str | None) -> None:
 
 
 def decode_inputs(
-    graph: Graph, given: Mapping[str, Any], attachments: Mapping[str, Array] | None
+    graph: Graph,
+    given: Mapping[str, Any],
+    attachments: Mapping[str, Array] | None,
+    batch: Collection[str] = (),
 ) -> dict[str, Tensor]:
-    """The tensors under `inputs`, as the graph declares them. Raises UnknownInput, InvalidTensor and kin."""
+    """The tensors under `inputs`, as the graph declares them; those of `batch` have an axis more.
+
+    Raises UnknownInput, InvalidTensor and kin.
+    """
     tensors = {}
     for name, value in given.items():
         path = child_path("$.inputs", name)
@@ -51,21 +57,29 @@ def decode_inputs(
                 path=path,
                 hint=did_you_mean(name, graph.inputs),
             )
+        shape = spec.shape
+        if shape is not None and name in batch:
+            shape = (None, *shape)
         tensors[name] = decode_tensor(
-            value, path=path, dtype=spec.dtype, shape=spec.shape, attachments=attachments
+            value, path=path, dtype=spec.dtype, shape=shape, attachments=attachments
         )
     return tensors
 
 
-def decode_cotangents(
-    request: schemas.Options, attachments: Mapping[str, Array] | None
+#: The field in which a kind of call gives directions.
+DIRECTIONS = {"vjp": "cotangents", "jvp": "tangents", "hvp": "vectors", "gnvp": "vectors"}
+
+
+def decode_directions(
+    kind: str, request: schemas.Options, attachments: Mapping[str, Array] | None
 ) -> dict[str, Tensor] | None:
-    """The tensors under `cotangents`; None where the call has none."""
-    given = request.cotangents if isinstance(request, schemas.Vjp) else None
+    """The cotangents, tangents or vectors of a call; None where it has none."""
+    word = DIRECTIONS.get(kind)
+    given = getattr(request, word, None) if word is not None else None
     if given is None:
         return None
     return {
-        name: decode_tensor(value, path=child_path("$.cotangents", name), attachments=attachments)
+        name: decode_tensor(value, path=child_path(f"$.{word}", name), attachments=attachments)
         for name, value in given.items()
     }
 
@@ -75,10 +89,11 @@ def build_query(
     graph: Graph,
     request: schemas.Options,
     inputs: Mapping[str, Tensor],
-    cotangents: Mapping[str, Tensor] | None,
+    directions: Mapping[str, Tensor] | None,
 ) -> Query:
     """The engine's question: signatures instead of numbers, defaults filled in."""
     target = getattr(request, "target", None)
+    given = {} if directions is None else {DIRECTIONS[kind]: _signature(directions)}
     return Query(
         graph=graph,
         kind=cast(Any, kind),
@@ -87,11 +102,14 @@ def build_query(
         targets=(target,) if isinstance(target, str) else _names(request, "target"),
         target_list=isinstance(target, list),
         wrt=_names(request, "wrt"),
-        cotangents=None if cotangents is None else _signature(cotangents),
         unconnected=getattr(request, "unconnected", None) or "null",
         diagnose=getattr(request, "diagnose", None) or "auto",
         dtype=_floating(request.dtype),
         optimize=request.optimize is not False,
+        method=getattr(request, "method", None) or "auto",
+        batch=tuple(request.batch or ()),
+        cotangent_batch=bool(getattr(request, "cotangent_batch", None)),
+        **cast(Any, given),
     )
 
 

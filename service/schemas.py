@@ -47,6 +47,9 @@ class Options(Request):
     device: str | None = Field(None, description="cpu, cuda, cuda:n or auto; default auto.")
     dtype: str | None = Field(None, description="Compute in this floating dtype instead of the inputs' own.")
     optimize: bool | None = Field(None, description="Run the optimising passes; default true.")
+    batch: Names | None = Field(
+        None, description="Inputs that share a leading axis of N rows; everything answered has it too."
+    )
 
 
 class Evaluate(Function, Options):
@@ -77,8 +80,59 @@ class Vjp(Function, Options):
     cotangents: Tensors | None = Field(
         None, description="A tensor shaped like its output; a missing one is zero."
     )
+    cotangent_batch: bool | None = Field(
+        None, description="Every cotangent has a leading axis of K, and so has every answered vjp."
+    )
     outputs: Names | None = Field(None, description="Outputs to answer; default: the keys of `cotangents`.")
     wrt: Names | None = Field(None, description="By what; default: every floating or complex input.")
+
+
+class Jvp(Function, Options):
+    """Tangents pushed forward to the outputs."""
+
+    inputs: Tensors | None = Field(None, description="A tensor for every input that the answer needs.")
+    tangents: Tensors | None = Field(
+        None, description="A tensor shaped like its input or node; what is left out stays still."
+    )
+    outputs: Names | None = Field(None, description="Outputs or nodes to answer; default: all outputs.")
+    wrt: Names | None = Field(None, description="If sent, the same names as in `tangents`.")
+
+
+class Jacobian(Function, Options):
+    """The derivative of every output element by every input element."""
+
+    inputs: Tensors | None = Field(None, description="A tensor for every input that the answer needs.")
+    outputs: Names | None = Field(None, description="Outputs or nodes; default: all outputs.")
+    wrt: Names | None = Field(None, description="By what; default: every floating or complex input.")
+    method: Literal["auto", "forward", "reverse"] | None = Field(
+        None, description="Default auto: the cheaper one, by the estimate."
+    )
+
+
+class Hessian(Function, Options):
+    """The second derivatives of a scalar target."""
+
+    inputs: Tensors | None = Field(None, description="A tensor for every input that the answer needs.")
+    target: str | None = Field(None, description="What to differentiate; default: the only output.")
+    wrt: Names | None = Field(None, description="By what; default: every floating or complex input.")
+
+
+class Hvp(Function, Options):
+    """A Hessian times vectors, never formed."""
+
+    inputs: Tensors | None = Field(None, description="A tensor for every input that the answer needs.")
+    target: str | None = Field(None, description="What to differentiate; default: the only output.")
+    vectors: Tensors | None = Field(None, description="A tensor shaped like its input or node.")
+    wrt: Names | None = Field(None, description="If sent, the same names as in `vectors`.")
+
+
+class Gnvp(Function, Options):
+    """The Gauss-Newton matrix J'J times vectors, never formed."""
+
+    inputs: Tensors | None = Field(None, description="A tensor for every input that the answer needs.")
+    vectors: Tensors | None = Field(None, description="A tensor shaped like its input or node.")
+    outputs: Names | None = Field(None, description="The residuals; default: all outputs.")
+    wrt: Names | None = Field(None, description="If sent, the same names as in `vectors`.")
 
 
 class Diagnose(Function, Options):
@@ -95,8 +149,6 @@ class Publish(Function):
 
 #: Fields of WIRE that this version knows and cannot serve yet: refused, never ignored.
 LATER: dict[str, Any] = {
-    "batch": None,
-    "cotangent_batch": False,
     "receipt": False,
     "return_graph": False,
     "stabilize": False,
@@ -208,3 +260,48 @@ def _show(value: Any) -> str:
     names = {dict: "an object", list: "a list", type(None): "null", bool: str(value).lower()}
     text = names.get(type(value)) or repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+class Predict(Request):
+    """Predictions of a trained job."""
+
+    inputs: Tensors = Field(description="A tensor for every input that the outputs need.")
+    outputs: Names | None = Field(None, description="Outputs or nodes to answer; default: all outputs.")
+    encoding: Literal["json", "typed", "base64"] | None = Field(
+        None, description="How tensors leave; default json."
+    )
+    checkpoint: str | None = Field(None, description="Of which checkpoint; default the newest.")
+
+
+class Expand(Request):
+    """A model of layers."""
+
+    model: dict[str, Any] = Field(description="`input_shape` and `layers`.")
+    loss: str | dict[str, Any] | None = Field(None, description="Adds the loss to the train graph.")
+    metrics: list[Any] | None = Field(None, description="Metrics to read.")
+    dtype: str | None = Field(None, description="Floating dtype of parameters; default float32.")
+
+
+class TrainingJob(Function):
+    """A training job; exactly one of program, graph and model."""
+
+    model: dict[str, Any] | None = Field(None, description="`input_shape` and `layers`.")
+    loss: str | dict[str, Any] | None = Field(None, description="With a model: what is minimised.")
+    metrics: list[Any] | None = Field(None, description="Metrics, or scalar nodes of the graph.")
+    target: str | None = Field(None, description="With a graph or program: the loss.")
+    parameters: dict[str, dict[str, Any]] | None = Field(
+        None, description="What is learned: `value`, or `shape` and `initializer`."
+    )
+    data: dict[str, RawTensor] = Field(
+        description="Tensors, or `{dataset, field}`, by name; the first axis is that of rows."
+    )
+    validation_data: dict[str, RawTensor] | None = Field(None, description="Data to validate on.")
+    validation_split: float | None = Field(None, description="Share of the last rows to validate on.")
+    optimizer: str | dict[str, Any] | None = Field(None, description="A name, or `name` and settings.")
+    batch_size: int | None = Field(None, description="Default 32.")
+    epochs: int | None = Field(None, description="Default 1.")
+    shuffle: bool | None = Field(None, description="Default true.")
+    seed: int | None = Field(None, description="Default 0.")
+    early_stopping: str | dict[str, Any] | None = Field(None, description="When to stop early.")
+    dtype: str | None = Field(None, description="Floating dtype of the training; default float32.")
+    device: str | None = Field(None, description="cpu or auto.")

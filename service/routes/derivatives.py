@@ -1,4 +1,4 @@
-"""evaluate, gradient, vjp and diagnose: with the function in the body, or on a published graph."""
+"""Every kind of derivative, and diagnose: with the function in the body, or on a published graph."""
 
 from __future__ import annotations
 
@@ -149,6 +149,41 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         schemas.Vjp,
         answers.VjpAnswer,
         examples.VJP,
+    ),
+    *_endpoints(
+        "jvp",
+        "Tangents pushed forward to the outputs",
+        schemas.Jvp,
+        answers.JvpAnswer,
+        examples.JVP,
+    ),
+    *_endpoints(
+        "jacobian",
+        "The derivative of every output element by every input element",
+        schemas.Jacobian,
+        answers.JacobianAnswer,
+        examples.JACOBIAN,
+    ),
+    *_endpoints(
+        "hessian",
+        "The second derivatives of a scalar target",
+        schemas.Hessian,
+        answers.HessianAnswer,
+        examples.HESSIAN,
+    ),
+    *_endpoints(
+        "hvp",
+        "A Hessian times vectors, never formed",
+        schemas.Hvp,
+        answers.HvpAnswer,
+        examples.HVP,
+    ),
+    *_endpoints(
+        "gnvp",
+        "The Gauss-Newton matrix J'J times vectors, never formed",
+        schemas.Gnvp,
+        answers.GnvpAnswer,
+        examples.GNVP,
     ),
     *_endpoints(
         "diagnose",

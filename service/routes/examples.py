@@ -26,6 +26,44 @@ VJP = Example(
     answer={"outputs": {"y": [1.0, 4.0]}, "vjp": {"x": [2.0, 40.0]}},
 )
 
+JVP = Example(
+    "One tangent",
+    body={"program": "x ** 2", "inputs": {"x": [1, 2]}, "tangents": {"x": [1, 0]}},
+    answer={"outputs": {"result": [1.0, 4.0]}, "jvp": {"result": [2.0, 0.0]}},
+)
+
+JACOBIAN = Example(
+    "A diagonal",
+    body={"program": "y = x ** 2", "inputs": {"x": [1, 2]}, "method": "auto"},
+    answer={
+        "outputs": {"y": [1.0, 4.0]},
+        "jacobian": {"y": {"x": [[2.0, 0.0], [0.0, 4.0]]}},
+        "method": "reverse",
+    },
+)
+
+HESSIAN = Example(
+    "A sum of cubes",
+    body={"program": "sum(x ** 3)", "inputs": {"x": [1, 2]}},
+    answer={
+        "value": 9.0,
+        "gradients": {"x": [3.0, 12.0]},
+        "hessian": {"x": {"x": [[6.0, 0.0], [0.0, 12.0]]}},
+    },
+)
+
+HVP = Example(
+    "A sum of cubes along one direction",
+    body={"program": "sum(x ** 3)", "inputs": {"x": [1, 2]}, "vectors": {"x": [1, 1]}},
+    answer={"value": 9.0, "gradients": {"x": [3.0, 12.0]}, "hvp": {"x": [6.0, 12.0]}},
+)
+
+GNVP = Example(
+    "Two residuals",
+    body={"program": "r = x ** 2", "inputs": {"x": [1, 2]}, "vectors": {"x": [1, 1]}},
+    answer={"outputs": {"r": [1.0, 4.0]}, "gnvp": {"x": [4.0, 16.0]}},
+)
+
 DIAGNOSE = Example(
     "Rounding cuts the path",
     body={

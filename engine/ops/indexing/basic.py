@@ -34,13 +34,28 @@ def _getitem_rule(g: Any, y: Any, x: Any, *indices: Any, index: tuple[Any, ...])
     return Accumulate(lambda total: F.index_add(total, g, *indices, index=index))
 
 
+def _getitem(xp: Any, x: Any, *indices: Any, index: tuple[Any, ...]) -> Any:
+    places = arrays_of(xp, index, indices)
+    if indices and places[0] is indices[0] and indices[0].dtype == xp.int64 and _whole(places[1:], x):
+        return xp.take(x, places[0], axis=0)  # rows: faster than by an index array
+    return x[places]
+
+
+def _whole(places: tuple[Any, ...], x: Any) -> bool:
+    """Whether every axis but the first is taken as it is."""
+    return all(
+        isinstance(place, slice) and place == slice(0, size, 1)
+        for place, size in zip(places, x.shape[1:], strict=False)
+    )
+
+
 getitem = define(
     "getitem",
     "slice",
     batch=batches.read,
     family=INDEXING,
     summary="x[index], as in NumPy: integers, slices, new axes, '...', lists and tensors of integers.",
-    forward=lambda xp, x, *indices, index: x[arrays_of(xp, index, indices)],
+    forward=_getitem,
     normalize=_normalize,
     infer=_infer_getitem,
     vjp=(_getitem_rule, POSITION),

@@ -142,6 +142,7 @@ def _slogdet_rule(gs: Any, ys: Any, x: Any) -> list[Any]:
 slogdet = define(
     "slogdet",
     family=LINALG,
+    batch=batches.trailing,
     summary="The sign of the determinant, and the logarithm of its magnitude.",
     forward=lambda xp, x: tuple(xp.linalg.slogdet(x)),
     infer=_infer_slogdet,

@@ -9,11 +9,11 @@ from engine import batches
 from engine.attributes import AXIS, INT, Attribute
 from engine.dtypes import TensorType
 from engine.errors import IndexOutOfRange, ShapeMismatch
-from engine.families import LINALG, composite, define, normalize_axis
+from engine.families import LINALG, SHAPING, composite, define, normalize_axis
 from engine.op import Accumulate, F, Op, Sample
 from engine.ops.creation import made
 from engine.ops.shaping.axes import permuted
-from engine.ops.shaping.common import copied, mover
+from engine.ops.shaping.common import copied
 
 _K = Attribute("k", INT, 0, "above the main diagonal when positive, below when negative")
 _OFFSET = Attribute("offset", INT, 0, "above the main diagonal when positive, below when negative")
@@ -175,15 +175,19 @@ diag = composite(
 
 
 def _triangle(name: str, summary: str) -> Op:
-    return mover(
+    return define(
         name,
         batch=batches.trailing,
+        family=SHAPING,
         summary=summary,
         forward=lambda xp, x, *, k: getattr(xp, name)(x, k=k),
         normalize=_normalize,
         infer=lambda types, **_: (TensorType(types[0].shape, types[0].dtype),),
         vjp=lambda g, y, x, k: getattr(F, name)(g, k=k),
+        kinds="any",
         attributes=(_K,),
+        cost=copied,
+        linear_in=frozenset({0}),
         zero_reason="unselected",
         samples=(Sample(((3, 3),)), Sample(((2, 3, 4),), {"k": 1}), Sample(((3, 2),), {"k": -1})),
     )

@@ -98,9 +98,20 @@ def _column(v: Any, x2: Any) -> Any:
     return F.expand_dims(v, axis=-1) if x2.ndim == 1 else v
 
 
+def _batched_solve(op: Any, xs: Sequence[Any], batched: Sequence[bool], n: int) -> Any:
+    """All systems as one stack; vectors become columns, since a stack of vectors reads as a matrix."""
+    a, b = (batches.stacked(x, has_rows, n) for x, has_rows in zip(xs, batched, strict=True))
+    vectors = b.ndim == 2
+    b = F.expand_dims(b, axis=-1) if vectors else b
+    axes = max(a.ndim, b.ndim) - 1
+    answer = F.solve(batches.aligned(a, True, axes), batches.aligned(b, True, axes))
+    return F.squeeze(answer, axis=-1) if vectors else answer
+
+
 solve = define(
     "solve",
     family=LINALG,
+    batch=_batched_solve,
     summary="The solution x of x1 @ x = x2, without an inverse.",
     forward=lambda xp, x1, x2: xp.solve(x1, x2),
     infer=_infer_solve,

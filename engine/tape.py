@@ -17,7 +17,7 @@ import numpy as np
 from engine import dtypes
 from engine.attributes import parse_attributes
 from engine.dtypes import TensorType
-from engine.errors import DtypeMismatch, InternalError, Origin, WrongArity
+from engine.errors import DtypeMismatch, InternalError, Origin, ShapeMismatch, WrongArity
 from engine.op import TABLE, Input, Op
 from engine.variable import Variable
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NOWHERE = Origin()
+MOST_AXES = 64  # what array libraries hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,10 @@ class Tape:
         return argument
 
     def _slot(self, type: TensorType) -> int:
+        if len(type.shape) > MOST_AXES:
+            raise ShapeMismatch(
+                f"a tensor with {len(type.shape)} axes", hint=f"{MOST_AXES} axes are the most there can be"
+            )
         self.types.append(type)
         return len(self.types) - 1
 

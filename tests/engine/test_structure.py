@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from engine.attributes import InputIndex
+from engine.backward import backward
 from engine.dtypes import TensorType
 from engine.errors import (
     DtypeMismatch,
@@ -170,8 +171,6 @@ def test_many_reads_of_one_tensor_add_into_one_array() -> None:
     tape = Tape()
     x = tape.input("x", TensorType((1000,)))
     total = x.tape.weak(0.0)
-    from engine.backward import backward
-
     for i in range(1000):
         total = total + F.getitem(x, index=(i,)) * float(i)
     found = backward(tape, {total.slot: tape.constant(1.0)}, [x.slot])
@@ -186,8 +185,6 @@ def test_of_values_written_to_one_place_the_last_gets_the_gradient() -> None:
     tape = Tape()
     x, v = tape.input("x", TensorType((3,))), tape.input("v", TensorType((4,)))
     places = tape.input("i", TensorType((4,), "int64"))
-    from engine.backward import backward
-
     y = F.index_set(x, v, places, index=(InputIndex(1),))
     g = tape.constant([1.0, 2.0, 4.0])
     found = backward(tape, {y.slot: g}, [x.slot, v.slot])
@@ -314,3 +311,35 @@ def test_integer_ops_cut_where_they_say() -> None:
         rule = TABLE[name].inputs[0].vjp
         assert not callable(rule)
         assert rule.reason == reason
+
+
+# -- what a small document must not do ---------------------------------------------------------------
+
+
+def test_counts_in_a_document_do_not_become_lists() -> None:
+    """The adjoint of a repeat by counts of a thousand million is recorded in no time."""
+    y = recorded("repeat", (2,), repeats=[10**9, 1])
+    tracemalloc.start()
+    backward(y.tape, {y.slot: y.tape.constant(1.0).broadcast_to(y.shape)}, [y.tape.inputs["x0"]])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_000_000
+
+
+def test_nobody_takes_a_tensor_into_a_million_parts() -> None:
+    for name, attributes in [("unstack", {}), ("split", {"sections": 10**6})]:
+        with pytest.raises(ShapeMismatch, match="1000000 parts"):
+            recorded(name, (10**6,), **attributes)
+
+
+def test_a_tensor_has_64_axes_at_most() -> None:
+    with pytest.raises(ShapeMismatch, match="65 axes"):
+        recorded("tile", (2,), repetitions=[1] * 65)
+    with pytest.raises(ShapeMismatch, match="65 axes"):
+        recorded("expand_dims", (1,) * 64, axis=0)
+
+
+def test_products_of_very_many_tensors_are_recorded_quickly() -> None:
+    y = recorded("einsum", *[(2,)] * 600, equation=",".join("i" * 600) + "->i")
+    assert y.shape == (2,)
+    assert recorded("multi_dot", *[(2, 2)] * 500).shape == (2, 2)

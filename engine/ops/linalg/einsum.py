@@ -15,6 +15,7 @@ from engine.families import composite
 from engine.op import F, Sample
 from engine.ops.linalg.contraction import Labels, arranged, contract, total
 
+_SEARCHED = 24  # operands among which the cheapest pair is looked for
 _HINT = "an equation is like 'ij,jk->ik': one group of letters for each tensor, '...' for other axes"
 
 
@@ -131,7 +132,12 @@ def _einsum(*xs: Any, equation: str) -> Any:
 
 
 def _cheapest(terms: Sequence[tuple[Any, Labels]], result: Labels, sizes: dict[Any, int]) -> tuple[int, int]:
-    """The pair whose product is smallest beside what it replaces, then the one with the least work."""
+    """The pair whose product is smallest beside what it replaces, then the one with the least work.
+
+    Of very many operands the first two: looking at all pairs would take longer than it saves.
+    """
+    if len(terms) > _SEARCHED:
+        return 0, 1
 
     def price(pair: tuple[int, int]) -> tuple[int, int]:
         i, j = pair

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 from engine import dtypes
@@ -148,6 +149,9 @@ cross = composite(
 )
 
 
+_SEARCHED = 64  # factors among which the cheapest order is looked for; of more, from left to right
+
+
 def _multi_dot(*xs: Any) -> Any:
     """The cheapest order of products, by the textbook's dynamic programme over sub-chains."""
     for position, x in enumerate(xs):
@@ -156,6 +160,8 @@ def _multi_dot(*xs: Any) -> Any:
                 f"expected a matrix for input {position}, got shape {x.shape}",
                 hint="only the first and the last may be vectors",
             )
+    if len(xs) > _SEARCHED:
+        return reduce(F.matmul, xs)
     sizes = _chain_sizes(xs)
     count = len(xs)
     best: dict[tuple[int, int], tuple[int, int]] = {(i, i): (0, i) for i in range(count)}

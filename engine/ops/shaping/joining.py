@@ -110,6 +110,17 @@ vstack = composite(
 )
 
 
+_MOST_PARTS = 4096
+
+
+def _not_too_many(parts: int) -> None:
+    if parts > _MOST_PARTS:
+        raise ShapeMismatch(
+            f"{parts} parts of one tensor; {_MOST_PARTS} are the most",
+            hint="each part is an output of its own; reshape or slice the tensor instead",
+        )
+
+
 def _split(x: Any, *, sections: int | tuple[int, ...], axis: int) -> tuple[Any, ...]:
     axis = normalize_axis(axis, x.ndim)
     size = x.shape[axis]
@@ -119,9 +130,11 @@ def _split(x: Any, *, sections: int | tuple[int, ...], axis: int) -> tuple[Any, 
                 f"{size} elements along axis {axis} do not divide into {sections} sections",
                 hint="give the places where to cut, as in [2, 5]",
             )
+        _not_too_many(sections)
         step = size // sections
         places = [step * i for i in range(sections + 1)]
     else:
+        _not_too_many(len(sections))
         places = [0, *(min(max(p + size if p < 0 else p, 0), size) for p in sections), size]
     return tuple(
         F.getitem(x, index=along(axis, slice(start, max(start, stop)))) for start, stop in pairwise(places)
@@ -145,6 +158,7 @@ split = composite(
 
 def _unstack(x: Any, *, axis: int) -> tuple[Any, ...]:
     axis = normalize_axis(axis, x.ndim)
+    _not_too_many(x.shape[axis])
     if x.shape[axis] == 0:
         raise IndexOutOfRange(f"axis {axis} of shape {x.shape} is empty: there is nothing to take apart")
     return tuple(F.getitem(x, index=along(axis, i)) for i in range(x.shape[axis]))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine import batches
-from engine.attributes import AXIS, INTS, Attribute
+from engine.attributes import AXIS, INTS, Attribute, InputIndex
 from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute
 from engine.families import normalize_axis
@@ -92,11 +92,12 @@ def _repeat_rule(g: Any, y: Any, x: Any, repeats: tuple[int, ...], axis: int | N
     if len(repeats) == 1:
         runs = g.reshape((*shape[: place + 1], repeats[0], *shape[place + 1 :]))
         return F.sum(runs, axis=place + 1).reshape(x.shape)
-    sources = tuple(i for i, count in enumerate(repeats) for _ in range(count))
-    index = along(place, sources)
+    sources = F.repeat(made(g, "arange", start=shape[place]), repeats=repeats)
+    index = along(place, InputIndex(1))
     if axis is None:
-        return F.index_add(made(g, "zeros", shape=shape, dtype=g.dtype), g, index=index).reshape(x.shape)
-    return Accumulate(lambda total: F.index_add(total, g, index=index))
+        nothing = made(g, "zeros", shape=shape, dtype=g.dtype)
+        return F.index_add(nothing, g, sources, index=index).reshape(x.shape)
+    return Accumulate(lambda total: F.index_add(total, g, sources, index=index))
 
 
 repeat = mover(

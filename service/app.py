@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from starlette.staticfiles import StaticFiles
 from engine.errors import EngineError, UserError
 from service import openapi
 from service.dependencies import Services
+from service.jobs.port import JobQueue
 from service.logs import make_logger
 from service.middleware.access import Access
 from service.middleware.auth import Auth
@@ -42,14 +44,19 @@ _SILENT: TelemetryConfig = {
 
 
 def create_app(
-    settings: Settings | None = None, *, log_stream: TextIO | None = None, warm: bool = False
+    settings: Settings | None = None,
+    *,
+    log_stream: TextIO | None = None,
+    warm: bool = False,
+    queue: JobQueue | None = None,
 ) -> FastAPI:
     """The application; it opens the data folder now, and closes everything at the end of its lifespan.
 
-    With `warm`, the template of the child processes starts with the lifespan instead of at its first use.
+    With `warm`, the template of the child processes and the workers start with the lifespan. `queue` takes
+    the place of DBOS.
     """
     settings = settings or Settings()
-    services = Services.build(settings, make_logger(settings, log_stream))
+    services = Services.build(settings, make_logger(settings, log_stream), queue)
     routes: Sequence[BaseRoute] = [
         *to_routes(ENDPOINTS),
         Mount("/docs/static", StaticFiles(directory=_STATIC), name="static"),
@@ -82,11 +89,17 @@ def create_app(
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
+    preparing: asyncio.Future[None] | None = None
     try:
         if app.state.warm:
             await services.pool.start()
+            services.crew.start()
+            await asyncio.to_thread(services.datasets.sweep)
+            preparing = asyncio.ensure_future(asyncio.to_thread(services.queue.prepare))
         yield
     finally:
+        if preparing is not None:
+            await asyncio.wait({preparing})
         await services.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import cast
 
@@ -9,6 +10,12 @@ from starlette.requests import Request
 from structlog.typing import FilteringBoundLogger
 
 from service.children.pool import ChildPool
+from service.datasets.folder import DatasetFolder
+from service.jobs.crew import Crew
+from service.jobs.dbos_queue import DbosQueue
+from service.jobs.port import JobQueue
+from service.jobs.results import Results
+from service.jobs.stream import Streams
 from service.metrics import Metrics
 from service.queries import Calculator
 from service.settings import Settings
@@ -29,9 +36,16 @@ class Services:
     calculator: Calculator
     pool: ChildPool
     tiers: Tiers
+    datasets: DatasetFolder
+    queue: JobQueue
+    streams: Streams
+    results: Results
+    crew: Crew
 
     @classmethod
-    def build(cls, settings: Settings, logger: FilteringBoundLogger) -> Services:
+    def build(
+        cls, settings: Settings, logger: FilteringBoundLogger, queue: JobQueue | None = None
+    ) -> Services:
         """Open the data folder and lay out everything; processes and threads start when first needed."""
         metrics = Metrics()
         database = Database(settings.data)
@@ -65,11 +79,19 @@ class Services:
             calculator=calculator,
             pool=pool,
             tiers=Tiers(settings, calculator, pool, metrics),
+            datasets=DatasetFolder(settings.datasets_folder),
+            queue=queue or DbosQueue(database),
+            streams=Streams(database, poll_s=settings.event_poll_s),
+            results=Results(settings.jobs_folder, calculator.compiler),
+            crew=Crew(settings, logger),
         )
 
     async def close(self) -> None:
         """End every process and thread and close the database."""
+        self.streams.close()
+        await self.crew.close()
         await self.pool.close()
+        await asyncio.to_thread(self.queue.close)
         self.tiers.close()
         self.database.close()
 

@@ -1,4 +1,4 @@
-"""The command `gradwire-server`: serve, version."""
+"""The command `gradwire-server`: serve, worker, version."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status."""
     options = vars(_parser().parse_args(arguments))
     command = options.pop("command")
+    parent = options.pop("parent", None)
     if command == "version":
         sys.stdout.write(f"gradwire-server {VERSION}\n")
         return 0
@@ -28,7 +29,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = Settings(**{name: value for name, value in options.items() if value is not None})
     except ValidationError as error:
         return _fail("\n".join(f"setting {item['loc'][0]}: {item['msg']}" for item in error.errors()))
-    return serve(settings)
+    return work(settings, parent) if command == "worker" else serve(settings)
+
+
+def work(settings: Settings, parent: int | None = None) -> int:
+    """Run jobs until SIGTERM or SIGINT, then have them saved; with `parent`, die with that process."""
+    os.environ.update(settings.blas_environment)
+    from service.jobs.process import run_worker  # noqa: PLC0415
+    from service.logs import Forwarder, make_logger  # noqa: PLC0415
+    from service.storage.tables import NewerSchema  # noqa: PLC0415
+
+    logger = make_logger(settings)
+    logging.basicConfig(level=logging.WARNING, handlers=[Forwarder(logger)])
+    try:
+        run_worker(settings, logger, parent=parent)
+    except (OSError, NewerSchema) as error:
+        return _fail(f"cannot use the data folder {settings.data}: {error}")
+    return 0
 
 
 def serve(settings: Settings) -> int:
@@ -94,12 +111,15 @@ def _listen(host: str, port: int) -> socket.socket:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gradwire-server", description="Autodiff as a service.")
     commands = parser.add_subparsers(dest="command", required=True)
-    serving = commands.add_parser("serve", help="start the server")
+    serving = commands.add_parser("serve", help="start the server and its workers")
+    working = commands.add_parser("worker", help="start a worker that runs jobs of a data folder")
     for name, field in Settings.model_fields.items():
         variable = f"GRADWIRE_{name.upper()}"
-        serving.add_argument(
-            f"--{name.replace('_', '-')}", help=f"{field.description} [{variable}]".replace("%", "%%")
-        )
+        for command in (serving, working):
+            command.add_argument(
+                f"--{name.replace('_', '-')}", help=f"{field.description} [{variable}]".replace("%", "%%")
+            )
+    working.add_argument("--parent", type=int, help=argparse.SUPPRESS)
     commands.add_parser("version", help="print the version")
     return parser
 

@@ -14,6 +14,7 @@ from service import problems, safetensors_io
 from service.answers import ProblemDocument
 from service.problems import KINDS
 from service.routes.endpoint import Endpoint
+from service.schemas import TrainingJob
 
 DESCRIPTION = """Send a function as a NumPy-like program or as a JSON graph, get values, gradients and,
 where a gradient is missing, the reason. Every error is a problem document (RFC 9457) that names the place
@@ -124,6 +125,7 @@ def build(endpoints: Iterable[Endpoint], *, version: str, keyed: bool) -> dict[s
     endpoints = list(endpoints)
     models: set[type[BaseModel]] = {
         ProblemDocument,
+        TrainingJob,
         *(endpoint.body for endpoint in endpoints if endpoint.body),
     }
     for endpoint in endpoints:
@@ -184,6 +186,8 @@ def _operation(endpoint: Endpoint, keyed: bool) -> dict[str, Any]:
             "schema": {"type": "string", "format": "binary"},
         }
         operation["requestBody"] = {"required": True, "content": content}
+    if endpoint.content:
+        operation["requestBody"] = {"required": True, "content": dict(endpoint.content)}
     if keyed and "unauthorized" in endpoint.errors:
         operation["security"] = [{"key": []}]
     return operation
@@ -202,7 +206,7 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
                 "name": "Idempotency-Key",
                 "in": "header",
                 "required": False,
-                "description": "Accepted on every POST; these calls are safe to repeat without it.",
+                "description": "Makes POST /v1/jobs safe to repeat; the other calls are so without it.",
                 "schema": {"type": "string"},
             }
         )

@@ -37,8 +37,18 @@ KINDS: Mapping[str, Kind] = {
     "graph_not_found": Kind(
         404, "No such graph", "Publish the graph with POST /v1/graphs and call it by the id in the answer."
     ),
+    "job_not_found": Kind(404, "No such job", "GET /v1/jobs lists the jobs that there are."),
+    "dataset_not_found": Kind(
+        404, "No such data set", "Upload it with POST /v1/datasets and name it by the id in the answer."
+    ),
+    "checkpoint_not_found": Kind(
+        404, "No such checkpoint", "GET /v1/jobs/{id}/checkpoints lists those that are kept."
+    ),
     "method_not_allowed": Kind(
         405, "The path exists, the method does not", "The Allow header lists the methods."
+    ),
+    "wrong_state": Kind(
+        409, "Not in this state", "Look at the job's status; 'hint' says what has to happen first."
     ),
     "body_too_large": Kind(
         413,
@@ -130,6 +140,18 @@ KINDS: Mapping[str, Kind] = {
         "See 'node' for where it was made first; a smaller learning rate or clipping often helps.",
     ),
     "device_unavailable": Kind(422, "The device is not on this machine", "Leave 'device' out, or send cpu."),
+    "idempotency_mismatch": Kind(
+        422, "The Idempotency-Key was used for another body", "Send a new key with a new job."
+    ),
+    "invalid_dataset": Kind(
+        422, "The file is not a data set", "Send npy, npz or CSV of plain numbers, as 'hint' says."
+    ),
+    "child_died": Kind(
+        500,
+        "The job's process died again and again",
+        "The machine may be short of memory: use a smaller batch_size or model.",
+    ),
+    "disk_full": Kind(507, "The server's disk is full", "Delete jobs and data sets that are done with."),
     "internal": Kind(
         500,
         "The server made a mistake",

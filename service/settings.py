@@ -93,6 +93,57 @@ class Settings(BaseSettings):
         description="BLAS threads in each process.",
     )
 
+    workers: int = Field(
+        default=1,
+        ge=0,
+        description="Worker processes that `serve` starts for jobs; 0 where workers run elsewhere.",
+    )
+    jobs_at_once: int | None = Field(
+        default=None,
+        ge=1,
+        description="Jobs that one worker runs at a time; by default the number of cores less one.",
+    )
+    job_memory_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        description="Bytes a job's process may map beyond its start; by default 2 x max_peak_bytes + 1 GiB.",
+    )
+    job_cpu_limit_s: int | None = Field(
+        default=None,
+        ge=1,
+        description="Processor seconds that one attempt at a job may take; by default any number.",
+    )
+    job_retries: int = Field(
+        default=5,
+        ge=0,
+        description="Deaths of a job's process in a row, without a checkpoint in between, that are borne.",
+    )
+    checkpoint_s: float = Field(
+        default=10.0,
+        gt=0,
+        description="Seconds from one checkpoint of a job to the next; ends of epochs are taken sooner.",
+    )
+    checkpoint_steps: int | None = Field(
+        default=None,
+        ge=1,
+        description="Steps from one checkpoint of a job to the next, beside the seconds.",
+    )
+    checkpoints_kept: int = Field(
+        default=3,
+        ge=1,
+        description="Checkpoints of a job that are kept, the newest.",
+    )
+    max_dataset_bytes: int = Field(
+        default=8192 * _MIB,
+        ge=1,
+        description="Largest data set, in bytes, as uploaded and unpacked.",
+    )
+    event_poll_s: float = Field(
+        default=0.2,
+        gt=0,
+        description="Seconds between two looks for new events of a job that somebody follows.",
+    )
+
     graph_cache: int = Field(
         default=1024,
         ge=1,
@@ -133,6 +184,31 @@ class Settings(BaseSettings):
     def child_address_space(self) -> int:
         """Bytes that a child may map beyond what it has at its start."""
         return self.child_memory_bytes or 2 * self.max_peak_bytes + 1024 * _MIB
+
+    @property
+    def job_slots(self) -> int:
+        """How many jobs one worker runs at a time."""
+        return self.jobs_at_once or max(1, (os.cpu_count() or 1) - 1)
+
+    @property
+    def job_address_space(self) -> int:
+        """Bytes that a job's process may map beyond what it has at its start."""
+        return self.job_memory_bytes or 2 * self.max_peak_bytes + 1024 * _MIB
+
+    @property
+    def jobs_folder(self) -> Path:
+        """Where jobs keep their data and checkpoints."""
+        return self.data.absolute() / "jobs"
+
+    @property
+    def datasets_folder(self) -> Path:
+        """Where data sets are."""
+        return self.data.absolute() / "datasets"
+
+    def as_environment(self) -> dict[str, str]:
+        """The variables that give another process these settings; the key is for the server alone."""
+        chosen = self.model_dump(exclude={"api_key", "cors_origins"}, exclude_none=True)
+        return {f"GRADWIRE_{name.upper()}": str(value) for name, value in chosen.items()}
 
     @property
     def blas_environment(self) -> dict[str, str]:

@@ -25,7 +25,8 @@ def confine(parent: int, address_space: int, *, cpu_seconds: int | None = None) 
         mapped = int(statm.read().split()[0]) * resource.getpagesize()
     _lower(resource.RLIMIT_AS, mapped + address_space)
     if cpu_seconds is not None:
-        _lower(resource.RLIMIT_CPU, cpu_seconds)
+        # SIGXCPU at the limit, which tells why; SIGKILL a little later.
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 5))
     os.nice(5)  # the event loop comes first
 
 

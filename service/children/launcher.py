@@ -22,11 +22,12 @@ _START_TIMEOUT_S = 30.0
 class Template:
     """The template process, the orders it was given and the children it reported.
 
-    `forget` is called with the pid of every child that has ended.
+    `forget` is called with the pid of every child that has ended. Children run `serve` of `module`.
     """
 
-    def __init__(self, forget: Callable[[int], None]) -> None:
+    def __init__(self, forget: Callable[[int], None], *, module: str = "service.children.child") -> None:
         self._forget = forget
+        self._module = module
         self._exits: dict[int, asyncio.Future[int]] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -41,7 +42,7 @@ class Template:
         path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "service.children.template", str(theirs.fileno())],
+                [sys.executable, "-m", "service.children.template", str(theirs.fileno()), self._module],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,

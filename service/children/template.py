@@ -17,17 +17,19 @@ import selectors
 import signal
 import socket
 import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import NoReturn
 
 from pydantic_core import from_json, to_json
-
-from service.children.child import serve
 
 _MESSAGE = 4096
 
 
 def main() -> None:
-    """`python -m service.children.template FD`: obey the socket FD until it closes."""
+    """`template FD MODULE`: on orders from the socket FD, fork children that run `MODULE.serve`."""
     control = socket.socket(fileno=int(sys.argv[1]))
+    serve: Callable[..., NoReturn] = import_module(sys.argv[2]).serve
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's business
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     wake_read, wake_write = socket.socketpair()
@@ -45,14 +47,16 @@ def main() -> None:
             if wake_read in ready:
                 wake_read.recv(_MESSAGE)
                 _reap(control, alive)
-            if control in ready and not _obey(control, alive, [wake_read, wake_write]):
+            if control in ready and not _obey(control, serve, alive, [wake_read, wake_write]):
                 break
     for pid in alive:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
 
 
-def _obey(control: socket.socket, alive: set[int], private: list[socket.socket]) -> bool:
+def _obey(
+    control: socket.socket, serve: Callable[..., NoReturn], alive: set[int], private: list[socket.socket]
+) -> bool:
     """Carry out one order; False where the server is gone."""
     message, descriptors, _, _ = socket.recv_fds(control, _MESSAGE, 1)
     if not message:

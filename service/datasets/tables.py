@@ -6,7 +6,9 @@ import csv
 import re
 from array import array
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -86,21 +88,69 @@ class _Column:
 def parse(source: Path, folder: Path) -> tuple[int, dict[str, Field]]:
     """The rows and the fields of a CSV file; columns go to `folder`. Raises Problem invalid_dataset."""
     try:
-        with source.open(encoding="utf-8-sig", newline="") as file:
+        with source.open(encoding="utf-8-sig", newline="") as file, ExitStack() as opened:
             lines = csv.reader(_bounded(file), strict=True)
             names = _names(next(lines, None))
             columns = [_Column(folder / f"{k}.raw") for k in range(len(names))]
-            try:
-                rows = _fill(lines, names, columns)
-            finally:
-                for column in columns:
-                    column.close() if not rows_known(column) else None
+            for column in columns:
+                opened.callback(column.close)
+            rows = _fill(lines, names, columns)
+            kinds = [column.finish(rows) for column in columns]
     except UnicodeDecodeError as error:
         refuse("$", f"expected UTF-8 text, got the byte 0x{error.object[error.start]:02x}", _HINT)
     except csv.Error as error:
         refuse("$", f"expected CSV: {error}", _HINT)
-    fields = {}
-    for name, column in zip(names, columns, strict=True):
-        dtype = column.finish(rows)
-        fields[name] = Field(column.path.with_suffix(".npy").name, (), dtype)
-    return rows, fields
+    return rows, {
+        name: Field(column.path.with_suffix(".npy").name, (), dtype)
+        for name, column, dtype in zip(names, columns, kinds, strict=True)
+    }
+
+
+def _fill(lines: Any, names: list[str], columns: list[_Column]) -> int:
+    rows = 0
+    for cells in lines:
+        if not cells:  # an empty line, such as the last one
+            continue
+        if len(cells) != len(names):
+            refuse(f"line {lines.line_num}", f"expected {len(names)} cells, got {len(cells)}", _HINT)
+        for cell, column, name in zip(cells, columns, names, strict=True):
+            column.add(cell, lines.line_num, name)
+        rows += 1
+        if rows % _BATCH == 0:
+            for column in columns:
+                column.flush()
+    if rows == 0:
+        refuse("line 2", "expected at least one line of numbers below the header, got none", _HINT)
+    return rows
+
+
+def _names(header: list[str] | None) -> list[str]:
+    names = [name.strip() for name in header or ()]
+    if not names or not all(names):
+        refuse("line 1", "expected a header line that names every column", _HINT)
+    if len(names) > _MAX_COLUMNS:
+        refuse("line 1", f"expected at most {_MAX_COLUMNS} columns, got {len(names)}", "use npy or npz")
+    for name in names:
+        if names.count(name) > 1:
+            refuse("line 1", f"expected every column once, got '{name[:60]}' twice", _HINT)
+    if all(_is_number(name) for name in names):
+        refuse("line 1", f"expected a header line, got the numbers {', '.join(names)[:60]}", _HINT)
+    return names
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _bounded(file: TextIO) -> Iterator[str]:
+    """The lines, none of which may be longer than the memory that we mean to spend."""
+    number = 0
+    while line := file.readline(_MAX_LINE + 1):
+        number += 1
+        if len(line) > _MAX_LINE:
+            refuse(f"line {number}", f"expected lines of at most {_MAX_LINE} characters", _HINT)
+        yield line

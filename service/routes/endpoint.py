@@ -39,6 +39,8 @@ class Endpoint:
     tag: str
     answers: Mapping[int, tuple[str, Mapping[str, Any] | type[BaseModel] | None]]
     body: type[Schema] | None = None
+    #: What OpenAPI says of a body that no model of ours reads, by media type.
+    content: Mapping[str, Any] = field(default_factory=dict)
     query: tuple[Mapping[str, Any], ...] = ()
     errors: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as BadBase64
-
 from pydantic_core import from_json, to_json
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,15 +9,13 @@ from starlette.responses import Response
 from service import answers, schemas
 from service.body import media_of, read_body
 from service.dependencies import services_of
-from service.problems import Problem, Reply
+from service.problems import Reply
 from service.queries import Call
 from service.responses import respond
-from service.routes import examples
+from service.routes import examples, paging
 from service.routes.derivatives import FUNCTION_ERRORS, published
 from service.routes.endpoint import Endpoint
 from service.storage.graphs import Published
-
-_MAX_PAGE = 1000
 
 
 async def publish(request: Request) -> Response:
@@ -48,16 +43,10 @@ async def fetch(request: Request) -> Response:
 
 async def listing(request: Request) -> Response:
     """A page of summaries, oldest first."""
-    unknown = [name for name in request.query_params if name not in ("limit", "cursor")]
-    if unknown:
-        raise Problem(
-            "invalid_parameter",
-            f"expected only the parameters limit and cursor, got '{unknown[0][:100]}'",
-            path=f"$query.{unknown[0][:100]}",
-        )
-    limit, after = _limit(request.query_params.get("limit")), _after(request.query_params.get("cursor"))
-    summaries, following = await services_of(request).graphs.page(after=after, limit=limit)
-    cursor = b"null" if following is None else to_json(_cursor(following))
+    page = paging.read(request, "graphs")
+    graphs = services_of(request).graphs
+    summaries, following = await graphs.page(after=page.place or 0, limit=page.limit)
+    cursor = b"null" if following is None else to_json(paging.cursor("graphs", following))
     return respond(Reply(200, f'{{"graphs":[{",".join(summaries)}],"next_cursor":'.encode() + cursor + b"}"))
 
 
@@ -68,39 +57,6 @@ async def delete(request: Request) -> Response:
         await published(services, graph_id)  # raises
     services.calculator.forget(graph_id)
     return Response(status_code=204)
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return 100
-    if text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= _MAX_PAGE:
-        return int(text)
-    raise Problem(
-        "invalid_parameter",
-        f"expected a limit from 1 to {_MAX_PAGE}, got '{text[:100]}'",
-        path="$query.limit",
-    )
-
-
-def _cursor(seq: int) -> str:
-    return urlsafe_b64encode(f"graphs:{seq}".encode()).decode()
-
-
-def _after(text: str | None) -> int:
-    if text is None:
-        return 0
-    try:
-        name, _, seq = urlsafe_b64decode(text.encode("ascii")).decode("ascii").partition(":")
-        if name == "graphs" and 0 <= int(seq) < 2**63:
-            return int(seq)
-    except (BadBase64, ValueError):
-        pass
-    raise Problem(
-        "invalid_parameter",
-        f"expected a cursor from an earlier answer, got '{text[:100]}'",
-        path="$query.cursor",
-        hint="leave it out for the first page, then send next_cursor as it came",
-    )
 
 
 _COMMON = ("unauthorized", "internal")
@@ -132,7 +88,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             {
                 "name": "limit",
                 "description": "Graphs a page.",
-                "schema": {"type": "integer", "minimum": 1, "maximum": _MAX_PAGE, "default": 100},
+                "schema": {"type": "integer", "minimum": 1, "maximum": paging.MAX_PAGE, "default": 100},
             },
             {
                 "name": "cursor",

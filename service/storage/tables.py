@@ -7,12 +7,15 @@ edited once released: a change is a new step at the end.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
     Float,
+    ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -21,21 +24,97 @@ from sqlalchemy import (
     Text,
     inspect,
     select,
+    text,
 )
 
 METADATA = MetaData()
+
+#: SQLite counts up by itself only for its own INTEGER type.
+_COUNTER = BigInteger().with_variant(Integer, "sqlite")
+_HAS_STEP: dict[str, Any] = dict.fromkeys(("sqlite_where", "postgresql_where"), text("step IS NOT NULL"))
 
 SCHEMA_VERSION = Table("schema_version", METADATA, Column("version", Integer, nullable=False))
 
 GRAPHS = Table(
     "graphs",
     METADATA,
-    # SQLite counts up by itself only for its own INTEGER type.
-    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("seq", _COUNTER, primary_key=True, autoincrement=True),
     Column("id", String(71), nullable=False, unique=True),
     Column("document", LargeBinary, nullable=False),
     Column("summary", Text, nullable=False),
     Column("nodes", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+DATASETS = Table(
+    "datasets",
+    METADATA,
+    Column("seq", _COUNTER, primary_key=True, autoincrement=True),
+    Column("id", String(71), nullable=False, unique=True),
+    Column("rows", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("fields", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+JOBS = Table(
+    "jobs",
+    METADATA,
+    Column("seq", _COUNTER, primary_key=True, autoincrement=True),
+    Column("id", String(40), nullable=False, unique=True),
+    Column("status", String(16), nullable=False, index=True),
+    #: Counts claims; whoever writes for a job must name the newest.
+    Column("attempt", Integer, nullable=False, default=0),
+    #: Counts hand-overs to the queue; an older one is void.
+    Column("delivery", Integer, nullable=False, default=0),
+    #: Attempts in a row that ended without a checkpoint.
+    Column("stalls", Integer, nullable=False, default=0),
+    Column("owner", String(64)),
+    Column("lease", Float),
+    Column("intent", String(8)),
+    Column("idempotency_key", String(255), unique=True),
+    Column("request_hash", String(64), nullable=False),
+    Column("document", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("finished_at", Float),
+    Column("epoch", Integer, nullable=False, default=0),
+    Column("epochs", Integer, nullable=False),
+    Column("step", BigInteger, nullable=False, default=0),
+    Column("steps", BigInteger, nullable=False),
+    Column("metrics", Text, nullable=False, default="{}"),
+    Column("error", Text),
+    sqlite_autoincrement=True,
+)
+
+#: What happened in a job, in order; ids count up and are never used twice.
+JOB_EVENTS = Table(
+    "job_events",
+    METADATA,
+    Column("id", _COUNTER, primary_key=True, autoincrement=True),
+    Column("job_id", String(40), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("epoch", Integer),
+    Column("step", BigInteger),
+    Column("data", Text, nullable=False),
+    Index("job_events_in_order", "job_id", "id"),
+    # A step or an epoch happens once, whatever was repeated after a crash.
+    Index("job_events_once", "job_id", "kind", "step", unique=True, **_HAS_STEP),
+    sqlite_autoincrement=True,
+)
+
+CHECKPOINTS = Table(
+    "checkpoints",
+    METADATA,
+    Column("seq", _COUNTER, primary_key=True, autoincrement=True),
+    Column("id", String(64), nullable=False),
+    Column("job_id", String(40), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("epoch", Integer, nullable=False),
+    Column("step", BigInteger, nullable=False),
+    Column("metrics", Text, nullable=False),
     Column("created_at", Float, nullable=False),
     sqlite_autoincrement=True,
 )
@@ -45,7 +124,12 @@ def _create_graphs(connection: Connection) -> None:
     GRAPHS.create(connection)
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_create_graphs,)
+def _create_jobs(connection: Connection) -> None:
+    for table in (DATASETS, JOBS, JOB_EVENTS, CHECKPOINTS):
+        table.create(connection)
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_create_graphs, _create_jobs)
 
 
 class NewerSchema(RuntimeError):
@@ -54,6 +138,8 @@ class NewerSchema(RuntimeError):
 
 def migrate(connection: Connection) -> int:
     """Bring the database to the newest version and return that. Raises NewerSchema."""
+    if connection.dialect.name == "sqlite":  # it begins by itself only before data change, not tables
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
     if not inspect(connection).has_table(SCHEMA_VERSION.name):
         SCHEMA_VERSION.create(connection)
         connection.execute(SCHEMA_VERSION.insert().values(version=0))

@@ -50,7 +50,10 @@ def command(*arguments: str) -> list[str]:
 def running(folder: Path, *arguments: str) -> Iterator[Running]:
     """`gradwire-server serve` on a free port, killed at the end if it still runs."""
     process = subprocess.Popen(
-        command("serve", "--port", "0", "--data", str(folder / "data"), "--log-level", "warning", *arguments),
+        [
+            *command("serve", "--port", "0", "--data", str(folder / "data"), "--log-level", "warning"),
+            *("--workers", "0", *arguments),
+        ],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,

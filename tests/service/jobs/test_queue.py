@@ -29,6 +29,7 @@ QUEUES: dict[str, Make] = {
 async def queue_of(make: Make, folder: Path) -> AsyncIterator[tuple[Database, JobQueue]]:
     database = Database(folder)
     queue = make(database)
+    await asyncio.to_thread(queue.prepare)
     try:
         yield database, queue
     finally:

@@ -1,0 +1,97 @@
+"""The folder of a finished data set: made beside its place, synced, and renamed into it whole."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+from uuid import uuid4
+
+import numpy as np
+import numpy.typing as npt
+
+from service.datasets import archives, tables
+from service.datasets.arrays import Field, check, sync
+
+Format = Literal["npy", "npz", "csv"]
+
+
+class DatasetFolder:
+    """Everything that data sets have on the disk, below one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._tmp = root / "tmp"
+
+    def workplace(self) -> Path:
+        """A new empty folder to prepare a set in; leave it to `discard` whatever happens."""
+        place = self._tmp / uuid4().hex
+        place.mkdir(parents=True)
+        return place
+
+    def discard(self, place: Path) -> None:
+        """Remove a workplace and what is left in it."""
+        shutil.rmtree(place, ignore_errors=True)
+
+    def sweep(self) -> None:
+        """Remove what uploads left behind that a crash interrupted."""
+        if self._tmp.is_dir():
+            for place in self._tmp.iterdir():
+                self.discard(place)
+
+    def finish(
+        self, dataset_id: str, body: Path, form: Format, *, limit: int
+    ) -> tuple[int, dict[str, Field]]:
+        """Take the uploaded file apart and put the set in its place: its rows and its fields.
+
+        Raises Problem invalid_dataset.
+        """
+        prepared = body.parent / "fields"
+        prepared.mkdir()
+        if form == "npz":
+            rows, fields = archives.unpack(body, prepared, limit=limit)
+        elif form == "csv":
+            rows, fields = tables.parse(body, prepared)
+        else:
+            body.rename(prepared / "0.npy")
+            rows, shape, dtype = check(prepared / "0.npy", "$")
+            fields = {"data": Field("0.npy", shape, dtype)}
+        sync(prepared)
+        target = self._place(dataset_id)
+        try:
+            prepared.rename(target)
+        except OSError:
+            if not target.is_dir():  # else the same content was there already
+                raise
+        sync(self._root)
+        return rows, fields
+
+    def open(self, dataset_id: str, field: Field) -> npt.NDArray[Any]:
+        """The field's array, mapped read-only."""
+        array: npt.NDArray[Any] = np.load(self._place(dataset_id) / field.file, mmap_mode="r")
+        return array
+
+    def path(self, dataset_id: str, field: Field) -> Path:
+        """The field's npy file."""
+        return self._place(dataset_id) / field.file
+
+    def remove(self, dataset_id: str) -> None:
+        """Remove the set; who has it mapped keeps what is mapped."""
+        grave = self._tmp / uuid4().hex
+        try:
+            self._place(dataset_id).rename(grave)
+        except FileNotFoundError:
+            return
+        self.discard(grave)
+
+    def preview(self, dataset_id: str, fields: Mapping[str, Field], rows: int) -> dict[str, npt.NDArray[Any]]:
+        """The first rows of every field, fewer where a row is wide."""
+        return {
+            name: np.array(array[: max(1, min(rows, 4096 // max(1, array[:1].size)))])
+            for name, field in fields.items()
+            if len(array := self.open(dataset_id, field))
+        }
+
+    def _place(self, dataset_id: str) -> Path:
+        return self._root / dataset_id.replace(":", "-")

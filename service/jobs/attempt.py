@@ -1,0 +1,225 @@
+"""One attempt at a job: its child fed, its reports published under its number, its end told apart."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic_core import from_json, to_json
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from service.children import frames
+from service.children.launcher import Template
+from service.jobs import checkpoints, ledger
+from service.jobs.child import disk_full, out_of_memory
+from service.jobs.ledger import Claim, Event, Fenced, Published
+from service.jobs.port import JobQueue
+from service.problems import Problem, render
+from service.storage.database import Database
+
+_LOOK_S = 0.15
+_BEAT_S = 2.0
+_STREAM_LIMIT = 2**22
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one attempt may take, and how often it saves."""
+
+    address_space: int
+    cpu_seconds: int | None
+    checkpoint_s: float
+    checkpoint_steps: int | None
+    checkpoints_kept: int
+    retries: int
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How an attempt came to its end: by the child's own word, by its death, or by the caller's wish."""
+
+    how: Literal["succeeded", "failed", "stopped", "died", "cancelled"]
+    problem: bytes | None = None
+    log: str | None = None
+
+
+class Attempt:
+    """A claimed job until it is out of our hands again."""
+
+    def __init__(
+        self,
+        database: Database,
+        queue: JobQueue,
+        template: Template,
+        folder: Path,
+        claim: Claim,
+        limits: Limits,
+    ) -> None:
+        self._database = database
+        self._queue = queue
+        self._template = template
+        self._folder = folder / claim.job_id / "checkpoints"
+        self._claim = claim
+        self._limits = limits
+        self._leaving = False
+
+    def leave(self) -> None:
+        """Have the child save and stop, and give the job back: this worker is about to end."""
+        self._leaving = True
+
+    async def run(self) -> str | None:
+        """Work on the job until it ends, is given back or is lost to another; what the log should know."""
+        try:
+            end = await self._in_child()
+            return await self._conclude(end)
+        except Fenced:
+            return "another attempt has the job"
+        except OperationalError as error:
+            # Most likely a full disk: say so if that can still be written, else the lease will run out.
+            with suppress(OperationalError, Fenced):
+                await self._finish("failed", render(disk_full(error)).body)
+            return f"the database failed: {error}"
+
+    async def _in_child(self) -> _End:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            config = {"address_space": self._limits.address_space, "cpu_seconds": self._limits.cpu_seconds}
+            pid, exited = await self._template.fork(theirs, config)
+        reader, writer = await asyncio.open_unix_connection(sock=ours, limit=_STREAM_LIMIT)
+        writer.writelines(frames.pack(self._order()))
+        listening = asyncio.ensure_future(self._listen(reader, exited))
+        watching = asyncio.ensure_future(self._watch(writer))
+        try:
+            await asyncio.wait({listening, watching}, return_when=asyncio.FIRST_COMPLETED)
+            return listening.result() if listening.done() else watching.result()
+        finally:
+            self._template.kill(pid)
+            for task in (listening, watching):
+                task.cancel()
+            await asyncio.gather(listening, watching, return_exceptions=True)
+            writer.close()
+
+    def _order(self) -> dict[str, Any]:
+        data = from_json(self._claim.data)
+        return {
+            "attempt": self._claim.attempt,
+            "document": self._claim.document,
+            "data": data["data"],
+            "validation": data.get("validation_data"),
+            "folder": str(self._folder),
+            "checkpoint": self._claim.checkpoint,
+            "every_s": self._limits.checkpoint_s,
+            "every_steps": self._limits.checkpoint_steps,
+        }
+
+    async def _listen(self, reader: asyncio.StreamReader, exited: asyncio.Future[int]) -> _End:
+        """Publish what the child reports until it says how it ended, or dies."""
+        try:
+            while True:
+                report, _, _ = await frames.read(reader)
+                await self._publish(report)
+                if report["end"] is not None:
+                    end = report["end"]
+                    problem = to_json(end["problem"]) if end["problem"] else None
+                    return _End(end["status"], problem, end["log"])
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return _death(await exited)
+
+    async def _publish(self, report: Mapping[str, Any]) -> None:
+        events = [Event(e["kind"], e["data"], e["epoch"], e["step"]) for e in report["events"]]
+        found = report["checkpoint"]
+        checkpoint = None if found is None else Published(**found)
+        if not events and checkpoint is None:
+            return
+        job_id, attempt, keep = self._claim.job_id, self._claim.attempt, self._limits.checkpoints_kept
+        dropped = await self._database.write(
+            lambda c: ledger.publish(c, job_id, attempt, events, checkpoint, keep=keep)
+        )
+        if dropped:
+            await asyncio.to_thread(checkpoints.drop, self._folder, dropped)
+
+    async def _watch(self, writer: asyncio.StreamWriter) -> _End:
+        """Keep the lease, and obey the caller: cancelling ends this at once, pausing asks the child."""
+        beaten, asked = time.monotonic(), False
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            if time.monotonic() - beaten >= _BEAT_S:
+                intent = await self._database.write(self._beat)
+                beaten = time.monotonic()
+            else:
+                intent = await self._database.read(self._look)
+            if intent == "cancel":
+                return _End("cancelled")
+            if (intent == "pause" or self._leaving) and not asked:
+                asked = True
+                writer.writelines(frames.pack({"stop": True}))
+
+    def _beat(self, connection: Connection) -> str | None:
+        return ledger.beat(connection, self._claim.job_id, self._claim.attempt)
+
+    def _look(self, connection: Connection) -> str | None:
+        return ledger.intent(connection, self._claim.job_id, self._claim.attempt)
+
+    async def _conclude(self, end: _End) -> str | None:
+        if end.how in ("succeeded", "failed", "cancelled"):
+            await self._finish(end.how, end.problem)
+            return end.log
+        intent = await self._database.read(self._look)
+        if intent is not None:
+            await self._finish("cancelled" if intent == "cancel" else "paused", None)
+            return None
+        if end.how == "stopped":
+            await self._release(None)
+            return None
+        if end.problem is not None:
+            await self._finish("failed", end.problem)
+            return end.log
+        stalls = await self._database.read(lambda c: ledger.stalls(c, self._claim.job_id))
+        if stalls >= self._limits.retries:
+            await self._finish("failed", render(_died_too_often(end, stalls + 1)).body)
+        else:
+            await self._release(f"{end.log}; the job goes on from its last checkpoint")
+        return end.log
+
+    async def _finish(
+        self, status: Literal["succeeded", "failed", "cancelled", "paused"], problem: bytes | None
+    ) -> None:
+        job_id, attempt = self._claim.job_id, self._claim.attempt
+        await self._database.write(lambda c: ledger.finish(c, job_id, attempt, status, problem))
+
+    async def _release(self, why: str | None) -> None:
+        job_id, attempt = self._claim.job_id, self._claim.attempt
+        await self._database.write(lambda c: ledger.release(c, self._queue, job_id, attempt, why))
+
+
+def _death(status: int) -> _End:
+    """What a wait status without a last word means."""
+    number = os.waitstatus_to_exitcode(status)
+    if number == -signal.SIGXCPU:
+        problem = Problem(
+            "time_limit",
+            "the job used up the processor time that it may take",
+            hint="train for fewer epochs; the operator may raise GRADWIRE_JOB_CPU_LIMIT_S",
+        )
+        return _End("died", render(problem).body, "the job's process reached its limit of processor time")
+    if number == -signal.SIGABRT:  # libraries abort where an allocation fails
+        return _End("died", render(out_of_memory()).body, "the job's process ran out of memory")
+    cause = f"was killed by {signal.Signals(-number).name}" if number < 0 else f"ended with status {number}"
+    return _End("died", None, f"the job's process {cause}")
+
+
+def _died_too_often(end: _End, times: int) -> Problem:
+    return Problem(
+        "child_died",
+        f"{end.log}, {times} times in a row without reaching a checkpoint",
+        hint="the machine may be short of memory: use a smaller batch_size or model, or look into its log",
+    )

@@ -1,0 +1,300 @@
+"""Every change of a job, in the caller's transaction: one guarded UPDATE, then what follows from it.
+
+The guard of what a worker does is the number of its attempt. A worker that was stopped, taken for dead and
+woken again finds that its number is no longer the newest, and nothing of its work is published.
+Each function begins with its guarded statement, so that SQLite takes the write lock before anything is read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from pydantic_core import from_json, to_json
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+
+from service.jobs.port import JobQueue
+from service.jobs.states import FINAL, Intent, Status, sources
+from service.storage.tables import CHECKPOINTS, JOB_EVENTS, JOBS
+
+
+class Fenced(Exception):
+    """The attempt is not the job's newest, or the job no longer runs: what it reports does not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened: its kind, its place if it has one, and its data."""
+
+    kind: str
+    data: Mapping[str, Any]
+    epoch: int | None = None
+    step: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job in the hands of one attempt, and the checkpoint to go on from."""
+
+    job_id: str
+    attempt: int
+    document: str
+    data: str
+    checkpoint: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A checkpoint that is on the disk and becomes the job's newest."""
+
+    id: str
+    epoch: int
+    step: int
+    metrics: Mapping[str, Any]
+
+
+def submit(connection: Connection, queue: JobQueue, row: Mapping[str, Any]) -> None:
+    """Insert a queued job and hand it over. Raises IntegrityError where its idempotency key is taken."""
+    connection.execute(insert(JOBS).values(**row, status="queued", delivery=1, created_at=time.time()))
+    note(connection, row["id"], [Event("status", {"status": "queued", "attempt": 0})])
+    queue.enqueue(connection, row["id"], 1)
+
+
+def claim(connection: Connection, job_id: str, delivery: int, owner: str) -> Claim | None:
+    """Queued → running by a new attempt; None where the hand-over is void.
+
+    Steps and epochs beyond the newest checkpoint are taken back: they are about to happen again.
+    """
+    taken = _move(
+        connection,
+        job_id,
+        "running",
+        JOBS.c.delivery == delivery,
+        owner=owner,
+        lease=time.time(),
+        attempt=JOBS.c.attempt + 1,
+        started_at=_first(JOBS.c.started_at),
+    )
+    if not taken:
+        return None
+    job = connection.execute(select(JOBS).where(JOBS.c.id == job_id)).one()
+    newest = connection.execute(
+        select(CHECKPOINTS).where(CHECKPOINTS.c.job_id == job_id).order_by(CHECKPOINTS.c.seq.desc()).limit(1)
+    ).first()
+    step = newest.step if newest else 0
+    connection.execute(delete(JOB_EVENTS).where(JOB_EVENTS.c.job_id == job_id, JOB_EVENTS.c.step > step))
+    place = {"epoch": newest.epoch if newest else 0, "step": step}
+    metrics = newest.metrics if newest else "{}"
+    connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(**place, metrics=metrics))
+    note(connection, job_id, [Event("status", {"status": "running", "attempt": job.attempt, **place})])
+    return Claim(job_id, job.attempt, job.document, job.data, newest.id if newest else None)
+
+
+def beat(connection: Connection, job_id: str, attempt: int) -> Intent | None:
+    """Renew the lease; what the caller wants of the job. Raises Fenced."""
+    _fence(connection, job_id, attempt, lease=time.time())
+    intent = connection.execute(select(JOBS.c.intent).where(JOBS.c.id == job_id)).scalar_one()
+    return cast("Intent | None", intent)
+
+
+def publish(
+    connection: Connection,
+    job_id: str,
+    attempt: int,
+    events: Sequence[Event],
+    checkpoint: Published | None = None,
+    *,
+    keep: int = 1,
+) -> list[str]:
+    """Add to the history and make a checkpoint the newest; the ids of checkpoints that are dropped for it.
+
+    Raises Fenced.
+    """
+    progress: dict[str, Any] = {"lease": time.time()}
+    placed = [event for event in events if event.step is not None]
+    if placed:
+        newest = placed[-1]
+        progress |= {"epoch": newest.epoch, "step": newest.step, "metrics": _json(newest.data)}
+    if checkpoint is not None:
+        progress["stalls"] = 0
+    _fence(connection, job_id, attempt, **progress)
+    note(connection, job_id, events)
+    if checkpoint is None:
+        return []
+    connection.execute(
+        insert(CHECKPOINTS).values(
+            id=checkpoint.id,
+            job_id=job_id,
+            epoch=checkpoint.epoch,
+            step=checkpoint.step,
+            metrics=_json(checkpoint.metrics),
+            created_at=time.time(),
+        )
+    )
+    rows = connection.execute(
+        select(CHECKPOINTS.c.seq, CHECKPOINTS.c.id)
+        .where(CHECKPOINTS.c.job_id == job_id)
+        .order_by(CHECKPOINTS.c.seq.desc())
+        .offset(keep)
+    ).all()
+    connection.execute(delete(CHECKPOINTS).where(CHECKPOINTS.c.seq.in_([row.seq for row in rows])))
+    return [row.id for row in rows]
+
+
+def finish(
+    connection: Connection,
+    job_id: str,
+    attempt: int,
+    status: Status,
+    error: bytes | None = None,
+    events: Sequence[Event] = (),
+) -> None:
+    """Running → paused, succeeded, failed or cancelled, by its attempt. Raises Fenced."""
+    values = {"error": error.decode() if error else None, **_END}
+    if not _move(connection, job_id, status, JOBS.c.attempt == attempt, **values):
+        raise Fenced(job_id)
+    note(connection, job_id, events)
+    _told(connection, job_id, status, attempt, error)
+
+
+def release(
+    connection: Connection,
+    queue: JobQueue,
+    job_id: str,
+    attempt: int,
+    why: str | None,
+    *,
+    owner: str | None = None,
+) -> int:
+    """Running → queued: a retry or a takeover, handed over anew; how many attempts stalled in a row.
+
+    `owner` guards a takeover: the lease is still that worker's. Raises Fenced.
+    """
+    guards = [JOBS.c.attempt == attempt]
+    if owner is not None:
+        guards.append(JOBS.c.owner == owner)
+    again = {**_END, "delivery": JOBS.c.delivery + 1, "stalls": JOBS.c.stalls + 1, "intent": JOBS.c.intent}
+    if not _move(connection, job_id, "queued", *guards, **again):
+        raise Fenced(job_id)
+    return _requeued(connection, queue, job_id, attempt, why)
+
+
+def request(connection: Connection, queue: JobQueue, job_id: str, wanted: Intent | None) -> Status | None:
+    """What a caller wants: cancel, pause, or (None) go on. The status afterwards, None where it cannot be.
+
+    What does not run changes at once; what runs, by its worker.
+    """
+    if wanted is None:
+        if _move(
+            connection, job_id, "queued", JOBS.c.status == "paused", delivery=JOBS.c.delivery + 1, **_END
+        ):
+            _requeued(connection, queue, job_id, None, None)
+            return "queued"
+        if _want(connection, job_id, None, JOBS.c.intent == "pause"):
+            return "running"
+        return None
+    target: Status = "cancelled" if wanted == "cancel" else "paused"
+    if _move(connection, job_id, target, JOBS.c.status.in_(("queued", "paused")), **_END):
+        _told(connection, job_id, target, None, None)
+        return target
+    if _want(connection, job_id, wanted, JOBS.c.intent.is_distinct_from("cancel")):
+        return "running"
+    job = connection.execute(select(JOBS.c.status, JOBS.c.intent).where(JOBS.c.id == job_id)).first()
+    if job is not None and (job.status == target or (wanted == "cancel" and job.intent == "cancel")):
+        return cast(Status, job.status)  # it was asked for before
+    return None
+
+
+def remove(connection: Connection, job_id: str) -> bool:
+    """Forget a job that has ended, with all its history; False where there is none that has."""
+    ended = JOBS.c.id == job_id, JOBS.c.status.in_(sorted(FINAL))
+    return connection.execute(delete(JOBS).where(*ended)).rowcount > 0
+
+
+def note(connection: Connection, job_id: str, events: Sequence[Event]) -> None:
+    """Add events to the history."""
+    if events:
+        connection.execute(
+            insert(JOB_EVENTS),
+            [
+                {"job_id": job_id, "kind": e.kind, "epoch": e.epoch, "step": e.step, "data": _json(e.data)}
+                for e in events
+            ],
+        )
+
+
+#: What every end of an attempt clears.
+_END: Mapping[str, Any] = {"owner": None, "lease": None, "intent": None}
+
+
+def _move(
+    connection: Connection, job_id: str, target: Status, *guards: ColumnElement[bool], **values: Any
+) -> bool:
+    """The one way in which a status changes: where the table of transitions allows it, and the guards."""
+    if target in FINAL:
+        values["finished_at"] = time.time()
+    guarded = JOBS.c.id == job_id, JOBS.c.status.in_(sources(target)), *guards
+    return connection.execute(update(JOBS).where(*guarded).values(status=target, **values)).rowcount == 1
+
+
+def _fence(connection: Connection, job_id: str, attempt: int, **values: Any) -> None:
+    guarded = JOBS.c.id == job_id, JOBS.c.attempt == attempt, JOBS.c.status == "running"
+    if connection.execute(update(JOBS).where(*guarded).values(**values)).rowcount != 1:
+        raise Fenced(job_id)
+
+
+def _want(connection: Connection, job_id: str, intent: Intent | None, guard: ColumnElement[bool]) -> bool:
+    guarded = JOBS.c.id == job_id, JOBS.c.status == "running", guard
+    return connection.execute(update(JOBS).where(*guarded).values(intent=intent)).rowcount == 1
+
+
+def _told(
+    connection: Connection, job_id: str, status: Status, attempt: int | None, error: bytes | None
+) -> None:
+    data: dict[str, Any] = {"status": status}
+    if attempt is not None:
+        data["attempt"] = attempt
+    note(connection, job_id, [Event("status", data)])
+    if status in FINAL:
+        from_error = {"error": _parsed(error)} if error else {"error": None}
+        note(connection, job_id, [Event("end", {"status": status, **from_error})])
+
+
+def _requeued(
+    connection: Connection, queue: JobQueue, job_id: str, attempt: int | None, why: str | None
+) -> int:
+    if why is not None:
+        note(connection, job_id, [Event("log", {"level": "warning", "message": why})])
+    _told(connection, job_id, "queued", attempt, None)
+    job = connection.execute(select(JOBS.c.delivery, JOBS.c.stalls).where(JOBS.c.id == job_id)).one()
+    queue.enqueue(connection, job_id, job.delivery)
+    return int(job.stalls)
+
+
+def _json(data: Mapping[str, Any]) -> str:
+    return to_json(data, inf_nan_mode="strings").decode()
+
+
+def _parsed(error: bytes) -> Any:
+    return from_json(error)
+
+
+def _first(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The value that is there, or now."""
+    return func.coalesce(column, time.time())
+
+
+def intent(connection: Connection, job_id: str, attempt: int) -> Intent | None:
+    """What the caller wants of the job, without renewing the lease. Raises Fenced."""
+    guarded = JOBS.c.id == job_id, JOBS.c.attempt == attempt, JOBS.c.status == "running"
+    row = connection.execute(select(JOBS.c.intent).where(*guarded)).first()
+    if row is None:
+        raise Fenced(job_id)
+    return cast("Intent | None", row.intent)
+
+
+def stalls(connection: Connection, job_id: str) -> int:
+    """How many attempts in a row ended without a checkpoint, this one left out."""
+    return int(connection.execute(select(JOBS.c.stalls).where(JOBS.c.id == job_id)).scalar_one())

@@ -1,0 +1,128 @@
+"""Jobs read back, as the wire has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic_core import from_json
+from sqlalchemy import Connection, Row, func, select
+
+from service.jobs.states import FINAL, Status
+from service.storage.tables import CHECKPOINTS, JOB_EVENTS, JOBS
+
+Kind = Literal["step", "epoch"]
+_COLUMNS = tuple(column for column in JOBS.c if column.name not in ("document", "data"))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event of a job's history."""
+
+    id: int
+    kind: str
+    data: Mapping[str, Any]
+
+
+def get(connection: Connection, job_id: str) -> dict[str, Any] | None:
+    """The job as a document, or None."""
+    row = connection.execute(select(*_COLUMNS).where(JOBS.c.id == job_id)).first()
+    return None if row is None else _document(row)
+
+
+def by_key(connection: Connection, key: str) -> tuple[str, str] | None:
+    """Id and request hash of the job submitted under an idempotency key."""
+    query = select(JOBS.c.id, JOBS.c.request_hash).where(JOBS.c.idempotency_key == key)
+    row = connection.execute(query).first()
+    return None if row is None else (row.id, row.request_hash)
+
+
+def order(connection: Connection, job_id: str) -> tuple[str, Mapping[str, Any]] | None:
+    """The stored document and the places of the data, or None."""
+    row = connection.execute(select(JOBS.c.document, JOBS.c.data).where(JOBS.c.id == job_id)).first()
+    return None if row is None else (row.document, from_json(row.data))
+
+
+def page(
+    connection: Connection, *, before: int | None, limit: int, status: Status | None
+) -> tuple[list[dict[str, Any]], int | None]:
+    """Up to `limit` jobs, the newest first, and where the next page starts."""
+    query = select(*_COLUMNS).order_by(JOBS.c.seq.desc()).limit(limit + 1)
+    if before is not None:
+        query = query.where(JOBS.c.seq < before)
+    if status is not None:
+        query = query.where(JOBS.c.status == status)
+    rows = connection.execute(query).all()
+    kept = rows[:limit]
+    return [_document(row) for row in kept], kept[-1].seq if len(rows) > limit else None
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """How many jobs there are in each status."""
+    rows = connection.execute(select(JOBS.c.status, func.count()).group_by(JOBS.c.status)).all()
+    return {row[0]: row[1] for row in rows}
+
+
+def metrics(connection: Connection, job_id: str, by: Kind) -> list[dict[str, Any]]:
+    """What every step or epoch reported, in order."""
+    query = (
+        select(JOB_EVENTS.c.epoch, JOB_EVENTS.c.step, JOB_EVENTS.c.data)
+        .where(JOB_EVENTS.c.job_id == job_id, JOB_EVENTS.c.kind == by)
+        .order_by(JOB_EVENTS.c.step)
+    )
+    return [{"epoch": r.epoch, "step": r.step, **from_json(r.data)} for r in connection.execute(query)]
+
+
+def events(connection: Connection, job_id: str, *, after: int, limit: int) -> list[StoredEvent]:
+    """Up to `limit` events after the one with the id `after`."""
+    query = (
+        select(JOB_EVENTS)
+        .where(JOB_EVENTS.c.job_id == job_id, JOB_EVENTS.c.id > after)
+        .order_by(JOB_EVENTS.c.id)
+        .limit(limit)
+    )
+    return [_event(row) for row in connection.execute(query)]
+
+
+def checkpoints(connection: Connection, job_id: str) -> list[dict[str, Any]]:
+    """The checkpoints that are kept, the oldest first."""
+    query = select(CHECKPOINTS).where(CHECKPOINTS.c.job_id == job_id).order_by(CHECKPOINTS.c.seq)
+    return [
+        {"id": r.id, "epoch": r.epoch, "step": r.step, "metrics": from_json(r.metrics)}
+        for r in connection.execute(query)
+    ]
+
+
+def users_of(connection: Connection, dataset_id: str) -> list[str]:
+    """Ids of jobs that have not ended and train on the data set."""
+    query = select(JOBS.c.id, JOBS.c.data).where(JOBS.c.status.not_in(sorted(FINAL)))
+    rows = connection.execute(query.where(JOBS.c.data.contains(dataset_id))).all()
+    return [row.id for row in rows]
+
+
+def _document(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "status": row.status,
+        "created_at": _time(row.created_at),
+        "started_at": _time(row.started_at),
+        "finished_at": _time(row.finished_at),
+        "progress": {"epoch": row.epoch, "epochs": row.epochs, "step": row.step, "steps": row.steps},
+        "metrics": from_json(row.metrics),
+        "attempt": row.attempt,
+        "cancel_requested": row.intent == "cancel" or row.status == "cancelled",
+        "error": from_json(row.error) if row.error else None,
+    }
+
+
+def _event(row: Row[Any]) -> StoredEvent:
+    place = {} if row.step is None else {"epoch": row.epoch, "step": row.step}
+    return StoredEvent(row.id, row.kind, {**place, **from_json(row.data)})
+
+
+def _time(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,230 @@
+"""What comes out of a job: metrics, events, checkpoints, parameters, predictions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any, cast
+
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from service import answers, safetensors_io, schemas
+from service.body import media_of, read_body
+from service.dependencies import Services, services_of
+from service.encoding import encode_answer, json_reply, wants_safetensors
+from service.jobs import records, results
+from service.jobs.records import StoredEvent
+from service.jobs.states import FINAL
+from service.problems import Problem
+from service.responses import respond
+from service.routes import paging
+from service.routes.derivatives import CALL_ERRORS
+from service.routes.endpoint import Endpoint
+from service.routes.jobs import COMMON, job_of
+from service.strict_json import parse_object
+
+_FORMATS = ("json", "npz", "safetensors")
+_HEARTBEAT_S = 10.0
+
+
+async def metrics(request: Request) -> Response:
+    """What every epoch (or step) reported, in order; of very long jobs every k-th step."""
+    services, job_id = services_of(request), request.path_params["job_id"]
+    paging.only(request, ("by",))
+    by = paging.choice(request, "by", ("epoch", "step")) or "epoch"
+    await job_of(services, job_id)
+    found = await services.database.read(partial(records.metrics, job_id=job_id, by=cast(records.Kind, by)))
+    return respond(json_reply({"metrics": found}))
+
+
+async def events(request: Request) -> Response:
+    """Server-sent events: `status`, `step`, `epoch`, `log`, and `end`, after which the stream ends.
+
+    Ids are integers that grow; with `Last-Event-ID` the stream goes on behind that one. A comment comes every
+    ten seconds where nothing else does. 204 where the job has ended and everything was sent.
+    """
+    services, job_id = services_of(request), request.path_params["job_id"]
+    paging.only(request, ())
+    after = _last_id(request)
+    job = await job_of(services, job_id)
+    if after and job["status"] in FINAL:
+        rest = await services.database.read(partial(records.events, job_id=job_id, after=after, limit=1))
+        if not rest:
+            return Response(status_code=204)  # tells an EventSource not to come back
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(
+        _stream(services, job_id, after), media_type="text/event-stream", headers=headers
+    )
+
+
+async def _stream(services: Services, job_id: str, after: int) -> AsyncIterator[bytes]:
+    yield b": connected\n\n"
+    async for batch in services.streams.follow(job_id, after, patience_s=_HEARTBEAT_S):
+        yield b"".join(map(_event, batch)) or b": still here\n\n"
+
+
+def _event(event: StoredEvent) -> bytes:
+    data = to_json(event.data, inf_nan_mode="strings")
+    return f"id: {event.id}\nevent: {event.kind}\ndata: ".encode() + data + b"\n\n"
+
+
+def _last_id(request: Request) -> int:
+    text = request.headers.get("last-event-id", "")
+    if not text:
+        return 0
+    if text.isascii() and text.isdigit() and len(text) < 19:
+        return int(text)
+    raise Problem(
+        "invalid_parameter",
+        f"expected Last-Event-ID to be the id of an event, got '{text[:100]}'",
+        path="headers.last-event-id",
+    )
+
+
+async def list_checkpoints(request: Request) -> Response:
+    """The checkpoints that are kept, oldest first."""
+    services, job_id = services_of(request), request.path_params["job_id"]
+    paging.only(request, ())
+    await job_of(services, job_id)
+    found = await services.database.read(partial(records.checkpoints, job_id=job_id))
+    return respond(json_reply({"checkpoints": found}))
+
+
+async def parameters(request: Request) -> Response:
+    """The parameters of the newest checkpoint, or of the one that `checkpoint` names."""
+    services, job_id = services_of(request), request.path_params["job_id"]
+    paging.only(request, ("format", "checkpoint"))
+    form = paging.choice(request, "format", _FORMATS)
+    if form is None:
+        form = "safetensors" if wants_safetensors(request.headers.get("accept")) else "json"
+    checkpoint = await _checkpoint(
+        services, job_id, request.query_params.get("checkpoint"), "$query.checkpoint"
+    )
+
+    def answer() -> Any:
+        learned = services.results.parameters(job_id, checkpoint)
+        return results.encode(learned, cast(results.Format, form))
+
+    return respond(await asyncio.to_thread(answer))
+
+
+async def predict(request: Request) -> Response:
+    """Evaluate the predicting function with the parameters of a checkpoint."""
+    services, job_id = services_of(request), request.path_params["job_id"]
+    media = media_of(request.headers)
+    safetensors = wants_safetensors(request.headers.get("accept"))
+    body = await read_body(request, services.settings.max_body_bytes)
+    text, attachments = (body, None) if media == "json" else safetensors_io.unpack(body)
+    parsed = schemas.parse(schemas.Predict, await asyncio.to_thread(parse_object, text))
+    checkpoint = await _checkpoint(services, job_id, parsed.checkpoint, "$.checkpoint")
+    order = await services.database.read(partial(records.order, job_id=job_id))
+    if order is None:
+        await job_of(services, job_id)  # raises
+        raise AssertionError("a job that is there has an order")
+
+    def answer() -> Any:
+        outputs = services.results.predict(
+            job_id, checkpoint, order, parsed.inputs, attachments, parsed.outputs
+        )
+        return encode_answer({"outputs": outputs}, parsed.encoding or "json", safetensors=safetensors)
+
+    return respond(await asyncio.to_thread(answer))
+
+
+async def _checkpoint(services: Services, job_id: str, wanted: str | None, path: str) -> str:
+    """The checkpoint that is asked for, or the newest. Raises Problem."""
+    job = await job_of(services, job_id)
+    kept = [c["id"] for c in await services.database.read(partial(records.checkpoints, job_id=job_id))]
+    if wanted is not None:
+        if wanted in kept:
+            return wanted
+        raise Problem(
+            "checkpoint_not_found",
+            f"expected a checkpoint that is kept ({', '.join(kept) or 'none is'}), got '{wanted[:100]}'",
+            path=path,
+        )
+    if not kept:
+        raise Problem(
+            "wrong_state",
+            f"expected a job that has saved a checkpoint, got one that is {job['status']} and has none",
+            path="$url.job_id",
+            hint="wait for its first epoch, or look at its error",
+        )
+    return str(kept[-1])
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint(
+        "GET",
+        "/v1/jobs/{job_id}/metrics",
+        metrics,
+        name="get_job_metrics",
+        summary="The history of a job's metrics",
+        tag="jobs",
+        query=(
+            {
+                "name": "by",
+                "description": "By epoch (default) or step.",
+                "schema": {"enum": ["epoch", "step"]},
+            },
+        ),
+        answers={200: ("The history.", answers.MetricsAnswer)},
+        errors=(*COMMON, "invalid_parameter"),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/jobs/{job_id}/events",
+        events,
+        name="get_job_events",
+        summary="A job's events as they happen (server-sent events)",
+        tag="jobs",
+        answers={
+            200: ("The stream.", {"type": "string"}),
+            204: ("The job has ended, and everything was sent.", None),
+        },
+        media_type="text/event-stream",
+        errors=(*COMMON, "invalid_parameter"),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/jobs/{job_id}/checkpoints",
+        list_checkpoints,
+        name="list_checkpoints",
+        summary="The checkpoints that are kept",
+        tag="jobs",
+        answers={200: ("The checkpoints.", answers.CheckpointList)},
+        errors=(*COMMON, "invalid_parameter"),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/jobs/{job_id}/parameters",
+        parameters,
+        name="get_job_parameters",
+        summary="What a job has learned, as JSON, npz or safetensors",
+        tag="jobs",
+        query=(
+            {"name": "format", "description": "Default json.", "schema": {"enum": list(_FORMATS)}},
+            {"name": "checkpoint", "description": "Default the newest.", "schema": {"type": "string"}},
+        ),
+        answers={200: ("The parameters.", answers.ParametersAnswer)},
+        extra_media={
+            safetensors_io.MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}},
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        },
+        errors=(*COMMON, "invalid_parameter", "wrong_state", "checkpoint_not_found"),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/jobs/{job_id}/predict",
+        predict,
+        name="predict",
+        summary="Predictions with what a job has learned",
+        tag="jobs",
+        body=schemas.Predict,
+        answers={200: ("The outputs.", answers.EvaluateAnswer)},
+        errors=(*CALL_ERRORS, "job_not_found", "wrong_state", "checkpoint_not_found"),
+    ),
+)

@@ -11,6 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,10 @@ from engine.derivatives import DIRECTION, Draft, draft_of, one_row
 from engine.dtypes import TensorType
 from engine.errors import OverLimit
 from engine.executors.numpy import BoundPlan
+from engine.export import graph_document
 from engine.graph import Constant, Graph
 from engine.passes import lower, optimize
-from engine.plan import make_plan
+from engine.plan import Plan, make_plan
 from engine.query import Query
 
 Array = npt.NDArray[Any]
@@ -34,9 +36,12 @@ Array = npt.NDArray[Any]
 class Program:
     """One query, planned and bound. `run` may be called from several threads."""
 
-    def __init__(self, bound: BoundPlan, draft: Draft, types: Mapping[str, TensorType]) -> None:
+    def __init__(self, bound: BoundPlan, draft: Draft, query: Query) -> None:
+        types = query.inputs
         self._bound = bound
+        self._returns_graph = query.return_graph
         self._assemble = draft.assemble
+        self._exports = draft.exports
         self._types = {name: types[name].dtype for name in bound.plan.tape.inputs if name in types}
         self._directions = {
             f"{DIRECTION}{name}": (name, type.dtype) for name, type in draft.directions.items()
@@ -57,7 +62,16 @@ class Program:
         values = {name: np.asarray(inputs[name], dtype) for name, dtype in self._types.items()}
         for key, (name, dtype) in self._directions.items():
             values[key] = np.asarray((directions or {})[name], dtype)
-        return self._assemble(self._bound.run(values), values)
+        answer = self._assemble(self._bound.run(values), values)
+        if self._returns_graph:
+            answer["graph"] = self.graph
+        return answer
+
+    @cached_property
+    def graph(self) -> dict[str, Any]:
+        """The program as a graph document that gives the same answer again; of gradients only."""
+        tape = self._bound.plan.tape
+        return graph_document(tape, {name: tape.outputs[place] for name, place in self._exports.items()})
 
 
 class Compiler:
@@ -101,7 +115,14 @@ class Compiler:
 
 def make_program(query: Query, peak_bytes_limit: int | None = None) -> Program:
     """Record, differentiate, rewrite, plan and bind, without a cache."""
-    query = _in_dtype(query)
+    query = in_dtype(query)
+    draft, plan = plan_of(query)
+    _check_limit(plan.estimate, peak_bytes_limit)
+    return Program(BoundPlan(plan), draft, query)
+
+
+def plan_of(query: Query) -> tuple[Draft, Plan]:
+    """The draft of a question in its own dtype, and the plan of its tape."""
     row = one_row(query)
     draft = draft_of(row.query)
     tape = draft.tape
@@ -109,8 +130,10 @@ def make_program(query: Query, peak_bytes_limit: int | None = None) -> Program:
         tape = batch(lower(tape), row.batched, row.count)
     tape = optimize(tape) if query.optimize else lower(tape)
     plan = make_plan(tape)
-    _check_limit(plan.estimate, peak_bytes_limit)
-    return Program(BoundPlan(plan), draft, query.inputs)
+    if draft.look_bytes:
+        peak = plan.estimate.peak_bytes + draft.look_bytes
+        plan.estimate = replace(plan.estimate, peak_bytes=peak)
+    return draft, plan
 
 
 def _check_limit(estimate: Estimate, limit: int | None) -> None:
@@ -122,7 +145,7 @@ def _check_limit(estimate: Estimate, limit: int | None) -> None:
         )
 
 
-def _in_dtype(query: Query) -> Query:
+def in_dtype(query: Query) -> Query:
     """The query with its floating inputs and constants in the dtype that it asks for."""
     dtype = query.dtype
     if dtype is None:

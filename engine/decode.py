@@ -32,7 +32,7 @@ from engine.graph import (
     canonical_attributes,
     canonical_order,
     normal_number,
-    public_op,
+    documented_op,
 )
 from engine.linking import link
 from engine.op import Op
@@ -186,7 +186,7 @@ def _op(value: Any, path: str, node: str) -> Op:
             f"expected the name of an op, got {show(value)} at {path}", path=path, node=node
         )
     try:
-        return public_op(value)
+        return documented_op(value)
     except UnknownOp as error:
         error.path, error.node = path, node
         error.detail = f"{error.detail}, at {path}"

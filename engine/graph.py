@@ -159,6 +159,13 @@ def public_op(name: str) -> Op:
     return op
 
 
+def documented_op(name: str) -> Op:
+    """The op that a document may name: a public one, or one that an exported graph is made of."""
+    op = lookup(name if len(name) <= 64 else f"{name[:60]}…")
+    exportable = not any(attribute.kind.name == "inner" for attribute in op.attributes)
+    return op if op.internal and exportable else public_op(name)
+
+
 def normal_number(value: int | float, path: str) -> Number:
     """A bare number in normal form: integers beyond 64 bits are floats. Raises InvalidTensor."""
     if isinstance(value, int):

@@ -92,6 +92,7 @@ class GradientAnswer(Answer):
     diagnosis: dict[str, Entry | dict[str, Entry]] | None = Field(
         None, description="Entries of gradients that are missing, zero or not finite."
     )
+    graph: dict[str, Any] | None = Field(None, description="With `return_graph`: the answer as a graph.")
 
 
 class VjpAnswer(Answer):

@@ -108,6 +108,7 @@ def build_query(
         optimize=request.optimize is not False,
         method=getattr(request, "method", None) or "auto",
         batch=tuple(request.batch or ()),
+        return_graph=bool(getattr(request, "return_graph", None)),
         cotangent_batch=bool(getattr(request, "cotangent_batch", None)),
         **cast(Any, given),
     )

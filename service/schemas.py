@@ -71,6 +71,9 @@ class Gradient(Function, Options):
     diagnose: Literal["auto", "full", "off"] | None = Field(
         None, description="When to add `diagnosis`; default auto."
     )
+    return_graph: bool | None = Field(
+        None, description="Add `graph`: value and gradients as a graph that runs again."
+    )
 
 
 class Vjp(Function, Options):
@@ -150,7 +153,6 @@ class Publish(Function):
 #: Fields of WIRE that this version knows and cannot serve yet: refused, never ignored.
 LATER: dict[str, Any] = {
     "receipt": False,
-    "return_graph": False,
     "stabilize": False,
     "sparse": False,
 }

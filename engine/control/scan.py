@@ -344,8 +344,26 @@ def _swapped(x: Variable) -> Variable:
     return swapped
 
 
+def _bind_loop(specialize: Specialize, attributes: Mapping[str, Any], types: Types) -> dict[str, Any]:
+    carry, scanned = attributes.get("carry", 1), attributes.get("scanned", 1)
+    own = types[:-1] if attributes.get("counted") else types
+    walked = range(carry, carry + scanned)
+    rows = [TensorType(t.shape[1:] if i in walked else t.shape, t.dtype) for i, t in enumerate(own)]
+    return {"body": specialize(attributes["body"], rows)}
+
+
+def _link_loop(attributes: Mapping[str, Any], inputs: int, sizes: Sizes) -> None:
+    own = inputs - 1 if attributes.get("counted") else inputs
+    expect_inputs(attributes["body"], sizes, own, "the carried, one step of the scanned, the constants")
+
+
 scan_loop = define(
     "scan_loop",
+    functions=FunctionRule(
+        _link_loop,
+        lambda attributes, sizes: sizes(attributes["body"])[1] + attributes.get("carry", 1),
+        _bind_loop,
+    ),
     family=CONTROL,
     summary="What scan becomes: its results, and what was carried into each step.",
     forward=_run,

@@ -191,8 +191,21 @@ def _batched(
     return (*carried, counts, *swapped)
 
 
+def _bind_steps(specialize: Specialize, attributes: Mapping[str, Any], types: Types) -> dict[str, Any]:
+    own = [TensorType(t.shape, t.dtype) for t in types]
+    return {key: specialize(attributes[key], own) for key in ("condition", "body")}
+
+
+def _link_steps(attributes: Mapping[str, Any], inputs: int, sizes: Sizes) -> None:
+    for key in ("condition", "body"):
+        expect_inputs(attributes[key], sizes, inputs, "the carried, then the constants")
+
+
 while_steps = define(
     "while_steps",
+    functions=FunctionRule(
+        _link_steps, lambda attributes, sizes: 2 * attributes.get("carry", 1) + 1, _bind_steps
+    ),
     family=CONTROL,
     summary="What while_loop becomes: its results, the number of steps, and what was carried into each.",
     forward=_run,

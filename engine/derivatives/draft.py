@@ -31,12 +31,15 @@ DIRECTION = "direction:"  # how cotangents, tangents and vectors are named on a 
 class Draft:
     """A tape whose outputs answer a query, and how they are put together.
 
-    `directions` are the types in which cotangents, tangents or vectors enter, by the user's name.
+    `directions` are the types in which cotangents, tangents or vectors enter, by the user's name; `exports`
+    are the places of outputs by the names they have in a graph that is answered.
     """
 
     tape: Tape
     assemble: Assemble
     directions: dict[str, TensorType] = field(default_factory=dict)
+    look_bytes: int = 0
+    exports: dict[str, int] = field(default_factory=dict)
 
 
 class Outputs:

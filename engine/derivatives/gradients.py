@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,7 +87,19 @@ def _gradients(query: Query, answer: Answer) -> Draft:
                 keyed.setdefault(key, {})[target] = value
         return keyed
 
-    return Draft(tape, assemble)
+    return Draft(tape, assemble, exports=_exports(query, results))
+
+
+def _exports(query: Query, results: Sequence[_Differentiated]) -> dict[str, int]:
+    """`value` and `gradients/W`, with the target in between where several were asked for."""
+    named: dict[str, int] = {}
+    for result in results:
+        middle = f"/{result.examination.target}" if query.target_list else ""
+        named[f"value{middle}"] = result.value
+        for name, place in result.gradients.items():
+            if place is not None:
+                named[f"gradients{middle}/{name}"] = place
+    return {name.replace(":", "."): place for name, place in named.items()}
 
 
 def _differentiate(query: Query, examination: Examination, outputs: Outputs) -> _Differentiated:
@@ -159,19 +171,22 @@ def _gradient_answer(query: Query, result: _Differentiated, values: Values, inpu
         healthy = {name for name, (i, ndim) in result.watched.items() if not is_suspicious(values[i], ndim)}
     if len(healthy) < len(gradients):
         wrong = {name: value for name, value in gradients.items() if name not in healthy}
-        answer["diagnosis"] = _entries(result, wrong, inputs)
+        answer["diagnosis"] = _entries(result, wrong, inputs, asked=query.diagnose == "full")
     return answer
 
 
 def _diagnose_answer(query: Query, result: _Differentiated, values: Values, inputs: Inputs) -> dict[str, Any]:
     gradients = {name: None if i is None else values[i] for name, i in result.gradients.items()}
-    return {"value": values[result.value], "variables": _entries(result, gradients, inputs)}
+    return {"value": values[result.value], "variables": _entries(result, gradients, inputs, asked=True)}
 
 
 def _entries(
-    result: _Differentiated, gradients: Mapping[str, Array | None], inputs: Inputs
+    result: _Differentiated, gradients: Mapping[str, Array | None], inputs: Inputs, *, asked: bool
 ) -> dict[str, Any]:
-    """The diagnosis of each variable; of a batch, that of the first row that looks wrong."""
+    """The diagnosis of each variable; of a batch, that of the first row that looks wrong.
+
+    What was `asked` for is counted in the estimate; a look that was not is kept small.
+    """
     examination = result.examination
     looks: dict[int | None, Look | None] = {}
     told = {}
@@ -180,7 +195,8 @@ def _entries(
 
         def look(row: int | None = row) -> Look | None:
             if row not in looks:
-                looks[row] = examination.look(_at_row(examination, inputs, row))
+                given = _at_row(examination, inputs, row)
+                looks[row] = examination.look(given, limit=None) if asked else examination.look(given)
             return looks[row]
 
         gradient = value if value is None or row is None else np.asarray(value[row])

@@ -343,3 +343,35 @@ def test_products_of_very_many_tensors_are_recorded_quickly() -> None:
     y = recorded("einsum", *[(2,)] * 600, equation=",".join("i" * 600) + "->i")
     assert y.shape == (2,)
     assert recorded("multi_dot", *[(2, 2)] * 500).shape == (2, 2)
+
+
+@pytest.mark.parametrize("far", [10**6, 2**40, 2**63 - 1, -(2**63)])
+def test_places_far_outside_are_outside(far: int) -> None:
+    x = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(derive("tril", x, k=far).value, x if far > 0 else 0 * x)
+    np.testing.assert_array_equal(derive("triu", x, k=far).value, 0 * x if far > 0 else x)
+    np.testing.assert_array_equal(derive("diagonal", x, offset=far).value, [])
+    np.testing.assert_array_equal(derive("roll", x, shift=far).value, np.roll(x, far % 6))
+    np.testing.assert_array_equal(
+        derive("roll", x, shift=[far, 1], axis=[0, 1]).value, np.roll(x, (far % 2, 1), (0, 1))
+    )
+
+
+def test_numbers_that_a_dtype_does_not_hold_are_refused() -> None:
+    tape = Tape()
+    small = tape.input("x", TensorType((2,), "uint8"))
+    for value in (300, -1, 0.5, "NaN", "Infinity"):
+        with pytest.raises(InvalidAttribute, match="a value of uint8 for 'constant_values'"):
+            F.pad(small, pad_width=[[1, 1]], constant_values=value)
+    for attributes in (
+        {"start": 300, "dtype": "int8"},
+        {"start": 0, "stop": -3, "step": -1, "dtype": "uint8"},
+        {"start": 2, "dtype": "bool"},
+    ):
+        with pytest.raises(InvalidAttribute):
+            recorded("arange", **attributes)
+
+
+def test_classes_may_be_more_than_the_indices_dtype_holds() -> None:
+    value = derive("one_hot", np.array([1, 200], np.uint8), num_classes=1000).value
+    np.testing.assert_array_equal(np.flatnonzero(value), [1, 1200])

@@ -83,9 +83,8 @@ def _one_hot(xp: Any, indices: Any, *, num_classes: int, axis: int, dtype: str) 
     xp.check_indices(indices, num_classes, negative=False)
     classes = [1] * (indices.ndim + 1)
     classes[axis] = num_classes
-    rows = xp.expand_dims(indices, axis=axis) == xp.reshape(
-        xp.arange(num_classes, dtype=indices.dtype), tuple(classes)
-    )
+    indices = xp.expand_dims(xp.astype(indices, xp.int64, copy=False), axis=axis)
+    rows = indices == xp.reshape(xp.arange(num_classes), tuple(classes))
     return xp.astype(rows, getattr(xp, dtype))
 
 

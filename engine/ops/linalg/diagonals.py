@@ -32,9 +32,11 @@ def _length(shape: tuple[int, ...], offset: int) -> int:
     return max(0, min(rows + min(offset, 0), columns - max(offset, 0)))
 
 
-def _normalize(types: Sequence[Any], **_: Any) -> dict[str, Any]:
+def _normalize(types: Sequence[Any], **places: int) -> dict[str, Any]:
+    """The diagonal's place; the first one outside the matrix for all that are further out."""
     _matrices(types[0])
-    return {}
+    rows, columns = types[0].shape[-2:]
+    return {name: min(max(place, -rows), columns) for name, place in places.items()}
 
 
 # -- reading and adding ------------------------------------------------------------------------------

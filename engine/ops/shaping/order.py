@@ -45,14 +45,15 @@ flipud = composite(
 def _normalize_roll(
     types: Sequence[TensorType], *, shift: tuple[int, ...], axis: tuple[int, ...] | None
 ) -> dict[str, Any]:
+    x = types[0]
     if axis is None:
-        return {"shift": (sum(shift),), "axis": None}
-    axes = tuple(normalize_axis(a, types[0].ndim) for a in axis)
+        return {"shift": (sum(shift) % max(x.size, 1),), "axis": None}
+    axes = tuple(normalize_axis(a, x.ndim) for a in axis)
     if len(shift) == 1:
         shift = shift * len(axes)
     if len(shift) != len(axes):
         raise InvalidAttribute(f"expected one shift or {len(axes)}, one for each axis, got {len(shift)}")
-    return {"shift": shift, "axis": axes}
+    return {"shift": tuple(s % max(x.shape[a], 1) for s, a in zip(shift, axes, strict=True)), "axis": axes}
 
 
 def _roll(xp: Any, x: Any, *, shift: tuple[int, ...], axis: tuple[int, ...] | None) -> Any:

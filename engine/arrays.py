@@ -39,6 +39,7 @@ def numpy() -> Namespace:
         "svd": _svd,
         "errstate": np.errstate,
         "divmod": np.divmod,
+        "matmul": np.matmul,  # the wrapped one is no ufunc: it could not write into a buffer
     }
     extra = {name: getattr(np, name) for name in _BEYOND_THE_STANDARD}
     reductions = {name: _reduction(ufunc) for name, ufunc in _REDUCTIONS.items()}

@@ -7,12 +7,13 @@ process that can be killed): they come from a machine's rates and are no promise
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from engine.dtypes import TensorType
+from engine.dtypes import ITEMSIZE, TensorType
 from engine.op import Cost
 from engine.tape import Instruction, Tape
+from engine.temporaries import scratch_bytes
 
 # Sustained rates of one core, on the slow side of what docs/decisions/0007 measured.
 CALL_SECONDS = 1.5e-6
@@ -44,7 +45,11 @@ def cost_of(tape: Tape, step: Instruction) -> Cost:
     outputs = [tape.types[slot] for slot in step.outputs]
     if step.op.cost is None:
         return _moved(types, outputs)
-    return step.op.cost(types, outputs, **step.attributes)
+    cost = step.op.cost(types, outputs, **step.attributes)
+    if step.op.scalar is None or step.op.ufunc is not None or cost.workspace:
+        return cost
+    out = outputs[0]
+    return replace(cost, workspace=scratch_bytes(step, ITEMSIZE[out.dtype], out.size))
 
 
 def _moved(types: Sequence[TensorType], outputs: Sequence[TensorType]) -> Cost:

@@ -17,7 +17,7 @@ from engine.tape import Instruction, Tape
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An instruction, the buffer its output goes to (None: allocated by the kernel), what dies after it.
+    """An instruction, the buffer its output goes to (None: the kernel's own), the slots that die after it.
 
     `owned` says that the first input may be written: it is a value of the plan's own that dies here.
     """
@@ -32,15 +32,18 @@ class Step:
 class Plan:
     """Steps in order over numbered slots.
 
-    `buffers` are sizes in bytes; `roots` the slot that owns each slot's memory; `foreign` the inputs and
-    constants, which are never written; `writes` the steps whose kernel writes into its first input;
-    `copied` the outputs that would alias something else; `read` what a step or the caller reads.
+    `buffers` are sizes in bytes; `roots` the slot that owns each slot's memory, `members` the slots that look
+    at it, `whole` those that are all of it; `foreign` the inputs and constants, which are never written;
+    `writes` the steps whose kernel writes into its first input; `copied` the outputs that would alias
+    something else; `read` what a step or the caller reads.
     """
 
     tape: Tape
     steps: list[Step] = field(default_factory=list)
     buffers: list[int] = field(default_factory=list)
     roots: dict[int, int] = field(default_factory=dict)
+    members: dict[int, list[int]] = field(default_factory=dict)
+    whole: set[int] = field(default_factory=set)
     foreign: set[int] = field(default_factory=set)
     writes: set[int] = field(default_factory=set)
     copied: set[int] = field(default_factory=set)
@@ -59,13 +62,11 @@ def make_plan(tape: Tape) -> Plan:
 
 def _find_roots(plan: Plan) -> None:
     """For each slot the slot that owns its memory, and which in-place kernels may write into it."""
-    tape, roots = plan.tape, plan.roots
-    members: dict[int, list[int]] = {}
+    tape, roots, members, whole = plan.tape, plan.roots, plan.members, plan.whole
     readers = _last_readers(tape)
     for slot in (*tape.inputs.values(), *tape.constants):
         roots[slot] = slot
     plan.foreign = set(roots)
-    whole: set[int] = set()
     for index, step in enumerate(tape.instructions):
         shares = step.op.is_view(step.attributes)
         if step.op.in_place:
@@ -142,11 +143,12 @@ def _place(plan: Plan, deaths: dict[int, int]) -> None:
         for root in dead:
             arena.release(root)
             live -= fresh.pop(root, 0)
-        plan.steps.append(Step(step, buffer, dead, index in plan.writes))
+        gone = tuple(member for root in dead for member in plan.members.get(root, ()))
+        plan.steps.append(Step(step, buffer, gone, index in plan.writes))
     _mark_copied(plan)
     given = sum(tape.types[slot].nbytes for slot in (*tape.inputs.values(), *tape.constants))
     answers = sum(tape.types[slot].nbytes for slot in plan.copied)
-    total = given + sum(plan.buffers) + peak + answers
+    total = given + sum(plan.buffers) + max(peak, live + answers)
     plan.estimate = Estimate(flops, moved, total, len(plan.steps), seconds(flops, moved, len(plan.steps)))
 
 
@@ -198,10 +200,10 @@ class _Arena:
 
 
 def _mark_copied(plan: Plan) -> None:
-    """Outputs that would alias an input, a constant or another output are copied."""
+    """Outputs that would alias an input, a constant or another output, or are part of a value, are copied."""
     seen = set(plan.foreign)
     for slot in plan.tape.outputs:
         root = plan.roots[slot]
-        if root in seen:
+        if root in seen or slot not in plan.whole:
             plan.copied.add(slot)
         seen.add(root)

@@ -32,7 +32,8 @@ class Draft:
     """A tape whose outputs answer a query, and how they are put together.
 
     `directions` are the types in which cotangents, tangents or vectors enter, by the user's name; `exports`
-    are the places of outputs by the names they have in a graph that is answered.
+    are the places of outputs by the names they have in a graph that is answered; `look_bytes` is what the
+    assembling holds at once beyond the answer, where it looks into the values.
     """
 
     tape: Tape

@@ -87,7 +87,9 @@ def _gradients(query: Query, answer: Answer) -> Draft:
                 keyed.setdefault(key, {})[target] = value
         return keyed
 
-    return Draft(tape, assemble, exports=_exports(query, results))
+    asked = query.kind == "diagnose" or query.diagnose == "full"
+    held = max((result.examination.look_bytes for result in results), default=0)
+    return Draft(tape, assemble, look_bytes=held if asked else 0, exports=_exports(query, results))
 
 
 def _exports(query: Query, results: Sequence[_Differentiated]) -> dict[str, int]:

@@ -31,7 +31,8 @@ from engine.errors import UserError
 from engine.tape import Tape
 
 _INFINITY = float("inf")
-LARGEST_REPLAY = 256 << 20  # bytes of values and adjoints kept at once, beyond which numbers are not examined
+LARGEST_LOOK = 256 << 20  # bytes beyond which the numbers of a gradient are not examined unasked
+HELD = 6  # arrays of the size of each value: itself, its adjoint and size, what its edges passed on, scratch
 
 Inputs = Mapping[str, Array]
 
@@ -91,11 +92,18 @@ class Examination:
         """The entry of a variable that has no gradient."""
         return self.entry(name, None, lambda: None)
 
-    def look(self, inputs: Inputs) -> Look | None:
-        """Run everything again with every value kept; None where that is too large."""
-        tape, pullbacks = self._recorded
-        if _nbytes(tape) > LARGEST_REPLAY:
+    @cached_property
+    def look_bytes(self) -> int:
+        """What `look` holds at once: every value, adjoint and size, and what each edge passed on."""
+        types = self.graph.tape.types
+        made = (slot for step in self.graph.steps for slot in step.outputs)
+        return HELD * sum(types[slot].nbytes for slot in (*made, *self.graph.tape.inputs.values()))
+
+    def look(self, inputs: Inputs, *, limit: int | None = LARGEST_LOOK) -> Look | None:
+        """Run everything again with every value kept; None where that takes more than `limit` bytes."""
+        if limit is not None and self.look_bytes > limit:
             return None
+        tape, pullbacks = self._recorded
         values = replay(self.graph.tape, self.graph.steps, inputs)
         values.update(tape.constants)
         sweep = Sweep(values, pullbacks, self.graph.makers)
@@ -210,11 +218,6 @@ def is_suspicious(gradient: Array, ndim: int) -> bool:
 def _edges_of(culprit: Culprit) -> list[Edge]:
     assert culprit.step is not None
     return [Edge(culprit.step, position) for position in range(len(culprit.step.inputs))]
-
-
-def _nbytes(tape: Tape) -> int:
-    """Every value once, and the adjoint and its size for each."""
-    return sum(type.nbytes for type in tape.types)
 
 
 def _once(warnings: list[Warning]) -> list[Warning]:

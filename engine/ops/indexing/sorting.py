@@ -31,7 +31,7 @@ def _normalize(types: Sequence[TensorType], *, axis: int, **_: Any) -> dict[str,
 
 def _cost(types: Sequence[TensorType], outputs: Sequence[TensorType], *, axis: int, **_: Any) -> Cost:
     x = types[0]
-    return Cost(x.size * max(1, x.shape[axis].bit_length()), moved(types, outputs), x.nbytes)
+    return Cost(x.size * max(1, x.shape[axis].bit_length()), moved(types, outputs))
 
 
 def _by_place(g: Any, y: Any, x: Any, axis: int, descending: bool, stable: bool) -> Any:

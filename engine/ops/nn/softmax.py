@@ -102,7 +102,7 @@ logsumexp = define(
     kinds="real_floating",
     vjp=_logsumexp_rule,
     attributes=(_AXIS, KEEPDIMS),
-    cost=per_element(15, workspace=1),
+    cost=per_element(15, workspace=2),
     samples=(*_SAMPLES, Sample(((2, 3),), {"axis": -1, "keepdims": True})),
     zero_reason="saturated",
     conventions="Of nothing, and of -inf throughout, it is -inf; there the derivative is NaN.",

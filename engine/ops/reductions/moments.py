@@ -10,7 +10,7 @@ from engine import dtypes
 from engine.attributes import NUMBER, Attribute
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch
-from engine.families import axes_of_input, infer_reduction, reduced, reduction, spread
+from engine.families import axes_of_input, infer_reduction, per_element, reduced, reduction, spread
 from engine.op import F, Sample
 from engine.ops.reductions.totals import count
 
@@ -84,7 +84,7 @@ var = reduction(
     infer=infer_real,
     kinds="floating",
     attributes=_CORRECTION,
-    flops=4,
+    cost=per_element(4, workspace=2),
     vjp=lambda g, y, x, axis, keepdims, correction, ddof: (
         spread(g * (2 / _freedom(x, axis, correction)), x, axis) * _centred(x, axis)
     ),
@@ -101,7 +101,7 @@ std = reduction(
     infer=infer_real,
     kinds="floating",
     attributes=_CORRECTION,
-    flops=5,
+    cost=per_element(5, workspace=3),
     vjp=lambda g, y, x, axis, keepdims, correction, ddof: (
         spread(F.divide_no_nan(g, y * _freedom(x, axis, correction)), x, axis) * _centred(x, axis)
     ),

@@ -8,7 +8,16 @@ from typing import Any
 from engine import dtypes
 from engine.attributes import NUMBER, ORDER, Attribute
 from engine.errors import InvalidAttribute, ShapeMismatch
-from engine.families import AXIS_OR_ALL, KEEPDIMS, composite, normalize_axes, reduced, reduction, spread
+from engine.families import (
+    AXIS_OR_ALL,
+    KEEPDIMS,
+    composite,
+    normalize_axes,
+    per_element,
+    reduced,
+    reduction,
+    spread,
+)
 from engine.op import F, Sample
 from engine.ops.reductions.moments import infer_real
 
@@ -33,7 +42,7 @@ power_norm = reduction(
     infer=infer_real,
     kinds="floating",
     attributes=(Attribute("ord", NUMBER, 2),),
-    flops=3,
+    cost=per_element(3, workspace=1),
     vjp=_power_norm_rule,
     kink=lambda xp, x, *, axis, keepdims, ord: _power_norm(xp, x, axis=axis, keepdims=keepdims, ord=ord) == 0,
     internal=True,

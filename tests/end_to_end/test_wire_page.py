@@ -1,4 +1,4 @@
-"""Every example of docs/wire.md is sent to a real server and answered as the page says."""
+"""Every example of docs/wire.md and docs/derivatives.md is sent to a real server and answered as the page says."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.end_to_end.conftest import ROOT, Server
 ANYTHING = "…"
 EXAMPLES: list[tuple[str, ...]] = re.findall(
     r"^```http\n(?P<method>[A-Z]+) (?P<path>\S+)\n(?P<body>.*?)\n\n(?P<status>\d+)\n(?P<answer>.*?)^```$",
-    (ROOT / "docs" / "wire.md").read_text(),
+    "".join((ROOT / "docs" / page).read_text() for page in ("wire.md", "derivatives.md")),
     flags=re.MULTILINE | re.DOTALL,
 )
 
@@ -33,7 +33,7 @@ def matches(shown: Any, got: Any) -> bool:
 
 
 def test_the_page_has_examples() -> None:
-    assert len(EXAMPLES) >= 8
+    assert len(EXAMPLES) >= 17
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example[1])

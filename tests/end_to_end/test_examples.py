@@ -94,3 +94,16 @@ def test_curl_session(server: Server) -> None:
     assert called["gradients"] == {"W": [0.0], "b": [0.0]}
     assert diagnosed["variables"]["w"]["status"] == "blocked"
     assert diagnosed["variables"]["w"]["culprits"][0]["node"] == "round_1"
+
+
+def test_job_session(server: Server) -> None:
+    printed = server.run(["bash", "examples/job_session.sh"])
+    job, trained, predicted, dataset, again = (
+        json.loads(line) for line in printed.splitlines() if line.startswith("{")
+    )
+    assert job["status"] == "succeeded"
+    assert job["progress"] == {"epoch": 1000, "epochs": 1000, "step": 1000, "steps": 1000}
+    assert trained["parameters"]["W"] == pytest.approx([2.0], abs=0.05)
+    assert predicted["outputs"]["pred"][0] == pytest.approx([8.0], abs=0.05)
+    assert dataset["rows"] == 3
+    assert again["parameters"]["W"] == pytest.approx(2.0, abs=0.05)

@@ -1,4 +1,4 @@
-"""Every example of docs/wire.md and docs/derivatives.md is sent to a real server and answered as the page says."""
+"""Every example of wire.md and derivatives.md is sent to a real server and answered as the page says."""
 
 from __future__ import annotations
 

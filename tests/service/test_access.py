@@ -85,7 +85,8 @@ async def test_health_and_readiness(tmp_path: Path) -> None:
 async def test_the_key_guards_everything_but_health_and_docs(tmp_path: Path) -> None:
     async with world(tmp_path, api_key="sesame") as here:
         for endpoint in ENDPOINTS:
-            path = endpoint.path.format(graph_id="x", name="add", code="busy")
+            ids = dict.fromkeys(("graph_id", "job_id", "dataset_id"), "x")
+            path = endpoint.path.format(**ids, name="add", code="busy")
             response = await here.client.request(endpoint.method, path, json={})
             is_open = not path.startswith(("/v1", "/metrics"))
             assert (response.status_code == 401) is not is_open, path

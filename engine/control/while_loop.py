@@ -15,7 +15,7 @@ from engine.backward import zeros
 from engine.batches import aligned, rank
 from engine.batching import batch
 from engine.control.bodies import Body, cost_of_runs, floating, input_types, with_tangents
-from engine.control.scan import pull_loop
+from engine.control.walks import pull_loop
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, OverLimit, ShapeMismatch, WrongArity
 from engine.families import COMPOSITE, CONTROL, define

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from engine import arrays
-from engine.errors import IndexOutOfRange, InternalError, OverLimit, UserError
+from engine.errors import InternalError
+from engine.executors.failures import failed, no_memory
 from engine.passes import lower
 from engine.plan import Plan, Step, make_plan, takes_out
 from engine.tape import Instruction, Tape
@@ -33,7 +34,7 @@ class BoundPlan:
         tape = plan.tape
         self._inputs = dict(tape.inputs)
         buffered = {step.instruction.outputs[0] for step in plan.steps if step.buffer is not None}
-        self._steps = [_bind(step, plan, buffered) for step in plan.steps]
+        self._steps = [bind(step, plan, buffered) for step in plan.steps]
         self._contexts: deque[Values] = deque(maxlen=KEPT_CONTEXTS)
         self._keeps = sum(plan.buffers) <= KEPT_BYTES
         everything = (slot for step in plan.steps for slot in step.instruction.outputs)
@@ -57,7 +58,7 @@ class BoundPlan:
                 for step in steps:
                     step(values)
         except Exception as error:
-            self._fail(error, len(self._steps) - length_hint(steps) - 1)
+            failed(self.plan, error, len(self._steps) - length_hint(steps) - 1)
         copied = self.plan.copied
         answers = [_answer(values[slot], slot in copied) for slot in self.plan.tape.outputs]
         if self._keeps:
@@ -75,34 +76,13 @@ class BoundPlan:
         try:
             arena = [np.empty(size, np.uint8) for size in plan.buffers]
         except MemoryError:
-            raise _no_memory(plan) from None
+            raise no_memory(plan) from None
         for step in plan.steps:
             if step.buffer is not None:
                 slot = step.instruction.outputs[0]
                 type = tape.types[slot]
                 values[slot] = arena[step.buffer][: type.nbytes].view(type.dtype).reshape(type.shape)
         return values
-
-    def _fail(self, error: Exception, position: int) -> None:
-        origin = self.plan.steps[position].instruction.origin
-        if isinstance(error, UserError):
-            raise error.at(origin) from None
-        if isinstance(error, IndexError):
-            raise IndexOutOfRange(str(error), hint="an index runs from -size to size - 1").at(
-                origin
-            ) from error
-        if isinstance(error, MemoryError):
-            raise _no_memory(self.plan).at(origin) from None
-        op = self.plan.steps[position].instruction.op.name
-        raise InternalError(f"the kernel of {op} failed: {error}").at(origin) from error
-
-
-def _no_memory(plan: Plan) -> OverLimit:
-    return OverLimit(
-        f"the machine has not the {plan.estimate.peak_bytes:,} bytes that this needs",
-        estimate=plan.estimate.as_dict(),
-        hint="use smaller tensors, float32, or fewer outputs at once",
-    )
 
 
 def _answer(value: Any, copied: bool) -> np.ndarray[Any, Any]:
@@ -113,7 +93,7 @@ def _answer(value: Any, copied: bool) -> np.ndarray[Any, Any]:
     return array
 
 
-def _bind(step: Step, plan: Plan, buffered: Set[int]) -> Callable[[Values], None]:
+def bind(step: Step, plan: Plan, buffered: Set[int]) -> Callable[[Values], None]:
     """One step as a closure over slots; `buffered` slots keep their view of the arena from run to run."""
     instruction = step.instruction
     xp = arrays.numpy()
@@ -123,11 +103,13 @@ def _bind(step: Step, plan: Plan, buffered: Set[int]) -> Callable[[Values], None
     inputs, outputs, tape = instruction.inputs, instruction.outputs, plan.tape
     attributes = runnable(instruction, [slot in plan.read for slot in outputs])
     ufunc = getattr(xp, instruction.op.ufunc or "", None)
-    if step.buffer is not None and isinstance(ufunc, np.ufunc):
-        return _into_buffer(ufunc, inputs, outputs[0])
-    if step.buffer is not None:
-        return _copied(kernel, xp, inputs, outputs[0], attributes)
     dying = tuple(slot for slot in step.dying if slot not in buffered and tape.types[slot].nbytes > 4096)
+    if step.buffer is not None:
+        if isinstance(ufunc, np.ufunc):
+            run = into_buffer(ufunc, inputs, outputs[0])
+        else:
+            run = _copied(kernel, xp, inputs, outputs[0], attributes)
+        return _dropping(run, dying) if dying else run
     single = instruction.op.outputs is not None and len(instruction.op.outputs) == 1
     writes = instruction.op.in_place and not step.owned
     return _allocating(kernel, xp, inputs, outputs, attributes, dying, single, writes)
@@ -158,7 +140,8 @@ def runnable(step: Instruction, needed: Sequence[bool]) -> dict[str, Any]:
     return attributes
 
 
-def _into_buffer(ufunc: np.ufunc, inputs: Sequence[int], out: int) -> Callable[[Values], None]:
+def into_buffer(ufunc: np.ufunc, inputs: Sequence[int], out: int) -> Callable[[Values], None]:
+    """A universal function that writes to where its output lies."""
     if len(inputs) == 1:
         (a,) = inputs
 
@@ -181,6 +164,17 @@ def _copied(
         values[out][...] = kernel(xp, *[values[slot] for slot in inputs], **attributes)
 
     return copy
+
+
+def _dropping(run: Callable[[Values], None], dying: Sequence[int]) -> Callable[[Values], None]:
+    """A step, and after it what is not read again let go of."""
+
+    def drop(values: Values) -> None:
+        run(values)
+        for slot in dying:
+            values[slot] = None
+
+    return drop
 
 
 def _allocating(

@@ -19,12 +19,22 @@ class Rows:
     def __init__(
         self, data: Mapping[str, Array], columns: Mapping[str, Column], start: int, stop: int
     ) -> None:
-        self._columns = [(name, data[name][start:stop], column.dtype) for name, column in columns.items()]
+        self._columns = [(name, data[name][start:stop]) for name in columns]
         self.count = stop - start
 
-    def take(self, places: Array | slice) -> dict[str, Array]:
-        """The rows at `places`, by column; raises DatasetMismatch for fractions where integers belong."""
-        return {name: _cast(name, _rows(array, places), dtype) for name, array, dtype in self._columns}
+    def fill(self, buffers: Mapping[str, Array], places: Array | slice) -> None:
+        """Write the rows at `places` into the buffers of a batch, column by column.
+
+        Raises DatasetMismatch for fractions where integers belong.
+        """
+        for name, array in self._columns:
+            buffer = buffers.get(name)
+            if buffer is None:  # the function does not read this column
+                continue
+            if array.dtype == buffer.dtype and not isinstance(places, slice):
+                array.take(places, axis=0, out=buffer, mode="clip")
+            else:
+                _cast(name, array[places], buffer)
 
 
 class Order:
@@ -48,18 +58,12 @@ class Order:
         return self._places[start : start + self.batch_size]
 
 
-def _rows(array: Array, places: Array | slice) -> Array:
-    return array[places] if isinstance(places, slice) else array.take(places, axis=0)
-
-
-def _cast(name: str, batch: Array, dtype: str) -> Array:
-    if batch.dtype == dtype:
-        return np.asarray(batch)
-    cast = batch.astype(dtype)
-    if dtypes.is_integer(dtype) and batch.dtype.kind == "f" and not np.array_equal(cast, batch):
+def _cast(name: str, rows: Array, buffer: Array) -> None:
+    with np.errstate(all="ignore"):
+        buffer[...] = rows
+    if rows.dtype.kind == "f" and dtypes.is_integer(buffer.dtype.name) and not np.array_equal(buffer, rows):
         raise DatasetMismatch(
             f"expected integers in '{name}', got numbers with fractions",
             path=f"$.data.{name}",
             hint="class labels and indices are whole numbers",
         )
-    return np.asarray(cast)

@@ -1,73 +1,81 @@
-"""The plans of a run: one for each size of batch, to train and to evaluate."""
+"""The plans of a run: one for each size of batch, to train and to evaluate.
+
+A plan is bound once to the arrays of the run's memory and to a batch's buffers of its own; a step fills the
+buffers and runs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 
 import numpy as np
 
-from engine.executors.numpy import BoundPlan
+from engine.executors.resident import ResidentPlan
+from engine.passes import optimize
+from engine.plan import make_plan
+from engine.tape import Tape
 from engine.tensors import Array
 from engine.training.memory import Memory
 from engine.training.objective import Objective
 from engine.training.optimizers import Method
-from engine.training.step import PARAMETERS, RATE, SLOT, StepTape, evaluation_tape, planned, step_tape
+from engine.training.step import PARAMETERS, RATE, SLOT, StepTape, evaluation_tape, step_tape
 
 Sums = dict[str, tuple[float, int]]
 
 
-class TrainingPlan:
-    """One step on batches of `rows`, in place on the run's memory."""
+class BatchPlan:
+    """A tape bound to memory and to the buffers of a batch of `rows`, by the names of the tape's inputs."""
 
-    def __init__(self, objective: Objective, method: Method, rows: int, memory: Memory) -> None:
-        self.rows = rows
-        self.made = step_tape(objective, method, rows)
-        self._bound = BoundPlan(planned(self.made.tape))
-        self._memory = memory
-        self._resident = {
+    def __init__(self, made: StepTape, rows: int, memory: Memory) -> None:
+        self.made, self.rows = made, rows
+        resident = {
             PARAMETERS: memory.flat,
             **memory.state,
             **{f"{SLOT}{name}": array for name, array in memory.slots.items()},
         }
-        self._written = [self._resident[name] for name in self.made.written]
+        tape = made.tape
+        self.buffers = {
+            name: np.empty(tape.types[slot].shape, tape.types[slot].dtype)
+            for name, slot in tape.inputs.items()
+            if name not in resident
+        }
+        everything = {**resident, **self.buffers}
+        self.inputs = {name: everything[name] for name in tape.inputs}
+        self._bound = _resident(tape, made, self.inputs)
 
-    @cached_property
-    def _dtype(self) -> np.dtype[np.generic]:
-        return self._memory.flat.dtype
-
-    def inputs(self, batch: Mapping[str, Array], rates: Mapping[str, float]) -> dict[str, Array]:
-        """Everything that the tape takes."""
-        given = {f"{RATE}{name}": np.asarray(rate, self._dtype) for name, rate in rates.items()}
-        return {**self._resident, **batch, **given}
-
-    def run(self, batch: Mapping[str, Array], rates: Mapping[str, float]) -> Sums:
-        """Move parameters, slots and state by one step; answers sums and counts, the loss first."""
-        loss, *answers = self._bound.run(self.inputs(batch, rates))
-        measured = len(self.made.totals)
-        for place, value in zip(self._written, answers[measured:], strict=True):
-            place[...] = value
-        return _sums(self.made, self.rows, [loss, *answers[:measured]])
-
-
-class EvaluationPlan:
-    """Loss and metrics on batches of `rows`."""
-
-    def __init__(self, objective: Objective, rows: int, memory: Memory) -> None:
-        self.rows = rows
-        self.made = evaluation_tape(objective, rows)
-        self._bound = BoundPlan(planned(self.made.tape))
-        self._resident = {PARAMETERS: memory.flat, **memory.state}
-
-    def run(self, batch: Mapping[str, Array]) -> Sums:
-        """Sums and counts, the loss first."""
-        return _sums(self.made, self.rows, self._bound.run({**self._resident, **batch}))
+    def run(self) -> Sums:
+        """Sums and counts over the batch that lies in the buffers, the loss first."""
+        loss, *answers = self._bound.run()
+        sums = {"loss": (loss.item() * self.rows, self.rows)}
+        for total, value in zip(self.made.totals, answers, strict=True):
+            if total.count is None:  # a mean over the rows
+                sums[total.name] = (value.item() * self.rows, self.rows)
+            else:
+                sums[total.name] = (value.item(), total.count)
+        return sums
 
 
-def _sums(made: StepTape, rows: int, answers: list[Array]) -> Sums:
-    """The loss and means of nodes weigh as many rows as they were taken over."""
-    sums = {"loss": (answers[0].item() * rows, rows)}
-    for total, value in zip(made.totals, answers[1:], strict=True):
-        mean = total.count is None
-        sums[total.name] = (value.item() * rows, rows) if mean else (value.item(), total.count or 0)
-    return sums
+def training_plan(objective: Objective, method: Method, rows: int, memory: Memory) -> BatchPlan:
+    """One step, which moves parameters, slots and state in place."""
+    return BatchPlan(step_tape(objective, method, rows), rows, memory)
+
+
+def evaluation_plan(objective: Objective, rows: int, memory: Memory) -> BatchPlan:
+    """Loss and metrics as predicting sees them."""
+    return BatchPlan(evaluation_tape(objective, rows), rows, memory)
+
+
+def set_rates(plan: BatchPlan, rates: Mapping[str, float]) -> None:
+    """Fill in the numbers of the step that an update takes."""
+    for name, rate in rates.items():
+        plan.buffers[f"{RATE}{name}"][...] = rate
+
+
+def _resident(tape: Tape, made: StepTape, inputs: Mapping[str, Array]) -> ResidentPlan:
+    optimized = optimize(tape)
+    last = len(optimized.outputs) - len(made.written)
+    donated = {
+        output: optimized.inputs[name]
+        for output, name in zip(optimized.outputs[last:], made.written, strict=True)
+    }
+    return ResidentPlan(make_plan(optimized), inputs, donated)

@@ -19,7 +19,7 @@ from engine.training.events import EpochDone, Event, Finished, StepDone
 from engine.training.failure import explain
 from engine.training.memory import Memory
 from engine.training.objective import Objective
-from engine.training.plans import EvaluationPlan, Sums, TrainingPlan
+from engine.training.plans import BatchPlan, Sums, evaluation_plan, set_rates, training_plan
 from engine.training.position import Position
 from engine.training.snapshot import Snapshot
 from engine.training.spec import VALIDATION_DATA, TrainingSpec
@@ -58,8 +58,8 @@ class TrainingRun(Iterator[Event]):
         self._masks = {
             name: (Stream(spec.seed, "dropout", draw.layer), draw) for name, draw in objective.draws.items()
         }
-        self._plans: dict[int, TrainingPlan] = {}
-        self._evaluations: dict[int, EvaluationPlan] = {}
+        self._plans: dict[int, BatchPlan] = {}
+        self._evaluations: dict[int, BatchPlan] = {}
         self._rewind: tuple[int, dict[str, Array]] | None = None
 
     @property
@@ -112,20 +112,23 @@ class TrainingRun(Iterator[Event]):
 
     def _move(self, step: int) -> Sums:
         """One update, a function of the memory and the number of the step."""
-        plan, batch, _ = self._prepared(step)
-        return plan.run(batch, self.spec.method.rates(step))
+        plan, _ = self._prepared(step)
+        return plan.run()
 
-    def _prepared(self, step: int) -> tuple[TrainingPlan, dict[str, Array], Array | slice]:
-        places = self._order.places(*divmod(step, self.spec.steps_per_epoch))
-        batch = self._rows.take(places)
-        rows = len(next(iter(batch.values())))
-        for name, (stream, draw) in self._masks.items():
-            batch[name] = stream.at(step).mask((rows, *draw.shape), draw.rate, draw.dtype)
+    def _prepared(self, step: int) -> tuple[BatchPlan, Array | slice]:
+        """The plan for a step, its buffers filled, and which rows of the data they hold."""
+        spec = self.spec
+        epoch, batch = divmod(step, spec.steps_per_epoch)
+        places = self._order.places(epoch, batch)
+        rows = min(spec.batch_size, spec.rows - batch * spec.batch_size)
         plan = self._plans.get(rows)
         if plan is None:
-            plan = TrainingPlan(self.spec.objective, self.spec.method, rows, self._memory)
-            self._plans[rows] = plan
-        return plan, batch, places
+            plan = self._plans[rows] = training_plan(spec.objective, spec.method, rows, self._memory)
+        self._rows.fill(plan.buffers, places)
+        for name, (stream, draw) in self._masks.items():
+            plan.buffers[name][...] = stream.at(step).mask((rows, *draw.shape), draw.rate, draw.dtype)
+        set_rates(plan, spec.method.rates(step))
+        return plan, places
 
     def _fail(self, step: int) -> None:
         """Go back before the step, which was done in place, and say what made the first non-finite value."""
@@ -134,12 +137,12 @@ class TrainingRun(Iterator[Event]):
         self._memory.restore(arrays)
         for earlier in range(first, step):
             self._move(earlier)
-        plan, batch, places = self._prepared(step)
+        plan, places = self._prepared(step)
         if isinstance(places, slice):
             places = np.arange(places.start, places.stop)
         raise explain(
             plan.made,
-            plan.inputs(batch, self.spec.method.rates(step)),
+            plan.inputs,
             self._memory.parameters,
             places=places.tolist(),
             step=step + 1,
@@ -176,9 +179,10 @@ class TrainingRun(Iterator[Event]):
             stop = min(start + self.spec.batch_size, rows.count)
             plan = self._evaluations.get(stop - start)
             if plan is None:
-                plan = EvaluationPlan(self.spec.objective, stop - start, self._memory)
+                plan = evaluation_plan(self.spec.objective, stop - start, self._memory)
                 self._evaluations[stop - start] = plan
-            totals.add(plan.run(rows.take(slice(start, stop))))
+            rows.fill(plan.buffers, slice(start, stop))
+            totals.add(plan.run())
         return totals.sums()
 
 

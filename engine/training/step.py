@@ -54,8 +54,8 @@ class StepTape:
 
     @property
     def written(self) -> list[str]:
-        """The inputs that the last outputs of a training step take the place of, in the same order."""
-        return [*self.state, PARAMETERS, *(f"{SLOT}{name}" for name in self.slots)]
+        """The inputs that the last outputs take the place of, in the same order; none when evaluating."""
+        return [*self.state, PARAMETERS, *(f"{SLOT}{name}" for name in self.slots)] if self.forward else []
 
 
 def step_tape(objective: Objective, method: Method, rows: int) -> StepTape:

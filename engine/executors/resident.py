@@ -1,0 +1,213 @@
+"""Runs one plan over and over on arrays that stay in place, as a training step does.
+
+A plan for queries gets other arrays each time; here every input lives where it is, and outputs may take the
+place of inputs (donation). So whatever has a fixed address is looked up once, when the plan is bound: views
+are made, universal functions get their operands, the parts of a concatenation are computed where they will
+stand. Long runs of elementwise work over flat vectors go through in blocks that fit the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from engine import arrays
+from engine.executors.blocks import Call, blocked
+from engine.executors.failures import failed
+from engine.executors.numpy import Values, bind, into_buffer
+from engine.plan import Plan, Step, takes_out
+from engine.tape import Instruction
+from engine.tensors import Array
+
+
+class ResidentPlan:
+    """A plan bound to `inputs`, which are read and, where donated to, written at each run.
+
+    `donated` sends output slots to the input slots whose memory they take over. One run at a time.
+    """
+
+    def __init__(self, plan: Plan, inputs: Mapping[str, Array], donated: Mapping[int, int]) -> None:
+        self.plan = plan
+        self._donated = donated
+        tape = plan.tape
+        self._values: Values = [None] * len(tape.types)
+        for slot, constant in tape.constants.items():
+            self._values[slot] = constant
+        for name, slot in tape.inputs.items():
+            self._values[slot] = inputs[name]
+        self._fixed = {*tape.constants, *tape.inputs.values()}
+        self._arena = [np.empty(size, np.uint8) for size in plan.buffers]
+        self._last = _last_readers(plan)
+        self._joined = _Joined(plan)
+        self._steps: list[tuple[Callable[[Values], None], int]] = []
+        calls: list[Call] = []
+        for index, step in enumerate(plan.steps):
+            call = self._bind(step, index)
+            if isinstance(call, Call):
+                calls.append(call)
+                continue
+            self._flush(calls)
+            if call is not None:
+                self._steps.append((call, index))
+        self._flush(calls)
+        self._run = [run for run, _ in self._steps]
+        self._answers = [slot for slot in tape.outputs if slot not in donated]
+        self._moved = [(s, t) for s, t in donated.items() if self._values[s] is not self._values[t]]
+
+    def run(self) -> list[Array]:
+        """One run; answers copies of the outputs that are not donated, in the tape's order.
+
+        Raises IndexOutOfRange or what a kernel refuses, at the user's node; donated-to inputs are then as
+        far as the run came.
+        """
+        values, done = self._values, 0
+        try:
+            with np.errstate(all="ignore"):
+                for step in self._run:
+                    step(values)
+                    done += 1
+        except Exception as error:
+            failed(self.plan, error, self._steps[done][1])
+        for given, value in [(given, np.array(values[output])) for output, given in self._moved]:
+            values[given][...] = value
+        return [np.array(values[slot]) for slot in self._answers]
+
+    def _bind(self, step: Step, index: int) -> Call | Callable[[Values], None] | None:
+        """What a step does at each run: a call on fixed arrays, another action, or nothing."""
+        instruction = step.instruction
+        inputs, out = instruction.inputs, instruction.outputs[0]
+        fixed = all(slot in self._fixed for slot in inputs)
+        if fixed and self._is_fixed_view(instruction):
+            return None
+        target = self._target(step, index)
+        if target is not None:
+            self._values[out] = target
+            self._fixed.add(out)
+            if instruction.op.name == "concat":
+                return self._joined.copying(out, target)
+            ufunc = getattr(arrays.numpy(), instruction.op.ufunc or "", None)
+            if isinstance(ufunc, np.ufunc) and not fixed:
+                return into_buffer(ufunc, inputs, out)
+            if isinstance(ufunc, np.ufunc):
+                temporary = (
+                    step.buffer if out not in self._joined.places and out not in self._donated else None
+                )
+                operands = tuple(self._values[slot] for slot in inputs)
+                return Call(
+                    ufunc, operands, target, index, out, inputs, temporary, self._last.get(out, index)
+                )
+        return bind(step, self.plan, self._fixed)
+
+    def _is_fixed_view(self, instruction: Instruction) -> bool:
+        """Whether the output only looks at fixed memory; it is then made here and now."""
+        if not instruction.op.is_view(instruction.attributes) or instruction.op.forward is None:
+            return False
+        source = self._values[instruction.inputs[0]]
+        operands = [self._values[slot] for slot in instruction.inputs]
+        view = instruction.op.forward(arrays.numpy(), *operands, **instruction.attributes)
+        if not np.may_share_memory(view, source):
+            return False  # a reshape that has to copy
+        self._values[instruction.outputs[0]] = view
+        self._fixed.add(instruction.outputs[0])
+        return True
+
+    def _target(self, step: Step, index: int) -> Array | None:
+        """The memory that a step's output has at every run, None where its kernel allocates."""
+        out = step.instruction.outputs[0]
+        type = self.plan.tape.types[out]
+        given = self._donated.get(out)
+        if given is not None:
+            return self._values[given] if self._may_replace(step, index, given) else None
+        memory = self._joined.memory(out)
+        if memory is None and step.buffer is not None:
+            memory = self._arena[step.buffer][: type.nbytes]
+        return None if memory is None else memory.view(type.dtype).reshape(type.shape)
+
+    def _may_replace(self, step: Step, index: int, given: int) -> bool:
+        """Whether nobody reads the input once the step has begun to write in its place."""
+        last = self._last.get(given, -1)
+        out, roots, types = step.instruction.outputs[0], self.plan.roots, self.plan.tape.types
+        alike = (types[out].shape, types[out].dtype) == (types[given].shape, types[given].dtype)
+        if not takes_out(step.instruction) or not alike or last > index:
+            return False
+        itself = all(slot == given or roots[slot] != given for slot in step.instruction.inputs)
+        return last < index or (itself and step.instruction.op.family.name == "elementwise")
+
+    def _flush(self, calls: list[Call]) -> None:
+        """Bind the calls gathered so far, the long ones in blocks."""
+        self._steps += blocked(calls)
+        calls.clear()
+
+
+def _last_readers(plan: Plan) -> dict[int, int]:
+    """For each root the index of the last step that reads it or a view of it; outputs are read at the end."""
+    last: dict[int, int] = {}
+    for index, step in enumerate(plan.tape.instructions):
+        last.update({plan.roots[slot]: index for slot in step.inputs})
+    last.update({plan.roots[slot]: len(plan.steps) for slot in plan.tape.outputs})
+    return last
+
+
+class _Joined:
+    """Concatenations along the first axis, each in memory of its own; their parts are made in place.
+
+    `places` sends the root of such a part to the whole and to its first byte there.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._wholes: dict[int, Array] = {}
+        self.places: dict[int, tuple[int, int]] = {}
+        self._sizes: dict[int, int] = {}
+        self._rest: dict[int, list[tuple[int, int, int]]] = {}
+        makers = {slot: step for step in plan.tape.instructions for slot in step.outputs}
+        for step in plan.tape.instructions:
+            if step.op.name == "concat" and step.attributes["axis"] == 0:
+                self._find(plan, step, makers)
+
+    def memory(self, slot: int) -> Array | None:
+        """The bytes where a whole, or a part that is made in place, lies."""
+        if slot in self._wholes:
+            return self._wholes[slot]
+        if slot not in self.places:
+            return None
+        whole, start = self.places[slot]
+        return self._wholes[whole][start : start + self._sizes[slot]]
+
+    def copying(self, whole: int, target: Array) -> Callable[[Values], None]:
+        """What is left to do for a whole: copy the parts that could not be made in place."""
+        rest = [(target[start:stop], slot) for slot, start, stop in self._rest[whole]]
+
+        def copy(values: Values) -> None:
+            for place, slot in rest:
+                place[...] = values[slot]
+
+        return copy
+
+    def _find(self, plan: Plan, step: Instruction, makers: Mapping[int, Instruction]) -> None:
+        whole, types = step.outputs[0], plan.tape.types
+        self._wholes[whole] = np.empty(types[whole].nbytes, np.uint8)
+        rest = self._rest[whole] = []
+        start = first = 0
+        for part in step.inputs:
+            root, nbytes, rows = plan.roots[part], types[part].nbytes, types[part].shape[0]
+            maker = makers.get(root)
+            free = root not in self.places and root not in plan.tape.outputs
+            if maker is not None and free and takes_out(maker) and _only_reshaped(part, root, makers):
+                self.places[root] = (whole, start)
+                self._sizes[root] = nbytes
+            else:
+                rest.append((part, first, first + rows))
+            start, first = start + nbytes, first + rows
+
+
+def _only_reshaped(slot: int, root: int, makers: Mapping[int, Instruction]) -> bool:
+    """Whether a slot has its root's elements in their order."""
+    while slot != root:
+        if makers[slot].op.name != "reshape":
+            return False
+        slot = makers[slot].inputs[0]
+    return True
+
+
+__all__ = ["ResidentPlan"]

@@ -1,4 +1,4 @@
-"""scan: a loop over the first axis, its body planned once. It becomes `scan_loop`, its carried values cast."""
+"""scan: a loop over the first axis, its body planned once; it becomes `scan_loop`, what is carried cast."""
 
 from __future__ import annotations
 

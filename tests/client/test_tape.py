@@ -67,32 +67,6 @@ def test_a_tape_answers_once_unless_persistent() -> None:
     assert float(lasting.gradient(z, y)) == 18.0
 
 
-def test_tapes_do_not_nest_yet() -> None:
-    with (
-        gw.GradientTape(),
-        pytest.raises(TapeError, match="graphs cannot hold gradients yet"),
-        gw.GradientTape(),
-    ):
-        pass
-    with gw.GradientTape() as tape:  # the first one was left properly
-        y = gw.Variable(1.0) * 2.0
-    assert tape.gradient(y, []) == []
-
-
-def test_a_gradient_inside_its_own_tape_is_no_silent_constant() -> None:
-    w = gw.Variable(3.0)
-    with gw.GradientTape(persistent=True) as tape:
-        y = w * w
-        inner = tape.gradient(y, w)
-        assert float(inner) == 6.0
-        with pytest.raises(TapeError, match="second derivative"):
-            y + inner**2
-    with gw.GradientTape() as another:
-        z = w * inner
-    assert float(another.gradient(z, w)) == 6.0
-    assert float(inner * 2.0) == 12.0
-
-
 def test_constants_need_watching() -> None:
     x = gw.constant(3.0)
     with gw.GradientTape() as tape:

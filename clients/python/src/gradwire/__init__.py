@@ -22,13 +22,29 @@ from gradwire._default import default_client, set_default_client
 from gradwire._flow import Retry
 from gradwire._ops import *  # noqa: F403  # __all__ of the generated module says which
 from gradwire._version import __version__
+from gradwire.batching import vmap
 from gradwire.client import AsyncClient, Client
+from gradwire.control import checkpoint, cond, map, scan, while_loop
 from gradwire.custom import custom_gradient
+from gradwire.directional import gnvp, hvp, jvp, vjp
 from gradwire.errors import GradwireError, ProblemError
 from gradwire.functional import grad, value_and_grad
 from gradwire.graphs import PublishedGraph
+from gradwire.matrices import hessian, jacobian
 from gradwire.published import PublishedFunction, function
-from gradwire.results import Finding, Gradients, Pullback, Report
+from gradwire.results import (
+    Check,
+    Finding,
+    GaussNewtonProduct,
+    Gradients,
+    Hessian,
+    HessianProduct,
+    Jacobian,
+    Pullback,
+    Pushforward,
+    Report,
+    Sparse,
+)
 from gradwire.tape import GradientTape
 from gradwire.tensor import Tensor, constant, convert_to_tensor, ones, zeros
 from gradwire.variable import Variable
@@ -65,13 +81,33 @@ __all__ = [
     "GradientTape",
     "grad",
     "value_and_grad",
+    "jvp",
+    "vjp",
+    "jacobian",
+    "hessian",
+    "hvp",
+    "gnvp",
+    "vmap",
     "custom_gradient",
     "function",
     "PublishedFunction",
     "PublishedGraph",
+    # functions inside graphs
+    "scan",
+    "while_loop",
+    "cond",
+    "map",
+    "checkpoint",
     # answers
     "Gradients",
     "Pullback",
+    "Pushforward",
+    "Jacobian",
+    "Hessian",
+    "HessianProduct",
+    "GaussNewtonProduct",
+    "Sparse",
+    "Check",
     "Report",
     "Finding",
     "GradwireError",

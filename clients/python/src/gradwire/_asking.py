@@ -137,6 +137,39 @@ def ask_reasons(session: Session, tape: Recorder, target: Edge, sources: Sequenc
     return summed
 
 
+def ask_jacobian(
+    session: Session,
+    tape: Recorder,
+    target: Edge,
+    sources: Sequence[Source],
+    watched: Sequence[Source],
+    *,
+    zero: bool,
+) -> Flow[list[Array | None]]:
+    """Blocks of a target's Jacobian by each source; None (or zeros) for one that the target never reads."""
+    asked = question(session, tape, target, sources)
+    document = asked.known.document
+    reached = asked.lowered.reached()
+    wanted = [
+        [n for n in names if document.names.index(n.partition(":")[0]) in reached] if s in watched else []
+        for s, names in zip(sources, asked.wrt, strict=True)
+    ]
+    output = document.graph["outputs"][0]
+    flat = list(dict.fromkeys(name for names in (asked.wrt if zero else wanted) for name in names))
+    if not flat:
+        return [None] * len(sources)
+    body = {**asked.body(), "wrt": flat, "outputs": [output]}
+    with located(asked.lowered, document):
+        answer = yield from session.ask("jacobian", asked.known, body)
+    blocks = answer["jacobian"][output]
+    if isinstance(target.node, Op):
+        remember(target, answer["outputs"][output])
+    return [
+        _total([blocks[n] for n in found]) if found else (np.zeros_like(blocks[names[0]]) if zero else None)
+        for names, found in zip(asked.wrt, wanted, strict=True)
+    ]
+
+
 def _ask(session: Session, asked: Question, *, zero: bool) -> Flow[list[Array | None]]:
     options = {"unconnected": "zero"} if zero else {}
     with located(asked.lowered, asked.known.document):

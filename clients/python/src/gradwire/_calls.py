@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradwire import _queries
 from gradwire._codec import Array, read
-from gradwire._driver import D_co, Driven, call
+from gradwire._derivatives import Derivatives
+from gradwire._driver import D_co, call
 from gradwire._flow import Flow, Request
-from gradwire._function import (
-    FunctionLike,
-    resolve,
-)
+from gradwire._function import FunctionLike, resolve
 from gradwire._node import Edge, known
 from gradwire._session import Session
 from gradwire._trace import as_edge
 from gradwire.results import Gradients, Pullback, Report
 
-if TYPE_CHECKING:
-    pass
 
-
-class Calls(Driven[D_co]):
+class Calls(Derivatives[D_co]):
     """Everything a client asks of a server about one function.
 
     A function is a program's text, a graph document, or a Python function whose parameters are the
@@ -45,12 +40,17 @@ class Calls(Driven[D_co]):
         program: str | None = None,
         graph: Mapping[str, Any] | None = None,
         outputs: Sequence[str] | str | None = None,
+        batch: Sequence[str] | str | None = None,
         dtype: str | None = None,
         optimize: bool | None = None,
     ) -> Flow[dict[str, Array]]:
-        """The values of `outputs`, by name; of all outputs where none are named."""
+        """The values of `outputs`, by name; of all outputs where none are named.
+
+        Here and in the other calls, the inputs named in `batch` have a leading axis of N rows, and
+        everything answered has one too.
+        """
         chosen = resolve(self._session, function, program, graph)
-        options = {"dtype": dtype, "optimize": optimize}
+        options = {"batch": _queries.rows(chosen, batch), "dtype": dtype, "optimize": optimize}
         return (yield from _queries.evaluate(self._session, chosen, inputs, outputs, options))
 
     @call
@@ -65,6 +65,7 @@ class Calls(Driven[D_co]):
         target: Sequence[str] | str | None = None,
         unconnected: str | None = None,
         diagnose: str | None = None,
+        batch: Sequence[str] | str | None = None,
         dtype: str | None = None,
         optimize: bool | None = None,
     ) -> Flow[Gradients]:
@@ -74,7 +75,8 @@ class Calls(Driven[D_co]):
         `diagnose` ("auto", "full", "off") when reasons are added.
         """
         chosen = resolve(self._session, function, program, graph)
-        options = {"unconnected": unconnected, "diagnose": diagnose, "dtype": dtype, "optimize": optimize}
+        own = {"unconnected": unconnected, "diagnose": diagnose, "batch": _queries.rows(chosen, batch)}
+        options = {**own, "dtype": dtype, "optimize": optimize}
         return (yield from _queries.gradient(self._session, chosen, inputs, wrt, target, options))
 
     @call
@@ -88,12 +90,18 @@ class Calls(Driven[D_co]):
         graph: Mapping[str, Any] | None = None,
         wrt: Sequence[str] | str | None = None,
         outputs: Sequence[str] | str | None = None,
+        cotangent_batch: bool | None = None,
+        batch: Sequence[str] | str | None = None,
         dtype: str | None = None,
         optimize: bool | None = None,
     ) -> Flow[Pullback]:
-        """Cotangents of outputs pulled back to the inputs; a cotangent that is missing is zero."""
+        """Cotangents of outputs pulled back to the inputs; a cotangent that is missing is zero.
+
+        With `cotangent_batch`, every cotangent has a leading axis of K, and so has every answer in `vjp`.
+        """
         chosen = resolve(self._session, function, program, graph)
-        options = {"dtype": dtype, "optimize": optimize}
+        own = {"cotangent_batch": cotangent_batch, "batch": _queries.rows(chosen, batch)}
+        options = {**own, "dtype": dtype, "optimize": optimize}
         return (yield from _queries.vjp(self._session, chosen, inputs, cotangents, wrt, outputs, options))
 
     @call

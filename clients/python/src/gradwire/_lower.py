@@ -38,6 +38,17 @@ class Lowered:
     roots: tuple[Ref, ...]
     label: str = ""
 
+    def reached(self) -> set[int]:
+        """The positions that the first root hangs on, itself included."""
+        found: set[int] = set()
+        stack = [self.roots[0][0]]
+        while stack:
+            position = stack.pop()
+            if position not in found:
+                found.add(position)
+                stack.extend([ref[0] for ref in self.items[position].inputs if isinstance(ref, tuple)])
+        return found
+
 
 def lower(roots: Sequence[Edge], *, tape: Recorder | None = None) -> Lowered:
     """Sort everything that `roots` depend on.
@@ -142,7 +153,9 @@ class _Walk:
         return (self.tape is None or self._off_tape(edge.node)) and known(edge) is not None
 
     def _off_tape(self, node: Node) -> bool:
-        return self.tape is not None and isinstance(node, Op) and node.recorder is not self.tape
+        if self.tape is None or not isinstance(node, Op) or node.recorder is self.tape:
+            return False
+        return not self.tape.holds(node.recorder)
 
     def _crosses(self, node: Node) -> bool:
         return not self.inside and self._off_tape(node)

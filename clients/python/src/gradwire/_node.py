@@ -27,12 +27,28 @@ class Recorder:
     """Whoever is recording: nodes made meanwhile carry it, and so are known to be on the tape.
 
     It is `open` for as long as somebody may still ask for gradients through its nodes; `taken` are the
-    lines where values were read meanwhile, which are constants from there on.
+    lines where values were read meanwhile, which are constants from there on. A tape entered inside
+    another records for both: that one is what it is `within`.
     """
 
     def __init__(self) -> None:
         self.open = True
         self.taken: dict[Place, None] = {}
+        self.within: Recorder | None = None
+
+    def holds(self, other: Recorder | None) -> bool:
+        """Whether what `other` recorded is on this one too."""
+        while other is not None and other is not self:
+            other = other.within
+        return other is self
+
+    @property
+    def needed(self) -> bool:
+        """Whether this or one that it is within is open."""
+        tape: Recorder | None = self
+        while tape is not None and not tape.open:
+            tape = tape.within
+        return tape is not None
 
 
 recorder: ContextVar[Recorder | None] = ContextVar("gradwire_recorder", default=None)
@@ -40,16 +56,12 @@ recorder: ContextVar[Recorder | None] = ContextVar("gradwire_recorder", default=
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class Leaf:
-    """A value; `owner` is the same object for every value that one Variable ever had.
-
-    A gradient that was asked for while its own tape was recording has that tape as its `derived_by`.
-    """
+    """A value; `owner` is the same object for every value that one Variable ever had."""
 
     value: Array
     name: str | None = None
     place: Place | None = None
     owner: object | None = None
-    derived_by: Recorder | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -29,7 +29,7 @@ def evaluate(
         "inputs": tensors_for_wire(inputs, function),
         "outputs": None if wanted is None else [function.output(name) for name in wanted],
     }
-    answer = yield from _ask(session, "evaluate", function, {**body, **options})
+    answer = yield from ask(session, "evaluate", function, {**body, **options})
     found: dict[str, Array] = answer["outputs"]
     if wanted is not None:
         return {name: found[function.output(name)] for name in wanted}
@@ -48,10 +48,10 @@ def gradient(
     several = target is not None and not isinstance(target, str)
     body = {
         "inputs": tensors_for_wire(inputs, function),
-        "target": [function.output(t) for t in target or ()] if several else _output(function, target),
-        "wrt": _wrt(function, wrt),
+        "target": [function.output(t) for t in target or ()] if several else output(function, target),
+        "wrt": wrt_names(function, wrt),
     }
-    answer = yield from _ask(session, "gradient", function, {**body, **options})
+    answer = yield from ask(session, "gradient", function, {**body, **options})
     value, gradients, diagnosis = answer["value"], answer["gradients"], answer.get("diagnosis") or {}
     if not several:
         return Gradients(value, renamed(gradients, function.inputs), renamed(diagnosis, function.inputs))
@@ -70,14 +70,13 @@ def vjp(
 ) -> Flow[Pullback]:
     """Cotangents of outputs pulled back to the inputs."""
     pulled = {function.output(name): value for name, value in (cotangents or {}).items()}
-    wanted = None if outputs is None else [outputs] if isinstance(outputs, str) else list(outputs)
     body = {
         "inputs": tensors_for_wire(inputs, function),
         "cotangents": tensors_for_wire(pulled, Function()),
-        "wrt": _wrt(function, wrt),
-        "outputs": None if wanted is None else [function.output(name) for name in wanted],
+        "wrt": wrt_names(function, wrt),
+        "outputs": chosen_outputs(function, outputs),
     }
-    answer = yield from _ask(session, "vjp", function, {**body, **options})
+    answer = yield from ask(session, "vjp", function, {**body, **options})
     outputs_found = renamed(answer["outputs"], function.outputs)
     return Pullback(outputs_found, renamed(answer["vjp"], function.inputs))
 
@@ -88,10 +87,10 @@ def diagnose(
     """Why each gradient is what it is."""
     body = {
         "inputs": tensors_for_wire(inputs, function),
-        "wrt": _wrt(function, wrt),
-        "target": _output(function, target),
+        "wrt": wrt_names(function, wrt),
+        "target": output(function, target),
     }
-    answer = yield from _ask(session, "diagnose", function, body)
+    answer = yield from ask(session, "diagnose", function, body)
     entries = renamed(answer["variables"], function.inputs)
     findings = [finding(name, entry, function.place, function.input(name)) for name, entry in entries.items()]
     return Report(answer["value"], tuple(findings))
@@ -112,18 +111,34 @@ def fetch(session: Session, edges: Sequence[Edge]) -> Flow[None]:
         remember(edge, answer["outputs"][document.name(ref)])
 
 
-def _output(function: Function, name: str | Sequence[str] | None) -> str | None:
+def output(function: Function, name: str | Sequence[str] | None) -> str | None:
+    """The name on the wire of a target."""
     return function.output(name) if isinstance(name, str) else None
 
 
-def _wrt(function: Function, wrt: Names) -> list[str] | None:
+def wrt_names(function: Function, wrt: Names) -> list[str] | None:
     """What is differentiated by; where nothing is said, what a Python function captured is left out."""
     if wrt is None:
         return list(function.inputs.values()) if function.captured else None
     return [function.input(name) for name in ([wrt] if isinstance(wrt, str) else wrt)]
 
 
-def _ask(session: Session, kind: str, function: Function, body: Mapping[str, Any]) -> Flow[Any]:
+def rows(function: Function, batch: Names) -> list[str] | None:
+    """The names on the wire of the inputs that have rows."""
+    if batch is None:
+        return None
+    return [function.input(name) for name in ([batch] if isinstance(batch, str) else batch)]
+
+
+def chosen_outputs(function: Function, outputs: Names) -> list[str] | None:
+    """The names on the wire of the outputs asked for; None for all."""
+    if outputs is None:
+        return None
+    return [function.output(name) for name in ([outputs] if isinstance(outputs, str) else outputs)]
+
+
+def ask(session: Session, kind: str, function: Function, body: Mapping[str, Any]) -> Flow[Any]:
+    """One question about a function; what is None is left to the server's defaults."""
     sent = {key: value for key, value in body.items() if value is not None}
     with _placed(function):
         if function.known is not None:

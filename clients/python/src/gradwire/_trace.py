@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from gradwire._lower import Lowered
-from gradwire._node import Edge, Leaf, Op, Recorder, Scalar, Traced, as_array, recorder
+from gradwire._node import Edge, Leaf, Op, Scalar, Traced, as_array, recorder
 from gradwire._places import here
-from gradwire.errors import TapeError, TraceError
+from gradwire.errors import TraceError
 
 
 def trace(
@@ -28,8 +28,6 @@ def trace(
     """
     tape = recorder.get()
     edges = tuple([_input(value, k in integer) for k, value in enumerate(inputs)])
-    if tape is not None:
-        _refuse_own_gradients(edges, tape)
     written = {k: attribute(v) for k, v in attributes.items() if v is not None} if attributes else {}
     return Op(op, edges, written, here(), tape, functions or {})
 
@@ -76,16 +74,6 @@ def attribute(value: Any) -> Any:
     )
 
 
-def _refuse_own_gradients(edges: Sequence[Edge | Scalar], tape: Recorder) -> None:
-    for edge in edges:
-        if isinstance(edge, Edge) and isinstance(edge.node, Leaf) and edge.node.derived_by is tape:
-            raise TapeError(
-                "a gradient of this tape is used while the tape still records, which would need a second "
-                "derivative, and graphs cannot hold gradients yet; leave the `with` block first, and it is "
-                "a constant"
-            )
-
-
 def _input(value: Any, integer: bool) -> Edge | Scalar:
     if type(value) in (int, float, bool):
         return value  # type: ignore[no-any-return]  # the types were just compared
@@ -95,7 +83,7 @@ def _input(value: Any, integer: bool) -> Edge | Scalar:
 def _settled(edge: Edge) -> Edge:
     """A fetched value that no tape needs goes on alone, so that long loops do not keep their past."""
     node = edge.node
-    if isinstance(node, Op) and node.values and not (node.recorder and node.recorder.open):
+    if isinstance(node, Op) and node.values and not (node.recorder and node.recorder.needed):
         leaf = node.values.get(edge.index)
         if leaf is not None:
             return Edge(leaf)

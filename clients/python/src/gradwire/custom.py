@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gradwire._lower import Lowered, lower_function
-from gradwire._node import Edge, Leaf, Node, Op, Parameter, Recorder, recorder
+from gradwire._lower import lower_function
+from gradwire._node import Edge, Node, Op, Parameter, Recorder, recorder
 from gradwire._places import here
+from gradwire._subgraph import captured_by, owned, parameter_names
 from gradwire._trace import as_edge, trace
 from gradwire.errors import TraceError
 from gradwire.tensor import Tensor
@@ -28,7 +28,7 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         outer = [as_edge(arg) for arg in args]
-        names = _parameter_names(function, len(args))
+        names = parameter_names(function, len(args))
         inside = Recorder()
         parameters = [Parameter(name, here()) for name in names]
         token = recorder.set(inside)
@@ -67,8 +67,9 @@ def _record(
     token = recorder.set(inside)
     try:
         slopes = [_zero(p) if dx is None else as_edge(dx) for dx, p in zip(dxs, parameters, strict=True)]
-        captured = _captured(lower_function([*parameters, *dys], [*ys, *slopes], inside=inside, label=label))
-        nodes = [_owned(edge) for edge in captured]
+        whole = lower_function([*parameters, *dys], [*ys, *slopes], inside=inside, label=label)
+        captured = captured_by([whole], [len(parameters) + len(dys)])
+        nodes = [owned(edge) for edge in captured]
         idle = [_zero(node) for node in nodes]
     finally:
         recorder.reset(token)
@@ -95,22 +96,6 @@ def _results(ys: Sequence[Edge], results: Sequence[Parameter]) -> dict[tuple[Nod
     return {(y.node, y.index): r for y, r in zip(ys, results, strict=True) if isinstance(y.node, Op)}
 
 
-def _captured(lowered: Lowered) -> list[Edge]:
-    """The edges outside of a function that its body reads."""
-    found = []
-    for item in lowered.items:
-        if item.op is None and item.source is not None:
-            found.append(item.source)
-        elif item.op is None and isinstance(item.node, Leaf):
-            found.append(Edge(item.node))
-    return found
-
-
-def _owned(edge: Edge) -> Parameter:
-    name = edge.node.name if isinstance(edge.node, Leaf) else None
-    return Parameter(name or "captured", edge.node.place)
-
-
 def _result(k: int, single: bool) -> str:
     return "y" if single else f"y{k + 1}"
 
@@ -122,12 +107,3 @@ def _checked(function: Callable[..., Any], answer: Any) -> tuple[Any, Callable[.
             f"{type(answer).__name__}; end it with `return y, grad`"
         )
     return answer[0], answer[1]
-
-
-def _parameter_names(function: Callable[..., Any], count: int) -> list[str]:
-    named = [
-        p.name
-        for p in inspect.signature(function).parameters.values()
-        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
-    return (named + [f"x{k + 1}" for k in range(len(named), count)])[:count]

@@ -9,6 +9,9 @@
     ├── NoAnswer                          nobody answered
     │   └── RequestTimeout                the answer did not come in time
     ├── UnexpectedAnswer                  an answer that is not in Gradwire's format
+    ├── JobError                          a job did not end well
+    │   ├── JobFailed                     its `problem` says why
+    │   └── JobCancelled                  somebody cancelled it
     └── ProblemError                      the server's problem, by its `code`
         ├── InvalidRequest                the caller's fault
         │   ├── MalformedJson             malformed_json
@@ -21,6 +24,7 @@
         │   ├── InvalidTensor             invalid_tensor
         │   ├── IdempotencyMismatch       idempotency_mismatch
         │   ├── DatasetMismatch           dataset_mismatch
+        │   ├── InvalidDataset            invalid_dataset
         │   ├── DeviceUnavailable         device_unavailable
         │   ├── OverLimit                 over_limit, with the estimate
         │   ├── NonFinite                 non_finite, made by training
@@ -49,10 +53,13 @@
         ├── NotFound                      not_found
         │   ├── GraphNotFound             graph_not_found
         │   ├── JobNotFound               job_not_found
-        │   └── DatasetNotFound           dataset_not_found
+        │   ├── DatasetNotFound           dataset_not_found
+        │   └── CheckpointNotFound        checkpoint_not_found
         ├── WrongState                    wrong_state
         ├── Busy                          busy, after all retries
         ├── TimeLimit                     time_limit
+        ├── DiskFull                      disk_full
+        ├── ChildDied                     child_died
         └── ServerFault                   internal
 
 `class_of` finds the class of a code; one that is newer than this package falls back to its status.
@@ -242,6 +249,12 @@ class DatasetMismatch(InvalidRequest):
     code = "dataset_mismatch"
 
 
+class InvalidDataset(InvalidRequest):
+    """The file is not a data set."""
+
+    code = "invalid_dataset"
+
+
 class DeviceUnavailable(InvalidRequest):
     """The server has no such device."""
 
@@ -410,6 +423,12 @@ class DatasetNotFound(NotFound):
     code = "dataset_not_found"
 
 
+class CheckpointNotFound(NotFound):
+    """The job keeps no such checkpoint."""
+
+    code = "checkpoint_not_found"
+
+
 class WrongState(ProblemError):
     """The thing is not in a state that allows this."""
 
@@ -428,10 +447,43 @@ class TimeLimit(ProblemError):
     code = "time_limit"
 
 
+class DiskFull(ProblemError):
+    """The server's disk is full."""
+
+    code = "disk_full"
+
+
+class ChildDied(ProblemError):
+    """A process of the server's died while it worked on this."""
+
+    code = "child_died"
+
+
 class ServerFault(ProblemError):
     """The server's own fault; the request id finds it in the server's log."""
 
     code = "internal"
+
+
+class JobError(GradwireError):
+    """A job did not end well; `job_id` says which."""
+
+    def __init__(self, message: str, *, job_id: str) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+
+
+class JobFailed(JobError):
+    """A job failed; `problem` is the server's, as the class of its code."""
+
+    def __init__(self, job_id: str, problem: Mapping[str, Any]) -> None:
+        code = str(problem.get("code", ""))
+        self.problem = class_of(code, int(problem.get("status") or 500))(problem)
+        super().__init__(f"the job {job_id} failed: {self.problem}", job_id=job_id)
+
+
+class JobCancelled(JobError):
+    """A job was cancelled; what it had trained by its last checkpoint is kept."""
 
 
 def _descendants(kind: type[ProblemError]) -> list[type[ProblemError]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,10 +10,11 @@ from gradwire._node import Array, Edge, Leaf, as_array, recorder
 from gradwire._operators import Operators
 from gradwire._places import here
 from gradwire._structure import leaves, map_leaves, rebuild
+from gradwire._subgraph import parameter_names
 from gradwire.client import Client
-from gradwire.errors import TapeError, TraceError
+from gradwire.errors import TraceError
 from gradwire.tape import GradientTape
-from gradwire.tensor import Tensor, constant
+from gradwire.tensor import Tensor, constant, record
 from gradwire.variable import Variable
 
 
@@ -31,23 +31,19 @@ def value_and_grad(
     `function` must answer one number; with `has_aux`, a pair of that and anything else, which is passed
     on. The arguments may be nested lists, tuples and dicts of floating arrays. Answers hold NumPy arrays:
     (value, gradient), the gradient a tuple where `argnums` is a sequence, in the structure of the
-    arguments, None where there is no gradient. Each call is one request.
+    arguments, None where there is no gradient. Each call is one request. Inside of a tape, or of another
+    function that is traced, nothing is sent: the answer is traced tensors, to be differentiated again.
     """
     single = isinstance(argnums, int)
     positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
     @functools.wraps(function)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        if recorder.get() is not None:
-            raise TapeError(
-                "a tape or another grad is recording already, and graphs cannot hold gradients yet; "
-                "call this outside of it"
-            )
         tape = GradientTape(client=client)
-        names = _names(function, len(args))
+        names = argument_names(function, len(args))
         arguments = list(args)
         for position in positions:
-            arguments[position] = map_leaves(_input(names[position]), args[position])
+            arguments[position] = map_leaves(as_source(names[position]), args[position])
         chosen = tuple(arguments[position] for position in positions)
         tape.watch(chosen)
         with tape:
@@ -57,8 +53,11 @@ def value_and_grad(
             target = constant(target)  # a function that uses none of its arguments
         zero = unconnected_gradients == "zero"
         gradients = tape._differentiate(target, list(leaves(chosen)), None, zero=zero, sums=False)
-        shaped = rebuild(chosen, iter([None if g is None else _plain(g) for g in gradients]))
-        value = _plain(target._value())
+        if recorder.get() is not None:
+            shaped, value = rebuild(chosen, iter(gradients)), target
+        else:
+            shaped = rebuild(chosen, iter([None if g is None else plain(g._value()) for g in gradients]))
+            value = plain(target._value())
         return ((value, aux) if has_aux else value), (shaped[0] if single else shaped)
 
     return differentiated
@@ -85,10 +84,17 @@ def grad(
     return differentiated
 
 
-def _input(name: str) -> Callable[[Any], Tensor | Variable]:
+def as_source(name: str) -> Callable[[Any], Tensor | Variable]:
+    """What makes an argument something to differentiate by; raises TraceError for integers.
+
+    While something records, a traced argument stays on its tape; else its value is taken.
+    """
+
     def make(value: Any) -> Tensor | Variable:
         if isinstance(value, Variable):
             return value
+        if isinstance(value, Operators) and recorder.get() is not None:
+            return record("identity", (value,))
         array = value._value() if isinstance(value, Operators) else as_array(value)
         if array.dtype.kind not in "fc":
             raise TraceError(
@@ -100,16 +106,11 @@ def _input(name: str) -> Callable[[Any], Tensor | Variable]:
     return make
 
 
-def _names(function: Callable[..., Any], count: int) -> list[str]:
+def argument_names(function: Callable[..., Any], count: int) -> list[str]:
     """What the arguments are called in graphs and messages."""
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
-    named = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return (named + [f"x{k}" for k in range(len(named), count)])[: max(count, 1)]
+    return parameter_names(function, max(count, 1))
 
 
-def _plain(array: Array) -> Any:
+def plain(array: Array) -> Any:
     """An array, or NumPy's scalar for one without axes."""
     return array[()] if array.ndim == 0 else array

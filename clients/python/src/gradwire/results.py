@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from gradwire._codec import Array
 from gradwire._places import Place
 
@@ -39,6 +41,91 @@ class Pullback:
 
     def __getitem__(self, name: str) -> Array | None:
         return self.vjp[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Pushforward:
+    """Outputs, and their tangents by name."""
+
+    outputs: Mapping[str, Array]
+    jvp: Mapping[str, Array]
+
+    def __getitem__(self, name: str) -> Array:
+        return self.jvp[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Jacobian:
+    """Outputs, blocks by output and input, each of shape out.shape + in.shape, and how they were formed."""
+
+    outputs: Mapping[str, Array]
+    jacobian: Mapping[str, Mapping[str, Any]]
+    method: str
+
+    def __getitem__(self, name: str) -> Mapping[str, Any]:
+        return self.jacobian[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Hessian:
+    """Value, gradients, and blocks by two inputs, each of shape a.shape + b.shape."""
+
+    value: Any
+    gradients: Mapping[str, Array]
+    hessian: Mapping[str, Mapping[str, Any]]
+
+    def __getitem__(self, name: str) -> Mapping[str, Any]:
+        return self.hessian[name]
+
+
+@dataclass(frozen=True, slots=True)
+class HessianProduct:
+    """Value, gradients, and the Hessian times the vectors, by input."""
+
+    value: Any
+    gradients: Mapping[str, Array]
+    hvp: Mapping[str, Array]
+
+    def __getitem__(self, name: str) -> Array:
+        return self.hvp[name]
+
+
+@dataclass(frozen=True, slots=True)
+class GaussNewtonProduct:
+    """Outputs, and Jᵀ J times the vectors, by input."""
+
+    outputs: Mapping[str, Array]
+    gnvp: Mapping[str, Array]
+
+    def __getitem__(self, name: str) -> Array:
+        return self.gnvp[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Whether derivatives are right: orders of the Taylor remainder by input (2 is right), and how far
+    <Jv, w> is from <v, Jᵀw>.
+    """
+
+    passed: bool
+    taylor_order: Mapping[str, float]
+    dot_product_error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sparse:
+    """A block of a sparse Jacobian or Hessian as coordinates, both axes flattened."""
+
+    rows: Array
+    columns: Array
+    values: Array
+    shape: tuple[int, ...]
+
+    def dense(self) -> Array:
+        """The same as an array; entries at the same place add up."""
+        dense = np.zeros(self.shape, self.values.dtype)
+        np.add.at(dense, (self.rows, self.columns), self.values)
+        return dense
 
 
 @dataclass(frozen=True, slots=True)

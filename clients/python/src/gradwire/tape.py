@@ -11,15 +11,16 @@ from typing import Any, Self
 
 import numpy as np
 
-from gradwire._asking import Question, Source, ask_gradients, ask_reasons
+from gradwire._asking import Question, Source, ask_gradients, ask_jacobian, ask_reasons
 from gradwire._default import default_client
+from gradwire._nested import gradient_nodes
 from gradwire._node import Array, Edge, Leaf, Op, Recorder, recorder
 from gradwire._structure import leaves, rebuild
 from gradwire._targets import target_edge
 from gradwire.client import Client
 from gradwire.errors import TapeError
 from gradwire.results import Finding, Report
-from gradwire.tensor import Tensor
+from gradwire.tensor import Tensor, record
 from gradwire.variable import Variable
 
 
@@ -30,6 +31,10 @@ class GradientTape:
     tensors after `watch`. What was computed outside the block is a constant, as in TensorFlow. A tape
     answers one call of `gradient`, or as many as wanted where it is `persistent`. The errors of a call
     carry the server's words and the line of the user's code that they are about.
+
+    Tapes nest: a tape inside another records for both, and a gradient asked for while another tape
+    records, or a function is being traced, is recorded itself, so that it can be differentiated again. It
+    costs no request until it is read.
     """
 
     def __init__(
@@ -51,23 +56,26 @@ class GradientTape:
     # -- recording -------------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        if recorder.get() is not None:
-            raise TapeError(
-                "a tape is recording already, and graphs cannot hold gradients yet, so tapes do not nest; "
-                "leave the other tape first, or write the inner derivative out as a formula"
-            )
+        outer = recorder.get()
+        if self._active is not None:
+            raise TapeError("this tape is recording already; it can be entered again after its block ended")
+        if outer is not None and not self._recorder.holds(outer):
+            self._recorder.within = outer
         self._active = recorder.set(self._recorder)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._active is not None, "a tape is left after it was entered"
-        recorder.reset(self._active)
-        self._active = None
+        self._stop()
 
     def __del__(self) -> None:
         self._recorder.open = False
+
+    def _stop(self) -> None:
+        if self._active is not None:
+            recorder.reset(self._active)
+            self._active = None
 
     def watch(self, tensor: Any) -> None:
         """Make gradients by these tensors possible: constants, results from outside, other variables."""
@@ -113,16 +121,40 @@ class GradientTape:
         Each is a tensor of its source's shape whose value is there already, or None where there is no
         gradient ("zero": zeros); `explain` says why. A target of several elements is summed, and several
         targets are added up, as in TensorFlow; `output_gradients` weigh their elements. Raises TapeError
-        on a second call of a tape that is not persistent.
+        on a second call of a tape that is not persistent. Such a tape stops recording when it is asked
+        inside its own block; a persistent one records the gradient.
         """
         if unconnected_gradients not in ("none", "zero"):
             raise ValueError(
                 f"expected 'none' or 'zero' for unconnected_gradients, got {unconnected_gradients!r}"
             )
         zero = unconnected_gradients == "zero"
-        gradients = self._differentiate(target, list(leaves(sources)), output_gradients, zero=zero, sums=True)
-        tape = None if self._active is None else self._recorder
-        found = [None if g is None else Tensor(Edge(Leaf(g, derived_by=tape))) for g in gradients]
+        given = list(leaves(sources))
+        found = self._differentiate(target, given, output_gradients, zero=zero, sums=True)
+        return rebuild(sources, iter(found))
+
+    def jacobian(self, target: Any, sources: Any, unconnected_gradients: str = "none") -> Any:
+        """Every element of `target` by every element of `sources`, in their structure.
+
+        Each is a tensor of shape target.shape + source.shape, or None where the target does not hang on
+        the source ("zero": zeros). Raises TapeError where another tape or a traced function records.
+        """
+        if unconnected_gradients not in ("none", "zero"):
+            raise ValueError(
+                f"expected 'none' or 'zero' for unconnected_gradients, got {unconnected_gradients!r}"
+            )
+        edge, described, watched = self._asked(target, list(leaves(sources)), None)
+        if recorder.get() is not None:
+            raise TapeError(
+                "a Jacobian is asked for while a tape or a traced function records, and graphs cannot hold "
+                "Jacobians; use gradient, gradwire.jvp or gradwire.vjp there, or ask outside of it"
+            )
+        client = self._client or default_client()
+        zero = unconnected_gradients == "zero"
+        flow = ask_jacobian(client._session, self._recorder, edge, described, watched, zero=zero)
+        found = [None if block is None else _known(block) for block in client._driver.run(flow)]
+        self._used = True
+        self._recorder.open = self._persistent
         return rebuild(sources, iter(found))
 
     def explain(self, target: Any, sources: Any) -> Report:
@@ -153,28 +185,45 @@ class GradientTape:
 
     def _differentiate(
         self, target: Any, given: Sequence[Any], weights: Any, *, zero: bool, sums: bool
-    ) -> list[Array | None]:
-        if self._used and not self._persistent:
-            raise TapeError(
-                "this tape has answered its one call of gradient; for more of them, make it "
-                "gradwire.GradientTape(persistent=True)"
-            )
-        edge = target_edge(target, weights, self._recorder)
-        described = [_source(leaf, k) for k, leaf in enumerate(given)]
-        watched = [s for s, leaf in zip(described, given, strict=True) if self._is_watched(leaf)]
-        gradients: dict[int, Array | None] = {}
-        if watched:
+    ) -> list[Tensor | None]:
+        edge, described, watched = self._asked(target, given, weights)
+        found: dict[int, Tensor | None] = {}
+        nested = recorder.get() is not None
+        if watched and nested:
+            nodes = gradient_nodes(edge, watched, self._recorder, zero=zero, sums=sums)
+            found = {id(s): node for s, node in zip(watched, nodes, strict=True)}
+        elif watched:
             client = self._client or default_client()
             flow = ask_gradients(client._session, self._recorder, edge, watched, zero=zero, sums=sums)
-            asked, answers = client._driver.run(flow)
+            asked, arrays = client._driver.run(flow)
             self._answered = (target, asked)
-            gradients = {id(s): gradient for s, gradient in zip(watched, answers, strict=True)}
+            found = {id(s): None if g is None else _known(g) for s, g in zip(watched, arrays, strict=True)}
         self._used = True
         self._recorder.open = self._persistent
-        return [
-            np.zeros_like(leaf._value()) if zero and gradients.get(id(s)) is None else gradients.get(id(s))
-            for s, leaf in zip(described, given, strict=True)
-        ]
+        answers = [found.get(id(s)) for s in described]
+        if not zero:
+            return answers
+        make = _recorded_zeros if nested else _zeros
+        return [make(leaf) if g is None else g for g, leaf in zip(answers, given, strict=True)]
+
+    def _asked(
+        self, target: Any, given: Sequence[Any], weights: Any
+    ) -> tuple[Edge, list[Source], list[Source]]:
+        """The target as an edge, the sources, and those of them that are watched."""
+        if self._used and not self._persistent:
+            raise TapeError(
+                "this tape has answered its one call; for more of them, make it "
+                "gradwire.GradientTape(persistent=True)"
+            )
+        if not self._persistent and recorder.get() is self._recorder:
+            self._stop()
+        edge = target_edge(target, weights, self._recorder)
+        described = [_source(leaf, k) for k, leaf in enumerate(given)]
+        return (
+            edge,
+            described,
+            [s for s, leaf in zip(described, given, strict=True) if self._is_watched(leaf)],
+        )
 
     def _is_watched(self, leaf: Tensor | Variable) -> bool:
         if _identity(leaf) in self._watched:
@@ -182,7 +231,19 @@ class GradientTape:
         if isinstance(leaf, Variable):
             return self._automatic and leaf.trainable
         node = leaf._edge().node
-        return isinstance(node, Op) and node.recorder is self._recorder
+        return isinstance(node, Op) and self._recorder.holds(node.recorder)
+
+
+def _known(array: Array) -> Tensor:
+    return Tensor(Edge(Leaf(array)))
+
+
+def _zeros(leaf: Tensor | Variable) -> Tensor:
+    return _known(np.zeros_like(leaf._value()))
+
+
+def _recorded_zeros(leaf: Tensor | Variable) -> Tensor:
+    return record("zeros_like", (leaf,))
 
 
 def _identity(leaf: Tensor | Variable) -> object:

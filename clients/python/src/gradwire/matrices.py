@@ -1,0 +1,106 @@
+"""`jacobian` and `hessian`: whole matrices of derivatives, formed on the server in one pass."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gradwire._node import Edge, Recorder, recorder
+from gradwire._products import block
+from gradwire._structure import leaves, rebuild
+from gradwire._subgraph import close, run, tensors
+from gradwire._trace import trace
+from gradwire._traced import Traced
+from gradwire.client import Client
+from gradwire.directional import positions_of
+from gradwire.errors import TapeError
+from gradwire.tensor import Tensor
+
+__all__ = ["hessian", "jacobian"]
+
+
+def jacobian(
+    function: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    *,
+    method: str = "auto",
+    sparse: bool = False,
+    client: Client | None = None,
+) -> Callable[..., Any]:
+    """A function that answers the Jacobian of `function`: an array of shape out.shape + in.shape.
+
+    Where `function` answers a structure, each of its arrays becomes the structure of the arguments at
+    `argnums`. `method` is "forward", "reverse" or "auto", the cheaper one. With `sparse`, arrays are
+    `Sparse`. Zero where nothing connects. Raises TapeError where something records.
+    """
+
+    @functools.wraps(function)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        if recorder.get() is not None:
+            raise TapeError(
+                "a Jacobian is asked for while a tape or a traced function records, and graphs cannot hold "
+                "Jacobians; use gradwire.jvp or gradwire.vjp there, or ask outside of it"
+            )
+        positions, single = positions_of(argnums)
+        traced = Traced(function, args, kwargs, positions, client)
+        outputs = list(dict.fromkeys(traced.outputs))
+        options = {"method": method, "sparse": sparse or None}
+        found = traced.ask("jacobian", wrt=traced.wrt, outputs=outputs, **options)["jacobian"]
+        return traced.answered([_row(traced, found[name], single) for name in traced.outputs])
+
+    return differentiated
+
+
+def hessian(
+    function: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    *,
+    sparse: bool = False,
+    client: Client | None = None,
+) -> Callable[..., Any]:
+    """A function that answers the Hessian of `function`, which answers one number.
+
+    It is an array of shape a.shape + a.shape; for structures of arguments, or several `argnums`, the
+    structure twice, with blocks a.shape + b.shape. With `sparse`, arrays are `Sparse`. While something
+    records it is a node, for a single array only.
+    """
+
+    @functools.wraps(function)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        positions, single = positions_of(argnums)
+        if recorder.get() is not None:
+            return _recorded_hessian(function, args, kwargs, positions)
+        traced = Traced(function, args, kwargs, positions, client)
+        found = traced.ask("hessian", wrt=traced.wrt, target=traced.outputs[0], sparse=sparse or None)[
+            "hessian"
+        ]
+        rows = [_row(traced, found[name], single) for name in traced.wrt]
+        shaped = rebuild(traced.sources, iter(rows))
+        return shaped[0] if single else shaped
+
+    return differentiated
+
+
+def _row(traced: Traced, blocks: Any, single: bool) -> Any:
+    shaped = rebuild(traced.sources, iter([block(blocks[name]) for name in traced.wrt]))
+    return shaped[0] if single else shaped
+
+
+def _recorded_hessian(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], positions: Sequence[int]
+) -> Tensor:
+    chosen = args[positions[0]]
+    if len(positions) != 1 or len(list(leaves(chosen))) != 1 or isinstance(chosen, list | tuple | dict):
+        raise TapeError(
+            "a Hessian that is recorded is by one array; join several into one, or ask outside of the tape"
+        )
+
+    def call(x: Any) -> Any:
+        return function(*args[: positions[0]], x, *args[positions[0] + 1 :], **kwargs)
+
+    inside = Recorder()
+    body = run(call, chosen, inside=inside)
+    (lowered,), captured = close([body], inside)
+    inputs = [chosen, *tensors(captured)]
+    return Tensor(Edge(trace("hessian", inputs, {"wrt": [0]}, functions={"function": lowered})))

@@ -61,13 +61,6 @@ def _call_function(evaluator: Evaluator, node: ast.Call, name: str) -> Ref:
     return evaluator.apply(op, operands, {"function": name}, node, len(function.outputs))
 
 
-def _room(waiting: Sequence[Attribute]) -> int:
-    """How many integers there is room for, one for each attribute: a switch behind sizes takes none."""
-    if len(waiting) > 1 and waiting[0].default is REQUIRED and waiting[1].kind is BOOLEAN:
-        return 1
-    return len(waiting) or sys.maxsize
-
-
 def _are_sizes(count: int, waiting: Sequence[Attribute]) -> bool:
     """Whether so many arguments would be the sizes of the first attribute, as in x.reshape(2, 3)."""
     if not waiting or waiting[0].kind.name not in _SEQUENCES:
@@ -143,7 +136,7 @@ class _Binding:
 
     def _take_attributes(self, op: Op) -> None:
         waiting = [a for a in op.attributes if a.kind.name != "function" and a.name not in self.attributes]
-        if len(self.positional) > _room(waiting) and waiting[0].kind.name in _SEQUENCES:
+        if _are_sizes(len(self.positional), waiting):
             sizes = [self._value(op, argument, waiting[0]) for argument in self.positional]
             if all(type(size) is int for size in sizes):
                 self.attributes[waiting[0].name] = sizes

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from engine.diagnosis.replay import Array, Values, execute
+from engine.op import Cut
 from engine.tape import Instruction
 
 
@@ -23,7 +24,11 @@ def sweep_magnitudes(steps: Iterable[Instruction], values: Mapping[int, Array], 
     magnitudes = dict(given)
     with np.errstate(all="ignore"):
         for step in steps:
-            moving = {i: magnitudes[slot] for i, slot in enumerate(step.inputs) if slot in magnitudes}
+            moving = {
+                i: magnitudes[slot]
+                for i, slot in enumerate(step.inputs)
+                if slot in magnitudes and not isinstance(step.op.input(i).vjp, Cut)
+            }
             if moving:
                 operands = [values[slot] for slot in step.inputs]
                 magnitudes.update(zip(step.outputs, _absolute(step, operands, moving), strict=True))
@@ -33,6 +38,8 @@ def sweep_magnitudes(steps: Iterable[Instruction], values: Mapping[int, Array], 
 def _absolute(step: Instruction, operands: Sequence[Array], moving: Mapping[int, Array]) -> list[Array]:
     if step.op.family.name == "elementwise":
         return [_diagonal(step, operands, moving)]
+    if step.op.name == "solve" and set(moving) == {1}:
+        return [_through_inverse(operands[0], moving[1])]
     filled = [
         moving[position] if position in moving else _coefficient(operand)
         for position, operand in enumerate(operands)
@@ -52,6 +59,15 @@ def _diagonal(step: Instruction, operands: Sequence[Array], moving: Mapping[int,
         total = size if total is None else total + size
     assert total is not None
     return total
+
+
+def _through_inverse(matrix: Array, right: Array) -> Array:
+    """|A⁻¹| M: the coefficients of a solution are those of the inverse, not of the matrix."""
+    try:
+        inverse = np.abs(np.linalg.inv(matrix))
+    except np.linalg.LinAlgError:
+        inverse = np.full(matrix.shape, np.nan, matrix.dtype)
+    return np.asarray(inverse @ right)
 
 
 def _coefficient(operand: Array) -> Array:

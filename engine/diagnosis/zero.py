@@ -122,7 +122,7 @@ class _Search:
     def _incoming(self, edge: Edge) -> Mask:
         """Where a magnitude comes in: element by element where elements correspond."""
         shape = self.sweep.values[edge.slot].shape
-        live = [self.sweep.size(slot) > 0 for slot in edge.step.outputs]
+        live = [self.sweep.size(slot) != 0 for slot in edge.step.outputs]  # NaN is no zero
         if edge.step.op.family.name == "elementwise":
             return gathered(live[0], shape)
         return np.full(shape, any(mask.any() or mask.size == 0 for mask in live))

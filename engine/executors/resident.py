@@ -55,6 +55,11 @@ class ResidentPlan:
         self._answers = [slot for slot in tape.outputs if slot not in donated]
         self._moved = [(s, t) for s, t in donated.items() if self._values[s] is not self._values[t]]
 
+    @property
+    def copied(self) -> int:
+        """How many donated outputs could not be written in place and are copied after a run."""
+        return len(self._moved)
+
     def run(self) -> list[Array]:
         """One run; answers copies of the outputs that are not donated, in the tape's order.
 

@@ -53,9 +53,9 @@ COINCIDE: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
         {"lr": 0.01, "weight_decay": 0.1, "eps": TINY},
     ),
     (
-        {"name": "rmsprop", "learning_rate": 0.001, "epsilon": 0.0},
+        {"name": "rmsprop", "learning_rate": 0.001, "rho": 0.99, "epsilon": 0.0},
         "RMSprop",
-        {"lr": 0.001, "alpha": 0.9, "eps": TINY},
+        {"lr": 0.001, "alpha": 0.99, "eps": TINY},
     ),
     (
         {"name": "rmsprop", "learning_rate": 0.01, "epsilon": 0.0, "momentum": 0.8},

@@ -118,6 +118,11 @@ class Settings(BaseSettings):
         ge=0,
         description="Deaths of a job's process in a row, without a checkpoint in between, that are borne.",
     )
+    job_lease_s: float = Field(
+        default=10.0,
+        gt=0,
+        description="Seconds without a sign of life after which a worker's jobs are taken over by others.",
+    )
     checkpoint_s: float = Field(
         default=10.0,
         gt=0,

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +27,11 @@ from service.problems import Problem, render
 from service.storage.database import Database
 
 _LOOK_S = 0.15
-_BEAT_S = 2.0
 _STREAM_LIMIT = 2**22
+
+
+#: Starts a child on a channel: the template that holds it, its pid, its wait status to come.
+Fork = Callable[[socket.socket, Mapping[str, Any]], Awaitable[tuple[Template, int, asyncio.Future[int]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Limits:
     checkpoint_steps: int | None
     checkpoints_kept: int
     retries: int
+    lease_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +63,14 @@ class Attempt:
         self,
         database: Database,
         queue: JobQueue,
-        template: Template,
+        fork: Fork,
         folder: Path,
         claim: Claim,
         limits: Limits,
     ) -> None:
         self._database = database
         self._queue = queue
-        self._template = template
+        self._fork = fork
         self._folder = folder / claim.job_id / "checkpoints"
         self._claim = claim
         self._limits = limits
@@ -89,11 +93,16 @@ class Attempt:
                 await self._finish("failed", render(disk_full(error)).body)
             return f"the database failed: {error}"
 
+    async def give_back(self, why: str) -> None:
+        """After a failure of our own: another attempt, unless there were too many."""
+        with suppress(Fenced):
+            await self._retry(_End("died", None, why))
+
     async def _in_child(self) -> _End:
         ours, theirs = socket.socketpair()
         with theirs:
             config = {"address_space": self._limits.address_space, "cpu_seconds": self._limits.cpu_seconds}
-            pid, exited = await self._template.fork(theirs, config)
+            template, pid, exited = await self._fork(theirs, config)
         reader, writer = await asyncio.open_unix_connection(sock=ours, limit=_STREAM_LIMIT)
         writer.writelines(frames.pack(self._order()))
         listening = asyncio.ensure_future(self._listen(reader, exited))
@@ -102,7 +111,7 @@ class Attempt:
             await asyncio.wait({listening, watching}, return_when=asyncio.FIRST_COMPLETED)
             return listening.result() if listening.done() else watching.result()
         finally:
-            self._template.kill(pid)
+            template.kill(pid)
             for task in (listening, watching):
                 task.cancel()
             await asyncio.gather(listening, watching, return_exceptions=True)
@@ -152,7 +161,7 @@ class Attempt:
         beaten, asked = time.monotonic(), False
         while True:
             await asyncio.sleep(_LOOK_S)
-            if time.monotonic() - beaten >= _BEAT_S:
+            if time.monotonic() - beaten >= self._limits.lease_s / 5:
                 intent = await self._database.write(self._beat)
                 beaten = time.monotonic()
             else:
@@ -183,12 +192,15 @@ class Attempt:
         if end.problem is not None:
             await self._finish("failed", end.problem)
             return end.log
+        await self._retry(end)
+        return end.log
+
+    async def _retry(self, end: _End) -> None:
         stalls = await self._database.read(lambda c: ledger.stalls(c, self._claim.job_id))
         if stalls >= self._limits.retries:
             await self._finish("failed", render(_died_too_often(end, stalls + 1)).body)
         else:
             await self._release(f"{end.log}; the job goes on from its last checkpoint")
-        return end.log
 
     async def _finish(
         self, status: Literal["succeeded", "failed", "cancelled", "paused"], problem: bytes | None

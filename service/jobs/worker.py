@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import socket
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -26,7 +27,6 @@ from service.jobs.port import JobQueue
 from service.storage.database import Database
 from service.storage.tables import JOBS
 
-LEASE_S = 10.0
 _REAP_S = 2.0
 #: A job that waits although its hand-over was delivered: the worker died in between, if it lasts this long.
 _LOST_S = 15.0
@@ -69,7 +69,6 @@ class Worker:
         concurrency: int,
         environment: Mapping[str, str],
         logger: FilteringBoundLogger,
-        lease_s: float = LEASE_S,
     ) -> None:
         self._database = database
         self._queue = queue
@@ -79,7 +78,6 @@ class Worker:
         self._concurrency = concurrency
         self._environment = dict(environment)
         self._logger = logger
-        self._lease_s = lease_s
         self._template = Template(lambda pid: None, module="service.jobs.child")
         self._slots = asyncio.Semaphore(concurrency)
         self._attempts: set[Attempt] = set()
@@ -115,7 +113,7 @@ class Worker:
             claim = await self._database.write(lambda c: ledger.claim(c, job_id, delivery, self._name))
             if claim is None:
                 return
-            attempt = Attempt(self._database, self._queue, self._template, self._folder, claim, self._limits)
+            attempt = Attempt(self._database, self._queue, self._fork, self._folder, claim, self._limits)
             self._attempts.add(attempt)
             self._idle.clear()
             if self._leaving:
@@ -126,16 +124,29 @@ class Worker:
             try:
                 note = await attempt.run()
                 self._logger.info("attempt ended", job=job_id, attempt=claim.attempt, note=note)
+            except Exception:  # ours: the job must not wait for its lease to run out
+                self._logger.exception("attempt failed", job=job_id, attempt=claim.attempt)
+                await attempt.give_back("its worker failed")
             finally:
                 self._attempts.discard(attempt)
                 if not self._attempts:
                     self._idle.set()
 
+    async def _fork(
+        self, channel: socket.socket, config: Mapping[str, Any]
+    ) -> tuple[Template, int, asyncio.Future[int]]:
+        """Start a child; the template first, where it was killed."""
+        await self._template.start(self._environment)
+        pid, exited = await self._template.fork(channel, config)
+        return self._template, pid, exited
+
     async def _reap(self) -> None:
         while True:
             await asyncio.sleep(_REAP_S)
             try:
-                await self._take_over(JOBS.c.lease < time.time() - self._lease_s, "its worker was lost")
+                await self._take_over(
+                    JOBS.c.lease < time.time() - self._limits.lease_s, "its worker was lost"
+                )
                 await self._resume_lost()
             except Exception:  # a look that failed; the next one comes
                 self._logger.exception("reaper")

@@ -354,7 +354,7 @@ async def test_the_events_of_a_job_that_has_ended(tmp_path: Path) -> None:
 
 
 async def test_a_lease_that_runs_out_is_taken_over(tmp_path: Path) -> None:
-    async with job_world(tmp_path, lease_s=3) as here:
+    async with job_world(tmp_path, job_lease_s=3) as here:
         from sqlalchemy import update
 
         from service.storage.tables import JOBS

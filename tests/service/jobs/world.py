@@ -61,9 +61,7 @@ def classifier(rows: int = 640, epochs: int = 6, **changes: Any) -> dict[str, An
 
 
 @asynccontextmanager
-async def job_world(
-    folder: Path, *, work: bool = True, lease_s: float = 10.0, **settings: Any
-) -> AsyncIterator[World]:
+async def job_world(folder: Path, *, work: bool = True, **settings: Any) -> AsyncIterator[World]:
     """An app with these settings; with `work` also a worker."""
     log = io.StringIO()
     queue = MemoryQueue()
@@ -83,7 +81,6 @@ async def job_world(
             concurrency=2,
             environment=chosen.blas_environment,
             logger=services.logger,
-            lease_s=lease_s,
         )
         if work:
             await worker.start()

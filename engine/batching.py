@@ -2,7 +2,7 @@
 
 Each instruction that reads something with a batch axis is recorded anew by the rule of its record or
 family (`engine.batches`); what no row touches is done once. An op without a rule is mapped row by row,
-and `GET /v1/ops` says so. The tape must be expanded: functions with their own gradient are gone.
+and `GET /v1/ops` says so. Functions with their own gradient keep it.
 """
 
 from __future__ import annotations

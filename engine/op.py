@@ -19,8 +19,8 @@ from typing import Any, Literal
 from engine.attributes import REQUIRED, Attribute
 from engine.dtypes import TensorType
 from engine.errors import InternalError, UnknownOp, did_you_mean
-from engine.functions import FunctionRule
 from engine.example import example_of
+from engine.functions import FunctionRule
 
 Forward = Callable[..., Any]
 Rule = Callable[..., Any]
@@ -144,9 +144,10 @@ class Op:
     family's rule does not fit. `outputs` are the outputs' names, None where the attributes decide how many.
     `ufunc` names the universal function that is the whole kernel, so that it can write into a buffer;
     `scalar` is the kernel on scalars, for fused loops. `linear_in` are the inputs in which it is linear
-    taken together, the others held fixed. `view` says that the output only looks at the first input (with
-    these attributes), `in_place` that the kernel writes into its first array and returns it. `kink` marks
-    the elements at which the derivative jumps, `zero_reason` says why a derivative here vanishes.
+    taken together, the others held fixed; a `bilinear` op is linear in either of its two inputs. `view`
+    says that the output only looks at the first input (with these attributes), `in_place` that the kernel
+    writes into its first array and returns it. `kink` marks the elements at which the derivative jumps,
+    `zero_reason` says why a derivative here vanishes.
     """
 
     name: str
@@ -169,6 +170,7 @@ class Op:
     ufunc: str | None = None
     scalar: Forward | None = None
     linear_in: frozenset[int] = frozenset()
+    bilinear: bool = False
     cost: Callable[..., Cost] | None = None
     view: bool | Callable[..., bool] = False
     in_place: bool = False
@@ -198,7 +200,8 @@ class Op:
 
     def input(self, position: int) -> Input:
         """The parameter that the array at `position` is bound to."""
-        return self.inputs[min(position, len(self.inputs) - 1)] if self.variadic else self.inputs[position]
+        inputs = self.inputs
+        return inputs[position] if position < len(inputs) else inputs[-1]
 
     @property
     def signature(self) -> str:

@@ -15,7 +15,6 @@ from engine.errors import DtypeMismatch, ShapeMismatch, WrongArity
 from engine.families import CONTROL, define
 from engine.functions import FunctionRule, Sizes, Specialize, Types, expect_inputs, expect_same, outputs_of
 from engine.op import Cost, Cut, F, jointly
-from engine.passes import lower
 from engine.tape import Tape
 from engine.variable import Variable
 
@@ -96,7 +95,7 @@ def _batched(
 ) -> tuple[Variable, ...]:
     """One choice for all rows stays a choice; a choice by row runs both branches and selects."""
     names = [name for name, flag in zip(branches["then"].inputs, batched[1:], strict=True) if flag]
-    many = {key: batch(lower(branch), [list(branch.inputs)[i] for i, f in enumerate(batched[1:]) if f], n)
+    many = {key: batch(branch, [list(branch.inputs)[i] for i, f in enumerate(batched[1:]) if f], n)
             if names else branch for key, branch in branches.items()}  # fmt: skip
     tape = xs[0].tape
     if not batched[0]:

@@ -14,7 +14,6 @@ from engine.families import CONTROL, define
 from engine.functions import outputs_of
 from engine.op import Cost, jointly
 from engine.ops.control import CALLED
-from engine.passes import lower
 from engine.tape import Tape
 from engine.variable import Variable
 
@@ -67,7 +66,7 @@ def _batched(
     op: Any, xs: Sequence[Variable], batched: Sequence[bool], n: int, *, function: Tape
 ) -> tuple[Variable, ...]:
     names = [name for name, flag in zip(function.inputs, batched, strict=True) if flag]
-    many = batch(lower(function), names, n)
+    many = batch(function, names, n)
     answer: tuple[Variable, ...] = xs[0].tape.apply(op, xs, {"function": many})
     return answer
 

@@ -19,7 +19,6 @@ from engine.families import COMPOSITE, define
 from engine.forward import forward
 from engine.functions import FunctionRule, Sizes, Specialize, Types, expect_inputs, outputs_of
 from engine.op import TABLE, F, Op, jointly
-from engine.passes import lower
 from engine.tape import Tape
 from engine.variable import Variable
 
@@ -138,7 +137,7 @@ def _hessian(*xs: Variable, function: Tape, wrt: Sequence[int] | None) -> Any:
     reached = forward(made.tape, moved, tuple(made.tape.instructions))
     product = made.finish([reached[g.slot] if g.slot in reached else zeros(made.tape, g)])
     unit = x.tape.apply(TABLE["eye"], [], {"n_rows": x.size, "dtype": x.dtype})
-    rows = batch(lower(product), [list(product.inputs)[-1]], x.size)
+    rows = batch(product, [list(product.inputs)[-1]], x.size)
     (columns,) = x.tape.inline(rows, [*xs, unit.reshape((x.size, *x.shape))])
     return columns.reshape((*x.shape, *x.shape))
 

@@ -12,7 +12,6 @@ from engine.control.bodies import Body, input_types
 from engine.control.walks import length_of
 from engine.dtypes import TensorType
 from engine.op import TABLE, F
-from engine.passes import lower
 from engine.tape import Tape
 from engine.variable import Variable
 
@@ -41,7 +40,7 @@ def batched_loop(
         if flags[i]:
             rows[i] = _swapped(rows[i])
     names = [name for name, flag in zip(body.inputs, flags, strict=False) if flag]
-    many = batch(lower(body), names, n)
+    many = batch(body, names, n)
     answers = rows[0].tape.apply(
         op, rows, {**attributes, "body": many, "carry": carry, "scanned": scanned, "counted": counted}
     )

@@ -30,7 +30,6 @@ from engine.functions import (
     settle,
 )
 from engine.op import Cost, F, jointly
-from engine.passes import lower
 from engine.tape import Tape
 from engine.variable import Variable
 
@@ -165,7 +164,7 @@ def _batched(
         for i, (x, b) in enumerate(zip(xs, batched, strict=True))
     ]
     holds, step = (
-        batch(lower(tape), [name for name, f in zip(tape.inputs, flags, strict=True) if f], n)
+        batch(tape, [name for name, f in zip(tape.inputs, flags, strict=True) if f], n)
         for tape in (condition, body)
     )
     types, counter = input_types(step), TensorType((n,), "int64")

@@ -47,6 +47,7 @@ multiply = elementwise(
     kinds="numeric",
     vjp=(lambda g, y, x1, x2: g * x2, lambda g, y, x1, x2: g * x1),
     linear_in=frozenset({0}),
+    bilinear=True,
     zero_reason="zero_operand",
 )
 
@@ -71,6 +72,7 @@ divide_no_nan = elementwise(
         lambda g, y, x1, x2: F.divide_no_nan(g, x2),
         lambda g, y, x1, x2: -g * F.divide_no_nan(y, x2),
     ),
+    linear_in=frozenset({0}),
     flops=2,
     domain=(Domain(), POLE),
     conventions="The derivative where x2 is 0 is 0, at every order.",

@@ -77,6 +77,7 @@ matmul = define(
     cost=_matmul_cost,
     ufunc="matmul",
     linear_in=frozenset({0}),
+    bilinear=True,
     zero_reason="zero_operand",
     samples=(
         Sample(((2, 3), (3, 4))),
@@ -111,6 +112,7 @@ row_dot = define(
     kinds="real",
     cost=_matmul_cost,
     linear_in=frozenset({0}),
+    bilinear=True,
     zero_reason="zero_operand",
     internal=True,
     samples=(Sample(((2, 3), (2, 3))), Sample(((3,), (2, 3))), Sample(((2, 1, 3), (4, 3)))),

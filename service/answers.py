@@ -141,6 +141,42 @@ class GnvpAnswer(Answer):
     gnvp: Keyed
 
 
+class NodeEstimate(Answer):
+    """One node: its type, its operations, the bytes of its value."""
+
+    node: str
+    op: str
+    shape: list[int]
+    dtype: str
+    flops: int
+    bytes: int
+
+
+class Figures(Answer):
+    """Operations, and the most bytes alive at once."""
+
+    flops: int
+    peak_bytes: int
+
+
+class JacobianFigures(Answer):
+    """Both methods, and the one that `auto` takes."""
+
+    forward: Figures
+    reverse: Figures
+    cheaper: Literal["forward", "reverse"]
+
+
+class EstimateAnswer(Answer):
+    """What a function would take; null where a call of that kind would be refused."""
+
+    nodes: list[NodeEstimate]
+    forward: Figures | None
+    gradient: Figures | None
+    jacobian: JacobianFigures | None
+    hessian: Figures | None
+
+
 class DiagnoseAnswer(Answer):
     """A status per variable, with reasons and cures."""
 

@@ -8,7 +8,7 @@ estimate, by which `tiers.py` chooses where to go on.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Literal, Self
 
@@ -20,21 +20,41 @@ from engine.decode import decode_graph
 from engine.errors import (
     UserError,
 )
+from engine.estimate import estimate
 from engine.expression import parse_program
 from engine.graph import Graph
 from engine.tensors import Encoding
 from service import safetensors_io, schemas
 from service.body import Media
-from service.encoding import encode_answer
+from service.encoding import encode_answer, json_reply
 from service.lru import Lru
 from service.problems import Problem, Reply, render
-from service.questions import build_query, check_device, decode_directions, decode_inputs
+from service.questions import (
+    build_query,
+    check_device,
+    declared_types,
+    decode_directions,
+    decode_inputs,
+)
 from service.strict_json import parse_object
 
 Array = npt.NDArray[Any]
 Kind = Literal[
-    "evaluate", "gradient", "vjp", "jvp", "jacobian", "hessian", "hvp", "gnvp", "diagnose", "publish"
+    "evaluate",
+    "gradient",
+    "vjp",
+    "jvp",
+    "jacobian",
+    "hessian",
+    "hvp",
+    "gnvp",
+    "diagnose",
+    "estimate",
+    "publish",
 ]
+
+#: Calls whose answer is there once the function is understood: nothing is run.
+IMMEDIATE: frozenset[Kind] = frozenset({"publish", "estimate"})
 
 MODELS: Mapping[Kind, type[schemas.Function]] = {
     "evaluate": schemas.Evaluate,
@@ -46,6 +66,7 @@ MODELS: Mapping[Kind, type[schemas.Function]] = {
     "hvp": schemas.Hvp,
     "gnvp": schemas.Gnvp,
     "diagnose": schemas.Diagnose,
+    "estimate": schemas.Estimate,
     "publish": schemas.Publish,
 }
 
@@ -102,8 +123,8 @@ class Calculator:
     def answer(self, call: Call) -> Reply:
         """Everything at once; the caller's errors come back as problems, ours are raised."""
         try:
-            if call.kind == "publish":
-                return self.publish(call)
+            if call.kind in IMMEDIATE:
+                return self.immediate(call)
             return self.finish(self.prepare(call))
         except (UserError, Problem) as error:
             return render(error)
@@ -138,6 +159,19 @@ class Calculator:
         """Run and encode."""
         answer = prepared.program.run(prepared.inputs, prepared.directions)
         return encode_answer(answer, prepared.encoding, safetensors=prepared.safetensors)
+
+    def immediate(self, call: Call) -> Reply:
+        """The answer of a call that runs nothing. Raises Problem and UserError."""
+        return self.publish(call) if call.kind == "publish" else self.estimate(call)
+
+    def estimate(self, call: Call) -> Reply:
+        """What a function would take, from the types of its inputs alone."""
+        text, _ = _open(call)
+        request = schemas.parse(schemas.Estimate, parse_object(text), function=call.graph_id is None)
+        given = request.inputs or {}
+        graph = self._graph(call, request, given, None)
+        query = build_query("evaluate", graph, request, {}, None)
+        return json_reply(estimate(replace(query, inputs=declared_types(graph, given))))
 
     def publish(self, call: Call) -> Reply:
         """Decode a function and answer two lines of JSON: its summary, and its canonical document.

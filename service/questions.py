@@ -17,6 +17,7 @@ from service import schemas
 from service.strict_json import child_path
 
 Array = npt.NDArray[Any]
+MAX_AXES = 64
 
 
 def check_device(device: str | None) -> None:
@@ -64,6 +65,34 @@ def decode_inputs(
             value, path=path, dtype=spec.dtype, shape=shape, attachments=attachments
         )
     return tensors
+
+
+def declared_types(graph: Graph, given: Mapping[str, schemas.InputType]) -> dict[str, TensorType]:
+    """The types under the `inputs` of an estimate. Raises UnknownInput and InvalidDocument."""
+    types = {}
+    for name, declared in given.items():
+        path = child_path("$.inputs", name)
+        spec = graph.inputs.get(name)
+        if spec is None:
+            raise UnknownInput(
+                f"expected inputs of the function ({abridged(list(graph.inputs))}), got '{name}' at {path}",
+                path=path,
+                hint=did_you_mean(name, graph.inputs),
+            )
+        dtype = declared.dtype or spec.dtype or dtypes.DEFAULT
+        if dtype not in dtypes.ALL:
+            raise InvalidDocument(
+                f"expected a dtype, got '{dtype}' at {path}.dtype",
+                path=f"{path}.dtype",
+                hint=did_you_mean(dtype, dtypes.ALL),
+            )
+        if any(size < 0 for size in declared.shape) or len(declared.shape) > MAX_AXES:
+            raise InvalidDocument(
+                f"expected up to {MAX_AXES} sizes of 0 or more, got {declared.shape} at {path}.shape",
+                path=f"{path}.shape",
+            )
+        types[name] = TensorType(tuple(declared.shape), dtype)
+    return types
 
 
 #: The field in which a kind of call gives directions.

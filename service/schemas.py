@@ -146,6 +146,22 @@ class Diagnose(Function, Options):
     wrt: Names | None = Field(None, description="By what; default: every input that is used or declared.")
 
 
+class InputType(Request):
+    """The type of an input, in place of a value."""
+
+    shape: list[int] = Field(description="Sizes of the axes.")
+    dtype: str | None = Field(None, description="Default: what the function declares, else float64.")
+
+
+class Estimate(Function, Options):
+    """What a function would take, from shapes alone."""
+
+    inputs: dict[str, InputType] | None = Field(None, description="A shape and dtype for every input.")
+    target: str | None = Field(None, description="Of the gradient and Hessian; default: the only output.")
+    wrt: Names | None = Field(None, description="By what; default: every floating or complex input.")
+    outputs: Names | None = Field(None, description="Of the forward pass and Jacobian; default: all outputs.")
+
+
 class Publish(Function):
     """A function to keep on the server."""
 

@@ -17,7 +17,7 @@ from service.children.child import out_of_memory
 from service.children.pool import ChildPool
 from service.metrics import Metrics
 from service.problems import Problem, Reply
-from service.queries import Calculator, Call, Prepared
+from service.queries import IMMEDIATE, Calculator, Call, Prepared
 from service.settings import Settings
 
 Tier = Literal["inline", "thread", "child"]
@@ -32,6 +32,8 @@ _THREAD_JSON = 512 * 1024
 #: Specialising a published graph takes about 50 µs a node, once for each signature.
 _INLINE_NODES = 100
 _THREAD_NODES = 2_000
+#: Kinds that are recorded several times over, or touch the disk next: never on the loop.
+_THREAD_KINDS = IMMEDIATE | {"jacobian", "hessian"}
 
 
 class Tiers:
@@ -65,7 +67,7 @@ class Tiers:
             return "child", await self._in_child(call, disconnected)
         try:
             small = _INLINE_FUNCTION if call.graph_id is None else _INLINE_JSON
-            if size > small or nodes > _INLINE_NODES or call.kind == "publish":
+            if size > small or nodes > _INLINE_NODES or call.kind in _THREAD_KINDS:
                 outcome = await self._in_thread(lambda: self._as_far_as_threads_go(call))
                 tier: Tier = "thread"
             else:
@@ -83,8 +85,8 @@ class Tiers:
         return "child", await self._in_child(call, disconnected)
 
     def _as_far_as_threads_go(self, call: Call) -> Reply | Prepared:
-        if call.kind == "publish":
-            return self._calculator.publish(call)
+        if call.kind in IMMEDIATE:
+            return self._calculator.immediate(call)
         prepared = self._calculator.prepare(call)
         return prepared if self._tier(prepared) == "child" else self._calculator.finish(prepared)
 

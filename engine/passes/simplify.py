@@ -5,11 +5,13 @@ from __future__ import annotations
 from engine.passes.rewrite import Rewrite
 from engine.tape import Instruction, Tape
 
+SMALL = 64  # elements of a constant that are looked at
+
 
 def simplify(tape: Tape) -> Tape:
     """The tape without `x * 1` and without no-op casts, reshapes and identities."""
     rewrite = Rewrite(tape)
-    ones = {slot for slot, value in tape.constants.items() if value.ndim == 0 and value == 1}
+    ones = {slot for slot, value in tape.constants.items() if 0 < value.size <= SMALL and (value == 1).all()}
     for step in tape.instructions:
         inputs = rewrite.resolved(step.inputs)
         if step.op.name == "broadcast_to" and inputs[0] in ones:

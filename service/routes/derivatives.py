@@ -192,4 +192,11 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         answers.DiagnoseAnswer,
         examples.DIAGNOSE,
     ),
+    *_endpoints(
+        "estimate",
+        "What a function would take, from shapes alone",
+        schemas.Estimate,
+        answers.EstimateAnswer,
+        examples.ESTIMATE,
+    ),
 )

@@ -109,6 +109,32 @@ DIAGNOSE = Example(
     },
 )
 
+ESTIMATE = Example(
+    "A product of a thousand elements",
+    body={"program": "sum(w * x)", "inputs": {"w": {"shape": [1000]}, "x": {"shape": [1000]}}},
+    answer={
+        "nodes": [
+            {
+                "node": "multiply_1",
+                "op": "multiply",
+                "shape": [1000],
+                "dtype": "float64",
+                "flops": 1000,
+                "bytes": 8000,
+            },
+            {"node": "result", "op": "sum", "shape": [], "dtype": "float64", "flops": 1000, "bytes": 8},
+        ],
+        "forward": {"flops": 2000, "peak_bytes": 24008},
+        "gradient": {"flops": 2000, "peak_bytes": 40008},
+        "jacobian": {
+            "forward": {"flops": 4002000, "peak_bytes": 16032008},
+            "reverse": {"flops": 4000, "peak_bytes": 56016},
+            "cheaper": "reverse",
+        },
+        "hessian": {"flops": 2000, "peak_bytes": 24040016},
+    },
+)
+
 PUBLISH = Example(
     "A product",
     body={"program": "loss = w * x"},

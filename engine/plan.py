@@ -8,6 +8,7 @@ The plan holds no memory itself: an executor's context does.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 
 from engine.cost import NOTHING, Estimate, cost_of, seconds
@@ -174,7 +175,8 @@ class _Arena:
 
     def __init__(self, plan: Plan) -> None:
         self.sizes = plan.buffers
-        self.free: list[int] = []
+        self.free: dict[int, list[int]] = {}  # by size, so that a chain of many values stays quick
+        self.sized: list[int] = []  # the sizes of which some are free, in order
         self.held: dict[int, int] = {}
 
     def take(self, slot: int, nbytes: int, overwritten: list[int]) -> int:
@@ -183,10 +185,12 @@ class _Arena:
                 buffer = self.held.pop(other)
                 self.held[slot] = buffer
                 return buffer
-        fitting = [b for b in self.free if nbytes <= self.sizes[b] <= 2 * nbytes]
-        if fitting:
-            buffer = min(fitting, key=self.sizes.__getitem__)
-            self.free.remove(buffer)
+        place = bisect_left(self.sized, nbytes)
+        if place < len(self.sized) and self.sized[place] <= 2 * nbytes:
+            size = self.sized[place]
+            buffer = self.free[size].pop()
+            if not self.free[size]:
+                del self.sized[place]
         else:
             self.sizes.append(nbytes)
             buffer = len(self.sizes) - 1
@@ -196,7 +200,10 @@ class _Arena:
     def release(self, root: int) -> None:
         buffer = self.held.pop(root, None)
         if buffer is not None:
-            self.free.append(buffer)
+            size = self.sizes[buffer]
+            if not self.free.get(size):
+                insort(self.sized, size)
+            self.free.setdefault(size, []).append(buffer)
 
 
 def _mark_copied(plan: Plan) -> None:

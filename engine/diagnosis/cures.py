@@ -70,6 +70,8 @@ def numeric_cure(culprit: Culprit, expressions: Expressions) -> str | None:
             f"Clean '{culprit.node}' before sending it, or in the program: "
             f"where(isfinite({culprit.node}), {culprit.node}, 0)."
         )
+    if step.op.family.name == "control" and culprit.reason not in ("overflow", "underflow"):
+        return f"Look into the functions of '{culprit.node}': diagnose them by themselves on these values."
     for pattern in _PATTERNS:
         told = pattern(step, expressions)
         if told is not None and culprit.reason in _SPOILED:

@@ -17,7 +17,7 @@ from engine.diagnosis.elements import Mask, gathered, nonfinite, places, values_
 from engine.diagnosis.nonfinite import Birth, evidence_of, find_births
 from engine.diagnosis.pullbacks import Pullback, Sweep
 from engine.diagnosis.structure import Edge
-from engine.diagnosis.zero import evidence_at
+from engine.diagnosis.zero import ENOUGH, evidence_at
 from engine.tape import Instruction
 
 
@@ -64,6 +64,8 @@ def why_infinite(
         for edge, own in _born(sweep, pullback, masks):
             found += _blame(sweep, steps, pullback, edge, own, leaves)
         found += _overflown(sweep, pullback, masks)
+        if len(found) >= ENOUGH:
+            break
     return distinct(found)
 
 

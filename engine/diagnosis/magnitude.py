@@ -40,8 +40,9 @@ def _absolute(step: Instruction, operands: Sequence[Array], moving: Mapping[int,
         return [_diagonal(step, operands, moving)]
     if step.op.name == "solve" and set(moving) == {1}:
         return [_through_inverse(operands[0], moving[1])]
+    whole = step.op.family.name == "control"  # a loop's or branch's own course depends on its values
     filled = [
-        moving[position] if position in moving else _coefficient(operand)
+        moving[position] if position in moving else operand if whole else _coefficient(operand)
         for position, operand in enumerate(operands)
     ]
     return [np.abs(output) for output in execute(step, filled)]

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
-from engine import dtypes
 from engine.backward import carries, depending_on, gather, pull
 from engine.diagnosis.magnitude import sweep_magnitudes
 from engine.diagnosis.replay import Array, Values, run_steps
@@ -73,7 +73,7 @@ class Passed:
     size: Array
 
 
-@dataclass(slots=True)
+@dataclass
 class Sweep:
     """All adjoints of one run: `adjoints` and their `sizes` by slot, `passed` by edge."""
 
@@ -100,6 +100,12 @@ class Sweep:
                 self.passed[edge] = known
                 self.gradients.setdefault(edge.slot, []).append(edge)
                 self._gather(edge.slot, known)
+
+    @cached_property
+    def unit(self) -> float:
+        """The largest rounding unit among the adjoints."""
+        dtypes_met = {adjoint.dtype for adjoint in self.adjoints.values()}
+        return max((float(np.finfo(dtype).eps) for dtype in dtypes_met if dtype.kind in "fc"), default=0.0)
 
     def adjoint(self, slot: int) -> Array:
         """What a slot gathered; zeros for one that the target does not use."""
@@ -175,9 +181,3 @@ class Sweep:
                 self.sizes[slot] = self.sizes[slot] + passed.size
             else:
                 self.adjoints[slot], self.sizes[slot] = passed.term, passed.size
-
-
-def coarsest(types: Mapping[int, Array]) -> float:
-    """The largest rounding unit among arrays of floats."""
-    units = [float(np.finfo(a.dtype).eps) for a in types.values() if dtypes.is_inexact(a.dtype.name)]
-    return max(units, default=0.0)

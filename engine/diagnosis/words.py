@@ -15,6 +15,7 @@ _BECAUSE = {
     "flat": "{it} is on its flat side{there}, so nothing comes back",
     "zero_operand": "{it} multiplies by 0{there}",
     "stationary": "the slope of {it} is 0{there}, and the zero is right",
+    "inside": "no gradient passes {it}{there}",
     "kink": "{it} has a kink{there}, where its slope is taken as 0",
     "cancellation": "terms of opposite sign cancel at {it}",
     "underflow": "what passes {it} is too small for its dtype{there}",
@@ -72,6 +73,8 @@ def because(culprit: Culprit) -> str:
 def _manner(culprit: Culprit) -> str:
     """The reason, told more closely where the op says more."""
     op = None if culprit.step is None else culprit.step.op
+    if op is not None and culprit.reason == "stationary" and op.family.name == "control":
+        return "inside"
     if op is not None and culprit.reason == "stationary" and op.kink is not None:
         return "kink"
     if op is not None and culprit.reason == "unselected" and op.family.name == "elementwise":

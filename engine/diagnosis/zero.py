@@ -13,17 +13,18 @@ import numpy as np
 
 from engine.diagnosis.cone import cone
 from engine.diagnosis.culprit import Culprit, distinct, of_edge
-from engine.diagnosis.elements import Array, Mask, gathered, spread, values_at
-from engine.diagnosis.pullbacks import Passed, Pullback, Sweep, coarsest
+from engine.diagnosis.elements import LISTED, Array, Mask, gathered, spread, values_at
+from engine.diagnosis.pullbacks import Passed, Pullback, Sweep
 from engine.diagnosis.structure import Edge
 
 _SIGNS = ("zero_operand", "stationary")
+ENOUGH = 32  # culprits after which a search ends: a chain of a thousand dead steps is told by its end
 CANCELLED = 64  # rounding units of the magnitude below which a sum counts as zero
 
 
 def zeros(sweep: Sweep, slot: int) -> Mask:
     """The elements of an adjoint that are zero up to rounding."""
-    return _cancelled(Passed(sweep.adjoint(slot), sweep.size(slot)), coarsest(sweep.adjoints))
+    return _cancelled(Passed(sweep.adjoint(slot), sweep.size(slot)), sweep.unit)
 
 
 def _cancelled(passed: Passed, unit: float) -> Mask:
@@ -41,6 +42,8 @@ def why_zero(sweep: Sweep, source: int, marked: Mask) -> tuple[Culprit, ...]:
         found += search.killed(pullback)
         found += search.lost_inside(pullback)
         found += search.lost_in_sum(pullback)
+        if len(found) >= ENOUGH:
+            break
     found.sort(key=search.is_partial)
     return distinct(_one_reason(found))
 
@@ -57,7 +60,6 @@ class _Search:
     def __init__(self, sweep: Sweep, masks: dict[int, Mask]) -> None:
         self.sweep = sweep
         self.masks = masks
-        self.unit = coarsest(sweep.adjoints)
 
     def killed(self, pullback: Pullback) -> Iterator[Culprit]:
         """Edges at which a magnitude comes in and none goes out."""
@@ -76,7 +78,7 @@ class _Search:
             mask = self.masks.get(edge.slot)
             if mask is None:
                 continue
-            lost = mask & (passed.size > 0) & _cancelled(passed, self.unit)
+            lost = mask & (passed.size > 0) & _cancelled(passed, self.sweep.unit)
             if not lost.any() or self._was_lost(edge):
                 continue
             held = self._holds_for_others(pullback, edge)
@@ -91,8 +93,8 @@ class _Search:
             if mask is None or len(edges) < 2 or edges[-1].step is not pullback.step:
                 continue  # looked at once, when the last edge has been gathered
             total = Passed(self.sweep.adjoints[slot], self.sweep.sizes[slot])
-            lost = mask & (total.size > 0) & _cancelled(total, self.unit)
-            alone = [_cancelled(self.sweep.passed[edge], self.unit) for edge in edges]
+            lost = mask & (total.size > 0) & _cancelled(total, self.sweep.unit)
+            alone = [_cancelled(self.sweep.passed[edge], self.sweep.unit) for edge in edges]
             lost = lost & ~np.logical_and.reduce(alone)
             if lost.any():
                 yield from self._terms(edges, lost)
@@ -105,9 +107,10 @@ class _Search:
         return bool((self.masks[slot] & ~zeros(self.sweep, slot)).any())
 
     def _terms(self, edges: Sequence[Edge], lost: Mask) -> Iterator[Culprit]:
+        listed = iter(range(LISTED))
         for edge in edges:
             term = self.sweep.passed[edge].term
-            if (term[lost] != 0).any():
+            if (term[lost] != 0).any() and next(listed, None) is not None:
                 evidence = {**self._evidence(edge, lost), "term": values_at(term, lost)}
                 yield of_edge(edge, lost, "cancellation", evidence)
 
@@ -128,8 +131,9 @@ class _Search:
         return np.full(shape, any(mask.any() or mask.size == 0 for mask in live))
 
     def _insensitive(self, pullback: Pullback) -> dict[Edge, Mask]:
-        """Where an edge passes nothing on, whatever comes in."""
-        ones = [np.ones_like(self.sweep.values[slot]) for slot in pullback.step.outputs]
+        """Where an edge passes nothing on, whatever comes in along the outputs that are alive."""
+        outputs = pullback.step.outputs
+        ones = [np.full_like(self.sweep.values[s], (self.sweep.size(s) != 0).any()) for s in outputs]
         return {edge: passed.size == 0 for edge, passed in self.sweep.probed(pullback, ones).items()}
 
     def _vanished(self, pullback: Pullback, edge: Edge) -> Mask:
@@ -168,7 +172,7 @@ class _Search:
         """Whether what comes in along an edge is nothing but what cancelled before."""
         outputs = [slot for slot in edge.step.outputs if slot in self.masks]
         return all(
-            _cancelled(Passed(self.sweep.adjoint(slot), self.sweep.size(slot)), self.unit)[
+            _cancelled(Passed(self.sweep.adjoint(slot), self.sweep.size(slot)), self.sweep.unit)[
                 self.masks[slot]
             ].all()
             for slot in outputs
@@ -181,7 +185,7 @@ class _Search:
             (draw.uniform(0.5, 1.5, v.shape) * np.where(draw.random(v.shape) < 0.5, -1, 1)).astype(v.dtype)
             for v in (self.sweep.values[slot] for slot in pullback.step.outputs)
         ]
-        return _cancelled(self.sweep.probed(pullback, others)[edge], self.unit)
+        return _cancelled(self.sweep.probed(pullback, others)[edge], self.sweep.unit)
 
     def _evidence(self, edge: Edge, mask: Mask) -> dict[str, list[object]]:
         return evidence_at(self.sweep, edge, mask)

@@ -20,7 +20,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     from service.app import create_app  # only where a test asks for it
     from service.settings import Settings
 
-    app = create_app(Settings(data=tmp_path_factory.mktemp("data")), log_stream=io.StringIO())
+    settings = Settings(data=tmp_path_factory.mktemp("data"), workers=1)
+    app = create_app(settings, log_stream=io.StringIO(), warm=True)  # with a worker, for jobs
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 import httpx
 
-from gradwire._flow import Flow, Request, Response, Sleep
-from gradwire.errors import NoAnswer, RequestTimeout
+from gradwire._flow import Flow, Request, Sleep
+from gradwire._sse import Event
+from gradwire._stream import Emit, Open, StreamFlow
+from gradwire._transport import async_content, content, no_answer, opened, response, urls
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,7 +25,7 @@ class SyncDriver:
 
     def __init__(self, http: httpx.Client) -> None:
         self.http = http
-        self._url = _urls(http.base_url)
+        self._url = urls(http.base_url)
 
     def run(self, flow: Flow[T]) -> T:
         """Drive `flow` to its end."""
@@ -37,16 +40,49 @@ class SyncDriver:
                     answer = self.http.request(
                         step.method,
                         self._url(step.path),
-                        content=step.content or None,
+                        content=content(step),
                         headers=dict(step.headers),
                     )
                 except httpx.TransportError as error:
-                    step = flow.throw(_no_answer(error, step, self.http.base_url))
+                    step = flow.throw(no_answer(error, step, self.http.base_url))
                 else:
-                    step = flow.send(_response(answer))
+                    step = flow.send(response(answer))
         except StopIteration as stop:
             result: T = stop.value
             return result
+
+    def stream(self, flow: StreamFlow) -> Iterator[Event]:
+        """Drive `flow`, giving its events on."""
+        chunks: Iterator[bytes] = iter(())
+        request = Request("GET", "")
+        with contextlib.ExitStack() as stack:
+            try:
+                step = next(flow)
+                while True:
+                    if isinstance(step, Emit):
+                        yield step.event
+                        step = flow.send(None)
+                    elif isinstance(step, Sleep):
+                        time.sleep(step.seconds)
+                        step = flow.send(None)
+                    else:
+                        try:
+                            if isinstance(step, Open):
+                                stack.close()
+                                request = step.request
+                                answer = stack.enter_context(
+                                    self.http.stream("GET", self._url(request.path), headers=request.headers)
+                                )
+                                chunks = answer.iter_bytes()
+                                found: Any = opened(answer, answer.read() if answer.is_error else b"")
+                            else:
+                                found = next(chunks, None)
+                        except httpx.TransportError as error:
+                            step = flow.throw(no_answer(error, request, self.http.base_url))
+                        else:
+                            step = flow.send(found)
+            except StopIteration:
+                return
 
 
 class AsyncDriver:
@@ -54,7 +90,7 @@ class AsyncDriver:
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
-        self._url = _urls(http.base_url)
+        self._url = urls(http.base_url)
 
     async def run(self, flow: Flow[T]) -> T:
         """Drive `flow` to its end."""
@@ -69,44 +105,49 @@ class AsyncDriver:
                     answer = await self.http.request(
                         step.method,
                         self._url(step.path),
-                        content=step.content or None,
+                        content=async_content(step),
                         headers=dict(step.headers),
                     )
                 except httpx.TransportError as error:
-                    step = flow.throw(_no_answer(error, step, self.http.base_url))
+                    step = flow.throw(no_answer(error, step, self.http.base_url))
                 else:
-                    step = flow.send(_response(answer))
+                    step = flow.send(response(answer))
         except StopIteration as stop:
             result: T = stop.value
             return result
 
-
-def _urls(base: httpx.URL) -> Callable[[str], httpx.URL]:
-    """Whole addresses by path, kept: parsing one takes httpx longer than a small graph takes a server."""
-    root = str(base).rstrip("/")
-    return functools.lru_cache(maxsize=1024)(lambda path: httpx.URL(root + path))
-
-
-def _response(answer: httpx.Response) -> Response:
-    return Response(answer.status_code, answer.headers, answer.content)
-
-
-def _no_answer(error: httpx.TransportError, request: Request, base: httpx.URL) -> NoAnswer:
-    what = f"{request.method} {str(base).rstrip('/')}{request.path}"
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.UnsupportedProtocol):
-        return NoAnswer(
-            f"no server answered {what}: {error}; start one with `gradwire-server serve`, "
-            "or name its address by gradwire.Client(url) or GRADWIRE_URL"
-        )
-    if isinstance(error, httpx.TimeoutException):
-        return RequestTimeout(
-            f"no answer to {what} within the client's timeout ({type(error).__name__}); "
-            "give gradwire.Client a longer `timeout`, or ask for less at once",
-            sent=True,
-        )
-    return NoAnswer(
-        f"the connection broke off during {what}: {str(error) or type(error).__name__}", sent=True
-    )
+    async def stream(self, flow: StreamFlow) -> AsyncIterator[Event]:
+        """Drive `flow`, giving its events on."""
+        chunks: AsyncIterator[bytes] | None = None
+        request = Request("GET", "")
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                step = next(flow)
+                while True:
+                    if isinstance(step, Emit):
+                        yield step.event
+                        step = flow.send(None)
+                    elif isinstance(step, Sleep):
+                        await asyncio.sleep(step.seconds)
+                        step = flow.send(None)
+                    else:
+                        try:
+                            if isinstance(step, Open):
+                                await stack.aclose()
+                                request = step.request
+                                answer = await stack.enter_async_context(
+                                    self.http.stream("GET", self._url(request.path), headers=request.headers)
+                                )
+                                chunks = answer.aiter_bytes()
+                                found: Any = opened(answer, await answer.aread() if answer.is_error else b"")
+                            else:
+                                found = None if chunks is None else await anext(chunks, None)
+                        except httpx.TransportError as error:
+                            step = flow.throw(no_answer(error, request, self.http.base_url))
+                        else:
+                            step = flow.send(found)
+            except StopIteration:
+                return
 
 
 Driver = SyncDriver | AsyncDriver
@@ -149,3 +190,30 @@ class call(Generic[P, T]):  # used as a decorator, in lower case as `property` i
     def __call__(self, owner: Any, /, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Called on the class, as a plain method is: `Client.evaluate(client, …)`."""
         return self.__get__(owner, type(owner))(*args, **kwargs)
+
+
+class streamed(Generic[P]):  # used as a decorator, as `call` is
+    """A method written once as a stream of events: an iterator on the one driver, async on the other."""
+
+    def __init__(self, method: Callable[Concatenate[Any, P], StreamFlow]) -> None:
+        self._method = method
+        self.__doc__ = method.__doc__
+
+    @overload
+    def __get__(self, owner: None, kind: type) -> streamed[P]: ...
+
+    @overload
+    def __get__(self, owner: Driven[SyncDriver], kind: type) -> Callable[P, Iterator[Event]]: ...
+
+    @overload
+    def __get__(self, owner: Driven[AsyncDriver], kind: type) -> Callable[P, AsyncIterator[Event]]: ...
+
+    def __get__(self, owner: Any, kind: type) -> Any:
+        if owner is None:
+            return self
+
+        @functools.wraps(self._method)
+        def bound(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return owner._driver.stream(self._method(owner, *args, **kwargs))
+
+        return bound

@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from gradwire.errors import NoAnswer, ProblemError, RequestTimeout, UnexpectedAnswer, class_of
@@ -23,13 +24,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request; `safe` says that sending it twice does no more than sending it once."""
+    """One HTTP request; `safe` says that sending it twice does no more than sending it once.
+
+    With `file`, the body is that file, read in pieces as it is sent.
+    """
 
     method: str
     path: str
     content: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     safe: bool = True
+    file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

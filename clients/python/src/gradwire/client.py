@@ -14,8 +14,10 @@ from gradwire._driver import AsyncDriver, SyncDriver
 from gradwire._flow import Retry
 from gradwire._session import Session
 from gradwire._version import __version__
+from gradwire.datasets import Datasets
 from gradwire.errors import ConfigurationError
 from gradwire.graphs import Graphs
+from gradwire.jobs import Jobs
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
@@ -43,6 +45,8 @@ class Client(Calls[SyncDriver]):
         self.url = address
         self.graphs: Graphs[SyncDriver] = Graphs(self._driver, self._session)
         self.publish = self.graphs.publish
+        self.datasets: Datasets[SyncDriver] = Datasets(self._driver, self._session)
+        self.jobs: Jobs[SyncDriver] = Jobs(self._driver, self._session)
         _default.offer(self)
 
     def close(self) -> None:
@@ -80,6 +84,8 @@ class AsyncClient(Calls[AsyncDriver]):
         self.url = address
         self.graphs: Graphs[AsyncDriver] = Graphs(self._driver, self._session)
         self.publish = self.graphs.publish
+        self.datasets: Datasets[AsyncDriver] = Datasets(self._driver, self._session)
+        self.jobs: Jobs[AsyncDriver] = Jobs(self._driver, self._session)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -1,7 +1,7 @@
 """One training step of the MLP 784-64-10 (relu, softmax cross-entropy, Adam, float32): µs, one thread.
 
 Beside it the same step written by hand in NumPy with preallocated buffers, and PyTorch where it is installed.
-Measured in turns; medians. Set OPENBLAS_NUM_THREADS=1 for figures that compare.
+Measured in turns; medians, and in brackets the best round. Figures that compare need OPENBLAS_NUM_THREADS=1.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Step = Callable[[], Any]
 
 def main(*, small: bool = False) -> None:
     """Print a table: rows are sizes of batch and hidden layer, columns are the contestants."""
-    rounds, steps = (3, 20) if small else (15, 100)
+    rounds, steps = (3, 20) if small else (60, 25)
     for batch, hidden in SIZES[:1] if small else SIZES:
         contestants = {"gradwire": gradwire(batch, hidden), "NumPy by hand": by_hand(batch, hidden)}
         torch = torch_step(batch, hidden)
@@ -36,7 +36,7 @@ def main(*, small: bool = False) -> None:
                 for _ in range(steps):
                     step()
                 times[name].append((time.perf_counter() - start) / steps * 1e6)
-        shown = ", ".join(f"{name} {statistics.median(t):,.0f}" for name, t in times.items())
+        shown = ", ".join(f"{n} {statistics.median(t):,.0f} ({min(t):,.0f})" for n, t in times.items())
         print(f"batch {batch}, hidden {hidden}: {shown} µs")
 
 

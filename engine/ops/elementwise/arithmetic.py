@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.errors import DtypeMismatch
 from engine.families import elementwise
-from engine.op import Cut, Domain, F, nondifferentiable
+from engine.op import Domain, F, nondifferentiable
 
 POLE = Domain(-2.0, 2.0, away_from_zero=0.4)
 POSITIVE = Domain(0.3, 2.5)
@@ -173,8 +173,8 @@ floor_divide = elementwise(
     ufunc="floor_divide",
     kinds="real",
     vjp=(
-        nondifferentiable("floor is piecewise constant"),
-        nondifferentiable("floor is piecewise constant"),
+        nondifferentiable("floor is piecewise constant", cure="Divide with / where the gradient is wanted."),
+        nondifferentiable("floor is piecewise constant", cure="Divide with / where the gradient is wanted."),
     ),
     flops=4,
     domain=(Domain(0.2, 0.9), Domain(1.1, 2.0)),
@@ -199,7 +199,9 @@ sign = elementwise(
     summary="-1, 0 or 1.",
     ufunc="sign",
     kinds="numeric",
-    vjp=nondifferentiable("sign is piecewise constant"),
+    vjp=nondifferentiable(
+        "sign is piecewise constant", cure="A soft sign has a gradient: tanh(k * x), steeper with a larger k."
+    ),
     domain=POLE,
 )
 
@@ -238,7 +240,9 @@ minimum = elementwise(
     zero_reason="unselected",
 )
 
-_CONDITION = Cut("nondifferentiable", "nondifferentiable", "a condition only selects")
+_CONDITION = nondifferentiable(
+    "a condition only selects", cure="Weigh instead of choosing: w * x1 + (1 - w) * x2 with a smooth w."
+)
 
 where = elementwise(
     "where",

@@ -26,7 +26,12 @@ from engine.op import Cut, F, Op, Sample
 from engine.ops.reductions.totals import count
 
 _EVENLY = "Elements that tie share the gradient evenly. NaN wins over every number, in the gradient too."
-_POSITION = Cut("nondifferentiable", "to_integer", "the place of an element is an integer")
+_POSITION = Cut(
+    "nondifferentiable",
+    "to_integer",
+    "the place of an element is an integer",
+    "Use the value (max, min), or a soft place: sum(softmax(k * x) * arange(size(x))).",
+)
 
 
 def some_elements(x: Any, axis: tuple[int, ...]) -> None:

@@ -1,0 +1,152 @@
+"""Jobs: the latency from submission to the first step, and what a job costs beside the bare loop.
+
+A real server with its worker on loopback. The bare loop is `TrainingRun` in this process on the same document and
+data; the job's time is that between its first and its last event, and its whole time from submission to end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+
+LINE: dict[str, Any] = {
+    "program": "loss = mean((W * x + b - y) ** 2)",
+    "parameters": {"W": {"value": [0.5]}, "b": {"shape": [1], "initializer": "zeros"}},
+    "data": {"x": [[1], [2], [3]], "y": [[2], [4], [6]]},
+    "optimizer": {"name": "sgd", "learning_rate": 0.01},
+    "batch_size": 3,
+    "epochs": 1,
+}
+
+
+def perceptron(rows: int, epochs: int) -> dict[str, Any]:
+    """784-64-10 on random rows, as MNIST has them."""
+    layers = [
+        {"type": "Dense", "units": 64, "activation": "relu"},
+        {"type": "Dense", "units": 10, "activation": "softmax"},
+    ]
+    random = np.random.default_rng(0)
+    return {
+        "model": {"input_shape": [784], "layers": layers},
+        "loss": "sparse_categorical_crossentropy",
+        "data": {
+            "x": np.round(random.random((rows, 784)), 3).tolist(),
+            "y": {"dtype": "int64", "data": random.integers(0, 10, rows).tolist()},
+        },
+        "optimizer": {"name": "adam", "learning_rate": 0.001},
+        "batch_size": 32,
+        "epochs": epochs,
+    }
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """A server with one worker: its address."""
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = ["serve", "--port", "0", "--data", folder, "--log-level", "error"]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "service.main", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        try:
+            found = re.search(r"http://\S+", process.stdout.readline())
+            assert found is not None, "the server did not start"
+            yield found[0]
+        finally:
+            process.terminate()
+            process.wait()
+            process.stdout.close()
+
+
+def ask(url: str, body: Any = None) -> Any:
+    """GET, or POST with a body; the answer's JSON."""
+    data = None if body is None else json.dumps(body).encode()
+    with urlopen(Request(url, data, {"Content-Type": "application/json"})) as response:  # noqa: S310
+        return json.loads(response.read())
+
+
+def follow(url: str, job_id: str) -> Iterator[tuple[float, str]]:
+    """When each event came here, and its kind, until the end."""
+    with urlopen(f"{url}/v1/jobs/{job_id}/events") as stream:  # noqa: S310
+        for line in stream:
+            if line.startswith(b"event: "):
+                kind = line[7:].strip().decode()
+                yield time.perf_counter(), kind
+                if kind == "end":
+                    return
+
+
+def first_step(url: str) -> float:
+    """Milliseconds from the submission of a small job to the first step at the caller's."""
+    start = time.perf_counter()
+    job_id = ask(f"{url}/v1/jobs", LINE)["id"]
+    return next(1000 * (when - start) for when, kind in follow(url, job_id) if kind == "step")
+
+
+def training_time(url: str, body: Any) -> tuple[float, float]:
+    """Seconds from start to finish by the job's own clock, and from submission to end at the caller's."""
+    start = time.perf_counter()
+    job_id = ask(f"{url}/v1/jobs", body)["id"]
+    *_, (end, _) = follow(url, job_id)
+    job = ask(f"{url}/v1/jobs/{job_id}")
+    assert job["status"] == "succeeded", job
+    times = [np.datetime64(job[key].removesuffix("Z")) for key in ("started_at", "finished_at")]
+    return float((times[1] - times[0]) / np.timedelta64(1, "ms")) / 1000, end - start
+
+
+def bare(body: dict[str, Any]) -> float:
+    """Seconds of the same training without a server, in this process."""
+    from engine.dtypes import TensorType
+    from engine.training.decode import decode_training
+    from engine.training.run import TrainingRun
+
+    document = {name: value for name, value in body.items() if name != "data"}
+    data = {"x": np.array(body["data"]["x"]), "y": np.array(body["data"]["y"]["data"])}
+    types = {name: TensorType(array.shape, array.dtype.name) for name, array in data.items()}
+    start = time.perf_counter()
+    for _ in TrainingRun(decode_training(document, data=types), data):
+        pass
+    return time.perf_counter() - start
+
+
+def main(*, small: bool) -> None:
+    """Start a server and measure it."""
+    with serving() as url:
+        first_step(url)  # the worker is up
+        times = [first_step(url) for _ in range(3 if small else 30)]
+        print(
+            f"   {'submission to first step, ms':<44}{statistics.median(times):>10.0f}{max(times):>10.0f} worst"
+        )
+        body = perceptron(*((320, 2) if small else (3200, 30)))
+        loops, jobs, wholes = [], [], []
+        for _ in range(1 if small else 5):
+            loops.append(bare(body))
+            job, whole = training_time(url, body)
+            jobs.append(job)
+            wholes.append(whole)
+        loop = statistics.median(loops)
+        print(f"   {'bare loop, s':<44}{loop:>10.3f}")
+        print(f"   {'job, from start to finish, s':<44}{statistics.median(jobs):>10.3f}")
+        print(f"   {'job, from submission to its end event, s':<44}{statistics.median(wholes):>10.3f}")
+        print(f"   {'overhead of the job over the loop':<44}{statistics.median(jobs) / loop - 1:>10.1%}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--small", action="store_true", help="a few seconds, to see that it runs")
+    main(small=parser.parse_args().small)

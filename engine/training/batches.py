@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from engine import dtypes
+from engine.draws import Stream
 from engine.errors import DatasetMismatch
 from engine.tensors import Array
-from engine.training.draws import Stream
 from engine.training.objective import Column
 
 

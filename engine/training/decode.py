@@ -9,12 +9,12 @@ from typing import Any
 from engine.attributes import BOOLEAN, Attribute, choice
 from engine.derivatives import draft_of
 from engine.documents import array_at, fields_of, member
+from engine.draws import SEEDS
 from engine.errors import DatasetMismatch, DeviceUnavailable, EngineError, InvalidDocument
 from engine.query import Query
 from engine.tensors import Array, encode_tensor
 from engine.training.catalogue import number, read_settings, whole
 from engine.training.data import check_data
-from engine.training.draws import SEEDS
 from engine.training.objective import Objective
 from engine.training.optimizers import Method, read_method
 from engine.training.source import Types, graph_objective, model_objective

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from engine.attributes import Attribute, Kind, choice
+from engine.draws import SEEDS, Array, Stream
 from engine.errors import ShapeMismatch
 from engine.training.catalogue import Catalogue, Chosen, number, whole
-from engine.training.draws import SEEDS, Array, Stream
 
 Shape = tuple[int, ...]
 Fill = Callable[..., Array]

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from engine.draws import Stream
 from engine.tensors import Array
 from engine.training.batches import Order, Rows
-from engine.training.draws import Stream
 from engine.training.events import EpochDone, Event, Finished, StepDone
 from engine.training.failure import explain
 from engine.training.memory import Memory

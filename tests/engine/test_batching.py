@@ -11,7 +11,7 @@ from engine.backward import backward
 from engine.batching import batch
 from engine.dtypes import TensorType
 from engine.executors.numpy import run_tape
-from engine.op import TABLE, Sample
+from engine.op import TABLE, Cut, Sample
 from engine.passes import lower
 from engine.tape import Tape
 
@@ -48,7 +48,9 @@ def tape_of(op, arrays, attributes):
         for o in outputs
         if dtypes.is_floating(o.dtype)
     }
-    wrt = [v.slot for v in inputs if dtypes.is_floating(v.dtype)]
+    rules = [op.input(i).vjp for i in range(len(inputs))]
+    written = [not isinstance(rule, Cut) or rule.kind != "not_implemented" for rule in rules]
+    wrt = [v.slot for v, rule in zip(inputs, written, strict=True) if rule and dtypes.is_floating(v.dtype)]
     if seeds and wrt:
         tape.outputs += [v.slot for v in backward(tape, seeds, wrt).values()]
     return lower(tape)

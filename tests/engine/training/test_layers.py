@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from engine.decode import decode_graph
+from engine.draws import Stream
 from engine.errors import UserError
 from engine.tensors import Array
 from engine.training import StepDone, TrainingRun, expand_model, predict
 from engine.training.activations import ACTIVATIONS
-from engine.training.draws import Stream
 from engine.training.layers import LAYERS
 from engine.training.memory import first_value
 from tests.engine.training.world import classes, job, layered, trained

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.draws import Stream
 from engine.dtypes import TensorType
 from engine.errors import UserError
 from engine.executors.numpy import run_tape
 from engine.tape import Tape
 from engine.tensors import Array
-from engine.training.draws import Stream
 from engine.training.initializers import INITIALIZERS, initial
 from engine.training.losses import LOSSES
 from engine.training.metrics import METRICS, total

@@ -1,4 +1,4 @@
-"""Shared by all tests: the peers that results are compared with, imported only where a test asks."""
+"""Shared by all tests: how examples are drawn, and the peers, imported only where a test asks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ import os
 from collections.abc import Callable
 from types import ModuleType
 
+import hypothesis
 import pytest
+
+# A busy machine is no failure; in CI the same examples are drawn every time.
+hypothesis.settings.register_profile("gradwire", deadline=None, derandomize=bool(os.environ.get("CI")))
+hypothesis.settings.load_profile("gradwire")
 
 
 @pytest.fixture(scope="session")

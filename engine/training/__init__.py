@@ -1,10 +1,11 @@
 """Training: a job's document in, events and trained parameters out. It knows no process, disk or HTTP.
 
+Random numbers are a function of (seed, purpose, name, step): `engine.draws`.
+
 The stages in the order a job passes them:
 
     catalogue     named records with settings: how every list of names below is read
     initializers  losses  metrics  optimizers  schedules  activations  layers/     the records
-    draws         random numbers as a function of (seed, purpose, name, step)
     model         a list of layers, read
     scope         where layers write: a graph's document, weights, state, draws
     expand        a model as a train and a predict graph

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.draws import Stream
 from engine.tensors import Array
 from engine.training import EpochDone, Finished, StepDone, TrainingRun, decode_training, predict
-from engine.training.draws import Stream
 from tests.engine.training.world import classes, job, layered, trained, types
 
 LINE = {

@@ -51,7 +51,7 @@ def test_a_line_is_fitted_by_a_job(client: gw.Client) -> None:
 def test_a_job_that_diverges_says_where(client: gw.Client) -> None:
     optimizer = {"name": "sgd", "learning_rate": 1e6}
     job = client.jobs.submit(LINE, **line(optimizer=optimizer, epochs=10_000))
-    with pytest.raises(JobFailed, match="non-finite|NaN|inf|finite") as caught:
+    with pytest.raises(JobFailed, match="failed") as caught:
         job.wait(60)
     assert isinstance(caught.value.problem, NonFinite)
     assert caught.value.job_id == job.id
@@ -135,7 +135,9 @@ def test_big_arrays_go_through_data_sets_and_small_ones_along(client: gw.Client)
 
 
 def test_events_may_be_cut_anywhere() -> None:
-    text = 'id: 1\nevent: step\ndata: {"loss": "ü"}\n\n: still here\n\nid: 2\r\nevent: end\r\ndata: {}\r\n\r\n'
+    text = (
+        'id: 1\nevent: step\ndata: {"loss": "ü"}\n\n: still here\n\nid: 2\r\nevent: end\r\ndata: {}\r\n\r\n'
+    )
     expected = [Event("step", {"loss": "ü"}, "1"), Event("end", {}, "2")]
     raw = text.encode()
     for size in range(1, len(raw)):

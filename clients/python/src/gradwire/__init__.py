@@ -7,7 +7,7 @@ aliases, and `keras` holds optimisers and losses.
 
 import numpy as _np
 
-from gradwire import _ops, errors, keras, losses, math, nn, optimizers, random
+from gradwire import _ops, callbacks, errors, keras, layers, losses, math, models, nn, optimizers, random
 from gradwire._by_hand import (
     broadcast_arrays,
     index_add,
@@ -26,11 +26,14 @@ from gradwire.batching import vmap
 from gradwire.client import AsyncClient, Client
 from gradwire.control import checkpoint, cond, map, scan, while_loop
 from gradwire.custom import custom_gradient
+from gradwire.datasets import Column, Dataset
 from gradwire.directional import gnvp, hvp, jvp, vjp
 from gradwire.errors import GradwireError, ProblemError
 from gradwire.functional import grad, value_and_grad
 from gradwire.graphs import PublishedGraph
+from gradwire.jobs import Job
 from gradwire.matrices import hessian, jacobian
+from gradwire.models import Sequential
 from gradwire.published import PublishedFunction, function
 from gradwire.results import (
     Check,
@@ -114,6 +117,13 @@ __all__ = [
     "ProblemError",
     "errors",
     # training
+    "Sequential",
+    "Job",
+    "Dataset",
+    "Column",
+    "layers",
+    "models",
+    "callbacks",
     "optimizers",
     "losses",
     "keras",

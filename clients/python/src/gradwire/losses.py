@@ -6,6 +6,7 @@ classes they answer the mean over the whole batch unless `reduction` says otherw
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from gradwire._ops import (
@@ -41,6 +42,13 @@ class Loss:
         if reduction not in _REDUCTIONS:
             raise ValueError(f"expected one of {', '.join(_REDUCTIONS)} as reduction, got {reduction!r}")
         self.reduction = _REDUCTIONS[reduction]
+
+    def document(self) -> dict[str, Any]:
+        """As a job's `loss`; raises ValueError where it is not the mean, or classes are not last."""
+        given = {key: value for key, value in vars(self).items() if key not in ("reduction", "axis")}
+        if self.reduction != "mean" or getattr(self, "axis", -1) != -1:
+            raise ValueError("expected a loss that is a mean, with classes last: a job trains no other")
+        return {"name": re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower(), **given}
 
     def __call__(self, y_true: Any, y_pred: Any) -> Tensor:
         """The loss of predictions."""

@@ -13,10 +13,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from gradwire import schedules
 from gradwire._node import Array
 from gradwire._operators import Operators
 from gradwire.errors import OptimizerError
+from gradwire.schedules import LearningRateSchedule
 from gradwire.variable import Variable
+
+__all__ = ["Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "SGD", "schedules"]
 
 Schedule = Callable[[int], float]
 
@@ -28,6 +32,7 @@ class Optimizer(ABC):
     """
 
     slots: ClassVar[tuple[str, ...]] = ()
+    settings: ClassVar[tuple[str, ...]] = ()  # what a job is told beside the learning rate
 
     def __init__(self, learning_rate: float | Schedule) -> None:
         self.learning_rate = learning_rate
@@ -59,6 +64,19 @@ class Optimizer(ABC):
             variable.assign(self.step(variable._value(), g, self._slots(variable), float(rate)))
         self.iterations += 1
 
+    def document(self) -> dict[str, Any]:
+        """As a job's `optimizer`; raises OptimizerError where the rate is a function of one's own."""
+        rate: Any = self.learning_rate
+        if isinstance(rate, LearningRateSchedule):
+            rate = rate.document()
+        elif callable(rate):
+            raise OptimizerError(
+                "expected a number or one of gradwire.optimizers.schedules as a job's learning rate, got "
+                f"{rate!r}; functions run only where optimisers step here"
+            )
+        given = {name: getattr(self, name) for name in self.settings}
+        return {"name": type(self).__name__.lower(), "learning_rate": rate, **given}
+
     @abstractmethod
     def step(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
         """The new value of `w`; `slots` may be bound to new arrays, `iterations` counts finished steps."""
@@ -86,6 +104,7 @@ class SGD(Optimizer):
     """Gradient descent, with momentum and Nesterov's look-ahead where asked for."""
 
     slots = ("momentum",)
+    settings = ("momentum", "nesterov")
 
     def __init__(
         self, learning_rate: float | Schedule = 0.01, momentum: float = 0.0, nesterov: bool = False
@@ -108,6 +127,7 @@ class Adam(Optimizer):
     """Adaptive moments (Kingma and Ba, 2015)."""
 
     slots = ("m", "v")
+    settings: ClassVar[tuple[str, ...]] = ("beta_1", "beta_2", "epsilon")
 
     def __init__(
         self,
@@ -134,6 +154,8 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
 
+    settings: ClassVar[tuple[str, ...]] = (*Adam.settings, "weight_decay")
+
     def __init__(
         self,
         learning_rate: float | Schedule = 0.001,
@@ -154,6 +176,7 @@ class RMSprop(Optimizer):
     """Gradients divided by a running root mean square (Hinton), with momentum or centred where asked for."""
 
     slots = ("velocity", "average", "momentum")
+    settings = ("rho", "momentum", "epsilon", "centered")
 
     def __init__(
         self,
@@ -185,6 +208,7 @@ class Adagrad(Optimizer):
     """Gradients divided by the root of the sum of all their squares (Duchi et al., 2011)."""
 
     slots = ("accumulator",)
+    settings = ("initial_accumulator_value", "epsilon")
 
     def __init__(
         self,

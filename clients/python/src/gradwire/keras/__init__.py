@@ -1,5 +1,7 @@
-"""Keras's names for what is trained with: `keras.optimizers` and `keras.losses`."""
+"""Keras's names for what models are made of and trained with."""
 
-from gradwire import losses, optimizers
+from gradwire import callbacks, layers, losses, models, optimizers
+from gradwire.layers import Input
+from gradwire.models import Sequential
 
-__all__ = ["losses", "optimizers"]
+__all__ = ["Input", "Sequential", "callbacks", "layers", "losses", "models", "optimizers"]

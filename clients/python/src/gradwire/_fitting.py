@@ -1,0 +1,90 @@
+"""From a compiled model and arrays to a job, and the job's progress shown while it runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from math import ceil, floor
+from typing import Any
+
+from tqdm import tqdm
+
+from gradwire._driver import SyncDriver
+from gradwire._files import array_of
+from gradwire.callbacks import Callback, EarlyStopping, LearningRateScheduler
+from gradwire.errors import ConfigurationError
+from gradwire.jobs import Job, numbers
+
+
+def settings_of(
+    callbacks: Sequence[Callback], optimizer: Any, rows: int, batch_size: int, epochs: int
+) -> dict[str, Any]:
+    """What callbacks change about a job; raises ConfigurationError for things that are none."""
+    settings: dict[str, Any] = {"optimizer": _optimizer(optimizer)}
+    for callback in callbacks:
+        if isinstance(callback, EarlyStopping):
+            settings["early_stopping"] = callback.document()
+        elif isinstance(callback, LearningRateScheduler):
+            document = settings["optimizer"]
+            rate = document.get("learning_rate", 0.001)
+            start = rate if isinstance(rate, int | float) else float(rate["initial_learning_rate"])
+            schedule = callback.tabulated(start, epochs, ceil(rows / batch_size))
+            settings["optimizer"] = {**document, "learning_rate": schedule.document()}
+        elif not isinstance(callback, Callback):
+            raise ConfigurationError(
+                f"expected callbacks of gradwire.callbacks, got {type(callback).__name__}; those of Keras "
+                "run inside its own training loop, which a job has not"
+            )
+    return settings
+
+
+def pair(x: Any, y: Any) -> dict[str, Any]:
+    """The data of a model's job."""
+    return {"x": x, "y": y}
+
+
+def rows_of(x: Any, validation_split: float) -> int:
+    """How many rows are trained on."""
+    fields = getattr(x, "rows", None)
+    count = int(fields) if fields is not None else len(array_of(x))
+    return floor(count * (1 - validation_split)) if validation_split else count
+
+
+def follow(job: Job[SyncDriver], callbacks: Sequence[Callback], *, bar: bool) -> None:
+    """Read a job's events to the end; raises JobFailed, JobCancelled. Interrupted, the job is cancelled."""
+    try:
+        with tqdm(total=job.progress.get("steps"), disable=not bar, file=sys.stdout, unit="step") as shown:
+            for event in job.stream():
+                _show(shown, event.kind, event.data)
+                if event.kind == "epoch":
+                    logs = numbers({k: v for k, v in event.data.items() if k not in ("epoch", "step")})
+                    for callback in callbacks:
+                        callback.on_epoch_end(int(event.data["epoch"]) - 1, _flat(logs))
+    except KeyboardInterrupt:
+        job.cancel()
+        raise
+    job.wait()
+
+
+def _show(bar: Any, kind: str, data: Mapping[str, Any]) -> None:
+    if kind not in ("step", "epoch"):
+        return
+    step = int(data.get("step") or 0)
+    if step > bar.n:
+        bar.update(step - bar.n)
+    if kind == "epoch":
+        logs = numbers({k: v for k, v in data.items() if k not in ("epoch", "step")})
+        bar.set_description(f"epoch {data['epoch']}", refresh=False)
+        bar.set_postfix({name: f"{value:.4g}" for name, value in _flat(logs).items()})
+
+
+def _flat(logs: Mapping[str, Any]) -> dict[str, float]:
+    nested = logs.get("metrics")
+    return numbers(nested) if isinstance(nested, Mapping) else dict(logs)
+
+
+def _optimizer(optimizer: Any) -> dict[str, Any]:
+    if isinstance(optimizer, str):
+        return {"name": optimizer}
+    document: dict[str, Any] = optimizer.document()
+    return document

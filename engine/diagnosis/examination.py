@@ -104,11 +104,14 @@ class Examination:
         if limit is not None and self.look_bytes > limit:
             return None
         tape, pullbacks = self._recorded
-        values = replay(self.graph.tape, self.graph.steps, inputs)
-        values.update(tape.constants)
-        sweep = Sweep(values, pullbacks, self.graph.makers)
-        sweep.follow(self.slot)
-        return Look(sweep, why_target(self.graph.steps, values, self.slot, self._leaves))
+        try:
+            values = replay(self.graph.tape, self.graph.steps, inputs)
+            values.update(tape.constants)
+            sweep = Sweep(values, pullbacks, self.graph.makers)
+            sweep.follow(self.slot)
+            return Look(sweep, why_target(self.graph.steps, values, self.slot, self._leaves))
+        except MemoryError:  # the gradient is there all the same: better no reason than no answer
+            return None
 
     @cached_property
     def _pulled(self) -> tuple[Tape, list[Pullback]]:

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from types import FrameType
 
 from pydantic import ValidationError
 
@@ -87,7 +88,15 @@ def serve(settings: Settings) -> int:
     shown = f"[{host}]" if ":" in host else host
     sys.stdout.write(f"Gradwire {VERSION} listens on http://{shown}:{port} (documentation at /docs)\n")
     sys.stdout.flush()
-    uvicorn.Server(config).run(sockets=[listener])
+
+    class Server(uvicorn.Server):
+        """Lets those go who follow events, before it waits for every connection to end."""
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            app.state.services.streams.close()
+            super().handle_exit(sig, frame)
+
+    Server(config).run(sockets=[listener])
     return 0
 
 

@@ -66,6 +66,10 @@ class Metrics:
             "Children that died, ran out of memory or failed.",
             registry=self.registry,
         )
+        self.jobs = Gauge("gradwire_jobs", "Jobs by status.", ("status",), registry=self.registry)
+        self.followed = Gauge(
+            "gradwire_jobs_followed", "Jobs whose events somebody follows here.", registry=self.registry
+        )
         self.children = Gauge("gradwire_children", "Child processes alive.", registry=self.registry)
 
     def watch(self, caches: Mapping[str, Counted]) -> None:

@@ -87,10 +87,8 @@ class Streams:
             self._part(job_id, topic)
 
     def close(self) -> None:
-        """Let every follower go."""
+        """Let every follower go at the next look; may be called by a signal's handler."""
         self.closing = True
-        for topic in self._topics.values():
-            topic.changed.set()
 
     async def _batch(self, job_id: str, topic: _Topic, after: int) -> list[StoredEvent]:
         at_hand = topic.since(after)
@@ -125,3 +123,4 @@ class Streams:
                     return
             if len(found) < _PAGE:
                 await asyncio.sleep(self._poll_s)
+        topic.changed.set()

@@ -11,6 +11,8 @@ from starlette.responses import Response
 from service import answers
 from service.dependencies import services_of
 from service.encoding import json_reply
+from service.jobs import records
+from service.jobs.states import STATUSES
 from service.problems import Problem
 from service.responses import respond
 from service.routes.endpoint import Endpoint
@@ -51,6 +53,10 @@ async def metrics(request: Request) -> Response:
     if not services.settings.metrics:
         raise Problem("not_found", "metrics are switched off", hint="set GRADWIRE_METRICS=true")
     services.metrics.children.set(len(services.pool.pids))
+    services.metrics.followed.set(services.streams.pollers)
+    counts = await services.database.read(records.counts)
+    for status in STATUSES:
+        services.metrics.jobs.labels(status).set(counts.get(status, 0))
     return respond(services.metrics.render())
 
 

@@ -113,7 +113,16 @@ def test_a_graceful_end_keeps_what_was_done(tmp_path: Path) -> None:
         job_id = server.submit({**LINE, "epochs": 20_000})
         before = server.until(job_id, lambda job: job["progress"]["step"] > 1000)["progress"]["step"]
         below = server.all_below()
+        told: list[str] = []
+        follower = threading.Thread(target=lambda: told.append(follow(server, job_id)))
+        follower.start()
+        time.sleep(0.5)
+        start = time.perf_counter()
+        server.process.send_signal(signal.SIGTERM)
+        follower.join()
         server.end(signal.SIGTERM)
+        assert time.perf_counter() - start < 20, "who follows events holds nothing up"
+        assert "event: step" in told[0]
         assert server.process.returncode == 0
         assert all(not Path(f"/proc/{pid}").exists() for pid in below)
         server.start()
@@ -122,6 +131,10 @@ def test_a_graceful_end_keeps_what_was_done(tmp_path: Path) -> None:
         assert server.ended(job_id)["status"] == "succeeded"
         steps = server.outcome(job_id).steps
         assert [row["step"] for row in steps] == list(range(1, 20_001))
+
+
+def follow(server: Server, job_id: str) -> str:
+    return httpx.get(f"{server.client.base_url}/v1/jobs/{job_id}/events", timeout=60).text
 
 
 def test_a_worker_that_was_stopped_and_woken_publishes_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,90 @@
+"""Following events: one poller however many follow, every follower at its own pace, an end for everybody."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event
+
+from service.jobs import ledger
+from service.jobs.ledger import Event
+from service.jobs.memory_queue import MemoryQueue
+from service.jobs.stream import Streams
+from service.storage.database import Database
+from tests.service.jobs.test_ledger import ROW
+
+pytestmark = pytest.mark.anyio
+
+
+async def submitted(folder: Path) -> Database:
+    database = Database(folder)
+    await database.write(lambda c: ledger.submit(c, MemoryQueue(), ROW))
+    return database
+
+
+def logs(count: int, kind: str = "log") -> Any:
+    def add(connection: Connection) -> None:
+        ledger.note(connection, "job_a", [Event(kind, {"n": k}) for k in range(count)])
+
+    return add
+
+
+async def collect(streams: Streams, pause: float = 0) -> list[int]:
+    ids: list[int] = []
+    async for batch in streams.follow("job_a", 0, patience_s=5):
+        ids += [found.id for found in batch]
+        await asyncio.sleep(pause)
+    return ids
+
+
+async def test_everybody_gets_everything_in_order(tmp_path: Path) -> None:
+    database = await submitted(tmp_path)
+    streams = Streams(database, poll_s=0.01)
+    queries: list[str] = []
+    event.listen(
+        database.engine,
+        "before_cursor_execute",
+        lambda *a: queries.append(a[2]) if "job_events" in a[2] else None,
+    )
+    followers = [asyncio.ensure_future(collect(streams)) for _ in range(20)]
+    slow = asyncio.ensure_future(collect(streams, pause=0.2))
+    await asyncio.sleep(0.05)
+    assert streams.pollers == 1
+    for _ in range(8):
+        await database.write(logs(700))
+    late = asyncio.ensure_future(collect(streams))
+    await database.write(logs(1, "end"))
+    results = await asyncio.gather(*followers, slow, late)
+    assert results[0] == sorted(set(results[0]))
+    assert len(results[0]) == 1 + 8 * 700 + 1
+    assert all(ids == results[0] for ids in results)
+    assert streams.pollers == 0
+    selects = [query for query in queries if query.startswith("SELECT")]
+    assert len(selects) < 400, "21 followers do not read everything 21 times"
+    database.close()
+
+
+async def test_nothing_new_is_an_empty_batch(tmp_path: Path) -> None:
+    database = await submitted(tmp_path)
+    streams = Streams(database, poll_s=0.01)
+    follower = streams.follow("job_a", 0, patience_s=0.1)
+    assert len(await anext(follower)) == 1
+    assert await anext(follower) == []
+    await database.write(logs(2))
+    assert len(await anext(follower)) == 2
+    await follower.aclose()  # type: ignore[attr-defined]  # an async generator, as declared an iterator
+    assert streams.pollers == 0
+    database.close()
+
+
+async def test_a_closing_server_lets_followers_go(tmp_path: Path) -> None:
+    database = await submitted(tmp_path)
+    streams = Streams(database, poll_s=0.01)
+    follower = asyncio.ensure_future(collect(streams))
+    await asyncio.sleep(0.05)
+    streams.close()
+    assert len(await asyncio.wait_for(follower, 2)) == 1
+    database.close()

@@ -38,6 +38,21 @@ def test_mnist_tape_learns_from_the_sample(server: Server) -> None:
     assert accuracy(printed) > 0.75
 
 
+def test_mnist_fit_trains_one_job(server: Server) -> None:
+    printed = server.example("mnist_fit.py", GRADWIRE_MNIST_DIR="")
+    losses = json.loads(re.findall(r"losses: (.*)", printed)[0])
+    assert len(losses) == 5
+    assert losses == sorted(losses, reverse=True)
+    assert accuracy(printed) > 0.83
+
+
+@pytest.mark.slow
+def test_mnist_fit_learns_from_the_full_set(server: Server) -> None:
+    if not os.environ.get("GRADWIRE_MNIST_DIR"):
+        pytest.skip("GRADWIRE_MNIST_DIR does not name the folder of the full set")
+    assert accuracy(server.example("mnist_fit.py")) > 0.96
+
+
 @pytest.mark.slow
 def test_mnist_tape_learns_from_the_full_set(server: Server) -> None:
     if not os.environ.get("GRADWIRE_MNIST_DIR"):
@@ -94,16 +109,3 @@ def test_curl_session(server: Server) -> None:
     assert called["gradients"] == {"W": [0.0], "b": [0.0]}
     assert diagnosed["variables"]["w"]["status"] == "blocked"
     assert diagnosed["variables"]["w"]["culprits"][0]["node"] == "round_1"
-
-
-def test_job_session(server: Server) -> None:
-    printed = server.run(["bash", "examples/job_session.sh"])
-    job, trained, predicted, dataset, again = (
-        json.loads(line) for line in printed.splitlines() if line.startswith("{")
-    )
-    assert job["status"] == "succeeded"
-    assert job["progress"] == {"epoch": 1000, "epochs": 1000, "step": 1000, "steps": 1000}
-    assert trained["parameters"]["W"] == pytest.approx([2.0], abs=0.05)
-    assert predicted["outputs"]["pred"][0] == pytest.approx([8.0], abs=0.05)
-    assert dataset["rows"] == 3
-    assert again["parameters"]["W"] == pytest.approx(2.0, abs=0.05)

@@ -66,6 +66,8 @@ class Attribute:
 
 def parse_attributes(given: Mapping[str, Any], declared: Sequence[Attribute]) -> dict[str, Any]:
     """Check `given` against the declared attributes and fill in defaults; raises InvalidAttribute."""
+    if not given and not declared:
+        return {}
     known = {attribute.name for attribute in declared}
     for name in given:
         if name not in known:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from math import prod
+from typing import Any
 
 BOOL = "bool"
 SIGNED = ("int8", "int16", "int32", "int64")
@@ -32,6 +33,12 @@ ITEMSIZE = {
     "complex64": 8,
     "complex128": 16,
 }
+
+
+@cache
+def name_of(dtype: Any) -> str:
+    """The name of an array's dtype; NumPy puts it together anew each time it is asked."""
+    return str(dtype.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +97,7 @@ def kind(dtype: str) -> int:
     return 2 if dtype in FLOATING else 3
 
 
-@lru_cache(maxsize=None)
+@cache
 def promote(a: str, b: str) -> str:
     """The dtype of two typed tensors together. uint64 with a signed integer gives float64, as in NumPy."""
     if a == b:

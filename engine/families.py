@@ -85,9 +85,10 @@ def per_element(flops: int, workspace: int = 0) -> Callable[..., Cost]:
     """`flops` for each element of the larger side; `workspace` scratch arrays of the output's size."""
 
     def cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: Any) -> Cost:
-        elements = max(t.size for t in (*types, *outputs))
-        scratch = workspace * max((t.nbytes for t in (*types, *outputs)), default=0)
-        return Cost(flops * elements, moved(types, outputs), scratch)
+        every = [*types, *outputs]
+        sizes = [t.nbytes for t in every]
+        scratch = workspace * max(sizes) if workspace else 0
+        return Cost(flops * max([t.size for t in every]), sum(sizes), scratch)
 
     return cost
 
@@ -185,9 +186,8 @@ def infer_elementwise(output: str | None = None) -> Callable[..., tuple[TensorTy
             dtype = dtypes.real_of(dtype)
         elif output is not None:
             dtype = output
-        first = types[0].shape
-        same = all(t.shape == first for t in types)
-        shape = first if same else broadcast(*(t.shape for t in types))
+        shapes = [t.shape for t in types]
+        shape = shapes[0] if shapes.count(shapes[0]) == len(shapes) else broadcast(*shapes)
         return (TensorType(shape, dtype, all(t.weak for t in types)),)
 
     return infer

@@ -8,9 +8,8 @@ outputs' types, so that shape, dtype and cost are known before a number is compu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,9 +19,6 @@ from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, InternalError, Origin, ShapeMismatch, WrongArity
 from engine.op import TABLE, Input, Op
 from engine.variable import Variable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 NOWHERE = Origin()
 MOST_AXES = 64  # what array libraries hold
@@ -50,6 +46,7 @@ class Tape:
     outputs: list[int] = field(default_factory=list)
     origin: Origin = NOWHERE
     _scalars: dict[tuple[str, str, bool], int] = field(default_factory=dict)
+    _casts: dict[tuple[int, str, bool], Variable] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<tape {id(self):x} of {len(self.instructions)} instructions>"
@@ -65,7 +62,7 @@ class Tape:
     def constant(self, value: Any, dtype: str | None = None, *, weak: bool = False) -> Variable:
         """A constant array. Scalars of the same value and dtype share one slot."""
         array = np.asarray(value, dtype=dtype)
-        type = TensorType(array.shape, array.dtype.name, weak)
+        type = TensorType(array.shape, dtypes.name_of(array.dtype), weak)
         if array.ndim:
             slot = self._slot(type)
             self.constants[slot] = array
@@ -89,14 +86,9 @@ class Tape:
         """The variable that stands for a slot."""
         return Variable(self, slot)
 
-    @contextmanager
-    def at(self, origin: Origin) -> Iterator[None]:
-        """Everything recorded inside belongs to the user's node `origin`."""
-        before, self.origin = self.origin, origin
-        try:
-            yield
-        finally:
-            self.origin = before
+    def at(self, origin: Origin) -> _At:
+        """Everything recorded inside `with tape.at(origin)` belongs to the user's node `origin`."""
+        return _At(self, origin)
 
     def apply(self, op: Op, values: Sequence[Any], attributes: Mapping[str, Any]) -> Any:
         """Record `op(*values, **attributes)` and return its output, or a tuple of outputs.
@@ -163,29 +155,47 @@ class Tape:
 
     def _promote(self, op: Op, variables: list[Variable]) -> list[Variable]:
         """Bring the promoting inputs to their common dtype; check every input's kind."""
-        shared = [v.type for i, v in enumerate(variables) if op.input(i).promote]
+        parameters = [op.input(i) for i in range(len(variables))]
+        types = [variable.type for variable in variables]
+        shared = [type for type, p in zip(types, parameters, strict=True) if p.promote]
         common, weak = dtypes.result_type(shared) if shared else ("", False)
         answer = []
-        for position, variable in enumerate(variables):
-            parameter = op.input(position)
-            dtype = common if parameter.promote else variable.dtype
+        for variable, type, parameter in zip(variables, types, parameters, strict=True):
+            dtype = common if parameter.promote else type.dtype
             if parameter.kind in ("floating", "real_floating"):
                 dtype = dtypes.as_floating(dtype)
             _check_kind(op, parameter, dtype)
-            keeps_weak = variable.type.weak and (weak or not parameter.promote)
-            answer.append(self._cast(variable, dtype, keeps_weak))
+            keeps_weak = type.weak and (weak or not parameter.promote)
+            same = type.dtype == dtype and type.weak == keeps_weak
+            answer.append(variable if same else self._cast(variable, dtype, keeps_weak))
         return answer
 
     def _cast(self, variable: Variable, dtype: str, weak: bool) -> Variable:
-        if variable.dtype == dtype and variable.type.weak == weak:
-            return variable
         known = self.constants.get(variable.slot)
         if known is not None and (known.ndim == 0 or variable.dtype == dtype):
-            return self.constant(cast_scalar(known, dtype), weak=weak)
+            key = (variable.slot, dtype, weak)
+            if key not in self._casts:
+                self._casts[key] = self.constant(cast_scalar(known, dtype), weak=weak)
+            return self._casts[key]
         if variable.dtype == dtype:
             return variable
         cast: Variable = self.apply(TABLE["astype"], [variable], {"dtype": dtype})
         return cast
+
+
+class _At:
+    """A stretch of recording for one node; a class, since a walk enters one for every instruction."""
+
+    __slots__ = ("before", "origin", "tape")
+
+    def __init__(self, tape: Tape, origin: Origin) -> None:
+        self.tape, self.origin = tape, origin
+
+    def __enter__(self) -> None:
+        self.before, self.tape.origin = self.tape.origin, self.origin
+
+    def __exit__(self, *raised: object) -> None:
+        self.tape.origin = self.before
 
 
 def _nested(outer: Origin, inner: Origin) -> Origin:

@@ -32,11 +32,7 @@ def _compute(
     tape: Tape, step: Instruction, inputs: tuple[int, ...], constants: dict[int, Any]
 ) -> list[np.ndarray[Any, Any]] | None:
     """The outputs of `step` where they are known and small, else None."""
-    if step.op.forward is None or step.op.functions or step.op.lazy:
-        return None
-    if sum(tape.types[slot].nbytes for slot in step.outputs) > LARGEST:
-        return None
-    operands = []
+    operands: list[Any] = []
     for position, slot in enumerate(inputs):
         known = constants.get(slot)
         if known is None and _shape_only(step, position):
@@ -45,6 +41,10 @@ def _compute(
         if known is None:
             return None
         operands.append(known.copy() if step.op.in_place and position == 0 else known)
+    if step.op.forward is None or step.op.functions or step.op.lazy:
+        return None
+    if sum(tape.types[slot].nbytes for slot in step.outputs) > LARGEST:
+        return None
     try:
         with np.errstate(all="ignore"):
             answer = step.op.forward(arrays.numpy(), *operands, **step.attributes)

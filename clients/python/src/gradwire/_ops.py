@@ -255,6 +255,12 @@ __all__ = [
     "quantile",
     "rad2deg",
     "radians",
+    "random_bernoulli",
+    "random_categorical",
+    "random_gamma",
+    "random_normal",
+    "random_permutation",
+    "random_uniform",
     "range",
     "rank",
     "ravel",
@@ -1669,6 +1675,80 @@ def quantile(x: Any, q: float, axis: int | Sequence[int] | None = None, keepdims
 def rad2deg(x: Any) -> Tensor:
     """Radians to degrees."""
     return _record("rad2deg", (x,))
+
+
+def random_bernoulli(key: Any, p: Any, shape: int | Sequence[int] | None = None) -> Tensor:
+    """true with probability p.
+
+    Carries no gradient. The same key and shape give the same draw; use a key of your own for each draw.
+
+    shape: that of the parameters when absent.
+    """
+    return _record("random_bernoulli", (key, p), {"shape": shape}, integer=(0,))
+
+
+def random_categorical(key: Any, logits: Any, shape: int | Sequence[int] = ()) -> Tensor:
+    """Places along the last axis, with probabilities in proportion to exp(logits).
+
+    The largest of logits plus Gumbel noise. `shape` goes before the logits' other axes. No gradient.
+    The same key and shape give the same draw; use a key of your own for each draw.
+
+    shape: how many draws of each.
+    """
+    return _record("random_categorical", (key, logits), {"shape": shape}, integer=(0,))
+
+
+def random_gamma(key: Any, alpha: Any, shape: int | Sequence[int] | None = None, dtype: Any = None) -> Tensor:
+    """Gamma distributed with shape alpha and scale 1; divide by a rate or multiply by a scale.
+
+    The quantile of a uniform draw, so differentiable by alpha: implicit reparameterisation (Figurnov et
+    al. 2018). Once: a second derivative by alpha is refused. The same key and shape give the same draw;
+    use a key of your own for each draw.
+
+    shape: that of the parameters when absent.
+
+    dtype: that of the parameters when absent, float64 of bare numbers.
+    """
+    return _record("random_gamma", (key, alpha), {"shape": shape, "dtype": dtype}, integer=(0,))
+
+
+def random_normal(
+    key: Any, loc: Any, scale: Any, shape: int | Sequence[int] | None = None, dtype: Any = None
+) -> Tensor:
+    """Normally distributed about loc with deviation scale.
+
+    loc + scale z, differentiable by both. The same key and shape give the same draw; use a key of your
+    own for each draw.
+
+    shape: that of the parameters when absent.
+
+    dtype: that of the parameters when absent, float64 of bare numbers.
+    """
+    return _record("random_normal", (key, loc, scale), {"shape": shape, "dtype": dtype}, integer=(0,))
+
+
+def random_permutation(key: Any, n: int) -> Tensor:
+    """The integers from 0 to n - 1 in an order of which each is equally likely.
+
+    Rows of x in that order: x[random_permutation(key, n)]. The same key and shape give the same draw;
+    use a key of your own for each draw.
+    """
+    return _record("random_permutation", (key,), {"n": n}, integer=(0,))
+
+
+def random_uniform(
+    key: Any, low: Any, high: Any, shape: int | Sequence[int] | None = None, dtype: Any = None
+) -> Tensor:
+    """Evenly between low and high.
+
+    low + (high - low) u, differentiable by low and high. The bounds themselves are not drawn in
+    float64. The same key and shape give the same draw; use a key of your own for each draw.
+
+    shape: that of the parameters when absent.
+
+    dtype: that of the parameters when absent, float64 of bare numbers.
+    """
+    return _record("random_uniform", (key, low, high), {"shape": shape, "dtype": dtype}, integer=(0,))
 
 
 def real(x: Any) -> Tensor:

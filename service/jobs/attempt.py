@@ -75,6 +75,8 @@ class Attempt:
         self._claim = claim
         self._limits = limits
         self._leaving = False
+        self._writer: asyncio.StreamWriter | None = None
+        self._asked = False
 
     def leave(self) -> None:
         """Have the child save and stop, and give the job back: this worker is about to end."""
@@ -99,23 +101,42 @@ class Attempt:
             await self._retry(_End("died", None, why))
 
     async def _in_child(self) -> _End:
+        """The end, by whoever sees it first: the child, or the watch, which holds the lease all along."""
+        tasks = [asyncio.ensure_future(work) for work in (self._child(), self._watch())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return next(task for task in tasks if task in done).result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _child(self) -> _End:
+        """Start the child, feed it, and listen to it; it does not outlive this."""
         ours, theirs = socket.socketpair()
         with theirs:
             config = {"address_space": self._limits.address_space, "cpu_seconds": self._limits.cpu_seconds}
-            template, pid, exited = await self._fork(theirs, config)
-        reader, writer = await asyncio.open_unix_connection(sock=ours, limit=_STREAM_LIMIT)
-        writer.writelines(frames.pack(self._order()))
-        listening = asyncio.ensure_future(self._listen(reader, exited))
-        watching = asyncio.ensure_future(self._watch(writer))
+            try:
+                template, pid, exited = await self._fork(theirs, config)
+            except BaseException:
+                ours.close()
+                raise
         try:
-            await asyncio.wait({listening, watching}, return_when=asyncio.FIRST_COMPLETED)
-            return listening.result() if listening.done() else watching.result()
+            reader, self._writer = await asyncio.open_unix_connection(sock=ours, limit=_STREAM_LIMIT)
+            self._writer.writelines(frames.pack(self._order()))
+            if self._asked:
+                self._ask()
+            return await self._listen(reader, exited)
         finally:
             template.kill(pid)
-            for task in (listening, watching):
-                task.cancel()
-            await asyncio.gather(listening, watching, return_exceptions=True)
-            writer.close()
+            if self._writer is not None:
+                self._writer.close()
+
+    def _ask(self) -> None:
+        """Ask the child to save and stop; once, and as soon as there is one."""
+        self._asked = True
+        if self._writer is not None:
+            self._writer.writelines(frames.pack({"stop": True}))
 
     def _order(self) -> dict[str, Any]:
         data = from_json(self._claim.data)
@@ -156,9 +177,9 @@ class Attempt:
         if dropped:
             await asyncio.to_thread(checkpoints.drop, self._folder, dropped)
 
-    async def _watch(self, writer: asyncio.StreamWriter) -> _End:
+    async def _watch(self) -> _End:
         """Keep the lease, and obey the caller: cancelling ends this at once, pausing asks the child."""
-        beaten, asked = time.monotonic(), False
+        beaten = time.monotonic()
         while True:
             await asyncio.sleep(_LOOK_S)
             if time.monotonic() - beaten >= self._limits.lease_s / 5:
@@ -168,9 +189,8 @@ class Attempt:
                 intent = await self._database.read(self._look)
             if intent == "cancel":
                 return _End("cancelled")
-            if (intent == "pause" or self._leaving) and not asked:
-                asked = True
-                writer.writelines(frames.pack({"stop": True}))
+            if (intent == "pause" or self._leaving) and not self._asked:
+                self._ask()
 
     def _beat(self, connection: Connection) -> str | None:
         return ledger.beat(connection, self._claim.job_id, self._claim.attempt)

@@ -1,4 +1,4 @@
-"""Processor time that a chain of nodes takes to record, and its gradient to compile: the best of some runs."""
+"""Processor time that a chain of nodes takes to record, and its gradient to compile: the best of some."""
 
 from __future__ import annotations
 

@@ -1,0 +1,148 @@
+"""Whether derivatives are right, without a step size to choose: `check`.
+
+Two tests that share no arithmetic. Taylor: along a random direction v, f(x + hv) - f(x) - h <g, v> shrinks
+with h² (or faster, or is nothing at all); the order is the slope between halved steps, read
+where the remainder stands clear of rounding. Adjoint: <J v, w> = <v, J'w>, to the last bits.
+A rule that is wrong by a thousandth leaves a remainder of order 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine import dtypes
+from engine.compiler import Compiler
+from engine.dtypes import TensorType
+from engine.graph import Graph
+from engine.query import Query
+
+Array = npt.NDArray[Any]
+
+LEAST_ORDER = 1.9  # of 2; a function that is linear along v has no remainder, and passes
+STEPS = tuple(2.0**-k for k in range(1, 28))
+CLEAR = 64.0  # a remainder is read where it is this many roundings large
+LARGEST_ERROR = 1e3  # of the dot products, in units of the dtype's rounding
+
+
+def check(
+    graph: Graph,
+    inputs: Mapping[str, Array],
+    *,
+    target: str | None = None,
+    wrt: Sequence[str] | None = None,
+    seed: int = 0,
+    compiler: Compiler | None = None,
+) -> dict[str, Any]:
+    """The answer of `/v1/check`: `passed`, the order of the Taylor remainder for each variable (None where
+    there is none: the target is linear in it), and the relative error of the dot products.
+
+    `target` is a scalar (the only output when absent), `wrt` the floating inputs (all when absent). Raises
+    what a gradient raises: UnknownName, UnknownWrt, InvalidTarget, TargetRequired, MissingInput.
+    """
+    point = _Point(graph, inputs, target, wrt, compiler or Compiler())
+    rng = np.random.default_rng(seed)
+    moves = {name: point.direction(name, rng) for name in point.gradients}
+    orders = {name: _order(point, name, move) for name, move in moves.items()}
+    error = _dot_product_error(point, moves, float(rng.uniform(0.5, 1.5)))
+    straight = all(order is None or order >= LEAST_ORDER for order in orders.values())
+    return {
+        "passed": straight and error <= LARGEST_ERROR * point.rounding,
+        "taylor_order": orders,
+        "dot_product_error": error,
+    }
+
+
+class _Point:
+    """The target at and around the given inputs."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        inputs: Mapping[str, Array],
+        target: str | None,
+        wrt: Sequence[str] | None,
+        compiler: Compiler,
+    ) -> None:
+        self.inputs = dict(inputs)
+        self.types = {name: TensorType(v.shape, dtypes.name_of(v.dtype)) for name, v in inputs.items()}
+        self._graph, self._compiler = graph, compiler
+        targets = None if target is None else (target,)
+        asked = None if wrt is None else tuple(wrt)
+        query = Query(
+            graph=graph,
+            kind="gradient",
+            inputs=self.types,
+            targets=targets,
+            wrt=asked,
+            unconnected="zero",
+            diagnose="off",
+        )
+        answer = compiler.compile(query).run(self.inputs)
+        (self.target,) = query.chosen_targets()
+        self.value = float(answer["value"])
+        self.gradients: dict[str, Array] = {n: g for n, g in answer["gradients"].items() if n in self.types}
+        self.rounding = max(float(np.finfo(g.dtype).eps) for g in [answer["value"], *self.gradients.values()])
+
+    def direction(self, name: str, rng: np.random.Generator) -> Array:
+        """A random direction of a variable, as long as the variable's own scale."""
+        x = self.inputs[name]
+        scale = max(1.0, float(np.abs(x).max(initial=0.0))) / max(1.0, math.sqrt(x.size))
+        return (scale * rng.normal(size=x.shape)).astype(x.dtype)
+
+    def at(self, moved: Mapping[str, Array]) -> float:
+        """The target's value with some inputs replaced."""
+        query = Query(graph=self._graph, kind="evaluate", inputs=self.types, outputs=(self.target,))
+        answer = self._compiler.compile(query).run({**self.inputs, **moved})
+        return float(answer["outputs"][self.target])
+
+    def pushed(self, moves: Mapping[str, Array]) -> float:
+        """How the target moves along `moves`, by the forward walk."""
+        types = {name: self.types[name] for name in moves}
+        query = Query(
+            graph=self._graph, kind="jvp", inputs=self.types, outputs=(self.target,), tangents=types
+        )
+        return float(self._compiler.compile(query).run(self.inputs, moves)["jvp"][self.target])
+
+
+def _order(point: _Point, name: str, move: Array) -> float | None:
+    """The order of f(x + hv) - f(x) - h <g, v>: the median slope where it is clear of rounding."""
+    x = point.inputs[name]
+    slope = float(np.vdot(point.gradients[name].astype(np.float64), move.astype(np.float64)))
+    remainders: list[tuple[float, float]] = []
+    for h in STEPS:
+        moved = x + x.dtype.type(h) * move
+        value = point.at({name: moved})
+        taken = h * slope
+        if moved.dtype != np.float64:  # what was really moved, after rounding
+            gone = moved.astype(np.float64) - x.astype(np.float64)
+            taken = float(np.vdot(point.gradients[name].astype(np.float64), gone))
+        remainder = abs(value - point.value - taken)
+        noise = point.rounding * (abs(value) + abs(point.value) + abs(taken))
+        if not math.isfinite(remainder) or remainder <= CLEAR * noise:
+            continue
+        remainders.append((h, remainder))
+    slopes = [
+        math.log2(large / small) / math.log2(h / shorter)
+        for (h, large), (shorter, small) in pairwise(remainders)
+        if small > 0
+    ]
+    if not slopes:
+        return None
+    return float(np.median(slopes[-4:]))
+
+
+def _dot_product_error(point: _Point, moves: Mapping[str, Array], weight: float) -> float:
+    """|<J v, w> - <v, J'w>| over the size of their terms; w is a number, since the target is."""
+    if not moves:
+        return 0.0
+    left = weight * point.pushed(moves)
+    terms = [point.gradients[name].astype(np.float64) * move * weight for name, move in moves.items()]
+    right = sum(float(term.sum()) for term in terms)
+    scale = sum(float(np.abs(term).sum()) for term in terms)
+    return abs(left - right) / scale if scale > 0 else abs(left - right)

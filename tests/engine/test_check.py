@@ -1,0 +1,69 @@
+"""The checker: right rules pass, one that is wrong by a thousandth does not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from engine.check import check
+from engine.compiler import Compiler
+from engine.errors import InvalidTarget, UnknownWrt
+from engine.expression import parse_program
+from engine.op import TABLE
+
+RNG = np.random.default_rng(2)
+
+
+def asked(program, dtype="float64", **choices):
+    inputs = {"x": np.array([1.0, 2.0], dtype), "W": RNG.normal(size=(2, 3)).astype(dtype)}
+    graph = parse_program(program)
+    given = {name: inputs[name] for name in graph.inputs}
+    return check(graph, given, compiler=Compiler(), **choices)
+
+
+def test_the_example_of_the_wire_format():
+    answer = asked("sum(x ** 3)")
+    assert answer["passed"]
+    assert answer["taylor_order"] == {"x": pytest.approx(2, abs=0.02)}
+    assert answer["dot_product_error"] < 1e-15
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    "program",
+    [
+        "sum(tanh(x @ W) ** 2)",
+        "mean(softmax(x @ W) * exp(x[0]))",
+        "sum(x[1:] * x[0]) + max(W)",
+        "sum(x) * 3",
+        "logsumexp(x @ W) + sum(sqrt(1 + W ** 2))",
+    ],
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_right_rules_pass(program, dtype, seed):
+    answer = asked(program, dtype, seed=seed)
+    assert answer["passed"], answer
+
+
+def test_a_linear_target_has_no_remainder():
+    assert asked("sum(x) * 3")["taylor_order"] == {"x": None}
+
+
+@pytest.mark.parametrize(("name", "position"), [("exp", 0), ("multiply", 1), ("matmul", 0), ("sum", 0)])
+def test_a_rule_that_is_wrong_by_a_thousandth_is_found(monkeypatch, name, position):
+    op = TABLE[name]
+    rule = op.inputs[position].vjp
+    wrong = replace(op.inputs[position], vjp=lambda *args, **attributes: rule(*args, **attributes) * 1.001)
+    inputs = (*op.inputs[:position], wrong, *op.inputs[position + 1 :])
+    monkeypatch.setitem(TABLE._ops, name, replace(op, inputs=inputs))
+    monkeypatch.setitem(TABLE._names, name, TABLE._ops[name])
+    answer = asked("sum(exp(matmul(x, W)) * multiply(2.0, x[0])) + sum(multiply(x, x))")
+    assert not answer["passed"], answer
+
+
+def test_only_what_is_asked_for_is_checked():
+    assert asked("sum(x @ W)", wrt=("W",))["taylor_order"].keys() == {"W"}
+    with pytest.raises(UnknownWrt):
+        asked("sum(x @ W)", wrt=("V",))
+    with pytest.raises(InvalidTarget):
+        asked("x @ W")

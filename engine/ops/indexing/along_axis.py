@@ -7,10 +7,10 @@ from typing import Any
 
 from engine import batches
 from engine.attributes import AXIS, Attribute
-from engine.dtypes import TensorType
+from engine.dtypes import ITEMSIZE, TensorType
 from engine.errors import ShapeMismatch
 from engine.families import INDEXING, broadcast, composite, define, normalize_axis
-from engine.op import Accumulate, F, Sample, jointly
+from engine.op import Accumulate, Cost, F, Sample, jointly
 from engine.ops.indexing.basic import POSITION, selected_cost
 
 
@@ -85,6 +85,15 @@ read_along_axis = define(
     samples=(Sample(((2, 3), [[0, -1, 0, 1], [2, 2, 1, 0]]), {"axis": 1}),),
 )
 
+
+def _added_cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: Any) -> Cost:
+    """Beside the values in one row, three tensors of places in the flattened target."""
+    values, indices = types[1:]
+    plain = selected_cost(types, outputs)
+    row = 0 if values.shape == indices.shape else indices.size * ITEMSIZE[values.dtype]
+    return Cost(indices.size, plain.bytes, row + 3 * indices.size * ITEMSIZE["int64"])
+
+
 add_along_axis = define(
     "add_along_axis",
     family=INDEXING,
@@ -101,7 +110,7 @@ add_along_axis = define(
     kinds=("numeric", "numeric", "integer"),
     promote=(True, True, False),
     attributes=(Attribute("axis", AXIS),),
-    cost=selected_cost,
+    cost=_added_cost,
     in_place=True,
     linear_in=frozenset({0, 1}),
     internal=True,

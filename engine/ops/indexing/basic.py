@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine.attributes import INDEX, Attribute
+from engine.attributes import INDEX, Attribute, InputIndex
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
 from engine.families import INDEXING, define, moved
@@ -20,6 +20,21 @@ POSITION = Cut("nondifferentiable", "to_integer", "an index is an integer")
 def selected_cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: Any) -> Cost:
     """Only what is selected is read and written."""
     return Cost(0, moved(types[1:], outputs) + outputs[0].nbytes)
+
+
+def _added_cost(
+    types: Sequence[TensorType], outputs: Sequence[TensorType], *, index: tuple[Any, ...]
+) -> Cost:
+    """Whole slices are added as a product with a sparse matrix: of the values in rows, into rows."""
+    x, values, *indices = types
+    plain = selected_cost(types, outputs)
+    if not indices:
+        return plain
+    places = TensorType(shape_of(index, x.shape, indices), x.dtype)
+    lined_up = values.shape == places.shape and isinstance(index[0], InputIndex)
+    rows = 0 if lined_up else places.nbytes
+    matrix = 24 * sum(positions.size for positions in indices)
+    return Cost(places.size, plain.bytes, rows + min(places.nbytes, x.nbytes) + matrix)
 
 
 def _normalize(types: Sequence[TensorType], *, index: tuple[Any, ...]) -> dict[str, Any]:
@@ -124,7 +139,7 @@ index_add = define(
     variadic=True,
     minimum=0,
     attributes=(Attribute("index", INDEX),),
-    cost=selected_cost,
+    cost=_added_cost,
     in_place=True,
     linear_in=frozenset({0, 1}),
     samples=(

@@ -29,9 +29,12 @@ def _normalize(types: Sequence[TensorType], *, axis: int, **_: Any) -> dict[str,
     return {"axis": normalize_axis(axis, types[0].ndim)}
 
 
-def _cost(types: Sequence[TensorType], outputs: Sequence[TensorType], *, axis: int, **_: Any) -> Cost:
-    x = types[0]
-    return Cost(x.size * max(1, x.shape[axis].bit_length()), moved(types, outputs))
+def _cost(
+    types: Sequence[TensorType], outputs: Sequence[TensorType], *, axis: int, descending: bool, **_: Any
+) -> Cost:
+    x, (y,) = types[0], outputs
+    turned = y.nbytes if descending else 0
+    return Cost(x.size * max(1, x.shape[axis].bit_length()), moved(types, outputs), turned)
 
 
 def _by_place(g: Any, y: Any, x: Any, axis: int, descending: bool, stable: bool) -> Any:

@@ -78,7 +78,7 @@ cofactor = define(
     infer=infer_square,
     kinds="floating",
     vjp=lambda g, y, x: F.det_curvature(x, g),
-    cost=cubic(22),
+    cost=cubic(22, workspace=3),
     internal=True,
     samples=(Sample((MATRIX,)), Sample((STACK,))),
 )

@@ -43,12 +43,12 @@ def infer_square(types: Sequence[TensorType], **_: Any) -> tuple[TensorType, ...
     return (TensorType(types[0].shape, types[0].dtype),)
 
 
-def cubic(flops: float) -> Any:
-    """The cost of a factorisation: `flops` times n³ for each matrix."""
+def cubic(flops: float, workspace: int = 1) -> Any:
+    """The cost of a factorisation: `flops` times n³ for each matrix, `workspace` copies of it."""
 
     def cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: Any) -> Cost:
         x = types[0]
-        return Cost(int(flops * x.size * x.shape[-1]), moved(types, outputs), x.nbytes)
+        return Cost(int(flops * x.size * x.shape[-1]), moved(types, outputs), workspace * x.nbytes)
 
     return cost
 

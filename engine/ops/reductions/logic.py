@@ -13,7 +13,7 @@ _TRUTH = "Numbers count as true where they are not 0; NaN is true."
 
 def _count(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     nonzero = x if x.dtype == xp.bool else x != 0
-    return xp.sum(xp.astype(nonzero, xp.int64), axis=axis, keepdims=keepdims)
+    return xp.sum(nonzero, axis=axis, keepdims=keepdims, dtype=xp.int64)
 
 
 any = reduction(

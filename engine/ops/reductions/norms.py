@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 from typing import Any
 
 from engine import dtypes
 from engine.attributes import NUMBER, ORDER, Attribute
+from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute, ShapeMismatch
 from engine.families import (
     AXIS_OR_ALL,
@@ -18,7 +20,7 @@ from engine.families import (
     reduction,
     spread,
 )
-from engine.op import F, Sample
+from engine.op import Cost, F, Sample
 from engine.ops.reductions.moments import infer_real
 
 
@@ -26,6 +28,12 @@ def _power_norm(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool, ord: 
     if ord == 2:
         return xp.sqrt(xp.sum(x * x, axis=axis, keepdims=keepdims))
     return xp.sum(xp.abs(x) ** ord, axis=axis, keepdims=keepdims) ** (1 / ord)
+
+
+def _power_norm_cost(
+    types: Sequence[TensorType], outputs: Sequence[TensorType], *, ord: float, **_: Any
+) -> Cost:
+    return per_element(3, workspace=1 if ord == 2 else 2)(types, outputs)
 
 
 def _power_norm_rule(g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool, ord: float) -> Any:
@@ -42,7 +50,7 @@ power_norm = reduction(
     infer=infer_real,
     kinds="floating",
     attributes=(Attribute("ord", NUMBER, 2),),
-    cost=per_element(3, workspace=1),
+    cost=_power_norm_cost,
     vjp=_power_norm_rule,
     kink=lambda xp, x, *, axis, keepdims, ord: _power_norm(xp, x, axis=axis, keepdims=keepdims, ord=ord) == 0,
     internal=True,

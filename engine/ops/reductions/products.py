@@ -94,6 +94,13 @@ def _running(function: str, neutral: int) -> Any:
     return forward
 
 
+def _running_cost(
+    types: Sequence[TensorType], outputs: Sequence[TensorType], *, exclusive: bool, dtype: str, **_: Any
+) -> Cost:
+    prepared = exclusive or types[0].dtype != dtype  # shifted by one, or converted
+    return per_element(1, workspace=int(prepared))(types, outputs)
+
+
 def _running_op(name: str, short: str, summary: str, neutral: int, rule: Any, **fields: Any) -> Op:
     return define(
         name,
@@ -111,7 +118,7 @@ def _running_op(name: str, short: str, summary: str, neutral: int, rule: Any, **
             Attribute("reverse", BOOLEAN, False, "run from the end"),
             ACCUMULATOR,
         ),
-        cost=per_element(1),
+        cost=_running_cost,
         samples=(
             Sample(((2, 3),), {"axis": -1}),
             Sample(((2, 3),)),

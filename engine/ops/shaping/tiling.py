@@ -43,11 +43,21 @@ def _tile_rule(g: Any, y: Any, x: Any, repetitions: tuple[int, ...]) -> Any:
     return F.sum(tiles, axis=tuple(range(0, tiles.ndim, 2))).reshape(x.shape)
 
 
+def _tile(xp: Any, x: Any, *, repetitions: tuple[int, ...]) -> Any:
+    """One copy of one broadcast view, whatever the number of axes."""
+    shape = _aligned(x.shape, repetitions)
+    apart = tuple(size for own in shape for size in (1, own))
+    pairs = tuple(size for pair in zip(repetitions, shape, strict=True) for size in pair)
+    side_by_side = xp.broadcast_to(xp.reshape(x, apart), pairs)
+    tiled = tuple(count * size for count, size in zip(repetitions, shape, strict=True))
+    return xp.reshape(side_by_side, tiled, copy=True)
+
+
 tile = mover(
     "tile",
     batch=batches.tiled,
     summary="x laid side by side `repetitions` times along each axis.",
-    forward=lambda xp, x, *, repetitions: xp.tile(x, repetitions),
+    forward=_tile,
     normalize=_normalize_tile,
     infer=_infer_tile,
     vjp=_tile_rule,

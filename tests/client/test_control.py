@@ -138,6 +138,19 @@ def test_a_gradient_inside_a_loop() -> None:
     assert float(tape.gradient(x, rate)) == pytest.approx(-2.0 * 3 * 0.8**2)
 
 
+def test_equations_are_differentiated_at_their_solutions() -> None:
+    a = gw.Variable(2.0)
+    with gw.GradientTape(persistent=True) as tape:
+        x = gw.root(lambda x: x**2 - a, np.float64(1.0))
+        y = gw.fixed_point(lambda y: 0.5 * (y + a / y), np.float64(1.0), max_steps=50)
+    assert float(x) == pytest.approx(np.sqrt(2.0))
+    assert float(y) == pytest.approx(np.sqrt(2.0))
+    assert float(tape.gradient(x, a)) == pytest.approx(0.5 / np.sqrt(2.0))
+    assert float(tape.gradient(y, a)) == pytest.approx(0.5 / np.sqrt(2.0))
+    with pytest.raises(TraceError, match="one array"):
+        gw.root(lambda x: (x, x), 1.0)
+
+
 def test_functions_of_the_wrong_form_are_refused() -> None:
     with pytest.raises(TraceError, match="carry, y"):
         gw.scan(lambda c, x: c + x, 0.0, np.ones(3))

@@ -31,6 +31,7 @@ from gradwire.directional import gnvp, hvp, jvp, vjp
 from gradwire.errors import GradwireError, ProblemError
 from gradwire.functional import grad, value_and_grad
 from gradwire.graphs import PublishedGraph
+from gradwire.implicit import fixed_point, root
 from gradwire.jobs import Job
 from gradwire.matrices import hessian, jacobian
 from gradwire.models import Sequential
@@ -101,6 +102,8 @@ __all__ = [
     "cond",
     "map",
     "checkpoint",
+    "root",
+    "fixed_point",
     # answers
     "Gradients",
     "Pullback",

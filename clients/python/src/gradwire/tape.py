@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import Token
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,11 +14,12 @@ from gradwire._asking import Question, Source, ask_gradients, ask_jacobian, ask_
 from gradwire._default import default_client
 from gradwire._nested import gradient_nodes
 from gradwire._node import Array, Edge, Leaf, Op, Recorder, recorder
+from gradwire._sources import identity_of, source_of, unwatched, with_taken
 from gradwire._structure import leaves, rebuild
 from gradwire._targets import target_edge
 from gradwire.client import Client
 from gradwire.errors import TapeError
-from gradwire.results import Finding, Report
+from gradwire.results import Report
 from gradwire.tensor import Tensor, record
 from gradwire.variable import Variable
 
@@ -85,7 +85,7 @@ class GradientTape:
                     f"expected a tensor or a variable to watch, got {type(leaf).__name__}; an array has no "
                     "identity on the tape, so make a tensor of it first: gradwire.convert_to_tensor(array)"
                 )
-            self._watched.add(_identity(leaf))
+            self._watched.add(identity_of(leaf))
 
     @contextmanager
     def stop_recording(self) -> Iterator[None]:
@@ -164,7 +164,7 @@ class GradientTape:
         that made them, and a fix. What the last `gradient` answered about it costs no request.
         """
         given = list(leaves(sources))
-        described = [_source(leaf, k) for k, leaf in enumerate(given)]
+        described = [source_of(leaf, k) for k, leaf in enumerate(given)]
         watched = [s for s, leaf in zip(described, given, strict=True) if self._is_watched(leaf)]
         asked = self._remembered(target, watched)
         if watched and asked is None:
@@ -172,8 +172,8 @@ class GradientTape:
             edge = target_edge(target, None, self._recorder)
             asked = client._driver.run(ask_reasons(client._session, self._recorder, edge, watched))
             self._answered = (target, asked)
-        findings = [(asked and asked.finding(s)) or _unwatched(s) for s in described]
-        return Report(asked and asked.value, tuple(_with_taken(f, self._recorder) for f in findings))
+        findings = [(asked and asked.finding(s)) or unwatched(s) for s in described]
+        return Report(asked and asked.value, tuple(with_taken(f, self._recorder) for f in findings))
 
     def _remembered(self, target: Any, sources: Sequence[Source]) -> Question | None:
         """The last answer, where it tells about this target and gives a reason for all of the sources."""
@@ -218,7 +218,7 @@ class GradientTape:
         if not self._persistent and recorder.get() is self._recorder:
             self._stop()
         edge = target_edge(target, weights, self._recorder)
-        described = [_source(leaf, k) for k, leaf in enumerate(given)]
+        described = [source_of(leaf, k) for k, leaf in enumerate(given)]
         return (
             edge,
             described,
@@ -226,7 +226,7 @@ class GradientTape:
         )
 
     def _is_watched(self, leaf: Tensor | Variable) -> bool:
-        if _identity(leaf) in self._watched:
+        if identity_of(leaf) in self._watched:
             return True
         if isinstance(leaf, Variable):
             return self._automatic and leaf.trainable
@@ -244,45 +244,3 @@ def _zeros(leaf: Tensor | Variable) -> Tensor:
 
 def _recorded_zeros(leaf: Tensor | Variable) -> Tensor:
     return record("zeros_like", (leaf,))
-
-
-def _identity(leaf: Tensor | Variable) -> object:
-    if isinstance(leaf, Variable):
-        return leaf._owner
-    edge = leaf._edge()
-    return (edge.node, edge.index)
-
-
-def _source(leaf: Any, position: int) -> Source:
-    if isinstance(leaf, Variable):
-        return Source(leaf.name, leaf._edge(), leaf._owner)
-    if isinstance(leaf, Tensor):
-        return Source(leaf.name or f"source_{position}", leaf._edge())
-    raise TapeError(
-        f"expected variables or traced tensors to differentiate by, got {type(leaf).__name__}; "
-        "arrays have no identity on the tape: make a gradwire.Variable of it, or watch a tensor"
-    )
-
-
-def _with_taken(finding: Finding, tape: Recorder) -> Finding:
-    """A variable that the target does not know may have left the tape as a plain number."""
-    if finding.status != "disconnected" or not tape.taken:
-        return finding
-    places = "; ".join(str(place) for place in list(tape.taken)[:3])
-    hint = f"values were read while the tape recorded, and are constants from there on: {places}"
-    return replace(finding, fix=f"{finding.fix} {hint}" if finding.fix else hint)
-
-
-def _unwatched(source: Source) -> Finding:
-    node = source.edge.node
-    if source.owner is not None:
-        why, fix = "the tape does not watch this variable", "make it trainable, or call tape.watch(variable)"
-    elif isinstance(node, Op):
-        why = "it was computed outside of the tape, where it counts as a constant"
-        fix = "compute it inside the `with` block, or call tape.watch(tensor) there"
-    else:
-        why, fix = (
-            "it is a constant, which the tape does not watch",
-            "call tape.watch(tensor) in the `with` block",
-        )
-    return Finding(source.label, "unwatched", message=why, fix=fix, place=node.place)

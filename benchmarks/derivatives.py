@@ -1,0 +1,141 @@
+"""Derivatives of every kind beside PyTorch and JAX on the CPU: milliseconds, and peak memory of one call.
+
+Rosenbrock in 1,000 dimensions (gradient, product with the Hessian, the Hessian), an LSTM by scan over 1,000
+steps, Newton's method inside a while loop differentiated in reverse, and the dense Jacobian of residuals
+like those of bundle adjustment. Contestants run in turns; medians of rounds. Peers are compiled where they
+can be (jax.jit). `peak` is what one call of ours allocates beyond the buffers that the plan holds already;
+`estimated` counts both. Figures that compare need one thread for each contestant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks import _derivative_peers as peers
+from engine import Compiler, Query, TensorType, parse_program
+
+Call = Callable[[], Any]
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+ROSENBROCK = "loss = sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)"
+LSTM = """
+def step(h, c, x, W, U, b):
+    z = x @ W + h @ U + b
+    i, f, o, g = split(z, 4, axis=-1)
+    c = sigmoid(f) * c + sigmoid(i) * tanh(g)
+    h = sigmoid(o) * tanh(c)
+    return h, c, h
+h, c, hs = scan(step, h0, c0, xs, W, U, b, carry=2, scanned=1)
+loss = mean(hs ** 2)
+"""
+NEWTON = """
+def going(x, a):
+    return max(abs(x ** 3 - a)) > 1e-9
+def newton(x, a):
+    return x - (x ** 3 - a) / (3 * x ** 2)
+loss = sum(while_loop(going, newton, ones_like(a), a, max_steps=60))
+"""
+BUNDLE = """
+c = cameras[camera]
+p = points[point]
+t = sqrt(sum(c[:, :3] ** 2, axis=1, keepdims=True) + 1e-12)
+k = c[:, :3] / t
+cross = stack([k[:, 1] * p[:, 2] - k[:, 2] * p[:, 1], k[:, 2] * p[:, 0] - k[:, 0] * p[:, 2],
+               k[:, 0] * p[:, 1] - k[:, 1] * p[:, 0]], axis=1)
+q = p * cos(t) + cross * sin(t) + k * sum(k * p, axis=1, keepdims=True) * (1 - cos(t)) + c[:, 3:6]
+uv = q[:, :2] / q[:, 2:]
+r = reshape(c[:, 6:7] * uv - seen, [-1])
+"""
+
+
+def main(*, small: bool = False, with_peers: bool = False) -> None:
+    """A line for each case: times of the contestants, ratios to ours, our peak memory."""
+    for name, (kind, program, values, choices) in cases(small).items():
+        ours, estimate = gradwire(kind, program, values, **choices)
+        contestants = {"gradwire": ours}
+        if with_peers:
+            contestants |= peers.contestants(name, values, ours())
+        times: dict[str, list[float]] = {who: [] for who in contestants}
+        for call in contestants.values():
+            call()
+        for _ in range(2 if small else 7):
+            for who, call in contestants.items():
+                start = time.perf_counter()
+                call()
+                times[who].append((time.perf_counter() - start) * 1e3)
+        medians = {who: statistics.median(t) for who, t in times.items()}
+        ratios = "".join(f", {w} {m:,.2f} ({m / medians['gradwire']:.2f}x)" for w, m in medians.items())
+        print(f"{name}: ms{ratios[1:]}; peak {peak(ours) / 1e6:,.1f} MB, estimated {estimate / 1e6:,.1f} MB")
+
+
+def gradwire(kind: Any, program: str, values: Arrays, **choices: Any) -> tuple[Call, int]:
+    """The question compiled, and its estimated peak in bytes."""
+    vectors = choices.pop("vectors", None)
+    types = {n: TensorType(v.shape, v.dtype.name) for n, v in values.items()}
+    if vectors is not None:
+        choices["vectors"] = {n: TensorType(v.shape, v.dtype.name) for n, v in vectors.items()}
+    query = Query(graph=parse_program(program), kind=kind, inputs=types, **choices)
+    compiled = Compiler().compile(query)
+    return lambda: compiled.run(values, vectors), compiled.estimate.peak_bytes
+
+
+def peak(call: Call) -> int:
+    """Bytes that NumPy held at most during one call."""
+    tracemalloc.start()
+    call()
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return most
+
+
+def cases(small: bool) -> dict[str, tuple[Any, str, Arrays, dict[str, Any]]]:
+    """The questions: kind, program, values, choices."""
+    rng = np.random.default_rng(0)
+    n = 50 if small else 1000
+    x = {"x": rng.normal(size=n)}
+    loss: dict[str, Any] = {"targets": ("loss",)}
+    steps, batch, hidden = (20, 2, 8) if small else (1000, 16, 64)
+
+    def weights(*shape: int) -> np.ndarray[Any, Any]:
+        return np.asarray(rng.normal(size=shape) / shape[0] ** 0.5)
+
+    lstm = {
+        "h0": np.zeros((batch, hidden)),
+        "c0": np.zeros((batch, hidden)),
+        "xs": rng.normal(size=(steps, batch, hidden)),
+        "W": weights(hidden, 4 * hidden),
+        "U": weights(hidden, 4 * hidden),
+        "b": np.zeros(4 * hidden),
+    }
+    cameras, points, seen = (3, 10, 20) if small else (10, 100, 500)
+    pose, depth, focal = rng.normal(size=(cameras, 5)), np.full((cameras, 1), 8.0), np.ones((cameras, 1))
+    bundle = {
+        "cameras": np.concatenate([pose, depth, focal], axis=1),
+        "points": rng.normal(size=(points, 3)),
+        "camera": rng.integers(0, cameras, seen),
+        "point": rng.integers(0, points, seen),
+        "seen": rng.normal(size=(seen, 2)),
+    }
+    return {
+        "rosenbrock gradient": ("gradient", ROSENBROCK, x, loss),
+        "rosenbrock hvp": ("hvp", ROSENBROCK, x, {**loss, "vectors": {"x": rng.normal(size=n)}}),
+        "rosenbrock hessian": ("hessian", ROSENBROCK, x, loss),
+        "lstm gradient": ("gradient", LSTM, lstm, {**loss, "wrt": ("W", "U", "b")}),
+        "newton gradient": ("gradient", NEWTON, {"a": rng.uniform(1, 50, n)}, loss),
+        "bundle jacobian": ("jacobian", BUNDLE, bundle, {"outputs": ("r",), "wrt": ("cameras", "points")}),
+    }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--small", action="store_true", help="a few seconds, to see that it runs")
+    parser.add_argument("--peers", action="store_true", help="PyTorch and JAX too, where they are installed")
+    given = parser.parse_args()
+    main(small=given.small, with_peers=given.peers)

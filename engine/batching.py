@@ -19,6 +19,8 @@ from engine.op import Cost, Op, jointly
 from engine.tape import Instruction, Tape
 from engine.variable import Variable
 
+ROW_OPERATIONS = 6_000  # what calling a kernel for one row costs, in simple operations
+
 
 def batch(tape: Tape, names: Collection[str], n: int) -> Tape:
     """The tape whose inputs `names` have a leading axis of size `n`, and so has every output."""
@@ -121,7 +123,7 @@ def _cost_of_rows(
         return Cost(0, moved)
     rows = [TensorType(t.shape[1:], t.dtype) for t in outputs]
     one = op.cost(_row_types(types, batched), rows, **settings)
-    return Cost(n * one.flops, n * one.bytes, one.workspace)
+    return Cost(n * one.flops, n * one.bytes, one.workspace, n * (one.slow + ROW_OPERATIONS))
 
 
 _INNER = Kind("inner", "set by the batching walk", lambda value: value, {}, "Any")

@@ -56,6 +56,11 @@ def _moved(types: Sequence[TensorType], outputs: Sequence[TensorType]) -> Cost:
     return Cost(0, sum(t.nbytes for t in (*types, *outputs)))
 
 
+def operations(seconds: float) -> int:
+    """How many simple operations take so long."""
+    return int(seconds * FLOPS_PER_SECOND)
+
+
 def seconds(flops: int, bytes: int, calls: int) -> float:
     """Predicted run time on one core."""
     return calls * CALL_SECONDS + flops / FLOPS_PER_SECOND + bytes / BYTES_PER_SECOND

@@ -82,13 +82,16 @@ def moved(types: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
 
 
 def per_element(flops: int, workspace: int = 0) -> Callable[..., Cost]:
-    """`flops` for each element of the larger side; `workspace` scratch arrays of the output's size."""
+    """One operation for each element of the larger side, as slow as `flops` simple ones; `workspace` scratch
+    arrays of the output's size.
+    """
 
     def cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: Any) -> Cost:
         every = [*types, *outputs]
         sizes = [t.nbytes for t in every]
         scratch = workspace * max(sizes) if workspace else 0
-        return Cost(flops * max([t.size for t in every]), sum(sizes), scratch)
+        elements = max([t.size for t in every])
+        return Cost(min(flops, 1) * elements, sum(sizes), scratch, max(0, flops - 1) * elements)
 
     return cost
 

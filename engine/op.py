@@ -95,11 +95,16 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one run of an instruction takes: floating-point operations, bytes moved, scratch bytes."""
+    """What one run of an instruction takes: floating-point operations, bytes moved, scratch bytes.
+
+    An elementwise op counts one operation an element; `slow` is the further time that it takes, as a number
+    of simple operations, so that an exponential or a loop of many calls is predicted rightly.
+    """
 
     flops: int
     bytes: int
     workspace: int = 0
+    slow: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,14 +121,14 @@ def _place(plan: Plan, deaths: dict[int, int]) -> None:
     """Give every value its place and add up the cost."""
     tape, roots = plan.tape, plan.roots
     arena = _Arena(plan)
-    live = peak = flops = moved = 0
+    live = peak = flops = moved = slow = 0
     fresh: dict[int, int] = {}  # bytes of roots that their kernels allocated
     ends: dict[int, list[int]] = {}
     for root, index in deaths.items():
         ends.setdefault(index, []).append(root)
     for index, step in enumerate(tape.instructions):
         cost = cost_of(tape, step)
-        flops, moved = flops + cost.flops, moved + cost.bytes
+        flops, moved, slow = flops + cost.flops, moved + cost.bytes, slow + cost.slow
         dying = ends.get(index, [])
         slot = step.outputs[0]
         buffer = None
@@ -150,7 +150,9 @@ def _place(plan: Plan, deaths: dict[int, int]) -> None:
     given = sum(tape.types[slot].nbytes for slot in (*tape.inputs.values(), *tape.constants))
     answers = sum(tape.types[slot].nbytes for slot in plan.copied)
     total = given + sum(plan.buffers) + max(peak, live + answers)
-    plan.estimate = Estimate(flops, moved, total, len(plan.steps), seconds(flops, moved, len(plan.steps)))
+    plan.estimate = Estimate(
+        flops, moved, total, len(plan.steps), seconds(flops + slow, moved, len(plan.steps))
+    )
 
 
 def takes_out(step: Instruction) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from engine import dtypes
 from engine.backward import zeros
+from engine.cost import CALL_SECONDS, operations, seconds
 from engine.dtypes import TensorType
 from engine.forward import forward
 from engine.op import Cost, F
@@ -25,7 +26,9 @@ def floating(types: Sequence[TensorType]) -> list[int]:
 def cost_of_runs(body: Tape, runs: int) -> Cost:
     """`runs` runs of a body; its memory is taken once."""
     estimate = make_plan(lower(body)).estimate
-    return Cost(runs * estimate.flops, runs * estimate.bytes, estimate.peak_bytes)
+    flops, moved = runs * estimate.flops, runs * estimate.bytes
+    slow = runs * operations(estimate.seconds + CALL_SECONDS) - operations(seconds(flops, moved, 0))
+    return Cost(flops, moved, estimate.peak_bytes, max(0, slow))
 
 
 class Body:

@@ -78,7 +78,8 @@ def _cost(
 ) -> Cost:
     """The most that it can take."""
     inner, test = cost_of_runs(body, max_steps), cost_of_runs(condition, max_steps)
-    return Cost(inner.flops + test.flops, inner.bytes + test.bytes, inner.workspace + test.workspace)
+    parts = ("flops", "bytes", "workspace", "slow")
+    return Cost(*(getattr(inner, part) + getattr(test, part) for part in parts))
 
 
 def _pull(

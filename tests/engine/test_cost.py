@@ -1,0 +1,30 @@
+"""Figures of plans: the convention of FLOPs, and times that follow the number of calls."""
+
+from engine import Compiler, Query, TensorType, parse_program
+from engine.estimate import estimate
+
+CUBES = Query(graph=parse_program("sum(x ** 3)"), kind="evaluate", inputs={"x": TensorType((1000,))})
+
+
+def test_an_elementwise_op_counts_one_operation_an_element():
+    answer = estimate(CUBES)
+    first = answer["nodes"][0]
+    assert (first["node"], first["flops"], first["bytes"]) == ("pow_1", 1000, 8000)
+    assert answer["forward"]["flops"] == 2000
+    assert 16000 <= answer["forward"]["peak_bytes"] <= 16000 * 1.2
+
+
+def seconds(program: str, **shapes: tuple[int, ...]) -> float:
+    types = {name: TensorType(shape) for name, shape in shapes.items()}
+    query = Query(graph=parse_program(program), kind="evaluate", inputs=types)
+    return Compiler().compile(query).estimate.seconds
+
+
+def test_a_slow_function_takes_longer_than_its_operations_say():
+    assert seconds("x ** 2.5", x=(100_000,)) > 2 * seconds("x * 2.5", x=(100_000,))
+
+
+def test_a_loop_takes_as_long_as_its_steps():
+    program = "def f(c, x):\n    c = c * 0.5 + x\n    return c, c\nc, ys = scan(f, 0, xs)\nys"
+    assert seconds(program, xs=(10_000,)) > 50 * seconds(program, xs=(100,))
+    assert seconds(program, xs=(10_000,)) > 0.03, "ten thousand steps would be run on the event loop"

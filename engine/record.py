@@ -27,6 +27,7 @@ from engine.graph import Graph, InputSpec, Node, split_reference
 from engine.linking import Functions, function_attributes
 from engine.op import TABLE
 from engine.tape import Tape
+from engine.tensors.faults import check_declared_shape
 from engine.variable import Variable
 
 _GIVEN = "$.inputs"
@@ -188,15 +189,7 @@ def _checked(graph: Graph, types: Mapping[str, TensorType]) -> dict[str, TensorT
 def _declared(name: str, type: TensorType, spec: InputSpec) -> TensorType:
     """The type of a given input, checked against its declaration."""
     if spec.shape is not None:
-        fits = len(spec.shape) == type.ndim and all(
-            want in (None, size) for want, size in zip(spec.shape, type.shape, strict=True)
-        )
-        if not fits:
-            raise ShapeMismatch(
-                f"expected shape {list(spec.shape)} for '{name}', as the function declares, "
-                f"got {list(type.shape)}",
-                path=member(_GIVEN, name),
-            )
+        check_declared_shape(type.shape, spec.shape, member(_GIVEN, name))
     if spec.dtype is None:
         return type
     if spec.dtype != type.dtype:

@@ -20,8 +20,9 @@ def check_declared_shape(came: tuple[int, ...], declared: tuple[int | None, ...]
     )
     if not fits:
         raise ShapeMismatch(
-            f"expected shape {list(declared)}, as the function declares, got {list(came)} at {path}",
+            f"expected shape {show([*declared])}, as the function declares, got {show([*came])} at {path}",
             path=path,
+            hint="reshape it, or declare null where any size is fine",
         )
 
 
@@ -84,6 +85,8 @@ def show(value: Any) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int) and value.bit_length() > 128:
         return f"an integer of about {int(value.bit_length() * 0.30103)} digits"
+    if isinstance(value, list) and len(value) <= 8 and not any(isinstance(v, (list, dict)) for v in value):
+        return f"[{', '.join(map(show, value))}]"
     if isinstance(value, (list, dict)):
         return f"{'a list' if isinstance(value, list) else 'an object'} of {len(value)} elements"
     text = repr(value) if not isinstance(value, str) else f'"{value}"'

@@ -265,3 +265,17 @@ def test_a_million_numbers_take_well_under_a_second() -> None:
     start = time.perf_counter()
     decode_tensor(values, path="$.x")
     assert time.perf_counter() - start < 1.0
+
+
+@pytest.mark.parametrize(
+    ("value", "shape", "words"),
+    [
+        ([[1, 2, 3]], (None, 2), "expected shape [null, 2], as the function declares, got [1, 3] at $.x"),
+        ({"dtype": "float64", "shape": [-1], "data": [1]}, None, "got [-1] at $.x.shape"),
+        ({"dtype": "float64", "shape": [1.0], "data": [1]}, None, "got [1.0] at $.x.shape"),
+    ],
+)
+def test_shapes_are_quoted_as_json_writes_them(value: Any, shape: Any, words: str) -> None:
+    with pytest.raises(UserError) as caught:
+        decode_tensor(value, path="$.x", shape=shape)
+    assert words in str(caught.value)

@@ -30,6 +30,8 @@ BEYOND: Mapping[str, str] = {
     **dict.fromkeys(("index_add", "add_along_axis", "add_diagonal"), SCATTER),
     **dict.fromkeys(("inv", "solve", "cholesky"), SINGULAR),
     **dict.fromkeys(("cofactor", "det_curvature"), SINGULAR),
+    **dict.fromkeys(("keyed_draw", "gamma_quantile", "gamma_quantile_slope"), "draws come from the kit"),
+    "count_nonzero": "sums booleans as they are, as NumPy and CuPy do",
     "one_hot": "the check of its indices comes from the kit",
 }
 
@@ -58,6 +60,32 @@ def test_a_kernel_keeps_to_the_standard(op: Op, sample: Sample) -> None:
     for got, wanted in zip(answers, expected, strict=True):
         assert isinstance(got, type(strict.asarray(0)))
         np.testing.assert_allclose(np.asarray(got), wanted, rtol=1e-12, atol=1e-14)
+
+
+DEFAULT_DEVICE = {
+    "repeat",  # array_api_strict itself makes the counts on its default device
+    *("shape", "size", "ndim"),  # what is known of a shape is not computed
+}
+
+
+@pytest.mark.parametrize(
+    ("op", "sample"),
+    [
+        pytest.param(op, s, id=f"{op.name}-{n}")
+        for op, s, n in kernel_cases()
+        if op.inputs and op.name not in {*BEYOND, *DEFAULT_DEVICE} and op.family.name != "creation"
+    ],
+)
+def test_a_kernel_stays_on_its_device(op: Op, sample: Sample) -> None:
+    """Nothing is made on the default device and mixed in, and nothing is converted silently."""
+    device = strict.Device("device1")
+    given = [strict.asarray(array, device=device) for array in arrays_of(op, sample)]
+    attributes = bound_attributes(op, arrays_of(op, sample), sample)
+    assert op.forward is not None
+    with strict.ArrayAPIStrictFlags(api_version="2024.12"), np.errstate(all="ignore"):
+        answer = op.forward(strict, *given, **attributes)
+    answers = answer if isinstance(answer, tuple | list) else [answer]
+    assert {got.device for got in answers} == {device}
 
 
 @pytest.mark.parametrize("name", BEYOND)

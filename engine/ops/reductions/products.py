@@ -85,7 +85,9 @@ def _running(function: str, neutral: int) -> Any:
         if reverse:
             x = xp.flip(x, axis=axis)
         if exclusive:
-            first = xp.full((*x.shape[:axis], 1, *x.shape[axis + 1 :]), neutral, dtype=x.dtype)
+            first = xp.full(
+                (*x.shape[:axis], 1, *x.shape[axis + 1 :]), neutral, dtype=x.dtype, device=x.device
+            )
             shifted = xp.concat([first, x[along(axis, slice(0, -1))]], axis=axis)
             x = shifted[along(axis, slice(0, x.shape[axis]))]  # of an empty axis nothing
         y = getattr(xp, function)(x, axis=axis, dtype=x.dtype)

@@ -60,7 +60,9 @@ def _infer_pad(types: Sequence[TensorType], *, pad_width: Pairs, **_: Any) -> tu
 def _pad(xp: Any, x: Any, *, pad_width: Pairs, mode: str, constant_values: float) -> Any:
     if mode == "constant":
         sizes = list(zip(x.shape, pad_width, strict=True))
-        answer = xp.full([b + size + a for size, (b, a) in sizes], constant_values, dtype=x.dtype)
+        answer = xp.full(
+            [b + size + a for size, (b, a) in sizes], constant_values, dtype=x.dtype, device=x.device
+        )
         answer[tuple(slice(b, b + size) for size, (b, _) in sizes)] = x
         return answer
     for axis, (before, after) in enumerate(pad_width):

@@ -20,7 +20,8 @@ class Query:
     `inputs`, `cotangents`, `tangents` (jvp) and `vectors` (hvp, gnvp) are the types of the given values;
     `batch` are the inputs that share a leading axis of N rows; every cotangent, and every tangent or vector
     of such an input, has it too. With `cotangent_batch` every cotangent has a leading axis of K.
-    With `return_graph` the answer of a gradient carries itself as a graph. `target_list` says that the targets came as a list, so that answers are keyed by target first.
+    With `return_graph` the answer of a gradient carries itself as a graph. `target_list` says that the
+    targets came as a list, so that answers are keyed by target first.
     """
 
     graph: Graph

@@ -201,6 +201,16 @@ def test_every_optimizer_and_loss_is_known_to_the_server() -> None:
         gw.losses.MeanSquaredError(reduction="sum").document()
 
 
+def test_fields_of_a_data_set_are_trained_on(client: gw.Client) -> None:
+    x, y = blobs()
+    stored = client.datasets.upload({"x": x, "y": y})
+    model = gw.Sequential([gw.layers.Dense(2, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    history = model.fit(stored["x"], stored["y"], epochs=2, validation_split=0.5, verbose=0)
+    assert len(history.history["val_loss"]) == 2
+    assert model.get_weights()[0].shape == (2, 2)
+
+
 def test_a_model_is_saved_and_loaded(tmp_path: Path) -> None:
     model = classifier()
     x, _ = blobs(5)

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from gradwire._driver import SyncDriver
 from gradwire._files import array_of
 from gradwire.callbacks import Callback, EarlyStopping, LearningRateScheduler
+from gradwire.datasets import Column
 from gradwire.errors import ConfigurationError
 from gradwire.jobs import Job, numbers
 
@@ -45,8 +46,7 @@ def pair(x: Any, y: Any) -> dict[str, Any]:
 
 def rows_of(x: Any, validation_split: float) -> int:
     """How many rows are trained on."""
-    fields = getattr(x, "rows", None)
-    count = int(fields) if fields is not None else len(array_of(x))
+    count = x.shape[0] if isinstance(x, Column) else len(array_of(x))
     return floor(count * (1 - validation_split)) if validation_split else count
 
 

@@ -17,10 +17,11 @@ from gradwire.errors import DatasetNotFound
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A field of a data set, or several columns stacked, as a job's data."""
+    """A field of a data set, or several columns stacked, as a job's data; `shape` has the rows first."""
 
     dataset: str
     names: tuple[str, ...]
+    shape: tuple[int, ...]
     stacked: bool = False
 
     def document(self) -> dict[str, Any]:
@@ -48,7 +49,9 @@ class Dataset:
         for each in names:
             if each not in self.fields:
                 raise KeyError(f"the data set has no field '{each}'; it has {', '.join(self.fields)}")
-        return Column(self.id, names, stacked=not isinstance(name, str))
+        stacked = not isinstance(name, str)
+        row = (len(names),) if stacked else tuple(self.fields[names[0]]["shape"])
+        return Column(self.id, names, (self.rows, *row), stacked)
 
 
 class Datasets(Driven[D_co]):

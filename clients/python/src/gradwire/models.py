@@ -4,36 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import safe_open
-from safetensors.numpy import save_file
 
-from gradwire import random
-from gradwire._default import default_client
-from gradwire._expansion import Expansion, expand, play
 from gradwire._files import array_of
 from gradwire._fitting import follow, pair, rows_of, settings_of
-from gradwire._node import Array
+from gradwire._network import Network
 from gradwire._orders import written
 from gradwire._scores import name_of, score
 from gradwire.callbacks import Callback, History
 from gradwire.client import Client
 from gradwire.errors import ConfigurationError
-from gradwire.initializers import draw
-from gradwire.layers import InputLayer, Layer, shape_of
-from gradwire.tensor import Tensor, constant, record
-from gradwire.variable import Variable
+from gradwire.layers import InputLayer, Layer
 
 __all__ = ["Sequential", "load_model"]
 
-_ROWS = 4096  # predicted in one request
 
-
-class Sequential:
+class Sequential(Network):
     """A model of layers, one after the other, as Keras has it.
 
     `fit` is one job on the server. `model(x)` inside a tape records the layers' graph, with the weights as
@@ -41,141 +31,7 @@ class Sequential:
     that starts from the server's draws for its `seed`.
     """
 
-    def __init__(
-        self,
-        layers: Sequence[Layer] | None = None,
-        name: str = "sequential",
-        *,
-        dtype: str = "float32",
-        client: Client | None = None,
-    ) -> None:
-        self.name = name
-        self.dtype = dtype
-        self._client = client
-        self._layers: list[Layer] = []
-        self._shape: tuple[int, ...] | None = None
-        self._expansion: Expansion | None = None
-        self._weights: dict[str, Variable] = {}
-        self._compiled: dict[str, Any] | None = None
-        for layer in layers or ():
-            self.add(layer)
-
-    # -- layers ------------------------------------------------------------------------------------------
-
-    def add(self, layer: Layer) -> None:
-        """Append a layer; raises TypeError for anything else, and ConfigurationError once it is built."""
-        if not isinstance(layer, Layer):
-            raise TypeError(f"expected a layer of gradwire.layers, got {type(layer).__name__}")
-        if self._expansion is not None:
-            raise ConfigurationError("the model has weights already; make a new one of the layers wanted")
-        if layer.input_shape is not None and not self._layers:
-            self._shape = layer.input_shape
-        self._layers.append(layer)
-
-    @property
-    def layers(self) -> list[Layer]:
-        """The layers, inputs left out."""
-        return [layer for layer in self._layers if not isinstance(layer, InputLayer)]
-
-    def document(self) -> dict[str, Any]:
-        """As a job's `model`."""
-        shape = {} if self._shape is None else {"input_shape": list(self._shape)}
-        return {**shape, "layers": [layer.document() for layer in self._layers]}
-
-    def build(self, input_shape: Sequence[int | None] | None = None) -> None:
-        """Ask the server for the graphs, of rows of a shape: `(None, 784)`, the samples' axis first."""
-        if input_shape is not None and self._shape is None:
-            self._shape = shape_of([size for size in input_shape[1:] if size is not None])
-        if self._expansion is None:
-            if self._shape is None:
-                raise ConfigurationError(
-                    "the shape of a row is not known yet: give the first layer an input_shape, or call "
-                    "the model on data, fit it, or build((None, …))"
-                )
-            self._expansion = expand(self._connection(), self.document(), self.dtype)
-
-    def summary(self) -> None:
-        """Print the layers, the shapes of their outputs, and how many parameters they learn."""
-        self.build()
-        rows = [("Layer (type)", "Output shape", "Parameters")]
-        for row in self._expanded().summary:
-            shape = tuple(row["shape"])
-            rows.append((f"{row['name']} ({row['type']})", str(shape), f"{row['parameters']:,}"))
-        widths = [max(len(row[k]) for row in rows) for k in range(3)]
-        lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
-        print("\n".join([f'Model "{self.name}"', lines[0], "-" * len(lines[0]), *lines[1:]]))  # noqa: T201  # Keras's summary prints
-        print(f"Parameters: {self.count_params():,}")  # noqa: T201  # the same
-
-    def count_params(self) -> int:
-        """How many numbers are learned."""
-        self.build()
-        return sum(prod(each["shape"]) for each in self._expanded().parameters.values())
-
-    # -- weights -----------------------------------------------------------------------------------------
-
-    @property
-    def trainable_variables(self) -> list[Variable]:
-        """The variables that are learned, layer by layer."""
-        return [variable for variable in self.variables if variable.trainable]
-
-    @property
-    def variables(self) -> list[Variable]:
-        """All of them: those learned, then the running averages."""
-        self._start()
-        return list(self._weights.values())
-
-    weights = variables
-    trainable_weights = trainable_variables
-
-    def get_weights(self) -> list[Array]:
-        """Their values, in the order of `variables`."""
-        return [variable.numpy() for variable in self.variables]
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Bind new values, in the order of `variables`; raises ValueError where number or shapes differ."""
-        for variable, value in zip(self.variables, weights, strict=True):
-            variable.assign(value)
-
-    def save(self, path: str | Path) -> None:
-        """Write layers and weights into one file, safetensors with the layers as metadata."""
-        weights = {variable.name: variable._value() for variable in self.variables}
-        config = {"name": self.name, "dtype": self.dtype, "model": self.document()}
-        save_file(weights, str(path), {"gradwire": json.dumps(config)})
-
-    # -- calling -----------------------------------------------------------------------------------------
-
-    def __call__(self, x: Any, training: bool = False) -> Tensor:
-        """The model's answer for rows x, recorded on the tape.
-
-        With `training`, dropout draws (from `gradwire.random`) and batches are normalised by themselves;
-        running averages are then assigned, which fetches them.
-        """
-        if self._expansion is None and self._shape is None:
-            self.build(_shape(x))
-        self._start()
-        expansion = self._expanded()
-        rows = x if isinstance(x, Tensor | Variable) else constant(x)
-        inputs: dict[str, Any] = {"x": record("astype", (rows,), {"dtype": np.dtype(expansion.input)})}
-        inputs.update(self._weights)
-        if not training:
-            return play(expansion.predict, inputs)["y"]
-        for name, wanted in expansion.draws.items():
-            shape = (rows.shape[0], *wanted["shape"][1:])
-            kept = random._draws(None).random(shape) >= wanted["rate"]
-            inputs[name] = constant((kept / (1 - wanted["rate"])).astype(wanted["dtype"]))
-        outputs = play(expansion.train, inputs)
-        for name, state in expansion.state.items():
-            self._weights[name].assign(outputs[state["update"]])
-        return outputs["y"]
-
-    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> Array:
-        """The model's answers as an array, for any number of rows."""
-        array = array_of(x)
-        size = max(batch_size or _ROWS, 1)
-        parts = [self(array[k : k + size])._value() for k in range(0, max(len(array), 1), size)]
-        return np.concatenate(parts)
-
-    # -- training ----------------------------------------------------------------------------------------
+    _compiled: dict[str, Any] | None = None
 
     def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Sequence[Any] = ()) -> None:
         """Say what `fit` minimises and how, and what it reports: names, or things of these modules."""
@@ -246,42 +102,10 @@ class Sequential:
             return found
         return list(found.values()) if len(found) > 1 else found["loss"]
 
-    # -- inside ------------------------------------------------------------------------------------------
-
-    def _connection(self) -> Client:
-        return self._client or default_client()
-
-    def _expanded(self) -> Expansion:
-        assert self._expansion is not None, "the model is built first"
-        return self._expansion
-
     def _need(self, word: str) -> dict[str, Any]:
         if self._compiled is None or self._compiled["loss"] is None:
             raise ConfigurationError(f"expected a loss before {word}: call model.compile(optimizer, loss)")
         return self._compiled
-
-    def _start(self) -> None:
-        """Draw the weights, where there are none yet."""
-        if self._weights:
-            return
-        self.build()
-        expansion, generator = self._expanded(), random._draws(None)
-        for group, trainable in ((expansion.parameters, True), (expansion.state, False)):
-            for name, wanted in group.items():
-                value = draw(wanted["initializer"], tuple(wanted["shape"]), wanted["dtype"], generator)
-                self._weights[name] = Variable(value, trainable, name)
-
-    def _bind(self, learned: Mapping[str, Array], x: Any) -> None:
-        if self._shape is None:
-            self.build(_shape(x))
-        self.build()
-        expansion = self._expanded()
-        for group, trainable in ((expansion.parameters, True), (expansion.state, False)):
-            for name in group:
-                if name in self._weights:
-                    self._weights[name].assign(learned[name])
-                else:
-                    self._weights[name] = Variable(learned[name], trainable, name)
 
 
 def load_model(path: str | Path, *, client: Client | None = None) -> Sequential:
@@ -308,11 +132,6 @@ def _layer(document: Mapping[str, Any]) -> Layer:
     layer = kind.__new__(kind)
     Layer.__init__(layer, document.get("name"), None, **settings)
     return layer
-
-
-def _shape(x: Any) -> tuple[int, ...]:
-    """Of an array, a tensor, or a field of a data set, whose rows are the first axis."""
-    return tuple(x.shape) if hasattr(x, "shape") else np.shape(x)
 
 
 def _measure(measure: Any) -> Any:

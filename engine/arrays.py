@@ -44,7 +44,8 @@ def numpy() -> Namespace:
         "draw": _draw,
         "gamma_quantile": _gamma_quantile,
         "gamma_quantile_slope": _gamma_quantile_slope,
-        "matmul": np.matmul,  # the wrapped one is no ufunc: it could not write into a buffer
+        # array_api_compat's own of these are no ufuncs: they could not write into a buffer
+        **{name: getattr(np, name) for name in ("matmul", "floor", "ceil", "trunc", "sign")},
     }
     extra = {name: getattr(np, name) for name in _BEYOND_THE_STANDARD}
     reductions = {name: _reduction(ufunc) for name, ufunc in _REDUCTIONS.items()}

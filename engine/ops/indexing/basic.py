@@ -31,7 +31,7 @@ def _added_cost(
     if not indices:
         return plain
     places = TensorType(shape_of(index, x.shape, indices), x.dtype)
-    lined_up = values.shape == places.shape and isinstance(index[0], InputIndex)
+    lined_up = values.shape == places.shape and bool(index) and isinstance(index[0], InputIndex)
     rows = 0 if lined_up else places.nbytes
     matrix = 24 * sum(positions.size for positions in indices)
     return Cost(places.size, plain.bytes, rows + min(places.nbytes, x.nbytes) + matrix)

@@ -32,7 +32,7 @@ def contestants(name: str, values: dict[str, Any], ours: dict[str, Any]) -> dict
 def _answers(name: str, ours: dict[str, Any]) -> list[Any]:
     kind = name.split()[1]
     if kind == "hvp":
-        return []
+        return [ours["hvp"]["x"]]
     if kind == "hessian":
         return [ours["hessian"]["x"]["x"]]
     if kind == "jacobian":
@@ -74,8 +74,7 @@ def _torch(name: str, values: dict[str, Any]) -> Call:
         v = torch.ones_like(x)
 
         def product() -> list[Any]:
-            torch.func.jvp(torch.func.grad(_rosenbrock), (x,), (v,))
-            return []
+            return [torch.func.jvp(torch.func.grad(_rosenbrock), (x,), (v,))[1]]
 
         return product
     if case == "newton":
@@ -123,8 +122,7 @@ def _jax(name: str, values: dict[str, Any]) -> Call:
     if case == "rosenbrock":
         if kind == "hvp":
             v = jnp.ones_like(given["x"])
-            call = ready(lambda x, v: jax.jvp(jax.grad(_rosenbrock), (x,), (v,)), given["x"], v)
-            return lambda: call()[:0]
+            return ready(lambda x, v: jax.jvp(jax.grad(_rosenbrock), (x,), (v,))[1], given["x"], v)
         return ready((jax.grad if kind == "gradient" else jax.hessian)(_rosenbrock), given["x"])
     if case == "newton":  # JAX has no reverse through while_loop: a scan of as many steps as are needed
         steps = int(_needed(values["a"]))

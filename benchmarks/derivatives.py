@@ -125,7 +125,7 @@ def cases(small: bool) -> dict[str, tuple[Any, str, Arrays, dict[str, Any]]]:
     }
     return {
         "rosenbrock gradient": ("gradient", ROSENBROCK, x, loss),
-        "rosenbrock hvp": ("hvp", ROSENBROCK, x, {**loss, "vectors": {"x": rng.normal(size=n)}}),
+        "rosenbrock hvp": ("hvp", ROSENBROCK, x, {**loss, "vectors": {"x": np.ones(n)}}),
         "rosenbrock hessian": ("hessian", ROSENBROCK, x, loss),
         "lstm gradient": ("gradient", LSTM, lstm, {**loss, "wrt": ("W", "U", "b")}),
         "newton gradient": ("gradient", NEWTON, {"a": rng.uniform(1, 50, n)}, loss),

@@ -31,8 +31,8 @@ from engine.graph import (
     Number,
     canonical_attributes,
     canonical_order,
-    normal_number,
     documented_op,
+    normal_number,
 )
 from engine.linking import link
 from engine.op import Op

@@ -141,6 +141,16 @@ class GnvpAnswer(Answer):
     gnvp: Keyed
 
 
+class CheckAnswer(Answer):
+    """Two tests that share no arithmetic: the order of the Taylor remainder, and <Jv, w> = <v, J'w>."""
+
+    passed: bool
+    taylor_order: dict[str, float | None] = Field(
+        description="By variable: 2 where the gradient is right, null where the target is linear."
+    )
+    dot_product_error: float
+
+
 class NodeEstimate(Answer):
     """One node: its type, its operations, the bytes of its value."""
 

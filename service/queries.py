@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 import numpy.typing as npt
 from pydantic_core import from_json, to_json
 
+from engine.check import check
 from engine.compiler import Compiler, Program
 from engine.decode import decode_graph
 from engine.errors import (
@@ -50,11 +51,12 @@ Kind = Literal[
     "gnvp",
     "diagnose",
     "estimate",
+    "check",
     "publish",
 ]
 
-#: Calls whose answer is there once the function is understood: nothing is run.
-IMMEDIATE: frozenset[Kind] = frozenset({"publish", "estimate"})
+#: Calls that are no question to one program: each has a method of its own.
+IMMEDIATE: frozenset[Kind] = frozenset({"publish", "estimate", "check"})
 
 MODELS: Mapping[Kind, type[schemas.Function]] = {
     "evaluate": schemas.Evaluate,
@@ -67,6 +69,7 @@ MODELS: Mapping[Kind, type[schemas.Function]] = {
     "gnvp": schemas.Gnvp,
     "diagnose": schemas.Diagnose,
     "estimate": schemas.Estimate,
+    "check": schemas.Check,
     "publish": schemas.Publish,
 }
 
@@ -161,8 +164,29 @@ class Calculator:
         return encode_answer(answer, prepared.encoding, safetensors=prepared.safetensors)
 
     def immediate(self, call: Call) -> Reply:
-        """The answer of a call that runs nothing. Raises Problem and UserError."""
+        """The answer of a call of `IMMEDIATE`. Raises Problem and UserError."""
+        if call.kind == "check":
+            return self.check(call)
         return self.publish(call) if call.kind == "publish" else self.estimate(call)
+
+    def check(self, call: Call) -> Reply:
+        """Whether the derivatives of a function are right at a point."""
+        text, attachments = _open(call)
+        request = schemas.parse(schemas.Check, parse_object(text), function=call.graph_id is None)
+        check_device(request.device)
+        given = request.inputs or {}
+        graph = self._graph(call, request, given, attachments)
+        inputs = {name: tensor.array for name, tensor in decode_inputs(graph, given, attachments).items()}
+        return json_reply(
+            check(
+                graph,
+                inputs,
+                target=request.target,
+                wrt=request.wrt,
+                seed=request.seed or 0,
+                compiler=self.compiler,
+            )
+        )
 
     def estimate(self, call: Call) -> Reply:
         """What a function would take, from the types of its inputs alone."""

@@ -146,6 +146,15 @@ class Diagnose(Function, Options):
     wrt: Names | None = Field(None, description="By what; default: every input that is used or declared.")
 
 
+class Check(Function, Options):
+    """Whether the derivatives of a scalar target are right at a point."""
+
+    inputs: Tensors | None = Field(None, description="A tensor for every input that the answer needs.")
+    target: str | None = Field(None, description="What to differentiate; default: the only output.")
+    wrt: Names | None = Field(None, description="By what; default: every floating input.")
+    seed: int | None = Field(None, description="Of the random directions; default 0.")
+
+
 class InputType(Request):
     """The type of an input, in place of a value."""
 

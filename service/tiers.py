@@ -63,7 +63,7 @@ class Tiers:
 
     async def _dispatch(self, call: Call, nodes: int, disconnected: Receive | None) -> tuple[Tier, Reply]:
         size = _json_size(call)
-        if size > _THREAD_JSON or nodes > _THREAD_NODES:
+        if size > _THREAD_JSON or nodes > _THREAD_NODES or call.kind == "check":
             return "child", await self._in_child(call, disconnected)
         try:
             small = _INLINE_FUNCTION if call.graph_id is None else _INLINE_JSON

@@ -14,7 +14,7 @@ from engine.backward import backward, ones, zeros
 from engine.batching import batch
 from engine.control.bodies import Body, floating
 from engine.dtypes import TensorType, is_floating
-from engine.errors import DtypeMismatch, IndexOutOfRange, InvalidTarget, ShapeMismatch
+from engine.errors import DtypeMismatch, IndexOutOfRange, InvalidAttribute, InvalidTarget, ShapeMismatch
 from engine.families import COMPOSITE, define
 from engine.forward import forward
 from engine.functions import FunctionRule, Sizes, Specialize, Types, expect_inputs, outputs_of
@@ -29,9 +29,18 @@ _WRT = Attribute(
 
 
 def _positions(wrt: Sequence[int] | None, types: Types) -> list[int]:
-    """The inputs to differentiate by; raises IndexOutOfRange, DtypeMismatch."""
+    """The inputs to differentiate by; raises InvalidAttribute, IndexOutOfRange, DtypeMismatch."""
     if wrt is None:
-        return floating(types)
+        wrt = floating(types)
+        if not wrt:
+            raise DtypeMismatch(
+                "none of the inputs is floating, so there is nothing to differentiate by",
+                hint="convert an input with astype first",
+            )
+    if not wrt:
+        raise InvalidAttribute(
+            "`wrt` names no input", hint="leave it out for all floating inputs, or name positions"
+        )
     for i in wrt:
         if not 0 <= i < len(types):
             raise IndexOutOfRange(

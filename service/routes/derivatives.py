@@ -199,4 +199,11 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         answers.EstimateAnswer,
         examples.ESTIMATE,
     ),
+    *_endpoints(
+        "check",
+        "Whether the derivatives of a function are right at a point",
+        schemas.Check,
+        answers.CheckAnswer,
+        examples.CHECK,
+    ),
 )

@@ -109,6 +109,12 @@ DIAGNOSE = Example(
     },
 )
 
+CHECK = Example(
+    "Nothing remains where the target is linear",
+    body={"program": "4 * x", "inputs": {"x": 1}, "seed": 0},
+    answer={"passed": True, "taylor_order": {"x": None}, "dot_product_error": 0.0},
+)
+
 ESTIMATE = Example(
     "A product of a thousand elements",
     body={"program": "sum(w * x)", "inputs": {"w": {"shape": [1000]}, "x": {"shape": [1000]}}},

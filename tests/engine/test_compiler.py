@@ -99,7 +99,9 @@ def test_a_cotangent_has_the_shape_of_its_output():
 
 
 def test_the_dtype_option_computes_in_that_dtype():
-    answer = ask("gradient", dtype="float32", wrt=("b",), document=LINEAR | {"inputs": dict.fromkeys("Wbxy", {})})
+    answer = ask(
+        "gradient", dtype="float32", wrt=("b",), document=LINEAR | {"inputs": dict.fromkeys("Wbxy", {})}
+    )
     assert answer["value"].dtype == np.float32
     assert answer["gradients"]["b"].dtype == np.float32
 

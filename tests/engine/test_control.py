@@ -216,6 +216,13 @@ p = vjp(f, x, c)
     np.testing.assert_allclose(answer["outputs"]["p"], 12 * x**3)
 
 
+def test_nothing_to_differentiate_by_is_refused():
+    program = "def f(x):\n    return sum(x)\ngradient(f, x)"
+    query = Query(graph=parse_program(program), kind="evaluate", inputs={"x": TensorType((2,), "int64")})
+    with pytest.raises(DtypeMismatch, match="none of the inputs is floating"):
+        Compiler().compile(query)
+
+
 @pytest.mark.parametrize(
     ("error", "given", "program", "words"),
     [

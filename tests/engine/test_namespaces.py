@@ -61,7 +61,7 @@ def test_every_name_is_there_on_the_cpu() -> None:
 @pytest.mark.oracle
 def test_every_name_is_there_in_cupy() -> None:
     """CuPy can be imported without a GPU; the kit is ours to provide there."""
-    cupy = pytest.importorskip("cupy", reason="the extra cuda12 is not installed")
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
     import array_api_compat.cupy as standard
     import cupyx.scipy.special
 

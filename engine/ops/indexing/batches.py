@@ -15,7 +15,7 @@ Index = tuple[Any, ...]
 
 
 def read(op: Any, xs: Sequence[Any], batched: Sequence[bool], n: int, *, index: Index) -> Any:
-    """getitem for all rows."""
+    """The op getitem for all rows."""
     x, indices = xs[0], xs[1:]
     rows = _Rows(x, batched[0], indices, batched[1:], n, index, shared=not batched[0])
     answer = F.getitem(rows.x, *rows.indices, index=rows.index)

@@ -58,9 +58,9 @@ def _getitem(xp: Any, x: Any, *indices: Any, index: tuple[Any, ...]) -> Any:
 
 def _whole(places: tuple[Any, ...], x: Any) -> bool:
     """Whether every axis but the first is taken as it is."""
-    return all(
+    return len(places) == x.ndim - 1 and all(
         isinstance(place, slice) and place == slice(0, size, 1)
-        for place, size in zip(places, x.shape[1:], strict=False)
+        for place, size in zip(places, x.shape[1:], strict=True)
     )
 
 
@@ -87,6 +87,7 @@ getitem = define(
         Sample(((4, 3),), {"index": [1]}),
         Sample(((4, 3),), {"index": [{"start": 3, "stop": None, "step": -2}, None, 0]}),
         Sample(((4, 3),), {"index": [[0, 0, 2]]}),
+        Sample(((3,), [2, 0]), {"index": [{"input": 1}, None]}),
         Sample(((4, 3),), {"index": ["...", [True, False, True]]}),
         Sample(((4, 3), [3, -1, 3]), {"index": [{"input": 1}]}),
         Sample(((2, 4, 3), [[0, 1], [1, 1]], [2, 0]), {"index": [{"input": 1}, {"start": 1}, {"input": 2}]}),

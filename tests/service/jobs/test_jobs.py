@@ -214,10 +214,14 @@ async def test_a_pause_changes_no_bit(tmp_path: Path) -> None:
 
 
 def child_of_job() -> int:
-    """The process that trains: the grandchild of this one that uses the most time."""
-    below = [int(pid) for pid in _children(os.getpid())]
-    grandchildren = [int(pid) for parent in below for pid in _children(parent)]
-    [pid] = grandchildren
+    """The process that trains: the one child of a template of jobs that is a child of ours.
+
+    Other tests' servers may be children of this process too; none of them trains now.
+    """
+    below = [
+        pid for pid in _children(os.getpid()) if b"service.jobs" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+    [pid] = [int(child) for parent in below for child in _children(int(parent))]
     return pid
 
 

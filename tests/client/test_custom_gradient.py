@@ -139,3 +139,18 @@ def test_a_loop_with_one_stays_one_small_request_an_iteration(client: gw.Client)
 def test_stop_gradient() -> None:
     w = gw.Variable(3.0)
     assert gradient_of(lambda v: v * gw.stop_gradient(v), w) == [3.0]
+
+
+def test_a_captured_variable_has_no_gradient_and_the_report_says_why() -> None:
+    v, w = gw.Variable([1.0, 2.0], name="v"), gw.Variable([3.0, 4.0], name="w")
+
+    @gw.custom_gradient
+    def scaled(z: Any) -> Any:
+        return gw.square(z) * w, lambda dy: 2 * z * w * dy
+
+    with gw.GradientTape(persistent=True) as tape:
+        loss = gw.sum(scaled(v))
+    by_v, by_w = tape.gradient(loss, [v, w])
+    np.testing.assert_allclose(by_v.numpy(), [6.0, 16.0])
+    assert by_w is None, "the value depends on w, so a zero would be wrong"
+    assert "stop" in str(tape.explain(loss, [w]))

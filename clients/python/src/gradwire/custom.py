@@ -21,8 +21,9 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
     As in TensorFlow: the gradient function takes the cotangents of the results and answers those of the
     arguments, in their order, None for zero. Positional arguments are tensors, keyword arguments pass
     through as they are. Both functions are traced, without values, into sub-graphs of one
-    `custom_gradient` node; tensors and variables that they use from outside are constants to them. Raises
-    TraceError where the gradient function answers another number of cotangents than there are arguments.
+    `custom_gradient` node. Tensors and variables that they use from outside are constants to them: their
+    gradient through this function is None, and `explain` says that it was stopped; pass them as arguments
+    if it is wanted. Raises TraceError where the gradient function answers another number of cotangents than there are arguments.
     """
 
     @functools.wraps(function)
@@ -63,7 +64,7 @@ def _record(
     dxs: Sequence[Any],
     inside: Recorder,
 ) -> Op:
-    """The node, with captured values as further arguments whose cotangents are zero."""
+    """The node, with captured values as further arguments that no gradient reaches."""
     token = recorder.set(inside)
     try:
         slopes = [_zero(p) if dx is None else as_edge(dx) for dx, p in zip(dxs, parameters, strict=True)]
@@ -83,7 +84,10 @@ def _record(
         label=f"{label}_gradient",
         stand_ins=stand_ins | _results(ys, results),
     )
-    inputs = [Tensor(edge) for edge in (*outer, *captured)]
+    held = [
+        Edge(trace("stop_gradient", (Tensor(edge),))) for edge in captured
+    ]  # None, and never a silent zero
+    inputs = [Tensor(edge) for edge in (*outer, *held)]
     return trace("custom_gradient", inputs, functions={"forward": forward, "backward": backward})
 
 

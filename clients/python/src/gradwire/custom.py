@@ -23,7 +23,8 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
     through as they are. Both functions are traced, without values, into sub-graphs of one
     `custom_gradient` node. Tensors and variables that they use from outside are constants to them: their
     gradient through this function is None, and `explain` says that it was stopped; pass them as arguments
-    if it is wanted. Raises TraceError where the gradient function answers another number of cotangents than there are arguments.
+    if it is wanted. Raises TraceError where the gradient function answers another number of cotangents than
+    there are arguments.
     """
 
     @functools.wraps(function)

@@ -92,6 +92,9 @@ class GradientAnswer(Answer):
     diagnosis: dict[str, Entry | dict[str, Entry]] | None = Field(
         None, description="Entries of gradients that are missing, zero or not finite."
     )
+    receipt: dict[str, Any] | None = Field(
+        None, description="With `receipt`: graph, types, engine, method, seed, and the tests of the check."
+    )
     graph: dict[str, Any] | None = Field(None, description="With `return_graph`: the answer as a graph.")
 
 

@@ -24,6 +24,8 @@ from engine.errors import (
 from engine.estimate import estimate
 from engine.expression import parse_program
 from engine.graph import Graph
+from engine.query import Query
+from engine.receipt import receipt
 from engine.tensors import Encoding
 from service import safetensors_io, schemas
 from service.body import Media
@@ -75,6 +77,8 @@ MODELS: Mapping[Kind, type[schemas.Function]] = {
 
 #: Seconds to turn one element into JSON and back, measured with benchmarks/http_latency.py's machine.
 _JSON_ELEMENT_S = 1.5e-7
+#: A receipt evaluates the function along shrinking steps for each variable: so many runs, about.
+_CHECK_RUNS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,7 @@ class Prepared:
     encoding: Encoding
     safetensors: bool
     seconds: float
+    receipt_of: Query | None = None
 
 
 class Calculator:
@@ -143,9 +148,9 @@ class Calculator:
         graph = self._graph(call, request, given, attachments)
         inputs = decode_inputs(graph, given, attachments, request.batch or ())
         directions = decode_directions(call.kind, request, attachments)
-        program = self.compiler.compile(
-            build_query(call.kind, graph, request, inputs, directions), peak_bytes_limit=self._max_peak_bytes
-        )
+        query = build_query(call.kind, graph, request, inputs, directions)
+        program = self.compiler.compile(query, peak_bytes_limit=self._max_peak_bytes)
+        wants_receipt = bool(getattr(request, "receipt", None))
         encoding = request.encoding or "json"
         elements = sum(tensor.array.size for tensor in inputs.values())
         listed = 0 if call.safetensors or encoding == "base64" else elements
@@ -155,12 +160,15 @@ class Calculator:
             {name: tensor.array for name, tensor in directions.items()} if directions is not None else None,
             encoding,
             call.safetensors,
-            program.estimate.seconds + listed * _JSON_ELEMENT_S,
+            program.estimate.seconds * (_CHECK_RUNS if wants_receipt else 1) + listed * _JSON_ELEMENT_S,
+            query if wants_receipt else None,
         )
 
     def finish(self, prepared: Prepared) -> Reply:
         """Run and encode."""
         answer = prepared.program.run(prepared.inputs, prepared.directions)
+        if prepared.receipt_of is not None:
+            answer["receipt"] = receipt(prepared.receipt_of, prepared.inputs, compiler=self.compiler)
         return encode_answer(answer, prepared.encoding, safetensors=prepared.safetensors)
 
     def immediate(self, call: Call) -> Reply:

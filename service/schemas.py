@@ -74,6 +74,9 @@ class Gradient(Function, Options):
     return_graph: bool | None = Field(
         None, description="Add `graph`: value and gradients as a graph that runs again."
     )
+    receipt: bool | None = Field(
+        None, description="Add `receipt`: what was differentiated, and how it stood up to the check."
+    )
 
 
 class Vjp(Function, Options):
@@ -177,7 +180,6 @@ class Publish(Function):
 
 #: Fields of WIRE that this version knows and cannot serve yet: refused, never ignored.
 LATER: dict[str, Any] = {
-    "receipt": False,
     "stabilize": False,
     "sparse": False,
 }

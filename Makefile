@@ -44,7 +44,6 @@ check: $(DEV)  ## everything CI holds the project to: lint, types, layers, gener
 	$(BIN)/python clients/python/generate.py --check
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python docs/generate_diagnosis.py --check
-	$(BIN)/python docs/generate_diagnosis.py --check
 	$(BIN)/python -m pytest -n $(WORKERS)
 	$(BIN)/python -m benchmarks --small
 
@@ -58,11 +57,9 @@ format: $(DEV)  ## format the code and fix what ruff can fix
 docs: $(DEV)  ## write the generated pages and check every link
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/generate_diagnosis.py
-	$(BIN)/python docs/generate_diagnosis.py
 	$(BIN)/python -m pytest tests/architecture/test_docs.py
 
 generate: $(DEV)  ## write everything that is generated: the SDK's ops, pages of the docs
 	$(BIN)/python clients/python/generate.py
 	$(BIN)/python docs/generate.py
-	$(BIN)/python docs/generate_diagnosis.py
 	$(BIN)/python docs/generate_diagnosis.py

@@ -26,7 +26,7 @@ def execute(step: Instruction, operands: Sequence[Array]) -> list[Array]:
         return play(step.attributes["forward"], operands)
     kernel = step.op.forward
     assert kernel is not None, step.op.name
-    given = [operands[0].copy(), *operands[1:]] if step.op.in_place else operands
+    given = [np.array(operands[0]), *operands[1:]] if step.op.in_place else operands
     answer = kernel(arrays.numpy(), *given, **runnable(step, [True] * len(step.outputs)))
     return [np.asarray(value) for value in (answer if len(step.outputs) != 1 else [_only(answer)])]
 

@@ -111,8 +111,8 @@ def bind(step: Step, plan: Plan, buffered: Set[int]) -> Callable[[Values], None]
             run = _copied(kernel, xp, inputs, outputs[0], attributes)
         return _dropping(run, dying) if dying else run
     single = instruction.op.outputs is not None and len(instruction.op.outputs) == 1
-    writes = instruction.op.in_place and not step.owned
-    return _allocating(kernel, xp, inputs, outputs, attributes, dying, single, writes)
+    owned = step.owned if instruction.op.in_place else None
+    return _allocating(kernel, xp, inputs, outputs, attributes, dying, single, owned)
 
 
 class Subprogram:
@@ -185,14 +185,17 @@ def _allocating(
     attributes: dict[str, Any],
     dying: Sequence[int],
     single: bool,
-    copies_first: bool,
+    owned: bool | None,
 ) -> Callable[[Values], None]:
+    """A kernel that makes its own output. `owned` is of in-place kernels: whether the first input may be
+    written, or is copied first.
+    """
     out = outputs[0] if outputs else -1
 
     def allocate(values: Values) -> None:
         operands = [values[slot] for slot in inputs]
-        if copies_first:
-            operands[0] = np.array(operands[0], copy=True)
+        if owned is not None:  # a kernel's 0-d answer may be a scalar, which cannot be written
+            operands[0] = np.asarray(operands[0]) if owned else np.array(operands[0], copy=True)
         answer = kernel(xp, *operands, **attributes)
         if single:
             values[out] = answer

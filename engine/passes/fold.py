@@ -40,7 +40,7 @@ def _compute(
             known = np.broadcast_to(np.zeros((), type.dtype), type.shape)
         if known is None:
             return None
-        operands.append(known.copy() if step.op.in_place and position == 0 else known)
+        operands.append(np.array(known) if step.op.in_place and position == 0 else known)
     if step.op.forward is None or step.op.functions or step.op.lazy:
         return None
     if sum(tape.types[slot].nbytes for slot in step.outputs) > LARGEST:

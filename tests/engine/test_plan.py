@@ -136,3 +136,13 @@ def test_what_a_record_calls_a_universal_function_is_one():
     named = {op.name: op.ufunc for op in TABLE.values() if op.ufunc}
     assert len(named) > 30
     assert [name for name, ufunc in named.items() if not isinstance(getattr(numpy(), ufunc), np.ufunc)] == []
+
+
+def test_an_in_place_kernel_writes_into_what_another_kernel_answered_as_a_scalar():
+    """NumPy's kernels answer 0-d results as scalars, which do not take item assignment."""
+    tape = Tape()
+    x, v = tape.input("x", TensorType((3,))), tape.input("v", TensorType(()))
+    total = F.sum(x)
+    tape.outputs = [F.index_add(total, v, index=[]).slot, F.index_set(F.max(x), v, index=[]).slot]
+    added, written = BoundPlan(make_plan(lower(tape))).run({"x": np.arange(3.0), "v": np.array(4.0)})
+    assert (added, written) == (7.0, 4.0)

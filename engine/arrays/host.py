@@ -1,15 +1,8 @@
-"""Array namespaces: the array API, and beside it what the standard does not have.
-
-This file and the executors alone name array libraries. Kernels get a namespace `xp` with the
-standard's names as `array_api_compat` gives them, plus the kit below: scatter-add, einsum, padding,
-special functions. Where NumPy and CuPy differ, the branch is here. Nothing converts a device array
-silently.
-"""
+"""The namespace of the CPU: NumPy and SciPy, and the kit over them."""
 
 from __future__ import annotations
 
 from functools import cache
-from types import SimpleNamespace
 from typing import Any
 
 import array_api_compat.numpy as numpy_namespace
@@ -17,11 +10,8 @@ import numpy as np
 import scipy.sparse
 import scipy.special
 
+from engine.arrays.namespace import BEYOND_THE_STANDARD, SPECIAL, Namespace
 from engine.draws import Stream
-
-
-class Namespace(SimpleNamespace):
-    """The functions a kernel may call. Every name is an attribute, so a call costs no look-up chain."""
 
 
 @cache
@@ -30,7 +20,7 @@ def numpy() -> Namespace:
     standard = {
         name: getattr(numpy_namespace, name) for name in dir(numpy_namespace) if not name.startswith("_")
     }
-    special = {name: getattr(scipy.special, name) for name in _SPECIAL}
+    special = {name: getattr(scipy.special, name) for name in SPECIAL}
     kit = {
         "index_add": _index_add,
         "put_along_axis_add": _put_along_axis_add,
@@ -47,7 +37,7 @@ def numpy() -> Namespace:
         # array_api_compat's own of these are no ufuncs: they could not write into a buffer
         **{name: getattr(np, name) for name in ("matmul", "floor", "ceil", "trunc", "sign")},
     }
-    extra = {name: getattr(np, name) for name in _BEYOND_THE_STANDARD}
+    extra = {name: getattr(np, name) for name in BEYOND_THE_STANDARD}
     reductions = {name: _reduction(ufunc) for name, ufunc in _REDUCTIONS.items()}
     return Namespace(**{**extra, **standard, **special, **reductions, **kit})
 
@@ -70,23 +60,6 @@ def _reduction(ufunc: Any) -> Any:
         return reduce(x, axis, dtype, None, keepdims)
 
     return reduction
-
-
-_SPECIAL = (
-    "digamma",
-    "erf",
-    "erfc",
-    "erfcx",
-    "erfinv",
-    "gammaln",
-    "log_ndtr",
-    "logit",
-    "ndtr",
-    "ndtri",
-    "spherical_jn",
-    "zeta",
-)
-_BEYOND_THE_STANDARD = ("cbrt", "copyto", "exp2", "fmax", "fmin", "fmod", "heaviside")
 
 
 def _index_add(target: Any, index: tuple[Any, ...], values: Any) -> Any:

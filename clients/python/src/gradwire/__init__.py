@@ -34,7 +34,7 @@ from gradwire.graphs import PublishedGraph
 from gradwire.implicit import fixed_point, root
 from gradwire.jobs import Job
 from gradwire.matrices import hessian, jacobian
-from gradwire.models import Sequential
+from gradwire.models import AsyncSequential, Sequential
 from gradwire.published import PublishedFunction, function
 from gradwire.results import (
     Check,
@@ -121,6 +121,7 @@ __all__ = [
     "errors",
     # training
     "Sequential",
+    "AsyncSequential",
     "Job",
     "Dataset",
     "Column",

@@ -6,18 +6,38 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 import httpx
 
-from gradwire._flow import Flow, Request, Sleep
+from gradwire._flow import Flow, Read, Request, Sleep, Step
 from gradwire._sse import Event
-from gradwire._stream import Emit, Open, StreamFlow
-from gradwire._transport import async_content, content, no_answer, opened, response, urls
+from gradwire._stream import Emit, StreamFlow
+from gradwire._transport import async_content, content, heading, no_answer, response, urls
 
 P = ParamSpec("P")
 T = TypeVar("T")
+S = TypeVar("S")
+C = TypeVar("C")
+
+
+class _Opened(Generic[C]):
+    """The open answer of a flow, if it has one: closed with `stack`."""
+
+    def __init__(self, stack: Any) -> None:
+        self.stack = stack
+        self.request = Request("GET", "")
+        self.chunks: C | None = None
+
+
+#: What came of a step, or what went wrong: both are the flow's to judge, interruptions included.
+_Outcome = tuple[Any, BaseException | None]
+
+
+def _go_on(flow: Generator[S, Any, Any], came: Any, wrong: BaseException | None) -> S:
+    """The next step of a flow; raises StopIteration at its end."""
+    return flow.send(came) if wrong is None else flow.throw(wrong)
 
 
 class SyncDriver:
@@ -29,60 +49,55 @@ class SyncDriver:
 
     def run(self, flow: Flow[T]) -> T:
         """Drive `flow` to its end."""
-        try:
-            step = next(flow)
-            while True:
-                if isinstance(step, Sleep):
-                    time.sleep(step.seconds)
-                    step = flow.send(None)
-                    continue
-                try:
-                    answer = self.http.request(
-                        step.method,
-                        self._url(step.path),
-                        content=content(step),
-                        headers=dict(step.headers),
-                    )
-                except httpx.TransportError as error:
-                    step = flow.throw(no_answer(error, step, self.http.base_url))
-                else:
-                    step = flow.send(response(answer))
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
+        with contextlib.ExitStack() as stack:
+            opened: _Opened[Iterator[bytes]] = _Opened(stack)
+            try:
+                step = next(flow)
+                while True:
+                    step = _go_on(flow, *self._attempt(step, opened))
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
 
     def stream(self, flow: StreamFlow) -> Iterator[Event]:
         """Drive `flow`, giving its events on."""
-        chunks: Iterator[bytes] = iter(())
-        request = Request("GET", "")
         with contextlib.ExitStack() as stack:
+            opened: _Opened[Iterator[bytes]] = _Opened(stack)
             try:
                 step = next(flow)
                 while True:
                     if isinstance(step, Emit):
                         yield step.event
                         step = flow.send(None)
-                    elif isinstance(step, Sleep):
-                        time.sleep(step.seconds)
-                        step = flow.send(None)
                     else:
-                        try:
-                            if isinstance(step, Open):
-                                stack.close()
-                                request = step.request
-                                answer = stack.enter_context(
-                                    self.http.stream("GET", self._url(request.path), headers=request.headers)
-                                )
-                                chunks = answer.iter_bytes()
-                                found: Any = opened(answer, answer.read() if answer.is_error else b"")
-                            else:
-                                found = next(chunks, None)
-                        except httpx.TransportError as error:
-                            step = flow.throw(no_answer(error, request, self.http.base_url))
-                        else:
-                            step = flow.send(found)
+                        step = _go_on(flow, *self._attempt(step, opened))
             except StopIteration:
                 return
+
+    def _attempt(self, step: Step, opened: _Opened[Iterator[bytes]]) -> _Outcome:
+        try:
+            return self._do(step, opened), None
+        except httpx.TransportError as error:
+            request = step if isinstance(step, Request) else opened.request
+            return None, no_answer(error, request, self.http.base_url)
+        except KeyboardInterrupt as interruption:
+            return None, interruption
+
+    def _do(self, step: Step, opened: _Opened[Iterator[bytes]]) -> Any:
+        if isinstance(step, Request):
+            address, headers = self._url(step.path), dict(step.headers)
+            return response(self.http.request(step.method, address, content=content(step), headers=headers))
+        if isinstance(step, Sleep):
+            return time.sleep(step.seconds)
+        if isinstance(step, Read):
+            return None if opened.chunks is None else next(opened.chunks, None)
+        opened.stack.close()
+        opened.request = step.request
+        answer = opened.stack.enter_context(
+            self.http.stream("GET", self._url(step.request.path), headers=step.request.headers)
+        )
+        opened.chunks = answer.iter_bytes()
+        return heading(answer, answer.read() if answer.is_error else b"")
 
 
 class AsyncDriver:
@@ -94,60 +109,57 @@ class AsyncDriver:
 
     async def run(self, flow: Flow[T]) -> T:
         """Drive `flow` to its end."""
-        try:
-            step = next(flow)
-            while True:
-                if isinstance(step, Sleep):
-                    await asyncio.sleep(step.seconds)
-                    step = flow.send(None)
-                    continue
-                try:
-                    answer = await self.http.request(
-                        step.method,
-                        self._url(step.path),
-                        content=async_content(step),
-                        headers=dict(step.headers),
-                    )
-                except httpx.TransportError as error:
-                    step = flow.throw(no_answer(error, step, self.http.base_url))
-                else:
-                    step = flow.send(response(answer))
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
+        async with contextlib.AsyncExitStack() as stack:
+            opened: _Opened[AsyncIterator[bytes]] = _Opened(stack)
+            try:
+                step = next(flow)
+                while True:
+                    step = _go_on(flow, *(await self._attempt(step, opened)))
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
 
     async def stream(self, flow: StreamFlow) -> AsyncIterator[Event]:
         """Drive `flow`, giving its events on."""
-        chunks: AsyncIterator[bytes] | None = None
-        request = Request("GET", "")
         async with contextlib.AsyncExitStack() as stack:
+            opened: _Opened[AsyncIterator[bytes]] = _Opened(stack)
             try:
                 step = next(flow)
                 while True:
                     if isinstance(step, Emit):
                         yield step.event
                         step = flow.send(None)
-                    elif isinstance(step, Sleep):
-                        await asyncio.sleep(step.seconds)
-                        step = flow.send(None)
                     else:
-                        try:
-                            if isinstance(step, Open):
-                                await stack.aclose()
-                                request = step.request
-                                answer = await stack.enter_async_context(
-                                    self.http.stream("GET", self._url(request.path), headers=request.headers)
-                                )
-                                chunks = answer.aiter_bytes()
-                                found: Any = opened(answer, await answer.aread() if answer.is_error else b"")
-                            else:
-                                found = None if chunks is None else await anext(chunks, None)
-                        except httpx.TransportError as error:
-                            step = flow.throw(no_answer(error, request, self.http.base_url))
-                        else:
-                            step = flow.send(found)
+                        step = _go_on(flow, *(await self._attempt(step, opened)))
             except StopIteration:
                 return
+
+    async def _attempt(self, step: Step, opened: _Opened[AsyncIterator[bytes]]) -> _Outcome:
+        try:
+            return await self._do(step, opened), None
+        except httpx.TransportError as error:
+            request = step if isinstance(step, Request) else opened.request
+            return None, no_answer(error, request, self.http.base_url)
+        except asyncio.CancelledError as interruption:
+            return None, interruption
+
+    async def _do(self, step: Step, opened: _Opened[AsyncIterator[bytes]]) -> Any:
+        if isinstance(step, Request):
+            address, headers = self._url(step.path), dict(step.headers)
+            return response(
+                await self.http.request(step.method, address, content=async_content(step), headers=headers)
+            )
+        if isinstance(step, Sleep):
+            return await asyncio.sleep(step.seconds)
+        if isinstance(step, Read):
+            return None if opened.chunks is None else await anext(opened.chunks, None)
+        await opened.stack.aclose()
+        opened.request = step.request
+        answer = await opened.stack.enter_async_context(
+            self.http.stream("GET", self._url(step.request.path), headers=step.request.headers)
+        )
+        opened.chunks = answer.aiter_bytes()
+        return heading(answer, await answer.aread() if answer.is_error else b"")
 
 
 Driver = SyncDriver | AsyncDriver
@@ -158,14 +170,21 @@ class Driven(Generic[D_co]):
     """Something whose calls are flows, and the driver that runs them."""
 
     def __init__(self, driver: D_co) -> None:
-        self._driver = driver
+        self._drives = driver
+
+    @property
+    def _driver(self) -> D_co:
+        return self._drives
 
 
 class call(Generic[P, T]):  # used as a decorator, in lower case as `property` is
-    """A method written once as a flow: blocking on a `Driven[SyncDriver]`, awaitable on the other."""
+    """A method written once as a flow: blocking on a `Driven[SyncDriver]`, awaitable on the other.
+
+    `flow` is the flow itself, to be a part of another one: `yield from Jobs.submit.flow(jobs, …)`.
+    """
 
     def __init__(self, method: Callable[Concatenate[Any, P], Flow[T]]) -> None:
-        self._method = method
+        self.flow = method
         functools.update_wrapper(self, method)
 
     @overload
@@ -181,9 +200,9 @@ class call(Generic[P, T]):  # used as a decorator, in lower case as `property` i
         if owner is None:
             return self
 
-        @functools.wraps(self._method)
+        @functools.wraps(self.flow)
         def bound(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return owner._driver.run(self._method(owner, *args, **kwargs))
+            return owner._driver.run(self.flow(owner, *args, **kwargs))
 
         return bound
 
@@ -193,10 +212,13 @@ class call(Generic[P, T]):  # used as a decorator, in lower case as `property` i
 
 
 class streamed(Generic[P]):  # used as a decorator, as `call` is
-    """A method written once as a stream of events: an iterator on the one driver, async on the other."""
+    """A method written once as a stream of events: an iterator on the one driver, async on the other.
+
+    `flow` is the stream itself, to be a part of a flow.
+    """
 
     def __init__(self, method: Callable[Concatenate[Any, P], StreamFlow]) -> None:
-        self._method = method
+        self.flow = method
         self.__doc__ = method.__doc__
 
     @overload
@@ -212,8 +234,8 @@ class streamed(Generic[P]):  # used as a decorator, as `call` is
         if owner is None:
             return self
 
-        @functools.wraps(self._method)
+        @functools.wraps(self.flow)
         def bound(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return owner._driver.stream(self._method(owner, *args, **kwargs))
+            return owner._driver.stream(self.flow(owner, *args, **kwargs))
 
         return bound

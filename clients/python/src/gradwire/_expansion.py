@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradwire._codec import post, read
+from gradwire._flow import Flow
 from gradwire._node import Edge
+from gradwire._session import Session
 from gradwire._trace import trace
-from gradwire.client import Client
 from gradwire.tensor import Tensor, constant
 
 
@@ -30,10 +31,10 @@ class Expansion:
         return str(self.predict["inputs"]["x"].get("dtype") or "float32")
 
 
-def expand(client: Client, model: Mapping[str, Any], dtype: str) -> Expansion:
+def expand(session: Session, model: Mapping[str, Any], dtype: str) -> Flow[Expansion]:
     """Ask the server; raises ProblemError for a layer that it cannot serve."""
     request = post("/v1/models/expand", {"model": model, "dtype": dtype}, tensors=False)
-    answer = read(client._driver.run(client._session.send(request)))
+    answer = read((yield from session.send(request)))
     return Expansion(**{name: answer[name] for name in Expansion.__slots__})
 
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import sys
+from asyncio import CancelledError
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from math import ceil, floor
 from typing import Any
 
 from tqdm import tqdm
 
-from gradwire._driver import SyncDriver
+from gradwire._driver import D_co
 from gradwire._files import array_of
+from gradwire._flow import Flow
+from gradwire._sse import Event
+from gradwire._stream import each
 from gradwire.callbacks import Callback, EarlyStopping, LearningRateScheduler
 from gradwire.datasets import Column
-from gradwire.errors import ConfigurationError
+from gradwire.errors import ConfigurationError, GradwireError
 from gradwire.jobs import Job, numbers
 
 
@@ -50,20 +55,24 @@ def rows_of(x: Any, validation_split: float) -> int:
     return floor(count * (1 - validation_split)) if validation_split else count
 
 
-def follow(job: Job[SyncDriver], callbacks: Sequence[Callback], *, bar: bool) -> None:
+def follow(job: Job[D_co], callbacks: Sequence[Callback], *, bar: bool) -> Flow[None]:
     """Read a job's events to the end; raises JobFailed, JobCancelled. Interrupted, the job is cancelled."""
     try:
         with tqdm(total=job.progress.get("steps"), disable=not bar, file=sys.stdout, unit="step") as shown:
-            for event in job.stream():
+
+            def tell(event: Event) -> None:
                 _show(shown, event.kind, event.data)
                 if event.kind == "epoch":
                     logs = numbers({k: v for k, v in event.data.items() if k not in ("epoch", "step")})
                     for callback in callbacks:
                         callback.on_epoch_end(int(event.data["epoch"]) - 1, _flat(logs))
-    except KeyboardInterrupt:
-        job.cancel()
+
+            yield from each(Job.stream.flow(job), tell)
+    except (KeyboardInterrupt, CancelledError):
+        with suppress(GradwireError):  # it may have ended in the same moment
+            yield from Job.cancel.flow(job)
         raise
-    job.wait()
+    yield from Job.wait.flow(job)
 
 
 def _show(bar: Any, kind: str, data: Mapping[str, Any]) -> None:

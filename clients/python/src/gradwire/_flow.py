@@ -53,7 +53,23 @@ class Sleep:
     seconds: float
 
 
-Flow = Generator[Request | Sleep, Any, T]
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Send a request and receive its Response, whose content is there only from status 400 on.
+
+    A flow has one open answer at most: the next `Open`, or its end, closes the one before.
+    """
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Receive the next bytes of the open answer; None at its end."""
+
+
+Step = Request | Sleep | Open | Read
+Flow = Generator[Step, Any, T]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,14 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from gradwire import random
-from gradwire._default import default_client
+from gradwire._calls import Calls
+from gradwire._driver import D_co, Driven, call
 from gradwire._expansion import Expansion, expand, play
 from gradwire._files import array_of
+from gradwire._flow import Flow
 from gradwire._node import Array
-from gradwire.client import Client
+from gradwire._queries import value
+from gradwire._session import Session
 from gradwire.errors import ConfigurationError
 from gradwire.initializers import draw
 from gradwire.layers import InputLayer, Layer, shape_of
@@ -26,8 +29,12 @@ from gradwire.variable import Variable
 _ROWS = 4096  # predicted in one request
 
 
-class Network:
-    """Layers, one after the other, and their weights, drawn here when something reads them first."""
+class Network(Driven[D_co]):
+    """Layers, one after the other, and their weights, drawn here when something reads them first.
+
+    What may ask the server is a flow, driven by the model's client; properties and `model(x)` record and
+    read what is here.
+    """
 
     def __init__(
         self,
@@ -35,11 +42,9 @@ class Network:
         name: str = "sequential",
         *,
         dtype: str = "float32",
-        client: Client | None = None,
     ) -> None:
         self.name = name
         self.dtype = dtype
-        self._client = client
         self._layers: list[Layer] = []
         self._shape: tuple[int, ...] | None = None
         self._expansion: Expansion | None = None
@@ -69,34 +74,28 @@ class Network:
         shape = {} if self._shape is None else {"input_shape": list(self._shape)}
         return {**shape, "layers": [layer.document() for layer in self._layers]}
 
-    def build(self, input_shape: Sequence[int | None] | None = None) -> None:
-        """Ask the server for the graphs, of rows of a shape: `(None, 784)`, the samples' axis first."""
-        if input_shape is not None and self._shape is None:
-            self._shape = shape_of([size for size in input_shape[1:] if size is not None])
-        if self._expansion is None:
-            if self._shape is None:
-                raise ConfigurationError(
-                    "the shape of a row is not known yet: give the first layer an input_shape, or call "
-                    "the model on data, fit it, or build((None, …))"
-                )
-            self._expansion = expand(self._connection(), self.document(), self.dtype)
+    @call
+    def build(self, input_shape: Sequence[int | None] | None = None) -> Flow[None]:
+        """Have the graphs and the weights, for rows of a shape: `(None, 784)`, the samples' axis first."""
+        yield from self._started(input_shape)
 
-    def summary(self) -> None:
+    @call
+    def summary(self) -> Flow[None]:
         """Print the layers, the shapes of their outputs, and how many parameters they learn."""
-        self.build()
+        expansion = yield from self._built()
         rows = [("Layer (type)", "Output shape", "Parameters")]
-        for row in self._expanded().summary:
+        for row in expansion.summary:
             shape = tuple(row["shape"])
             rows.append((f"{row['name']} ({row['type']})", str(shape), f"{row['parameters']:,}"))
         widths = [max(len(row[k]) for row in rows) for k in range(3)]
         lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
         print("\n".join([f'Model "{self.name}"', lines[0], "-" * len(lines[0]), *lines[1:]]))  # noqa: T201  # Keras's summary prints
-        print(f"Parameters: {self.count_params():,}")  # noqa: T201  # the same
+        print(f"Parameters: {_learned(expansion):,}")  # noqa: T201  # the same
 
-    def count_params(self) -> int:
+    @call
+    def count_params(self) -> Flow[int]:
         """How many numbers are learned."""
-        self.build()
-        return sum(prod(each["shape"]) for each in self._expanded().parameters.values())
+        return _learned((yield from self._built()))
 
     # -- weights -----------------------------------------------------------------------------------------
 
@@ -108,25 +107,33 @@ class Network:
     @property
     def variables(self) -> list[Variable]:
         """All of them: those learned, then the running averages."""
-        self._start()
+        if not self._weights:
+            self._start_now()
         return list(self._weights.values())
 
     weights = variables
     trainable_weights = trainable_variables
 
-    def get_weights(self) -> list[Array]:
+    @call
+    def get_weights(self) -> Flow[list[Array]]:
         """Their values, in the order of `variables`."""
-        return [variable.numpy() for variable in self.variables]
+        yield from self._started()
+        return [variable.numpy() for variable in self._weights.values()]
 
-    def set_weights(self, weights: Sequence[Any]) -> None:
+    @call
+    def set_weights(self, weights: Sequence[Any]) -> Flow[None]:
         """Bind new values, in the order of `variables`; raises ValueError where number or shapes differ."""
-        for variable, value in zip(self.variables, weights, strict=True):
-            variable.assign(value)
+        yield from self._started()
+        for variable, given in zip(self._weights.values(), weights, strict=True):
+            variable.assign(given)
 
-    def save(self, path: str | Path) -> None:
+    @call
+    def save(self, path: str | Path) -> Flow[None]:
         """Write layers and weights into one file, safetensors with the layers as metadata."""
-        weights = {variable.name: variable._value() for variable in self.variables}
-        config = {"name": self.name, "dtype": self.dtype, "model": self.document()}
+        yield from self._started()
+        weights = {name: variable._value() for name, variable in self._weights.items()}
+        order = [[name, variable.trainable] for name, variable in self._weights.items()]
+        config = {"name": self.name, "dtype": self.dtype, "model": self.document(), "weights": order}
         save_file(weights, str(path), {"gradwire": json.dumps(config)})
 
     # -- calling -----------------------------------------------------------------------------------------
@@ -137,9 +144,8 @@ class Network:
         With `training`, dropout draws (from `gradwire.random`) and batches are normalised by themselves;
         running averages are then assigned, which fetches them.
         """
-        if self._expansion is None and self._shape is None:
-            self.build(shape_of_rows(x))
-        self._start()
+        if self._expansion is None or not self._weights:
+            self._start_now(None if self._shape is not None else shape_of_rows(x))
         expansion = self._expanded()
         rows = x if isinstance(x, Tensor | Variable) else constant(x)
         inputs: dict[str, Any] = {"x": record("astype", (rows,), {"dtype": np.dtype(expansion.input)})}
@@ -155,44 +161,84 @@ class Network:
             self._weights[name].assign(outputs[state["update"]])
         return outputs["y"]
 
-    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> Array:
+    @call
+    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> Flow[Array]:
         """The model's answers as an array, for any number of rows."""
-        array = array_of(x)
-        size = max(batch_size or _ROWS, 1)
-        parts = [self(array[k : k + size])._value() for k in range(0, max(len(array), 1), size)]
-        return np.concatenate(parts)
+        return (yield from self._predicted(x, batch_size))
 
     # -- inside ------------------------------------------------------------------------------------------
 
-    def _connection(self) -> Client:
-        return self._client or default_client()
+    def _connection(self) -> Calls[D_co]:
+        raise NotImplementedError  # a model's own kind of client
+
+    def _start_now(self, input_shape: Sequence[int | None] | None = None) -> None:
+        """Have graphs and weights before something that is no flow goes on."""
+        raise NotImplementedError
+
+    @property
+    def _driver(self) -> D_co:
+        return self._connection()._driver
+
+    @property
+    def _session(self) -> Session:
+        return self._connection()._session
 
     def _expanded(self) -> Expansion:
         assert self._expansion is not None, "the model is built first"
         return self._expansion
 
-    def _start(self) -> None:
-        """Draw the weights, where there are none yet."""
-        if self._weights:
-            return
-        self.build()
-        expansion, generator = self._expanded(), random._draws(None)
-        for group, trainable in ((expansion.parameters, True), (expansion.state, False)):
-            for name, wanted in group.items():
+    def _built(self, input_shape: Sequence[int | None] | None = None) -> Flow[Expansion]:
+        """Ask for the graphs, unless they are here."""
+        if input_shape is not None and self._shape is None:
+            self._shape = shape_of([size for size in input_shape[1:] if size is not None])
+        if self._expansion is None:
+            if self._shape is None:
+                raise ConfigurationError(
+                    "the shape of a row is not known yet: give the first layer an input_shape, or call "
+                    "the model on data, fit it, or build((None, …))"
+                )
+            self._expansion = yield from expand(self._session, self.document(), self.dtype)
+        return self._expansion
+
+    def _started(self, input_shape: Sequence[int | None] | None = None) -> Flow[Expansion]:
+        """Have the graphs, and draw the weights where there are none yet."""
+        expansion = yield from self._built(input_shape)
+        if not self._weights:
+            generator = random._draws(None)
+            for name, wanted, trainable in _wanted(expansion):
                 value = draw(wanted["initializer"], tuple(wanted["shape"]), wanted["dtype"], generator)
                 self._weights[name] = Variable(value, trainable, name)
+        return expansion
 
-    def _bind(self, learned: Mapping[str, Array], x: Any) -> None:
-        if self._shape is None:
-            self.build(shape_of_rows(x))
-        self.build()
-        expansion = self._expanded()
-        for group, trainable in ((expansion.parameters, True), (expansion.state, False)):
-            for name in group:
-                if name in self._weights:
-                    self._weights[name].assign(learned[name])
-                else:
-                    self._weights[name] = Variable(learned[name], trainable, name)
+    def _predicted(self, x: Any, batch_size: int | None) -> Flow[Array]:
+        array = array_of(x)
+        size = max(batch_size or _ROWS, 1)
+        yield from self._started(array.shape)
+        parts = []
+        for k in range(0, max(len(array), 1), size):
+            answer = self(array[k : k + size])
+            parts.append((yield from value(self._session, answer._edge())))
+        return np.concatenate(parts)
+
+    def _bound(self, learned: Mapping[str, Array], x: Any) -> Flow[None]:
+        """Bind what a job has learned from rows `x`."""
+        expansion = yield from self._built(shape_of_rows(x))
+        for name, _, trainable in _wanted(expansion):
+            if name in self._weights:
+                self._weights[name].assign(learned[name])
+            else:
+                self._weights[name] = Variable(learned[name], trainable, name)
+
+
+def _wanted(expansion: Expansion) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
+    """Every weight with what is known of it, and whether it is learned."""
+    for group, trainable in ((expansion.parameters, True), (expansion.state, False)):
+        for name, wanted in group.items():
+            yield name, wanted, trainable
+
+
+def _learned(expansion: Expansion) -> int:
+    return sum(prod(each["shape"]) for each in expansion.parameters.values())
 
 
 def shape_of_rows(x: Any) -> tuple[int, ...]:

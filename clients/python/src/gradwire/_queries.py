@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from gradwire._arithmetic import small_arithmetic
 from gradwire._codec import Array, post, read
 from gradwire._findings import finding
 from gradwire._flow import Flow
@@ -109,6 +110,18 @@ def fetch(session: Session, edges: Sequence[Edge]) -> Flow[None]:
         answer = yield from session.ask("evaluate", entry, {"inputs": input_values(lowered, document)})
     for edge, ref in zip(unknown, lowered.roots, strict=True):
         remember(edge, answer["outputs"][document.name(ref)])
+
+
+def value(session: Session, edge: Edge) -> Flow[Array]:
+    """What a tensor holds; fetched where it is neither known nor quickly computed here."""
+    found = known(edge)
+    if found is None:
+        found = small_arithmetic(edge)
+    if found is None:
+        yield from fetch(session, [edge])
+        found = known(edge)
+    assert found is not None, "it was fetched"
+    return found
 
 
 def output(function: Function, name: str | Sequence[str] | None) -> str | None:

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 
 from gradwire import _ops
+from gradwire._flow import Flow
 from gradwire._node import Array
+from gradwire._queries import value
+from gradwire._session import Session
 from gradwire.losses import Loss
 
 
@@ -21,10 +24,10 @@ def name_of(measure: Any) -> str:
     return str(measure["name"]) if isinstance(measure, dict) else str(measure.__name__)
 
 
-def score(measure: Any, y_true: Array, y_pred: Array) -> float:
+def score(session: Session, measure: Any, y_true: Array, y_pred: Array) -> Flow[float]:
     """One number; raises ValueError for a metric that only jobs compute."""
     if isinstance(measure, Loss):
-        return float(measure(y_true, y_pred)._value())
+        return float((yield from value(session, measure(y_true, y_pred)._edge())))
     name = name_of(measure)
     if name in _ACCURACIES:
         return float(np.mean(_ACCURACIES[name](y_true, y_pred)))
@@ -34,7 +37,7 @@ def score(measure: Any, y_true: Array, y_pred: Array) -> float:
             f"'{name}' is computed by jobs only; give it to fit as a metric, or choose one "
             f"of {', '.join(_ACCURACIES)} or the losses"
         )
-    return float(operation(y_true, y_pred)._value())
+    return float((yield from value(session, operation(y_true, y_pred)._edge())))
 
 
 def _binary(y_true: Array, y_pred: Array) -> Array:

@@ -6,25 +6,13 @@ Like `_flow` it does no I/O: it yields what to do, and `Client` and `AsyncClient
 from __future__ import annotations
 
 import random
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
-from gradwire._flow import Request, Response, Retry, Sleep, failure
+from gradwire._flow import Flow, Open, Read, Request, Response, Retry, Sleep, Step, failure
 from gradwire._sse import Event, Parser
 from gradwire.errors import NoAnswer
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """Send a request and receive its Response, whose content is there only from status 400 on."""
-
-    request: Request
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """Receive the next bytes of the open answer; None at its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +22,7 @@ class Emit:
     event: Event
 
 
-StreamFlow = Generator[Open | Read | Emit | Sleep, Any, None]
+StreamFlow = Generator[Step | Emit, Any, None]
 
 
 def follow(path: str, retry: Retry) -> StreamFlow:
@@ -71,3 +59,22 @@ def follow(path: str, retry: Retry) -> StreamFlow:
         if failures >= retry.attempts:
             raise problem
         yield Sleep(retry.wait(failures, random.random()) if parser.wait is None else parser.wait)
+
+
+def each(stream: StreamFlow, tell: Callable[[Event], None]) -> Flow[None]:
+    """A stream as a part of a flow: `tell` hears of every event."""
+    try:
+        step = next(stream)
+        while True:
+            if isinstance(step, Emit):
+                tell(step.event)
+                step = stream.send(None)
+                continue
+            try:
+                came = yield step
+            except NoAnswer as error:
+                step = stream.throw(error)
+            else:
+                step = stream.send(came)
+    except StopIteration:
+        return

@@ -37,7 +37,7 @@ async def _async_pieces(file: Path) -> AsyncIterator[bytes]:
             yield piece
 
 
-def opened(answer: httpx.Response, content: bytes) -> Response:
+def heading(answer: httpx.Response, content: bytes) -> Response:
     """An answer whose body is still to be read, but for what is there already."""
     return Response(answer.status_code, answer.headers, content)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gradwire.schedules import PiecewiseConstantDecay
 
 if TYPE_CHECKING:
-    from gradwire.models import Sequential
+    from gradwire.models import Model
 
 __all__ = ["Callback", "EarlyStopping", "History", "LearningRateScheduler"]
 
@@ -17,7 +17,7 @@ __all__ = ["Callback", "EarlyStopping", "History", "LearningRateScheduler"]
 class Callback:
     """Told here, in this process, how the job on the server gets on; it cannot change the job."""
 
-    model: Sequential
+    model: Model[Any]
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """The job was submitted."""

@@ -5,31 +5,30 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
-import numpy as np
 from safetensors import safe_open
 
+from gradwire._default import default_client
+from gradwire._driver import AsyncDriver, D_co, SyncDriver, call
 from gradwire._files import array_of
 from gradwire._fitting import follow, pair, rows_of, settings_of
+from gradwire._flow import Flow
 from gradwire._network import Network
 from gradwire._orders import written
 from gradwire._scores import name_of, score
 from gradwire.callbacks import Callback, History
-from gradwire.client import Client
+from gradwire.client import AsyncClient, Client
 from gradwire.errors import ConfigurationError
+from gradwire.jobs import Job, Jobs
 from gradwire.layers import InputLayer, Layer
+from gradwire.variable import Variable
 
-__all__ = ["Sequential", "load_model"]
+__all__ = ["AsyncSequential", "Sequential", "load_model"]
 
 
-class Sequential(Network):
-    """A model of layers, one after the other, as Keras has it.
-
-    `fit` is one job on the server. `model(x)` inside a tape records the layers' graph, with the weights as
-    variables. The weights are drawn here when something reads them first; a model that is fitted before
-    that starts from the server's draws for its `seed`.
-    """
+class Model(Network[D_co]):
+    """What `Sequential` and `AsyncSequential` have in common: compile, fit, evaluate."""
 
     _compiled: dict[str, Any] | None = None
 
@@ -37,6 +36,7 @@ class Sequential(Network):
         """Say what `fit` minimises and how, and what it reports: names, or things of these modules."""
         self._compiled = {"optimizer": optimizer, "loss": loss, "metrics": list(metrics or ())}
 
+    @call
     def fit(
         self,
         x: Any,
@@ -50,11 +50,12 @@ class Sequential(Network):
         shuffle: bool = True,
         *,
         seed: int = 0,
-    ) -> History:
+    ) -> Flow[History]:
         """Train on the server, as one job, and bind what was learned; answers the history of metrics.
 
         x and y are arrays, or fields of data sets. Weights that this model has are what the job starts from;
-        the optimiser starts afresh. Raises JobFailed with the server's problem.
+        the optimiser starts afresh. Raises JobFailed with the server's problem. A fit that is interrupted
+        cancels its job.
         """
         compiled = self._need("fit")
         history = History()
@@ -73,17 +74,18 @@ class Sequential(Network):
             "parameters": {n: {"value": v._value()} for n, v in self._weights.items()} or None,
             **settings_of(callbacks, compiled["optimizer"], rows, batch_size, epochs),
         }
-        client = self._connection()
-        job = client.jobs.submit(model=self, data=pair(x, y), **document)
+        jobs = Jobs(self._driver, self._session)
+        job = yield from Jobs.submit.flow(jobs, model=self, data=pair(x, y), **document)
         for callback in watching:
             callback.model = self
             callback.on_train_begin()
-        follow(job, watching, bar=verbose not in (0, False))
-        self._bind(job.parameters(), x)
+        yield from follow(job, watching, bar=verbose not in (0, False))
+        yield from self._bound((yield from Job.parameters.flow(job)), x)
         for callback in watching:
             callback.on_train_end()
         return history
 
+    @call
     def evaluate(
         self,
         x: Any,
@@ -91,13 +93,13 @@ class Sequential(Network):
         batch_size: int | None = None,
         verbose: Any = 0,
         return_dict: bool = False,
-    ) -> Any:
+    ) -> Flow[Any]:
         """The loss and the metrics on all rows together: a number, a list of them, or a dict by name."""
         compiled = self._need("evaluate")
-        predicted, expected = self.predict(x, batch_size), array_of(y)
-        found = {"loss": score(compiled["loss"], expected, predicted)}
+        predicted, expected = (yield from self._predicted(x, batch_size)), array_of(y)
+        found = {"loss": (yield from score(self._session, compiled["loss"], expected, predicted))}
         for metric in compiled["metrics"]:
-            found[name_of(metric)] = score(metric, expected, predicted)
+            found[name_of(metric)] = yield from score(self._session, metric, expected, predicted)
         if return_dict:
             return found
         return list(found.values()) if len(found) > 1 else found["loss"]
@@ -108,19 +110,86 @@ class Sequential(Network):
         return self._compiled
 
 
-def load_model(path: str | Path, *, client: Client | None = None) -> Sequential:
-    """A model that `save` wrote; raises ConfigurationError for another file."""
+class Sequential(Model[SyncDriver]):
+    """A model of layers, one after the other, as Keras has it.
+
+    `fit` is one job on the server. `model(x)` inside a tape records the layers' graph, with the weights as
+    variables. The weights are drawn here when something reads them first; a model that is fitted before
+    that starts from the server's draws for its `seed`. `client` is the default client unless it is given.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer] | None = None,
+        name: str = "sequential",
+        *,
+        dtype: str = "float32",
+        client: Client | None = None,
+    ) -> None:
+        self._client = client
+        super().__init__(layers, name, dtype=dtype)
+
+    def _connection(self) -> Client:
+        return self._client or default_client()
+
+    def _start_now(self, input_shape: Sequence[int | None] | None = None) -> None:
+        self._driver.run(self._started(input_shape))
+
+
+class AsyncSequential(Model[AsyncDriver]):
+    """The same model, whose methods are awaited: `await model.fit(x, y)`.
+
+    `variables`, `trainable_variables` and `model(x)` do not ask the server, so they come after
+    `await model.build((None, …))` or any other method. Tapes, and reading the tensors that `model(x)`
+    records, block and use a `Client`.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer] | None = None,
+        name: str = "sequential",
+        *,
+        dtype: str = "float32",
+        client: AsyncClient,
+    ) -> None:
+        self._client = client
+        super().__init__(layers, name, dtype=dtype)
+
+    def _connection(self) -> AsyncClient:
+        return self._client
+
+    def _start_now(self, input_shape: Sequence[int | None] | None = None) -> None:
+        raise ConfigurationError(
+            "the model is not built yet, which asks the server: `await model.build((None, …))` first"
+        )
+
+
+@overload
+def load_model(path: str | Path, *, client: Client | None = None) -> Sequential: ...
+
+
+@overload
+def load_model(path: str | Path, *, client: AsyncClient) -> AsyncSequential: ...
+
+
+def load_model(
+    path: str | Path, *, client: Client | AsyncClient | None = None
+) -> Sequential | AsyncSequential:
+    """A model that `save` wrote, of the client's kind; raises ConfigurationError for another file."""
     with safe_open(str(path), framework="numpy") as file:
         config = json.loads((file.metadata() or {}).get("gradwire", "null"))
-        if config is None:
+        if config is None or "weights" not in config:
             raise ConfigurationError(f"expected a file written by Sequential.save, got '{path}'")
-        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
-    model = Sequential(name=config["name"], dtype=config["dtype"], client=client)
-    for each in config["model"]["layers"]:
-        model.add(_layer(each))
+        weights = [Variable(file.get_tensor(n), trainable, n) for n, trainable in config["weights"]]
+    settings = {"layers": [_layer(each) for each in config["model"]["layers"]], "dtype": config["dtype"]}
+    model: Sequential | AsyncSequential
+    if isinstance(client, AsyncClient):
+        model = AsyncSequential(name=config["name"], client=client, **settings)
+    else:
+        model = Sequential(name=config["name"], client=client, **settings)
     shape = config["model"].get("input_shape")
     model._shape = None if shape is None else tuple(shape)
-    model._bind(weights, np.empty((0, *(shape or ()))))
+    model._weights = {variable.name: variable for variable in weights}
     return model
 
 

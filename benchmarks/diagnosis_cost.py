@@ -29,14 +29,14 @@ def program_of(nodes: int) -> str:
     return "\n".join([*lines, "mean(h ** 2)"])
 
 
-def measure(nodes: int, size: int, runs: int) -> tuple[float, float, float, float]:
+def measure(nodes: int, size: int, dtype: str, runs: int) -> tuple[float, float, float, float]:
     """Microseconds of the forward pass, the gradient without and with `auto`, and a whole diagnosis."""
     names = ("x", "a", "b")
     draw = np.random.default_rng(0)
     shape = () if size == 1 else (size,)
-    inputs = {name: np.asarray(draw.uniform(0.5, 1.0, shape)) for name in names}
+    inputs = {name: np.asarray(draw.uniform(0.5, 1.0, shape), dtype) for name in names}
     graph = parse_program(program_of(nodes))
-    types = {name: TensorType(shape) for name in names}
+    types = {name: TensorType(shape, dtype) for name in names}
     compiler = Compiler()
 
     def compiled(kind: Kind, diagnose: Literal["auto", "off"] = "auto") -> Program:
@@ -75,12 +75,12 @@ def timed(call: Callable[[], object]) -> float:
 def main(*, small: bool) -> None:
     """Print the table."""
     runs = 200 if small else 4000
-    print(" nodes  elements  forward  backward   auto   share  diagnosis  (µs)")
+    print(" nodes  elements    dtype  forward  backward   auto   share  diagnosis  (µs)")
     for nodes in (10, 40) if small else (10, 40, 160):
-        for size in (1, 1000):
-            forward, off, auto, whole = measure(nodes, size, runs)
+        for size, dtype in ((1, "float64"), (1000, "float64"), (1000, "float32"), (30_000, "float64")):
+            forward, off, auto, whole = measure(nodes, size, dtype, runs if size <= 1000 else runs // 4)
             backward = off - forward
             print(
-                f"{nodes:>6} {size:>9} {forward:>8.1f} {backward:>9.1f} {auto - off:>6.2f} "
+                f"{nodes:>6} {size:>9} {dtype:>8} {forward:>8.1f} {backward:>9.1f} {auto - off:>6.2f} "
                 f"{(auto - off) / backward:>7.1%} {whole:>10.0f}"
             )

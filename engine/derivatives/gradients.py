@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from engine import dtypes
 from engine.backward import backward, ones, zeros
 from engine.derivatives.draft import Draft, Inputs, Outputs, Values, slot_of, unique, wrt_slots
-from engine.diagnosis import Examination, Graphing, Look, is_suspicious
+from engine.diagnosis import Examination, Graphing, Look, Suspicion, first_suspicious, suspicion_of
 from engine.dtypes import TensorType
 from engine.errors import DerivativeNotImplemented, InvalidTarget, Unconnected
 from engine.query import Query
@@ -35,21 +35,26 @@ def diagnose(query: Query) -> Draft:
 class _Differentiated:
     """One target: where its value and gradients lie among the outputs, and who can say why.
 
-    `watched` are the gradients that exist: their places, and the number of axes of one.
+    `tests` says of each gradient that exists where it lies, and whether it looks wrong; they are made at the
+    first answer, which shows whether there is one gradient or one for each row of a batch.
     """
 
     examination: Examination
     value: int
     gradients: dict[str, int | None]
-    watched: dict[str, tuple[int, int]] = field(init=False)
+    tests: tuple[tuple[str, int, Suspicion], ...] = ()
 
-    def __post_init__(self) -> None:
-        live, types = self.examination.live, self.examination.graph.tape.types
-        self.watched = {
-            name: (place, types[self.examination.variables[name]].ndim)
-            for name, place in self.gradients.items()
-            if place is not None and name in live
-        }
+    def make_tests(self, values: Values) -> tuple[tuple[str, int, Suspicion], ...]:
+        """Fill in `tests` for answers like `values`."""
+        examination, types = self.examination, self.examination.graph.tape.types
+        tests = []
+        for name, place in self.gradients.items():
+            if place is not None and name in examination.live:
+                type = types[examination.variables[name]]
+                rows = values[place].ndim > len(type.shape)
+                tests.append((name, place, suspicion_of(type, rows=rows)))
+        self.tests = tuple(tests)
+        return self.tests
 
     @property
     def target(self) -> str:
@@ -168,11 +173,15 @@ def _gradient_answer(query: Query, result: _Differentiated, values: Values, inpu
     answer: dict[str, Any] = {"value": values[result.value], "gradients": gradients}
     if query.diagnose == "off":
         return answer
-    healthy: set[str] = set()
+    wrong = gradients
     if query.diagnose == "auto":
-        healthy = {name for name, (i, ndim) in result.watched.items() if not is_suspicious(values[i], ndim)}
-    if len(healthy) < len(gradients):
+        tests = result.tests or result.make_tests(values)
+        suspicious = [name for name, place, looks_wrong in tests if looks_wrong(values[place])]
+        if not suspicious and len(tests) == len(gradients):
+            return answer
+        healthy = {name for name, *_ in tests}.difference(suspicious)
         wrong = {name: value for name, value in gradients.items() if name not in healthy}
+    if wrong:
         answer["diagnosis"] = _entries(result, wrong, inputs, asked=query.diagnose == "full")
     return answer
 
@@ -226,8 +235,7 @@ def _at_row(examination: Examination, inputs: Inputs, row: int | None) -> Inputs
 
 def _wrong_row(gradient: Array) -> int | None:
     """The first row that looks wrong, else the first."""
-    wrong = (row for row, one in enumerate(gradient) if is_suspicious(np.asarray(one), one.ndim))
-    return next(wrong, 0 if len(gradient) else None)
+    return (first_suspicious(gradient) or 0) if len(gradient) else None
 
 
 def _names(recording: Recording) -> dict[int, str]:

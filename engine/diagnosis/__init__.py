@@ -2,6 +2,7 @@
 
 The files in the order in which a diagnosis uses them:
 
+`suspicion`   does a gradient look wrong at all: what a healthy one costs
 `structure`   is there a path, and what cuts it: read from the recorded tape alone
 `replay`      the tape as recorded, run with every value kept
 `nonfinite`   where a value that is not finite was first made
@@ -17,9 +18,10 @@ The files in the order in which a diagnosis uses them:
 `examination` all of it for one target
 """
 
-from engine.diagnosis.examination import Examination, Inputs, Look, is_suspicious
+from engine.diagnosis.examination import Examination, Inputs, Look
 from engine.diagnosis.nonfinite import Nonfinite, first_nonfinite
 from engine.diagnosis.structure import Graphing
+from engine.diagnosis.suspicion import Suspicion, first_suspicious, suspicion_of
 
 __all__ = [
     "Examination",
@@ -27,6 +29,8 @@ __all__ = [
     "Inputs",
     "Look",
     "Nonfinite",
+    "Suspicion",
     "first_nonfinite",
-    "is_suspicious",
+    "first_suspicious",
+    "suspicion_of",
 ]

@@ -30,7 +30,6 @@ from engine.diagnosis.zero import why_zero, zeros
 from engine.errors import UserError
 from engine.tape import Tape
 
-_INFINITY = float("inf")
 LARGEST_LOOK = 256 << 20  # bytes beyond which the numbers of a gradient are not examined unasked
 HELD = 6  # arrays of the size of each value: itself, its adjoint and size, what its edges passed on, scratch
 
@@ -198,24 +197,6 @@ def status_of(gradient: Array, zero: Mask) -> str:
     if np.isinf(gradient).any():
         return "inf"
     return "zero" if gradient.size and zero.all() else "ok"
-
-
-def is_suspicious(gradient: Array, ndim: int) -> bool:
-    """Not finite somewhere, or zero everywhere: the one test that a healthy gradient costs.
-
-    The squared length says it in one pass; where it overflows or vanishes, the elements are looked at. With
-    more than `ndim` axes the first is that of rows, and one bad row is enough.
-    """
-    if gradient.ndim > ndim:
-        return any(is_suspicious(np.asarray(row), ndim) for row in gradient)
-    if ndim == 0:
-        return not 0.0 < abs(gradient.item()) < _INFINITY
-    flat = gradient if ndim == 1 else gradient.ravel()
-    with np.errstate(all="ignore"):
-        length = float(flat.dot(flat).real)
-    if 0.0 < length < _INFINITY or flat.size == 0:
-        return False
-    return not flat.any() or not np.isfinite(flat).all()
 
 
 def _edges_of(culprit: Culprit) -> list[Edge]:

@@ -1,0 +1,62 @@
+"""The one test that a healthy gradient costs: is it NaN or infinite somewhere, or zero everywhere?
+
+The squared length tells it in one pass that makes no temporary array. Only where it overflows or vanishes
+are the elements looked at themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import blas
+
+from engine.dtypes import TensorType
+
+Array = npt.NDArray[Any]
+Suspicion = Callable[[Array], bool]
+
+_INFINITY = float("inf")
+# BLAS itself and not `ndarray.dot`, which warns of an overflow: to silence it takes longer than to test.
+_DOT: Mapping[str, Callable[[Array, Array], float]] = {"float64": blas.ddot, "float32": blas.sdot}
+_LONGEST = 2**31 - 1  # elements that BLAS counts
+
+
+def suspicion_of(type: TensorType, *, rows: bool = False) -> Suspicion:
+    """The test of gradients of one type: not finite somewhere, or zero everywhere; an empty one is neither.
+
+    With `rows` a gradient has a leading axis of rows, and one bad row is enough.
+    """
+    if rows:
+        return lambda gradient: first_suspicious(gradient) is not None
+    if not type.shape:
+        return lambda gradient: not 0.0 < abs(gradient.item()) < _INFINITY
+    dot = _DOT.get(type.dtype)
+    if dot is None or not 0 < type.size <= _LONGEST:
+        return _looks_wrong
+    if len(type.shape) == 1:
+        return lambda gradient: not 0.0 < dot(gradient, gradient) < _INFINITY and _looks_wrong(gradient)
+
+    def suspicious(gradient: Array) -> bool:
+        flat = gradient.ravel(order="K")
+        return not 0.0 < dot(flat, flat) < _INFINITY and _looks_wrong(flat)
+
+    return suspicious
+
+
+def first_suspicious(rows: Array) -> int | None:
+    """The first row of `rows` that is not finite somewhere or zero everywhere, None where all are well."""
+    if not rows.size:
+        return None
+    flat = rows.reshape(len(rows), -1)
+    with np.errstate(all="ignore"):
+        lengths = np.vecdot(flat, flat).real
+    doubtful = np.flatnonzero(~((lengths > 0) & (lengths < _INFINITY)))
+    return next((int(row) for row in doubtful if _looks_wrong(flat[row])), None)
+
+
+def _looks_wrong(gradient: Array) -> bool:
+    """The same element by element: the squared length may have overflowed or vanished."""
+    return gradient.size > 0 and (not gradient.any() or not bool(np.isfinite(gradient).all()))

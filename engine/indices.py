@@ -184,16 +184,21 @@ def is_view(index: Index) -> bool:
     return not any(isinstance(item, tuple | InputIndex) for item in index)
 
 
-def arrays_of(xp: Any, index: Index, indices: Sequence[Any]) -> Index:
-    """The index as the array library takes it, given the arrays of the index inputs."""
+def arrays_of(xp: Any, index: Index, indices: Sequence[Any], shape: tuple[int, ...]) -> Index:
+    """The index of a tensor of `shape` as the library takes it, given the arrays of the index inputs."""
     answer: list[Any] = []
+    axis = 0
     for item in index:
         if isinstance(item, InputIndex):
-            answer.append(indices[item.position - 1])
+            places = indices[item.position - 1]
+            xp.watch_indices(places, shape[axis])
+            answer.append(places)
         elif isinstance(item, tuple):
-            answer.append(xp.asarray(item, dtype=xp.int64))
+            answer.append(xp.constant(item, xp.int64))
         else:
             answer.append(item)
+        if item is not None and item is not Ellipsis:
+            axis += 1
     return tuple(answer)
 
 

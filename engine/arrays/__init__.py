@@ -6,7 +6,8 @@ NaN, special functions, draws. Where NumPy and CuPy differ, the branch is here. 
 array silently.
 """
 
+from engine.arrays.device import cupy
 from engine.arrays.host import check_indices, numpy
 from engine.arrays.namespace import Namespace
 
-__all__ = ["Namespace", "check_indices", "numpy"]
+__all__ = ["Namespace", "check_indices", "cupy", "numpy"]

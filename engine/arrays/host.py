@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import cache, partial
 from typing import Any
 
 import array_api_compat.numpy as numpy_namespace
@@ -12,6 +14,9 @@ import scipy.special
 
 from engine.arrays.namespace import BEYOND_THE_STANDARD, SPECIAL, Namespace
 from engine.draws import Stream
+from engine.errors import IndexOutOfRange, UserError
+
+MakeError = Callable[[Any], UserError]
 
 
 @cache
@@ -24,14 +29,22 @@ def numpy() -> Namespace:
     kit = {
         "index_add": _index_add,
         "put_along_axis_add": _put_along_axis_add,
+        **{name: getattr(_Passing, name) for name in vars(_Passing) if not name.startswith("_")},
+        "index_put": _index_put,
+        "within": within,
         "check_indices": check_indices,
+        "watch_indices": _watch_indices,
+        "item": _item,
+        "anywhere": _anywhere,
+        "constant": np.array,
+        "repeat_each": np.repeat,
         "inv": _per_matrix(np.linalg.inv),
         "solve": _per_matrix(np.linalg.solve),
         "cholesky": _cholesky,
         "svd": _svd,
         "errstate": np.errstate,
         "divmod": np.divmod,
-        "draw": _draw,
+        "draw": draw,
         "gamma_quantile": _gamma_quantile,
         "gamma_quantile_slope": _gamma_quantile_slope,
         # array_api_compat's own of these are no ufuncs: they could not write into a buffer
@@ -40,6 +53,43 @@ def numpy() -> Namespace:
     extra = {name: getattr(np, name) for name in BEYOND_THE_STANDARD}
     reductions = {name: _reduction(ufunc) for name, ufunc in _REDUCTIONS.items()}
     return Namespace(**{**extra, **standard, **special, **reductions, **kit})
+
+
+class _Passing:
+    """What the executors ask of a library: its memory, and the way in and out of it."""
+
+    on_device = False
+    place = "the machine"
+    is_ufunc = staticmethod(lambda function: isinstance(function, np.ufunc))
+    may_share_memory = np.may_share_memory
+
+    @staticmethod
+    def from_host(array: Any) -> Any:
+        """The array where kernels read it: it is there."""
+        return array
+
+    @staticmethod
+    def to_host(x: Any) -> Any:
+        """A copy of the caller's own."""
+        return np.array(x)
+
+    @staticmethod
+    def writable(x: Any, owned: bool) -> Any:
+        """An array that may be written; a kernel's 0-d answer may be a scalar, which cannot."""
+        return np.asarray(x) if owned else np.array(x, copy=True)
+
+    @staticmethod
+    def answer(value: Any, copied: bool) -> Any:
+        """An array of the caller's own: contiguous, writable, sharing nothing."""
+        array = np.asarray(value)
+        if copied or not array.flags.c_contiguous or not array.flags.writeable or array.base is not None:
+            return np.array(array, order="C", copy=True)
+        return array
+
+    @staticmethod
+    def guarding() -> Any:
+        """The CPU looks at once: there is nothing to look at in the end."""
+        return nullcontext()
 
 
 _REDUCTIONS = {
@@ -106,6 +156,12 @@ def _add_slices(target: Any, axis: int, places: Any, values: Any) -> None:
     target[written] += (selection.T @ values).reshape((size, *before, *after))
 
 
+def _index_put(target: Any, index: tuple[Any, ...], values: Any) -> Any:
+    """`target[index] = values` in place; of values for one place the last counts."""
+    target[index] = values
+    return target
+
+
 def _put_along_axis_add(target: Any, indices: Any, values: Any, axis: int) -> Any:
     """`target[..., indices, ...] += values` along `axis` in place, repeated indices adding up."""
     grid = list(np.ogrid[tuple(slice(size) for size in indices.shape)])
@@ -122,14 +178,39 @@ def _put_along_axis_add(target: Any, indices: Any, values: Any, axis: int) -> An
     return target
 
 
-def check_indices(indices: Any, size: int, *, negative: bool = True) -> None:
-    """Raise IndexError, naming the first offender, unless all indices lie within an axis of `size`."""
-    if indices.size == 0:
+def within(values: Any, low: float, high: float, make_error: MakeError) -> None:
+    """Raise what `make_error` makes of an offender unless `low <= values < high` everywhere."""
+    if values.size == 0:
         return
-    low, high = indices.min(), indices.max()
-    if high >= size or low < (-size if negative else 0):
-        offender = high if high >= size else low
-        raise IndexError(f"index {offender} is out of range for size {size}")
+    least, most = values.min(), values.max()
+    if not (least >= low and most < high):
+        raise make_error(most if most >= high else least)
+
+
+def check_indices(indices: Any, size: int, *, negative: bool = True) -> None:
+    """Raise IndexOutOfRange, naming an offender, unless all indices lie within an axis of `size`."""
+    within(indices, -size if negative else 0, size, partial(index_error, size))
+
+
+def index_error(size: int, index: Any) -> IndexOutOfRange:
+    """What an index beyond an axis of `size` is refused with."""
+    return IndexOutOfRange(
+        f"index {index} is out of range for size {size}", hint="an index runs from -size to size - 1"
+    )
+
+
+def _watch_indices(indices: Any, size: int) -> None:
+    """NumPy looks at every index as it reads."""
+
+
+def _item(x: Any) -> Any:
+    """The one number of an array, as Python has it."""
+    return x.item()
+
+
+def _anywhere(mask: Any) -> bool:
+    """Whether work that a mask selects is worth doing."""
+    return bool(np.any(mask))
 
 
 def _per_matrix(function: Any) -> Any:
@@ -167,7 +248,7 @@ def _svd(x: Any) -> Any:
     return u, np.where(sound[..., 0], s, np.nan), vh
 
 
-def _draw(keys: Any, purpose: str, shape: tuple[int, ...]) -> Any:
+def draw(keys: Any, purpose: str, shape: tuple[int, ...]) -> Any:
     """A draw for each key, the keys' axes first: "uniform" and "normal" in float64, "order" of shape[0]."""
 
     def one(key: Any) -> Any:
@@ -189,15 +270,19 @@ def _gamma_quantile(a: Any, p: Any) -> Any:
 
 
 def _gamma_quantile_slope(a: Any, p: Any) -> Any:
-    """d/da of the quantile, by a difference of sixth order of its logarithm over steps of 0.3 % of a.
+    """d/da of the quantile."""
+    return slope_of_quantile(np, _gamma_quantile, np.asarray(a, np.float64), p)
+
+
+def slope_of_quantile(library: Any, quantile_of: Callable[[Any, Any], Any], a: Any, p: Any) -> Any:
+    """d/da by a difference of sixth order of the quantile's logarithm over steps of 0.3 % of a.
 
     The logarithm is smooth in log a down to the smallest a. Where the quantile underflows the slope is 0.
     """
-    a = np.asarray(a, np.float64)
     step = 3e-3 * a
     total = 0.0
     for place, weight in ((1, 45.0), (2, -9.0), (3, 1.0)):
-        ahead, behind = (_gamma_quantile(a + side * place * step, p) for side in (1, -1))
-        total = total + weight * (np.log(ahead) - np.log(behind))
-    quantile = _gamma_quantile(a, p)
-    return np.where(quantile > 0, quantile * total / (60 * step), 0.0)
+        ahead, behind = (quantile_of(a + side * place * step, p) for side in (1, -1))
+        total = total + weight * (library.log(ahead) - library.log(behind))
+    quantile = quantile_of(a, p)
+    return library.where(quantile > 0, quantile * total / (60 * step), 0.0)

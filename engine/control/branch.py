@@ -26,7 +26,7 @@ def _infer(types: Sequence[TensorType], *, then: Tape, **_: Any) -> tuple[Tensor
 
 
 def _run(xp: Any, predicate: Any, *xs: Any, then: Any, otherwise: Any) -> Any:
-    return then(xs) if bool(predicate) else otherwise(xs)
+    return then(xs) if xp.item(predicate) else otherwise(xs)
 
 
 def _cost(types: Sequence[TensorType], outputs: Sequence[TensorType], *, then: Tape, otherwise: Tape) -> Cost:

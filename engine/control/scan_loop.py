@@ -49,7 +49,7 @@ def _run(
     needed: Sequence[bool],
 ) -> list[Any]:
     """The loop itself; `counted` loops run only as many steps as their last input says."""
-    count = int(xs[-1]) if counted else None
+    count = xp.item(xs[-1]) if counted else None
     xs = xs[:-1] if counted else xs
     carried, walked, constants = list(xs[:carry]), xs[carry : carry + scanned], xs[carry + scanned :]
     steps = walked[0].shape[0] if walked else int(length or 0)

@@ -53,7 +53,7 @@ def _run(
         for type, want in zip(body.outputs, needed[carry + 1 :], strict=True)
     ]
     count = 0
-    while bool(condition([*carried, *constants])[0]):
+    while xp.item(condition([*carried, *constants])[0]):
         if count == max_steps:
             raise OverLimit(
                 f"the condition still holds after {max_steps} steps",
@@ -64,7 +64,7 @@ def _run(
                 stack[count, ...] = value
         carried = body([*carried, *constants])
         count += 1
-    return [*carried, xp.asarray(count, dtype=xp.int64), *entries]
+    return [*carried, xp.full((), count, dtype=xp.int64), *entries]
 
 
 def _cost(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from engine import arrays
 from engine.errors import EngineError
-from engine.executors.numpy import runnable
+from engine.executors.bound import runnable
 from engine.tape import Instruction, Tape
 
 Array = npt.NDArray[Any]
@@ -27,7 +27,8 @@ def execute(step: Instruction, operands: Sequence[Array]) -> list[Array]:
     kernel = step.op.forward
     assert kernel is not None, step.op.name
     given = [np.array(operands[0]), *operands[1:]] if step.op.in_place else operands
-    answer = kernel(arrays.numpy(), *given, **runnable(step, [True] * len(step.outputs)))
+    xp = arrays.numpy()
+    answer = kernel(xp, *given, **runnable(step, [True] * len(step.outputs), xp))
     return [np.asarray(value) for value in (answer if len(step.outputs) != 1 else [_only(answer)])]
 
 

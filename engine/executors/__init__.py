@@ -1,1 +1,1 @@
-"""Executors run plans: `numpy` today; compiled CPU code and CuPy take the same plans."""
+"""Executors run plans: `bound` is what they share, `numpy` and `cupy` say where, `resident` stays there."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from engine.executors.numpy import Values
+from engine.executors.bound import Values
 from engine.tensors import Array
 
 BLOCK = 64 << 10  # bytes of one operand: a few of them fit the second-level cache
@@ -26,9 +27,9 @@ class Call:
     that its output is in, None if that is to stay.
     """
 
-    ufunc: np.ufunc
-    operands: tuple[Array, ...]
-    target: Array
+    ufunc: Any
+    operands: tuple[Any, ...]
+    target: Any
     index: int
     slot: int
     inputs: tuple[int, ...]
@@ -73,6 +74,11 @@ def _apart_or_alike(a: Array, b: Array) -> bool:
     if not np.may_share_memory(a, b):
         return True
     return (a.ctypes.data, a.strides, a.dtype) == (b.ctypes.data, b.strides, b.dtype)
+
+
+def one_by_one(calls: Sequence[Call]) -> list[Bound]:
+    """The calls in their order, each over the whole of its arrays, as a device wants it."""
+    return [(_one(call), call.index) for call in calls]
 
 
 def _one(call: Call) -> Callable[[Values], None]:

@@ -8,7 +8,7 @@ from engine.errors import IndexOutOfRange, InternalError, OverLimit, UserError
 from engine.plan import Plan
 
 
-def failed(plan: Plan, error: Exception, position: int) -> NoReturn:
+def failed(plan: Plan, error: Exception, position: int, place: str) -> NoReturn:
     """Raise what the step at `position` did wrong: the user's fault at the user's node, else ours."""
     instruction = plan.steps[position].instruction
     origin = instruction.origin
@@ -17,14 +17,16 @@ def failed(plan: Plan, error: Exception, position: int) -> NoReturn:
     if isinstance(error, IndexError):
         raise IndexOutOfRange(str(error), hint="an index runs from -size to size - 1").at(origin) from error
     if isinstance(error, MemoryError):
-        raise no_memory(plan).at(origin) from None
-    raise InternalError(f"the kernel of {instruction.op.name} failed: {error}").at(origin) from error
+        raise no_memory(plan, place).at(origin) from None
+    raise InternalError(f"the kernel of {instruction.op.name} failed on {place}: {error}").at(
+        origin
+    ) from error
 
 
-def no_memory(plan: Plan) -> OverLimit:
-    """The machine cannot give what the plan needs."""
+def no_memory(plan: Plan, place: str) -> OverLimit:
+    """The machine, or the device, cannot give what the plan needs."""
     return OverLimit(
-        f"the machine has not the {plan.estimate.peak_bytes:,} bytes that this needs",
+        f"{place} has not the {plan.estimate.peak_bytes:,} bytes that this needs",
         estimate=plan.estimate.as_dict(),
         hint="use smaller tensors, float32, or fewer outputs at once",
     )

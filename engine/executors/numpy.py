@@ -1,216 +1,24 @@
-"""Runs plans with NumPy.
-
-A plan is bound once: every step becomes a closure over slot numbers, with its kernel, attributes and
-output buffer already looked up, so a run is a loop over calls. Memory belongs to a context; a
-bound plan keeps a few contexts for reuse, and one context serves one run at a time.
-"""
+"""Runs plans on the CPU with NumPy."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence, Set
-from operator import length_hint
-from typing import Any
-
-import numpy as np
+from collections.abc import Mapping
 
 from engine import arrays
-from engine.errors import InternalError
-from engine.executors.failures import failed, no_memory
+from engine.executors import bound
 from engine.passes import lower
-from engine.plan import Plan, Step, make_plan, takes_out
-from engine.tape import Instruction, Tape
-
-Values = list[Any]
-KEPT_BYTES = 64 << 20  # a larger context is given back to the system after its run
-KEPT_CONTEXTS = 4
+from engine.plan import Plan, make_plan
+from engine.tape import Tape
+from engine.tensors import Array
 
 
-class BoundPlan:
-    """A plan ready to run; `run` may be called from several threads at once."""
+class BoundPlan(bound.BoundPlan):
+    """A plan ready to run on the CPU."""
 
     def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        tape = plan.tape
-        self._inputs = dict(tape.inputs)
-        buffered = {step.instruction.outputs[0] for step in plan.steps if step.buffer is not None}
-        self._steps = [bind(step, plan, buffered) for step in plan.steps]
-        self._contexts: deque[Values] = deque(maxlen=KEPT_CONTEXTS)
-        self._keeps = sum(plan.buffers) <= KEPT_BYTES
-        everything = (slot for step in plan.steps for slot in step.instruction.outputs)
-        self._transient = [slot for slot in everything if slot not in buffered]
-        self._transient += tape.inputs.values()
-
-    def run(self, inputs: Mapping[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
-        """The outputs, in the tape's order, for arrays in the dtypes and shapes of the signature.
-
-        Raises IndexOutOfRange, OverLimit (no memory), or what a kernel refuses, each at the user's node.
-        """
-        try:
-            values = self._contexts.pop()
-        except IndexError:
-            values = self._context()
-        for name, slot in self._inputs.items():
-            values[slot] = inputs[name]
-        steps = iter(self._steps)
-        try:
-            with np.errstate(all="ignore"):
-                for step in steps:
-                    step(values)
-        except Exception as error:
-            failed(self.plan, error, len(self._steps) - length_hint(steps) - 1)
-        copied = self.plan.copied
-        answers = [_answer(values[slot], slot in copied) for slot in self.plan.tape.outputs]
-        if self._keeps:
-            for slot in self._transient:
-                values[slot] = None
-            self._contexts.append(values)
-        return answers
-
-    def _context(self) -> Values:
-        """Slots with the constants and the arena's views in place."""
-        plan, tape = self.plan, self.plan.tape
-        values: Values = [None] * len(tape.types)
-        for slot, constant in tape.constants.items():
-            values[slot] = constant
-        try:
-            arena = [np.empty(size, np.uint8) for size in plan.buffers]
-        except MemoryError:
-            raise no_memory(plan) from None
-        for step in plan.steps:
-            if step.buffer is not None:
-                slot = step.instruction.outputs[0]
-                type = tape.types[slot]
-                values[slot] = arena[step.buffer][: type.nbytes].view(type.dtype).reshape(type.shape)
-        return values
+        super().__init__(plan, arrays.numpy())
 
 
-def _answer(value: Any, copied: bool) -> np.ndarray[Any, Any]:
-    """An array of the caller's own: contiguous, writable, sharing nothing."""
-    array = np.asarray(value)
-    if copied or not array.flags.c_contiguous or not array.flags.writeable or array.base is not None:
-        return np.array(array, order="C", copy=True)
-    return array
-
-
-def bind(step: Step, plan: Plan, buffered: Set[int]) -> Callable[[Values], None]:
-    """One step as a closure over slots; `buffered` slots keep their view of the arena from run to run."""
-    instruction = step.instruction
-    xp = arrays.numpy()
-    kernel = instruction.op.forward
-    if kernel is None:
-        raise InternalError(f"{instruction.op.name} has no kernel")
-    inputs, outputs, tape = instruction.inputs, instruction.outputs, plan.tape
-    attributes = runnable(instruction, [slot in plan.read for slot in outputs])
-    ufunc = getattr(xp, instruction.op.ufunc or "", None)
-    dying = tuple(slot for slot in step.dying if slot not in buffered and tape.types[slot].nbytes > 4096)
-    if step.buffer is not None:
-        if isinstance(ufunc, np.ufunc):
-            run = into_buffer(ufunc, inputs, outputs[0])
-        else:
-            run = _copied(kernel, xp, inputs, outputs[0], attributes)
-        return _dropping(run, dying) if dying else run
-    single = instruction.op.outputs is not None and len(instruction.op.outputs) == 1
-    owned = step.owned if instruction.op.in_place else None
-    return _allocating(kernel, xp, inputs, outputs, attributes, dying, single, owned)
-
-
-class Subprogram:
-    """A function of a loop or branch, planned once: arrays in, arrays out; `outputs` are their types."""
-
-    def __init__(self, tape: Tape) -> None:
-        tape = lower(tape)
-        self.outputs = [tape.types[slot] for slot in tape.outputs]
-        self._bound = BoundPlan(make_plan(tape))
-        self._names = tuple(tape.inputs)
-
-    def __call__(self, values: Sequence[Any]) -> list[Any]:
-        """Run the function once."""
-        return list(self._bound.run(dict(zip(self._names, values, strict=True))))
-
-
-def runnable(step: Instruction, needed: Sequence[bool]) -> dict[str, Any]:
-    """The attributes as a kernel takes them: functions can be called, a lazy kernel knows what is needed."""
-    attributes = {
-        name: Subprogram(value) if isinstance(value, Tape) else value
-        for name, value in step.attributes.items()
-    }
-    if step.op.lazy:
-        attributes["needed"] = tuple(needed)
-    return attributes
-
-
-def into_buffer(ufunc: np.ufunc, inputs: Sequence[int], out: int) -> Callable[[Values], None]:
-    """A universal function that writes to where its output lies."""
-    if len(inputs) == 1:
-        (a,) = inputs
-
-        def unary(values: Values) -> None:
-            ufunc(values[a], values[out])
-
-        return unary
-    a, b = inputs
-
-    def binary(values: Values) -> None:
-        ufunc(values[a], values[b], out=values[out])
-
-    return binary
-
-
-def _copied(
-    kernel: Callable[..., Any], xp: Any, inputs: Sequence[int], out: int, attributes: dict[str, Any]
-) -> Callable[[Values], None]:
-    def copy(values: Values) -> None:
-        values[out][...] = kernel(xp, *[values[slot] for slot in inputs], **attributes)
-
-    return copy
-
-
-def _dropping(run: Callable[[Values], None], dying: Sequence[int]) -> Callable[[Values], None]:
-    """A step, and after it what is not read again let go of."""
-
-    def drop(values: Values) -> None:
-        run(values)
-        for slot in dying:
-            values[slot] = None
-
-    return drop
-
-
-def _allocating(
-    kernel: Callable[..., Any],
-    xp: Any,
-    inputs: Sequence[int],
-    outputs: Sequence[int],
-    attributes: dict[str, Any],
-    dying: Sequence[int],
-    single: bool,
-    owned: bool | None,
-) -> Callable[[Values], None]:
-    """A kernel that makes its own output. `owned` is of in-place kernels: whether the first input may be
-    written, or is copied first.
-    """
-    out = outputs[0] if outputs else -1
-
-    def allocate(values: Values) -> None:
-        operands = [values[slot] for slot in inputs]
-        if owned is not None:  # a kernel's 0-d answer may be a scalar, which cannot be written
-            operands[0] = np.asarray(operands[0]) if owned else np.array(operands[0], copy=True)
-        answer = kernel(xp, *operands, **attributes)
-        if single:
-            values[out] = answer
-        else:
-            for slot, part in zip(outputs, answer, strict=True):
-                values[slot] = part
-        for slot in dying:
-            values[slot] = None
-
-    return allocate
-
-
-def run_tape(tape: Tape, inputs: Mapping[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
+def run_tape(tape: Tape, inputs: Mapping[str, Array]) -> list[Array]:
     """Plan and run a tape once: what tests and constant checks need."""
     return BoundPlan(make_plan(lower(tape))).run(inputs)
-
-
-__all__ = ["BoundPlan", "run_tape", "takes_out"]

@@ -9,13 +9,13 @@ stand. Long runs of elementwise work over flat vectors go through in blocks that
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-
-import numpy as np
+from typing import Any
 
 from engine import arrays
-from engine.executors.blocks import Call, blocked
+from engine.arrays import Namespace
+from engine.executors.blocks import Call, blocked, one_by_one
+from engine.executors.bound import Values, bind, into_buffer
 from engine.executors.failures import failed
-from engine.executors.numpy import Values, bind, into_buffer
 from engine.plan import Plan, Step, takes_out
 from engine.tape import Instruction
 from engine.tensors import Array
@@ -27,19 +27,26 @@ class ResidentPlan:
     `donated` sends output slots to the input slots whose memory they take over. One run at a time.
     """
 
-    def __init__(self, plan: Plan, inputs: Mapping[str, Array], donated: Mapping[int, int]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        inputs: Mapping[str, Any],
+        donated: Mapping[int, int],
+        xp: Namespace | None = None,
+    ) -> None:
         self.plan = plan
+        self._xp = xp = xp or arrays.numpy()
         self._donated = donated
         tape = plan.tape
         self._values: Values = [None] * len(tape.types)
         for slot, constant in tape.constants.items():
-            self._values[slot] = constant
+            self._values[slot] = xp.from_host(constant)
         for name, slot in tape.inputs.items():
             self._values[slot] = inputs[name]
         self._fixed = {*tape.constants, *tape.inputs.values()}
-        self._arena = [np.empty(size, np.uint8) for size in plan.buffers]
+        self._arena = [xp.empty(size, dtype=xp.uint8) for size in plan.buffers]
         self._last = _last_readers(plan)
-        self._joined = _Joined(plan)
+        self._joined = _Joined(plan, xp)
         self._steps: list[tuple[Callable[[Values], None], int]] = []
         calls: list[Call] = []
         for index, step in enumerate(plan.steps):
@@ -61,22 +68,23 @@ class ResidentPlan:
         return len(self._moved)
 
     def run(self) -> list[Array]:
-        """One run; answers copies of the outputs that are not donated, in the tape's order.
+        """One run; answers the outputs that are not donated, on the host, in the tape's order.
 
         Raises IndexOutOfRange or what a kernel refuses, at the user's node; donated-to inputs are then as
         far as the run came.
         """
-        values, done = self._values, 0
-        try:
-            with np.errstate(all="ignore"):
-                for step in self._run:
-                    step(values)
-                    done += 1
-        except Exception as error:
-            failed(self.plan, error, self._steps[done][1])
-        for given, value in [(given, np.array(values[output])) for output, given in self._moved]:
+        values, done, xp = self._values, 0, self._xp
+        with xp.guarding():
+            try:
+                with xp.errstate(all="ignore"):
+                    for step in self._run:
+                        step(values)
+                        done += 1
+            except Exception as error:
+                failed(self.plan, error, self._steps[done][1], xp.place)
+        for given, value in [(g, xp.writable(values[output], False)) for output, g in self._moved]:
             values[given][...] = value
-        return [np.array(values[slot]) for slot in self._answers]
+        return [xp.to_host(values[slot]) for slot in self._answers]
 
     def _bind(self, step: Step, index: int) -> Call | Callable[[Values], None] | None:
         """What a step does at each run: a call on fixed arrays, another action, or nothing."""
@@ -91,10 +99,10 @@ class ResidentPlan:
             self._fixed.add(out)
             if instruction.op.name == "concat":
                 return self._joined.copying(out, target)
-            ufunc = getattr(arrays.numpy(), instruction.op.ufunc or "", None)
-            if isinstance(ufunc, np.ufunc) and not fixed:
+            ufunc = getattr(self._xp, instruction.op.ufunc or "", None)
+            if self._xp.is_ufunc(ufunc) and not fixed:
                 return into_buffer(ufunc, inputs, out)
-            if isinstance(ufunc, np.ufunc):
+            if self._xp.is_ufunc(ufunc):
                 temporary = (
                     step.buffer if out not in self._joined.places and out not in self._donated else None
                 )
@@ -102,7 +110,7 @@ class ResidentPlan:
                 return Call(
                     ufunc, operands, target, index, out, inputs, temporary, self._last.get(out, index)
                 )
-        return bind(step, self.plan, self._fixed)
+        return bind(step, self.plan, self._fixed, self._xp)
 
     def _is_fixed_view(self, instruction: Instruction) -> bool:
         """Whether the output only looks at fixed memory; it is then made here and now."""
@@ -110,14 +118,14 @@ class ResidentPlan:
             return False
         source = self._values[instruction.inputs[0]]
         operands = [self._values[slot] for slot in instruction.inputs]
-        view = instruction.op.forward(arrays.numpy(), *operands, **instruction.attributes)
-        if not np.may_share_memory(view, source):
+        view = instruction.op.forward(self._xp, *operands, **instruction.attributes)
+        if not self._xp.may_share_memory(view, source):
             return False  # a reshape that has to copy
         self._values[instruction.outputs[0]] = view
         self._fixed.add(instruction.outputs[0])
         return True
 
-    def _target(self, step: Step, index: int) -> Array | None:
+    def _target(self, step: Step, index: int) -> Any:
         """The memory that a step's output has at every run, None where its kernel allocates."""
         out = step.instruction.outputs[0]
         type = self.plan.tape.types[out]
@@ -141,7 +149,7 @@ class ResidentPlan:
 
     def _flush(self, calls: list[Call]) -> None:
         """Bind the calls gathered so far, the long ones in blocks."""
-        self._steps += blocked(calls)
+        self._steps += one_by_one(calls) if self._xp.on_device else blocked(calls)
         calls.clear()
 
 
@@ -160,8 +168,9 @@ class _Joined:
     `places` sends the root of such a part to the whole and to its first byte there.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self._wholes: dict[int, Array] = {}
+    def __init__(self, plan: Plan, xp: Namespace) -> None:
+        self._xp = xp
+        self._wholes: dict[int, Any] = {}
         self.places: dict[int, tuple[int, int]] = {}
         self._sizes: dict[int, int] = {}
         self._rest: dict[int, list[tuple[int, int, int]]] = {}
@@ -170,7 +179,7 @@ class _Joined:
             if step.op.name == "concat" and step.attributes["axis"] == 0:
                 self._find(plan, step, makers)
 
-    def memory(self, slot: int) -> Array | None:
+    def memory(self, slot: int) -> Any:
         """The bytes where a whole, or a part that is made in place, lies."""
         if slot in self._wholes:
             return self._wholes[slot]
@@ -179,7 +188,7 @@ class _Joined:
         whole, start = self.places[slot]
         return self._wholes[whole][start : start + self._sizes[slot]]
 
-    def copying(self, whole: int, target: Array) -> Callable[[Values], None]:
+    def copying(self, whole: int, target: Any) -> Callable[[Values], None]:
         """What is left to do for a whole: copy the parts that could not be made in place."""
         rest = [(target[start:stop], slot) for slot, start, stop in self._rest[whole]]
 
@@ -191,7 +200,7 @@ class _Joined:
 
     def _find(self, plan: Plan, step: Instruction, makers: Mapping[int, Instruction]) -> None:
         whole, types = step.outputs[0], plan.tape.types
-        self._wholes[whole] = np.empty(types[whole].nbytes, np.uint8)
+        self._wholes[whole] = self._xp.empty(types[whole].nbytes, dtype=self._xp.uint8)
         rest = self._rest[whole] = []
         start = first = 0
         for part in step.inputs:

@@ -144,7 +144,7 @@ def _polygamma(xp: Any, x: Any, *, order: int) -> Any:
     left = x <= 0
     scale = (-1.0) ** (order + 1) * math.factorial(order)
     answer = scale * xp.zeta(float(order + 1), xp.where(left, 1 - x, x))
-    if bool(xp.any(left)):
+    if xp.anywhere(left):
         cotangent = 1 / xp.tan(math.pi * (x - xp.round(x)))
         *lower, derivative = map(float, _cotangent_derivative(order))
         for coefficient in reversed(lower):

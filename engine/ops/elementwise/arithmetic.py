@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -117,12 +118,16 @@ square = elementwise(
 
 
 def _pow(m: Any, x1: Any, x2: Any) -> Any:
-    if m.isdtype(x1.dtype, "integral") and bool(m.any(x2 < 0)):
-        raise DtypeMismatch(
-            "an integer to a negative power is no integer",
-            hint="convert the base to a floating dtype first: astype(x, 'float64')",
-        )
+    if m.isdtype(x1.dtype, "integral"):
+        m.within(x2, 0, inf, _negative_power)
     return m.pow(x1, x2)
+
+
+def _negative_power(_: Any) -> DtypeMismatch:
+    return DtypeMismatch(
+        "an integer to a negative power is no integer",
+        hint="convert the base to a floating dtype first: astype(x, 'float64')",
+    )
 
 
 def _pow_by_base(g: Any, y: Any, x1: Any, x2: Any) -> Any:

@@ -57,6 +57,11 @@ take_along_axis = composite(
 )
 
 
+def _read(xp: Any, x: Any, indices: Any, *, axis: int) -> Any:
+    xp.watch_indices(indices, x.shape[axis])
+    return xp.take_along_axis(x, indices, axis=axis)
+
+
 def _infer_read(types: Sequence[TensorType], *, axis: int) -> tuple[TensorType, ...]:
     return (TensorType(types[1].shape, types[0].dtype),)
 
@@ -66,7 +71,7 @@ read_along_axis = define(
     family=INDEXING,
     batch=batches.along_axis,
     summary="take_along_axis of tensors whose sizes beside the axis are equal.",
-    forward=lambda xp, x, indices, *, axis: xp.take_along_axis(x, indices, axis=axis),
+    forward=_read,
     normalize=_normalize,
     infer=_infer_read,
     vjp=(

@@ -50,7 +50,7 @@ def _getitem_rule(g: Any, y: Any, x: Any, *indices: Any, index: tuple[Any, ...])
 
 
 def _getitem(xp: Any, x: Any, *indices: Any, index: tuple[Any, ...]) -> Any:
-    places = arrays_of(xp, index, indices)
+    places = arrays_of(xp, index, indices, x.shape)
     if indices and places[0] is indices[0] and indices[0].dtype == xp.int64 and _whole(places[1:], x):
         return xp.take(x, places[0], axis=0)  # rows: faster than by an index array
     return x[places]
@@ -119,7 +119,7 @@ def _normalize_write(types: Sequence[TensorType], *, index: tuple[Any, ...]) -> 
 
 
 def _index_add(xp: Any, x: Any, values: Any, *indices: Any, index: tuple[Any, ...]) -> Any:
-    return xp.index_add(x, arrays_of(xp, index, indices), values)
+    return xp.index_add(x, arrays_of(xp, index, indices, x.shape), values)
 
 
 index_add = define(
@@ -154,8 +154,7 @@ index_add = define(
 
 
 def _index_set(xp: Any, x: Any, values: Any, *indices: Any, index: tuple[Any, ...]) -> Any:
-    x[arrays_of(xp, index, indices)] = values
-    return x
+    return xp.index_put(x, arrays_of(xp, index, indices, x.shape), values)
 
 
 def _kept(g: Any, y: Any, x: Any, values: Any, *indices: Any, index: tuple[Any, ...]) -> Any:

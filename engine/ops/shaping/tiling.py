@@ -93,8 +93,9 @@ def _infer_repeat(
 
 
 def _repeat(xp: Any, x: Any, *, repeats: tuple[int, ...], axis: int | None) -> Any:
-    counts = repeats[0] if len(repeats) == 1 else xp.asarray(repeats, dtype=xp.int64)
-    return xp.repeat(x, counts, axis=axis)
+    if len(repeats) == 1:
+        return xp.repeat(x, repeats[0], axis=axis)
+    return xp.repeat_each(x, repeats, axis)
 
 
 def _repeat_rule(g: Any, y: Any, x: Any, repeats: tuple[int, ...], axis: int | None) -> Any:

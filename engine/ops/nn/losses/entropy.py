@@ -103,12 +103,13 @@ categorical_crossentropy = per_sample(
 
 
 def _places(xp: Any, y_true: Any, classes: int) -> Any:
-    if y_true.size and not (int(xp.min(y_true)) >= 0 and int(xp.max(y_true)) < classes):
-        outside = y_true[(y_true < 0) | (y_true >= classes)]
-        raise IndexOutOfRange(
-            f"label {int(outside[0])} is out of range for {classes} classes",
+    def outside(label: Any) -> IndexOutOfRange:
+        return IndexOutOfRange(
+            f"label {int(label)} is out of range for {classes} classes",
             hint=f"labels run from 0 to {classes - 1}",
         )
+
+    xp.within(y_true, 0, classes, outside)
     return xp.astype(y_true, xp.int64, copy=False)
 
 

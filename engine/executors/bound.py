@@ -1,0 +1,214 @@
+"""A plan bound to one array library: arrays of the library in, arrays of the library out.
+
+A plan is bound once: every step becomes a closure over slot numbers, with its kernel, attributes and
+output buffer already looked up, so a run is a loop over calls. Memory belongs to a context; a
+bound plan keeps a few contexts for reuse, and one context serves one run at a time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence, Set
+from operator import length_hint
+from typing import Any
+
+from engine.arrays import Namespace, guard
+from engine.errors import InternalError, Origin
+from engine.executors.failures import failed, no_memory
+from engine.passes import lower
+from engine.plan import Plan, Step, make_plan
+from engine.tape import Instruction, Tape
+
+Values = list[Any]
+KEPT_BYTES = 64 << 20  # a larger context is given back to the system after its run
+KEPT_CONTEXTS = 4
+
+
+class BoundPlan:
+    """A plan ready to run; `run` may be called from several threads at once."""
+
+    def __init__(self, plan: Plan, xp: Namespace) -> None:
+        self.plan = plan
+        self._xp = xp
+        tape = plan.tape
+        self._inputs = dict(tape.inputs)
+        buffered = {step.instruction.outputs[0] for step in plan.steps if step.buffer is not None}
+        self._steps = [bind(step, plan, buffered, xp) for step in plan.steps]
+        self._contexts: deque[Values] = deque(maxlen=KEPT_CONTEXTS)
+        self._keeps = sum(plan.buffers) <= KEPT_BYTES
+        everything = (slot for step in plan.steps for slot in step.instruction.outputs)
+        self._transient = [slot for slot in everything if slot not in buffered]
+        self._transient += tape.inputs.values()
+        self._constants = {slot: xp.from_host(constant) for slot, constant in tape.constants.items()}
+
+    def run(self, inputs: Mapping[str, Any]) -> list[Any]:
+        """The outputs, in the tape's order, for arrays in the dtypes and shapes of the signature.
+
+        Raises IndexOutOfRange, OverLimit (no memory), or what a kernel refuses, each at the user's node.
+        """
+        try:
+            values = self._contexts.pop()
+        except IndexError:
+            values = self._context()
+        for name, slot in self._inputs.items():
+            values[slot] = inputs[name]
+        steps = iter(self._steps)
+        try:
+            with self._xp.errstate(all="ignore"):
+                for step in steps:
+                    step(values)
+        except Exception as error:
+            failed(self.plan, error, len(self._steps) - length_hint(steps) - 1, self._xp.place)
+        copied, answer = self.plan.copied, self._xp.answer
+        answers = [answer(values[slot], slot in copied) for slot in self.plan.tape.outputs]
+        if self._keeps:
+            for slot in self._transient:
+                values[slot] = None
+            self._contexts.append(values)
+        return answers
+
+    def _context(self) -> Values:
+        """Slots with the constants and the arena's views in place."""
+        plan, tape, xp = self.plan, self.plan.tape, self._xp
+        values: Values = [None] * len(tape.types)
+        for slot, constant in self._constants.items():
+            values[slot] = constant
+        try:
+            arena = [xp.empty(size, dtype=xp.uint8) for size in plan.buffers]
+        except MemoryError:
+            raise no_memory(plan, xp.place) from None
+        for step in plan.steps:
+            if step.buffer is not None:
+                slot = step.instruction.outputs[0]
+                type = tape.types[slot]
+                values[slot] = arena[step.buffer][: type.nbytes].view(type.dtype).reshape(type.shape)
+        return values
+
+
+def bind(step: Step, plan: Plan, buffered: Set[int], xp: Namespace) -> Callable[[Values], None]:
+    """One step as a closure over slots; `buffered` slots keep their view of the arena from run to run."""
+    run = _bind(step, plan, buffered, xp)
+    return _placed(run, step.instruction.origin) if xp.on_device else run
+
+
+def _bind(step: Step, plan: Plan, buffered: Set[int], xp: Namespace) -> Callable[[Values], None]:
+    instruction = step.instruction
+    kernel = instruction.op.forward
+    if kernel is None:
+        raise InternalError(f"{instruction.op.name} has no kernel")
+    inputs, outputs, tape = instruction.inputs, instruction.outputs, plan.tape
+    attributes = runnable(instruction, [slot in plan.read for slot in outputs], xp)
+    ufunc = getattr(xp, instruction.op.ufunc or "", None)
+    dying = tuple(slot for slot in step.dying if slot not in buffered and tape.types[slot].nbytes > 4096)
+    if step.buffer is not None:
+        if xp.is_ufunc(ufunc):
+            run = into_buffer(ufunc, inputs, outputs[0])
+        else:
+            run = _copied(kernel, xp, inputs, outputs[0], attributes)
+        return _dropping(run, dying) if dying else run
+    single = instruction.op.outputs is not None and len(instruction.op.outputs) == 1
+    owned = step.owned if instruction.op.in_place else None
+    return _allocating(kernel, xp, inputs, outputs, attributes, dying, single, owned)
+
+
+class Subprogram:
+    """A function of a loop or branch, planned once: arrays in, arrays out; `outputs` are their types."""
+
+    def __init__(self, tape: Tape, xp: Namespace) -> None:
+        tape = lower(tape)
+        self.outputs = [tape.types[slot] for slot in tape.outputs]
+        self._bound = BoundPlan(make_plan(tape), xp)
+        self._names = tuple(tape.inputs)
+
+    def __call__(self, values: Sequence[Any]) -> list[Any]:
+        """Run the function once."""
+        return list(self._bound.run(dict(zip(self._names, values, strict=True))))
+
+
+def runnable(step: Instruction, needed: Sequence[bool], xp: Namespace) -> dict[str, Any]:
+    """The attributes as a kernel takes them: functions can be called, a lazy kernel knows what is needed."""
+    attributes = {
+        name: Subprogram(value, xp) if isinstance(value, Tape) else value
+        for name, value in step.attributes.items()
+    }
+    if step.op.lazy:
+        attributes["needed"] = tuple(needed)
+    return attributes
+
+
+def into_buffer(ufunc: Any, inputs: Sequence[int], out: int) -> Callable[[Values], None]:
+    """A universal function that writes to where its output lies."""
+    if len(inputs) == 1:
+        (a,) = inputs
+
+        def unary(values: Values) -> None:
+            ufunc(values[a], values[out])
+
+        return unary
+    a, b = inputs
+
+    def binary(values: Values) -> None:
+        ufunc(values[a], values[b], out=values[out])
+
+    return binary
+
+
+def _copied(
+    kernel: Callable[..., Any], xp: Any, inputs: Sequence[int], out: int, attributes: dict[str, Any]
+) -> Callable[[Values], None]:
+    def copy(values: Values) -> None:
+        values[out][...] = kernel(xp, *[values[slot] for slot in inputs], **attributes)
+
+    return copy
+
+
+def _placed(run: Callable[[Values], None], origin: Origin) -> Callable[[Values], None]:
+    """A step whose notes for the end of the run say which node they are of."""
+
+    def place(values: Values) -> None:
+        guard.current().origin = origin
+        run(values)
+
+    return place
+
+
+def _dropping(run: Callable[[Values], None], dying: Sequence[int]) -> Callable[[Values], None]:
+    """A step, and after it what is not read again let go of."""
+
+    def drop(values: Values) -> None:
+        run(values)
+        for slot in dying:
+            values[slot] = None
+
+    return drop
+
+
+def _allocating(
+    kernel: Callable[..., Any],
+    xp: Any,
+    inputs: Sequence[int],
+    outputs: Sequence[int],
+    attributes: dict[str, Any],
+    dying: Sequence[int],
+    single: bool,
+    owned: bool | None,
+) -> Callable[[Values], None]:
+    """A kernel that makes its own output. `owned` is of in-place kernels: whether the first input may be
+    written, or is copied first.
+    """
+    out = outputs[0] if outputs else -1
+
+    def allocate(values: Values) -> None:
+        operands = [values[slot] for slot in inputs]
+        if owned is not None:
+            operands[0] = xp.writable(operands[0], owned)
+        answer = kernel(xp, *operands, **attributes)
+        if single:
+            values[out] = answer
+        else:
+            for slot, part in zip(outputs, answer, strict=True):
+                values[slot] = part
+        for slot in dying:
+            values[slot] = None
+
+    return allocate

@@ -34,13 +34,14 @@ class Cut:
 
     `kind` is what the walk does: pass nothing (`nondifferentiable`, `stop`) or refuse
     (`not_implemented`). `reason` goes on the wire in a diagnosis; `why` is for people, and `cure` says
-    what to write instead.
+    what to write instead. Where a cut is `covered` the derivative takes another way: nothing is lost.
     """
 
     kind: Literal["nondifferentiable", "stop", "not_implemented"]
     reason: str
     why: str
     cure: str = ""
+    covered: bool = False
 
 
 def jointly(*_: Any, **__: Any) -> Any:

@@ -2,8 +2,8 @@
 
 Everything here runs in the current device's current stream and waits for nothing, with these exceptions,
 which the page of devices lists: `item` (a loop's condition, a branch) waits for one number; `cholesky` for
-one status; `draw` and `spherical_jn` are computed on the host, from operands brought there and answers
-brought back.
+one status; `draw`, `spherical_jn` and `banded_inverse` are computed on the host, from operands brought there
+and answers brought back.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from engine.arrays.namespace import BEYOND_THE_STANDARD, SPECIAL, Namespace
 from engine.arrays.scattering import Scattering
 
 #: Functions of the kit that go through the host, both ways.
-ON_HOST = ("draw", "spherical_jn")
+ON_HOST = ("draw", "spherical_jn", "banded_inverse")
 _CUMULATIVE = ("cumulative_sum", "cumulative_prod")
 _REDUCTIONS = ("sum", "prod", "max", "min", "any", "all", "mean")
 _KEPT_CONSTANTS = 1024
@@ -223,6 +223,11 @@ class _Kit:
         sound = self._cp.isfinite(x).all(axis=(-2, -1), keepdims=True)
         u, s, vh = self._cp.linalg.svd(self._cp.where(sound, x, 0), full_matrices=False)
         return u, self._cp.where(sound[..., 0], s, np.nan).astype(s.dtype, copy=False), vh
+
+    def banded_inverse(self, diagonals: Any, bandwidth: int) -> Any:
+        """Division by a band matrix, factorised and divided on the host."""
+        divide = host.banded_inverse(diagonals.get(), bandwidth)
+        return lambda right: self._cp.asarray(divide(right.get()))
 
     # -- draws and distributions ----------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import array_api_compat.numpy as numpy_namespace
 import numpy as np
+import scipy.linalg
 import scipy.sparse
 import scipy.special
 
@@ -45,6 +46,7 @@ def numpy() -> Namespace:
         "errstate": np.errstate,
         "divmod": np.divmod,
         "draw": draw,
+        "banded_inverse": banded_inverse,
         "gamma_quantile": _gamma_quantile,
         "gamma_quantile_slope": _gamma_quantile_slope,
         # array_api_compat's own of these are no ufuncs: they could not write into a buffer
@@ -246,6 +248,22 @@ def _svd(x: Any) -> Any:
     sound = np.isfinite(x).all(axis=(-2, -1), keepdims=True)
     u, s, vh = np.linalg.svd(np.where(sound, x, 0), full_matrices=False)
     return u, np.where(sound[..., 0], s, np.nan), vh
+
+
+def banded_inverse(diagonals: Any, bandwidth: int) -> Any:
+    """Division by a band matrix, factorised once: row d of `diagonals` holds A[j + d - bandwidth, j] at j.
+
+    By a singular matrix it answers values that are not finite.
+    """
+    routines: Any = scipy.linalg.lapack.get_lapack_funcs(("gbtrf", "gbtrs"), (diagonals,))
+    factorise, divide = routines
+    room = np.concatenate([np.zeros((bandwidth, diagonals.shape[1]), diagonals.dtype), diagonals])
+    factors, pivots, _ = factorise(room, bandwidth, bandwidth)
+
+    def inverse(right: Any) -> Any:
+        return divide(factors, bandwidth, bandwidth, right, pivots)[0]
+
+    return inverse
 
 
 def draw(keys: Any, purpose: str, shape: tuple[int, ...]) -> Any:

@@ -2,21 +2,25 @@
 
 The solution is found by a loop that no derivative enters. At r(x, p) = 0, dx = -(dr/dx)⁻¹ (dr/dp) dp: that
 is attached as a `custom_gradient` whose rules read the solution, so they hold at every order and in rows.
+Few unknowns have their Jacobian formed and factorised; many are solved for by products with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from engine.attributes import FUNCTION, NUMBER, SIZE, Attribute
+from engine.attributes import FUNCTION, NUMBER, SIZE, Attribute, choice
 from engine.backward import backward, zeros
 from engine.batching import batch
 from engine.control.bodies import Body, floating, input_types
+from engine.control.iteration import ANDERSON
+from engine.control.linear_solve import LINEAR, solve
 from engine.dtypes import TensorType, is_floating
-from engine.errors import DtypeMismatch, OverLimit
+from engine.errors import DtypeMismatch
 from engine.families import COMPOSITE, define
 from engine.forward import forward
 from engine.functions import (
@@ -35,39 +39,85 @@ from engine.variable import Variable
 
 DENSE = 256  # unknowns: their Jacobian is formed and factorised
 
-Step = Callable[[Sequence[Variable]], Variable]
+
+@dataclass(frozen=True, slots=True)
+class _Equation:
+    """r(x, p) = 0 as functions: the residual, its Jacobian or the products with it and with its transpose."""
+
+    residual: Tape
+    jacobian: Tape | None
+    push: Tape
+    pull: Tape
+    settings: Mapping[str, Any]  # of linear systems
+
+    def divided(self, right: Variable, own: Sequence[Variable], *, transposed: bool = False) -> Variable:
+        """(dr/dx)⁻¹ right at (x, p), or the same with the transpose."""
+        if self.jacobian is not None:
+            (matrix,) = right.tape.inline(self.jacobian, own)
+            return _divided(F.permute_dims(matrix) if transposed else matrix, right)
+        operator, other = (self.pull, self.push) if transposed else (self.push, self.pull)
+        return solve(right, own, operator=operator, transposed=other, **self.settings)
 
 
-def _jacobian(residual: Tape, xs: Sequence[Variable]) -> Variable:
+def _equation_of(residual: Tape, method: str, **settings: Any) -> _Equation:
+    types = input_types(residual)
+    size = types[0].size
+    dense = method == "dense" or (method == "auto" and size <= DENSE)
+    if settings["bandwidth"] is not None:
+        settings["bandwidth"] = min(settings["bandwidth"], max(size - 1, 0))
+    push = _pushing(residual, types)
+    jacobian = _jacobian(push, types) if dense else None
+    return _Equation(residual, jacobian, push, _pulling(residual, types), settings)
+
+
+def _pushing(residual: Tape, types: Types) -> Tape:
+    """p(v, x, parameters…) = (dr/dx) v."""
+    made = Body()
+    v, x, *parameters = made.inputs([types[0], *types])
+    (r,) = made.play(residual, [x, *parameters])
+    reached = forward(made.tape, {x.slot: v}, tuple(made.tape.instructions))
+    return made.finish([reached[r.slot] if r.slot in reached else zeros(made.tape, r)])
+
+
+def _pulling(residual: Tape, types: Types) -> Tape:
+    """q(w, x, parameters…) = (dr/dx)' w."""
+    made = Body()
+    w, x, *parameters = made.inputs([types[0], *types])
+    (r,) = made.play(residual, [x, *parameters])
+    known = backward(made.tape, {r.slot: w}, [x.slot])
+    return made.finish([known[x.slot] if x.slot in known else zeros(made.tape, x)])
+
+
+def _jacobian(push: Tape, types: Types) -> Tape:
     """dr/dx as a matrix, from tangents along every unit vector at once."""
     made = Body()
-    arguments = made.inputs([x.type for x in xs])
-    tangent = made.input(arguments[0].type)
-    (answer,) = made.play(residual, arguments)
-    reached = forward(made.tape, {arguments[0].slot: tangent}, tuple(made.tape.instructions))
-    product = made.finish([reached[answer.slot] if answer.slot in reached else zeros(made.tape, answer)])
-    x = xs[0]
-    unit = x.tape.apply(TABLE["eye"], [], {"n_rows": x.size, "dtype": x.dtype})
-    rows = batch(product, [list(product.inputs)[-1]], x.size)
-    (columns,) = x.tape.inline(rows, [*xs, unit.reshape((x.size, *x.shape))])
-    transposed: Variable = F.permute_dims(columns.reshape((x.size, x.size)))
-    return transposed
+    own = made.inputs(types)
+    size, shape = types[0].size, types[0].shape
+    unit = made.tape.apply(TABLE["eye"], [], {"n_rows": size, "dtype": types[0].dtype})
+    rows = batch(push, list(push.inputs)[:1], size)
+    (columns,) = made.tape.inline(rows, [unit.reshape((size, *shape)), *own])
+    return made.finish([F.permute_dims(columns.reshape((size, size)))])
 
 
-def _solved(matrix: Variable, right: Variable) -> Variable:
-    """matrix⁻¹ right, in right's shape."""
-    answer: Variable = F.solve(matrix, right.reshape((right.size,)))
-    return answer.reshape(right.shape)
+def _divided(matrix: Variable, right: Variable) -> Variable:
+    """matrix⁻¹ right, in right's shape; NaN where the matrix is so ill-conditioned that it is no solution."""
+    flat = right.reshape((right.size,))
+    answer: Variable = F.solve(matrix, flat)
+    gap = F.stop_gradient(F.matmul(matrix, answer) - flat)
+    limit = float(np.finfo(right.dtype).eps) ** (1 / 3)
+    sound = F.vector_norm(gap) <= limit * F.vector_norm(F.stop_gradient(flat))
+    kept: Variable = F.where(sound, answer, float("nan"))
+    return kept.reshape(right.shape)
 
 
-def _implicit(residual: Tape, x: Variable, parameters: Sequence[Variable]) -> Variable:
+def _implicit(equation: _Equation, x: Variable, parameters: Sequence[Variable]) -> Variable:
     """The solution x with its derivatives by the parameters."""
     inputs = [x, *parameters]
     types = [v.type for v in inputs]
     settings = {
         "forward": _same(types),
-        "backward": _pulled(residual, types),
-        "jvp": _pushed(residual, types),
+        "backward": _pulled(equation, types),
+        "jvp": _pushed(equation, types),
     }
     (answer,) = x.tape.apply(TABLE["custom_gradient"], inputs, settings)
     known: Variable = answer
@@ -80,22 +130,22 @@ def _same(types: Types) -> Tape:
     return made.finish([F.identity(x)])
 
 
-def _pulled(residual: Tape, types: Types) -> Tape:
+def _pulled(equation: _Equation, types: Types) -> Tape:
     """Dp = -(dr/dp)' w, where (dr/dx)' w = g; everything is read at the answer y."""
     made = Body()
     first, *parameters = made.inputs(types)
     y, g = made.input(types[0]), made.input(types[0])
     own = [F.identity(v) for v in (y, *parameters)]
-    w = _solved(F.permute_dims(_jacobian(residual, own)), -g)
+    w = equation.divided(-g, own, transposed=True)
     start = len(made.tape.instructions)
-    (r,) = made.play(residual, own)
+    (r,) = made.play(equation.residual, own)
     moving = [own[i].slot for i in floating(types) if i]
     known = backward(made.tape, {r.slot: w}, moving, since=start)
     answers = [known[v.slot] if v.slot in known else zeros(made.tape, v) for v in own[1:]]
     return made.finish([zeros(made.tape, first), *answers])
 
 
-def _pushed(residual: Tape, types: Types) -> Tape:
+def _pushed(equation: _Equation, types: Types) -> Tape:
     """Dx = -(dr/dx)⁻¹ (dr/dp) dp, read at the answer y."""
     made = Body()
     _, *parameters = made.inputs(types)
@@ -103,76 +153,71 @@ def _pushed(residual: Tape, types: Types) -> Tape:
     _, *tangents = made.inputs(types)
     own = [F.identity(v) for v in (y, *parameters)]
     start = len(made.tape.instructions)
-    (r,) = made.play(residual, own)
+    (r,) = made.play(equation.residual, own)
     moved = {own[i].slot: tangents[i - 1] for i in floating(types) if i}
     reached = forward(made.tape, moved, tuple(made.tape.instructions[start:]))
     dr = reached[r.slot] if r.slot in reached else zeros(made.tape, r)
-    return made.finish([_solved(_jacobian(residual, own), -dr)])
+    return made.finish([equation.divided(-dr, own)])
 
 
 # -- finding the solution ----------------------------------------------------------------------------
 
 
-def _found(step: Step, xs: Sequence[Variable], tolerance: float, max_steps: int) -> Variable:
-    """X after steps until none moves it by more than tolerance (1 + |x|) anywhere."""
-    xs = [F.stop_gradient(x) for x in xs]
-    types = [x.type for x in xs]
-    flag = TensorType((), "bool")
-    test = Body()
-    going = test.inputs([types[0], flag, *types[1:]])[1]
-    test.finish([F.identity(going)])
-    made = Body()
-    x, _, *parameters = made.inputs([types[0], flag, *types[1:]])
-    new = step([x, *parameters])
-    far = F.greater(F.abs(new - x), (F.abs(new) + 1) * tolerance)
-    made.finish([F.identity(new), F.any(far)])
-    start = xs[0].tape.constant(True, "bool")
-    answers = xs[0].tape.apply(
-        TABLE["while_steps"],
-        [xs[0], start, *xs[1:]],
-        {"condition": test.tape, "body": made.tape, "carry": 2, "max_steps": max_steps},
-    )
-    found: Variable = F.stop_gradient(answers[0])
+def _found(op: str, xs: Sequence[Variable], **settings: Any) -> Variable:
+    """What a search from xs[0] answers; no gradient enters."""
+    found: Variable = xs[0].tape.apply(TABLE[op], xs, settings)
     return found
 
 
-def _root(*xs: Variable, function: Tape, tolerance: float | None, max_steps: int) -> Variable:
+def _root(
+    *xs: Variable, function: Tape, tolerance: float | None, max_steps: int, method: str, **linear: Any
+) -> Variable:
     x, *parameters = _typed(xs, function)
+    equation = _equation_of(function, method, **linear)
+    found = _found(
+        "find_root",
+        [x, *parameters],
+        residual=function,
+        jacobian=equation.jacobian,
+        product=equation.push if equation.jacobian is None else None,
+        tolerance=float(np.finfo(x.dtype).eps) ** 0.5 if tolerance is None else tolerance,
+        max_steps=max_steps,
+        **equation.settings,
+    )
+    return _implicit(equation, found, parameters)
 
-    def newton(own: Sequence[Variable]) -> Variable:
-        (r,) = own[0].tape.inline(function, own)
-        return own[0] - _solved(_jacobian(function, own), r)
 
-    bound = np.finfo(x.dtype).eps ** 0.5 if tolerance is None else tolerance
-    return _implicit(function, _found(newton, [x, *parameters], float(bound), max_steps), parameters)
-
-
-def _fixed_point(*xs: Variable, function: Tape, tolerance: float | None, max_steps: int) -> Variable:
+def _fixed_point(
+    *xs: Variable,
+    function: Tape,
+    tolerance: float | None,
+    max_steps: int,
+    method: str,
+    anderson: int,
+    **linear: Any,
+) -> Variable:
     x, *parameters = _typed(xs, function)
     made = Body()
     own = made.inputs(input_types(function))
     (answer,) = made.play(function, own)
-    residual = made.finish([own[0] - answer])
-
-    def iterate(own: Sequence[Variable]) -> Variable:
-        (new,) = own[0].tape.inline(function, own)
-        return new
-
-    bound = 64 * np.finfo(x.dtype).eps if tolerance is None else tolerance
-    return _implicit(residual, _found(iterate, [x, *parameters], float(bound), max_steps), parameters)
+    equation = _equation_of(made.finish([own[0] - answer]), method, **linear)
+    found = _found(
+        "find_fixed_point",
+        [x, *parameters],
+        function=function,
+        tolerance=64 * float(np.finfo(x.dtype).eps) if tolerance is None else tolerance,
+        max_steps=max_steps,
+        anderson=anderson,
+    )
+    return _implicit(equation, found, parameters)
 
 
 def _typed(xs: Sequence[Variable], function: Tape) -> list[Variable]:
-    """The inputs in the types that the function was made for; raises DtypeMismatch, OverLimit."""
+    """The inputs in the types that the function was made for; raises DtypeMismatch."""
     x = xs[0].astype(function.types[next(iter(function.inputs.values()))].dtype)
     if not is_floating(x.dtype):
         raise DtypeMismatch(
             f"the unknown is {x.dtype}, expected a real floating dtype", hint="start from a float, as in 1.0"
-        )
-    if x.size > DENSE:
-        raise OverLimit(
-            f"{x.size} unknowns; their Jacobian is factorised, up to {DENSE}",
-            hint="solve independent equations with map, or iterate in a while_loop, which has a gradient too",
         )
     return [x, *xs[1:]]
 
@@ -190,7 +235,9 @@ def _bind(specialize: Specialize, attributes: Mapping[str, Any], types: Types) -
     return {"function": settle(specialize, attributes["function"], types[:1], rest, outputs_of)}
 
 
-def _equation(name: str, formula: Callable[..., Any], summary: str, steps: int, conventions: str) -> Op:
+def _equation(
+    name: str, formula: Callable[..., Any], summary: str, steps: int, conventions: str, *more: Attribute
+) -> Op:
     return define(
         name,
         family=COMPOSITE,
@@ -205,10 +252,21 @@ def _equation(name: str, formula: Callable[..., Any], summary: str, steps: int, 
             Attribute("function", FUNCTION, doc="f(x, parameters…) in the shape of x"),
             Attribute("tolerance", NUMBER, None, "of a step, relative to 1 + |x|"),
             Attribute("max_steps", SIZE, steps, "more steps are an error"),
+            Attribute(
+                "method",
+                choice("auto", "dense", "krylov"),
+                "auto",
+                f"of solving linear systems: auto factorises up to {DENSE} unknowns, and takes GMRES above",
+            ),
+            *LINEAR,
+            *more,
         ),
         outputs=None,
-        conventions=f"{conventions} Up to {DENSE} unknowns. The start has no influence on derivatives. A "
-        "singular Jacobian answers NaN.",
+        conventions=f"{conventions} The start has no influence on derivatives. Up to {DENSE} unknowns the "
+        "Jacobian is factorised, above them (or by `method`) GMRES takes products with it, from the right "
+        "preconditioned by the band that `bandwidth` names. A derivative is NaN where its linear system is "
+        "singular or was not solved: dense, to a relative residual of eps^⅓; by GMRES, to √eps (it goes on "
+        "to eps^¾ where rounding lets it) or to `linear_tolerance`.",
     )
 
 
@@ -217,12 +275,15 @@ root = _equation(
     _root,
     "x where f(x, parameters…) is zero, from a start; by Newton's method.",
     50,
-    "Steps end when one is smaller than the square root of the dtype's precision.",
+    "Steps are shortened until the residual falls, and end when one is smaller than the square root of the "
+    "dtype's precision. Running out of steps, and a Jacobian that is singular on the way, are errors.",
 )
 fixed_point = _equation(
     "fixed_point",
     _fixed_point,
     "x where f(x, parameters…) is x, by repeating f from a start.",
     1000,
-    "Steps end when one is smaller than 64 times the dtype's precision. f has to contract.",
+    "Steps end when one is smaller than 64 times the dtype's precision. f has to contract, or to do so with "
+    "`anderson` past steps mixed in.",
+    ANDERSON,
 )

@@ -70,6 +70,12 @@ def numeric_cure(culprit: Culprit, expressions: Expressions) -> str | None:
             f"Clean '{culprit.node}' before sending it, or in the program: "
             f"where(isfinite({culprit.node}), {culprit.node}, 0)."
         )
+    if step.origin.op in ("root", "fixed_point") and culprit.reason not in ("overflow", "underflow"):
+        return (
+            f"The Jacobian of the function of '{culprit.node}' is singular or ill-conditioned at the "
+            "solution, or its linear system was not solved: look at its Jacobian there, scale the equations, "
+            "or raise linear_steps or linear_tolerance."
+        )
     if step.op.family.name == "control" and culprit.reason not in ("overflow", "underflow"):
         return f"Look into the functions of '{culprit.node}': diagnose them by themselves on these values."
     for pattern in _PATTERNS:

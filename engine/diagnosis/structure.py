@@ -54,8 +54,9 @@ class Edge:
 
     @property
     def selects(self) -> bool:
-        """Whether the input is a condition or an index."""
-        return self.step.op.input(self.position).kind in ("boolean", "index")
+        """Whether the input is a condition or an index, or has its derivative by another way."""
+        covered = self.rule is not None and self.rule.covered
+        return covered or self.step.op.input(self.position).kind in ("boolean", "index")
 
 
 @dataclass(frozen=True, slots=True)

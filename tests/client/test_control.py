@@ -151,6 +151,27 @@ def test_equations_are_differentiated_at_their_solutions() -> None:
         gw.root(lambda x: (x, x), 1.0)
 
 
+def test_many_unknowns_are_solved_by_products() -> None:
+    n = 600
+    a = gw.Variable(np.linspace(1.0, 2.0, n))
+
+    def f(x: Any) -> Any:
+        left = gw.concatenate([gw.zeros([1]), x[:-1]], axis=0)
+        return 2.0 * x + x**3 - left - a
+
+    with gw.GradientTape(persistent=True) as tape:
+        x = gw.root(f, np.zeros(n), linear_steps=300)
+        y = gw.root(f, np.zeros(n), method="dense")
+        z = gw.root(f, np.zeros(n), bandwidth=1)
+        w = gw.fixed_point(lambda v: gw.cos(v) * 0.5 + a * 0.1, np.zeros(n), anderson=3, max_steps=40)
+    np.testing.assert_allclose(x.numpy(), y.numpy(), rtol=1e-10)
+    np.testing.assert_allclose(z.numpy(), y.numpy(), rtol=1e-10)
+    expected = tape.gradient(y, a).numpy()
+    for solution in (x, z):
+        np.testing.assert_allclose(tape.gradient(solution, a).numpy(), expected, rtol=1e-9)
+    np.testing.assert_allclose(tape.gradient(w, a).numpy(), 0.1 / (1 + 0.5 * np.sin(w.numpy())), rtol=1e-10)
+
+
 def test_functions_of_the_wrong_form_are_refused() -> None:
     with pytest.raises(TraceError, match="carry, y"):
         gw.scan(lambda c, x: c + x, 0.0, np.ones(3))

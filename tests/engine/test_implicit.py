@@ -97,8 +97,6 @@ def test_the_start_has_no_influence():
 
 
 def test_equations_that_do_not_fit_are_refused():
-    with pytest.raises(OverLimit, match="257 unknowns"):
-        ask("evaluate", "def f(x):\n    return x * 2\nroot(f, x)", {"x": np.ones(257)})
     with pytest.raises(ShapeMismatch):
         ask("evaluate", "def f(x):\n    return sum(x)\nroot(f, x)", {"x": np.ones(2)})
     with pytest.raises(WrongArity, match="takes 1 input"):

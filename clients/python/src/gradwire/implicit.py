@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from gradwire._node import Edge, Recorder
 from gradwire._subgraph import close, run, tensors
@@ -13,33 +13,70 @@ from gradwire.tensor import Tensor
 
 __all__ = ["fixed_point", "root"]
 
+Method = Literal["auto", "dense", "krylov"]
+
 
 def root(
-    function: Callable[[Any], Any], start: Any, tolerance: float | None = None, max_steps: int | None = None
+    function: Callable[[Any], Any],
+    start: Any,
+    tolerance: float | None = None,
+    max_steps: int | None = None,
+    *,
+    method: Method | None = None,
+    linear_tolerance: float | None = None,
+    linear_steps: int | None = None,
+    bandwidth: int | None = None,
 ) -> Tensor:
     """The x near `start` where `function(x)` is 0; x and function(x) are arrays of one shape.
 
     Gradients reach what the function uses from outside; the start has no influence on them. Running out
-    of `max_steps` is an error.
+    of `max_steps` is an error. `method` says how linear systems with the Jacobian are solved: "dense" by
+    its factors, "krylov" by GMRES from products with it, "auto" by the number of unknowns. GMRES takes
+    `linear_steps` products at most, to a relative residual of `linear_tolerance`; `bandwidth`, how far from
+    the diagonal the Jacobian has entries, preconditions it.
     """
-    return _solved("root", function, start, tolerance, max_steps)
+    linear = _linear(method, linear_tolerance, linear_steps, bandwidth)
+    return _solved("root", function, start, {"tolerance": tolerance, "max_steps": max_steps, **linear})
 
 
 def fixed_point(
-    function: Callable[[Any], Any], start: Any, tolerance: float | None = None, max_steps: int | None = None
+    function: Callable[[Any], Any],
+    start: Any,
+    tolerance: float | None = None,
+    max_steps: int | None = None,
+    *,
+    anderson: int | None = None,
+    method: Method | None = None,
+    linear_tolerance: float | None = None,
+    linear_steps: int | None = None,
+    bandwidth: int | None = None,
 ) -> Tensor:
-    """The x that `function(x)` leaves as it is, by repeating it from `start`; see root."""
-    return _solved("fixed_point", function, start, tolerance, max_steps)
+    """The x that `function(x)` leaves as it is, by repeating it from `start`; see root.
+
+    `anderson` mixes that many past steps into the next, which takes fewer of them. The linear systems are
+    those of the derivative.
+    """
+    linear = _linear(method, linear_tolerance, linear_steps, bandwidth)
+    given = {"tolerance": tolerance, "max_steps": max_steps, "anderson": anderson, **linear}
+    return _solved("fixed_point", function, start, given)
 
 
-def _solved(
-    op: str, function: Callable[[Any], Any], start: Any, tolerance: float | None, max_steps: int | None
-) -> Tensor:
+def _linear(
+    method: Method | None, tolerance: float | None, steps: int | None, bandwidth: int | None
+) -> dict[str, Any]:
+    return {
+        "method": method,
+        "linear_tolerance": tolerance,
+        "linear_steps": steps,
+        "bandwidth": bandwidth,
+    }
+
+
+def _solved(op: str, function: Callable[[Any], Any], start: Any, attributes: dict[str, Any]) -> Tensor:
     inside = Recorder()
     body = run(function, start, inside=inside)
     if len(body.parameters) != 1 or len(body.roots) != 1 or isinstance(body.answer, list | tuple | dict):
         raise TraceError(f"expected '{body.label}' to take and to answer one array; join several into one")
     (lowered,), captured = close([body], inside)
-    attributes = {"tolerance": tolerance, "max_steps": max_steps}
     inputs = [start, *tensors(captured)]
     return Tensor(Edge(trace(op, inputs, attributes, functions={"function": lowered})))

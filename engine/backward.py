@@ -3,6 +3,9 @@
 The walk does once what no rule should do: it prunes what `wrt` does not need, brings a cotangent back
 to its input's shape, and sums where a tensor is used more than once. Because it records ordinary
 instructions, walking again gives the next derivative.
+
+A cotangent g of a complex slot y says that the target moves by Re(Σ g dy), without a conjugate. What users
+give and get is PyTorch's conjugate of that, dL/dRe y + i dL/dIm y; it is taken where they meet the walk.
 """
 
 from __future__ import annotations
@@ -132,12 +135,6 @@ def _refuse(tape: Tape, step: Instruction, positions: Sequence[int]) -> None:
                 op=step.op.name,
                 hint="keep this input out of `wrt`, or cut the path with stop_gradient",
             ).at(step.origin)
-        if dtypes.is_complex(tape.types[step.inputs[position]].dtype):
-            raise DerivativeNotImplemented(
-                "derivatives with respect to complex tensors are not implemented yet",
-                op=step.op.name,
-                hint="split the value into real and imaginary inputs",
-            ).at(step.origin)
 
 
 def _rule(rule: Callable[..., Any] | Cut) -> Callable[..., Any]:
@@ -159,7 +156,17 @@ def ones(tape: Tape, like: Variable) -> Variable:
 
 
 def fit(g: Variable, x: Variable) -> Variable:
-    """A cotangent in the shape of what it belongs to: summed over the axes that broadcasting added."""
+    """A cotangent in the shape of what it belongs to: summed over the axes that broadcasting added.
+
+    A real tensor takes the real part of a complex cotangent, a complex one a real cotangent as it is.
+    """
+    if not dtypes.is_complex(x.dtype):
+        return _shaped(g.real(), x)
+    shaped = _shaped(g, x)
+    return shaped.astype(x.dtype) if shaped.dtype == dtypes.real_of(x.dtype) else shaped
+
+
+def _shaped(g: Variable, x: Variable) -> Variable:
     if g.shape == x.shape:
         return g
     if broadcasts_to(g.shape, x.shape):

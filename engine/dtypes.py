@@ -158,6 +158,11 @@ def real_of(dtype: str) -> str:
     return {"complex64": "float32", "complex128": "float64"}.get(dtype, dtype)
 
 
+def complex_of(dtype: str) -> str:
+    """The complex dtype whose parts hold a floating dtype: itself, complex64 up to 32 bits, else complex128."""
+    return dtype if dtype in COMPLEX else "complex128" if dtype == "float64" else "complex64"
+
+
 def names(dtypes: Sequence[str]) -> str:
     """A list for an error message."""
     return ", ".join(dtypes)

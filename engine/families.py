@@ -73,6 +73,11 @@ def check_cast(given: str, wanted: str) -> None:
         )
 
 
+def cast_back(g: Any, x: Any) -> Any:
+    """A cotangent in the dtype of an input that was converted; a real input takes the real part."""
+    return (g if dtypes.is_complex(x.dtype) else g.real()).astype(x.dtype)
+
+
 # -- cost --------------------------------------------------------------------------------------------
 
 
@@ -181,12 +186,16 @@ COMPOSITE = Family(
 
 
 def infer_elementwise(output: str | None = None) -> Callable[..., tuple[TensorType, ...]]:
-    """Broadcast shapes; the promoted dtype, or `output` (a dtype, or "real" for the real part's)."""
+    """Broadcast shapes; the promoted dtype, or `output` (a dtype; "real" for the real part's, "complex" for
+    that of a number with such parts).
+    """
 
     def infer(types: Sequence[TensorType], **_: Any) -> tuple[TensorType, ...]:
         dtype = types[-1].dtype
         if output == "real":
             dtype = dtypes.real_of(dtype)
+        elif output == "complex":
+            dtype = dtypes.complex_of(dtype)
         elif output is not None:
             dtype = output
         shapes = [t.shape for t in types]
@@ -244,13 +253,14 @@ AXIS_OR_ALL = Attribute("axis", AXES, None, "the axes to reduce; all of them whe
 
 
 def infer_reduction(output: str | None = None) -> Callable[..., tuple[TensorType, ...]]:
-    """The shape without `axis`; the input's dtype, or `output`."""
+    """The shape without `axis`; the input's dtype, or `output` (a dtype, or "real" for the real part's)."""
 
     def infer(
         types: Sequence[TensorType], *, axis: tuple[int, ...], keepdims: bool = False, **_: Any
     ) -> tuple[TensorType, ...]:
         x = types[0]
-        return (TensorType(reduced(x.shape, axis, keepdims), output or x.dtype),)
+        dtype = dtypes.real_of(x.dtype) if output == "real" else output or x.dtype
+        return (TensorType(reduced(x.shape, axis, keepdims), dtype),)
 
     return infer
 

@@ -1,8 +1,9 @@
 """The forward walk: tangents of the inputs pushed to the outputs, recorded on the same tape.
 
-A linear op is its own derivative. A real elementwise op has a diagonal Jacobian, so its VJP formula
-with the tangent in place of the cotangent is its JVP. Any other op is pulled back twice: the VJP is
-linear in its cotangent, and the VJP of that is the JVP. Nothing is transposed as a whole.
+A linear op is its own derivative. An elementwise op has a diagonal Jacobian, so its VJP formula with the
+tangent in place of the cotangent is its JVP; on complex numbers only where it is holomorphic. Any other op
+is pulled back twice: the VJP is linear in its cotangent, and the VJP of that is the JVP. Nothing is
+transposed as a whole.
 """
 
 from __future__ import annotations
@@ -48,11 +49,19 @@ def _push(
         tangents = [reached.get(slot) if i in moving else None for i, slot in enumerate(step.inputs)]
         pushed: Sequence[Variable | None] = step.op.pushforward(tangents, inputs, **step.attributes)
         return pushed
-    if step.op.family.jvp == "elementwise" and dtypes.is_floating(outputs[0].dtype):
+    if _is_diagonal(tape, step, moving, outputs[0]):
         return [_diagonal(tape, step, moving, reached, outputs[0])]
     if _is_linear(step, moving):
         return _apply_itself(tape, step, reached)
     return _pull_twice(tape, step, moving, reached, outputs)
+
+
+def _is_diagonal(tape: Tape, step: Instruction, moving: Sequence[int], output: Variable) -> bool:
+    """Whether the op's Jacobian is a diagonal of numbers, not of 2 x 2 blocks of real and imaginary parts."""
+    if step.op.family.jvp != "elementwise" or not dtypes.is_inexact(output.dtype):
+        return False
+    types = [output.type, *(tape.types[step.inputs[position]] for position in moving)]
+    return step.op.holomorphic or not any(dtypes.is_complex(type.dtype) for type in types)
 
 
 def _diagonal(

@@ -8,6 +8,10 @@ from the table of records; nothing else lists the ops.
 A VJP rule is a formula over tape variables, `rule(g, y, *inputs, **attributes)`: `g` is the
 cotangent of the output `y`. It records itself, so gradients of gradients need no second rule set.
 Un-broadcasting, accumulation and pruning belong to the walk in `engine.backward`, never to a rule.
+
+Of complex tensors a cotangent pairs with a change without a conjugate: the target moves by Re(Σ g dy). So
+`g * f'(x)` is the rule of a holomorphic op for real and complex numbers alike, and a real input takes the
+real part of what its rule answers. Users see the conjugate (`engine.derivatives`).
 """
 
 from __future__ import annotations
@@ -150,7 +154,9 @@ class Op:
     family's rule does not fit. `outputs` are the outputs' names, None where the attributes decide how many.
     `ufunc` names the universal function that is the whole kernel, so that it can write into a buffer;
     `scalar` is the kernel on scalars, for fused loops. `linear_in` are the inputs in which it is linear
-    taken together, the others held fixed; a `bilinear` op is linear in either of its two inputs. `view`
+    taken together, the others held fixed; a `bilinear` op is linear in either of its two inputs. An op that is
+    not `holomorphic` is no function of its complex inputs that has a derivative, only of their parts;
+    `on_complex` names the op that stands in for it on complex inputs where other edges carry. `view`
     says that the output only looks at the first input (with these attributes), `in_place` that the kernel
     writes into its first array and returns it. `kink` marks the elements at which the derivative jumps,
     `zero_reason` says why a derivative here vanishes.
@@ -177,6 +183,8 @@ class Op:
     scalar: Forward | None = None
     linear_in: frozenset[int] = frozenset()
     bilinear: bool = False
+    holomorphic: bool = True
+    on_complex: str | None = None
     cost: Callable[..., Cost] | None = None
     view: bool | Callable[..., bool] = False
     in_place: bool = False

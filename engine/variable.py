@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from engine import dtypes
 from engine.dtypes import TensorType
 from engine.op import TABLE
 
@@ -104,6 +105,14 @@ class Variable:
     def astype(self, dtype: str) -> Variable:
         """The same values in another dtype; itself where the dtype is already right."""
         return self if self.dtype == dtype else self._record("astype", self, dtype=dtype)
+
+    def conj(self) -> Variable:
+        """The complex conjugate; of a real variable itself, and nothing is recorded."""
+        return self._record("conj", self) if dtypes.is_complex(self.dtype) else self
+
+    def real(self) -> Variable:
+        """The real part; of a real variable itself, and nothing is recorded."""
+        return self._record("real", self) if dtypes.is_complex(self.dtype) else self
 
     def reshape(self, shape: tuple[int, ...]) -> Variable:
         """The same elements in another shape; itself where the shape is already right."""

@@ -42,6 +42,7 @@ def numpy() -> Namespace:
         "inv": _per_matrix(np.linalg.inv),
         "solve": _per_matrix(np.linalg.solve),
         "cholesky": _cholesky,
+        "complex_of": _complex_of,
         "svd": _svd,
         "errstate": np.errstate,
         "divmod": np.divmod,
@@ -238,9 +239,22 @@ _lower_factor = _per_matrix(np.linalg.cholesky)
 
 
 def _cholesky(x: Any, upper: bool) -> Any:
-    """The factor of the symmetric part, so that the derivative is that of every element."""
-    factor = _lower_factor((x + np.matrix_transpose(x)) / 2)
-    return np.matrix_transpose(factor) if upper else factor
+    """The factor of the Hermitian part, so that the derivative is that of every element."""
+    factor = _lower_factor((x + _adjoint(x)) / 2)
+    return _adjoint(factor) if upper else factor
+
+
+def _adjoint(x: Any) -> Any:
+    turned = np.matrix_transpose(x)
+    return np.conj(turned) if turned.dtype.kind == "c" else turned
+
+
+def _complex_of(real: Any, imag: Any) -> Any:
+    """Real + i imag by its parts: a product with i would make NaN of an infinite part."""
+    shape = np.broadcast_shapes(np.shape(real), np.shape(imag))
+    made = np.empty(shape, np.complex128 if real.dtype == np.float64 else np.complex64)
+    made.real, made.imag = real, imag
+    return made
 
 
 def _svd(x: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from engine import dtypes
 from engine.errors import DtypeMismatch
 from engine.families import elementwise
 from engine.op import Domain, F, nondifferentiable
@@ -143,6 +144,14 @@ def _pow_by_base(g: Any, y: Any, x1: Any, x2: Any) -> Any:
     return g * (2 * x1) if p == 2 else g * (p * x1 ** (p - 1))
 
 
+def _pow_by_exponent(g: Any, y: Any, x1: Any, x2: Any) -> Any:
+    """Y log x1; of complex numbers 0 where x1 is 0."""
+    if not dtypes.is_complex(x1.dtype):
+        return g * F.xlogy(y, x1)
+    origin = x1.equals(0)
+    return F.where(origin, 0, g * (y * F.log(F.where(origin, 1, x1))))
+
+
 pow = elementwise(
     "pow",
     "power",
@@ -151,11 +160,11 @@ pow = elementwise(
     ufunc="pow",
     scalar=lambda m, x1, x2: m.pow(x1, x2),
     kinds="numeric",
-    vjp=(_pow_by_base, lambda g, y, x1, x2: g * F.xlogy(y, x1)),
+    vjp=(_pow_by_base, _pow_by_exponent),
     flops=20,
     domain=(POSITIVE, Domain()),
     conventions="x^0 has derivative 0 with respect to x, at 0 too; 0^p with p > 0 has derivative 0 "
-    "with respect to p.",
+    "with respect to p, of complex numbers 0^p with any p.",
 )
 
 remainder = elementwise(
@@ -193,7 +202,8 @@ abs = elementwise(
     ufunc="abs",
     output="real",
     kinds="numeric",
-    vjp=lambda g, y, x: g * F.sign(x),
+    vjp=lambda g, y, x: g * F.sign(x).conj(),
+    holomorphic=False,
     domain=POLE,
     conventions="abs'(0) = 0.",
     kink=lambda xp, x: x == 0,
@@ -201,13 +211,15 @@ abs = elementwise(
 
 sign = elementwise(
     "sign",
-    summary="-1, 0 or 1.",
+    summary="-1, 0 or 1; of a complex number x / |x|.",
     ufunc="sign",
     kinds="numeric",
     vjp=nondifferentiable(
         "sign is piecewise constant", cure="A soft sign has a gradient: tanh(k * x), steeper with a larger k."
     ),
+    on_complex="direction",
     domain=POLE,
+    conventions="Of complex numbers it has a derivative, which is 0 where x is 0.",
 )
 
 _EXTREMA = "Where x1 = x2 each gets half of the gradient."

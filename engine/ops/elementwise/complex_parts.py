@@ -1,14 +1,17 @@
-"""The parts of complex numbers; on real numbers the identity, zero, and the sign.
+"""Complex numbers and their parts; on real numbers the identity, zero, and the sign.
 
-Derivatives with respect to complex inputs are refused by the walk as not implemented.
+None of these is holomorphic. A cotangent g moves the target by Re(Σ g dy): Re of z = a + ib passes it on as it
+is, Im as -ig, the conjugate turns it into its own.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from engine.families import elementwise
+from engine import dtypes
+from engine.families import cast_back, elementwise
 from engine.op import F
+from engine.ops.elementwise.arithmetic import POLE
 
 
 def _real(m: Any, x: Any) -> Any:
@@ -34,6 +37,7 @@ real = elementwise(
     kinds="numeric",
     vjp=lambda g, y, x: g,
     linear_in=frozenset({0}),
+    holomorphic=False,
     flops=0,
     view=True,
 )
@@ -44,8 +48,9 @@ imag = elementwise(
     forward=_imag,
     output="real",
     kinds="numeric",
-    vjp=lambda g, y, x: F.zeros_like(g),
+    vjp=lambda g, y, x: g * -1j if dtypes.is_complex(x.dtype) else F.zeros_like(g),
     linear_in=frozenset({0}),
+    holomorphic=False,
     flops=0,
     conventions="Of a real number the derivative is 0.",
 )
@@ -56,8 +61,9 @@ conj = elementwise(
     summary="The complex conjugate; of a real number, itself.",
     ufunc="conj",
     kinds="numeric",
-    vjp=lambda g, y, x: g,
+    vjp=lambda g, y, x: g.conj(),
     linear_in=frozenset({0}),
+    holomorphic=False,
 )
 
 angle = elementwise(
@@ -65,7 +71,45 @@ angle = elementwise(
     summary="The argument in radians; of a real number, 0 or pi.",
     forward=_angle,
     output="real",
-    vjp=lambda g, y, x: F.zeros_like(g),
+    vjp=lambda g, y, x: F.divide_no_nan(g, x) * -1j if dtypes.is_complex(x.dtype) else F.zeros_like(g),
+    holomorphic=False,
     flops=20,
-    conventions="Of a real number the derivative is 0, at the jump x = 0 too.",
+    domain=POLE,
+    conventions="Of a real number the derivative is 0, at the jump x = 0 too; of the complex number 0 it is 0.",
+    kink=lambda xp, x: x == 0,
+)
+
+
+def _direction_rule(g: Any, y: Any, x: Any) -> Any:
+    """Y moves at right angles to itself: dy = (dx - y² conj(dx)) / 2|x|."""
+    across = g - g.conj() * F.square(y.conj())
+    return F.divide_no_nan(0.5 * across, F.abs(x))
+
+
+direction = elementwise(
+    "direction",
+    summary="x / |x|, and 0 where x is 0: what sign is of a complex number.",
+    ufunc="sign",
+    vjp=_direction_rule,
+    holomorphic=False,
+    flops=4,
+    domain=POLE,
+    internal=True,
+    kink=lambda xp, x: x == 0,
+)
+
+
+complex = elementwise(
+    "complex",
+    summary="The complex number x1 + i x2, of its real and imaginary parts.",
+    forward=lambda m, x1, x2: m.complex_of(x1, x2),
+    output="complex",
+    kinds="real_floating",
+    vjp=(
+        lambda g, y, x1, x2: cast_back(g, x1),
+        lambda g, y, x1, x2: cast_back(g * 1j, x2),
+    ),
+    linear_in=frozenset({0, 1}),
+    holomorphic=False,
+    conventions="float32 parts make complex64, float64 parts complex128.",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine import dtypes
 from engine.families import elementwise
 from engine.op import Domain, F
 
@@ -27,7 +28,7 @@ asinh = elementwise(
     "arcsinh",
     summary="The inverse hyperbolic sine.",
     ufunc="asinh",
-    vjp=lambda g, y, x: g / F.hypot(x, 1.0),
+    vjp=lambda g, y, x: g / (F.sqrt(1 + x * x) if dtypes.is_complex(x.dtype) else F.hypot(x, 1.0)),
     flops=20,
 )
 

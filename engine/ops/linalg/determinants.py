@@ -1,7 +1,8 @@
 """Determinants, differentiable at singular matrices too.
 
-With x = U S Vᵀ, det x = det U · det V · Π s. The first two derivatives of Π s leave out one and two of
-the singular values, so nothing is divided by a value that may be zero.
+With x = U S Vᴴ, det x = det U · det Vᴴ · Π s. The first two derivatives of Π s leave out one and two of
+the singular values, so nothing is divided by a value that may be zero. The determinant of complex matrices
+is holomorphic, so its derivatives are those of the real formulas, with the conjugates that U and V need.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from typing import Any
 
 from engine import batches, dtypes
 from engine.dtypes import TensorType
-from engine.errors import DtypeMismatch
 from engine.families import LINALG, define
 from engine.op import F, Sample, jointly
 from engine.ops.linalg.matmul import transposed
@@ -49,7 +49,7 @@ det = define(
 
 
 def _decomposed(xp: Any, x: Any) -> tuple[Any, Any, Any, Any]:
-    """U, s, Vᵀ and det U · det V, which is 1 or -1."""
+    """U, s, Vᴴ and det U · det Vᴴ, which has magnitude 1."""
     u, s, vh = xp.svd(x)
     sign = xp.linalg.det(u) * xp.linalg.det(vh)
     return u, s, vh, xp.expand_dims(sign, axis=(-2, -1))
@@ -66,7 +66,12 @@ def _products_of_others(xp: Any, s: Any) -> Any:
 
 def _cofactor(xp: Any, x: Any) -> Any:
     u, s, vh, sign = _decomposed(xp, x)
+    u, vh = _conjugate(xp, u), _conjugate(xp, vh)  # x⁻ᵀ of U S Vᴴ
     return sign * ((u * xp.expand_dims(_products_of_others(xp, s), axis=-2)) @ vh)
+
+
+def _conjugate(xp: Any, x: Any) -> Any:
+    return xp.conj(x) if xp.isdtype(x.dtype, "complex floating") else x
 
 
 cofactor = define(
@@ -86,12 +91,13 @@ cofactor = define(
 
 def _det_curvature(xp: Any, x: Any, h: Any) -> Any:
     u, s, vh, sign = _decomposed(xp, x)
-    one = xp.eye(s.shape[-1], dtype=x.dtype)
+    one = xp.eye(s.shape[-1], dtype=s.dtype)
     # row i leaves out s_i, column j of it s_j besides; leaving out one value twice has no meaning
     others = _products_of_others(xp, xp.where(one == 1, one, xp.expand_dims(s, axis=-2))) * (1 - one)
-    turned = xp.matrix_transpose(u) @ h @ xp.matrix_transpose(vh)
+    back, ahead = _conjugate(xp, u), _conjugate(xp, vh)
+    turned = xp.matrix_transpose(back) @ h @ xp.matrix_transpose(ahead)
     on_diagonal = others @ xp.expand_dims(xp.linalg.diagonal(turned), axis=-1)
-    return sign * (u @ (on_diagonal * one - others * xp.matrix_transpose(turned)) @ vh)
+    return sign * (back @ (on_diagonal * one - others * xp.matrix_transpose(turned)) @ ahead)
 
 
 def _third_derivative(g: Any, y: Any, x: Any, h: Any) -> Any:
@@ -130,27 +136,31 @@ det_curvature = define(
 
 
 def _infer_slogdet(types: Sequence[TensorType], **_: Any) -> tuple[TensorType, ...]:
-    if dtypes.is_complex(types[0].dtype):
-        raise DtypeMismatch(f"expected a real dtype, got {types[0].dtype}", hint="use det")
-    return _infer_det(types) * 2
+    (sign,) = _infer_det(types)
+    return sign, TensorType(sign.shape, dtypes.real_of(sign.dtype))
 
 
 def _slogdet_rule(gs: Any, ys: Any, x: Any) -> list[Any]:
-    return [_scaling(gs[1]) * transposed(F.inv(x))]
+    """With t = tr(x⁻¹ dx) the logarithm moves by Re t, and a complex sign by i Im t times itself."""
+    coefficient = gs[1]
+    if dtypes.is_complex(x.dtype):
+        coefficient = coefficient - 1j * (1j * gs[0] * ys[0]).real()
+    return [_scaling(coefficient) * transposed(F.inv(x))]
 
 
 slogdet = define(
     "slogdet",
     family=LINALG,
     batch=batches.trailing,
-    summary="The sign of the determinant, and the logarithm of its magnitude.",
+    summary="The sign of the determinant, which of complex matrices is x / |x|, and the logarithm of its magnitude.",
     forward=lambda xp, x: tuple(xp.linalg.slogdet(x)),
     infer=_infer_slogdet,
     kinds="floating",
     vjp=jointly,
     pullback=_slogdet_rule,
+    holomorphic=False,
     outputs=("sign", "logabsdet"),
     cost=cubic(2 / 3),
     samples=(Sample((MATRIX,)), Sample((STACK,))),
-    conventions="The sign carries no gradient. A singular matrix has sign 0 and logarithm -Infinity.",
+    conventions="The sign of a real matrix carries no gradient. A singular matrix has sign 0 and logarithm -Infinity.",
 )

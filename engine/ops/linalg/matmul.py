@@ -41,6 +41,11 @@ def transposed(x: Any) -> Any:
     return F.permute_dims(x, axes=axes)
 
 
+def adjoint(x: Any) -> Any:
+    """The conjugated transpose of the last two axes; of real matrices the transpose."""
+    return transposed(x.conj())
+
+
 def _as_matrices(g: Any, x1: Any, x2: Any) -> tuple[Any, Any, Any]:
     """Vectors as matrices of one row (x1) or one column (x2), as the product sees them."""
     if x2.ndim == 1:

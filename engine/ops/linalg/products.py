@@ -37,16 +37,12 @@ dot = composite(
 )
 
 
-def _conjugate(x: Any) -> Any:
-    return F.conj(x) if dtypes.is_complex(x.dtype) else x
-
-
 def _vecdot(x1: Any, x2: Any, *, axis: int) -> Any:
     one, other = normalize_axis(axis, x1.ndim), normalize_axis(axis, x2.ndim)
     if x1.shape[one] != x2.shape[other]:
         raise ShapeMismatch(f"vectors of {x1.shape[one]} and {x2.shape[other]} elements: expected as many")
     x1, x2 = (
-        F.moveaxis(_conjugate(x1), source=one, destination=-1),
+        F.moveaxis(x1.conj(), source=one, destination=-1),
         F.moveaxis(x2, source=other, destination=-1),
     )
     if x1.ndim == 1 and x2.ndim == 1:
@@ -58,6 +54,7 @@ vecdot = composite(
     "vecdot",
     summary="The inner product of vectors along an axis, the other axes broadcast.",
     formula=_vecdot,
+    holomorphic=False,
     kinds="numeric",
     attributes=(Attribute("axis", AXIS, -1),),
     samples=(
@@ -72,7 +69,8 @@ vecdot = composite(
 vdot = composite(
     "vdot",
     summary="The inner product of two tensors' elements, taken as vectors.",
-    formula=lambda x1, x2: F.matmul(_conjugate(x1).reshape((x1.size,)), x2.reshape((x2.size,))),
+    formula=lambda x1, x2: F.matmul(x1.conj().reshape((x1.size,)), x2.reshape((x2.size,))),
+    holomorphic=False,
     kinds="numeric",
     samples=(Sample(((2, 3), (2, 3))), Sample(((3,), (3,)))),
     conventions="Of complex tensors the first is conjugated.",

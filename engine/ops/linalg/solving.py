@@ -16,7 +16,7 @@ from engine.errors import DtypeMismatch, ShapeMismatch
 from engine.families import LINALG, broadcast, composite, define, moved
 from engine.op import Cost, F, Sample
 from engine.ops.creation import made
-from engine.ops.linalg.matmul import transposed
+from engine.ops.linalg.matmul import adjoint, transposed
 
 SINGULAR = "A singular matrix answers NaN."
 
@@ -135,27 +135,32 @@ def _half_diagonal(x: Any) -> Any:
 
 
 def _cholesky_rule(g: Any, y: Any, x: Any, upper: bool) -> Any:
-    """Murray, Differentiation of the Cholesky decomposition (2016), equation 10, symmetrised."""
-    factor, g = (transposed(y), transposed(g)) if upper else (y, g)
-    inner = _half_diagonal(F.matmul(transposed(factor), F.tril(g)))
-    left = F.solve(transposed(factor), inner)
-    back = transposed(F.solve(transposed(factor), transposed(left)))
-    return (back + transposed(back)) * 0.5
+    """Murray, Differentiation of the Cholesky decomposition (2016), equation 10, symmetrised.
+
+    Of complex matrices the formula holds for conjugated cotangents, so for ours it is that of the conjugate of L.
+    """
+    factor, g = (transposed(y), adjoint(g)) if upper else (y.conj(), g)
+    back = adjoint(factor)
+    inner = _half_diagonal(F.matmul(back, F.tril(g)))
+    left = F.solve(back, inner)
+    whole = adjoint(F.solve(back, adjoint(left)))
+    return (whole + adjoint(whole)) * 0.5
 
 
 cholesky = define(
     "cholesky",
     family=LINALG,
     batch=batches.trailing,
-    summary="The triangular factor L of a positive definite matrix x = L Lᵀ.",
+    summary="The triangular factor L of a positive definite matrix x = L Lᵀ, of a complex one x = L Lᴴ.",
     forward=lambda xp, x, *, upper: xp.cholesky(x, upper),
     infer=infer_square,
     kinds="floating",
     vjp=_cholesky_rule,
-    attributes=(Attribute("upper", BOOLEAN, False, "the factor U = Lᵀ instead"),),
+    holomorphic=False,
+    attributes=(Attribute("upper", BOOLEAN, False, "the factor U = Lᵀ (Lᴴ) instead"),),
     cost=cubic(1 / 3),
     samples=(Sample((POSITIVE,)), Sample((POSITIVE_STACK,), {"upper": True})),
-    conventions="Of the symmetric part (x + xᵀ) / 2. A matrix that is not positive definite answers NaN.",
+    conventions="Of the symmetric part (x + xᵀ) / 2, of a complex matrix the Hermitian one. A matrix that is not positive definite answers NaN.",
 )
 
 

@@ -6,11 +6,8 @@ from collections.abc import Sequence
 from math import nan
 from typing import Any
 
-from engine import dtypes
 from engine.attributes import NUMBER, Attribute
-from engine.dtypes import TensorType
-from engine.errors import DtypeMismatch
-from engine.families import axes_of_input, infer_reduction, per_element, reduced, reduction, spread
+from engine.families import axes_of_input, per_element, reduction, spread
 from engine.op import F, Sample
 from engine.ops.reductions.totals import count
 
@@ -36,20 +33,18 @@ def _normalize(
     }
 
 
-def infer_real(types: Sequence[TensorType], **attributes: Any) -> tuple[TensorType, ...]:
-    """The shape of a reduction that is defined for real numbers; raises DtypeMismatch."""
-    if dtypes.is_complex(types[0].dtype):
-        raise DtypeMismatch(
-            f"expected a real dtype, got {types[0].dtype}",
-            hint="reduce abs(x), or its real and imaginary parts",
-        )
-    return infer_reduction()(types, **attributes)
-
-
 def _freedom(x: Any, axis: tuple[int, ...], correction: float) -> float:
     """The divisor, count − correction; NaN where no degree of freedom is left."""
     free = count(x, axis) - correction
     return free if free > 0 else nan
+
+
+def squared(xp: Any, x: Any) -> Any:
+    """|x|², of complex numbers without a root."""
+    if not xp.isdtype(x.dtype, "complex floating"):
+        return x * x
+    real, imag = xp.real(x), xp.imag(x)
+    return real * real + imag * imag
 
 
 def _deviation(xp: Any, x: Any, axis: tuple[int, ...]) -> Any:
@@ -58,9 +53,9 @@ def _deviation(xp: Any, x: Any, axis: tuple[int, ...]) -> Any:
 
 def _var(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool, correction: float, ddof: None) -> Any:
     if count(x, axis) == 0:
-        return xp.full(reduced(x.shape, axis, keepdims), nan, dtype=x.dtype)
+        return xp.sum(squared(xp, x), axis=axis, keepdims=keepdims) * nan
     d = _deviation(xp, x, axis)
-    return xp.sum(d * d, axis=axis, keepdims=keepdims) / _freedom(x, axis, correction)
+    return xp.sum(squared(xp, d), axis=axis, keepdims=keepdims) / _freedom(x, axis, correction)
 
 
 def _std(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool, correction: float, ddof: None) -> Any:
@@ -78,15 +73,16 @@ var = reduction(
     "var",
     "variance",
     "reduce_variance",
-    summary="The variance: the mean squared distance from the mean.",
+    summary="The variance: the mean squared distance from the mean; real, of complex numbers too.",
     forward=_var,
     normalize=_normalize,
-    infer=infer_real,
+    output="real",
+    holomorphic=False,
     kinds="floating",
     attributes=_CORRECTION,
     cost=per_element(4, workspace=2),
     vjp=lambda g, y, x, axis, keepdims, correction, ddof: (
-        spread(g * (2 / _freedom(x, axis, correction)), x, axis) * _centred(x, axis)
+        spread(g * (2 / _freedom(x, axis, correction)), x, axis) * _centred(x, axis).conj()
     ),
     samples=_SAMPLES,
     conventions="NumPy's `ddof` is the array API's `correction`. NaN where the divisor is not positive.",
@@ -98,12 +94,13 @@ std = reduction(
     summary="The standard deviation: the square root of the variance.",
     forward=_std,
     normalize=_normalize,
-    infer=infer_real,
+    output="real",
+    holomorphic=False,
     kinds="floating",
     attributes=_CORRECTION,
     cost=per_element(5, workspace=3),
     vjp=lambda g, y, x, axis, keepdims, correction, ddof: (
-        spread(F.divide_no_nan(g, y * _freedom(x, axis, correction)), x, axis) * _centred(x, axis)
+        spread(F.divide_no_nan(g, y * _freedom(x, axis, correction)), x, axis) * _centred(x, axis).conj()
     ),
     kink=lambda xp, x, *, axis, keepdims, correction, ddof: (
         _std(xp, x, axis=axis, keepdims=keepdims, correction=correction, ddof=ddof) == 0

@@ -21,12 +21,12 @@ from engine.families import (
     spread,
 )
 from engine.op import Cost, F, Sample
-from engine.ops.reductions.moments import infer_real
+from engine.ops.reductions.moments import squared
 
 
 def _power_norm(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool, ord: float) -> Any:
     if ord == 2:
-        return xp.sqrt(xp.sum(x * x, axis=axis, keepdims=keepdims))
+        return xp.sqrt(xp.sum(squared(xp, x), axis=axis, keepdims=keepdims))
     return xp.sum(xp.abs(x) ** ord, axis=axis, keepdims=keepdims) ** (1 / ord)
 
 
@@ -38,16 +38,18 @@ def _power_norm_cost(
 
 def _power_norm_rule(g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool, ord: float) -> Any:
     if ord == 2:
-        return spread(F.divide_no_nan(g, y), x, axis) * x
+        return spread(F.divide_no_nan(g, y), x, axis) * x.conj()
     unit = F.divide_no_nan(x, spread(y, x, axis))
-    return spread(g, x, axis) * unit * F.divide_no_nan(F.abs(unit) ** ord, F.square(unit))
+    length = F.abs(unit)
+    return spread(g, x, axis) * unit.conj() * F.divide_no_nan(length**ord, F.square(length))
 
 
 power_norm = reduction(
     "power_norm",
     summary="(Σ |x|^ord)^(1/ord).",
     forward=_power_norm,
-    infer=infer_real,
+    output="real",
+    holomorphic=False,
     kinds="floating",
     attributes=(Attribute("ord", NUMBER, 2),),
     cost=_power_norm_cost,
@@ -67,13 +69,13 @@ power_norm = reduction(
 def _vector_norm(x: Any, *, axis: tuple[int, ...] | None, keepdims: bool, ord: float | str) -> Any:
     if isinstance(ord, str):
         raise InvalidAttribute(f"'{ord}' is a matrix norm", hint="use norm over two axes")
-    x = F.abs(x) if dtypes.is_complex(x.dtype) else x.astype(dtypes.as_floating(x.dtype))
+    x = x.astype(dtypes.as_floating(x.dtype))
     if ord == inf:
         return F.max(F.abs(x), axis=axis, keepdims=keepdims)
     if ord == -inf:
         return F.min(F.abs(x), axis=axis, keepdims=keepdims)
     if ord == 0:
-        return F.count_nonzero(x, axis=axis, keepdims=keepdims).astype(x.dtype)
+        return F.count_nonzero(x, axis=axis, keepdims=keepdims).astype(dtypes.real_of(x.dtype))
     if ord == 1:
         return F.sum(F.abs(x), axis=axis, keepdims=keepdims)
     return F.power_norm(x, axis=axis, keepdims=keepdims, ord=ord)
@@ -88,6 +90,7 @@ vector_norm = composite(
     "vector_norm",
     summary="The norm of a vector: (Σ |x|^ord)^(1/ord), the largest |x| for Infinity.",
     formula=_vector_norm,
+    holomorphic=False,
     attributes=(
         AXIS_OR_ALL,
         KEEPDIMS,
@@ -132,6 +135,7 @@ norm = composite(
     "norm",
     summary="The norm of a vector or a matrix, as in NumPy: over all axes, one axis or two.",
     formula=_norm,
+    holomorphic=False,
     attributes=(
         Attribute("ord", ORDER, None, "2 over everything when absent; 'fro', 1, -1, ±Infinity for a matrix"),
         AXIS_OR_ALL,

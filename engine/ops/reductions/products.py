@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.attributes import AXIS, BOOLEAN, Attribute
 from engine.dtypes import TensorType
-from engine.families import REDUCTION, define, moved, normalize_axis, per_element, reduction, spread
+from engine.families import REDUCTION, cast_back, define, moved, normalize_axis, per_element, reduction, spread
 from engine.indices import along
 from engine.op import Cost, F, Op, Sample
 from engine.ops.reductions.totals import (
@@ -47,7 +47,7 @@ prod = reduction(
     infer=infer_total,
     attributes=(ACCUMULATOR,),
     kinds="any",
-    vjp=lambda g, y, x, axis, keepdims, dtype: spread(g.astype(x.dtype), x, axis) * _others(x, axis),
+    vjp=lambda g, y, x, axis, keepdims, dtype: spread(cast_back(g, x), x, axis) * _others(x, axis),
     zero_reason="zero_operand",
     samples=(
         Sample(((2, 3),)),
@@ -137,12 +137,12 @@ def _running_op(name: str, short: str, summary: str, neutral: int, rule: Any, **
 
 def _sum_rule(g: Any, y: Any, x: Any, axis: int | None, exclusive: bool, reverse: bool, dtype: str) -> Any:
     place = 0 if axis is None else axis
-    back = F.cumulative_sum(g.astype(x.dtype), axis=place, exclusive=exclusive, reverse=not reverse)
+    back = F.cumulative_sum(cast_back(g, x), axis=place, exclusive=exclusive, reverse=not reverse)
     return back.reshape(x.shape)
 
 
 def _prod_rule(g: Any, y: Any, x: Any, axis: int | None, exclusive: bool, reverse: bool, dtype: str) -> Any:
-    shape, g = x.shape, g.astype(x.dtype)
+    shape, g = x.shape, cast_back(g, x)
     if axis is None:
         x, axis = x.reshape((x.size,)), 0
     if reverse:

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.attributes import DTYPE, Attribute
 from engine.dtypes import TensorType
-from engine.families import axes_of_input, check_cast, reduced, reduction, spread
+from engine.families import axes_of_input, cast_back, check_cast, reduced, reduction, spread
 from engine.op import F
 
 _WIDE = {
@@ -78,7 +78,7 @@ sum = reduction(
     infer=infer_total,
     attributes=(ACCUMULATOR,),
     kinds="any",
-    vjp=lambda g, y, x, axis, keepdims, dtype: spread(g.astype(x.dtype), x, axis),
+    vjp=lambda g, y, x, axis, keepdims, dtype: spread(cast_back(g, x), x, axis),
     linear_in=frozenset({0}),
     conventions=f"The sum of no elements is 0. {WIDENS}",
 )

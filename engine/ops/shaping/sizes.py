@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from engine import batches, dtypes
+from engine import batches
 from engine.attributes import BOOLEAN, DTYPE, NEW_SHAPE, SHAPE, Attribute
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
-from engine.families import SHAPING, broadcast, check_cast, composite, define, free, moved
+from engine.families import SHAPING, broadcast, cast_back, check_cast, composite, define, free, moved
 from engine.op import Cost, Cut, F, Sample
 from engine.ops.shaping.common import LINEAR, copied, infer_given_shape, mover
 from engine.ops.shaping.layout import in_c_order, squeezed
@@ -21,11 +21,6 @@ def _infer_astype(types: Sequence[TensorType], *, dtype: str) -> tuple[TensorTyp
     return (TensorType(types[0].shape, dtype),)
 
 
-def _cast_back(g: Any, y: Any, x: Any, dtype: str) -> Any:
-    drops = dtypes.is_complex(g.dtype) and not dtypes.is_complex(x.dtype)
-    return (F.real(g) if drops else g).astype(x.dtype)
-
-
 astype = mover(
     "astype",
     "cast",
@@ -33,9 +28,9 @@ astype = mover(
     summary="The same values in another dtype; floats lose their fraction on the way to integers.",
     forward=lambda xp, x, *, dtype: xp.astype(x, getattr(xp, dtype)),
     infer=_infer_astype,
-    vjp=_cast_back,
+    vjp=lambda g, y, x, dtype: cast_back(g, x),
     attributes=(Attribute("dtype", DTYPE),),
-    samples=(Sample(((2, 3),), {"dtype": "float64"}),),
+    samples=(Sample(((2, 3),), {"dtype": "float64"}), Sample(((2, 3),), {"dtype": "complex128"})),
     conventions="To integers or bool no gradient passes (to_integer).",
 )
 

@@ -3,7 +3,8 @@
 Two tests that share no arithmetic. Taylor: along a random direction v, f(x + hv) - f(x) - h <g, v> shrinks
 with h² (or faster, or is nothing at all); the order is the slope between halved steps, read
 where the remainder stands clear of rounding. Adjoint: <J v, w> = <v, J'w>, to the last bits.
-A rule that is wrong by a thousandth leaves a remainder of order 1.
+A rule that is wrong by a thousandth leaves a remainder of order 1. A complex variable moves in its real and
+imaginary parts at once, and <a, b> is the real part of Σ conj(a) b.
 """
 
 from __future__ import annotations
@@ -93,7 +94,9 @@ class _Point:
         """A random direction of a variable, as long as the variable's own scale."""
         x = self.inputs[name]
         scale = max(1.0, float(np.abs(x).max(initial=0.0))) / max(1.0, math.sqrt(x.size))
-        return (scale * rng.normal(size=x.shape)).astype(x.dtype)
+        drawn = rng.normal(size=x.shape)
+        turned = drawn + 1j * rng.normal(size=x.shape) if x.dtype.kind == "c" else drawn
+        return np.asarray(scale * turned, x.dtype)
 
     def at(self, moved: Mapping[str, Array]) -> float:
         """The target's value with some inputs replaced."""
@@ -113,15 +116,14 @@ class _Point:
 def _order(point: _Point, name: str, move: Array) -> float | None:
     """The order of f(x + hv) - f(x) - h <g, v>: the median slope where it is clear of rounding."""
     x = point.inputs[name]
-    slope = float(np.vdot(point.gradients[name].astype(np.float64), move.astype(np.float64)))
+    slope = _product(point.gradients[name], move)
     remainders: list[tuple[float, float]] = []
     for h in STEPS:
-        moved = x + x.dtype.type(h) * move
+        moved = x + np.asarray(h, x.dtype) * move
         value = point.at({name: moved})
         taken = h * slope
-        if moved.dtype != np.float64:  # what was really moved, after rounding
-            gone = moved.astype(np.float64) - x.astype(np.float64)
-            taken = float(np.vdot(point.gradients[name].astype(np.float64), gone))
+        if moved.dtype not in _WIDE:  # what was really moved, after rounding
+            taken = _product(point.gradients[name], _wide(moved) - _wide(x))
         remainder = abs(value - point.value - taken)
         noise = point.rounding * (abs(value) + abs(point.value) + abs(taken))
         if not math.isfinite(remainder) or remainder <= CLEAR * noise:
@@ -137,12 +139,28 @@ def _order(point: _Point, name: str, move: Array) -> float | None:
     return float(np.median(slopes[-4:]))
 
 
+_WIDE = (np.dtype(np.float64), np.dtype(np.complex128))
+
+
+def _wide(x: Array) -> Array:
+    return x.astype(np.complex128 if x.dtype.kind == "c" else np.float64)
+
+
+def _terms(gradient: Array, move: Array) -> Array:
+    """What each element adds to <gradient, move>."""
+    return np.asarray((_wide(gradient).conj() * _wide(move)).real)
+
+
+def _product(gradient: Array, move: Array) -> float:
+    return float(_terms(gradient, move).sum())
+
+
 def _dot_product_error(point: _Point, moves: Mapping[str, Array], weight: float) -> float:
     """|<J v, w> - <v, J'w>| over the size of their terms; w is a number, since the target is."""
     if not moves:
         return 0.0
     left = weight * point.pushed(moves)
-    terms = [point.gradients[name].astype(np.float64) * move * weight for name, move in moves.items()]
+    terms = [_terms(point.gradients[name], move) * weight for name, move in moves.items()]
     right = sum(float(term.sum()) for term in terms)
     scale = sum(float(np.abs(term).sum()) for term in terms)
     return abs(left - right) / scale if scale > 0 else abs(left - right)

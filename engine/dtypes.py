@@ -159,7 +159,7 @@ def real_of(dtype: str) -> str:
 
 
 def complex_of(dtype: str) -> str:
-    """The complex dtype whose parts hold a floating dtype: itself, complex64 up to 32 bits, else complex128."""
+    """The complex dtype that holds a floating dtype: itself, complex64 up to 32 bits, else complex128."""
     return dtype if dtype in COMPLEX else "complex128" if dtype == "float64" else "complex64"
 
 

@@ -237,6 +237,12 @@ class DerivativeNotImplemented(UserError):
     code = "derivative_not_implemented"
 
 
+class NotHolomorphic(UserError):
+    """A derivative asked for as one complex number, of a function that has none; its parts have theirs."""
+
+    code = "not_holomorphic"
+
+
 class DataDependentShape(UserError):
     """A shape that only the data could tell."""
 

@@ -154,9 +154,9 @@ class Op:
     family's rule does not fit. `outputs` are the outputs' names, None where the attributes decide how many.
     `ufunc` names the universal function that is the whole kernel, so that it can write into a buffer;
     `scalar` is the kernel on scalars, for fused loops. `linear_in` are the inputs in which it is linear
-    taken together, the others held fixed; a `bilinear` op is linear in either of its two inputs. An op that is
-    not `holomorphic` is no function of its complex inputs that has a derivative, only of their parts;
-    `on_complex` names the op that stands in for it on complex inputs where other edges carry. `view`
+    taken together, the others held fixed; a `bilinear` op is linear in either of its two inputs. An op that
+    is not `holomorphic` has a derivative by the parts of its complex inputs only; `on_complex` names the op
+    that stands in for it on complex inputs, where other edges carry. `view`
     says that the output only looks at the first input (with these attributes), `in_place` that the kernel
     writes into its first array and returns it. `kink` marks the elements at which the derivative jumps,
     `zero_reason` says why a derivative here vanishes.

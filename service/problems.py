@@ -116,6 +116,11 @@ KINDS: Mapping[str, Kind] = {
     "unconnected": Kind(
         422, "A gradient does not exist", "See 'detail' for the reason, or ask for unconnected: null or zero."
     ),
+    "not_holomorphic": Kind(
+        422,
+        "This has no derivative as one complex number",
+        "Ask for the Jacobian of real and imaginary parts, or for the vjp, jvp or hvp.",
+    ),
     "derivative_not_implemented": Kind(
         422,
         "This derivative is not implemented",

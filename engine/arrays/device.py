@@ -205,6 +205,13 @@ class _Kit:
         factor = self._factors((x + self._cp.swapaxes(x, -1, -2).conj()) / 2)
         return self._cp.swapaxes(factor, -1, -2).conj() if upper else factor
 
+    def complex_of(self, real: Any, imag: Any) -> Any:
+        """Real + i imag by its parts."""
+        shape = np.broadcast_shapes(real.shape, imag.shape)
+        made = self._cp.empty(shape, np.complex128 if real.dtype == np.float64 else np.complex64)
+        made.real, made.imag = real, imag
+        return made
+
     def _factors(self, x: Any) -> Any:
         if x.size == 0:
             return x.copy()

@@ -18,9 +18,9 @@ from engine.variable import Variable
 TANGENT = "tangent "  # how tangent inputs of a body are named, before a number
 
 
-def floating(types: Sequence[TensorType]) -> list[int]:
-    """The places of the real floating types: what cotangents and tangents belong to."""
-    return [i for i, type in enumerate(types) if dtypes.is_floating(type.dtype)]
+def inexact(types: Sequence[TensorType]) -> list[int]:
+    """The places of the real and complex floating types: what cotangents and tangents belong to."""
+    return [i for i, type in enumerate(types) if dtypes.is_inexact(type.dtype)]
 
 
 def cost_of_runs(body: Tape, runs: int) -> Cost:
@@ -75,7 +75,7 @@ def with_tangents(
     reached = forward(made.tape, tangents, tuple(made.tape.instructions))
     others = outputs[carry:]
     emitted = [
-        i for i, v in enumerate(others) if v.slot in reached or (not carry and dtypes.is_floating(v.dtype))
+        i for i, v in enumerate(others) if v.slot in reached or (not carry and dtypes.is_inexact(v.dtype))
     ]
 
     def tangent(v: Variable) -> Variable:

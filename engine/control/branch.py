@@ -9,7 +9,7 @@ from engine.attributes import FUNCTION, Attribute
 from engine.backward import backward, zeros
 from engine.batches import aligned, rank, stacked
 from engine.batching import batch
-from engine.control.bodies import Body, cost_of_runs, floating, with_tangents
+from engine.control.bodies import Body, cost_of_runs, inexact, with_tangents
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, ShapeMismatch, WrongArity
 from engine.families import CONTROL, define
@@ -47,11 +47,11 @@ def _pull(
 ) -> list[Variable | None]:
     """The branch taken is walked back."""
     types = [x.type for x in xs]
-    moving = floating(types)
+    moving = inexact(types)
     pulled: list[Variable | None] = [None] * (1 + len(xs))
     if not moving:
         return pulled
-    live = floating([g.type for g in gs])
+    live = inexact([g.type for g in gs])
 
     def back(branch: Tape) -> Tape:
         made = Body()
@@ -85,7 +85,7 @@ def _push(
 
     answers = _branches(xs[0], [*xs[1:], *(t for t in given if t is not None)], ahead, **_named(branches))
     pushed: list[Variable | None] = [None] * len(outs)
-    for place, i in enumerate(floating(outs), len(outs)):
+    for place, i in enumerate(inexact(outs), len(outs)):
         pushed[i] = answers[place]
     return pushed
 

@@ -8,7 +8,7 @@ from typing import Any
 from engine.attributes import FUNCTION, Attribute
 from engine.backward import backward, zeros
 from engine.batching import batch
-from engine.control.bodies import Body, cost_of_runs, floating, with_tangents
+from engine.control.bodies import Body, cost_of_runs, inexact, with_tangents
 from engine.dtypes import TensorType
 from engine.families import CONTROL, define
 from engine.functions import outputs_of
@@ -31,7 +31,7 @@ def _pull(
 ) -> list[Variable | None]:
     """Another checkpoint, which runs the function and walks it back: nothing inside is shared."""
     outs = outputs_of(function)
-    live, moving = floating(outs), floating([x.type for x in xs])
+    live, moving = inexact(outs), inexact([x.type for x in xs])
     made = Body()
     arguments = made.inputs([x.type for x in xs])
     cotangents = {i: made.input(outs[i]) for i in live}

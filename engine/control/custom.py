@@ -2,6 +2,7 @@
 
 Tangents go through it by a function given for them (`jvp`), or, where `backward` is linear in the
 cotangents, by pulling it back once more: the VJP of a VJP is the JVP. Linearity is proven from the tape.
+Complex cotangents meet the user's functions conjugated, as everywhere where users see them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from engine.control.bodies import Body, input_types
 from engine.control.linearity import first_nonlinear
 from engine.dtypes import TensorType
 from engine.errors import DerivativeNotImplemented, ShapeMismatch
-from engine.families import CONTROL, broadcast, define, free
+from engine.families import CONTROL, broadcast, cast_back, define, free
 from engine.functions import (
     FunctionRule,
     Sizes,
@@ -41,22 +42,23 @@ def _infer(types: Sequence[TensorType], *, forward: Tape, **_: Any) -> tuple[Ten
 def _pull(
     gs: Sequence[Variable], ys: Sequence[Variable], *xs: Variable, backward: Tape, **_: Any
 ) -> list[Variable | None]:
-    answers = xs[0].tape.inline(backward, [*xs, *ys, *gs])
+    answers = xs[0].tape.inline(backward, [*xs, *ys, *(g.conj() for g in gs)])
     return [
-        _fit(answer, x, "backward") if dtypes.is_inexact(x.dtype) else None
+        _fit(answer, x, "backward").conj() if dtypes.is_inexact(x.dtype) else None
         for answer, x in zip(answers, xs, strict=True)
     ]
 
 
 def _fit(answer: Variable, x: Variable, word: str) -> Variable:
-    """What a user's function answered, as a direction of `x`: broadcast and cast."""
+    """What a user's function answered, as a direction of `x`: broadcast and cast, real where x is real."""
     if not _broadcasts(answer.shape, x.shape):
         raise ShapeMismatch(
             f"the {word} function answered shape {answer.shape} for a tensor of shape {x.shape}",
             op="custom_gradient",
             hint="a cotangent or tangent has the shape of what it belongs to; sum over the extra axes",
         )
-    return answer.astype(x.dtype).broadcast_to(x.shape)
+    direction: Variable = cast_back(answer, x).broadcast_to(x.shape)
+    return direction
 
 
 def _push(
@@ -85,12 +87,12 @@ def _push_by_pulling(
     _require_linear(backward, len(xs) + len(ys), moving)
     probes = [F.identity(zeros(tape, y)) for y in ys]
     start = len(tape.instructions)
-    answers = tape.inline(backward, [*xs, *ys, *probes])
+    answers = tape.inline(backward, [*xs, *ys, *(probe.conj() for probe in probes)])
     seeds: dict[int, Variable] = {}
     for i in moving:
         tangent = tangents[i]
         assert tangent is not None
-        seeds[F.identity(_fit(answers[i], xs[i], "backward")).slot] = tangent
+        seeds[F.identity(_fit(answers[i], xs[i], "backward").conj()).slot] = tangent
     known = walk_back(tape, seeds, [probe.slot for probe in probes], since=start)
     return [known.get(probe.slot) for probe in probes]
 

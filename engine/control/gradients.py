@@ -1,7 +1,8 @@
 """Derivatives as nodes inside graphs: gradient, vjp, jvp and hessian of a function.
 
 Each is a composite: the function is played onto the tape and walked there, so the answer is made of
-ordinary instructions and can be differentiated again, to any order.
+ordinary instructions and can be differentiated again, to any order. Complex cotangents go in and come out
+as users see them, conjugates of what the walk takes and answers.
 """
 
 from __future__ import annotations
@@ -12,9 +13,16 @@ from typing import Any
 from engine.attributes import FUNCTION, INTS, Attribute
 from engine.backward import backward, ones, zeros
 from engine.batching import batch
-from engine.control.bodies import Body, floating
-from engine.dtypes import TensorType, is_floating
-from engine.errors import DtypeMismatch, IndexOutOfRange, InvalidAttribute, InvalidTarget, ShapeMismatch
+from engine.control.bodies import Body, inexact
+from engine.dtypes import TensorType, is_complex, is_floating, is_inexact
+from engine.errors import (
+    DtypeMismatch,
+    IndexOutOfRange,
+    InvalidAttribute,
+    InvalidTarget,
+    NotHolomorphic,
+    ShapeMismatch,
+)
 from engine.families import COMPOSITE, define
 from engine.forward import forward
 from engine.functions import FunctionRule, Sizes, Specialize, Types, expect_inputs, outputs_of
@@ -31,7 +39,7 @@ _WRT = Attribute(
 def _positions(wrt: Sequence[int] | None, types: Types) -> list[int]:
     """The inputs to differentiate by; raises InvalidAttribute, IndexOutOfRange, DtypeMismatch."""
     if wrt is None:
-        wrt = floating(types)
+        wrt = inexact(types)
         if not wrt:
             raise DtypeMismatch(
                 "none of the inputs is floating, so there is nothing to differentiate by",
@@ -46,10 +54,10 @@ def _positions(wrt: Sequence[int] | None, types: Types) -> list[int]:
             raise IndexOutOfRange(
                 f"`wrt` names input {i}, and the function has {len(types)}", hint="positions count from 0"
             )
-        if not is_floating(types[i].dtype):
+        if not is_inexact(types[i].dtype):
             raise DtypeMismatch(
                 f"`wrt` names input {i}, which is {types[i].dtype}",
-                hint="only floating inputs have derivatives",
+                hint="only floating and complex inputs have derivatives",
             )
     return list(wrt)
 
@@ -68,13 +76,19 @@ def _scalar(function: Tape) -> None:
 def _walked(
     function: Tape, xs: Sequence[Variable], positions: Sequence[int], seeds: Callable[[list[Variable]], Any]
 ) -> tuple[Variable, ...]:
-    """The function played on fresh slots and walked back to the inputs at `positions`."""
+    """The function played on fresh slots and walked back to the inputs at `positions`.
+
+    `seeds` and answers are as users see them.
+    """
     tape = xs[0].tape
     own = [F.identity(x) for x in xs]
     start = len(tape.instructions)
     answers = [F.identity(y) for y in tape.inline(function, own)]
-    adjoints = backward(tape, seeds(answers), [own[i].slot for i in positions], since=start)
-    return tuple(adjoints[own[i].slot] if own[i].slot in adjoints else zeros(tape, own[i]) for i in positions)
+    given = {slot: seed.conj() for slot, seed in seeds(answers).items()}
+    adjoints = backward(tape, given, [own[i].slot for i in positions], since=start)
+    return tuple(
+        adjoints[own[i].slot].conj() if own[i].slot in adjoints else zeros(tape, own[i]) for i in positions
+    )
 
 
 def _one_or_many(answers: Sequence[Variable]) -> Any:
@@ -97,7 +111,7 @@ def _vjp(*xs: Variable, function: Tape, wrt: Sequence[int] | None) -> Any:
         return {
             y.slot: _as_direction(c, y.type, "cotangent")
             for y, c in zip(ys, cotangents, strict=True)
-            if is_floating(y.dtype)
+            if is_inexact(y.dtype)
         }
 
     return _one_or_many(_walked(function, inputs, positions, seeds))
@@ -122,7 +136,7 @@ def _jvp(*xs: Variable, function: Tape) -> Any:
     moved = {
         x.slot: _as_direction(t, x.type, "tangent")
         for x, t in zip(own, tangents, strict=True)
-        if is_floating(x.dtype)
+        if is_inexact(x.dtype)
     }
     reached = forward(tape, moved, tuple(tape.instructions[start:]))
     return _one_or_many([reached[y.slot] if y.slot in reached else zeros(tape, y) for y in answers])
@@ -138,6 +152,11 @@ def _hessian(*xs: Variable, function: Tape, wrt: Sequence[int] | None) -> Any:
             hint='name it, as in "wrt": [0]',
         )
     x = xs[positions[0]]
+    if is_complex(x.dtype):
+        raise NotHolomorphic(
+            f"the Hessian by an input that is {x.dtype} is no matrix of complex numbers",
+            hint="split the input in real and imaginary parts, or take the jvp of the gradient",
+        )
     made = Body()
     arguments = made.inputs([v.type for v in xs])
     tangent = made.input(x.type)

@@ -2,7 +2,8 @@
 
 The solution is found by a loop that no derivative enters. At r(x, p) = 0, dx = -(dr/dx)⁻¹ (dr/dp) dp: that
 is attached as a `custom_gradient` whose rules read the solution, so they hold at every order and in rows.
-Few unknowns have their Jacobian formed and factorised; many are solved for by products with it.
+Few unknowns have their Jacobian formed and factorised; many are solved for by products with it. A complex
+unknown needs an equation that is holomorphic in it: then dr/dx is a matrix of complex numbers.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ import numpy as np
 from engine.attributes import FUNCTION, NUMBER, SIZE, Attribute, choice
 from engine.backward import backward, zeros
 from engine.batching import batch
-from engine.control.bodies import Body, floating, input_types
+from engine.control.bodies import Body, inexact, input_types
 from engine.control.iteration import ANDERSON
 from engine.control.linear_solve import LINEAR, solve
-from engine.dtypes import TensorType, is_floating
-from engine.errors import DtypeMismatch
+from engine.dtypes import TensorType, is_complex, is_inexact
+from engine.errors import DtypeMismatch, NotHolomorphic
 from engine.families import COMPOSITE, define
 from engine.forward import forward
 from engine.functions import (
@@ -33,6 +34,7 @@ from engine.functions import (
     outputs_of,
     settle,
 )
+from engine.holomorphy import first_not_holomorphic
 from engine.op import TABLE, F, Op, jointly
 from engine.tape import Tape
 from engine.variable import Variable
@@ -131,17 +133,20 @@ def _same(types: Types) -> Tape:
 
 
 def _pulled(equation: _Equation, types: Types) -> Tape:
-    """Dp = -(dr/dp)' w, where (dr/dx)' w = g; everything is read at the answer y."""
+    """Dp = -(dr/dp)' w, where (dr/dx)' w = g; everything is read at the answer y.
+
+    A complex g comes conjugated, and so do the answers go: they are those of a user's function.
+    """
     made = Body()
     first, *parameters = made.inputs(types)
     y, g = made.input(types[0]), made.input(types[0])
     own = [F.identity(v) for v in (y, *parameters)]
-    w = equation.divided(-g, own, transposed=True)
+    w = equation.divided(-g.conj(), own, transposed=True)
     start = len(made.tape.instructions)
     (r,) = made.play(equation.residual, own)
-    moving = [own[i].slot for i in floating(types) if i]
+    moving = [own[i].slot for i in inexact(types) if i]
     known = backward(made.tape, {r.slot: w}, moving, since=start)
-    answers = [known[v.slot] if v.slot in known else zeros(made.tape, v) for v in own[1:]]
+    answers = [known[v.slot].conj() if v.slot in known else zeros(made.tape, v) for v in own[1:]]
     return made.finish([zeros(made.tape, first), *answers])
 
 
@@ -154,7 +159,7 @@ def _pushed(equation: _Equation, types: Types) -> Tape:
     own = [F.identity(v) for v in (y, *parameters)]
     start = len(made.tape.instructions)
     (r,) = made.play(equation.residual, own)
-    moved = {own[i].slot: tangents[i - 1] for i in floating(types) if i}
+    moved = {own[i].slot: tangents[i - 1] for i in inexact(types) if i}
     reached = forward(made.tape, moved, tuple(made.tape.instructions[start:]))
     dr = reached[r.slot] if r.slot in reached else zeros(made.tape, r)
     return made.finish([equation.divided(-dr, own)])
@@ -213,11 +218,19 @@ def _fixed_point(
 
 
 def _typed(xs: Sequence[Variable], function: Tape) -> list[Variable]:
-    """The inputs in the types that the function was made for; raises DtypeMismatch."""
+    """The inputs in the types that the function was made for; raises DtypeMismatch, NotHolomorphic."""
     x = xs[0].astype(function.types[next(iter(function.inputs.values()))].dtype)
-    if not is_floating(x.dtype):
+    if not is_inexact(x.dtype):
         raise DtypeMismatch(
-            f"the unknown is {x.dtype}, expected a real floating dtype", hint="start from a float, as in 1.0"
+            f"the unknown is {x.dtype}, expected a floating dtype", hint="start from a float, as in 1.0"
+        )
+    culprit = None
+    if is_complex(x.dtype):
+        culprit = first_not_holomorphic(function, [next(iter(function.inputs.values()))], function.outputs)
+    if culprit is not None:
+        raise NotHolomorphic(
+            f"the unknown is {x.dtype}, and the function is not holomorphic in it: {culprit.op.name} is not",
+            hint="solve for the real and imaginary parts, as a real unknown with a last axis of 2",
         )
     return [x, *xs[1:]]
 

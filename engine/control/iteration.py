@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.attributes import FUNCTION, NUMBER, SIZE, Attribute
 from engine.batches import stacked
+from engine.control import krylov
 from engine.control.bodies import cost_of_runs
 from engine.control.newton import SOLUTION, rows_of, worst_row
 from engine.dtypes import TensorType
@@ -80,11 +81,12 @@ class _Mixing:
         if not self.moves:
             return new
         moves, images = xp.stack(self.moves, axis=1), xp.stack(self.images, axis=1)
-        gram = xp.matmul(moves, xp.permute_dims(moves, (0, 2, 1)))
+        mirrored = krylov.conjugate(xp, moves)
+        gram = xp.matmul(mirrored, xp.permute_dims(moves, (0, 2, 1)))
         scale = xp.max(xp.abs(gram), axis=(1, 2), keepdims=True)
         tiny = xp.where(scale > 0, scale, xp.ones_like(scale)) * (4 * float(xp.finfo(x.dtype).eps))
         ridge = xp.eye(gram.shape[1], dtype=x.dtype) * tiny
-        weights = xp.solve(gram + ridge, xp.matmul(moves, move[:, :, None]))
+        weights = xp.solve(gram + ridge, xp.matmul(mirrored, move[:, :, None]))
         mixed = new - xp.matmul(xp.permute_dims(weights, (0, 2, 1)), images)[:, 0, :]
         return xp.where(xp.all(xp.isfinite(mixed), axis=1, keepdims=True), mixed, new)
 

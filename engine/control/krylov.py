@@ -2,7 +2,7 @@
 
 Arrays are (rows, unknowns); every row has its own Krylov space and ends on its own. Orthogonalisation is
 classical Gram-Schmidt done twice, the small least-squares problem is kept triangular by Givens rotations
-(Saad and Schultz, 1986). Preconditioning is from the right, so that the residuals are those of the system
+(Saad and Schultz, 1986), unitary ones where the numbers are complex. Preconditioning is from the right, so that the residuals are those of the system
 that was asked for.
 """
 
@@ -40,7 +40,15 @@ def tolerances(xp: Any, dtype: Any, given: float | None) -> tuple[float, float]:
 
 def norm(xp: Any, rows: Any) -> Any:
     """The Euclidean length of each row."""
-    return xp.sqrt(xp.sum(rows * rows, axis=-1))
+    if not xp.isdtype(rows.dtype, "complex floating"):
+        return xp.sqrt(xp.sum(rows * rows, axis=-1))
+    real, imag = xp.real(rows), xp.imag(rows)
+    return xp.sqrt(xp.sum(real * real + imag * imag, axis=-1))
+
+
+def conjugate(xp: Any, x: Any) -> Any:
+    """The complex conjugate; real numbers as they are."""
+    return xp.conj(x) if xp.isdtype(x.dtype, "complex floating") else x
 
 
 def gmres(
@@ -91,28 +99,29 @@ def _cycle(
         before = norm(xp, w)
         h = xp.zeros((rows, k + 1), dtype=dtype)
         for _ in range(2):
-            along = xp.matmul(known, w[:, :, None])[:, :, 0]
+            along = xp.matmul(conjugate(xp, known), w[:, :, None])[:, :, 0]
             w = w - xp.matmul(along[:, None, :], known)[:, 0, :]
             h = h + along
         length = norm(xp, w)
         length = xp.where(length > eps * before, length, xp.zeros_like(length))
         basis[:, k + 1, :] = _unit(xp, w, length, length > 0)
         column = xp.matmul(rotation[:, : k + 1, : k + 1], h[:, :, None])[:, :, 0]
-        corner = xp.sqrt(column[:, k] * column[:, k] + length * length)
+        size = xp.abs(column[:, k])
+        corner = xp.sqrt(size * size + length * length)
         empty = corner == 0  # nothing new: the space is invariant
         safe = xp.where(empty, xp.ones_like(corner), corner)
-        cos = xp.where(empty, xp.ones_like(corner), column[:, k] / safe)
+        cos = xp.where(empty, xp.ones_like(column[:, k]), column[:, k] / safe)
         sin = xp.where(empty, xp.zeros_like(corner), length / safe)
         triangle[:, :k, k] = column[:, :k]
         triangle[:, k, k] = safe
         upper, lower = rotation[:, k, :], rotation[:, k + 1, :]
         rotation[:, k, :], rotation[:, k + 1, :] = (
-            cos[:, None] * upper + sin[:, None] * lower,
+            conjugate(xp, cos)[:, None] * upper + sin[:, None] * lower,
             cos[:, None] * lower - sin[:, None] * upper,
         )
         reached = right[:, k]
         right[:, k + 1] = -sin * reached
-        right[:, k] = xp.where(empty, xp.zeros_like(reached), cos * reached)
+        right[:, k] = xp.where(empty, xp.zeros_like(reached), conjugate(xp, cos) * reached)
         taken = k + 1
         if not xp.item(xp.any(active & (xp.abs(right[:, k + 1]) > enough) & (length > 0))):
             break

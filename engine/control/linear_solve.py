@@ -15,7 +15,7 @@ from engine.backward import backward, zeros
 from engine.batches import stacked
 from engine.batching import batch
 from engine.control import krylov
-from engine.control.bodies import cost_of_runs, floating
+from engine.control.bodies import cost_of_runs, inexact
 from engine.dtypes import ITEMSIZE, TensorType
 from engine.families import CONTROL, define
 from engine.forward import forward
@@ -110,7 +110,7 @@ def _pull(
     constants = xs[1:]
     w = solve(gs[0], constants, operator=transposed, transposed=operator, **rest)
     pulled: list[Variable | None] = [w, *[None] * len(constants)]
-    moving = floating([c.type for c in constants])
+    moving = inexact([c.type for c in constants])
     tape = w.tape
     own = [F.identity(c) for c in constants]
     start = len(tape.instructions)

@@ -157,7 +157,7 @@ def _run(
     def dense(x: Any, right: Any, relative: float) -> tuple[Any, Any]:
         matrix = jacobian([xp.reshape(x, shape), *constants])[0]
         d = xp.solve(xp.reshape(matrix, (count, unknowns, unknowns)), right[:, :, None])[:, :, 0]
-        return d, xp.zeros((count,), dtype=x.dtype)
+        return d, xp.zeros_like(krylov.norm(xp, right))
 
     def free(x: Any, right: Any, relative: float) -> tuple[Any, Any]:
         own = xp.reshape(x, shape)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine.backward import backward, zeros
-from engine.control.bodies import TANGENT, Body, floating, input_types, with_tangents
+from engine.control.bodies import TANGENT, Body, inexact, input_types, with_tangents
 from engine.dtypes import TensorType
 from engine.functions import outputs_of
 from engine.op import TABLE
@@ -72,10 +72,10 @@ def pull_loop(
     """
     outs = outputs_of(body)
     walked, constants = list(xs[carry : carry + scanned]), list(xs[carry + scanned :])
-    moving = floating(outs[:carry])
-    emitted = floating(outs[carry:])
-    learned = floating([x.type for x in constants])
-    seen = floating([x.type for x in walked])
+    moving = inexact(outs[:carry])
+    emitted = inexact(outs[carry:])
+    learned = inexact([x.type for x in constants])
+    seen = inexact([x.type for x in walked])
     tape = _pulled_body(body, carry, scanned)
     inputs = [
         *(gs[i] for i in moving),
@@ -111,8 +111,8 @@ def _pulled_body(body: Tape, carry: int, scanned: int) -> Tape:
     cotangents carried on, the sums; stacked are the scanned inputs' cotangents.
     """
     types, outs = input_types(body), outputs_of(body)
-    moving, emitted = floating(outs[:carry]), floating(outs[carry:])
-    seen, learned = floating(types[carry : carry + scanned]), floating(types[carry + scanned :])
+    moving, emitted = inexact(outs[:carry]), inexact(outs[carry:])
+    seen, learned = inexact(types[carry : carry + scanned]), inexact(types[carry + scanned :])
     made = Body()
     dcarried = [made.input(outs[i]) for i in moving]
     sums = [made.input(types[carry + scanned + i]) for i in learned]
@@ -147,7 +147,7 @@ def push(
     count = [xs[-1]] if counted else []
     xs, tangents = (xs[:-1], tangents[:-1]) if counted else (xs, tangents)
     outs = outputs_of(body)
-    moving = floating(outs[:carry])
+    moving = inexact(outs[:carry])
     walked = [carry + i for i in range(scanned) if tangents[carry + i] is not None]
     constants = [i for i in range(carry + scanned, len(xs)) if tangents[i] is not None]
     tape, emitted = with_tangents(body, [*moving, *walked, *constants], carried=moving, carry=carry)

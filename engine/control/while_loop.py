@@ -14,7 +14,7 @@ from engine.attributes import FUNCTION, SIZE, Attribute
 from engine.backward import zeros
 from engine.batches import aligned, rank
 from engine.batching import batch
-from engine.control.bodies import Body, cost_of_runs, floating, input_types, with_tangents
+from engine.control.bodies import Body, cost_of_runs, inexact, input_types, with_tangents
 from engine.control.walks import pull_loop
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, OverLimit, ShapeMismatch, WrongArity
@@ -117,7 +117,7 @@ def _push(
 ) -> list[Variable | None]:
     """The loop with tangents carried beside the values; the condition reads the values alone."""
     outs = outputs_of(body)
-    moving = floating(outs)
+    moving = inexact(outs)
     constants = [i for i in range(carry, len(xs)) if tangents[i] is not None]
     wide, _ = with_tangents(body, [*moving, *constants], carried=moving, carry=carry)
     k, total = len(moving), len(xs)

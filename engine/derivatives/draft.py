@@ -123,7 +123,9 @@ def directions(
 ) -> tuple[dict[int, Variable], dict[str, TensorType]]:
     """Inputs of the tape for cotangents, tangents or vectors (`word`, singular): by slot, and their types.
 
-    Each enters in the type of the tensor it belongs to. Raises ShapeMismatch, DtypeMismatch.
+    Each enters in the type of the tensor it belongs to. A complex cotangent is conjugated on the way: users
+    give dL/dRe y + i dL/dIm y, the walk takes what pairs with dy without a conjugate. Raises ShapeMismatch,
+    DtypeMismatch.
     """
     tape = recording.tape
     by_slot: dict[int, Variable] = {}
@@ -142,6 +144,13 @@ def directions(
                 path=path,
                 hint=f"a {word} has the shape of what it belongs to",
             )
+        if dtypes.is_complex(type.dtype) and not dtypes.is_complex(own.dtype):
+            raise DtypeMismatch(
+                f"expected a real {word} for '{name}', which is {own.dtype}, got {type.dtype}",
+                path=path,
+                hint="give its real part",
+            )
         types[name] = TensorType(own.shape, own.dtype)
-        by_slot[slot] = tape.input(f"{DIRECTION}{name}", types[name])
+        entered = tape.input(f"{DIRECTION}{name}", types[name])
+        by_slot[slot] = entered.conj() if word == "cotangent" else entered
     return by_slot, types

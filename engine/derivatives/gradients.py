@@ -130,7 +130,7 @@ def _differentiate(query: Query, examination: Examination, outputs: Outputs) -> 
             _refuse_unconnected(query, examination, name)
             if query.unconnected == "zero":
                 adjoint = zeros(tape, tape.variable(s))
-        places[name] = None if adjoint is None else outputs.add(adjoint.slot)
+        places[name] = None if adjoint is None else outputs.add(adjoint.conj().slot)
     return _Differentiated(examination, outputs.add(slot), places)
 
 
@@ -163,7 +163,9 @@ def why_no_target(type: TensorType, target: str) -> InvalidTarget | None:
             f"the target '{target}' is {type.dtype}; a gradient is of a real floating number",
             path="$.target",
             node=target,
-            hint="differentiate what it was computed from, before the conversion",
+            hint=f"take real({target}), imag({target}) or abs({target}), or ask for the vjp"
+            if dtypes.is_complex(type.dtype)
+            else "differentiate what it was computed from, before the conversion",
         )
     return None
 

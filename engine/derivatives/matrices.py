@@ -1,7 +1,11 @@
 """Derivatives formed as matrices: jacobian and hessian.
 
 Rows (reverse) or columns (forward) are products with the unit vectors, all of them in one pass: the
-product is recorded for one direction and batched over an identity.
+product is recorded for one direction and batched over an identity. Of a complex tensor a product with a real
+one takes two passes, along the unit vectors and along i times these.
+
+Between complex tensors a Jacobian is the derivative itself, df/dz, of which there is one where every op on
+the path is holomorphic. Of a real output by a complex variable it is the gradient, d/dRe z + i d/dIm z.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine import dtypes
 from engine.backward import backward, ones, zeros
 from engine.derivatives.draft import (
     DIRECTION,
@@ -26,8 +31,9 @@ from engine.derivatives.draft import (
 )
 from engine.derivatives.gradients import why_no_target
 from engine.dtypes import TensorType
-from engine.errors import DtypeMismatch
+from engine.errors import DtypeMismatch, NotHolomorphic
 from engine.forward import forward
+from engine.holomorphy import first_not_holomorphic
 from engine.op import TABLE, F
 from engine.passes import optimize
 from engine.plan import make_plan
@@ -50,11 +56,25 @@ class _Stage:
     def __post_init__(self) -> None:
         self.outputs = Outputs(self.tape)
 
-    def play(self, product: Tape, name: str, type: TensorType) -> list[Variable]:
-        """The outputs of `product` for every unit vector of its direction `name`, in front."""
+    def play(
+        self, product: Tape, slots: Mapping[str, int], name: str, type: TensorType, times: complex = 1
+    ) -> dict[str, Variable]:
+        """The `slots` of `product` for every unit vector of its direction `name`, in front."""
+        if not slots:
+            return {}
         unit = self.tape.apply(TABLE["eye"], [], {"n_rows": type.size, "dtype": type.dtype})
         seeds = unit.reshape((type.size, *type.shape))
-        return play_rows(self.tape, product, {f"{DIRECTION}{name}": seeds})
+        product.outputs = list(slots.values())
+        over = {f"{DIRECTION}{name}": seeds if times == 1 else seeds * times}
+        return dict(zip(slots, play_rows(self.tape, product, over), strict=True))
+
+    def is_complex(self, slot: int) -> bool:
+        """Whether a tensor of the recording is complex."""
+        return dtypes.is_complex(self.tape.types[slot].dtype)
+
+    def halves(self, slot: int, other: int) -> bool:
+        """Whether one pass from a tensor tells only half of its block with another: complex, and real."""
+        return self.is_complex(slot) and not self.is_complex(other)
 
 
 def _row_block(answer: Variable, out: TensorType, variable: TensorType) -> Variable:
@@ -91,6 +111,7 @@ def _jacobian(query: Query, method: str) -> Draft:
     slots = {name: slot_of(stage.recording, name, "$.outputs") for name in chosen}
     places = {name: stage.outputs.add(slot) for name, slot in slots.items()}
     heads = {name: slot for name, slot in slots.items() if carries_gradient(tape, slot)}
+    _require_holomorphic(stage, heads, variables)
     blocks: dict[str, dict[str, int]] = {name: {} for name in heads}
     fill = _by_rows if method == "reverse" else _by_columns
     for out, name, block in fill(query, needed, stage, heads, variables):
@@ -112,17 +133,21 @@ Block = tuple[str, str, Variable]
 def _by_rows(
     query: Query, needed: Sequence[str], stage: _Stage, heads: Mapping[str, int], variables: Mapping[str, int]
 ) -> list[Block]:
-    """A pass back for each element of each output."""
+    """A pass back for each element of each output; cotangents of 1 are their own conjugates."""
     blocks: list[Block] = []
     for out, slot in heads.items():
         type = stage.tape.types[slot]
         product = record(query.graph, query.inputs, needed)
         seeds, _ = directions(product, {out: type}, "cotangent")
         known = backward(product.tape, seeds, variables.values())
-        product.tape.outputs = [_slot_or_zeros(product.tape, known, s) for s in variables.values()]
-        answers = stage.play(product.tape, out, type)
-        for (name, s), answer in zip(variables.items(), answers, strict=True):
-            blocks.append((out, name, _row_block(answer, type, stage.tape.types[s])))
+        slots = {name: _slot_or_zeros(product.tape, known, s) for name, s in variables.items()}
+        parts = {name: s for name, s in slots.items() if stage.halves(slot, variables[name])}
+        rows = stage.play(product.tape, slots, out, type)
+        turned = stage.play(product.tape, parts, out, type, 1j)
+        for name, s in variables.items():
+            row = F.complex(rows[name], turned[name]) if name in turned else rows[name]
+            row = row if stage.is_complex(slot) else row.conj()
+            blocks.append((out, name, _row_block(row, type, stage.tape.types[s])))
     return blocks
 
 
@@ -137,11 +162,29 @@ def _by_columns(
         steps = tuple(product.tape.instructions)
         tangents, _ = directions(product, {name: type}, "tangent")
         known = forward(product.tape, tangents, steps)
-        product.tape.outputs = [_slot_or_zeros(product.tape, known, s) for s in heads.values()]
-        answers = stage.play(product.tape, name, type)
-        for (out, s), answer in zip(heads.items(), answers, strict=True):
-            blocks.append((out, name, _column_block(answer, stage.tape.types[s], type)))
+        slots = {out: _slot_or_zeros(product.tape, known, s) for out, s in heads.items()}
+        parts = {out: s for out, s in slots.items() if stage.halves(slot, heads[out])}
+        columns = stage.play(product.tape, slots, name, type)
+        turned = stage.play(product.tape, parts, name, type, 1j)
+        for out, s in heads.items():
+            column = F.complex(columns[out], turned[out]) if out in turned else columns[out]
+            blocks.append((out, name, _column_block(column, stage.tape.types[s], type)))
     return blocks
+
+
+def _require_holomorphic(stage: _Stage, heads: Mapping[str, int], variables: Mapping[str, int]) -> None:
+    """Raise NotHolomorphic where a complex output is no holomorphic function of a complex variable."""
+    for out, head in heads.items():
+        for name, slot in variables.items():
+            if not (stage.is_complex(head) and stage.is_complex(slot)):
+                continue
+            culprit = first_not_holomorphic(stage.tape, [slot], [head])
+            if culprit is not None:
+                raise NotHolomorphic(
+                    f"'{out}' has no complex derivative by '{name}': {culprit.op.name} is not holomorphic",
+                    op=culprit.op.name,
+                    hint=f"ask for the jacobian of real({out}) and imag({out}), or for the vjp or jvp",
+                ).at(culprit.origin)
 
 
 def hessian(query: Query) -> Draft:
@@ -156,15 +199,22 @@ def hessian(query: Query) -> Draft:
     if wrong is not None:
         raise wrong
     variables = {n: s for n, s in wrt_slots(query, stage.recording).items() if _differentiable(tape, n, s)}
+    for name, s in variables.items():
+        if stage.is_complex(s):
+            raise NotHolomorphic(
+                f"the Hessian by '{name}', which is {tape.types[s].dtype}, is no matrix of complex numbers",
+                path="$.wrt",
+                hint="ask for the hvp, split it in real and imaginary parts, or name only real ones in `wrt`",
+            )
     adjoints = backward(tape, {slot: ones(tape, tape.variable(slot))}, variables.values())
     value = stage.outputs.add(slot)
     gradients = {n: stage.outputs.add(_slot_or_zeros(tape, adjoints, s)) for n, s in variables.items()}
     blocks: dict[str, dict[str, int]] = {name: {} for name in variables}
     for b, s in variables.items():
         type = tape.types[s]
-        product = _hessian_product(query, needed, slot, b, type, variables)
-        for (a, other), answer in zip(variables.items(), stage.play(product, b, type), strict=True):
-            block = _column_block(answer, tape.types[other], type)
+        product, slots = _hessian_product(query, needed, slot, b, type, variables)
+        for a, answer in stage.play(product, slots, b, type).items():
+            block = _column_block(answer, tape.types[variables[a]], type)
             blocks[a][b] = stage.outputs.add(block.slot)
 
     def assemble(values: Values, inputs: Inputs) -> dict[str, Any]:
@@ -179,16 +229,15 @@ def hessian(query: Query) -> Draft:
 
 def _hessian_product(
     query: Query, needed: Sequence[str], slot: int, name: str, type: TensorType, variables: Mapping[str, int]
-) -> Tape:
-    """The tape of the Hessian times one direction of `name`, for every variable."""
+) -> tuple[Tape, dict[str, int]]:
+    """The tape of the Hessian times one direction of `name`, and where its blocks lie, for every variable."""
     recording = record(query.graph, query.inputs, needed)
     tape = recording.tape
     tangents, _ = directions(recording, {name: type}, "vector")
     adjoints = backward(tape, {slot: ones(tape, tape.variable(slot))}, variables.values())
     known = forward(tape, tangents, tuple(tape.instructions))
-    gradients = {s: _slot_or_zeros(tape, adjoints, s) for s in variables.values()}
-    tape.outputs = [_slot_or_zeros(tape, known, g) for g in gradients.values()]
-    return tape
+    gradients = {a: _slot_or_zeros(tape, adjoints, s) for a, s in variables.items()}
+    return tape, {a: _slot_or_zeros(tape, known, g) for a, g in gradients.items()}
 
 
 def _stage(query: Query, needed: Sequence[str]) -> _Stage:

@@ -1,4 +1,8 @@
-"""Products with derivatives that are never formed: jvp, hvp, gnvp."""
+"""Products with derivatives that are never formed: jvp, hvp, gnvp.
+
+Tangents, vectors and how outputs move are plain changes; gradients and their changes are conjugated on the
+way out where they are complex, as every cotangent is (`engine.derivatives.draft`).
+"""
 
 from __future__ import annotations
 
@@ -51,8 +55,8 @@ def hvp(query: Query) -> Draft:
     for name in given:
         variable = slot_of(recording, name, "$.vectors")
         adjoint = _or_zeros(tape, adjoints, variable)
-        gradients[name] = outputs.add(adjoint.slot)
-        products[name] = outputs.add(_or_zeros(tape, moved, adjoint.slot).slot)
+        gradients[name] = outputs.add(adjoint.conj().slot)
+        products[name] = outputs.add(_or_zeros(tape, moved, adjoint.slot).conj().slot)
     return Draft(
         tape,
         lambda values, _: {
@@ -65,7 +69,7 @@ def hvp(query: Query) -> Draft:
 
 
 def gnvp(query: Query) -> Draft:
-    """Values of outputs r, and J'J v, the Gauss-Newton product of 0.5 |r|^2."""
+    """Values of outputs r, and J'J v, the Gauss-Newton product of 0.5 |r|^2; of complex outputs Jᴴ J v."""
     given = query.chosen_directions()
     chosen = query.chosen_outputs()
     recording = record(query.graph, query.inputs, unique(*chosen, *given))
@@ -74,12 +78,14 @@ def gnvp(query: Query) -> Draft:
     vectors, types = directions(recording, given, "vector")
     moved = forward(tape, vectors, steps)
     slots = {name: slot_of(recording, name, "$.outputs") for name in chosen}
-    seeds = {slot: moved[slot] for slot in slots.values() if slot in moved and carries_gradient(tape, slot)}
+    live = [slot for slot in slots.values() if slot in moved and carries_gradient(tape, slot)]
+    seeds = {slot: moved[slot].conj() for slot in live}
     pulled = backward(tape, seeds, vectors)
     outputs = Outputs(tape)
     places = {name: outputs.add(slot) for name, slot in slots.items()}
     variables = {name: slot_of(recording, name, "$.vectors") for name in given}
-    products = {name: outputs.add(_or_zeros(tape, pulled, slot).slot) for name, slot in variables.items()}
+    seen = {name: _or_zeros(tape, pulled, slot).conj() for name, slot in variables.items()}
+    products = {name: outputs.add(product.slot) for name, product in seen.items()}
     return Draft(
         tape, lambda values, _: {"outputs": _at(values, places), "gnvp": _at(values, products)}, types
     )

@@ -73,12 +73,12 @@ def _vjp_of_many(query: Query, chosen: tuple[str, ...], given: dict[str, TensorT
 
 
 def _pulled(query: Query, recording: Recording, seeds: dict[int, Variable]) -> dict[str, int]:
-    """The slots of the adjoints of `wrt`; zeros where there is no path."""
+    """The slots of the adjoints of `wrt`, as users see them; zeros where there is no path."""
     tape = recording.tape
     wanted = wrt_slots(query, recording)
     adjoints = backward(tape, seeds, [slot for slot in wanted.values() if carries_gradient(tape, slot)])
     return {
-        name: adjoints[slot].slot if slot in adjoints else zeros(tape, tape.variable(slot)).slot
+        name: adjoints[slot].conj().slot if slot in adjoints else zeros(tape, tape.variable(slot)).slot
         for name, slot in wanted.items()
     }
 

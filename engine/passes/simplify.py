@@ -1,4 +1,7 @@
-"""Remove multiplications by one, such as the seed of a gradient leaves; no other bit can change."""
+"""Remove multiplications by one, such as the seed of a gradient leaves; no other bit can change.
+
+Of complex numbers they stay: (inf + 0i) (1 + 0i) is no longer inf + 0i.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,11 @@ SMALL = 64  # elements of a constant that are looked at
 def simplify(tape: Tape) -> Tape:
     """The tape without `x * 1` and without no-op casts, reshapes and identities."""
     rewrite = Rewrite(tape)
-    ones = {slot for slot, value in tape.constants.items() if 0 < value.size <= SMALL and (value == 1).all()}
+    ones = {
+        slot
+        for slot, value in tape.constants.items()
+        if 0 < value.size <= SMALL and value.dtype.kind != "c" and (value == 1).all()
+    }
     for step in tape.instructions:
         inputs = rewrite.resolved(step.inputs)
         if step.op.name == "broadcast_to" and inputs[0] in ones:

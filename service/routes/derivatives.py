@@ -52,6 +52,7 @@ CALL_ERRORS = (
     "unknown_wrt",
     "unconnected",
     "derivative_not_implemented",
+    "not_holomorphic",
     "data_dependent_shape",
     "device_unavailable",
 )

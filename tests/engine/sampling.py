@@ -12,7 +12,7 @@ from engine import arrays, dtypes
 from engine.backward import backward
 from engine.dtypes import TensorType
 from engine.executors.numpy import BoundPlan, run_tape
-from engine.op import Cut, Domain, Op, Sample
+from engine.op import TABLE, Cut, Domain, Op, Sample
 from engine.passes import lower
 from engine.plan import make_plan
 from engine.tape import Tape
@@ -22,21 +22,42 @@ Array = np.ndarray[Any, Any]
 
 
 def arrays_of(op: Op, sample: Sample, dtype: str = "float64") -> list[Array]:
-    """An array for each input of a sample: literal values as they are, shapes filled from the domain."""
+    """An array for each input of a sample: literal values as they are, shapes filled from the domain.
+
+    Complex ones are drawn from the domain with imaginary parts of their own; literal values are turned, row
+    by row and column by column, so that zeros stay zeros and singular matrices singular.
+    """
     rng = np.random.default_rng(zlib.crc32(f"{op.name}{sample}".encode()))
     answer = []
     for position, given in enumerate(sample.inputs):
         kind = op.input(position).kind
         wanted = {"index": "int64", "integer": "int64", "boolean": "bool"}.get(kind, dtype)
         if not isinstance(given, tuple):
-            answer.append(np.array(given, dtype=wanted))
+            literal = np.array(given, dtype=wanted)
+            turned = literal * _turns(literal.shape) if dtypes.is_complex(wanted) else literal
+            answer.append(np.asarray(turned, wanted))
         elif kind == "boolean":
             answer.append(np.asarray(rng.random(given) < 0.5))
         elif dtypes.is_integer(wanted):
             answer.append(rng.integers(0, 3, given).astype(wanted))
         else:
-            answer.append(drawn(rng, given, op.domain_of(position)).astype(wanted))
+            values = drawn(rng, given, op.domain_of(position))
+            if dtypes.is_complex(wanted):
+                values = values + 1j * drawn(rng, given, IMAGINARY)
+            answer.append(np.asarray(values, wanted))
     return answer
+
+
+IMAGINARY = Domain(-0.9, 0.9, away_from_zero=0.2)  # off every branch cut
+
+
+def _turns(shape: tuple[int, ...]) -> Array:
+    """Phases, a product over the last two axes."""
+    angles = np.zeros(shape)
+    for axis in range(-min(len(shape), 2), 0):
+        steps = 0.25 * np.cos(2.0 * np.arange(shape[axis]) - axis)
+        angles = angles + steps.reshape((-1, *(1,) * (-axis - 1)))
+    return np.exp(1j * angles) if shape else np.asarray(np.exp(0.3j))
 
 
 def drawn(rng: np.random.Generator, shape: tuple[int, ...], domain: Domain) -> Array:
@@ -98,10 +119,10 @@ class Derivative:
 
     def __init__(self, op: Op, given: Sequence[Array], attributes: Mapping[str, Any]) -> None:
         self.tape, outputs = record(op, given, attributes)
-        floating = [output for output in outputs if dtypes.is_floating(output.dtype)]
+        floating = [output for output in outputs if dtypes.is_inexact(output.dtype)]
         seeds = {v.slot: self.tape.input(f"g{i}", v.type) for i, v in enumerate(floating)}
         rng = np.random.default_rng(1)
-        weights = [rng.uniform(0.5, 1.5, output.shape).astype(output.dtype) for output in floating]
+        weights = [weight(rng, output.shape, output.dtype) for output in floating]
         self.inputs = {**named(given), **named(weights, "g")}
         self.wrt = [f"x{i}" for i, a in enumerate(given) if differentiable(op, i, a)]
         self.forward = [output.slot for output in floating]
@@ -110,33 +131,47 @@ class Derivative:
         self.cotangents = {name: found.get(slot) for name, slot in slots.items()}
 
 
+def weight(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> Array:
+    """A cotangent that lets nothing cancel."""
+    values = rng.uniform(0.5, 1.5, shape)
+    return np.asarray(values + 1j * rng.uniform(-1, 1, shape) if dtypes.is_complex(dtype) else values, dtype)
+
+
 def differentiable(op: Op, position: int, array: Array) -> bool:
     """Whether an input carries a gradient."""
-    return not isinstance(op.input(position).vjp, Cut) and dtypes.is_floating(array.dtype.name)
+    stands_in = op.on_complex is not None and dtypes.is_complex(array.dtype.name)
+    own = TABLE[op.on_complex] if stands_in else op  # type: ignore[index]  # it is named
+    return not isinstance(own.input(position).vjp, Cut) and dtypes.is_inexact(array.dtype.name)
 
 
 def projection(tape: Tape, slots: Sequence[int], weights: Sequence[Array]) -> Callable[..., float]:
-    """Σ <weight, value of slot> as a function of the tape's inputs."""
+    """Re Σ weight · value of slot, without a conjugate, as a function of the tape's inputs."""
     view = Tape(tape.types, tape.inputs, tape.constants, tape.instructions, list(slots))
     plan = BoundPlan(make_plan(lower(view)))
 
     def value(inputs: Mapping[str, Array]) -> float:
-        return float(sum((w * y).sum() for w, y in zip(weights, plan.run(inputs), strict=True)))
+        return float(sum((w * y).sum().real for w, y in zip(weights, plan.run(inputs), strict=True)))
 
     return value
 
 
 def differences(f: Callable[..., float], inputs: Mapping[str, Array], name: str, step: float = 1e-5) -> Array:
-    """Central differences of a scalar function with respect to one input."""
+    """Central differences of a real function: d/dx of a real input, d/dRe x - i d/dIm x of a complex one."""
     x = inputs[name]
     answer = np.zeros_like(x)
-    for place in np.ndindex(x.shape):
+
+    def slope(place: tuple[int, ...], way: complex) -> float:
         values = []
         for sign in (1, -1):
             moved = x.copy()
-            moved[place] += sign * step
+            moved[place] += sign * step * way
             values.append(f({**inputs, name: moved}))
-        answer[place] = (values[0] - values[1]) / (2 * step)
+        return (values[0] - values[1]) / (2 * step)
+
+    for place in np.ndindex(x.shape):
+        answer[place] = slope(place, 1)
+        if x.dtype.kind == "c":
+            answer[place] -= 1j * slope(place, 1j)
     return answer
 
 
@@ -175,7 +210,7 @@ def check_second(op: Op, given: Sequence[Array], attributes: Mapping[str, Any]) 
     first = Derivative(op, given, attributes)
     tape, rng = first.tape, np.random.default_rng(2)
     found = {name: v for name, v in first.cotangents.items() if v is not None}
-    weights = [rng.uniform(0.5, 1.5, v.shape) for v in found.values()]
+    weights = [weight(rng, v.shape, v.dtype) for v in found.values()]
     seeds: dict[int, Variable] = {}
     for i, v in enumerate(found.values()):  # one slot may be the cotangent of several inputs
         seed = tape.input(f"h{i}", v.type)

@@ -6,7 +6,6 @@ import pytest
 import engine.ops  # noqa: F401
 from engine.backward import backward, ones
 from engine.dtypes import TensorType
-from engine.errors import DerivativeNotImplemented
 from engine.executors.numpy import run_tape
 from engine.op import F
 from engine.tape import Tape
@@ -103,12 +102,23 @@ def test_integers_and_booleans_carry_nothing():
     assert g.dtype == "float64"
 
 
-def test_complex_paths_are_refused_with_the_place():
+def test_a_real_tensor_that_meets_complex_ones_takes_the_real_part():
     tape = Tape()
-    z = tape.input("z", TensorType((2,), "complex128"))
-    y = z * z
-    with pytest.raises(DerivativeNotImplemented, match="complex"):
-        backward(tape, {y.slot: ones(tape, y)}, [z.slot])
+    x, z = tape.input("x", TensorType((2,))), tape.input("z", TensorType((3, 2), "complex128"))
+    y = F.sum(F.real(x * z))
+    found = gradients(tape, y, x, z)
+    assert [g.type for g in found] == [x.type, z.type]
+    tape.outputs = [g.slot for g in found]
+    values = {"x": np.array([0.5, 2.0]), "z": np.arange(6).reshape(3, 2) * (1 + 2j)}
+    by_x, by_z = run_tape(tape, values)
+    np.testing.assert_array_equal(by_x, values["z"].real.sum(axis=0))
+    np.testing.assert_array_equal(by_z, np.broadcast_to(values["x"], (3, 2)))
+
+
+def test_real_walks_record_nothing_about_complex_numbers():
+    tape, x = tape_of(x=(3,))
+    gradients(tape, F.sum(F.exp(x) * x / (1 + F.square(x))), x)
+    assert not {step.op.name for step in tape.instructions} & {"conj", "real", "imag", "complex", "astype"}
 
 
 def test_a_long_chain_is_walked_without_recursion():

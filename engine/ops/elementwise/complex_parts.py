@@ -1,7 +1,7 @@
 """Complex numbers and their parts; on real numbers the identity, zero, and the sign.
 
-None of these is holomorphic. A cotangent g moves the target by Re(Σ g dy): Re of z = a + ib passes it on as it
-is, Im as -ig, the conjugate turns it into its own.
+None of these is holomorphic. A cotangent g of y moves the target by Re(Σ g dy): the real part passes g on as
+it is, the imaginary part -ig, the conjugate turns it into its own.
 """
 
 from __future__ import annotations
@@ -75,9 +75,14 @@ angle = elementwise(
     holomorphic=False,
     flops=20,
     domain=POLE,
-    conventions="Of a real number the derivative is 0, at the jump x = 0 too; of the complex number 0 it is 0.",
+    conventions="Of a real number the derivative is 0, at the jump x = 0 too; at the complex number 0, too.",
     kink=lambda xp, x: x == 0,
 )
+
+
+def _direction(m: Any, x: Any) -> Any:
+    size = m.abs(x)
+    return x / m.where(size == 0, m.ones_like(size), size)
 
 
 def _direction_rule(g: Any, y: Any, x: Any) -> Any:
@@ -89,7 +94,7 @@ def _direction_rule(g: Any, y: Any, x: Any) -> Any:
 direction = elementwise(
     "direction",
     summary="x / |x|, and 0 where x is 0: what sign is of a complex number.",
-    ufunc="sign",
+    forward=_direction,
     vjp=_direction_rule,
     holomorphic=False,
     flops=4,

@@ -152,7 +152,7 @@ slogdet = define(
     "slogdet",
     family=LINALG,
     batch=batches.trailing,
-    summary="The sign of the determinant, which of complex matrices is x / |x|, and the logarithm of its magnitude.",
+    summary="The sign of the determinant, and the logarithm of its magnitude.",
     forward=lambda xp, x: tuple(xp.linalg.slogdet(x)),
     infer=_infer_slogdet,
     kinds="floating",
@@ -162,5 +162,6 @@ slogdet = define(
     outputs=("sign", "logabsdet"),
     cost=cubic(2 / 3),
     samples=(Sample((MATRIX,)), Sample((STACK,))),
-    conventions="The sign of a real matrix carries no gradient. A singular matrix has sign 0 and logarithm -Infinity.",
+    conventions="The sign of a real matrix carries no gradient, that of a complex one, det / |det|, does. A "
+    "singular matrix has sign 0 and logarithm -Infinity.",
 )

@@ -137,7 +137,7 @@ def _half_diagonal(x: Any) -> Any:
 def _cholesky_rule(g: Any, y: Any, x: Any, upper: bool) -> Any:
     """Murray, Differentiation of the Cholesky decomposition (2016), equation 10, symmetrised.
 
-    Of complex matrices the formula holds for conjugated cotangents, so for ours it is that of the conjugate of L.
+    Of complex matrices it holds for conjugated cotangents, so ours is the formula of the conjugate of L.
     """
     factor, g = (transposed(y), adjoint(g)) if upper else (y.conj(), g)
     back = adjoint(factor)
@@ -160,7 +160,8 @@ cholesky = define(
     attributes=(Attribute("upper", BOOLEAN, False, "the factor U = Lᵀ (Lᴴ) instead"),),
     cost=cubic(1 / 3),
     samples=(Sample((POSITIVE,)), Sample((POSITIVE_STACK,), {"upper": True})),
-    conventions="Of the symmetric part (x + xᵀ) / 2, of a complex matrix the Hermitian one. A matrix that is not positive definite answers NaN.",
+    conventions="Of the symmetric part (x + xᵀ) / 2, of a complex matrix the Hermitian one. A matrix that is "
+    "not positive definite answers NaN.",
 )
 
 

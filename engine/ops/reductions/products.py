@@ -12,7 +12,16 @@ from typing import Any
 
 from engine.attributes import AXIS, BOOLEAN, Attribute
 from engine.dtypes import TensorType
-from engine.families import REDUCTION, cast_back, define, moved, normalize_axis, per_element, reduction, spread
+from engine.families import (
+    REDUCTION,
+    cast_back,
+    define,
+    moved,
+    normalize_axis,
+    per_element,
+    reduction,
+    spread,
+)
 from engine.indices import along
 from engine.op import Cost, F, Op, Sample
 from engine.ops.reductions.totals import (

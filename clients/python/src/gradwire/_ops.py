@@ -69,6 +69,7 @@ __all__ = [
     "clamp",
     "clip",
     "clip_by_value",
+    "complex",
     "concat",
     "concatenate",
     "conj",
@@ -401,7 +402,7 @@ def all(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False)
 def angle(x: Any) -> Tensor:
     """The argument in radians; of a real number, 0 or pi.
 
-    Of a real number the derivative is 0, at the jump x = 0 too.
+    Of a real number the derivative is 0, at the jump x = 0 too; at the complex number 0, too.
     """
     return _record("angle", (x,))
 
@@ -649,11 +650,12 @@ def celu(x: Any, alpha: float = 1.0) -> Tensor:
 
 
 def cholesky(x: Any, upper: bool = False) -> Tensor:
-    """The triangular factor L of a positive definite matrix x = L Lᵀ.
+    """The triangular factor L of a positive definite matrix x = L Lᵀ, of a complex one x = L Lᴴ.
 
-    Of the symmetric part (x + xᵀ) / 2. A matrix that is not positive definite answers NaN.
+    Of the symmetric part (x + xᵀ) / 2, of a complex matrix the Hermitian one. A matrix that is not
+    positive definite answers NaN.
 
-    upper: the factor U = Lᵀ instead.
+    upper: the factor U = Lᵀ (Lᴴ) instead.
     """
     return _record("cholesky", (x,), {"upper": upper})
 
@@ -669,6 +671,14 @@ def clip(x: Any, min: float | None = None, max: float | None = None) -> Tensor:
     max: the upper bound; none when absent.
     """
     return _record("clip", (x,), {"min": min, "max": max})
+
+
+def complex(x1: Any, x2: Any) -> Tensor:
+    """The complex number x1 + i x2, of its real and imaginary parts.
+
+    float32 parts make complex64, float64 parts complex128.
+    """
+    return _record("complex", (x1, x2))
 
 
 def concat(*xs: Any, axis: int = 0) -> Tensor:
@@ -1616,7 +1626,8 @@ def positive(x: Any) -> Tensor:
 def pow(x1: Any, x2: Any) -> Tensor:
     """x1 to the power x2.
 
-    x^0 has derivative 0 with respect to x, at 0 too; 0^p with p > 0 has derivative 0 with respect to p.
+    x^0 has derivative 0 with respect to x, at 0 too; 0^p with p > 0 has derivative 0 with respect to p,
+    of complex numbers 0^p with any p.
     """
     return _record("pow", (x1, x2))
 
@@ -1847,7 +1858,10 @@ def sigmoid_cross_entropy(labels: Any, logits: Any) -> Tensor:
 
 
 def sign(x: Any) -> Tensor:
-    """-1, 0 or 1."""
+    """-1, 0 or 1; of a complex number x / |x|.
+
+    Of complex numbers it has a derivative, which is 0 where x is 0.
+    """
     return _record("sign", (x,))
 
 
@@ -1887,7 +1901,8 @@ def size(x: Any) -> Tensor:
 def slogdet(x: Any) -> tuple[Tensor, ...]:
     """The sign of the determinant, and the logarithm of its magnitude.
 
-    The sign carries no gradient. A singular matrix has sign 0 and logarithm -Infinity.
+    The sign of a real matrix carries no gradient, that of a complex one, det / |det|, does. A singular
+    matrix has sign 0 and logarithm -Infinity.
     """
     return _record_many("slogdet", (x,), 2)
 
@@ -2172,7 +2187,7 @@ def var(
     correction: float = 0,
     ddof: float | None = None,
 ) -> Tensor:
-    """The variance: the mean squared distance from the mean.
+    """The variance: the mean squared distance from the mean; real, of complex numbers too.
 
     NumPy's `ddof` is the array API's `correction`. NaN where the divisor is not positive.
 

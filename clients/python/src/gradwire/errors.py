@@ -48,6 +48,7 @@
         │       ├── InvalidTarget         invalid_target
         │       ├── UnknownWrt            unknown_wrt
         │       ├── Unconnected           unconnected
+        │       ├── NotHolomorphic        not_holomorphic
         │       └── DerivativeNotImplemented  derivative_not_implemented
         ├── Unauthorized                  unauthorized
         ├── NotFound                      not_found
@@ -385,6 +386,12 @@ class Unconnected(DerivativeError):
     """A gradient does not exist, and the call asked for an error then."""
 
     code = "unconnected"
+
+
+class NotHolomorphic(DerivativeError):
+    """A function of complex numbers has no derivative as one complex number; its parts have theirs."""
+
+    code = "not_holomorphic"
 
 
 class DerivativeNotImplemented(DerivativeError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from engine import dtypes
 from engine.diagnosis.culprit import Culprit
 from engine.diagnosis.expressions import Expressions
 from engine.diagnosis.structure import Edge, Finding
@@ -78,7 +79,7 @@ def numeric_cure(culprit: Culprit, expressions: Expressions) -> str | None:
         )
     if step.op.family.name == "control" and culprit.reason not in ("overflow", "underflow"):
         return f"Look into the functions of '{culprit.node}': diagnose them by themselves on these values."
-    for pattern in _PATTERNS:
+    for pattern in () if _is_complex(step, expressions) else _PATTERNS:  # they name ops of real numbers
         told = pattern(step, expressions)
         if told is not None and culprit.reason in _SPOILED:
             return told
@@ -95,7 +96,7 @@ _SPOILED = frozenset({"domain", "infinite_derivative", "overflow", "underflow"})
 def _cure_of_reason(culprit: Culprit, step: Instruction, expressions: Expressions) -> str | None:
     x = expressions.text(step.inputs[culprit.edge.position if culprit.edge else 0])
     node, op = culprit.node, culprit.op
-    narrow = expressions.graph.tape.types[step.outputs[0]].dtype != "float64"
+    narrow = dtypes.real_of(expressions.graph.tape.types[step.outputs[0]].dtype) != "float64"
     wider = ", or in float64 (`dtype`)" if narrow else ""
     if culprit.reason == "unselected" and op in ("relu", "relu6"):
         return f"Use leaky_relu({x}) at '{node}', or start from values for which {x} is positive somewhere."
@@ -126,6 +127,8 @@ def _guarded(step: Instruction, expressions: Expressions) -> str | None:
     y = expressions.text(step.inputs[1 - position]) if len(step.inputs) == 2 else ""
     chosen = expressions.selector(step)
     if chosen is None:
+        if _is_complex(step, expressions) and "divide_no_nan" not in away:  # there is no larger and smaller
+            away = "({x} + 1e-12) ** {y}" if step.op.name == "pow" else f"{step.op.name}({{x}} + 1e-12)"
         plain = away.format(x=x, y=y)
         return f"Keep away from the place: {plain}; or choose with where, guarding the argument itself too."
     where, at = chosen
@@ -140,6 +143,11 @@ def _guarded(step: Instruction, expressions: Expressions) -> str | None:
     branches = f"{call}, {other}" if at == 1 else f"{other}, {call}"
     text = f"where({condition}, {branches})" if whole else call
     return f"The branch that is not taken still meets 0 · inf; guard its argument as well: {text}."
+
+
+def _is_complex(step: Instruction, expressions: Expressions) -> bool:
+    types = expressions.graph.tape.types
+    return any(dtypes.is_complex(types[slot].dtype) for slot in step.inputs)
 
 
 def _factor(text: str) -> str:

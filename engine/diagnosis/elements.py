@@ -20,9 +20,14 @@ def places(mask: Mask) -> list[list[int]]:
 
 
 def values_at(array: Array, mask: Mask) -> list[Any]:
-    """What lies at the places that `places` names, for an array that broadcasts to the mask's shape."""
+    """What lies at the places that `places` names, for an array that broadcasts to the mask's shape.
+
+    A complex number is the list [re, im], as on the wire.
+    """
     spread = np.broadcast_to(array, mask.shape).reshape(-1)
-    return [spread[place].item() for place in np.flatnonzero(mask)[:LISTED]]
+    found = spread[np.flatnonzero(mask)[:LISTED]]
+    told = np.stack([found.real, found.imag], axis=-1) if found.dtype.kind == "c" else found
+    return list(told.tolist())
 
 
 def spread(mask: Mask, shape: tuple[int, ...]) -> Mask:
@@ -43,6 +48,11 @@ def nonfinite(array: Array) -> Mask:
     if array.dtype.kind not in "fc":
         return np.zeros(array.shape, bool)
     return np.asarray(~np.isfinite(array))
+
+
+def undefined(array: Array) -> Mask:
+    """Where an array is NaN; a complex number with an infinite part is infinite, whatever the other is."""
+    return np.asarray(np.isnan(array) & ~np.isinf(array))
 
 
 def rows_of(mask: Mask) -> list[int]:

@@ -18,7 +18,7 @@ from engine import dtypes
 from engine.diagnosis.caveats import Warning, numeric_caveats, structural_caveats
 from engine.diagnosis.culprit import Culprit
 from engine.diagnosis.cures import numeric_cure, structural_cure
-from engine.diagnosis.elements import Array, Mask, nonfinite
+from engine.diagnosis.elements import Array, Mask, nonfinite, undefined
 from engine.diagnosis.expressions import Expressions
 from engine.diagnosis.infinite import Leaves, why_infinite, why_target
 from engine.diagnosis.pullbacks import Pullback, Sweep, record_pullbacks
@@ -192,7 +192,7 @@ class Look:
 
 def status_of(gradient: Array, zero: Mask) -> str:
     """`nan`, `inf`, `zero` or `ok`, by the values of a gradient and which of them count as zero."""
-    if np.isnan(gradient).any():
+    if undefined(gradient).any():
         return "nan"
     if np.isinf(gradient).any():
         return "inf"

@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.diagnosis.cone import cone
 from engine.diagnosis.culprit import Culprit, distinct, of_edge, of_step
-from engine.diagnosis.elements import Mask, gathered, nonfinite, places, values_at
+from engine.diagnosis.elements import Mask, gathered, nonfinite, places, undefined, values_at
 from engine.diagnosis.nonfinite import Birth, evidence_of, find_births
 from engine.diagnosis.pullbacks import Pullback, Sweep
 from engine.diagnosis.structure import Edge
@@ -105,9 +105,9 @@ def _blame(
         reason = "overflow"
     else:  # a cotangent of 0 hides which it is: 0 · inf is NaN, too
         ones = [np.ones_like(sweep.values[slot]) for slot in edge.step.outputs]
-        undefined = np.isnan(sweep.probed(pullback, ones)[edge].term[own]).all()
-        reason = "domain" if undefined else "infinite_derivative"
-    evidence = {**evidence_at(sweep, edge, own), "term": values_at(sweep.passed[edge].term, own)}
+        unknown = undefined(sweep.probed(pullback, ones)[edge].term[own]).all()
+        reason = "domain" if unknown else "infinite_derivative"
+    evidence = {**evidence_at(sweep, edge, own), "term": values_at(sweep.passed[edge].term.conj(), own)}
     return [of_edge(edge, own, reason, evidence)]
 
 
@@ -139,4 +139,4 @@ def _overflown(sweep: Sweep, pullback: Pullback, masks: Mapping[int, Mask]) -> I
         own &= np.logical_and.reduce([np.isfinite(term) for term in terms])
         if own.any():
             for edge, term in zip(edges, terms, strict=True):
-                yield of_edge(edge, own, "overflow", {"term": values_at(term, own)})
+                yield of_edge(edge, own, "overflow", {"term": values_at(term.conj(), own)})

@@ -12,7 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from engine.diagnosis.elements import Array, Mask, gathered, nonfinite, places, rows_of, spread, values_at
+from engine.diagnosis.elements import (
+    Array,
+    Mask,
+    gathered,
+    nonfinite,
+    places,
+    rows_of,
+    spread,
+    undefined,
+    values_at,
+)
 from engine.diagnosis.replay import Values, execute, replay
 from engine.diagnosis.wide import widened
 from engine.errors import Origin
@@ -120,7 +130,7 @@ def why_nonfinite(step: Instruction, slot: int, mask: Mask, values: Values) -> s
     wide = widened(step, operands)
     if wide is not None and np.isfinite(wide[place][mask]).all():
         return "overflow"
-    if np.isnan(values[slot][mask]).any():
+    if undefined(values[slot][mask]).any():
         return "domain"
     return "domain" if _is_pole(step, operands, place, mask) else "overflow"
 
@@ -132,7 +142,7 @@ def _is_pole(step: Instruction, operands: Sequence[Array], place: int, mask: Mas
     finite = np.zeros(mask.shape, bool)
     with np.errstate(all="ignore"):
         for factor in (NUDGE, -NUDGE):
-            moved = [x + factor * np.maximum(1, np.abs(x)) if x.dtype.kind == "f" else x for x in operands]
+            moved = [x + factor * np.maximum(1, np.abs(x)) if x.dtype.kind in "fc" else x for x in operands]
             finite |= np.isfinite(execute(step, moved)[place])
     return bool(finite[mask].all())
 

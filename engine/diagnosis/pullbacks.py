@@ -73,6 +73,11 @@ class Passed:
     size: Array
 
 
+def no_size(like: Array) -> Array:
+    """The size of nothing: real zeros."""
+    return np.zeros_like(like.real)
+
+
 @dataclass
 class Sweep:
     """All adjoints of one run: `adjoints` and their `sizes` by slot, `passed` by edge."""
@@ -96,7 +101,7 @@ class Sweep:
             magnitudes = sweep_magnitudes(pullback.instructions, local, sizes)
             for edge, slot in pullback.answers:
                 size = magnitudes.get(slot)
-                known = Passed(local[slot], np.zeros_like(local[slot]) if size is None else size)
+                known = Passed(local[slot], no_size(local[slot]) if size is None else size)
                 self.passed[edge] = known
                 self.gradients.setdefault(edge.slot, []).append(edge)
                 self._gather(edge.slot, known)
@@ -115,7 +120,7 @@ class Sweep:
     def size(self, slot: int) -> Array:
         """The size of what a slot gathered."""
         known = self.sizes.get(slot)
-        return np.zeros_like(self.values[slot]) if known is None else known
+        return no_size(self.values[slot]) if known is None else known
 
     def probed(self, pullback: Pullback, cotangents: Sequence[Array]) -> dict[Edge, Passed]:
         """What the edges of a step would pass on for other cotangents."""
@@ -123,7 +128,7 @@ class Sweep:
         sizes = {slot: np.abs(g) for slot, g in zip(pullback.cotangents, cotangents, strict=True)}
         magnitudes = sweep_magnitudes(pullback.instructions, local, sizes)
         return {
-            edge: Passed(local[slot], magnitudes.get(slot, np.zeros_like(local[slot])))
+            edge: Passed(local[slot], magnitudes.get(slot, no_size(local[slot])))
             for edge, slot in pullback.answers
         }
 
@@ -149,7 +154,7 @@ class Sweep:
         except (TypeError, ValueError, AttributeError, KeyError):
             return None
         return {
-            edge: Passed(local[slot], magnitudes.get(slot, np.zeros_like(local[slot])))
+            edge: Passed(local[slot], magnitudes.get(slot, no_size(local[slot])))
             for edge, slot in pullback.answers
         }
 

@@ -43,16 +43,20 @@ class Verdict:
 
 
 def stats(gradient: npt.NDArray[Any] | None, shape: tuple[int, ...]) -> dict[str, Any]:
-    """Least, greatest, Euclidean norm, and how many elements are zero or not finite."""
+    """Least, greatest, Euclidean norm, and how many elements are zero or not finite.
+
+    Complex numbers have no order: of them it is the least and the greatest magnitude.
+    """
     if gradient is None or gradient.size == 0:
         blank = dict.fromkeys(("min", "max", "norm", "zeros", "nonfinite"))
         return {"shape": list(shape), **blank}
     with np.errstate(all="ignore"):
+        ordered = np.abs(gradient) if gradient.dtype.kind == "c" else gradient
         return {
             "shape": list(shape),
-            "min": float(gradient.min()),
-            "max": float(gradient.max()),
-            "norm": float(np.linalg.norm(gradient.astype(np.float64).ravel())),
+            "min": float(ordered.min()),
+            "max": float(ordered.max()),
+            "norm": float(np.linalg.norm(ordered.astype(np.float64).ravel())),
             "zeros": int(gradient.size - np.count_nonzero(gradient)),
             "nonfinite": int(gradient.size - np.isfinite(gradient).sum()),
         }

@@ -9,10 +9,12 @@ import numpy as np
 from engine.diagnosis.replay import Array, execute
 from engine.tape import Instruction
 
-_WIDER: dict[str, type[np.floating]] = {
+_WIDER: dict[str, type[np.inexact]] = {
     "float16": np.float64,
     "float32": np.float64,
     "float64": np.longdouble,
+    "complex64": np.complex128,
+    "complex128": np.clongdouble,
 }
 
 
@@ -26,6 +28,6 @@ def widened(step: Instruction, operands: Sequence[Array]) -> list[Array] | None:
 
 
 def widen(array: Array) -> Array:
-    """An array of real floats in the next wider format; others as they are."""
+    """An array of floats in the next wider format; others as they are."""
     wider = _WIDER.get(array.dtype.name)
     return array if wider is None else array.astype(wider)

@@ -84,14 +84,22 @@ def _manner(culprit: Culprit) -> str:
 
 def _there(culprit: Culprit) -> str:
     proof = [
-        f"{name} = {values[0]:.6g}"
+        f"{name} = {_number(values[0])}"
         for name, values in culprit.evidence.items()
-        if values and isinstance(values[0], int | float) and name not in ("cotangent", "term")
+        if values and isinstance(values[0], int | float | list) and name not in ("cotangent", "term")
     ]
     place = f"element {culprit.elements[0]}" if culprit.elements and culprit.elements[0] else ""
     if not proof:
         return f" at {place}" if place else ""
     return f" at {', '.join(proof)}" + (f" ({place})" if place else "")
+
+
+def _number(value: int | float | list[float]) -> str:
+    """A number of the evidence; of a complex one both parts."""
+    if not isinstance(value, list):
+        return f"{value:.6g}"
+    real, imag = value
+    return f"{real:.6g}{imag:+.6g}i"
 
 
 def described(edge: Edge) -> str:

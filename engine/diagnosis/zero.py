@@ -111,7 +111,7 @@ class _Search:
         for edge in edges:
             term = self.sweep.passed[edge].term
             if (term[lost] != 0).any() and next(listed, None) is not None:
-                evidence = {**self._evidence(edge, lost), "term": values_at(term, lost)}
+                evidence = {**self._evidence(edge, lost), "term": values_at(term.conj(), lost)}
                 yield of_edge(edge, lost, "cancellation", evidence)
 
     def _dead(self, pullback: Pullback) -> Iterator[tuple[Edge, Mask]]:
@@ -181,14 +181,21 @@ class _Search:
     def _holds_for_others(self, pullback: Pullback, edge: Edge) -> Mask:
         """Where an edge cancels other cotangents as well: then the op is flat there, and no terms met."""
         draw = np.random.default_rng(0)
-        others = [
-            (draw.uniform(0.5, 1.5, v.shape) * np.where(draw.random(v.shape) < 0.5, -1, 1)).astype(v.dtype)
-            for v in (self.sweep.values[slot] for slot in pullback.step.outputs)
-        ]
+        others = [_other(draw, self.sweep.values[slot]) for slot in pullback.step.outputs]
         return _cancelled(self.sweep.probed(pullback, others)[edge], self.sweep.unit)
 
     def _evidence(self, edge: Edge, mask: Mask) -> dict[str, list[object]]:
         return evidence_at(self.sweep, edge, mask)
+
+
+def _other(draw: np.random.Generator, like: Array) -> Array:
+    """A cotangent of mixed signs, of a complex tensor in both parts."""
+
+    def part() -> Array:
+        signs = np.where(draw.random(like.shape) < 0.5, -1, 1)
+        return np.asarray(draw.uniform(0.5, 1.5, like.shape) * signs)
+
+    return np.asarray(part() + 1j * part() if like.dtype.kind == "c" else part(), like.dtype)
 
 
 def evidence_at(sweep: Sweep, edge: Edge, mask: Mask) -> dict[str, list[object]]:
@@ -203,5 +210,5 @@ def evidence_at(sweep: Sweep, edge: Edge, mask: Mask) -> dict[str, list[object]]
             told[name if name not in told else f"{name}_{position}"] = value
     if sweep.values[step.outputs[0]].shape == shape and step.op.family.name == "elementwise":
         told["value"] = sweep.values[step.outputs[0]]
-        told["cotangent"] = sweep.adjoint(step.outputs[0])
+        told["cotangent"] = sweep.adjoint(step.outputs[0]).conj()  # as users see it
     return {name: values_at(value, mask) for name, value in told.items()}

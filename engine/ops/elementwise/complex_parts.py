@@ -100,6 +100,7 @@ direction = elementwise(
     flops=4,
     domain=POLE,
     internal=True,
+    conventions="The derivative where x is 0 is 0.",
     kink=lambda xp, x: x == 0,
 )
 

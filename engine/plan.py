@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 
+from engine import dtypes
 from engine.cost import NOTHING, Estimate, cost_of, seconds
 from engine.dtypes import TensorType
 from engine.tape import Instruction, Tape
@@ -161,10 +162,13 @@ def takes_out(step: Instruction) -> bool:
 
 
 def _reusable(step: Instruction, tape: Tape, dying: list[int]) -> list[int]:
-    """Inputs that die here and whose memory an elementwise kernel may overwrite while it reads."""
-    if step.op.family.name != "elementwise":
-        return []
+    """Inputs that die here and whose memory an elementwise kernel may overwrite while it reads.
+
+    Not one complex number: NumPy takes its product into itself for a reduction, which rounds otherwise.
+    """
     out = tape.types[step.outputs[0]]
+    if step.op.family.name != "elementwise" or (dtypes.is_complex(out.dtype) and out.size == 1):
+        return []
     return [s for s in step.inputs if s in dying and _alike(tape.types[s], out)]
 
 

@@ -2,8 +2,8 @@
 
 Arrays are (rows, unknowns); every row has its own Krylov space and ends on its own. Orthogonalisation is
 classical Gram-Schmidt done twice, the small least-squares problem is kept triangular by Givens rotations
-(Saad and Schultz, 1986), unitary ones where the numbers are complex. Preconditioning is from the right, so that the residuals are those of the system
-that was asked for.
+(Saad and Schultz, 1986), unitary ones where the numbers are complex. Preconditioning is from the right, so
+that the residuals are those of the system that was asked for.
 """
 
 from __future__ import annotations

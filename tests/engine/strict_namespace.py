@@ -14,7 +14,17 @@ from engine.arrays import Namespace
 from engine.arrays.namespace import BEYOND_THE_STANDARD, SPECIAL
 
 CREATING = ("arange", "asarray", "empty", "eye", "full", "linspace", "ones", "zeros")
-PURE = ("inv", "solve", "cholesky", "complex_of", "svd", "draw", "gamma_quantile", "gamma_quantile_slope", "repeat_each")
+PURE = (
+    "inv",
+    "solve",
+    "cholesky",
+    "complex_of",
+    "svd",
+    "draw",
+    "gamma_quantile",
+    "gamma_quantile_slope",
+    "repeat_each",
+)
 WRITING = ("index_add", "index_put", "put_along_axis_add")
 LOOKING = ("within", "check_indices", "watch_indices", "anywhere", "item")
 ARRAY = type(strict.asarray(0))

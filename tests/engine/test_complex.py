@@ -126,12 +126,15 @@ def f(z, A, c):
 y = root(f, z0, A, c)
 loss = sum(abs(y) ** 4) + real(y[0])
 """
+KRYLOV = SYSTEM.replace("c)\nloss", "c, method='krylov')\nloss")
+BANDED = SYSTEM.replace("c)\nloss", "c, method='krylov', bandwidth=2)\nloss")
 FIXED = """
 def f(z, a, x):
     return 0.3 * sin(z) * x + a
 y = fixed_point(f, 0.1j, a, x)
 loss = real(y) + imag(y) ** 2
 """
+MIXED = FIXED.replace("a, x)\nloss", "a, x, anderson=2)\nloss")
 REAL_ROOT = """
 def f(r, a):
     return r ** 2 - abs(a) ** 2
@@ -155,6 +158,9 @@ PROGRAMS = {
     "jvp": (JVP, {"z": noise(3) / 2, "x": RNG.normal(size=3), "c": noise(3)}),
     "root": (ROOT, {"a": np.array(2 - 1j), "x": np.array(0.6)}),
     "system": (SYSTEM, {"z0": np.zeros(3, complex), "A": MATRIX + 3 * np.eye(3), "c": noise(3)}),
+    "krylov": (KRYLOV, {"z0": np.zeros(3, complex), "A": MATRIX + 3 * np.eye(3), "c": noise(3)}),
+    "banded": (BANDED, {"z0": np.zeros(3, complex), "A": MATRIX + 3 * np.eye(3), "c": noise(3)}),
+    "mixed": (MIXED, {"a": np.array(0.4 + 0.3j), "x": np.array(0.8)}),
     "fixed-point": (FIXED, {"a": np.array(0.4 + 0.3j), "x": np.array(0.8)}),
     "real-root": (REAL_ROOT, {"a": np.array(0.4 + 0.3j)}),
 }

@@ -80,11 +80,6 @@ angle = elementwise(
 )
 
 
-def _direction(m: Any, x: Any) -> Any:
-    size = m.abs(x)
-    return x / m.where(size == 0, m.ones_like(size), size)
-
-
 def _direction_rule(g: Any, y: Any, x: Any) -> Any:
     """Y moves at right angles to itself: dy = (dx - y² conj(dx)) / 2|x|."""
     across = g - g.conj() * F.square(y.conj())
@@ -94,7 +89,7 @@ def _direction_rule(g: Any, y: Any, x: Any) -> Any:
 direction = elementwise(
     "direction",
     summary="x / |x|, and 0 where x is 0: what sign is of a complex number.",
-    forward=_direction,
+    ufunc="sign",
     vjp=_direction_rule,
     holomorphic=False,
     flops=4,

@@ -91,7 +91,7 @@ def _used(function: Lowered, count: int) -> set[int]:
 
 
 def _floating(edge: Edge) -> bool:
-    return not isinstance(edge.node, Leaf) or edge.node.value.dtype.kind == "f"
+    return not isinstance(edge.node, Leaf) or edge.node.value.dtype.kind in "fc"
 
 
 def _name(edge: Edge) -> str:

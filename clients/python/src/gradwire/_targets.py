@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from gradwire._node import Edge, Op, Recorder, recorder
 from gradwire._operators import Operators
 from gradwire._structure import leaves
@@ -30,7 +32,7 @@ def target_edge(target: Any, weights: Any, tape: Recorder) -> Edge:
         if weights is not None:
             single = isinstance(target, Operators)
             pairs = zip(edges, [weights] if single else leaves(weights), strict=True)
-            edges = [Edge(trace("multiply", (Tensor(edge), weight))) for edge, weight in pairs]
+            edges = [_weighed(edge, weight) for edge, weight in pairs]
         if len(edges) > 1:
             total = record("sum", (Tensor(edges[0]),))
             for edge in edges[1:]:
@@ -41,3 +43,11 @@ def target_edge(target: Any, weights: Any, tape: Recorder) -> Edge:
         return Edge(trace("identity", (Tensor(edges[0]),)))
     finally:
         recorder.reset(token)
+
+
+def _weighed(edge: Edge, weight: Any) -> Edge:
+    """A target times its cotangent; of a complex cotangent w the real part of conj(w) times it."""
+    if isinstance(weight, Operators) or np.asarray(weight).dtype.kind != "c":
+        return Edge(trace("multiply", (Tensor(edge), weight)))
+    product = trace("multiply", (Tensor(edge), np.conj(weight)))
+    return Edge(trace("real", (Tensor(Edge(product)),)))

@@ -28,7 +28,8 @@ Schedule = Callable[[int], float]
 class Optimizer(ABC):
     """What optimisers share: `apply_gradients`, `iterations` and a slot of arrays for each variable.
 
-    `learning_rate` is a number, or a function of the number of steps taken so far.
+    `learning_rate` is a number, or a function of the number of steps taken so far. Real and imaginary parts
+    of complex variables step as numbers of their own.
     """
 
     slots: ClassVar[tuple[str, ...]] = ()
@@ -61,7 +62,8 @@ class Optimizer(ABC):
                     f"expected a gradient of shape {variable.shape} for '{variable.name}', got {g.shape}"
                 )
             g = g.astype(variable.dtype, copy=False)
-            variable.assign(self.step(variable._value(), g, self._slots(variable), float(rate)))
+            stepped = self.step(_parts(variable._value()), _parts(g), self._slots(variable), float(rate))
+            variable.assign(stepped[..., 0] + 1j * stepped[..., 1] if g.dtype.kind == "c" else stepped)
         self.iterations += 1
 
     def document(self) -> dict[str, Any]:
@@ -88,7 +90,7 @@ class Optimizer(ABC):
     def _slots(self, variable: Variable) -> dict[str, Array]:
         key = id(variable)  # the entry holds the variable, so that no other can take its id
         if key not in self._state:
-            w = variable._value()
+            w = _parts(variable._value())
             self._state[key] = (variable, {name: self.initial(w) for name in self.slots})
         return self._state[key][1]
 
@@ -98,6 +100,11 @@ class Optimizer(ABC):
         if everything:
             raise OptimizerError(f"no gradient for any variable: {listed}; {cure}")
         warnings.warn(f"no gradient for {listed}, which stay as they are; {cure}", UserWarning, stacklevel=3)
+
+
+def _parts(x: Array) -> Array:
+    """A complex array as real and imaginary parts along a last axis, each of which is a parameter."""
+    return np.stack([x.real, x.imag], axis=-1) if x.dtype.kind == "c" else x
 
 
 class SGD(Optimizer):

@@ -21,7 +21,7 @@ from engine import dtypes
 from engine.compiler import Compiler
 from engine.dtypes import TensorType
 from engine.graph import Graph
-from engine.query import Query
+from engine.query import Kind, Query
 
 Array = npt.NDArray[Any]
 
@@ -38,6 +38,7 @@ def check(
     target: str | None = None,
     wrt: Sequence[str] | None = None,
     seed: int = 0,
+    stabilize: bool = False,
     compiler: Compiler | None = None,
 ) -> dict[str, Any]:
     """The answer of `/v1/check`: `passed`, the order of the Taylor remainder for each variable (None where
@@ -46,7 +47,7 @@ def check(
     `target` is a scalar (the only output when absent), `wrt` the floating inputs (all when absent). Raises
     what a gradient raises: UnknownName, UnknownWrt, InvalidTarget, TargetRequired, MissingInput.
     """
-    point = _Point(graph, inputs, target, wrt, compiler or Compiler())
+    point = _Point(graph, inputs, target, wrt, compiler or Compiler(), stabilize)
     rng = np.random.default_rng(seed)
     moves = {name: point.direction(name, rng) for name in point.gradients}
     orders = {name: _order(point, name, move) for name, move in moves.items()}
@@ -69,10 +70,11 @@ class _Point:
         target: str | None,
         wrt: Sequence[str] | None,
         compiler: Compiler,
+        stabilize: bool,
     ) -> None:
         self.inputs = dict(inputs)
         self.types = {name: TensorType(v.shape, dtypes.name_of(v.dtype)) for name, v in inputs.items()}
-        self._graph, self._compiler = graph, compiler
+        self._graph, self._compiler, self._stabilize = graph, compiler, stabilize
         targets = None if target is None else (target,)
         asked = None if wrt is None else tuple(wrt)
         query = Query(
@@ -83,6 +85,7 @@ class _Point:
             wrt=asked,
             unconnected="zero",
             diagnose="off",
+            stabilize=stabilize,
         )
         answer = compiler.compile(query).run(self.inputs)
         (self.target,) = query.chosen_targets()
@@ -100,17 +103,25 @@ class _Point:
 
     def at(self, moved: Mapping[str, Array]) -> float:
         """The target's value with some inputs replaced."""
-        query = Query(graph=self._graph, kind="evaluate", inputs=self.types, outputs=(self.target,))
+        query = self._query("evaluate")
         answer = self._compiler.compile(query).run({**self.inputs, **moved})
         return float(answer["outputs"][self.target])
 
     def pushed(self, moves: Mapping[str, Array]) -> float:
         """How the target moves along `moves`, by the forward walk."""
         types = {name: self.types[name] for name in moves}
-        query = Query(
-            graph=self._graph, kind="jvp", inputs=self.types, outputs=(self.target,), tangents=types
-        )
+        query = self._query("jvp", tangents=types)
         return float(self._compiler.compile(query).run(self.inputs, moves)["jvp"][self.target])
+
+    def _query(self, kind: Kind, **given: Any) -> Query:
+        return Query(
+            graph=self._graph,
+            kind=kind,
+            inputs=self.types,
+            outputs=(self.target,),
+            stabilize=self._stabilize,
+            **given,
+        )
 
 
 def _order(point: _Point, name: str, move: Array) -> float | None:

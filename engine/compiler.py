@@ -42,6 +42,7 @@ class Program:
         self._returns_graph = query.return_graph
         self._assemble = draft.assemble
         self._exports = draft.exports
+        self._rewrites = draft.tape.rewrites if query.stabilize else None
         self._types = {name: types[name].dtype for name in bound.plan.tape.inputs if name in types}
         self._directions = {
             f"{DIRECTION}{name}": (name, type.dtype) for name, type in draft.directions.items()
@@ -63,6 +64,8 @@ class Program:
         for key, (name, dtype) in self._directions.items():
             values[key] = np.asarray((directions or {})[name], dtype)
         answer = self._assemble(self._bound.run(values), values)
+        if self._rewrites is not None:
+            answer["rewrites"] = self._rewrites
         if self._returns_graph:
             answer["graph"] = self.graph
         return answer

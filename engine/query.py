@@ -20,6 +20,7 @@ class Query:
     `inputs`, `cotangents`, `tangents` (jvp) and `vectors` (hvp, gnvp) are the types of the given values;
     `batch` are the inputs that share a leading axis of N rows; every cotangent, and every tangent or vector
     of such an input, has it too. With `cotangent_batch` every cotangent has a leading axis of K.
+    With `stabilize` expressions that overflow or are undefined on the way run in their stable forms.
     With `return_graph` the answer of a gradient carries itself as a graph. `target_list` says that the
     targets came as a list, so that answers are keyed by target first.
     """
@@ -42,6 +43,7 @@ class Query:
     batch: tuple[str, ...] = ()
     cotangent_batch: bool = False
     return_graph: bool = False
+    stabilize: bool = False
 
     def key(self) -> tuple[Any, ...]:
         """Equal for queries that one program answers."""

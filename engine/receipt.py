@@ -44,7 +44,15 @@ def receipt(
     graph = query.graph if query.dtype is None else constants_in(query.graph, query.dtype)
     given = {name: np.asarray(value, _dtype(query, name)) for name, value in inputs.items()}
     tests = {
-        target: check(graph, given, target=target, wrt=query.wrt, seed=seed, compiler=compiler)
+        target: check(
+            graph,
+            given,
+            target=target,
+            wrt=query.wrt,
+            seed=seed,
+            stabilize=query.stabilize,
+            compiler=compiler,
+        )
         for target in query.chosen_targets()
     }
     return {

@@ -7,7 +7,7 @@ nodes that depend on it are left out, provided that nothing asked for needs them
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from engine.documents import member
@@ -49,15 +49,22 @@ class Recording:
         return _output(self.slots, reference)
 
 
-def record(graph: Graph, types: Mapping[str, TensorType], needed: Iterable[str]) -> Recording:
+def record(
+    graph: Graph,
+    types: Mapping[str, TensorType],
+    needed: Iterable[str],
+    *,
+    rewrite: Callable[[Tape], Tape] | None = None,
+) -> Recording:
     """Play `graph` onto a new tape; `types` are those of the given inputs, `needed` what is asked for.
 
+    The tape of each function goes through `rewrite`, before anything differentiates it.
     Raises UnknownInput, UnknownName, MissingInput, ShapeMismatch and DtypeMismatch, and whatever an op
     refuses, with the place of its node.
     """
     types = _checked(graph, types)
     _check_missing(graph, types, needed)
-    player = _Player(Tape(), graph.functions, {})
+    player = _Player(Tape(), graph.functions, {}, rewrite)
     for name in graph.inputs:
         if name in types:
             player.slots[name] = (player.tape.input(name, types[name]).slot,)
@@ -73,10 +80,12 @@ class _Player:
         tape: Tape,
         functions: Functions,
         made: dict[tuple[str, tuple[TensorType, ...]], Tape],
+        rewrite: Callable[[Tape], Tape] | None = None,
     ) -> None:
         self.tape = tape
         self.functions = functions
         self.made = made
+        self.rewrite = rewrite
         self.slots: dict[str, tuple[int, ...]] = {}
 
     def play(self, graph: Graph) -> list[str]:
@@ -135,12 +144,12 @@ class _Player:
         key = (name, tuple(types))
         if key not in self.made:
             function = self.functions[name]
-            player = _Player(Tape(), self.functions, self.made)
+            player = _Player(Tape(), self.functions, self.made, self.rewrite)
             for parameter, type in zip(function.inputs, types, strict=True):
                 player.slots[parameter] = (player.tape.input(parameter, type).slot,)
             player.play(function)
             player.tape.outputs = [_output(player.slots, reference) for reference in function.outputs]
-            self.made[key] = player.tape
+            self.made[key] = player.tape if self.rewrite is None else self.rewrite(player.tape)
         return self.made[key]
 
 

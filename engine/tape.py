@@ -37,7 +37,10 @@ class Instruction:
 
 @dataclass(slots=True, repr=False, eq=False)
 class Tape:
-    """The list itself. Slots are inputs, constants, or outputs of instructions; each is written once."""
+    """The list itself. Slots are inputs, constants, or outputs of instructions; each is written once.
+
+    `rewrites` are what a recording was rewritten to on request, as they are answered.
+    """
 
     types: list[TensorType] = field(default_factory=list)
     inputs: dict[str, int] = field(default_factory=dict)
@@ -45,6 +48,7 @@ class Tape:
     instructions: list[Instruction] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
     origin: Origin = NOWHERE
+    rewrites: list[dict[str, Any]] = field(default_factory=list)
     _scalars: dict[tuple[str, str, bool], int] = field(default_factory=dict)
     _casts: dict[tuple[int, str, bool], Variable] = field(default_factory=dict)
 

@@ -78,13 +78,32 @@ class Entry(Answer):
     stats: Stats
 
 
-class EvaluateAnswer(Answer):
+class RewriteMade(Answer):
+    """An expression that was computed in a stable form, and the node that it belongs to."""
+
+    rewrite: str
+    node: str | None
+    op: str | None
+    before: str
+    after: str
+    source: Source | str | None
+
+
+class Computed(Answer):
+    """What every call that computes can answer beside its numbers."""
+
+    rewrites: list[RewriteMade] | None = Field(
+        None, description="With `stabilize`: what was computed in a stable form."
+    )
+
+
+class EvaluateAnswer(Computed):
     """Values by name."""
 
     outputs: Keyed
 
 
-class GradientAnswer(Answer):
+class GradientAnswer(Computed):
     """Value and gradients; keyed by target first where `target` was a list."""
 
     value: TensorOut | Keyed
@@ -98,7 +117,7 @@ class GradientAnswer(Answer):
     graph: dict[str, Any] | None = Field(None, description="With `return_graph`: the answer as a graph.")
 
 
-class VjpAnswer(Answer):
+class VjpAnswer(Computed):
     """Outputs, and the cotangents pulled back to the inputs."""
 
     outputs: Keyed
@@ -106,14 +125,14 @@ class VjpAnswer(Answer):
     diagnosis: dict[str, Entry] | None = None
 
 
-class JvpAnswer(Answer):
+class JvpAnswer(Computed):
     """Outputs, and how they move along the tangents."""
 
     outputs: Keyed
     jvp: Keyed
 
 
-class JacobianAnswer(Answer):
+class JacobianAnswer(Computed):
     """Outputs, and by output and variable a block of shape out.shape + in.shape."""
 
     outputs: Keyed
@@ -121,7 +140,7 @@ class JacobianAnswer(Answer):
     method: Literal["forward", "reverse"]
 
 
-class HessianAnswer(Answer):
+class HessianAnswer(Computed):
     """Value, gradients, and by two variables a block of shape a.shape + b.shape."""
 
     value: TensorOut
@@ -129,7 +148,7 @@ class HessianAnswer(Answer):
     hessian: dict[str, Keyed]
 
 
-class HvpAnswer(Answer):
+class HvpAnswer(Computed):
     """Value, gradients, and the Hessian times the vectors."""
 
     value: TensorOut
@@ -137,7 +156,7 @@ class HvpAnswer(Answer):
     hvp: Keyed
 
 
-class GnvpAnswer(Answer):
+class GnvpAnswer(Computed):
     """Outputs, and J'J times the vectors."""
 
     outputs: Keyed
@@ -190,7 +209,7 @@ class EstimateAnswer(Answer):
     hessian: Figures | None
 
 
-class DiagnoseAnswer(Answer):
+class DiagnoseAnswer(Computed):
     """A status per variable, with reasons and cures."""
 
     value: TensorOut

@@ -192,6 +192,7 @@ class Calculator:
                 target=request.target,
                 wrt=request.wrt,
                 seed=request.seed or 0,
+                stabilize=bool(request.stabilize),
                 compiler=self.compiler,
             )
         )

@@ -135,6 +135,7 @@ def build_query(
         diagnose=getattr(request, "diagnose", None) or "auto",
         dtype=_floating(request.dtype),
         optimize=request.optimize is not False,
+        stabilize=bool(request.stabilize),
         method=getattr(request, "method", None) or "auto",
         batch=tuple(request.batch or ()),
         return_graph=bool(getattr(request, "return_graph", None)),

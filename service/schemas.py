@@ -47,6 +47,10 @@ class Options(Request):
     device: str | None = Field(None, description="cpu, cuda, cuda:n or auto; default auto.")
     dtype: str | None = Field(None, description="Compute in this floating dtype instead of the inputs' own.")
     optimize: bool | None = Field(None, description="Run the optimising passes; default true.")
+    stabilize: bool | None = Field(
+        None,
+        description="Compute what overflows or is undefined on the way in stable forms; adds `rewrites`.",
+    )
     batch: Names | None = Field(
         None, description="Inputs that share a leading axis of N rows; everything answered has it too."
     )
@@ -180,7 +184,6 @@ class Publish(Function):
 
 #: Fields of WIRE that this version knows and cannot serve yet: refused, never ignored.
 LATER: dict[str, Any] = {
-    "stabilize": False,
     "sparse": False,
 }
 

@@ -12,11 +12,12 @@ import numpy.typing as npt
 from engine import dtypes
 from engine.backward import backward, ones, zeros
 from engine.derivatives.draft import Draft, Inputs, Outputs, Values, slot_of, unique, wrt_slots
+from engine.derivatives.recorded import recorded
 from engine.diagnosis import Examination, Graphing, Look, Suspicion, first_suspicious, suspicion_of
 from engine.dtypes import TensorType
 from engine.errors import DerivativeNotImplemented, InvalidTarget, Unconnected
 from engine.query import Query
-from engine.record import Recording, record
+from engine.record import Recording
 
 Array = npt.NDArray[Any]
 
@@ -68,7 +69,7 @@ Answer = Callable[[Query, _Differentiated, Values, Inputs], dict[str, Any]]
 def _gradients(query: Query, answer: Answer) -> Draft:
     targets = query.chosen_targets()
     query.check_wrt()
-    recording = record(query.graph, query.inputs, unique(*targets, *(query.wrt or ())))
+    recording = recorded(query, unique(*targets, *(query.wrt or ())))
     tape = recording.tape
     wanted = wrt_slots(query, recording)
     heads = {name: recording.slots[name][0] for name in query.graph.outputs if name in recording.slots}

@@ -30,6 +30,7 @@ from engine.derivatives.draft import (
     wrt_slots,
 )
 from engine.derivatives.gradients import why_no_target
+from engine.derivatives.recorded import recorded
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, NotHolomorphic
 from engine.forward import forward
@@ -38,7 +39,7 @@ from engine.op import TABLE, F
 from engine.passes import optimize
 from engine.plan import make_plan
 from engine.query import Query
-from engine.record import Recording, record
+from engine.record import Recording
 from engine.tape import Tape
 from engine.variable import Variable
 
@@ -137,7 +138,7 @@ def _by_rows(
     blocks: list[Block] = []
     for out, slot in heads.items():
         type = stage.tape.types[slot]
-        product = record(query.graph, query.inputs, needed)
+        product = recorded(query, needed)
         seeds, _ = directions(product, {out: type}, "cotangent")
         known = backward(product.tape, seeds, variables.values())
         slots = {name: _slot_or_zeros(product.tape, known, s) for name, s in variables.items()}
@@ -158,7 +159,7 @@ def _by_columns(
     blocks: list[Block] = []
     for name, slot in variables.items():
         type = stage.tape.types[slot]
-        product = record(query.graph, query.inputs, needed)
+        product = recorded(query, needed)
         steps = tuple(product.tape.instructions)
         tangents, _ = directions(product, {name: type}, "tangent")
         known = forward(product.tape, tangents, steps)
@@ -231,7 +232,7 @@ def _hessian_product(
     query: Query, needed: Sequence[str], slot: int, name: str, type: TensorType, variables: Mapping[str, int]
 ) -> tuple[Tape, dict[str, int]]:
     """The tape of the Hessian times one direction of `name`, and where its blocks lie, for every variable."""
-    recording = record(query.graph, query.inputs, needed)
+    recording = recorded(query, needed)
     tape = recording.tape
     tangents, _ = directions(recording, {name: type}, "vector")
     adjoints = backward(tape, {slot: ones(tape, tape.variable(slot))}, variables.values())
@@ -241,7 +242,7 @@ def _hessian_product(
 
 
 def _stage(query: Query, needed: Sequence[str]) -> _Stage:
-    recording = record(query.graph, query.inputs, needed)
+    recording = recorded(query, needed)
     return _Stage(recording.tape, recording)
 
 

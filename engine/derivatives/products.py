@@ -11,9 +11,9 @@ from typing import Any
 from engine.backward import backward, ones, zeros
 from engine.derivatives.draft import Draft, Outputs, Values, carries_gradient, directions, slot_of, unique
 from engine.derivatives.gradients import why_no_target
+from engine.derivatives.recorded import recorded
 from engine.forward import forward
 from engine.query import Query
-from engine.record import record
 from engine.tape import Tape
 from engine.variable import Variable
 
@@ -22,7 +22,7 @@ def jvp(query: Query) -> Draft:
     """Values of outputs, and how they move along the tangents."""
     given = query.chosen_directions()
     chosen = query.chosen_outputs()
-    recording = record(query.graph, query.inputs, unique(*chosen, *given))
+    recording = recorded(query, unique(*chosen, *given))
     tape = recording.tape
     steps = tuple(tape.instructions)
     tangents, types = directions(recording, given, "tangent")
@@ -38,7 +38,7 @@ def hvp(query: Query) -> Draft:
     """The target's value and gradients, and its Hessian times the vectors: forward over reverse."""
     given = query.chosen_directions()
     (target,) = query.chosen_targets()
-    recording = record(query.graph, query.inputs, unique(target, *given))
+    recording = recorded(query, unique(target, *given))
     tape = recording.tape
     slot = slot_of(recording, target, "$.target")
     wrong = why_no_target(tape.types[slot], target)
@@ -72,7 +72,7 @@ def gnvp(query: Query) -> Draft:
     """Values of outputs r, and J'J v, the Gauss-Newton product of 0.5 |r|^2; of complex outputs Jᴴ J v."""
     given = query.chosen_directions()
     chosen = query.chosen_outputs()
-    recording = record(query.graph, query.inputs, unique(*chosen, *given))
+    recording = recorded(query, unique(*chosen, *given))
     tape = recording.tape
     steps = tuple(tape.instructions)
     vectors, types = directions(recording, given, "vector")

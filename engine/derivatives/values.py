@@ -17,16 +17,17 @@ from engine.derivatives.draft import (
     without_rows,
     wrt_slots,
 )
+from engine.derivatives.recorded import recorded
 from engine.dtypes import TensorType
 from engine.query import Query
-from engine.record import Recording, record
+from engine.record import Recording
 from engine.variable import Variable
 
 
 def evaluate(query: Query) -> Draft:
     """The values of outputs or nodes."""
     chosen = query.chosen_outputs()
-    recording = record(query.graph, query.inputs, chosen)
+    recording = recorded(query, chosen)
     outputs = Outputs(recording.tape)
     places = {name: outputs.add(slot_of(recording, name, "$.outputs")) for name in chosen}
     return Draft(
@@ -42,7 +43,7 @@ def vjp(query: Query) -> Draft:
     if query.cotangent_batch:
         return _vjp_of_many(query, chosen, given)
     needed = unique(*chosen, *given, *(query.wrt or ()))
-    recording = record(query.graph, query.inputs, needed)
+    recording = recorded(query, needed)
     tape = recording.tape
     outputs = Outputs(tape)
     places = {name: outputs.add(slot_of(recording, name, "$.outputs")) for name in chosen}
@@ -58,7 +59,7 @@ def _vjp_of_many(query: Query, chosen: tuple[str, ...], given: dict[str, TensorT
         singles[name], counts[name] = without_rows(type, name, f"$.cotangents.{name}")
     k = common_rows(counts, "$.cotangents")
     needed = unique(*chosen, *given, *(query.wrt or ()))
-    recording, product = (record(query.graph, query.inputs, needed) for _ in range(2))
+    recording, product = (recorded(query, needed) for _ in range(2))
     seeds, types = directions(product, singles, "cotangent")
     slots = _pulled(query, product, seeds)
     product.tape.outputs = list(slots.values())

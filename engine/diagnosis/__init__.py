@@ -12,12 +12,14 @@ The files in the order in which a diagnosis uses them:
 `zero`        why elements of a gradient are zero
 `infinite`    why elements are NaN or infinite
 `caveats`     warnings on a gradient that exists
-`cures`       what to write instead, in the user's `expressions`
+`advice`      the stable form of an expression, in the user's `expressions`
+`cures`       what to write instead
 `words`       the sentence for people
 `report`      the entry that goes on the wire
 `examination` all of it for one target
 """
 
+from engine.diagnosis.culprit import source_of
 from engine.diagnosis.examination import Examination, Inputs, Look
 from engine.diagnosis.nonfinite import Nonfinite, first_nonfinite
 from engine.diagnosis.structure import Graphing
@@ -32,5 +34,6 @@ __all__ = [
     "Suspicion",
     "first_nonfinite",
     "first_suspicious",
+    "source_of",
     "suspicion_of",
 ]

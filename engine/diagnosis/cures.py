@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from engine import dtypes
+from engine.diagnosis.advice import advised
 from engine.diagnosis.culprit import Culprit
 from engine.diagnosis.expressions import Expressions
 from engine.diagnosis.structure import Edge, Finding
+from engine.passes.stable import HARMLESS
 from engine.tape import Instruction
 
-# For ops that are undefined, or infinitely steep, somewhere: a harmless argument to put there, the position
-# of the argument to guard, and how to keep away from the place.
-_GUARDS: dict[str, tuple[str, int, str]] = {
-    "sqrt": ("1", 0, "sqrt({x} + 1e-12)"),
-    "rsqrt": ("1", 0, "rsqrt({x} + 1e-12)"),
-    "cbrt": ("1", 0, "cbrt({x} + 1e-12)"),
-    "log": ("1", 0, "log(maximum({x}, 1e-12))"),
-    "log2": ("1", 0, "log2(maximum({x}, 1e-12))"),
-    "log10": ("1", 0, "log10(maximum({x}, 1e-12))"),
-    "log1p": ("0", 0, "log1p(maximum({x}, -1 + 1e-12))"),
-    "reciprocal": ("1", 0, "divide_no_nan(1, {x})"),
-    "divide": ("1", 1, "divide_no_nan({y}, {x})"),
-    "pow": ("1", 0, "maximum({x}, 1e-12) ** {y}"),
-    "acos": ("0", 0, "acos(clip({x}, -1 + 1e-7, 1 - 1e-7))"),
-    "asin": ("0", 0, "asin(clip({x}, -1 + 1e-7, 1 - 1e-7))"),
-    "atanh": ("0", 0, "atanh(clip({x}, -1 + 1e-7, 1 - 1e-7))"),
-    "acosh": ("2", 0, "acosh(maximum({x}, 1 + 1e-7))"),
+# For ops that are undefined, or infinitely steep, somewhere: how to keep away from the place.
+_AWAY: dict[str, str] = {
+    "sqrt": "sqrt({x} + 1e-12)",
+    "rsqrt": "rsqrt({x} + 1e-12)",
+    "cbrt": "cbrt({x} + 1e-12)",
+    "log": "log(maximum({x}, 1e-12))",
+    "log2": "log2(maximum({x}, 1e-12))",
+    "log10": "log10(maximum({x}, 1e-12))",
+    "log1p": "log1p(maximum({x}, -1 + 1e-12))",
+    "reciprocal": "divide_no_nan(1, {x})",
+    "divide": "divide_no_nan({y}, {x})",
+    "pow": "maximum({x}, 1e-12) ** {y}",
+    "acos": "acos(clip({x}, -1 + 1e-7, 1 - 1e-7))",
+    "asin": "asin(clip({x}, -1 + 1e-7, 1 - 1e-7))",
+    "atanh": "atanh(clip({x}, -1 + 1e-7, 1 - 1e-7))",
+    "acosh": "acosh(maximum({x}, 1 + 1e-7))",
+    "logit": "logit(clip({x}, 1e-7, 1 - 1e-7))",
 }
 
 
@@ -79,10 +79,12 @@ def numeric_cure(culprit: Culprit, expressions: Expressions) -> str | None:
         )
     if step.op.family.name == "control" and culprit.reason not in ("overflow", "underflow"):
         return f"Look into the functions of '{culprit.node}': diagnose them by themselves on these values."
-    for pattern in () if _is_complex(step, expressions) else _PATTERNS:  # they name ops of real numbers
-        told = pattern(step, expressions)
-        if told is not None and culprit.reason in _SPOILED:
-            return told
+    if culprit.reason in _SPOILED:
+        for match in expressions.offers:
+            if any(step is covered for covered in match.steps):
+                return advised(match, expressions)
+    if culprit.reason == "overflow" and expressions.selector(step) is not None:
+        return _guarded(step, expressions) or _cure_of_reason(culprit, step, expressions)
     if culprit.reason in ("domain", "infinite_derivative"):
         return _guarded(step, expressions) or (
             f"Keep the argument of {culprit.op} at '{culprit.node}' inside its domain, for example with clip."
@@ -119,14 +121,17 @@ def _cure_of_reason(culprit: Culprit, step: Instruction, expressions: Expression
 
 def _guarded(step: Instruction, expressions: Expressions) -> str | None:
     """The argument replaced where the op is undefined: inside a choice by the double where."""
-    guard = _GUARDS.get(step.op.name)
-    if guard is None:
+    if step.op.name not in HARMLESS:
         return None
-    harmless, position, away = guard
+    position, number = HARMLESS[step.op.name]
+    harmless = f"{number:g}"
     x = expressions.text(step.inputs[position])
     y = expressions.text(step.inputs[1 - position]) if len(step.inputs) == 2 else ""
     chosen = expressions.selector(step)
     if chosen is None:
+        away = _AWAY.get(step.op.name)
+        if away is None:
+            return None
         if _is_complex(step, expressions) and "divide_no_nan" not in away:  # there is no larger and smaller
             away = "({x} + 1e-12) ** {y}" if step.op.name == "pow" else f"{step.op.name}({{x}} + 1e-12)"
         plain = away.format(x=x, y=y)
@@ -137,12 +142,13 @@ def _guarded(step: Instruction, expressions: Expressions) -> str | None:
     call = {
         "divide": f"{_factor(y)} / {safe}",
         "pow": f"{safe} ** {_factor(y)}",
-    }.get(step.op.name, f"{step.op.name}({safe})")
+    }.get(step.op.name, f"{step.op.name}({_factor(y)}, {safe})" if y else f"{step.op.name}({safe})")
     other = expressions.text(where.inputs[3 - at])
     whole = where.inputs[at] in step.outputs
     branches = f"{call}, {other}" if at == 1 else f"{other}, {call}"
     text = f"where({condition}, {branches})" if whole else call
-    return f"The branch that is not taken still meets 0 · inf; guard its argument as well: {text}."
+    cure = "The branch that is not taken still meets 0 · inf; guard its argument as well"
+    return f"{cure}: {text}; or ask with `stabilize`."
 
 
 def _is_complex(step: Instruction, expressions: Expressions) -> bool:
@@ -152,85 +158,3 @@ def _is_complex(step: Instruction, expressions: Expressions) -> bool:
 
 def _factor(text: str) -> str:
     return text if text.replace("_", "").replace(".", "").isalnum() else f"({text})"
-
-
-# -- stable forms of known expressions ---------------------------------------------------------------
-
-
-def _xlogy(step: Instruction, expressions: Expressions) -> str | None:
-    if step.op.name not in ("log", "log1p"):
-        return None
-    for product in expressions.readers(step, "multiply"):
-        factor = next((slot for slot in product.inputs if slot not in step.outputs), None)
-        if factor is not None:
-            name = "xlogy" if step.op.name == "log" else "xlog1py"
-            x, y = expressions.text(factor), expressions.text(step.inputs[0])
-            return f"Write {name}({x}, {y}), which is 0 at {x} = 0, for {x} * {step.op.name}({y})."
-    return None
-
-
-def _log_of_softmax(step: Instruction, expressions: Expressions) -> str | None:
-    if step.op.name != "log":
-        return None
-    for inner, name in (("softmax", "log_softmax"), ("sigmoid", "log_sigmoid")):
-        chosen = expressions.made_by(step.inputs[0], "getitem", "take", "take_along_axis")
-        made = expressions.made_by(step.inputs[0] if chosen is None else chosen.inputs[0], inner)
-        if made is not None:
-            x = expressions.text(made.inputs[0])
-            return f"Write {name}({x}) for log({inner}({x})): it cannot underflow."
-    total = expressions.made_by(step.inputs[0], "sum")
-    exponential = total and expressions.made_by(total.inputs[0], "exp")
-    return None if not exponential else _logsumexp(exponential, expressions)
-
-
-def _logsumexp(exponential: Instruction, expressions: Expressions) -> str:
-    x = expressions.text(exponential.inputs[0])
-    return f"Write logsumexp({x}) for log(sum(exp({x}))): it cannot overflow."
-
-
-def _of_exponential(step: Instruction, expressions: Expressions) -> str | None:
-    if step.op.name != "exp":
-        return None
-    x = expressions.text(step.inputs[0])
-    for total in expressions.readers(step, "sum"):
-        if any(expressions.readers(total, "log")):
-            return _logsumexp(step, expressions)
-        if any(expressions.readers(total, "divide")):
-            return _softmax(x)
-    for quotient in expressions.readers(step, "divide"):
-        total_below = expressions.made_by(quotient.inputs[1], "sum")
-        same = total_below and expressions.made_by(total_below.inputs[0], "exp")
-        if same and same.inputs == step.inputs:
-            return _softmax(x)
-    for added in expressions.readers(step, "add"):
-        other = next((slot for slot in added.inputs if slot not in step.outputs), None)
-        second = None if other is None else expressions.made_by(other, "exp")
-        if any(expressions.readers(added, "log")) and second is not None:
-            y = expressions.text(second.inputs[0])
-            return f"Write logaddexp({x}, {y}) for log(exp({x}) + exp({y})): it cannot overflow."
-        if any(expressions.readers(added, "log")):
-            return f"Write softplus({x}) for log(1 + exp({x})): it cannot overflow."
-        if any(expressions.readers(added, "divide", "reciprocal")):
-            return f"Write sigmoid for 1 / (1 + exp({x})), with the sign of {x} turned: it cannot overflow."
-    return None
-
-
-def _softmax(x: str) -> str:
-    return f"Write softmax({x}) for exp({x}) / sum(exp({x})): it cannot overflow."
-
-
-def _norm(step: Instruction, expressions: Expressions) -> str | None:
-    total = expressions.made_by(step.inputs[0], "sum") if step.op.name == "sqrt" else None
-    square = total and expressions.made_by(total.inputs[0], "square", "pow", "multiply")
-    if not square:
-        return None
-    x = expressions.text(square.inputs[0])
-    return f"Write norm({x}) for sqrt(sum({x} ** 2)): its gradient at the zero vector is 0."
-
-
-_PATTERNS: tuple[Callable[[Instruction, Expressions], str | None], ...] = (
-    _log_of_softmax,
-    _xlogy,
-    _of_exponential,
-    _norm,
-)

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from engine.diagnosis.structure import Graphing
 from engine.errors import Source
+from engine.passes.stabilize import Match, offers
 from engine.tape import Instruction
 
 _LONGEST = 60
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Expressions:
     """What makes and reads each slot of a recording, and how the user writes it."""
 
     graph: Graphing
     names: Mapping[int, str]
+
+    @cached_property
+    def offers(self) -> Sequence[Match]:
+        """The rewrites to stable forms that apply."""
+        return tuple(offers(self.graph.tape, self.graph.steps))
 
     def text(self, slot: int) -> str:
         """A name the user gave, or the expression behind a node that has none; a constant as its number."""
@@ -43,21 +50,6 @@ class Expressions:
                 return step
             step = before
         return step
-
-    def made_by(self, slot: int, *ops: str) -> Instruction | None:
-        """The step that makes a slot, if its op or the user's node behind it is one of `ops`."""
-        step = self.maker(slot)
-        if step is None or not {step.op.name, step.origin.op} & set(ops):
-            return None
-        return step
-
-    def readers(self, step: Instruction, *ops: str) -> Iterator[Instruction]:
-        """The steps of these ops that read what a step makes."""
-        for slot in step.outputs:
-            for place in self.graph.readers.get(slot, ()):
-                reader = self.graph.steps[place]
-                if reader.op.name in ops:
-                    yield reader
 
     def selector(self, step: Instruction) -> tuple[Instruction, int] | None:
         """The first `where` behind a step, and at which of its values the step comes in."""

@@ -7,8 +7,11 @@
 `cse`        the same computation is done once
 `dead`       what no output needs is dropped
 
-Each takes a tape and answers a new one with the same slots' meaning; the names of inputs, the origins
-of instructions and the bits of every output stay as they were.
+`stabilize` stands apart: it changes results, so it runs on request alone, before a recording is
+differentiated.
+
+Each of the others takes a tape and answers a new one with the same slots' meaning; the names of inputs, the
+origins of instructions and the bits of every output stay as they were.
 """
 
 from engine.passes.cse import cse

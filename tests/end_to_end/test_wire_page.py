@@ -1,4 +1,4 @@
-"""Every example of wire.md and derivatives.md is sent to a real server and answered as the page says."""
+"""Every example of these pages of docs/ is sent to a real server and answered as the page says."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.end_to_end.conftest import ROOT, Server
 ANYTHING = "…"
 EXAMPLES: list[tuple[str, ...]] = re.findall(
     r"^```http\n(?P<method>[A-Z]+) (?P<path>\S+)\n(?P<body>.*?)\n\n(?P<status>\d+)\n(?P<answer>.*?)^```$",
-    "".join((ROOT / "docs" / page).read_text() for page in ("wire.md", "derivatives.md")),
+    "".join((ROOT / "docs" / page).read_text() for page in ("wire.md", "derivatives.md", "stable.md")),
     flags=re.MULTILINE | re.DOTALL,
 )
 

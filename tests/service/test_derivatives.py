@@ -114,3 +114,48 @@ async def test_errors_of_a_program_mark_the_text(tmp_path: Path) -> None:
         document = problem(await here.post("/v1/evaluate", body), 422, "shape_mismatch")
         assert document["source"] == {"line": 2, "column": 4, "text": "a @ w"}
         assert document["op"] == "matmul"
+
+
+async def test_stable_forms_on_request(tmp_path: Path) -> None:
+    body = {"program": "loss = -log(sigmoid(x))", "inputs": {"x": -1000.0}}
+    plain = await answer(tmp_path, "gradient", body)
+    assert plain["gradients"] == {"x": "NaN"}
+    assert "log_sigmoid(x)" in plain["diagnosis"]["x"]["fix"]
+    stable = await answer(tmp_path, "gradient", {**body, "stabilize": True})
+    assert (stable["value"], stable["gradients"]) == (1000.0, {"x": -1.0})
+    assert "diagnosis" not in stable
+    assert [(one["rewrite"], one["source"]["line"]) for one in stable["rewrites"]] == [("log_sigmoid", 1)]
+    for kind in ("evaluate", "diagnose"):
+        assert (await answer(tmp_path, kind, {**body, "stabilize": True}))["rewrites"] == stable["rewrites"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "extra", "key", "expected"),
+    [
+        ("vjp", {"cotangents": {"loss": 1.0}}, "vjp", {"x": -1.0}),
+        ("jvp", {"tangents": {"x": 1.0}}, "jvp", {"loss": -1.0}),
+        ("jacobian", {}, "jacobian", {"loss": {"x": -1.0}}),
+        ("hessian", {}, "hessian", {"x": {"x": 0.0}}),
+        ("hvp", {"vectors": {"x": 1.0}}, "hvp", {"x": 0.0}),
+        ("gnvp", {"vectors": {"x": 1.0}}, "gnvp", {"x": 1.0}),
+    ],
+)
+async def test_stable_forms_in_every_kind(
+    tmp_path: Path, kind: str, extra: dict[str, Any], key: str, expected: Any
+) -> None:
+    body = {"program": "loss = -log(sigmoid(x))", "inputs": {"x": -1000.0}, "stabilize": True, **extra}
+    async with world(tmp_path) as here:
+        told = (await here.post(f"/v1/{kind}", body)).json()
+        assert told[key] == expected
+        assert [one["rewrite"] for one in told["rewrites"]] == ["log_sigmoid"]
+
+
+async def test_a_check_and_a_receipt_are_of_the_stable_form(tmp_path: Path) -> None:
+    body = {"program": "sum(log(1 + exp(x)))", "inputs": {"x": [800.0, 1.0]}, "stabilize": True}
+    async with world(tmp_path) as here:
+        assert (await here.post("/v1/check", body)).json()["passed"]
+        assert (await here.post("/v1/gradient", {**body, "receipt": True})).json()["receipt"]["tests"][
+            "passed"
+        ]
+        shapes = {"inputs": {"x": {"shape": [2]}}}
+        assert (await here.post("/v1/estimate", {**body, **shapes})).status_code == 200

@@ -49,7 +49,7 @@ def test_a_wrong_type_names_its_place(field: str, value: Any, path: str, expecte
     assert f"expected {expected}" in caught.value.detail
 
 
-@pytest.mark.parametrize(("field", "value"), [("sparse", True), ("stabilize", True)])
+@pytest.mark.parametrize(("field", "value"), [("sparse", True)])
 def test_fields_of_later_versions_are_refused_unless_default(field: str, value: Any) -> None:
     with pytest.raises(UnknownField, match="cannot serve it yet") as caught:
         parse(schemas.Gradient, {"program": "x", field: value})

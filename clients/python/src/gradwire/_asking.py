@@ -17,6 +17,8 @@ from gradwire._session import Known, Session, input_values, located, place_of
 from gradwire.errors import InvalidTarget
 from gradwire.results import Finding
 
+Options = Mapping[str, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -38,7 +40,7 @@ class Question:
     """Target and sources, put in order.
 
     `wrt[k]` are the names of source k; a variable that was assigned while the tape ran has one for each
-    of its values. `value` and `diagnosis` come with the answer.
+    of its values. `options` go with every request. `value` and `diagnosis` come with the answer.
     """
 
     target: Edge
@@ -46,13 +48,14 @@ class Question:
     lowered: Lowered
     known: Known
     wrt: Sequence[Sequence[str]]
+    options: Mapping[str, Any] = field(default_factory=dict)
     value: Array | None = None
     diagnosis: Mapping[str, Any] = field(default_factory=dict)
 
     def body(self) -> dict[str, Any]:
         """What every request about it holds."""
         wrt = list(dict.fromkeys(name for names in self.wrt for name in names))
-        return {"inputs": input_values(self.lowered, self.known.document), "wrt": wrt}
+        return {"inputs": input_values(self.lowered, self.known.document), "wrt": wrt, **self.options}
 
     def finding(self, source: Source) -> Finding | None:
         """What is known about a source; None where its gradient has not been asked for."""
@@ -66,7 +69,9 @@ class Question:
         return place_of(name, self.lowered, self.known.document)
 
 
-def question(session: Session, tape: Recorder, target: Edge, sources: Sequence[Source]) -> Question:
+def question(
+    session: Session, tape: Recorder, target: Edge, sources: Sequence[Source], options: Options
+) -> Question:
     """Lower a target and what it is differentiated by."""
     tensors = [source.edge for source in sources if source.owner is None]
     lowered = lower([target, *tensors], tape=tape)
@@ -84,7 +89,7 @@ def question(session: Session, tape: Recorder, target: Edge, sources: Sequence[S
         else [document.names[k] for k in read[source.owner]]
         for source in sources
     ]
-    return Question(target, sources, lowered, known, wrt)
+    return Question(target, sources, lowered, known, wrt, options)
 
 
 def _positions_by_owner(lowered: Lowered) -> dict[object, list[int]]:
@@ -96,13 +101,20 @@ def _positions_by_owner(lowered: Lowered) -> dict[object, list[int]]:
 
 
 def ask_gradients(
-    session: Session, tape: Recorder, target: Edge, sources: Sequence[Source], *, zero: bool, sums: bool
+    session: Session,
+    tape: Recorder,
+    target: Edge,
+    sources: Sequence[Source],
+    options: Options,
+    *,
+    zero: bool,
+    sums: bool,
 ) -> Flow[tuple[Question, list[Array | None]]]:
     """Gradients of a target; with `sums`, one of several elements is summed, as TensorFlow does.
 
     That a target has several elements shows in the answer to its first request; it is remembered.
     """
-    asked = question(session, tape, target, sources)
+    asked = question(session, tape, target, sources, options)
     if not asked.known.summed:
         try:
             gradients = yield from _ask(session, asked, zero=zero)
@@ -112,7 +124,7 @@ def ask_gradients(
         except InvalidTarget:
             if not sums:
                 raise
-            summed = question(session, tape, _sum_of(target, tape), sources)
+            summed = question(session, tape, _sum_of(target, tape), sources, options)
             try:
                 gradients = yield from _ask(session, summed, zero=zero)
             except InvalidTarget:
@@ -121,18 +133,20 @@ def ask_gradients(
                 raise  # the first complaint, which is about what the user wrote
             asked.known.summed = True
             return summed, gradients
-    summed = question(session, tape, _sum_of(target, tape), sources)
+    summed = question(session, tape, _sum_of(target, tape), sources, options)
     return summed, (yield from _ask(session, summed, zero=zero))
 
 
-def ask_reasons(session: Session, tape: Recorder, target: Edge, sources: Sequence[Source]) -> Flow[Question]:
+def ask_reasons(
+    session: Session, tape: Recorder, target: Edge, sources: Sequence[Source], options: Options
+) -> Flow[Question]:
     """A diagnosis of every source; a target of several elements is summed, as for gradients."""
-    asked = question(session, tape, target, sources)
+    asked = question(session, tape, target, sources, options)
     if not asked.known.summed:
         yield from _diagnose(session, asked)
         if asked.value is None or asked.value.size == 1:
             return asked
-    summed = question(session, tape, _sum_of(target, tape), sources)
+    summed = question(session, tape, _sum_of(target, tape), sources, options)
     yield from _diagnose(session, summed)
     return summed
 
@@ -143,11 +157,12 @@ def ask_jacobian(
     target: Edge,
     sources: Sequence[Source],
     watched: Sequence[Source],
+    options: Options,
     *,
     zero: bool,
 ) -> Flow[list[Array | None]]:
     """Blocks of a target's Jacobian by each source; None (or zeros) for one that the target never reads."""
-    asked = question(session, tape, target, sources)
+    asked = question(session, tape, target, sources, options)
     document = asked.known.document
     reached = asked.lowered.reached()
     wanted = [

@@ -43,14 +43,21 @@ class Calls(Derivatives[D_co]):
         batch: Sequence[str] | str | None = None,
         dtype: str | None = None,
         optimize: bool | None = None,
+        stabilize: bool | None = None,
     ) -> Flow[dict[str, Array]]:
         """The values of `outputs`, by name; of all outputs where none are named.
 
         Here and in the other calls, the inputs named in `batch` have a leading axis of N rows, and
-        everything answered has one too.
+        everything answered has one too. With `stabilize`, what overflows or is undefined on the way is
+        computed in stable forms (docs/derivatives.md lists them).
         """
         chosen = resolve(self._session, function, program, graph)
-        options = {"batch": _queries.rows(chosen, batch), "dtype": dtype, "optimize": optimize}
+        options = {
+            "batch": _queries.rows(chosen, batch),
+            "dtype": dtype,
+            "optimize": optimize,
+            "stabilize": stabilize,
+        }
         return (yield from _queries.evaluate(self._session, chosen, inputs, outputs, options))
 
     @call
@@ -68,6 +75,7 @@ class Calls(Derivatives[D_co]):
         batch: Sequence[str] | str | None = None,
         dtype: str | None = None,
         optimize: bool | None = None,
+        stabilize: bool | None = None,
     ) -> Flow[Gradients]:
         """The value of a scalar target and its gradients by `wrt`: all floating inputs unless named.
 
@@ -76,7 +84,7 @@ class Calls(Derivatives[D_co]):
         """
         chosen = resolve(self._session, function, program, graph)
         own = {"unconnected": unconnected, "diagnose": diagnose, "batch": _queries.rows(chosen, batch)}
-        options = {**own, "dtype": dtype, "optimize": optimize}
+        options = {**own, "dtype": dtype, "optimize": optimize, "stabilize": stabilize}
         return (yield from _queries.gradient(self._session, chosen, inputs, wrt, target, options))
 
     @call
@@ -94,6 +102,7 @@ class Calls(Derivatives[D_co]):
         batch: Sequence[str] | str | None = None,
         dtype: str | None = None,
         optimize: bool | None = None,
+        stabilize: bool | None = None,
     ) -> Flow[Pullback]:
         """Cotangents of outputs pulled back to the inputs; a cotangent that is missing is zero.
 
@@ -101,7 +110,7 @@ class Calls(Derivatives[D_co]):
         """
         chosen = resolve(self._session, function, program, graph)
         own = {"cotangent_batch": cotangent_batch, "batch": _queries.rows(chosen, batch)}
-        options = {**own, "dtype": dtype, "optimize": optimize}
+        options = {**own, "dtype": dtype, "optimize": optimize, "stabilize": stabilize}
         return (yield from _queries.vjp(self._session, chosen, inputs, cotangents, wrt, outputs, options))
 
     @call
@@ -114,10 +123,13 @@ class Calls(Derivatives[D_co]):
         graph: Mapping[str, Any] | None = None,
         wrt: Sequence[str] | str | None = None,
         target: str | None = None,
+        dtype: str | None = None,
+        stabilize: bool | None = None,
     ) -> Flow[Report]:
         """Why each gradient is what it is: its status, reason, culprits and a fix."""
         chosen = resolve(self._session, function, program, graph)
-        return (yield from _queries.diagnose(self._session, chosen, inputs, wrt, target))
+        options = {"dtype": dtype, "stabilize": stabilize}
+        return (yield from _queries.diagnose(self._session, chosen, inputs, wrt, target, options))
 
     @call
     def values(self, tensors: Sequence[Any]) -> Flow[list[Array]]:

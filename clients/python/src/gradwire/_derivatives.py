@@ -32,10 +32,11 @@ class Derivatives(Driven[D_co]):
         batch: Sequence[str] | str | None = None,
         dtype: str | None = None,
         optimize: bool | None = None,
+        stabilize: bool | None = None,
     ) -> Flow[Pushforward]:
         """Tangents of inputs pushed forward to the outputs; a tangent that is missing is zero."""
         chosen = resolve(self._session, function, program, graph)
-        options = {"batch": rows(chosen, batch), "dtype": dtype, "optimize": optimize}
+        options = {"batch": rows(chosen, batch), "dtype": dtype, "optimize": optimize, "stabilize": stabilize}
         return (yield from _products.jvp(self._session, chosen, inputs, tangents, outputs, options))
 
     @call
@@ -53,6 +54,7 @@ class Derivatives(Driven[D_co]):
         batch: Sequence[str] | str | None = None,
         dtype: str | None = None,
         optimize: bool | None = None,
+        stabilize: bool | None = None,
     ) -> Flow[Jacobian]:
         """Every output by every input of `wrt`, in blocks of shape out.shape + in.shape.
 
@@ -65,6 +67,7 @@ class Derivatives(Driven[D_co]):
             "batch": rows(chosen, batch),
             "dtype": dtype,
             "optimize": optimize,
+            "stabilize": stabilize,
         }
         return (yield from _products.jacobian(self._session, chosen, inputs, wrt, outputs, options))
 
@@ -82,10 +85,17 @@ class Derivatives(Driven[D_co]):
         batch: Sequence[str] | str | None = None,
         dtype: str | None = None,
         optimize: bool | None = None,
+        stabilize: bool | None = None,
     ) -> Flow[Hessian]:
         """Second derivatives of a scalar target, in blocks a.shape + b.shape; with `sparse`, as `Sparse`."""
         chosen = resolve(self._session, function, program, graph)
-        options = {"sparse": sparse, "batch": rows(chosen, batch), "dtype": dtype, "optimize": optimize}
+        options = {
+            "sparse": sparse,
+            "batch": rows(chosen, batch),
+            "dtype": dtype,
+            "optimize": optimize,
+            "stabilize": stabilize,
+        }
         return (yield from _products.hessian(self._session, chosen, inputs, wrt, target, options))
 
     @call
@@ -101,10 +111,11 @@ class Derivatives(Driven[D_co]):
         batch: Sequence[str] | str | None = None,
         dtype: str | None = None,
         optimize: bool | None = None,
+        stabilize: bool | None = None,
     ) -> Flow[HessianProduct]:
         """The Hessian of a scalar target times vectors, without forming it."""
         chosen = resolve(self._session, function, program, graph)
-        options = {"batch": rows(chosen, batch), "dtype": dtype, "optimize": optimize}
+        options = {"batch": rows(chosen, batch), "dtype": dtype, "optimize": optimize, "stabilize": stabilize}
         return (yield from _products.hvp(self._session, chosen, inputs, vectors, target, options))
 
     @call
@@ -120,10 +131,11 @@ class Derivatives(Driven[D_co]):
         batch: Sequence[str] | str | None = None,
         dtype: str | None = None,
         optimize: bool | None = None,
+        stabilize: bool | None = None,
     ) -> Flow[GaussNewtonProduct]:
         """Jᵀ J of the outputs times vectors, without forming either."""
         chosen = resolve(self._session, function, program, graph)
-        options = {"batch": rows(chosen, batch), "dtype": dtype, "optimize": optimize}
+        options = {"batch": rows(chosen, batch), "dtype": dtype, "optimize": optimize, "stabilize": stabilize}
         return (yield from _products.gnvp(self._session, chosen, inputs, vectors, outputs, options))
 
     @call
@@ -137,10 +149,12 @@ class Derivatives(Driven[D_co]):
         target: str | None = None,
         wrt: Sequence[str] | str | None = None,
         seed: int | None = None,
+        stabilize: bool | None = None,
     ) -> Flow[Check]:
         """Whether the derivatives at a point are right, by Taylor remainders and by <Jv, w> = <v, Jᵀw>."""
         chosen = resolve(self._session, function, program, graph)
-        return (yield from _products.check(self._session, chosen, inputs, wrt, target, {"seed": seed}))
+        options = {"seed": seed, "stabilize": stabilize}
+        return (yield from _products.check(self._session, chosen, inputs, wrt, target, options))
 
     @call
     def estimate(
@@ -152,11 +166,12 @@ class Derivatives(Driven[D_co]):
         graph: Mapping[str, Any] | None = None,
         dtype: str | None = None,
         optimize: bool | None = None,
+        stabilize: bool | None = None,
     ) -> Flow[dict[str, Any]]:
         """What a function costs, before anything runs: FLOPs, bytes and peak memory, node by node.
 
         `inputs` are arrays, or only their descriptions: {"x": {"shape": [1000], "dtype": "float64"}}.
         """
         chosen = resolve(self._session, function, program, graph)
-        options = {"dtype": dtype, "optimize": optimize}
+        options = {"dtype": dtype, "optimize": optimize, "stabilize": stabilize}
         return (yield from _products.estimate(self._session, chosen, inputs, options))

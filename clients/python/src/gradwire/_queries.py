@@ -54,10 +54,15 @@ def gradient(
     }
     answer = yield from ask(session, "gradient", function, {**body, **options})
     value, gradients, diagnosis = answer["value"], answer["gradients"], answer.get("diagnosis") or {}
-    if not several:
-        return Gradients(value, renamed(gradients, function.inputs), renamed(diagnosis, function.inputs))
-    inner = [{t: renamed(g, function.inputs) for t, g in tree.items()} for tree in (gradients, diagnosis)]
-    return Gradients(*(renamed(tree, function.outputs) for tree in (value, *inner)))
+    if several:
+        value = renamed(value, function.outputs)
+        gradients, diagnosis = (
+            renamed({t: renamed(g, function.inputs) for t, g in tree.items()}, function.outputs)
+            for tree in (gradients, diagnosis)
+        )
+    else:
+        gradients, diagnosis = (renamed(tree, function.inputs) for tree in (gradients, diagnosis))
+    return Gradients(value, gradients, diagnosis, rewrites=tuple(answer.get("rewrites") or ()))
 
 
 def vjp(
@@ -83,7 +88,12 @@ def vjp(
 
 
 def diagnose(
-    session: Session, function: Function, inputs: Mapping[str, Any] | None, wrt: Names, target: str | None
+    session: Session,
+    function: Function,
+    inputs: Mapping[str, Any] | None,
+    wrt: Names,
+    target: str | None,
+    options: Options,
 ) -> Flow[Report]:
     """Why each gradient is what it is."""
     body = {
@@ -91,10 +101,10 @@ def diagnose(
         "wrt": wrt_names(function, wrt),
         "target": output(function, target),
     }
-    answer = yield from ask(session, "diagnose", function, body)
+    answer = yield from ask(session, "diagnose", function, {**body, **options})
     entries = renamed(answer["variables"], function.inputs)
     findings = [finding(name, entry, function.place, function.input(name)) for name, entry in entries.items()]
-    return Report(answer["value"], tuple(findings))
+    return Report(answer["value"], tuple(findings), tuple(answer.get("rewrites") or ()))
 
 
 def fetch(session: Session, edges: Sequence[Edge]) -> Flow[None]:

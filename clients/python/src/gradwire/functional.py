@@ -24,6 +24,7 @@ def value_and_grad(
     has_aux: bool = False,
     *,
     unconnected_gradients: str = "none",
+    stabilize: bool = False,
     client: Client | None = None,
 ) -> Callable[..., Any]:
     """A function that answers the value of `function` and its gradient by the arguments at `argnums`.
@@ -39,7 +40,7 @@ def value_and_grad(
 
     @functools.wraps(function)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        tape = GradientTape(client=client)
+        tape = GradientTape(stabilize=stabilize, client=client)
         names = argument_names(function, len(args))
         arguments = list(args)
         for position in positions:
@@ -69,11 +70,17 @@ def grad(
     has_aux: bool = False,
     *,
     unconnected_gradients: str = "none",
+    stabilize: bool = False,
     client: Client | None = None,
 ) -> Callable[..., Any]:
     """A function that answers the gradient of `function` ; see value_and_grad."""
     both = value_and_grad(
-        function, argnums, has_aux, unconnected_gradients=unconnected_gradients, client=client
+        function,
+        argnums,
+        has_aux,
+        unconnected_gradients=unconnected_gradients,
+        stabilize=stabilize,
+        client=client,
     )
 
     @functools.wraps(function)

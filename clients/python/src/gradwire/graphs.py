@@ -131,9 +131,10 @@ class PublishedGraph(Driven[D_co], Generic[D_co]):
         target: Sequence[str] | str | None = None,
         unconnected: str | None = None,
         diagnose: str | None = None,
+        stabilize: bool | None = None,
     ) -> Flow[Gradients]:
         """The value of the target and its gradients; see Client.gradient."""
-        options = {"unconnected": unconnected, "diagnose": diagnose}
+        options = {"unconnected": unconnected, "diagnose": diagnose, "stabilize": stabilize}
         return (yield from _queries.gradient(self._session, self._function, inputs, wrt, target, options))
 
     @call
@@ -155,9 +156,11 @@ class PublishedGraph(Driven[D_co], Generic[D_co]):
         *,
         wrt: Sequence[str] | str | None = None,
         target: str | None = None,
+        stabilize: bool | None = None,
     ) -> Flow[Report]:
         """Why each gradient is what it is; see Client.diagnose."""
-        return (yield from _queries.diagnose(self._session, self._function, inputs, wrt, target))
+        options = {"stabilize": stabilize}
+        return (yield from _queries.diagnose(self._session, self._function, inputs, wrt, target, options))
 
     def __repr__(self) -> str:
         return f"PublishedGraph({self.id[:19]}…: {', '.join(self.inputs)} → {', '.join(self.outputs)})"

@@ -17,12 +17,13 @@ class Gradients:
     """The value of a target and its gradients by name; None where there is no gradient.
 
     `diagnosis` says why, for every gradient that is missing, zero or not finite. With a list of targets,
-    all three are keyed by target first.
+    all three are keyed by target first. `rewrites` are what `stabilize` computed in a stable form.
     """
 
     value: Any
     gradients: Mapping[str, Any]
     diagnosis: Mapping[str, Any] = field(default_factory=dict)
+    rewrites: tuple[Mapping[str, Any], ...] = ()
 
     def __getitem__(self, name: str) -> Any:
         return self.gradients[name]
@@ -170,6 +171,7 @@ class Report:
 
     value: Any
     findings: tuple[Finding, ...]
+    rewrites: tuple[Mapping[str, Any], ...] = ()
 
     def __getitem__(self, name: str) -> Finding:
         for finding in self.findings:

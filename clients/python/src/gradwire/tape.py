@@ -35,6 +35,9 @@ class GradientTape:
     Tapes nest: a tape inside another records for both, and a gradient asked for while another tape
     records, or a function is being traced, is recorded itself, so that it can be differentiated again. It
     costs no request until it is read.
+
+    With `stabilize`, what overflows or is undefined on the way, such as log(softmax(x)), is computed and
+    differentiated in a stable form; `explain` says what is wrong all the same.
     """
 
     def __init__(
@@ -42,8 +45,10 @@ class GradientTape:
         persistent: bool = False,
         watch_accessed_variables: bool = True,
         *,
+        stabilize: bool = False,
         client: Client | None = None,
     ) -> None:
+        self._options = {"stabilize": True} if stabilize else {}
         self._persistent = persistent
         self._automatic = watch_accessed_variables
         self._client = client
@@ -151,7 +156,9 @@ class GradientTape:
             )
         client = self._client or default_client()
         zero = unconnected_gradients == "zero"
-        flow = ask_jacobian(client._session, self._recorder, edge, described, watched, zero=zero)
+        flow = ask_jacobian(
+            client._session, self._recorder, edge, described, watched, self._options, zero=zero
+        )
         found = [None if block is None else _known(block) for block in client._driver.run(flow)]
         self._used = True
         self._recorder.open = self._persistent
@@ -170,7 +177,9 @@ class GradientTape:
         if watched and asked is None:
             client = self._client or default_client()
             edge = target_edge(target, None, self._recorder)
-            asked = client._driver.run(ask_reasons(client._session, self._recorder, edge, watched))
+            asked = client._driver.run(
+                ask_reasons(client._session, self._recorder, edge, watched, self._options)
+            )
             self._answered = (target, asked)
         findings = [(asked and asked.finding(s)) or unwatched(s) for s in described]
         return Report(asked and asked.value, tuple(with_taken(f, self._recorder) for f in findings))
@@ -194,7 +203,9 @@ class GradientTape:
             found = {id(s): node for s, node in zip(watched, nodes, strict=True)}
         elif watched:
             client = self._client or default_client()
-            flow = ask_gradients(client._session, self._recorder, edge, watched, zero=zero, sums=sums)
+            flow = ask_gradients(
+                client._session, self._recorder, edge, watched, self._options, zero=zero, sums=sums
+            )
             asked, arrays = client._driver.run(flow)
             self._answered = (target, asked)
             found = {id(s): None if g is None else _known(g) for s, g in zip(watched, arrays, strict=True)}

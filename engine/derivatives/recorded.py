@@ -1,0 +1,51 @@
+"""A question's function on a tape, in stable forms where the question asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from engine.diagnosis import source_of
+from engine.passes.stabilize import Applied, stabilize
+from engine.query import Query
+from engine.record import Recording, record
+from engine.tape import Tape
+
+
+def recorded(query: Query, needed: Iterable[str]) -> Recording:
+    """The function with what is `needed`; raises what `record` does.
+
+    With `stabilize`, the tape says under `rewrites` what was rewritten. What is differentiated by stays on
+    every path, also where it is a node inside an expression that could be rewritten.
+    """
+    if not query.stabilize:
+        return record(query.graph, query.inputs, needed)
+    applied: list[Applied] = []
+
+    def rewrite(tape: Tape) -> Tape:
+        stable = stabilize(tape)
+        applied.extend(stable.applied)
+        return stable.tape
+
+    recording = record(query.graph, query.inputs, needed, rewrite=rewrite)
+    moved = {*(query.wrt or ()), *(query.tangents or ()), *(query.vectors or ())}
+    kept = [recording.slot(name) for name in moved if name.partition(":")[0] in recording.slots]
+    stable = stabilize(recording.tape, kept)
+    slots = {name: tuple(map(stable.slot, own)) for name, own in recording.slots.items()}
+    told = [_told(one) for one in (*applied, *stable.applied)]
+    stable.tape.rewrites = [one for k, one in enumerate(told) if one not in told[:k]]  # a body is made anew
+    return replace(recording, tape=stable.tape, slots=slots)
+
+
+def _told(applied: Applied) -> dict[str, Any]:
+    """A rewrite as it is answered."""
+    rewrite, origin = applied.rewrite, applied.origin
+    return {
+        "rewrite": rewrite.name,
+        "node": origin.node,
+        "op": origin.op,
+        "before": applied.before,
+        "after": rewrite.advice,
+        "source": source_of(origin),
+    }

@@ -1,0 +1,68 @@
+"""A stable form in the user's own words: what `stabilize` would compute, as something that can be pasted."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from engine.diagnosis.expressions import Expressions
+from engine.passes.stabilize import Match
+
+_OF_LAST_AXIS = frozenset({"softmax", "log_softmax", "logsumexp"})  # the others reduce the whole array
+
+
+def advised(match: Match, expressions: Expressions) -> str:
+    """What to write for what, and why."""
+    after, before = (_written(text, match, expressions) for text in (match.rewrite.advice, match.before))
+    return f"Write {after} for {before}: {match.rewrite.why}; or ask with `stabilize`."
+
+
+def _written(text: str, match: Match, expressions: Expressions) -> str:
+    return ast.unparse(_Words(match, expressions).visit(ast.parse(text, mode="eval")))
+
+
+class _Words(ast.NodeTransformer):
+    """Letters replaced by what they are bound to; attributes at their default left out."""
+
+    def __init__(self, match: Match, expressions: Expressions) -> None:
+        self.bound, self.expressions = match.bound, expressions
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        """A letter, or the name of a function."""
+        if node.id not in self.bound:
+            return node
+        value = self.bound[node.id]
+        if node.id == "n" or isinstance(value, float):
+            return ast.Constant(int(value) if float(value).is_integer() else value)
+        return _parsed(self.expressions.text(value))
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        """A call with its settings."""
+        self.generic_visit(node)
+        assert isinstance(node.func, ast.Name)
+        node.keywords = [word for word in node.keywords if not self._is_default(node.func.id, word)]
+        return node
+
+    def visit_keyword(self, node: ast.keyword) -> ast.keyword:
+        """An attribute as it is bound."""
+        assert isinstance(node.value, ast.Name)
+        value = self.bound[node.value.id]
+        if isinstance(value, tuple) and len(value) == 1:
+            (value,) = value
+        return ast.keyword(node.arg, _parsed(repr(value)))
+
+    def _is_default(self, op: str, word: ast.keyword) -> bool:
+        value: Any = ast.literal_eval(word.value)
+        if word.arg != "axis":
+            return value in (False, 0)
+        axes = (value,) if isinstance(value, int) else value
+        ndim = self.expressions.graph.tape.types[self.bound["x"]].ndim
+        return tuple(axes) == ((ndim - 1,) if op in _OF_LAST_AXIS else tuple(range(ndim)))
+
+
+def _parsed(text: str) -> ast.expr:
+    """An expression, or a name that is none in Python as it is."""
+    try:
+        return ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return ast.Name(text)

@@ -1,0 +1,12 @@
+"""Stable forms: what is rewritten where `stabilize` asks for it, and what a diagnosis offers.
+
+`patterns`   expressions as the table writes them, matched against a tape and played onto it
+`table`      the rewrites, as data
+`guards`     the branch that is not taken, kept away from where it is undefined
+"""
+
+from engine.passes.stable.guards import HARMLESS, guarded
+from engine.passes.stable.patterns import Bound, Matcher
+from engine.passes.stable.table import GUARD, REWRITES, Rewrite
+
+__all__ = ["GUARD", "HARMLESS", "REWRITES", "Bound", "Matcher", "Rewrite", "guarded"]

@@ -1,0 +1,41 @@
+"""`stabilize` from Python: the calls, the tape, and functions of functions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import gradwire as gw
+
+X = np.array([-1000.0, 0.0])
+
+
+def loss(x: gw.Tensor) -> gw.Tensor:
+    return -gw.log(gw.softmax(x))[0]
+
+
+def test_calls(client: gw.Client) -> None:
+    found = client.gradient("-log(softmax(x))[0]", {"x": X}, stabilize=True)
+    np.testing.assert_array_equal(found["x"], [-1.0, 1.0])
+    assert [one["rewrite"] for one in found.rewrites] == ["log_softmax"]
+    assert client.evaluate(loss, {"x": X}, stabilize=True)["result"] == 1000.0
+    report = client.diagnose("-log(softmax(x))[0]", {"x": X}, stabilize=True)
+    assert (report["x"].status, len(report.rewrites)) == ("ok", 1)
+    assert client.diagnose("-log(softmax(x))[0]", {"x": X})["x"].status == "nan"
+    assert client.check("sum(log(1 + exp(x)))", {"x": -X}, stabilize=True).passed
+    handle = client.graphs.publish("-log(softmax(x))[0]")
+    np.testing.assert_array_equal(handle.gradient({"x": X}, stabilize=True)["x"], [-1.0, 1.0])
+
+
+@pytest.mark.usefixtures("client")
+def test_the_tape_and_grad() -> None:
+    x = gw.Variable(X, name="x")
+    with gw.GradientTape(persistent=True, stabilize=True) as tape:
+        y = loss(x)
+    np.testing.assert_array_equal(tape.gradient(y, x).numpy(), [-1.0, 1.0])
+    np.testing.assert_array_equal(tape.jacobian(y, x).numpy(), [-1.0, 1.0])
+    assert tape.explain(y, x)["x"].status == "ok"
+    with gw.GradientTape() as tape:
+        y = loss(x)
+    assert np.isnan(tape.gradient(y, x).numpy()).any()
+    np.testing.assert_array_equal(gw.grad(loss, stabilize=True)(X), [-1.0, 1.0])

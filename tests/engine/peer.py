@@ -56,18 +56,21 @@ def compared(torch: Any, name: str, case: Case) -> Iterator[tuple[str, Any, Any]
 
 
 def _derive_by(torch: Any, case: Case) -> tuple[Any, list[Any], list[Any]]:
-    xs = [torch.tensor(np.asarray(v), requires_grad=np.asarray(v).dtype.kind == "f") for v in case.inputs]
+    xs = [torch.tensor(np.asarray(v), requires_grad=np.asarray(v).dtype.kind in "fc") for v in case.inputs]
     wrt = [x for x in xs if x.requires_grad]
     y = case.peer(torch, *xs)
     first, second = [None] * len(wrt), [None] * len(wrt)
     if y.requires_grad:
-        cotangent = torch.tensor(weights(tuple(y.shape)))
-        first = torch.autograd.grad(y, wrt, cotangent, create_graph=True, allow_unused=True)
+        first = torch.autograd.grad(y, wrt, _cotangent(torch, y), create_graph=True, allow_unused=True)
         terms = [
-            torch.sum(g * torch.tensor(weights(tuple(g.shape), i + 1.0)))
+            torch.sum(g * _cotangent(torch, g, i + 1.0).conj()).real
             for i, g in enumerate(first)
             if g is not None and g.requires_grad
         ]
         if terms and sum(terms).requires_grad:
             second = torch.autograd.grad(sum(terms), wrt, allow_unused=True)
     return y, list(first), list(second)
+
+
+def _cotangent(torch: Any, like: Any, phase: float = 0.0) -> Any:
+    return torch.tensor(weights(tuple(like.shape), phase, turned=like.is_complex()))

@@ -6,7 +6,7 @@ kink. Its text is what the engine parses; a peer runs it as Python with names of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -65,23 +65,35 @@ def sketches(draw: Callable[..., Any], lines: int = 10) -> Sketch:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     shapes = {"x": (3,), "W": (2, 3), "s": ()}
     inputs = {name: rng.uniform(-1.2, 1.2, shape) for name, shape in shapes.items()}
-    known = dict(inputs)
-    text: list[str] = []
-    for number in range(draw(st.integers(2, lines))):
-        template = draw(st.sampled_from(TEMPLATES))
-        a, b = (draw(st.sampled_from(list(known))) for _ in range(2))
-        if "axis" in template and known[a].ndim == 0 and not template.startswith(NEEDS_NO_AXES):
-            continue  # NumPy lets a scalar have an axis -1
-        line = _filled(template, a, b)
-        value = _tried(line, known)
-        if value is not None:
-            text.append(f"v{number} = {line}")
-            known[f"v{number}"] = value
+    text, known = drawn_lines(draw, inputs, TEMPLATES, NUMPY, lines)
     ends = dict.fromkeys([*list(known)[-3:], *inputs])  # every input is used
     heads = [f"{k + 1}.5 * reshape({name}, (-1,))[:1]" for k, name in enumerate(ends)]
     means = [f"mean({name} ** 2)" for name in ends]
     text += [f"y = concatenate([{', '.join(heads)}], axis=0)", f"loss = sum(sin(y)) + {' + '.join(means)}"]
     return Sketch("\n".join(text), inputs)
+
+
+def drawn_lines(
+    draw: Callable[..., Any],
+    inputs: Mapping[str, Array],
+    templates: Sequence[str],
+    functions: Mapping[str, Any],
+    lines: int,
+) -> tuple[list[str], dict[str, Array]]:
+    """Lines that fit on values that there are by then, and the value of every name."""
+    known = dict(inputs)
+    text: list[str] = []
+    for number in range(draw(st.integers(2, lines))):
+        template = draw(st.sampled_from(templates))
+        a, b = (draw(st.sampled_from(list(known))) for _ in range(2))
+        if "axis" in template and known[a].ndim == 0 and not template.startswith(NEEDS_NO_AXES):
+            continue  # NumPy lets a scalar have an axis -1
+        line = _filled(template, a, b)
+        value = _tried(line, known, functions)
+        if value is not None:
+            text.append(f"v{number} = {line}")
+            known[f"v{number}"] = value
+    return text, known
 
 
 def _filled(template: str, a: str, b: str) -> str:
@@ -97,11 +109,11 @@ def _filled(template: str, a: str, b: str) -> str:
     return "".join(out).rstrip()
 
 
-def _tried(line: str, known: Mapping[str, Array]) -> Array | None:
+def _tried(line: str, known: Mapping[str, Array], functions: Mapping[str, Any]) -> Array | None:
     """The line's value where it fits, stays in bounds and keeps away from kinks."""
     try:
         with np.errstate(all="raise"):
-            value = np.asarray(play(line, known, NUMPY))
+            value = np.asarray(play(line, known, functions))
     except (ValueError, IndexError, TypeError, FloatingPointError, np.exceptions.AxisError):
         return None
     if not 0 < value.size <= 24 or value.ndim > 3 or float(np.abs(value).max()) > LARGEST:
@@ -123,20 +135,21 @@ def run(sketch: Sketch, inputs: Mapping[str, Any], functions: Mapping[str, Any])
     return known
 
 
-class _Kink(ValueError):
+class Kink(ValueError):
     """A value lies on a kink, or close to one."""
 
 
-def _apart(x: Any, *places: float) -> Any:
+def apart(x: Any, *places: float) -> Any:
+    """`x`, which has to keep away from the places."""
     if any(float(np.abs(np.asarray(x) - place).min(initial=1)) < NEAR for place in places):
-        raise _Kink
+        raise Kink
     return x
 
 
 def _extreme(ordered: Callable[..., Any]) -> Callable[..., Any]:
     def reduce(x: Any, axis: int) -> Any:
         if x.shape[axis] > 1:
-            _apart(np.diff(np.sort(x, axis=axis), axis=axis), 0)
+            apart(np.diff(np.sort(x, axis=axis), axis=axis), 0)
         return ordered(x, axis=axis)
 
     return reduce
@@ -151,9 +164,9 @@ NUMPY: dict[str, Any] = {
     "softplus": lambda x: np.logaddexp(x, 0),
     "logsumexp": scipy.special.logsumexp,
     "softmax": scipy.special.softmax,
-    "relu": lambda x: np.maximum(_apart(x, 0), 0),
-    "abs": lambda x: np.abs(_apart(x, 0)),
-    "clip": lambda x, low, high: np.clip(_apart(x, low, high), low, high),
+    "relu": lambda x: np.maximum(apart(x, 0), 0),
+    "abs": lambda x: np.abs(apart(x, 0)),
+    "clip": lambda x, low, high: np.clip(apart(x, low, high), low, high),
     "where": np.where,
     "max": _extreme(np.max),
     "min": _extreme(np.min),

@@ -163,7 +163,7 @@ MOVES = {
 TENSORS = {**NEURAL, **REDUCTIONS, **PRODUCTS, **MOVES}
 
 WITHOUT_PEER = {
-    "cbrt", "divide_no_nan", "heaviside", "imag", "spherical_jn",
+    "cbrt", "complex", "divide_no_nan", "heaviside", "imag", "spherical_jn",
     "mean_absolute_percentage_error", "mean_squared_logarithmic_error", "log_cosh",
     "hinge", "squared_hinge", "categorical_hinge",
 }  # fmt: skip

@@ -62,6 +62,7 @@ that prove it, and what to write instead. [The wire format](wire.md) has the fie
 | `vanishing`, `exploding` | below 1e-8, beyond 1e8 |
 | `broadcast` | (n,) meets (n, 1) in a difference |
 | `nonfinite_target` | the gradient is finite, and the target is not |
+| `masked` | `masked_backward` kept a NaN from elements that nothing selects |
 
 How it is found: reachability over the kinds of edges says what is cut. For the rest the tape is run again as
 it was recorded, every value kept, and every rule is evaluated twice: on the cotangents, and on their sizes

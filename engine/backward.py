@@ -11,7 +11,7 @@ give and get is PyTorch's conjugate of that, dL/dRe y + i dL/dIm y; it is taken 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from engine import dtypes
 from engine.errors import DerivativeNotImplemented, EngineError, InternalError
@@ -20,8 +20,20 @@ from engine.tape import Instruction, Tape
 from engine.variable import Variable
 
 
+class Passing(Protocol):
+    """What looks at everything that a walk passes back, and may change it: `engine.masking`."""
+
+    def pass_on(self, step: Instruction, position: int, answer: Any) -> Any:
+        """The rule's answer for the input at `position`, as it is to be gathered."""
+
+
 def backward(
-    tape: Tape, cotangents: Mapping[int, Variable], wrt: Iterable[int], *, since: int = 0
+    tape: Tape,
+    cotangents: Mapping[int, Variable],
+    wrt: Iterable[int],
+    *,
+    since: int = 0,
+    masks: Passing | None = None,
 ) -> dict[int, Variable]:
     """Record the adjoints of `wrt` given cotangents of some slots; a slot without a path is absent.
 
@@ -31,7 +43,7 @@ def backward(
     steps = tape.instructions[since:]
     wanted = set(wrt)
     needed = depending_on(tape, steps, wanted)
-    walk = _Walk(tape, {slot: g for slot, g in cotangents.items() if slot in needed})
+    walk = _Walk(tape, {slot: g for slot, g in cotangents.items() if slot in needed}, masks)
     for step in reversed(steps):
         if any(slot in walk.gathered for slot in step.outputs):
             inputs = [i for i, slot in enumerate(step.inputs) if slot in needed and carries(tape, step, i)]
@@ -65,9 +77,10 @@ def carries(tape: Tape, step: Instruction, position: int) -> bool:
 class _Walk:
     """The cotangents gathered so far, by slot."""
 
-    def __init__(self, tape: Tape, gathered: dict[int, Variable]) -> None:
+    def __init__(self, tape: Tape, gathered: dict[int, Variable], masks: Passing | None) -> None:
         self.tape = tape
         self.gathered = gathered
+        self.masks = masks
 
     def step(self, step: Instruction, positions: Sequence[int]) -> None:
         """Pull the outputs' cotangents back to the inputs at `positions`."""
@@ -76,7 +89,8 @@ class _Walk:
             cotangents = [self._cotangent(slot) for slot in step.outputs]
             for position, answer in pull(tape, step, positions, cotangents):
                 slot = step.inputs[position]
-                self.gathered[slot] = gather(tape.variable(slot), self.gathered.get(slot), answer)
+                passed = answer if self.masks is None else self.masks.pass_on(step, position, answer)
+                self.gathered[slot] = gather(tape.variable(slot), self.gathered.get(slot), passed)
 
     def _cotangent(self, slot: int) -> Variable:
         """What was gathered for an output; zeros for one of several outputs that the target does not use."""

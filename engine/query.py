@@ -21,6 +21,7 @@ class Query:
     `batch` are the inputs that share a leading axis of N rows; every cotangent, and every tangent or vector
     of such an input, has it too. With `cotangent_batch` every cotangent has a leading axis of K.
     With `stabilize` expressions that overflow or are undefined on the way run in their stable forms.
+    With `masked_backward` a gradient passes nothing to elements that nothing selects, not even NaN.
     With `return_graph` the answer of a gradient carries itself as a graph. `target_list` says that the
     targets came as a list, so that answers are keyed by target first.
     """
@@ -44,6 +45,7 @@ class Query:
     cotangent_batch: bool = False
     return_graph: bool = False
     stabilize: bool = False
+    masked_backward: bool = False
 
     def key(self) -> tuple[Any, ...]:
         """Equal for queries that one program answers."""

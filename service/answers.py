@@ -111,6 +111,9 @@ class GradientAnswer(Computed):
     diagnosis: dict[str, Entry | dict[str, Entry]] | None = Field(
         None, description="Entries of gradients that are missing, zero or not finite."
     )
+    warnings: list[Warning_] | dict[str, list[Warning_]] | None = Field(
+        None, description="With `masked_backward`: the nodes and elements at which it acted."
+    )
     receipt: dict[str, Any] | None = Field(
         None, description="With `receipt`: graph, types, engine, method, seed, and the tests of the check."
     )

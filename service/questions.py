@@ -136,6 +136,7 @@ def build_query(
         dtype=_floating(request.dtype),
         optimize=request.optimize is not False,
         stabilize=bool(request.stabilize),
+        masked_backward=bool(getattr(request, "masked_backward", None)),
         method=getattr(request, "method", None) or "auto",
         batch=tuple(request.batch or ()),
         return_graph=bool(getattr(request, "return_graph", None)),

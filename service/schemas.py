@@ -56,6 +56,11 @@ class Options(Request):
     )
 
 
+MASKED_BACKWARD: Any = Field(
+    None, description="Pass nothing, not even NaN, to elements that nothing selects; adds `warnings`."
+)
+
+
 class Evaluate(Function, Options):
     """Values of outputs or of named nodes."""
 
@@ -75,6 +80,7 @@ class Gradient(Function, Options):
     diagnose: Literal["auto", "full", "off"] | None = Field(
         None, description="When to add `diagnosis`; default auto."
     )
+    masked_backward: bool | None = MASKED_BACKWARD
     return_graph: bool | None = Field(
         None, description="Add `graph`: value and gradients as a graph that runs again."
     )
@@ -151,6 +157,7 @@ class Diagnose(Function, Options):
     inputs: Tensors | None = Field(None, description="A tensor for every input that the answer needs.")
     target: str | None = Field(None, description="What to differentiate; default: the only output.")
     wrt: Names | None = Field(None, description="By what; default: every input that is used or declared.")
+    masked_backward: bool | None = MASKED_BACKWARD
 
 
 class Check(Function, Options):

@@ -12,10 +12,12 @@ import numpy.typing as npt
 from engine import dtypes
 from engine.backward import backward, ones, zeros
 from engine.derivatives.draft import Draft, Inputs, Outputs, Values, slot_of, unique, wrt_slots
+from engine.derivatives.masked import Watched, warnings_of, watched
 from engine.derivatives.recorded import recorded
 from engine.diagnosis import Examination, Graphing, Look, Suspicion, first_suspicious, suspicion_of
 from engine.dtypes import TensorType
 from engine.errors import DerivativeNotImplemented, InvalidTarget, Unconnected
+from engine.masking import Masks
 from engine.query import Query
 from engine.record import Recording
 
@@ -37,12 +39,14 @@ class _Differentiated:
     """One target: where its value and gradients lie among the outputs, and who can say why.
 
     `tests` says of each gradient that exists where it lies, and whether it looks wrong; they are made at the
-    first answer, which shows whether there is one gradient or one for each row of a batch.
+    first answer, which shows whether there is one gradient or one for each row of a batch. `acted` tells
+    where `masked_backward` acted.
     """
 
     examination: Examination
     value: int
     gradients: dict[str, int | None]
+    acted: tuple[Watched, ...] = ()
     tests: tuple[tuple[str, int, Suspicion], ...] = ()
 
     def make_tests(self, values: Values) -> tuple[tuple[str, int, Suspicion], ...]:
@@ -80,7 +84,7 @@ def _gradients(query: Query, answer: Answer) -> Draft:
     for target in targets:
         slot = slot_of(recording, target, "$.target")
         note = why_no_target(tape.types[slot], target)
-        examination = Examination(graph, names, wanted, target, slot, note)
+        examination = Examination(graph, names, wanted, target, slot, note, query.masked_backward)
         results.append(_differentiate(query, examination, outputs))
 
     def assemble(values: Values, inputs: Inputs) -> dict[str, Any]:
@@ -118,11 +122,12 @@ def _differentiate(query: Query, examination: Examination, outputs: Outputs) -> 
         return _Differentiated(examination, outputs.add(slot), dict.fromkeys(variables))
     try:
         seed = {slot: ones(tape, tape.variable(slot))}
-        adjoints = backward(tape, seed, [variables[name] for name in examination.live])
+        masks = Masks.of(tape, [slot]) if query.masked_backward else None
+        adjoints = backward(tape, seed, [variables[name] for name in examination.live], masks=masks)
     except DerivativeNotImplemented as error:
         if query.kind != "diagnose":
             raise
-        adjoints = {}
+        adjoints, masks = {}, None
         examination.refuse(error)
     places: dict[str, int | None] = {}
     for name, s in variables.items():
@@ -132,7 +137,8 @@ def _differentiate(query: Query, examination: Examination, outputs: Outputs) -> 
             if query.unconnected == "zero":
                 adjoint = zeros(tape, tape.variable(s))
         places[name] = None if adjoint is None else outputs.add(adjoint.conj().slot)
-    return _Differentiated(examination, outputs.add(slot), places)
+    acted = () if masks is None else watched(masks, outputs)
+    return _Differentiated(examination, outputs.add(slot), places, acted)
 
 
 def _refuse_unconnected(query: Query, examination: Examination, name: str) -> None:
@@ -174,6 +180,8 @@ def why_no_target(type: TensorType, target: str) -> InvalidTarget | None:
 def _gradient_answer(query: Query, result: _Differentiated, values: Values, inputs: Inputs) -> dict[str, Any]:
     gradients = {name: None if i is None else values[i] for name, i in result.gradients.items()}
     answer: dict[str, Any] = {"value": values[result.value], "gradients": gradients}
+    if query.masked_backward:
+        answer["warnings"] = warnings_of(result.acted, values)
     if query.diagnose == "off":
         return answer
     wrong = gradients

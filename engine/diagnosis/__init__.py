@@ -19,6 +19,7 @@ The files in the order in which a diagnosis uses them:
 `examination` all of it for one target
 """
 
+from engine.diagnosis.caveats import masked_caveat
 from engine.diagnosis.culprit import source_of
 from engine.diagnosis.examination import Examination, Inputs, Look
 from engine.diagnosis.nonfinite import Nonfinite, first_nonfinite
@@ -34,6 +35,7 @@ __all__ = [
     "Suspicion",
     "first_nonfinite",
     "first_suspicious",
+    "masked_caveat",
     "source_of",
     "suspicion_of",
 ]

@@ -9,12 +9,13 @@ import numpy as np
 
 from engine import arrays
 from engine.diagnosis.culprit import Culprit
-from engine.diagnosis.elements import Mask, nonfinite
+from engine.diagnosis.elements import Mask, nonfinite, places
 from engine.diagnosis.pullbacks import Pullback, Sweep
 from engine.diagnosis.replay import Array
 from engine.diagnosis.structure import Edge, Finding
 from engine.diagnosis.words import because, described
 from engine.diagnosis.zero import why_zero, zeros
+from engine.errors import Origin
 
 VANISHING, EXPLODING = 1e-8, 1e8
 _DIFFERENCES = frozenset({"subtract", "squared_difference"})
@@ -25,6 +26,18 @@ Warning = dict[str, Any]
 def caveat(code: str, node: str | None, message: str) -> Warning:
     """A warning as it goes on the wire."""
     return {"code": code, "node": node, "message": message}
+
+
+def masked_caveat(origin: Origin, acted: Mask) -> Warning:
+    """That `masked_backward` acted at a node, and on which elements."""
+    first = ", ".join(map(str, places(acted)[:3]))
+    return caveat(
+        "masked",
+        origin.node,
+        f"masked_backward took as 0 what {origin.op or 'the step'} at '{origin.node}' passes back at "
+        f"{int(acted.sum())} of {acted.size} elements, which nothing selects"
+        + (f": {first}." if acted.ndim else "."),
+    )
 
 
 def structural_caveats(finding: Finding, name: str, target: str) -> Iterator[Warning]:
@@ -56,6 +69,7 @@ def numeric_caveats(
         yield from _dead_paths(sweep, path, source)
         yield from _scale(sweep, path, source, name)
     yield from _kinks(sweep, path)
+    yield from _masked(sweep, path)
     yield from _broadcasts(sweep, path)
 
 
@@ -156,6 +170,14 @@ def _kinks(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]]) -> Iterato
                 step.origin.node,
                 f"{place} has a kink at {int(hit.sum())} of {hit.size} elements.{convention}",
             )
+
+
+def _masked(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]]) -> Iterator[Warning]:
+    for _, edges in path:
+        for edge in edges:
+            acted = sweep.acted.get(edge)
+            if acted is not None and acted.any():
+                yield masked_caveat(edge.step.origin, acted)
 
 
 def _broadcasts(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]]) -> Iterator[Warning]:

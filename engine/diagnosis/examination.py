@@ -22,7 +22,7 @@ from engine.diagnosis.elements import Array, Mask, nonfinite, undefined
 from engine.diagnosis.expressions import Expressions
 from engine.diagnosis.infinite import Leaves, why_infinite, why_target
 from engine.diagnosis.pullbacks import Pullback, Sweep, record_pullbacks
-from engine.diagnosis.replay import replay
+from engine.diagnosis.replay import Values, replay
 from engine.diagnosis.report import Verdict, culprit_of_cut
 from engine.diagnosis.structure import Edge, Finding, Graphing, Reach, examine
 from engine.diagnosis.words import numeric_message, structural_message
@@ -32,13 +32,15 @@ from engine.tape import Tape
 
 LARGEST_LOOK = 256 << 20  # bytes beyond which the numbers of a gradient are not examined unasked
 HELD = 6  # arrays of the size of each value: itself, its adjoint and size, what its edges passed on, scratch
+_MASKED = "Or ask with `masked_backward`: nothing selects the elements that are not finite."
 
 Inputs = Mapping[str, Array]
 
 
 @dataclass
 class Examination:
-    """One target of a recording and the variables asked about; `note` is why it is no target, if so.
+    """One target of a recording and the variables asked about; `note` is why it is no target, if so,
+    `masked` whether gradients are those of `masked_backward`.
 
     `names` are the user's names of slots. Safe to share between threads.
     """
@@ -49,7 +51,9 @@ class Examination:
     target: str
     slot: int
     note: UserError | None = None
+    masked: bool = False
     _findings: dict[str, Finding] = field(default_factory=dict)
+    _pulled: dict[bool, tuple[Tape, list[Pullback]]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @cached_property
@@ -102,25 +106,29 @@ class Examination:
         """Run everything again with every value kept; None where that takes more than `limit` bytes."""
         if limit is not None and self.look_bytes > limit:
             return None
-        tape, pullbacks = self._recorded
         try:
             values = replay(self.graph.tape, self.graph.steps, inputs)
-            values.update(tape.constants)
-            sweep = Sweep(values, pullbacks, self.graph.makers)
-            sweep.follow(self.slot)
-            return Look(sweep, why_target(self.graph.steps, values, self.slot, self._leaves))
+            sweep = self._swept(values, masked=self.masked)
+            other = None if self.masked else lambda: self._swept(values, masked=True)
+            return Look(sweep, why_target(self.graph.steps, values, self.slot, self._leaves), other)
         except MemoryError:  # the gradient is there all the same: better no reason than no answer
             return None
 
-    @cached_property
-    def _pulled(self) -> tuple[Tape, list[Pullback]]:
-        sources = [self.variables[name] for name in self.live]
-        return record_pullbacks(self.graph.tape, self.graph.steps, self.slot, sources)
+    def _swept(self, values: Values, *, masked: bool) -> Sweep:
+        """All adjoints for the values of one run."""
+        tape, pullbacks = self._recorded(masked=masked)
+        sweep = Sweep({**values, **tape.constants}, pullbacks, self.graph.makers)
+        sweep.follow(self.slot)
+        return sweep
 
-    @property
-    def _recorded(self) -> tuple[Tape, list[Pullback]]:
+    def _recorded(self, *, masked: bool) -> tuple[Tape, list[Pullback]]:
         with self._lock:
-            return self._pulled
+            known = self._pulled.get(masked)
+            if known is None:
+                sources = [self.variables[name] for name in self.live]
+                known = record_pullbacks(self.graph.tape, self.graph.steps, self.slot, sources, masked=masked)
+                self._pulled[masked] = known
+            return known
 
     @cached_property
     def _leaves(self) -> Leaves:
@@ -153,6 +161,8 @@ class Examination:
             warnings += numeric_caveats(look.sweep, slot, name, self.target, look.spoiled)
         reason = culprits[0].reason if culprits else None
         fix = numeric_cure(culprits[0], self._expressions) if culprits else None
+        if look is not None and status in ("nan", "inf") and look.masking_helps(slot):
+            fix = f"{fix or ''} {_MASKED}".strip()
         message = numeric_message(status, culprits, finding, name, self.target)
         path = self._path_through(slot, culprits) or finding.path
         return Verdict(status, reason, culprits, path, message, fix, tuple(_once(warnings)))
@@ -184,10 +194,15 @@ class Examination:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The numbers of one run: all adjoints, and what made the target NaN or infinite."""
+    """The numbers of one run: all adjoints, what made the target NaN or infinite, all adjoints with masks."""
 
     sweep: Sweep
     spoiled: tuple[Culprit, ...]
+    masked: Callable[[], Sweep] | None = None
+
+    def masking_helps(self, slot: int) -> bool:
+        """Whether `masked_backward` would give a finite gradient."""
+        return self.masked is not None and not nonfinite(self.masked().adjoint(slot)).any()
 
 
 def status_of(gradient: Array, zero: Mask) -> str:

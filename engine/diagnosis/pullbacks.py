@@ -18,6 +18,7 @@ from engine.diagnosis.magnitude import sweep_magnitudes
 from engine.diagnosis.replay import Array, Values, run_steps
 from engine.diagnosis.structure import Edge
 from engine.diagnosis.wide import widen, widened
+from engine.masking import Masks
 from engine.tape import Instruction, Tape
 
 
@@ -25,22 +26,29 @@ from engine.tape import Instruction, Tape
 class Pullback:
     """The adjoint of one step: `cotangents` are the stand-ins for its outputs' cotangents, `answers` the
     slots of what the edges pass on.
+
+    With masks, `masks` are the slots of those of its inputs, and `acted` says where one acted on an edge.
     """
 
     step: Instruction
     cotangents: tuple[int, ...]
     answers: tuple[tuple[Edge, int], ...]
     instructions: tuple[Instruction, ...]
+    masks: tuple[int, ...] = ()
+    acted: tuple[tuple[Edge, int], ...] = ()
 
 
 def record_pullbacks(
-    tape: Tape, steps: Sequence[Instruction], target: int, wrt: Iterable[int]
+    tape: Tape, steps: Sequence[Instruction], target: int, wrt: Iterable[int], *, masked: bool = False
 ) -> tuple[Tape, list[Pullback]]:
     """A tape of adjoints beside `tape`, and the pullbacks between `wrt` and `target`, target first.
+
+    With `masked`, they are those of `masked_backward`.
 
     Raises DerivativeNotImplemented.
     """
     own = Tape(list(tape.types), dict(tape.inputs), dict(tape.constants))
+    masks = Masks.of(own, [target]) if masked else None
     needed = depending_on(tape, steps, wrt)
     reached = {target}
     stand_ins: dict[int, int] = {}
@@ -57,11 +65,20 @@ def record_pullbacks(
         start = len(own.instructions)
         with own.at(step.origin):
             pulled = pull(own, step, positions, [own.variable(slot) for slot in cotangents])
-            answers = tuple(
-                (Edge(step, i), gather(own.variable(step.inputs[i]), None, told).slot) for i, told in pulled
-            )
-        reached.update(step.inputs[i] for i in positions)
-        answer.append(Pullback(step, cotangents, answers, tuple(own.instructions[start:])))
+            answers = []
+            before = 0 if masks is None else len(masks.acted)
+            for i, told in pulled:
+                passed = told if masks is None else masks.pass_on(step, i, told)
+                answers.append((Edge(step, i), gather(own.variable(step.inputs[i]), None, passed).slot))
+        edges = {edge.position: edge for edge, _ in answers}
+        new = () if masks is None else masks.acted[before:]
+        acted = [(edges[one.position], one.where.slot) for one in new]
+        inputs = dict.fromkeys(step.inputs[i] for i in positions)
+        reached.update(inputs)
+        known = [masks.known[slot] for slot in inputs] if masks is not None else []
+        noted = tuple(mask.slot for mask in known if mask is not None)
+        made = tuple(own.instructions[start:])
+        answer.append(Pullback(step, cotangents, tuple(answers), made, noted, tuple(acted)))
     return own, answer
 
 
@@ -80,7 +97,9 @@ def no_size(like: Array) -> Array:
 
 @dataclass
 class Sweep:
-    """All adjoints of one run: `adjoints` and their `sizes` by slot, `passed` by edge."""
+    """All adjoints of one run: `adjoints` and their `sizes` by slot, `passed` by edge, and by edge where a
+    mask `acted`.
+    """
 
     values: Values
     pullbacks: Sequence[Pullback]
@@ -89,6 +108,7 @@ class Sweep:
     sizes: Values = field(default_factory=dict)
     passed: dict[Edge, Passed] = field(default_factory=dict)
     gradients: dict[int, list[Edge]] = field(default_factory=dict)
+    acted: dict[Edge, Array] = field(default_factory=dict)
 
     def follow(self, target: int) -> None:
         """Gather from the target down."""
@@ -99,6 +119,8 @@ class Sweep:
             local = self._local(pullback, [self.adjoint(slot) for slot in outputs])
             sizes = dict(zip(pullback.cotangents, map(self.size, outputs), strict=True))
             magnitudes = sweep_magnitudes(pullback.instructions, local, sizes)
+            self.values.update({slot: local[slot] for slot in pullback.masks})
+            self.acted.update({edge: local[slot] for edge, slot in pullback.acted})
             for edge, slot in pullback.answers:
                 size = magnitudes.get(slot)
                 known = Passed(local[slot], no_size(local[slot]) if size is None else size)

@@ -39,3 +39,20 @@ def test_the_tape_and_grad() -> None:
         y = loss(x)
     assert np.isnan(tape.gradient(y, x).numpy()).any()
     np.testing.assert_array_equal(gw.grad(loss, stabilize=True)(X), [-1.0, 1.0])
+
+
+def test_masked_backward(client: gw.Client) -> None:
+    def root(x: gw.Tensor) -> gw.Tensor:
+        return gw.sum(gw.where(x > 0, gw.sqrt(x), 0.0))
+
+    x = np.array([0.0, 4.0])
+    found = client.gradient(root, {"x": x}, masked_backward=True)
+    np.testing.assert_array_equal(found["x"], [0.0, 0.25])
+    assert [warning["code"] for warning in found.warnings] == ["masked"]
+    variable = gw.Variable(x, name="x")
+    with gw.GradientTape(persistent=True, masked_backward=True) as tape:
+        y = root(variable)
+    np.testing.assert_array_equal(tape.gradient(y, variable).numpy(), [0.0, 0.25])
+    assert "masked_backward took as 0" in str(tape.explain(y, variable))
+    np.testing.assert_array_equal(gw.grad(root, masked_backward=True)(x), [0.0, 0.25])
+    assert np.isnan(gw.grad(root)(x)).any()

@@ -159,3 +159,17 @@ async def test_a_check_and_a_receipt_are_of_the_stable_form(tmp_path: Path) -> N
         ]
         shapes = {"inputs": {"x": {"shape": [2]}}}
         assert (await here.post("/v1/estimate", {**body, **shapes})).status_code == 200
+
+
+async def test_masked_backward(tmp_path: Path) -> None:
+    body = {"program": "sum(where(x > 0, sqrt(x), 0))", "inputs": {"x": [0.0, 4.0]}}
+    plain = await answer(tmp_path, "gradient", body)
+    assert plain["gradients"] == {"x": ["NaN", 0.25]}
+    assert "masked_backward" in plain["diagnosis"]["x"]["fix"]
+    masked = await answer(tmp_path, "gradient", {**body, "masked_backward": True})
+    assert masked["gradients"] == {"x": [0.0, 0.25]}
+    assert [warning["node"] for warning in masked["warnings"]] == ["sqrt_1"]
+    by_target = await answer(tmp_path, "gradient", {**body, "masked_backward": True, "target": ["result"]})
+    assert by_target["warnings"] == {"result": masked["warnings"]}
+    told = await answer(tmp_path, "diagnose", {**body, "masked_backward": True})
+    assert "masked" in [warning["code"] for warning in told["variables"]["x"]["warnings"]]

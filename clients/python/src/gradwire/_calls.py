@@ -72,6 +72,7 @@ class Calls(Derivatives[D_co]):
         target: Sequence[str] | str | None = None,
         unconnected: str | None = None,
         diagnose: str | None = None,
+        masked_backward: bool | None = None,
         batch: Sequence[str] | str | None = None,
         dtype: str | None = None,
         optimize: bool | None = None,
@@ -80,10 +81,16 @@ class Calls(Derivatives[D_co]):
         """The value of a scalar target and its gradients by `wrt`: all floating inputs unless named.
 
         `unconnected` ("null", "zero", "error") says what a gradient becomes that does not exist;
-        `diagnose` ("auto", "full", "off") when reasons are added.
+        `diagnose` ("auto", "full", "off") when reasons are added. With `masked_backward`, nothing is passed
+        back to elements that nothing selects, where 0 · inf would be NaN; `warnings` tell where it acted.
         """
         chosen = resolve(self._session, function, program, graph)
-        own = {"unconnected": unconnected, "diagnose": diagnose, "batch": _queries.rows(chosen, batch)}
+        own = {
+            "unconnected": unconnected,
+            "diagnose": diagnose,
+            "masked_backward": masked_backward,
+            "batch": _queries.rows(chosen, batch),
+        }
         options = {**own, "dtype": dtype, "optimize": optimize, "stabilize": stabilize}
         return (yield from _queries.gradient(self._session, chosen, inputs, wrt, target, options))
 
@@ -125,10 +132,11 @@ class Calls(Derivatives[D_co]):
         target: str | None = None,
         dtype: str | None = None,
         stabilize: bool | None = None,
+        masked_backward: bool | None = None,
     ) -> Flow[Report]:
         """Why each gradient is what it is: its status, reason, culprits and a fix."""
         chosen = resolve(self._session, function, program, graph)
-        options = {"dtype": dtype, "stabilize": stabilize}
+        options = {"dtype": dtype, "stabilize": stabilize, "masked_backward": masked_backward}
         return (yield from _queries.diagnose(self._session, chosen, inputs, wrt, target, options))
 
     @call

@@ -62,7 +62,10 @@ def gradient(
         )
     else:
         gradients, diagnosis = (renamed(tree, function.inputs) for tree in (gradients, diagnosis))
-    return Gradients(value, gradients, diagnosis, rewrites=tuple(answer.get("rewrites") or ()))
+    rewrites, warnings = tuple(answer.get("rewrites") or ()), answer.get("warnings") or ()
+    if isinstance(warnings, Mapping):  # by target
+        warnings = [one for told in warnings.values() for one in told]
+    return Gradients(value, gradients, diagnosis, rewrites, tuple(warnings))
 
 
 def vjp(

@@ -25,6 +25,7 @@ def value_and_grad(
     *,
     unconnected_gradients: str = "none",
     stabilize: bool = False,
+    masked_backward: bool = False,
     client: Client | None = None,
 ) -> Callable[..., Any]:
     """A function that answers the value of `function` and its gradient by the arguments at `argnums`.
@@ -40,7 +41,7 @@ def value_and_grad(
 
     @functools.wraps(function)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        tape = GradientTape(stabilize=stabilize, client=client)
+        tape = GradientTape(stabilize=stabilize, masked_backward=masked_backward, client=client)
         names = argument_names(function, len(args))
         arguments = list(args)
         for position in positions:
@@ -71,6 +72,7 @@ def grad(
     *,
     unconnected_gradients: str = "none",
     stabilize: bool = False,
+    masked_backward: bool = False,
     client: Client | None = None,
 ) -> Callable[..., Any]:
     """A function that answers the gradient of `function` ; see value_and_grad."""
@@ -80,6 +82,7 @@ def grad(
         has_aux,
         unconnected_gradients=unconnected_gradients,
         stabilize=stabilize,
+        masked_backward=masked_backward,
         client=client,
     )
 

@@ -132,9 +132,15 @@ class PublishedGraph(Driven[D_co], Generic[D_co]):
         unconnected: str | None = None,
         diagnose: str | None = None,
         stabilize: bool | None = None,
+        masked_backward: bool | None = None,
     ) -> Flow[Gradients]:
         """The value of the target and its gradients; see Client.gradient."""
-        options = {"unconnected": unconnected, "diagnose": diagnose, "stabilize": stabilize}
+        options = {
+            "unconnected": unconnected,
+            "diagnose": diagnose,
+            "stabilize": stabilize,
+            "masked_backward": masked_backward,
+        }
         return (yield from _queries.gradient(self._session, self._function, inputs, wrt, target, options))
 
     @call
@@ -157,9 +163,10 @@ class PublishedGraph(Driven[D_co], Generic[D_co]):
         wrt: Sequence[str] | str | None = None,
         target: str | None = None,
         stabilize: bool | None = None,
+        masked_backward: bool | None = None,
     ) -> Flow[Report]:
         """Why each gradient is what it is; see Client.diagnose."""
-        options = {"stabilize": stabilize}
+        options = {"stabilize": stabilize, "masked_backward": masked_backward}
         return (yield from _queries.diagnose(self._session, self._function, inputs, wrt, target, options))
 
     def __repr__(self) -> str:

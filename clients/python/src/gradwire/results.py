@@ -17,13 +17,15 @@ class Gradients:
     """The value of a target and its gradients by name; None where there is no gradient.
 
     `diagnosis` says why, for every gradient that is missing, zero or not finite. With a list of targets,
-    all three are keyed by target first. `rewrites` are what `stabilize` computed in a stable form.
+    all three are keyed by target first. `rewrites` are what `stabilize` computed in a stable form,
+    `warnings` tell where `masked_backward` acted.
     """
 
     value: Any
     gradients: Mapping[str, Any]
     diagnosis: Mapping[str, Any] = field(default_factory=dict)
     rewrites: tuple[Mapping[str, Any], ...] = ()
+    warnings: tuple[Mapping[str, Any], ...] = ()
 
     def __getitem__(self, name: str) -> Any:
         return self.gradients[name]

@@ -37,7 +37,8 @@ class GradientTape:
     costs no request until it is read.
 
     With `stabilize`, what overflows or is undefined on the way, such as log(softmax(x)), is computed and
-    differentiated in a stable form; `explain` says what is wrong all the same.
+    differentiated in a stable form; with `masked_backward`, gradients pass nothing to elements that nothing
+    selects, where 0 · inf would be NaN. `explain` says what is wrong all the same, and where the mask acted.
     """
 
     def __init__(
@@ -46,9 +47,11 @@ class GradientTape:
         watch_accessed_variables: bool = True,
         *,
         stabilize: bool = False,
+        masked_backward: bool = False,
         client: Client | None = None,
     ) -> None:
         self._options = {"stabilize": True} if stabilize else {}
+        self._masked = {"masked_backward": True} if masked_backward else {}
         self._persistent = persistent
         self._automatic = watch_accessed_variables
         self._client = client
@@ -178,7 +181,7 @@ class GradientTape:
             client = self._client or default_client()
             edge = target_edge(target, None, self._recorder)
             asked = client._driver.run(
-                ask_reasons(client._session, self._recorder, edge, watched, self._options)
+                ask_reasons(client._session, self._recorder, edge, watched, self._options | self._masked)
             )
             self._answered = (target, asked)
         findings = [(asked and asked.finding(s)) or unwatched(s) for s in described]
@@ -204,7 +207,13 @@ class GradientTape:
         elif watched:
             client = self._client or default_client()
             flow = ask_gradients(
-                client._session, self._recorder, edge, watched, self._options, zero=zero, sums=sums
+                client._session,
+                self._recorder,
+                edge,
+                watched,
+                self._options | self._masked,
+                zero=zero,
+                sums=sums,
             )
             asked, arrays = client._driver.run(flow)
             self._answered = (target, asked)

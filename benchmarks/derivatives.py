@@ -1,19 +1,24 @@
 """Derivatives of every kind beside PyTorch and JAX on the CPU: milliseconds, and peak memory of one call.
 
-Rosenbrock in 1,000 dimensions (gradient, product with the Hessian, the Hessian), an LSTM by scan over 1,000
-steps, Newton's method inside a while loop differentiated in reverse, and the dense Jacobian of residuals
-like those of bundle adjustment. Contestants run in turns; medians of rounds. Peers are compiled where they
-can be (jax.jit). `peak` is what one call of ours allocates beyond the buffers that the plan holds already;
-`estimated` counts both. Figures that compare need one thread for each contestant.
+Rosenbrock in 1,000 dimensions (gradient, product with the Hessian, the Hessian dense and sparse), an LSTM by
+scan over 1,000 steps, Newton's method inside a while loop differentiated in reverse, and the Jacobian, dense
+and sparse, of residuals like those of bundle adjustment, whose indices come with the request. Peers have no
+sparse matrices: beside a sparse question stands their dense one. Contestants run in turns; medians of rounds.
+Peers are compiled where they can be (jax.jit). `compiled` is the time of ours until the first run; `peak` is
+what one call of ours allocates beyond the buffers that the plan holds already; `estimated` counts both. MB
+behind the slash are what the process's resident memory grew by in one call, a small call's not at all.
+Figures that compare need one thread for each contestant.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import statistics
 import time
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,21 +63,28 @@ r = reshape(c[:, 6:7] * uv - seen, [-1])
 def main(*, small: bool = False, with_peers: bool = False) -> None:
     """A line for each case: times of the contestants, ratios to ours, our peak memory."""
     for name, (kind, program, values, choices) in cases(small).items():
+        start = time.perf_counter()
         ours, estimate = gradwire(kind, program, values, **choices)
+        compiled = (time.perf_counter() - start) * 1e3
         contestants = {"gradwire": ours}
         if with_peers:
             contestants |= peers.contestants(name, values, ours())
         times: dict[str, list[float]] = {who: [] for who in contestants}
-        for call in contestants.values():
+        grown = {}
+        for who, call in contestants.items():
             call()
+            grown[who] = resident(call) / 1e6
         for _ in range(2 if small else 7):
             for who, call in contestants.items():
                 start = time.perf_counter()
                 call()
                 times[who].append((time.perf_counter() - start) * 1e3)
         medians = {who: statistics.median(t) for who, t in times.items()}
-        ratios = "".join(f", {w} {m:,.2f} ({m / medians['gradwire']:.2f}x)" for w, m in medians.items())
-        print(f"{name}: ms{ratios[1:]}; peak {peak(ours) / 1e6:,.1f} MB, estimated {estimate / 1e6:,.1f} MB")
+        ratios = "".join(
+            f", {w} {m:,.2f}/{grown[w]:,.1f} MB ({m / medians['gradwire']:.2f}x)" for w, m in medians.items()
+        )
+        memory = f"peak {peak(ours) / 1e6:,.1f} MB, estimated {estimate / 1e6:,.1f} MB"
+        print(f"{name}: ms{ratios[1:]}; compiled {compiled:,.1f} ms, {memory}", flush=True)
 
 
 def gradwire(kind: Any, program: str, values: Arrays, **choices: Any) -> tuple[Call, int]:
@@ -82,8 +94,24 @@ def gradwire(kind: Any, program: str, values: Arrays, **choices: Any) -> tuple[C
     if vectors is not None:
         choices["vectors"] = {n: TensorType(v.shape, v.dtype.name) for n, v in vectors.items()}
     query = Query(graph=parse_program(program), kind=kind, inputs=types, **choices)
-    compiled = Compiler().compile(query)
+    compiled = Compiler().compile(query, values=values)
     return lambda: compiled.run(values, vectors), compiled.estimate.peak_bytes
+
+
+def resident(call: Call) -> int:
+    """Bytes by which one call raised the process's resident memory at most."""
+    ctypes.CDLL("libc.so.6").malloc_trim(0)  # what was freed is not there to be taken again
+    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts again
+    before = _status("VmRSS")
+    answer = call()
+    grown = _status("VmHWM") - before
+    del answer
+    return max(0, grown)
+
+
+def _status(field: str) -> int:
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(field))
+    return int(line.split()[1]) << 10
 
 
 def peak(call: Call) -> int:
@@ -123,13 +151,16 @@ def cases(small: bool) -> dict[str, tuple[Any, str, Arrays, dict[str, Any]]]:
         "point": rng.integers(0, points, seen),
         "seen": rng.normal(size=(seen, 2)),
     }
+    residuals: dict[str, Any] = {"outputs": ("r",), "wrt": ("cameras", "points")}
     return {
         "rosenbrock gradient": ("gradient", ROSENBROCK, x, loss),
         "rosenbrock hvp": ("hvp", ROSENBROCK, x, {**loss, "vectors": {"x": np.ones(n)}}),
         "rosenbrock hessian": ("hessian", ROSENBROCK, x, loss),
+        "rosenbrock sparse-hessian": ("hessian", ROSENBROCK, x, {**loss, "sparse": True}),
         "lstm gradient": ("gradient", LSTM, lstm, {**loss, "wrt": ("W", "U", "b")}),
         "newton gradient": ("gradient", NEWTON, {"a": rng.uniform(1, 50, n)}, loss),
-        "bundle jacobian": ("jacobian", BUNDLE, bundle, {"outputs": ("r",), "wrt": ("cameras", "points")}),
+        "bundle jacobian": ("jacobian", BUNDLE, bundle, residuals),
+        "bundle sparse-jacobian": ("jacobian", BUNDLE, bundle, {**residuals, "sparse": True}),
     }
 
 

@@ -4,6 +4,7 @@
     record                a graph, specialised to shapes and dtypes, is played onto a `Tape`
     backward              the walk records the adjoints on the same tape
     derivatives           each kind of question: what to record, how the answer is put together
+    sparsity, sparse      what depends on what, and matrices of derivatives from a few products
     passes                rewrites: expand, fold, simplify, common subexpressions, dead code
     plan, cost            order, liveness, buffers; what a run takes, before it runs
     executors             run a plan: NumPy

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from engine import reaches
 from engine.attributes import Attribute, Kind
 from engine.batches import stacked
 from engine.dtypes import TensorType
@@ -135,6 +136,7 @@ rowwise = define(
     forward=_run_rows,
     infer=_infer_rows,
     vjp=jointly,
+    reach=reaches.by_row,
     kinds="any",
     promote=False,
     variadic=True,

@@ -29,6 +29,7 @@ from engine.graph import Constant, Graph
 from engine.passes import lower, optimize
 from engine.plan import Plan, make_plan
 from engine.query import Query
+from engine.sparse import Layouts, SparseProgram, most_entries
 
 Array = npt.NDArray[Any]
 
@@ -83,16 +84,31 @@ class Compiler:
     def __init__(self, *, entries: int = 512) -> None:
         self._entries = entries
         self._programs: OrderedDict[tuple[Any, ...], Program] = OrderedDict()
+        self._layouts = Layouts()
         self._lock = threading.Lock()
         self.hits = 0
         self.misses = 0
 
-    def compile(self, query: Query, *, peak_bytes_limit: int | None = None) -> Program:
+    def compile(
+        self,
+        query: Query,
+        *,
+        peak_bytes_limit: int | None = None,
+        values: Mapping[str, Array] | None = None,
+    ) -> Program | SparseProgram:
         """The program that answers `query`.
 
-        Raises every UserError that the graph or the question earns; OverLimit where a run would need more
-        than `peak_bytes_limit` bytes at once.
+        Where that asks for a sparse matrix, its pattern is read from the indices among `values`; an index
+        without a value may be any. Raises every UserError that the graph or the question earns; OverLimit
+        where a run would need more than `peak_bytes_limit` bytes at once.
         """
+        if query.sparse and query.colours is None:
+            most = most_entries(peak_bytes_limit)
+            found = self._layouts.find(in_dtype(query), values or {}, most)
+            products = self.compile(found.coloured(query), peak_bytes_limit=peak_bytes_limit)
+            sparse = SparseProgram(query, products, found)
+            _check_limit(sparse.estimate, peak_bytes_limit)
+            return sparse
         key = query.key()
         with self._lock:
             program = self._programs.get(key)

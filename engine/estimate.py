@@ -9,9 +9,10 @@ from typing import Any, Literal
 from engine.compiler import in_dtype, plan_of
 from engine.cost import Estimate, cost_of
 from engine.derivatives.matrices import MARGIN
-from engine.errors import DerivativeNotImplemented, InvalidTarget, TargetRequired
+from engine.errors import DerivativeNotImplemented, InvalidTarget, OverLimit, TargetRequired
 from engine.query import Kind, Query
 from engine.record import record
+from engine.sparse import find_layout
 
 Figures = dict[str, int]
 
@@ -21,16 +22,22 @@ def estimate(query: Query) -> dict[str, Any]:
 
     `nodes` are the user's own, with the type of their first output, its bytes, and the FLOPs of all that the
     node becomes. `forward`, `gradient`, `jacobian` by method and `hessian` are what such a call would take;
-    None where it would be refused, as a gradient is without a target of one number. Nothing is allocated.
+    None where it would be refused, as a gradient is without a target of one number. A query that is `sparse`
+    adds `sparse`: the same for the sparse Jacobian and Hessian, whose patterns are found; indices may be any,
+    since their values are not known. Nothing is allocated.
     """
-    query = in_dtype(replace(query, kind="evaluate", dtype=None) if query.dtype is None else query)
-    return {
+    wants_sparse = query.sparse
+    query = in_dtype(replace(query, kind="evaluate", sparse=False))
+    answer = {
         "nodes": _nodes(query),
         "forward": _figures(_taken(query, "evaluate")),
         "gradient": _figures(_taken(query, "gradient")),
         "jacobian": _by_method(query),
         "hessian": _figures(_taken(query, "hessian")),
     }
+    if wants_sparse:
+        answer["sparse"] = {"jacobian": _sparse(query, "jacobian"), "hessian": _sparse(query, "hessian")}
+    return answer
 
 
 def _taken(
@@ -42,6 +49,24 @@ def _taken(
     except (InvalidTarget, TargetRequired, DerivativeNotImplemented):
         return None
     return plan.estimate
+
+
+def _sparse(query: Query, kind: Kind) -> dict[str, Any] | None:
+    question = replace(query, kind=kind, sparse=True)
+    try:
+        found, _ = find_layout(question, {})
+        _, plan = plan_of(found.coloured(question))
+    except (InvalidTarget, TargetRequired, DerivativeNotImplemented, OverLimit):
+        return None
+    layout = found.layout
+    taken = found.taken(plan.estimate, 1)
+    return {
+        "flops": taken.flops,
+        "peak_bytes": taken.peak_bytes,
+        "colours": layout.count,
+        "nonzeros": layout.nonzeros,
+        "method": layout.method,
+    }
 
 
 def _figures(taken: Estimate | None) -> Figures | None:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from engine import batches, dtypes
+from engine import batches, dtypes, reaches
 from engine.attributes import AXES, BOOLEAN, Attribute
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, IndexOutOfRange, ShapeMismatch
@@ -172,12 +172,16 @@ def _elementwise_samples(op: Op) -> Sequence[Sample]:
 
 
 ELEMENTWISE = Family(
-    "elementwise", jvp="elementwise", batch=batches.elementwise, samples=_elementwise_samples
+    "elementwise",
+    jvp="elementwise",
+    batch=batches.elementwise,
+    samples=_elementwise_samples,
+    reach=reaches.elementwise,
 )
-REDUCTION = Family("reduction", jvp="double_vjp", batch=batches.along_axis)
-SHAPING = Family("shaping", jvp="linear")
-INDEXING = Family("indexing", jvp="double_vjp")
-LINALG = Family("linalg", jvp="double_vjp")
+REDUCTION = Family("reduction", jvp="double_vjp", batch=batches.along_axis, reach=reaches.along_axis)
+SHAPING = Family("shaping", jvp="linear", reach=reaches.moved)
+INDEXING = Family("indexing", jvp="double_vjp", reach=reaches.moved)
+LINALG = Family("linalg", jvp="double_vjp", reach=reaches.matrices)
 CONTROL = Family("control", jvp="carry")
 CREATION = Family("creation", jvp="linear", batch=batches.elementwise)
 COMPOSITE = Family(

@@ -19,11 +19,13 @@ from engine.variable import Variable
 
 
 def forward(
-    tape: Tape, tangents: Mapping[int, Variable], steps: Sequence[Instruction]
+    tape: Tape, tangents: Mapping[int, Variable], steps: Sequence[Instruction], *, joint: bool = False
 ) -> dict[int, Variable]:
     """Record the tangents of every slot that the given ones reach through `steps`.
 
-    A slot without a path is absent: its tangent is zero. Raises DerivativeNotImplemented.
+    A slot without a path is absent: its tangent is zero. A slot that is given a tangent keeps it, whatever
+    reaches it; with `joint` both are added, as if each given tangent had a walk of its own.
+    Raises DerivativeNotImplemented.
     """
     reached = dict(tangents)
     for step in steps:
@@ -35,8 +37,11 @@ def forward(
                 answers = _push(tape, step, moving, reached)
             except EngineError as error:
                 raise error.at(step.origin) from None
-        pushed = dict(zip(step.outputs, answers, strict=True))
-        reached.update({slot: t for slot, t in pushed.items() if t is not None and slot not in tangents})
+        for slot, tangent in zip(step.outputs, answers, strict=True):
+            if tangent is not None and slot not in tangents:
+                reached[slot] = tangent
+            elif tangent is not None and joint:
+                reached[slot] = tangents[slot] + tangent
     return reached
 
 

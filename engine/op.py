@@ -131,12 +131,15 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What ops of one kind share: how they batch, how they push tangents forward, which samples test them."""
+    """What ops of one kind share: how they batch and push tangents forward, which samples test them, which
+    elements they read.
+    """
 
     name: str
     jvp: Literal["elementwise", "double_vjp", "linear", "carry"]
     batch: Rule | None = None
     samples: Callable[[Op], Sequence[Sample]] | None = None
+    reach: Rule | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,15 +154,16 @@ class Op:
     the inputs' rules are `jointly`, `pushforward(tangents, inputs, **attributes)` the tangents of all
     outputs. `functions` says how function attributes bind; a `lazy` kernel is told which of its outputs are
     `needed`. `batch` takes a leading batch axis (see `engine.batches`) where the
-    family's rule does not fit. `outputs` are the outputs' names, None where the attributes decide how many.
-    `ufunc` names the universal function that is the whole kernel, so that it can write into a buffer;
-    `scalar` is the kernel on scalars, for fused loops. `linear_in` are the inputs in which it is linear
-    taken together, the others held fixed; a `bilinear` op is linear in either of its two inputs. An op that
-    is not `holomorphic` has a derivative by the parts of its complex inputs only; `on_complex` names the op
-    that stands in for it on complex inputs, where other edges carry. `view`
-    says that the output only looks at the first input (with these attributes), `in_place` that the kernel
-    writes into its first array and returns it. `kink` marks the elements at which the derivative jumps,
-    `zero_reason` says why a derivative here vanishes.
+    family's rule does not fit, `reach` says which elements of the inputs an output element depends on (see
+    `engine.reaches`) where the family's does not. `outputs` are the outputs' names, None where the attributes
+    decide how many. `ufunc` names the universal function that is the whole kernel, so that it can write into
+    a buffer; `scalar` is the kernel on scalars, for fused loops. `linear_in` are the inputs in which it is
+    linear taken together, the others held fixed; a `bilinear` op is linear in either of its two inputs. An op
+    that is not `holomorphic` has a derivative by the parts of its complex inputs only; `on_complex` names the
+    op that stands in for it on complex inputs, where other edges carry. `view` says that the output only
+    looks at the first input (with these attributes), `in_place` that the kernel writes into its first array
+    and returns it. `kink` marks the elements at which the derivative jumps, `zero_reason` says why a
+    derivative here vanishes.
     """
 
     name: str
@@ -172,6 +176,7 @@ class Op:
     pullback: Rule | None = None
     pushforward: Rule | None = None
     batch: Rule | None = None
+    reach: Any = None
     functions: FunctionRule | None = None
     lazy: bool = False
     aliases: tuple[str, ...] = ()

@@ -18,6 +18,8 @@ class Query:
     """What is asked. Absent choices take the defaults of the wire format.
 
     `inputs`, `cotangents`, `tangents` (jvp) and `vectors` (hvp, gnvp) are the types of the given values;
+    `sparse` asks for a Jacobian's or Hessian's entries with their places; `colours` then says how many
+    products show them all, which the compiler finds out.
     `batch` are the inputs that share a leading axis of N rows; every cotangent, and every tangent or vector
     of such an input, has it too. With `cotangent_batch` every cotangent has a leading axis of K.
     With `stabilize` expressions that overflow or are undefined on the way run in their stable forms.
@@ -41,6 +43,8 @@ class Query:
     dtype: str | None = None
     optimize: bool = True
     method: Literal["auto", "forward", "reverse"] = "auto"
+    sparse: bool = False
+    colours: int | None = None
     batch: tuple[str, ...] = ()
     cotangent_batch: bool = False
     return_graph: bool = False

@@ -135,20 +135,32 @@ class JvpAnswer(Computed):
     jvp: Keyed
 
 
+class SparseBlock(Answer):
+    """The entries of a block in row-major order, none twice; both sides are flattened in C order."""
+
+    rows: TensorOut
+    cols: TensorOut
+    values: TensorOut
+    shape: list[int] = Field(description="Rows and columns: elements of the one and of the other side.")
+
+
+Blocks = dict[str, dict[str, SparseBlock | TensorOut]]
+
+
 class JacobianAnswer(Computed):
-    """Outputs, and by output and variable a block of shape out.shape + in.shape."""
+    """Outputs, and by output and variable a block of shape out.shape + in.shape, or its entries."""
 
     outputs: Keyed
-    jacobian: dict[str, Keyed]
+    jacobian: Blocks
     method: Literal["forward", "reverse"]
 
 
 class HessianAnswer(Computed):
-    """Value, gradients, and by two variables a block of shape a.shape + b.shape."""
+    """Value, gradients, and by two variables a block of shape a.shape + b.shape, or its entries."""
 
     value: TensorOut
     gradients: Keyed
-    hessian: dict[str, Keyed]
+    hessian: Blocks
 
 
 class HvpAnswer(Computed):
@@ -202,6 +214,21 @@ class JacobianFigures(Answer):
     cheaper: Literal["forward", "reverse"]
 
 
+class SparseFigures(Figures):
+    """What a sparse matrix takes: products, as many as there are colours, and entries."""
+
+    colours: int
+    nonzeros: int
+    method: Literal["forward", "reverse"]
+
+
+class SparseEstimate(Answer):
+    """The sparse Jacobian and Hessian; null where they would be refused."""
+
+    jacobian: SparseFigures | None
+    hessian: SparseFigures | None
+
+
 class EstimateAnswer(Answer):
     """What a function would take; null where a call of that kind would be refused."""
 
@@ -210,6 +237,7 @@ class EstimateAnswer(Answer):
     gradient: Figures | None
     jacobian: JacobianFigures | None
     hessian: Figures | None
+    sparse: SparseEstimate | None = None
 
 
 class DiagnoseAnswer(Computed):
@@ -293,101 +321,3 @@ class ProblemKind(Answer):
     status: int
     title: str
     cure: str
-
-
-class DatasetField(Answer):
-    """One field of a data set; the shape of one row."""
-
-    shape: list[int]
-    dtype: str
-
-
-class DatasetSummary(Answer):
-    """A data set."""
-
-    id: str
-    rows: int
-    bytes: int
-    fields: dict[str, DatasetField]
-
-
-class DatasetAnswer(DatasetSummary):
-    """A data set with the first rows of every field."""
-
-    preview: Keyed
-
-
-class DatasetPage(Answer):
-    """A page of data sets, oldest first."""
-
-    datasets: list[DatasetSummary]
-    next_cursor: str | None
-
-
-class Progress(Answer):
-    """How far a job is; epochs and steps count from 1, 0 is before the first."""
-
-    epoch: int
-    epochs: int
-    step: int
-    steps: int
-
-
-class Job(Answer):
-    """A job."""
-
-    id: str
-    status: Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
-    created_at: str
-    started_at: str | None
-    finished_at: str | None
-    progress: Progress
-    metrics: dict[str, float | str]
-    attempt: int
-    cancel_requested: bool
-    error: ProblemDocument | None
-
-
-class JobPage(Answer):
-    """A page of jobs, newest first."""
-
-    jobs: list[Job]
-    next_cursor: str | None
-
-
-class MetricsAnswer(Answer):
-    """What every step or epoch reported."""
-
-    metrics: list[dict[str, float | str]]
-
-
-class Checkpoint(Answer):
-    """A checkpoint that is kept."""
-
-    id: str
-    epoch: int
-    step: int
-    metrics: dict[str, float | str]
-
-
-class CheckpointList(Answer):
-    """Checkpoints, oldest first."""
-
-    checkpoints: list[Checkpoint]
-
-
-class ParametersAnswer(Answer):
-    """Parameters by name."""
-
-    parameters: Keyed
-
-
-class ExpandAnswer(Answer):
-    """A model of layers as graphs."""
-
-    model_config = ConfigDict(extra="allow")
-
-    train: dict[str, Any]
-    predict: dict[str, Any]
-    parameters: dict[str, dict[str, Any]]
-    state: dict[str, dict[str, Any]]

@@ -26,6 +26,7 @@ from engine.expression import parse_program
 from engine.graph import Graph
 from engine.query import Query
 from engine.receipt import receipt
+from engine.sparse import SparseProgram
 from engine.tensors import Encoding
 from service import safetensors_io, schemas
 from service.body import Media
@@ -111,7 +112,7 @@ class Call:
 class Prepared:
     """A call that is ready to run, and what that will cost."""
 
-    program: Program
+    program: Program | SparseProgram
     inputs: Mapping[str, Array]
     directions: Mapping[str, Array] | None
     encoding: Encoding
@@ -149,14 +150,15 @@ class Calculator:
         inputs = decode_inputs(graph, given, attachments, request.batch or ())
         directions = decode_directions(call.kind, request, attachments)
         query = build_query(call.kind, graph, request, inputs, directions)
-        program = self.compiler.compile(query, peak_bytes_limit=self._max_peak_bytes)
+        arrays = {name: tensor.array for name, tensor in inputs.items()}
+        program = self.compiler.compile(query, peak_bytes_limit=self._max_peak_bytes, values=arrays)
         wants_receipt = bool(getattr(request, "receipt", None))
         encoding = request.encoding or "json"
-        elements = sum(tensor.array.size for tensor in inputs.values())
+        elements = sum(array.size for array in arrays.values())
         listed = 0 if call.safetensors or encoding == "base64" else elements
         return Prepared(
             program,
-            {name: tensor.array for name, tensor in inputs.items()},
+            arrays,
             {name: tensor.array for name, tensor in directions.items()} if directions is not None else None,
             encoding,
             call.safetensors,

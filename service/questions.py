@@ -138,6 +138,7 @@ def build_query(
         stabilize=bool(request.stabilize),
         masked_backward=bool(getattr(request, "masked_backward", None)),
         method=getattr(request, "method", None) or "auto",
+        sparse=bool(getattr(request, "sparse", None)),
         batch=tuple(request.batch or ()),
         return_graph=bool(getattr(request, "return_graph", None)),
         cotangent_batch=bool(getattr(request, "cotangent_batch", None)),

@@ -123,6 +123,7 @@ class Jacobian(Function, Options):
     method: Literal["auto", "forward", "reverse"] | None = Field(
         None, description="Default auto: the cheaper one, by the estimate."
     )
+    sparse: bool | None = Field(None, description="Answer entries with their places instead of whole blocks.")
 
 
 class Hessian(Function, Options):
@@ -131,6 +132,7 @@ class Hessian(Function, Options):
     inputs: Tensors | None = Field(None, description="A tensor for every input that the answer needs.")
     target: str | None = Field(None, description="What to differentiate; default: the only output.")
     wrt: Names | None = Field(None, description="By what; default: every floating or complex input.")
+    sparse: bool | None = Field(None, description="Answer entries with their places instead of whole blocks.")
 
 
 class Hvp(Function, Options):
@@ -183,16 +185,12 @@ class Estimate(Function, Options):
     target: str | None = Field(None, description="Of the gradient and Hessian; default: the only output.")
     wrt: Names | None = Field(None, description="By what; default: every floating or complex input.")
     outputs: Names | None = Field(None, description="Of the forward pass and Jacobian; default: all outputs.")
+    sparse: bool | None = Field(None, description="Add `sparse`: the sparse Jacobian and Hessian.")
 
 
 class Publish(Function):
     """A function to keep on the server."""
 
-
-#: Fields of WIRE that this version knows and cannot serve yet: refused, never ignored.
-LATER: dict[str, Any] = {
-    "sparse": False,
-}
 
 Model = TypeVar("Model", bound=Request)
 
@@ -202,7 +200,6 @@ def parse(model: type[Model], document: dict[str, Any], *, function: bool = True
 
     With `function` False the URL names the graph, and the body must not hold one.
     """
-    document = _without_later(document)
     try:
         parsed = model.model_validate(document)
     except ValidationError as error:
@@ -210,24 +207,6 @@ def parse(model: type[Model], document: dict[str, Any], *, function: bool = True
     if isinstance(parsed, Function):
         _check_function(parsed, function)
     return parsed
-
-
-def _without_later(document: dict[str, Any]) -> dict[str, Any]:
-    if LATER.keys().isdisjoint(document):
-        return document
-    kept = dict(document)
-    for field, default in LATER.items():
-        value = kept.pop(field, None)
-        if value is not None and value is not default:
-            raise UnknownField(
-                f"expected no '{field}' other than {_JSON_NAMES[default]}: this version cannot serve it yet",
-                path=f"$.{field}",
-                hint=f"leave '{field}' out",
-            )
-    return kept
-
-
-_JSON_NAMES = {None: "null", False: "false"}
 
 
 def _check_function(parsed: Function, expected: bool) -> None:

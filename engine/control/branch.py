@@ -15,6 +15,7 @@ from engine.errors import DtypeMismatch, ShapeMismatch, WrongArity
 from engine.families import CONTROL, define
 from engine.functions import FunctionRule, Sizes, Specialize, Types, expect_inputs, expect_same, outputs_of
 from engine.op import Cost, Cut, F, jointly
+from engine.reaches import Inside
 from engine.tape import Tape
 from engine.variable import Variable
 
@@ -157,6 +158,7 @@ cond = define(
     pushforward=_push,
     batch=_batched,
     functions=FunctionRule(_link, lambda attributes, sizes: sizes(attributes["then"])[1], _bind),
+    reach=Inside(("then", "else"), first=1),
     vjp=(_PREDICATE, jointly),
     kinds=("boolean", "any"),
     promote=False,

@@ -14,6 +14,7 @@ from engine.families import CONTROL, define
 from engine.functions import outputs_of
 from engine.op import Cost, jointly
 from engine.ops.control import CALLED
+from engine.reaches import Inside
 from engine.tape import Tape
 from engine.variable import Variable
 
@@ -81,6 +82,7 @@ checkpoint = define(
     pushforward=_push,
     batch=_batched,
     functions=CALLED,
+    reach=Inside(("function",)),
     vjp=jointly,
     kinds="any",
     promote=False,

@@ -31,6 +31,7 @@ from engine.functions import (
     outputs_of,
 )
 from engine.op import F, jointly
+from engine.reaches import Inside
 from engine.tape import Tape
 from engine.variable import Variable
 
@@ -226,6 +227,7 @@ custom_gradient = define(
     pullback=_pull,
     pushforward=_push,
     batch=_batched,
+    reach=Inside(("backward",), adjoint=True),
     vjp=jointly,
     kinds="any",
     promote=False,

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service import answers
+from service import training_answers
 from service.datasets import store, upload
 from service.datasets.folder import Format
 from service.datasets.store import Dataset
@@ -179,8 +179,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             },
         },
         answers={
-            201: ("Stored; Location names it.", answers.DatasetSummary),
-            200: ("It was there already.", answers.DatasetSummary),
+            201: ("Stored; Location names it.", training_answers.DatasetSummary),
+            200: ("It was there already.", training_answers.DatasetSummary),
         },
         errors=(
             *_COMMON,
@@ -199,7 +199,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         summary="A page of data sets",
         tag="datasets",
         query=paging.PARAMETERS,
-        answers={200: ("The page.", answers.DatasetPage)},
+        answers={200: ("The page.", training_answers.DatasetPage)},
         errors=(*_COMMON, "invalid_parameter"),
     ),
     Endpoint(
@@ -216,7 +216,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
                 "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": _PREVIEW},
             },
         ),
-        answers={200: ("The data set.", answers.DatasetAnswer)},
+        answers={200: ("The data set.", training_answers.DatasetAnswer)},
         errors=(*_COMMON, "dataset_not_found", "invalid_parameter"),
     ),
     Endpoint(

@@ -99,7 +99,7 @@ _TENSORS = {safetensors_io.MEDIA_TYPE: {"schema": {"type": "string", "format": "
 
 
 def _endpoints(
-    kind: Kind, summary: str, body: type[schemas.Request], answer: type[answers.Answer], example: Example
+    kind: Kind, summary: str, body: type[schemas.Request], answer: type[answers.Answer], *shown: Example
 ) -> tuple[Endpoint, Endpoint]:
     shared: dict[str, Any] = {
         "handler": handler_of(kind),
@@ -115,7 +115,7 @@ def _endpoints(
             name=kind,
             summary=summary,
             errors=CALL_ERRORS,
-            examples=(example,),
+            examples=shown,
             **shared,
         ),
         Endpoint(
@@ -164,6 +164,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         schemas.Jacobian,
         answers.JacobianAnswer,
         examples.JACOBIAN,
+        examples.SPARSE_JACOBIAN,
     ),
     *_endpoints(
         "hessian",
@@ -171,6 +172,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         schemas.Hessian,
         answers.HessianAnswer,
         examples.HESSIAN,
+        examples.SPARSE_HESSIAN,
     ),
     *_endpoints(
         "hvp",

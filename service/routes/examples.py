@@ -42,6 +42,35 @@ JACOBIAN = Example(
     },
 )
 
+SPARSE_JACOBIAN = Example(
+    "Entries and their places",
+    body={"program": "y = x[1:] * x[:-1]", "inputs": {"x": [1, 2, 3]}, "sparse": True},
+    answer={
+        "outputs": {"y": [2.0, 6.0]},
+        "jacobian": {
+            "y": {
+                "x": {
+                    "rows": [0, 0, 1, 1],
+                    "cols": [0, 1, 1, 2],
+                    "values": [2.0, 1.0, 3.0, 2.0],
+                    "shape": [2, 3],
+                }
+            }
+        },
+        "method": "reverse",
+    },
+)
+
+SPARSE_HESSIAN = Example(
+    "A diagonal, as entries",
+    body={"program": "sum(a * x ** 2)", "inputs": {"a": 2, "x": [1, 3]}, "wrt": ["x"], "sparse": True},
+    answer={
+        "value": 20.0,
+        "gradients": {"x": [4.0, 12.0]},
+        "hessian": {"x": {"x": {"rows": [0, 1], "cols": [0, 1], "values": [4.0, 4.0], "shape": [2, 2]}}},
+    },
+)
+
 HESSIAN = Example(
     "A sum of cubes",
     body={"program": "sum(x ** 3)", "inputs": {"x": [1, 2]}},
@@ -137,7 +166,7 @@ ESTIMATE = Example(
             "reverse": {"flops": 4000, "peak_bytes": 56016},
             "cheaper": "reverse",
         },
-        "hessian": {"flops": 2000, "peak_bytes": 24040016},
+        "hessian": {"flops": 2000, "peak_bytes": 32088008},
     },
 )
 

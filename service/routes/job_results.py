@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from service import answers, safetensors_io, schemas
+from service import answers, safetensors_io, schemas, training_answers
 from service.body import media_of, read_body
 from service.dependencies import Services, services_of
 from service.encoding import encode_answer, json_reply, wants_safetensors
@@ -171,7 +171,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
                 "schema": {"enum": ["epoch", "step"]},
             },
         ),
-        answers={200: ("The history.", answers.MetricsAnswer)},
+        answers={200: ("The history.", training_answers.MetricsAnswer)},
         errors=(*COMMON, "invalid_parameter"),
     ),
     Endpoint(
@@ -195,7 +195,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="list_checkpoints",
         summary="The checkpoints that are kept",
         tag="jobs",
-        answers={200: ("The checkpoints.", answers.CheckpointList)},
+        answers={200: ("The checkpoints.", training_answers.CheckpointList)},
         errors=(*COMMON, "invalid_parameter"),
     ),
     Endpoint(
@@ -209,7 +209,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             {"name": "format", "description": "Default json.", "schema": {"enum": list(_FORMATS)}},
             {"name": "checkpoint", "description": "Default the newest.", "schema": {"type": "string"}},
         ),
-        answers={200: ("The parameters.", answers.ParametersAnswer)},
+        answers={200: ("The parameters.", training_answers.ParametersAnswer)},
         extra_media={
             safetensors_io.MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}},
             "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},

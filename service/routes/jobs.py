@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service import answers, safetensors_io
+from service import safetensors_io, training_answers
 from service.body import Media, media_of, read_body
 from service.datasets import store
 from service.dependencies import Services, services_of
@@ -174,7 +174,7 @@ async def _accepted(services: Services, job_id: str) -> Response:
 
 
 COMMON = ("unauthorized", "job_not_found", "internal")
-_JOB: Mapping[int, tuple[str, type[BaseModel]]] = {202: ("The job.", answers.Job)}
+_JOB: Mapping[int, tuple[str, type[BaseModel]]] = {202: ("The job.", training_answers.Job)}
 
 
 def _wish_endpoint(name: str, wanted: Intent | None, summary: str) -> Endpoint:
@@ -227,7 +227,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             {"name": "status", "description": "Only these.", "schema": {"enum": list(STATUSES)}},
             *paging.PARAMETERS,
         ),
-        answers={200: ("The page.", answers.JobPage)},
+        answers={200: ("The page.", training_answers.JobPage)},
         errors=("unauthorized", "internal", "invalid_parameter"),
     ),
     Endpoint(
@@ -237,7 +237,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="get_job",
         summary="One job",
         tag="jobs",
-        answers={200: ("The job.", answers.Job)},
+        answers={200: ("The job.", training_answers.Job)},
         errors=(*COMMON, "invalid_parameter"),
     ),
     Endpoint(

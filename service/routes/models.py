@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from engine.training.expand import expand_model
-from service import answers, schemas
+from service import schemas, training_answers
 from service.body import media_of, read_body
 from service.dependencies import services_of
 from service.encoding import encode_answer
@@ -51,7 +51,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         summary="A model of layers as graphs",
         tag="models",
         body=schemas.Expand,
-        answers={200: ("The graphs and the parameters.", answers.ExpandAnswer)},
+        answers={200: ("The graphs and the parameters.", training_answers.ExpandAnswer)},
         errors=FUNCTION_ERRORS,
         examples=(EXPAND,),
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import gradwire as gw
 from tests.client.fake import JSON, fake_server
@@ -64,6 +65,61 @@ def test_sparse_blocks_are_coordinates() -> None:
     assert isinstance(block, gw.Sparse)
     np.testing.assert_array_equal(block.dense(), [[2.0, 0.0], [0.0, 4.0]])
     assert fake.body()["sparse"] is True
+
+
+def coo(block: gw.Sparse) -> np.ndarray:
+    return np.asarray(scipy.sparse.coo_array(block.coo, shape=block.shape).toarray())
+
+
+def test_sparse_blocks_are_what_scipy_takes(client: gw.Client) -> None:
+    x = {"x": np.linspace(1.0, 2.0, 300), "i": np.arange(299)}
+    program = "y = x[i + 1] * x[i]\nloss = sum(y ** 2)"
+    whole = client.jacobian(program, x, outputs="y")["y"]["x"]
+    block = client.jacobian(program, x, outputs="y", sparse=True)["y"]["x"]
+    assert (block.values.size, block.shape) == (598, (299, 300))
+    np.testing.assert_allclose(coo(block), whole)
+    second = client.hessian(program, x, target="loss", sparse=True)
+    np.testing.assert_allclose(coo(second["x"]["x"]), client.hessian(program, x, target="loss")["x"]["x"])
+    published = client.publish(program=program)
+    np.testing.assert_allclose(coo(published.jacobian(x, outputs="y", sparse=True)["y"]["x"]), whole)
+    rows = {"x": np.stack([x["x"], -x["x"]]), "i": x["i"]}
+    batch = client.hessian(program, rows, target="loss", batch="x", sparse=True)["x"]["x"]
+    assert batch.dense().shape == (2, 300, 300)
+    told = client.estimate("sum((x[1:] - x[:-1]) ** 4)", {"x": {"shape": [5000]}}, sparse=True)["sparse"]
+    assert told["hessian"]["colours"] == 3
+    assert told["jacobian"] is not None
+
+
+@pytest.mark.anyio
+async def test_sparse_blocks_of_the_async_client(url: str) -> None:
+    async with gw.AsyncClient(url) as client:
+        block = (await client.jacobian("y = x ** 2", X, sparse=True))["y"]["x"]
+        second = (await client.hessian("sum(x ** 3)", X, sparse=True))["x"]["x"]
+    np.testing.assert_array_equal(block.dense(), [[2.0, 0.0], [0.0, 4.0]])
+    np.testing.assert_array_equal(second.dense(), [[6.0, 0.0], [0.0, 12.0]])
+
+
+def test_sparse_matrices_of_functions_and_tapes(client: gw.Client) -> None:
+    x = np.linspace(1.0, 2.0, 6).reshape(2, 3)
+
+    def f(x: gw.Tensor) -> gw.Tensor:
+        return gw.sin(x) * x[::-1]
+
+    whole = gw.jacobian(f)(x).reshape(6, 6)
+    np.testing.assert_allclose(coo(gw.jacobian(f, sparse=True)(x)), whole)
+    block = gw.hessian(lambda x: gw.sum(x**3), sparse=True)(x)
+    np.testing.assert_allclose(coo(block), np.diag(6 * x.reshape(-1)))
+    a, idle = gw.Variable(x[0], name="a"), gw.Variable([1.0, 2.0], name="idle")
+    with gw.GradientTape(persistent=True) as tape:
+        y = a**2
+        a.assign(a.numpy() + 1)
+        z = y * a
+    dense, sparse = (tape.jacobian(z, [a, idle], "zero", sparse=s) for s in (False, True))
+    np.testing.assert_allclose(coo(sparse[0]), dense[0].numpy())
+    np.testing.assert_array_equal(coo(sparse[1]), np.zeros((3, 2)))
+    assert tape.jacobian(z, idle, sparse=True) is None
+    with gw.GradientTape(), pytest.raises(gw.errors.TapeError, match="sparse"):
+        gw.hessian(lambda x: gw.sum(x**3), sparse=True)(a)
 
 
 def test_check_and_estimate() -> None:

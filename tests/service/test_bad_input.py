@@ -166,7 +166,7 @@ BAD: list[tuple[str, Any, int, str, str | None]] = [
     ("device", program("sum(x)", device="cuda:0"), 422, "device_unavailable", "$.device"),
     ("no device", program("sum(x)", device="gpu"), 422, "invalid_document", "$.device"),
     ("dtype of the call", program("sum(x)", dtype="int64"), 422, "invalid_document", "$.dtype"),
-    ("field of a later version", program("sum(x)", sparse=True), 422, "unknown_field", "$.sparse"),
+    ("sparse gradient", program("sum(x)", sparse=True), 422, "unknown_field", "$.sparse"),
     ("unknown field", program("sum(x)", wtr=["x"]), 422, "unknown_field", "$.wtr"),
     ("field of another call", program("sum(x)", cotangents={}), 422, "unknown_field", "$.cotangents"),
     ("both functions", {**graph(node("y", "exp", "x")), "program": "x"}, 422, "invalid_document", "$"),

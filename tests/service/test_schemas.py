@@ -14,8 +14,7 @@ from service.schemas import parse
 def test_absent_and_null_are_the_default() -> None:
     bare = parse(schemas.Gradient, {"program": "x"})
     nulls = parse(schemas.Gradient, dict.fromkeys(schemas.Gradient.model_fields) | {"program": "x"})
-    later = parse(schemas.Gradient, {"program": "x", **schemas.LATER})
-    assert bare == nulls == later
+    assert bare == nulls
 
 
 def test_an_unknown_field_comes_with_the_nearest() -> None:
@@ -47,13 +46,6 @@ def test_a_wrong_type_names_its_place(field: str, value: Any, path: str, expecte
         parse(schemas.Gradient, {"program": "x", field: value})
     assert caught.value.path == path
     assert f"expected {expected}" in caught.value.detail
-
-
-@pytest.mark.parametrize(("field", "value"), [("sparse", True)])
-def test_fields_of_later_versions_are_refused_unless_default(field: str, value: Any) -> None:
-    with pytest.raises(UnknownField, match="cannot serve it yet") as caught:
-        parse(schemas.Gradient, {"program": "x", field: value})
-    assert caught.value.path == f"$.{field}"
 
 
 def test_exactly_one_function() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine import batches
+from engine import batches, reaches
 from engine.attributes import AXIS, Attribute
 from engine.dtypes import ITEMSIZE, TensorType
 from engine.errors import ShapeMismatch
@@ -103,6 +103,7 @@ add_along_axis = define(
     "add_along_axis",
     family=INDEXING,
     batch=batches.along_axis,
+    reach=reaches.added("read_along_axis"),
     summary="x with `values` added at places along an axis; repeated places add up.",
     forward=lambda xp, x, values, indices, *, axis: xp.put_along_axis_add(x, indices, values, axis),
     normalize=_normalize,

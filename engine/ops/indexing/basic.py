@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from engine import reaches
 from engine.attributes import INDEX, Attribute, InputIndex
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
@@ -125,6 +126,7 @@ def _index_add(xp: Any, x: Any, values: Any, *indices: Any, index: tuple[Any, ..
 index_add = define(
     "index_add",
     batch=batches.write,
+    reach=reaches.added("getitem"),
     family=INDEXING,
     summary="x with `values` added at the places of an index; repeated places add up.",
     forward=_index_add,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine import batches
+from engine import batches, reaches
 from engine.attributes import AXIS, BOOLEAN, SIZE, Attribute
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
@@ -46,6 +46,7 @@ sort = define(
     "sort",
     family=INDEXING,
     batch=batches.along_axis,
+    reach=reaches.along_axis,
     summary="The elements in order along an axis.",
     forward=lambda xp, x, *, axis, descending, stable: xp.sort(
         x, axis=axis, descending=descending, stable=stable

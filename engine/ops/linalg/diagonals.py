@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine import batches
+from engine import batches, reaches
 from engine.attributes import AXIS, INT, Attribute
 from engine.dtypes import TensorType
 from engine.errors import IndexOutOfRange, ShapeMismatch
@@ -57,6 +57,7 @@ read_diagonal = define(
     "read_diagonal",
     family=LINALG,
     batch=batches.trailing,
+    reach=reaches.moved,
     summary="The diagonal of the last two axes.",
     forward=lambda xp, x, *, offset: xp.linalg.diagonal(x, offset=offset),
     normalize=_normalize,
@@ -81,6 +82,7 @@ add_diagonal = define(
     "add_diagonal",
     family=LINALG,
     batch=batches.trailing,
+    reach=reaches.added("read_diagonal"),
     summary="x with `values` added to the diagonal of the last two axes.",
     forward=_add_diagonal,
     normalize=_normalize,

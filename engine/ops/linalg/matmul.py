@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from engine import batches
+from engine import batches, reaches
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
 from engine.families import LINALG, broadcast, define, moved
@@ -74,6 +74,7 @@ matmul = define(
     "matmul",
     family=LINALG,
     batch=batches.product,
+    reach=reaches.product,
     summary="The matrix product over the last two axes, broadcasting the others; vectors as in NumPy.",
     forward=lambda xp, x1, x2: xp.matmul(x1, x2),
     infer=_infer_matmul,
@@ -114,6 +115,7 @@ row_dot = define(
         lambda g, y, x1, x2: F.expand_dims(g, axis=-1) * x1,
     ),
     batch=batches.elementwise,
+    reach=reaches.rows,
     kinds="real",
     cost=_matmul_cost,
     linear_in=frozenset({0}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine import batches
+from engine import batches, reaches
 from engine.attributes import AXES, AXIS, Attribute
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
@@ -21,7 +21,7 @@ from engine.families import (
 )
 from engine.op import F, Family, Op, Sample
 
-_FAMILY = Family("softmax", jvp="double_vjp", batch=batches.along_axis)
+_FAMILY = Family("softmax", jvp="double_vjp", batch=batches.along_axis, reach=reaches.along_axis)
 _AXIS = Attribute("axis", AXES, (-1,), "the axes taken together")
 _SAMPLES = (
     Sample(((2, 3),)),

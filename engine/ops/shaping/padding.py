@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine import batches
+from engine import batches, reaches
 from engine.attributes import NUMBER, PAIRS, Attribute, choice
 from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute, ShapeMismatch
@@ -137,6 +137,7 @@ def _infer_fold(types: Sequence[TensorType], *, pad_width: Pairs, mode: str) -> 
 pad_adjoint = mover(
     "pad_adjoint",
     batch=batches.padded_attribute("pad_width", (0, 0)),
+    reach=reaches.folded,
     summary="The adjoint of pad: the borders added back to where they were read from.",
     forward=_fold,
     infer=_infer_fold,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from engine import batches
+from engine import batches, reaches
 from engine.attributes import BOOLEAN, DTYPE, NEW_SHAPE, SHAPE, Attribute
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
@@ -25,6 +25,7 @@ astype = mover(
     "astype",
     "cast",
     batch=batches.trailing,
+    reach=reaches.elementwise,
     summary="The same values in another dtype; floats lose their fraction on the way to integers.",
     forward=lambda xp, x, *, dtype: xp.astype(x, getattr(xp, dtype)),
     infer=_infer_astype,
@@ -148,6 +149,7 @@ sum_to = define(
     "sum_to",
     family=SHAPING,
     batch=batches.to_shape,
+    reach=reaches.folded,
     summary="The adjoint of broadcast_to: x summed down to `shape`.",
     forward=_sum_to,
     infer=infer_given_shape,

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from service import answers
+from service import answers, training_answers
 from service.jobs import checkpoints
 from tests.service.jobs.world import LINE, classifier, ended, job, job_world, long, submit, until
 from tests.service.world import World, problem
@@ -36,7 +36,7 @@ async def test_a_job_from_submission_to_predictions(tmp_path: Path) -> None:
     async with job_world(tmp_path) as here:
         job_id = await submit(here, LINE)
         done = await ended(here, job_id)
-        answers.Job.model_validate(done)
+        training_answers.Job.model_validate(done)
         assert (done["status"], done["error"], done["attempt"]) == ("succeeded", None, 1)
         assert done["progress"] == {"epoch": 20, "epochs": 20, "step": 20, "steps": 20}
         assert done["created_at"] <= done["started_at"] <= done["finished_at"]
@@ -102,7 +102,7 @@ async def test_pages_and_filters(tmp_path: Path) -> None:
         cursor: dict[str, str] = {}
         while True:
             page = (await here.client.get("/v1/jobs", params={"limit": 2, **cursor})).json()
-            answers.JobPage.model_validate(page)
+            training_answers.JobPage.model_validate(page)
             seen += [found["id"] for found in page["jobs"]]
             if page["next_cursor"] is None:
                 break

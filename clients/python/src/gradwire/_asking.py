@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,9 +15,10 @@ from gradwire._flow import Flow
 from gradwire._lower import Lowered, lower
 from gradwire._node import Array, Edge, Leaf, Op, Recorder, remember
 from gradwire._places import Place
+from gradwire._products import block
 from gradwire._session import Known, Session, input_values, located, place_of
 from gradwire.errors import InvalidTarget
-from gradwire.results import Finding
+from gradwire.results import Finding, Sparse
 
 Options = Mapping[str, Any]
 
@@ -160,7 +163,8 @@ def ask_jacobian(
     options: Options,
     *,
     zero: bool,
-) -> Flow[list[Array | None]]:
+    sparse: bool,
+) -> Flow[list[Array | Sparse | None]]:
     """Blocks of a target's Jacobian by each source; None (or zeros) for one that the target never reads."""
     asked = question(session, tape, target, sources, options)
     document = asked.known.document
@@ -173,16 +177,29 @@ def ask_jacobian(
     flat = list(dict.fromkeys(name for names in (asked.wrt if zero else wanted) for name in names))
     if not flat:
         return [None] * len(sources)
-    body = {**asked.body(), "wrt": flat, "outputs": [output]}
+    body = {**asked.body(), "wrt": flat, "outputs": [output], "sparse": sparse or None}
     with located(asked.lowered, document):
         answer = yield from session.ask("jacobian", asked.known, body)
-    blocks = answer["jacobian"][output]
+    blocks = {name: block(found) for name, found in answer["jacobian"][output].items()}
     if isinstance(target.node, Op):
         remember(target, answer["outputs"][output])
     return [
-        _total([blocks[n] for n in found]) if found else (np.zeros_like(blocks[names[0]]) if zero else None)
+        _joined([blocks[n] for n in found]) if found else (_none_of(blocks[names[0]]) if zero else None)
         for names, found in zip(asked.wrt, wanted, strict=True)
     ]
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    """The sum of blocks, dense or sparse."""
+    return functools.reduce(operator.add, parts)
+
+
+def _none_of(found: Any) -> Any:
+    """A block like another, without entries that are not zero."""
+    if not isinstance(found, Sparse):
+        return np.zeros_like(found)
+    nowhere = found.rows[:0]
+    return Sparse(nowhere, nowhere, found.values[..., :0], found.shape)
 
 
 def _ask(session: Session, asked: Question, *, zero: bool) -> Flow[list[Array | None]]:

@@ -164,14 +164,16 @@ class Derivatives(Driven[D_co]):
         *,
         program: str | None = None,
         graph: Mapping[str, Any] | None = None,
+        sparse: bool | None = None,
         dtype: str | None = None,
         optimize: bool | None = None,
         stabilize: bool | None = None,
     ) -> Flow[dict[str, Any]]:
         """What a function costs, before anything runs: FLOPs, bytes and peak memory, node by node.
 
-        `inputs` are arrays, or only their descriptions: {"x": {"shape": [1000], "dtype": "float64"}}.
+        `inputs` are arrays, or only their descriptions: {"x": {"shape": [1000], "dtype": "float64"}}. With
+        `sparse` the sparse Jacobian and Hessian as well, with the products that they take.
         """
         chosen = resolve(self._session, function, program, graph)
-        options = {"dtype": dtype, "optimize": optimize, "stabilize": stabilize}
+        options = {"sparse": sparse, "dtype": dtype, "optimize": optimize, "stabilize": stabilize}
         return (yield from _products.estimate(self._session, chosen, inputs, options))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Generic
 from urllib.parse import quote
 
-from gradwire import _queries
+from gradwire import _products, _queries
 from gradwire._codec import Array, post, read
 from gradwire._document import Document
 from gradwire._driver import D_co, Driven, call
@@ -14,7 +14,7 @@ from gradwire._flow import Flow, Request
 from gradwire._function import Function, FunctionLike, resolve
 from gradwire._session import Known, Session
 from gradwire.errors import TraceError
-from gradwire.results import Gradients, Pullback, Report
+from gradwire.results import Gradients, Hessian, Jacobian, Pullback, Report
 
 
 class Graphs(Driven[D_co]):
@@ -154,6 +154,35 @@ class PublishedGraph(Driven[D_co], Generic[D_co]):
     ) -> Flow[Pullback]:
         """Cotangents pulled back to the inputs; see Client.vjp."""
         return (yield from _queries.vjp(self._session, self._function, inputs, cotangents, wrt, outputs, {}))
+
+    @call
+    def jacobian(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        outputs: Sequence[str] | str | None = None,
+        wrt: Sequence[str] | str | None = None,
+        method: str | None = None,
+        sparse: bool | None = None,
+        stabilize: bool | None = None,
+    ) -> Flow[Jacobian]:
+        """Every output by every input of `wrt`; see Client.jacobian."""
+        options = {"method": method, "sparse": sparse, "stabilize": stabilize}
+        return (yield from _products.jacobian(self._session, self._function, inputs, wrt, outputs, options))
+
+    @call
+    def hessian(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        target: str | None = None,
+        wrt: Sequence[str] | str | None = None,
+        sparse: bool | None = None,
+        stabilize: bool | None = None,
+    ) -> Flow[Hessian]:
+        """Second derivatives of a scalar target; see Client.hessian."""
+        options = {"sparse": sparse, "stabilize": stabilize}
+        return (yield from _products.hessian(self._session, self._function, inputs, wrt, target, options))
 
     @call
     def diagnose(

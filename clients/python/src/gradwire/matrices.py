@@ -63,13 +63,18 @@ def hessian(
 
     It is an array of shape a.shape + a.shape; for structures of arguments, or several `argnums`, the
     structure twice, with blocks a.shape + b.shape. With `sparse`, arrays are `Sparse`. While something
-    records it is a node, for a single array only.
+    records it is a node, for a single array only, and not sparse.
     """
 
     @functools.wraps(function)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         positions, single = positions_of(argnums)
         if recorder.get() is not None:
+            if sparse:
+                raise TapeError(
+                    "a sparse Hessian is asked for while a tape or a traced function records, and graphs "
+                    "hold whole arrays; leave `sparse` out there, or ask outside of it"
+                )
             return _recorded_hessian(function, args, kwargs, positions)
         traced = Traced(function, args, kwargs, positions, client)
         found = traced.ask("hessian", wrt=traced.wrt, target=traced.outputs[0], sparse=sparse or None)[

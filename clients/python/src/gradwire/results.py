@@ -117,18 +117,37 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Sparse:
-    """A block of a sparse Jacobian or Hessian as coordinates, both axes flattened."""
+    """A block of a sparse Jacobian or Hessian: its entries in row-major order, no place twice.
+
+    Rows and columns number the elements of either side in C order; `shape` is how many there are. Places are
+    the same at every point with the same indices, so some values may be zero. Of a batch, `values` has the
+    batch's axis in front.
+    """
 
     rows: Array
     columns: Array
     values: Array
     shape: tuple[int, ...]
 
+    @property
+    def coo(self) -> tuple[Array, tuple[Array, Array]]:
+        """What SciPy makes its own array of: `scipy.sparse.coo_array(block.coo, shape=block.shape)`."""
+        return self.values, (self.rows, self.columns)
+
     def dense(self) -> Array:
-        """The same as an array; entries at the same place add up."""
-        dense = np.zeros(self.shape, self.values.dtype)
-        np.add.at(dense, (self.rows, self.columns), self.values)
+        """The same as an array, rows by columns."""
+        dense = np.zeros((*self.values.shape[:-1], *self.shape), self.values.dtype)
+        dense[..., self.rows, self.columns] = self.values
         return dense
+
+    def __add__(self, other: Sparse) -> Sparse:
+        """The sum of two blocks of one shape; entries at one place add up."""
+        height, width = self.shape
+        places = np.concatenate([block.rows * width + block.columns for block in (self, other)])
+        there, where = np.unique(places, return_inverse=True)
+        values = np.zeros(there.size, np.result_type(self.values, other.values))
+        np.add.at(values, where, np.concatenate([self.values, other.values]))
+        return Sparse(there // max(width, 1), there % max(width, 1), values, (height, width))
 
 
 @dataclass(frozen=True, slots=True)

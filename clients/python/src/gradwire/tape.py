@@ -19,7 +19,7 @@ from gradwire._structure import leaves, rebuild
 from gradwire._targets import target_edge
 from gradwire.client import Client
 from gradwire.errors import TapeError
-from gradwire.results import Report
+from gradwire.results import Report, Sparse
 from gradwire.tensor import Tensor, record
 from gradwire.variable import Variable
 
@@ -141,11 +141,14 @@ class GradientTape:
         found = self._differentiate(target, given, output_gradients, zero=zero, sums=True)
         return rebuild(sources, iter(found))
 
-    def jacobian(self, target: Any, sources: Any, unconnected_gradients: str = "none") -> Any:
+    def jacobian(
+        self, target: Any, sources: Any, unconnected_gradients: str = "none", *, sparse: bool = False
+    ) -> Any:
         """Every element of `target` by every element of `sources`, in their structure.
 
         Each is a tensor of shape target.shape + source.shape, or None where the target does not hang on
-        the source ("zero": zeros). Raises TapeError where another tape or a traced function records.
+        the source ("zero": zeros); with `sparse`, a `Sparse` in place of a tensor. Raises TapeError where
+        another tape or a traced function records.
         """
         if unconnected_gradients not in ("none", "zero"):
             raise ValueError(
@@ -160,9 +163,17 @@ class GradientTape:
         client = self._client or default_client()
         zero = unconnected_gradients == "zero"
         flow = ask_jacobian(
-            client._session, self._recorder, edge, described, watched, self._options, zero=zero
+            client._session,
+            self._recorder,
+            edge,
+            described,
+            watched,
+            self._options,
+            zero=zero,
+            sparse=sparse,
         )
-        found = [None if block is None else _known(block) for block in client._driver.run(flow)]
+        blocks = client._driver.run(flow)
+        found = [block if block is None or isinstance(block, Sparse) else _known(block) for block in blocks]
         self._used = True
         self._recorder.open = self._persistent
         return rebuild(sources, iter(found))

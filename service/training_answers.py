@@ -1,0 +1,107 @@
+"""The shapes of answers about jobs, data sets and models: `answers.py` has the others."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict
+
+from service.answers import Answer, Keyed, ProblemDocument
+
+
+class DatasetField(Answer):
+    """One field of a data set; the shape of one row."""
+
+    shape: list[int]
+    dtype: str
+
+
+class DatasetSummary(Answer):
+    """A data set."""
+
+    id: str
+    rows: int
+    bytes: int
+    fields: dict[str, DatasetField]
+
+
+class DatasetAnswer(DatasetSummary):
+    """A data set with the first rows of every field."""
+
+    preview: Keyed
+
+
+class DatasetPage(Answer):
+    """A page of data sets, oldest first."""
+
+    datasets: list[DatasetSummary]
+    next_cursor: str | None
+
+
+class Progress(Answer):
+    """How far a job is; epochs and steps count from 1, 0 is before the first."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+
+
+class Job(Answer):
+    """A job."""
+
+    id: str
+    status: Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    progress: Progress
+    metrics: dict[str, float | str]
+    attempt: int
+    cancel_requested: bool
+    error: ProblemDocument | None
+
+
+class JobPage(Answer):
+    """A page of jobs, newest first."""
+
+    jobs: list[Job]
+    next_cursor: str | None
+
+
+class MetricsAnswer(Answer):
+    """What every step or epoch reported."""
+
+    metrics: list[dict[str, float | str]]
+
+
+class Checkpoint(Answer):
+    """A checkpoint that is kept."""
+
+    id: str
+    epoch: int
+    step: int
+    metrics: dict[str, float | str]
+
+
+class CheckpointList(Answer):
+    """Checkpoints, oldest first."""
+
+    checkpoints: list[Checkpoint]
+
+
+class ParametersAnswer(Answer):
+    """Parameters by name."""
+
+    parameters: Keyed
+
+
+class ExpandAnswer(Answer):
+    """A model of layers as graphs."""
+
+    model_config = ConfigDict(extra="allow")
+
+    train: dict[str, Any]
+    predict: dict[str, Any]
+    parameters: dict[str, dict[str, Any]]
+    state: dict[str, dict[str, Any]]

@@ -5,7 +5,7 @@ Each op that takes functions says in its record how their inputs and outputs bin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from functools import cache
 from typing import Any, Final
 
@@ -94,10 +94,7 @@ def sizes_in(functions: Functions) -> Sizes:
 
 
 def _check_depth_and_size(graph: Graph, path: str) -> None:
-    uses = {
-        name: [target for node in body.nodes for _, target in called(node)]
-        for name, body in graph.functions.items()
-    }
+    uses = _uses(graph)
     try:
         order = topological(uses)
     except Loop as loop:
@@ -107,10 +104,9 @@ def _check_depth_and_size(graph: Graph, path: str) -> None:
             hint="functions are expanded, so recursion never ends; use scan or while_loop",
         ) from None
     depth: dict[str, int] = {}
-    size: dict[str, int] = {}
     for name in order:
         depth[name] = 1 + max((depth[target] for target in uses[name]), default=0)
-        size[name] = len(graph.functions[name].nodes) + sum(size[target] for target in uses[name])
+    size = _sizes(graph, uses, order)
     deepest = max(order, key=depth.__getitem__, default=None)
     if deepest is not None and depth[deepest] > MAX_DEPTH:
         raise OverLimit(
@@ -118,7 +114,7 @@ def _check_depth_and_size(graph: Graph, path: str) -> None:
             path=f"{path}.functions",
             hint="write the innermost functions out",
         )
-    total = len(graph.nodes) + sum(size[target] for node in graph.nodes for _, target in called(node))
+    total = _total(graph, size)
     largest = max([total, *size.values()])
     if largest > MAX_NODES:
         raise OverLimit(
@@ -126,6 +122,34 @@ def _check_depth_and_size(graph: Graph, path: str) -> None:
             path=path,
             hint="call fewer functions from functions, or use scan for repetition",
         )
+
+
+def expanded_size(graph: Graph) -> int:
+    """How many nodes a linked graph has once its functions are expanded: what recording it costs grows so."""
+    if not graph.functions:
+        return len(graph.nodes)
+    uses = _uses(graph)
+    return _total(graph, _sizes(graph, uses, topological(uses)))
+
+
+def _uses(graph: Graph) -> dict[str, list[str]]:
+    """For each function those that it names."""
+    return {
+        name: [target for node in body.nodes for _, target in called(node)]
+        for name, body in graph.functions.items()
+    }
+
+
+def _sizes(graph: Graph, uses: Mapping[str, list[str]], order: Iterable[str]) -> dict[str, int]:
+    """The expanded sizes of functions, each after those that it names."""
+    size: dict[str, int] = {}
+    for name in order:
+        size[name] = len(graph.functions[name].nodes) + sum(size[target] for target in uses[name])
+    return size
+
+
+def _total(graph: Graph, size: Mapping[str, int]) -> int:
+    return len(graph.nodes) + sum(size[target] for node in graph.nodes for _, target in called(node))
 
 
 def _check_output(

@@ -60,6 +60,12 @@ async def read_body(request: Request, limit: int) -> bytes:
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
+async def hung_up(request: Request) -> None:
+    """Return when the caller is gone; the body has been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
 def _refuse(came: str, limit: int) -> None:
     raise Problem(
         "body_too_large",

@@ -11,13 +11,12 @@ from structlog.typing import FilteringBoundLogger
 
 from service.children.pool import ChildPool
 from service.datasets.folder import DatasetFolder
+from service.jobs.calculator import JobCalculator
 from service.jobs.crew import Crew
 from service.jobs.dbos_queue import DbosQueue
 from service.jobs.port import JobQueue
-from service.jobs.results import Results
 from service.jobs.stream import Streams
 from service.metrics import Metrics
-from service.queries import Calculator
 from service.settings import Settings
 from service.storage.database import Database
 from service.storage.graphs import GraphStore
@@ -33,13 +32,12 @@ class Services:
     metrics: Metrics
     database: Database
     graphs: GraphStore
-    calculator: Calculator
+    calculator: JobCalculator
     pool: ChildPool
     tiers: Tiers
     datasets: DatasetFolder
     queue: JobQueue
     streams: Streams
-    results: Results
     crew: Crew
 
     @classmethod
@@ -54,7 +52,7 @@ class Services:
             "graph_cache": settings.graph_cache,
             "program_cache": settings.program_cache,
         }
-        calculator = Calculator(**limits)
+        calculator = JobCalculator(**limits)
         graphs = GraphStore(database, entries=settings.graph_cache)
         metrics.watch({"graphs": graphs.recent, "programs": calculator.compiler})
 
@@ -69,6 +67,7 @@ class Services:
             config={"address_space": settings.child_address_space, **limits},
             environment=settings.blas_environment,
             on_failure=on_failure,
+            module=JobCalculator.__module__,
         )
         return cls(
             settings=settings,
@@ -82,7 +81,6 @@ class Services:
             datasets=DatasetFolder(settings.datasets_folder),
             queue=queue or DbosQueue(database),
             streams=Streams(database, poll_s=settings.event_poll_s),
-            results=Results(settings.jobs_folder, calculator.compiler),
             crew=Crew(settings, logger),
         )
 

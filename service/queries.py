@@ -24,6 +24,7 @@ from engine.errors import (
 from engine.estimate import estimate
 from engine.expression import parse_program
 from engine.graph import Graph
+from engine.linking import expanded_size
 from engine.query import Query
 from engine.receipt import receipt
 from engine.sparse import SparseProgram
@@ -56,10 +57,14 @@ Kind = Literal[
     "estimate",
     "check",
     "publish",
+    "expand",
+    "submit",
+    "parameters",
+    "predict",
 ]
 
 #: Calls that are no question to one program: each has a method of its own.
-IMMEDIATE: frozenset[Kind] = frozenset({"publish", "estimate", "check"})
+IMMEDIATE: frozenset[Kind] = frozenset({"publish", "estimate", "check", "expand", "submit", "parameters"})
 
 MODELS: Mapping[Kind, type[schemas.Function]] = {
     "evaluate": schemas.Evaluate,
@@ -82,9 +87,16 @@ _JSON_ELEMENT_S = 1.5e-7
 _CHECK_RUNS = 300
 
 
+class Larger(Exception):
+    """The function has more nodes than may be recorded where this was tried."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request without HTTP: what is asked, its body, and the published graph if the URL names one."""
+    """A request without HTTP: what is asked, its body, and the published graph if the URL names one.
+
+    For kinds that are about jobs, `document` is what the server adds to the body.
+    """
 
     kind: Kind
     body: bytes
@@ -108,16 +120,16 @@ class Call:
         return cls(body=body, document=document, **head)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prepared:
     """A call that is ready to run, and what that will cost."""
 
     program: Program | SparseProgram
     inputs: Mapping[str, Array]
-    directions: Mapping[str, Array] | None
     encoding: Encoding
     safetensors: bool
     seconds: float
+    directions: Mapping[str, Array] | None = None
     receipt_of: Query | None = None
 
 
@@ -138,9 +150,12 @@ class Calculator:
         except (UserError, Problem) as error:
             return render(error)
 
-    def prepare(self, call: Call) -> Prepared:
-        """Parse, check, decode and specialise. Raises Problem and UserError."""
-        text, attachments = _open(call)
+    def prepare(self, call: Call, most_nodes: int | None = None) -> Prepared:
+        """Parse, check, decode and specialise. Raises Problem and UserError.
+
+        Larger where the function is new and, its functions expanded, has more than `most_nodes`.
+        """
+        text, attachments = opened(call)
         document = parse_object(text)
         request = schemas.parse(MODELS[call.kind], document, function=call.graph_id is None)
         assert isinstance(request, schemas.Options)
@@ -150,21 +165,32 @@ class Calculator:
         inputs = decode_inputs(graph, given, attachments, request.batch or ())
         directions = decode_directions(call.kind, request, attachments)
         query = build_query(call.kind, graph, request, inputs, directions)
-        arrays = {name: tensor.array for name, tensor in inputs.items()}
-        program = self.compiler.compile(query, peak_bytes_limit=self._max_peak_bytes, values=arrays)
-        wants_receipt = bool(getattr(request, "receipt", None))
+        if most_nodes is not None and expanded_size(graph) > most_nodes and not self.compiler.known(query):
+            raise Larger
+        values = {name: tensor.array for name, tensor in inputs.items()}
+        program = self.compiler.compile(query, peak_bytes_limit=self._max_peak_bytes, values=values)
         encoding = request.encoding or "json"
-        elements = sum(array.size for array in arrays.values())
+        elements = sum(array.size for array in values.values())
+        prepared = self.prepared(program, values, encoding, elements, call)
+        if directions is not None:
+            prepared.directions = {name: tensor.array for name, tensor in directions.items()}
+        if getattr(request, "receipt", None):
+            prepared.receipt_of = query
+            prepared.seconds += program.estimate.seconds * (_CHECK_RUNS - 1)
+        return prepared
+
+    def prepared(
+        self,
+        program: Program | SparseProgram,
+        values: Mapping[str, Array],
+        encoding: Encoding,
+        elements: int,
+        call: Call,
+    ) -> Prepared:
+        """A program with its values; JSON of `elements` numbers has a cost of its own."""
         listed = 0 if call.safetensors or encoding == "base64" else elements
-        return Prepared(
-            program,
-            arrays,
-            {name: tensor.array for name, tensor in directions.items()} if directions is not None else None,
-            encoding,
-            call.safetensors,
-            program.estimate.seconds * (_CHECK_RUNS if wants_receipt else 1) + listed * _JSON_ELEMENT_S,
-            query if wants_receipt else None,
-        )
+        seconds = program.estimate.seconds + listed * _JSON_ELEMENT_S
+        return Prepared(program, values, encoding, call.safetensors, seconds)
 
     def finish(self, prepared: Prepared) -> Reply:
         """Run and encode."""
@@ -173,15 +199,15 @@ class Calculator:
             answer["receipt"] = receipt(prepared.receipt_of, prepared.inputs, compiler=self.compiler)
         return encode_answer(answer, prepared.encoding, safetensors=prepared.safetensors)
 
-    def immediate(self, call: Call) -> Reply:
-        """The answer of a call of `IMMEDIATE`. Raises Problem and UserError."""
+    def immediate(self, call: Call, most_nodes: int | None = None) -> Reply:
+        """The answer of a call of `IMMEDIATE`. Raises Problem and UserError, and Larger as `prepare` does."""
         if call.kind == "check":
             return self.check(call)
-        return self.publish(call) if call.kind == "publish" else self.estimate(call)
+        return self.publish(call) if call.kind == "publish" else self.estimate(call, most_nodes)
 
     def check(self, call: Call) -> Reply:
         """Whether the derivatives of a function are right at a point."""
-        text, attachments = _open(call)
+        text, attachments = opened(call)
         request = schemas.parse(schemas.Check, parse_object(text), function=call.graph_id is None)
         check_device(request.device)
         given = request.inputs or {}
@@ -199,12 +225,14 @@ class Calculator:
             )
         )
 
-    def estimate(self, call: Call) -> Reply:
+    def estimate(self, call: Call, most_nodes: int | None = None) -> Reply:
         """What a function would take, from the types of its inputs alone."""
-        text, _ = _open(call)
+        text, _ = opened(call)
         request = schemas.parse(schemas.Estimate, parse_object(text), function=call.graph_id is None)
         given = request.inputs or {}
         graph = self._graph(call, request, given, None)
+        if most_nodes is not None and expanded_size(graph) > most_nodes:
+            raise Larger
         query = build_query("evaluate", graph, request, {}, None)
         return json_reply(estimate(replace(query, inputs=declared_types(graph, given))))
 
@@ -213,7 +241,7 @@ class Calculator:
 
         Two lines, so that storing a document of megabytes needs no second look into it.
         """
-        text, attachments = _open(call)
+        text, attachments = opened(call)
         request = schemas.parse(schemas.Publish, parse_object(text))
         graph = self._graph(call, request, {}, attachments)
         self._graphs.put(graph.id, graph)
@@ -262,7 +290,7 @@ def summary(graph: Graph) -> dict[str, Any]:
     return {"id": graph.id, "inputs": inputs, "outputs": list(graph.outputs), "nodes": len(graph.nodes)}
 
 
-def _open(call: Call) -> tuple[bytes, Mapping[str, Array] | None]:
+def opened(call: Call) -> tuple[bytes, Mapping[str, Array] | None]:
     """The JSON text of a body and the arrays beside it."""
     if call.media == "json":
         return call.body, None

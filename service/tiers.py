@@ -1,7 +1,7 @@
 """Where a call is computed: on the event loop, in a thread, or in a killable child process.
 
-Two costs decide. Preparing (parsing, decoding, specialising) is judged by the size of the JSON and of a
-published graph; running by the estimate of the specialised program. Everything runs
+Two costs decide. Preparing (parsing, decoding, specialising) is judged by the size of the JSON and of the
+graph, its functions expanded; running by the estimate of the specialised program. Everything runs
 the same `Calculator`; only where changes.
 """
 
@@ -11,13 +11,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Literal, TypeVar
 
 from service.children.child import out_of_memory
 from service.children.pool import ChildPool
 from service.metrics import Metrics
 from service.problems import Problem, Reply
-from service.queries import IMMEDIATE, Calculator, Call, Prepared
+from service.queries import IMMEDIATE, Calculator, Call, Larger, Prepared
 from service.settings import Settings
 
 Tier = Literal["inline", "thread", "child"]
@@ -32,8 +33,10 @@ _THREAD_JSON = 512 * 1024
 #: Specialising a published graph takes about 50 µs a node, once for each signature.
 _INLINE_NODES = 100
 _THREAD_NODES = 2_000
-#: Kinds that are recorded several times over, or touch the disk next: never on the loop.
-_THREAD_KINDS = IMMEDIATE | {"jacobian", "hessian"}
+#: Kinds that are recorded several times over, or touch the disk: never on the loop.
+_THREAD_KINDS = IMMEDIATE | {"jacobian", "hessian", "predict"}
+#: A layer may be thirty bytes and takes a third of a millisecond: a model beyond this goes to a child.
+_THREAD_MODEL = 8 * 1024
 
 
 class Tiers:
@@ -46,14 +49,24 @@ class Tiers:
         self._metrics = metrics
         self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="query")
 
-    async def answer(self, call: Call, nodes: int = 0, disconnected: Receive | None = None) -> Reply:
+    async def answer(
+        self,
+        call: Call,
+        nodes: int = 0,
+        disconnected: Receive | None = None,
+        *,
+        large: bool = False,
+    ) -> Reply:
         """The reply to `call`; `nodes` is the size of the published graph it names.
 
-        Where `disconnected` returns before the answer is there, a child's work is stopped.
-        Raises Problem and UserError.
+        Where `disconnected` returns before the answer is there, a child's work is stopped. `large` says
+        that a child is wanted, whatever the call looks like. Raises Problem and UserError.
         """
         start = time.perf_counter()
-        tier, reply = await self._dispatch(call, nodes, disconnected)
+        if large:
+            tier, reply = "child", await self._in_child(call, disconnected)
+        else:
+            tier, reply = await self._dispatch(call, nodes, disconnected)
         self._metrics.queries.labels(call.kind, tier).observe(time.perf_counter() - start)
         return reply
 
@@ -63,32 +76,41 @@ class Tiers:
 
     async def _dispatch(self, call: Call, nodes: int, disconnected: Receive | None) -> tuple[Tier, Reply]:
         size = _json_size(call)
-        if size > _THREAD_JSON or nodes > _THREAD_NODES or call.kind == "check":
+        most = _THREAD_MODEL if call.kind == "expand" else _THREAD_JSON
+        if size > most or nodes > _THREAD_NODES or call.kind == "check":
             return "child", await self._in_child(call, disconnected)
+        reply: Reply | None = None
+        tier: Tier = "thread"
         try:
             small = _INLINE_FUNCTION if call.graph_id is None else _INLINE_JSON
-            if size > small or nodes > _INLINE_NODES or call.kind in _THREAD_KINDS:
-                outcome = await self._in_thread(lambda: self._as_far_as_threads_go(call))
-                tier: Tier = "thread"
+            prepared = None
+            if size <= small and nodes <= _INLINE_NODES and call.kind not in _THREAD_KINDS:
+                with suppress(Larger):
+                    prepared = self._calculator.prepare(call, _INLINE_NODES)
+            if prepared is None:
+                reply = await self._in_thread(lambda: self._as_far_as_threads_go(call))
             else:
-                prepared = self._calculator.prepare(call)
-                tier = self._tier(prepared)
+                ready = prepared
+                tier = self._tier(ready)
                 if tier == "inline":
-                    return tier, self._calculator.finish(prepared)
-                outcome = prepared
+                    return tier, self._calculator.finish(ready)
                 if tier == "thread":
-                    outcome = await self._in_thread(lambda: self._calculator.finish(prepared))
+                    reply = await self._in_thread(lambda: self._calculator.finish(ready))
         except MemoryError:
             raise out_of_memory() from None
-        if isinstance(outcome, Reply):
-            return tier, outcome
+        if reply is not None:
+            return tier, reply
         return "child", await self._in_child(call, disconnected)
 
-    def _as_far_as_threads_go(self, call: Call) -> Reply | Prepared:
-        if call.kind in IMMEDIATE:
-            return self._calculator.immediate(call)
-        prepared = self._calculator.prepare(call)
-        return prepared if self._tier(prepared) == "child" else self._calculator.finish(prepared)
+    def _as_far_as_threads_go(self, call: Call) -> Reply | None:
+        """The reply; None where it is a child's to give."""
+        try:
+            if call.kind in IMMEDIATE:
+                return self._calculator.immediate(call, _THREAD_NODES)
+            prepared = self._calculator.prepare(call, _THREAD_NODES)
+        except Larger:
+            return None
+        return None if self._tier(prepared) == "child" else self._calculator.finish(prepared)
 
     def _tier(self, prepared: Prepared) -> Tier:
         if prepared.seconds <= self._settings.inline_limit_s:
@@ -128,7 +150,6 @@ class ClientGone(Exception):
 
 
 def _json_size(call: Call) -> int:
-    """Bytes of JSON in the body: all of it, or the header of a safetensors body."""
-    if call.media == "json":
-        return len(call.body)
-    return int.from_bytes(call.body[:8], "little")
+    """Bytes of JSON to be read: the body, or the header of a safetensors body, and the server's part."""
+    own = len(call.document) if call.graph_id is None else 0
+    return own + (len(call.body) if call.media == "json" else int.from_bytes(call.body[:8], "little"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import floor
 from typing import Any
 
@@ -11,6 +11,7 @@ from engine.derivatives import draft_of
 from engine.documents import array_at, fields_of, member
 from engine.draws import SEEDS
 from engine.errors import DatasetMismatch, DeviceUnavailable, EngineError, InvalidDocument
+from engine.graph import Graph
 from engine.query import Query
 from engine.tensors import Array, encode_tensor
 from engine.training.catalogue import number, read_settings, whole
@@ -45,11 +46,13 @@ def decode_training(
     validation: Types | None = None,
     path: str = "$",
     attachments: Mapping[str, Array] | None = None,
+    admit: Callable[[Graph], None] | None = None,
 ) -> TrainingSpec:
     """The job that a document means, for data of the types `data` (by name, the first axis that of rows).
 
     `validation` are the types of `validation_data`; the fields `data` and `validation_data` themselves are
-    the transport's, and not read. Raises UserError with the JSON path of whatever cannot be trained.
+    the transport's, and not read. `admit` sees the function before it is recorded, which takes longest, and
+    may raise. Raises UserError with the JSON path of whatever cannot be trained.
     """
     known = (*SOURCES, *_OTHERS, *(a.name for a in _SETTINGS))
     fields = fields_of(document, known, path, "a job")
@@ -65,6 +68,8 @@ def decode_training(
     array_at(fields.get("metrics"), f"{path}.metrics", "an array of metrics")
     read = model_objective if sources == ["model"] else graph_objective
     objective = read(fields, data, settings["dtype"], path, attachments)
+    if admit is not None:
+        admit(objective.train)
     method = read_method(fields.get("optimizer") or "sgd", f"{path}.optimizer")
     rows = check_data(objective.columns, data, f"{path}.data")
     kind, count = _validation(objective, rows, settings["validation_split"], validation, path)

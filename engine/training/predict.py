@@ -31,6 +31,20 @@ def predict(
     Floating inputs are cast to the dtype of the parameters. Inputs that the outputs do not need may be left
     out. With a compiler the program is kept for the next call. Raises UserError as an evaluation does.
     """
+    query, given = prediction(trained, parameters, state, inputs, outputs)
+    program = make_program(query) if compiler is None else compiler.compile(query)
+    answer: dict[str, Array] = program.run(given)["outputs"]
+    return answer
+
+
+def prediction(
+    trained: TrainingSpec | Expansion,
+    parameters: Mapping[str, Array],
+    state: Mapping[str, Array],
+    inputs: Mapping[str, Array],
+    outputs: Sequence[str] | None = None,
+) -> tuple[Query, dict[str, Array]]:
+    """The evaluation that a prediction is, and the values that it takes. Raises UnknownInput."""
     graph = trained.objective.predict if isinstance(trained, TrainingSpec) else trained.predict
     dtype = next(iter(parameters.values())).dtype.name if parameters else dtypes.DEFAULT
     given = {name: array for name, array in {**parameters, **state}.items() if name in graph.inputs}
@@ -43,9 +57,7 @@ def predict(
         inputs={name: TensorType(array.shape, array.dtype.name) for name, array in given.items()},
         outputs=None if outputs is None else tuple(outputs),
     )
-    program = make_program(query) if compiler is None else compiler.compile(query)
-    answer: dict[str, Array] = program.run(given)["outputs"]
-    return answer
+    return query, given
 
 
 def _check(graph: Graph, name: str, taken: Mapping[str, Array]) -> None:

@@ -22,6 +22,7 @@ def serve(
     max_peak_bytes: int,
     graph_cache: int,
     program_cache: int,
+    calculator: type[Calculator] = Calculator,
 ) -> NoReturn:
     """Take calls from `channel` until it closes; then the process ends."""
     try:
@@ -29,12 +30,12 @@ def serve(
         # Between calls is the time to collect: among millions of numbers it triples the time of JSON.
         gc.disable()
         gc.freeze()
-        calculator = Calculator(
+        answering = calculator(
             max_peak_bytes=max_peak_bytes, graph_cache=graph_cache, program_cache=program_cache
         )
         while (frame := frames.read_blocking(channel)) is not None:
             head, body, document = frame
-            reply, failure = _answer(calculator, Call.from_head(head, body, document))
+            reply, failure = _answer(answering, Call.from_head(head, body, document))
             answer = {"status": reply.status, "media_type": reply.media_type, "failure": failure}
             frames.write_blocking(channel, frames.pack(answer, reply.body))
             del frame, body, document, reply

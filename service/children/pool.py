@@ -33,7 +33,8 @@ class _Child:
 class ChildPool:
     """At most `size` children, started when first needed and kept warm.
 
-    `config` is what `child.serve` takes. `on_failure` hears of every child that failed or died, and why.
+    `config` is what the `serve` of `module` takes. `on_failure` hears of every child that failed or died,
+    and why.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class ChildPool:
         config: Mapping[str, Any],
         environment: Mapping[str, str] | None = None,
         on_failure: Callable[[str], None] = lambda text: None,
+        module: str = "service.children.child",
     ) -> None:
         self._size = size
         self._queue_limit = queue_limit
@@ -56,7 +58,7 @@ class ChildPool:
         self._waiting = 0
         self._idle: list[_Child] = []
         self._alive: dict[int, _Child] = {}
-        self._template = Template(self._forget)
+        self._template = Template(self._forget, module=module)
 
     @property
     def pids(self) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
@@ -40,10 +41,8 @@ class DatasetFolder:
             for place in self._tmp.iterdir():
                 self.discard(place)
 
-    def finish(
-        self, dataset_id: str, body: Path, form: Format, *, limit: int
-    ) -> tuple[int, dict[str, Field]]:
-        """Take the uploaded file apart and put the set in its place: its rows and its fields.
+    def prepare(self, body: Path, form: Format, *, limit: int) -> tuple[int, dict[str, Field]]:
+        """Take the uploaded file apart beside it: the rows of the set and its fields.
 
         Raises Problem invalid_dataset.
         """
@@ -58,14 +57,17 @@ class DatasetFolder:
             rows, shape, dtype = check(prepared / "0.npy", "$")
             fields = {"data": Field("0.npy", shape, dtype)}
         sync(prepared)
+        return rows, fields
+
+    def place(self, dataset_id: str, body: Path) -> None:
+        """Put what was prepared of `body` in its place, unless the same content is there."""
         target = self._place(dataset_id)
         try:
-            prepared.rename(target)
+            (body.parent / "fields").rename(target)
         except OSError:
-            if not target.is_dir():  # else the same content was there already
+            if not target.is_dir():
                 raise
         sync(self._root)
-        return rows, fields
 
     def open(self, dataset_id: str, field: Field) -> npt.NDArray[Any]:
         """The field's array, mapped read-only."""
@@ -76,14 +78,12 @@ class DatasetFolder:
         """The field's npy file."""
         return self._place(dataset_id) / field.file
 
-    def remove(self, dataset_id: str) -> None:
-        """Remove the set; who has it mapped keeps what is mapped."""
+    def bury(self, dataset_id: str) -> Path:
+        """Take the set out of its place, to be discarded; who has it mapped keeps what is mapped."""
         grave = self._tmp / uuid4().hex
-        try:
+        with suppress(FileNotFoundError):
             self._place(dataset_id).rename(grave)
-        except FileNotFoundError:
-            return
-        self.discard(grave)
+        return grave
 
     def preview(self, dataset_id: str, fields: Mapping[str, Field], rows: int) -> dict[str, npt.NDArray[Any]]:
         """The first rows of every field, fewer where a row is wide."""

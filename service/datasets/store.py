@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
+import numpy as np
 from pydantic_core import from_json, to_json
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, delete, false, insert, literal, select
 
+from engine.dtypes import TensorType
 from service.datasets.arrays import Field
-from service.storage.tables import DATASETS
+from service.storage.tables import DATASETS, JOB_DATASETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,23 @@ class Dataset:
     bytes: int
     fields: Mapping[str, Field]
 
+    def type_of(self, names: Sequence[str]) -> TensorType:
+        """The type of a field, or of several columns side by side."""
+        fields = [self.fields[name] for name in names]
+        if len(fields) == 1:
+            return TensorType((self.rows, *fields[0].shape), fields[0].dtype)
+        return TensorType((self.rows, len(fields)), np.result_type(*(field.dtype for field in fields)).name)
+
+    def record(self) -> dict[str, Any]:
+        """The set with the files of its fields, for another process."""
+        return {**self.document(), "fields": {name: field.record() for name, field in self.fields.items()}}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """The set that `record` came from."""
+        fields = {name: Field.from_record(field) for name, field in record["fields"].items()}
+        return cls(record["id"], record["rows"], record["bytes"], fields)
+
     def document(self) -> dict[str, Any]:
         """The set on the wire."""
         fields = {name: field.document() for name, field in self.fields.items()}
@@ -31,12 +50,17 @@ class Dataset:
 
 def put(connection: Connection, dataset: Dataset) -> bool:
     """Store the record; True where it was not there before."""
-    known = connection.execute(select(DATASETS.c.seq).where(DATASETS.c.id == dataset.id)).first()
-    if known is None:
-        fields = to_json({name: field.record() for name, field in dataset.fields.items()}).decode()
-        row = {"id": dataset.id, "rows": dataset.rows, "bytes": dataset.bytes, "fields": fields}
-        connection.execute(insert(DATASETS).values(**row, created_at=time.time()))
-    return known is None
+    fields = to_json({name: field.record() for name, field in dataset.fields.items()}).decode()
+    row = {
+        "id": dataset.id,
+        "rows": dataset.rows,
+        "bytes": dataset.bytes,
+        "fields": fields,
+        "created_at": time.time(),
+    }
+    known = select(DATASETS.c.seq).where(DATASETS.c.id == dataset.id).exists()
+    values = select(*(literal(value) for value in row.values())).where(~known)
+    return connection.execute(insert(DATASETS).from_select(list(row), values)).rowcount == 1
 
 
 def get(connection: Connection, dataset_id: str) -> Dataset | None:
@@ -54,8 +78,17 @@ def page(connection: Connection, *, after: int, limit: int) -> tuple[list[Datase
 
 
 def remove(connection: Connection, dataset_id: str) -> bool:
-    """Forget the record; False where there was none."""
-    return connection.execute(delete(DATASETS).where(DATASETS.c.id == dataset_id)).rowcount > 0
+    """Forget the record; False where there is none, or a job that has not ended refers to it."""
+    needed = select(JOB_DATASETS.c.job_id).where(JOB_DATASETS.c.dataset_id == dataset_id).exists()
+    unneeded = delete(DATASETS).where(DATASETS.c.id == dataset_id, ~needed)
+    return connection.execute(unneeded).rowcount > 0
+
+
+def absent(connection: Connection, dataset_id: str) -> bool:
+    """Whether there is no such set, nor will be before this transaction ends."""
+    # Changes nothing, and takes the lock for which everybody waits who wants to store.
+    connection.execute(delete(DATASETS).where(false()))
+    return get(connection, dataset_id) is None
 
 
 def _dataset(row: Row[Any]) -> Dataset:

@@ -12,7 +12,7 @@ A job passes, in order:
     child.py        the child: trains, writes checkpoints, reports
     checkpoints.py  their folders: tmp, fsync, rename, fsync
     stream.py       events to callers: one poller a job, fanned out
-    results.py      parameters and predictions of a checkpoint
+    calculator.py   what the server itself computes: submissions, parameters, predictions, in its tiers
 
 The tables are the truth. The queue only says "look at this job": a hand-over that comes twice, late or
 to two workers at once is told apart by its number, and loses.

@@ -74,6 +74,14 @@ def read_parameters(folder: Path, name: str) -> Parameters:
     )
 
 
+def size(folder: Path, name: str) -> int:
+    """Bytes of what a checkpoint has for predictions; 0 where it has been dropped."""
+    try:
+        return (folder / name / "parameters.safetensors").stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def drop(folder: Path, names: Iterable[str]) -> None:
     """Remove checkpoints that no longer count."""
     for name in names:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from service.jobs.port import Deliver, Delivery
+from service.jobs.port import Deliver, Delivery, Key
 from service.storage.database import Database
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ _WORKFLOW = "gradwire_attempt"
 _VERSION = "1"
 _POLL_S = 0.1
 _MAX_RECOVERIES = 20
+_WAITING = ["ENQUEUED", "DELAYED"]
+_ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 _STATES: dict[str, Delivery] = {"ENQUEUED": "waiting", "DELAYED": "waiting", "PENDING": "delivered"}
 
 
@@ -80,6 +83,32 @@ class DbosQueue:
         except error.DBOSNonExistentWorkflowError:
             return "unknown"
         return _STATES.get(status.status, "done")
+
+    def over(self, limit: int) -> list[Key]:
+        """Workflows that have ended."""
+        ended = self._client().list_workflows(
+            status=_ENDED, name=_WORKFLOW, limit=limit, load_input=False, load_output=False
+        )
+        return [_key(workflow.workflow_id) for workflow in ended]
+
+    def forget(self, keys: Sequence[Key]) -> None:
+        """Delete workflows with their inputs, steps and outcomes; what waits is cancelled first.
+
+        Only what has ended is deleted: DBOS would go on to write about a workflow that runs.
+        """
+        client = self._client()
+        ids = [_workflow_id(*key) for key in keys]
+
+        def found(status: list[str]) -> list[str]:
+            listed = client.list_workflows(
+                workflow_ids=ids, status=status, load_input=False, load_output=False
+            )
+            return [workflow.workflow_id for workflow in listed]
+
+        for waiting in found(_WAITING):
+            client.cancel_workflow(waiting)
+        if ended := found(_ENDED):
+            client.delete_workflows(ended)
 
     async def listen(self, deliver: Deliver, *, concurrency: int) -> None:
         """Start DBOS in this process; hand-overs run on the loop that calls this."""
@@ -154,6 +183,11 @@ class DbosQueue:
 
 def _workflow_id(job_id: str, delivery: int) -> str:
     return f"{job_id}.{delivery}"
+
+
+def _key(workflow_id: str) -> Key:
+    job_id, _, delivery = workflow_id.rpartition(".")
+    return job_id, int(delivery)
 
 
 def _quiet() -> None:

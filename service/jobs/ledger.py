@@ -8,20 +8,24 @@ Each function begins with its guarded statement, so that SQLite takes the write 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal, select, update
 
 from service.jobs.port import JobQueue
 from service.jobs.states import FINAL, Intent, Status, sources
-from service.storage.tables import CHECKPOINTS, JOB_EVENTS, JOBS
+from service.storage.tables import CHECKPOINTS, DATASETS, JOB_DATASETS, JOB_EVENTS, JOBS
 
 
 class Fenced(Exception):
     """The attempt is not the job's newest, or the job no longer runs: what it reports does not count."""
+
+
+class DatasetGone(Exception):
+    """A data set that a new job names is not there; the message is its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,12 @@ class Published:
 
 
 def submit(connection: Connection, queue: JobQueue, row: Mapping[str, Any]) -> None:
-    """Insert a queued job and hand it over. Raises IntegrityError where its idempotency key is taken."""
+    """Insert a queued job that holds on to its data sets, and hand it over.
+
+    Raises IntegrityError where its idempotency key is taken, DatasetGone where a set was deleted meanwhile.
+    """
     connection.execute(insert(JOBS).values(**row, status="queued", delivery=1, created_at=time.time()))
+    _hold(connection, row["id"], from_json(row["data"]).get("datasets", ()))
     note(connection, row["id"], [Event("status", {"status": "queued", "attempt": 0})])
     queue.enqueue(connection, row["id"], 1)
 
@@ -236,7 +244,19 @@ def _move(
     if target in FINAL:
         values["finished_at"] = time.time()
     guarded = JOBS.c.id == job_id, JOBS.c.status.in_(sources(target)), *guards
-    return connection.execute(update(JOBS).where(*guarded).values(status=target, **values)).rowcount == 1
+    moved = connection.execute(update(JOBS).where(*guarded).values(status=target, **values)).rowcount == 1
+    if moved and target in FINAL:
+        connection.execute(delete(JOB_DATASETS).where(JOB_DATASETS.c.job_id == job_id))
+    return moved
+
+
+def _hold(connection: Connection, job_id: str, datasets: Collection[str]) -> None:
+    """Refer to a job's data sets: nobody can delete them from here on, and what was deleted shows here."""
+    for dataset in sorted(datasets):
+        there = select(literal(job_id), DATASETS.c.id).where(DATASETS.c.id == dataset)
+        referred = insert(JOB_DATASETS).from_select(["job_id", "dataset_id"], there)
+        if connection.execute(referred).rowcount != 1:
+            raise DatasetGone(dataset)
 
 
 def _fence(connection: Connection, job_id: str, attempt: int, **values: Any) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, event
 
-from service.jobs.port import Deliver, Delivery
+from service.jobs.port import Deliver, Delivery, Key
 
 
 class MemoryQueue:
@@ -52,6 +52,16 @@ class MemoryQueue:
     def status(self, job_id: str, delivery: int) -> Delivery:
         """How far the hand-over is."""
         return self._states.get((job_id, delivery), "unknown")
+
+    def over(self, limit: int) -> list[Key]:
+        """Hand-overs that are over."""
+        return [key for key, state in list(self._states.items()) if state == "done"][:limit]
+
+    def forget(self, keys: Sequence[Key]) -> None:
+        """Drop the states."""
+        for key in keys:
+            if self._states.get(key) != "delivered":
+                self._states.pop(key, None)
 
     async def listen(self, deliver: Deliver, *, concurrency: int) -> None:
         """Deliver on the running loop."""

@@ -7,11 +7,13 @@ may deliver late, twice, or after a crash again. Two implementations stand behin
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, Protocol
 
 from sqlalchemy import Connection
 
+#: A job's id and the number of a hand-over.
+Key = tuple[str, int]
 Delivery = Literal["waiting", "delivered", "done", "unknown"]
 #: Called with a job's id and the hand-over's number; returns when the attempt is over.
 Deliver = Callable[[str, int], Awaitable[None]]
@@ -34,6 +36,12 @@ class JobQueue(Protocol):
 
     def status(self, job_id: str, delivery: int) -> Delivery:
         """How far the hand-over is."""
+
+    def over(self, limit: int) -> list[Key]:
+        """Up to `limit` hand-overs that are over and that the queue still knows of."""
+
+    def forget(self, keys: Sequence[Key]) -> None:
+        """Keep nothing of these hand-overs, where they are over or wait; what is delivered stays."""
 
     async def listen(self, deliver: Deliver, *, concurrency: int) -> None:
         """Begin to deliver to this process, `concurrency` hand-overs at a time."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -10,8 +10,9 @@ from typing import Any, Literal
 from pydantic_core import from_json
 from sqlalchemy import Connection, Row, func, select
 
-from service.jobs.states import FINAL, Status
-from service.storage.tables import CHECKPOINTS, JOB_EVENTS, JOBS
+from service.jobs.port import Key
+from service.jobs.states import Status
+from service.storage.tables import CHECKPOINTS, JOB_DATASETS, JOB_EVENTS, JOBS
 
 Kind = Literal["step", "epoch"]
 _COLUMNS = tuple(column for column in JOBS.c if column.name not in ("document", "data"))
@@ -95,11 +96,23 @@ def checkpoints(connection: Connection, job_id: str) -> list[dict[str, Any]]:
     ]
 
 
+def awaited(connection: Connection, keys: Sequence[Key]) -> set[Key]:
+    """Those of the hand-overs by which a queued job still waits for a worker."""
+    ids = {job_id for job_id, _ in keys}
+    query = select(JOBS.c.id, JOBS.c.delivery).where(JOBS.c.status == "queued", JOBS.c.id.in_(ids))
+    return {(row.id, row.delivery) for row in connection.execute(query)} if ids else set()
+
+
+def hand_overs(connection: Connection, job_id: str) -> list[Key]:
+    """Every hand-over that there was of a job."""
+    newest = connection.execute(select(JOBS.c.delivery).where(JOBS.c.id == job_id)).scalar() or 0
+    return [(job_id, number) for number in range(1, newest + 1)]
+
+
 def users_of(connection: Connection, dataset_id: str) -> list[str]:
     """Ids of jobs that have not ended and train on the data set."""
-    query = select(JOBS.c.id, JOBS.c.data).where(JOBS.c.status.not_in(sorted(FINAL)))
-    rows = connection.execute(query.where(JOBS.c.data.contains(dataset_id))).all()
-    return [row.id for row in rows]
+    query = select(JOB_DATASETS.c.job_id).where(JOB_DATASETS.c.dataset_id == dataset_id)
+    return [row.job_id for row in connection.execute(query)]
 
 
 def _document(row: Row[Any]) -> dict[str, Any]:

@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 from uuid import uuid4
 
 import numpy as np
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from engine.dtypes import TensorType
 from engine.errors import DatasetMismatch, InvalidDocument, OverLimit, UnknownField, did_you_mean
+from engine.graph import Graph
 from engine.tensors import decode_tensor, encode_tensor
 from engine.training.decode import decode_training
 from engine.training.spec import TrainingSpec
-from service import safetensors_io
 from service.body import Media
 from service.datasets.arrays import sync
 from service.datasets.folder import DatasetFolder
 from service.datasets.store import Dataset
-from service.jobs.sources import Array, open_sources, types_of
+from service.jobs.sources import Array
 from service.problems import Problem
 from service.strict_json import child_path, parse_object
 
 _DATA = ("data", "validation_data")
-Find = Callable[[str], Dataset | None]
+_ID = re.compile(rb"sha256:[0-9a-f]{64}")
+#: Sees a job's function before it is recorded, and may raise.
+Admit = Callable[[Graph], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +51,40 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """A checked job, laid down: its row for the ledger."""
+class Room:
+    """What a submission needs that is not in its body: the job's name, folders, the data sets it may name."""
 
     job_id: str
-    row: Mapping[str, Any]
+    jobs: Path
+    datasets: Path
+    sets: Mapping[str, Dataset]
+
+    def pack(self) -> bytes:
+        """As a call's document."""
+        sets = {name: dataset.record() for name, dataset in self.sets.items()}
+        return to_json({"job_id": self.job_id, "jobs": self.jobs, "datasets": self.datasets, "sets": sets})
+
+    @classmethod
+    def unpack(cls, document: bytes) -> Self:
+        """What `pack` packed."""
+        fields = from_json(document)
+        sets = {name: Dataset.from_record(record) for name, record in fields["sets"].items()}
+        return cls(fields["job_id"], Path(fields["jobs"]), Path(fields["datasets"]), sets)
 
 
-def read(body: bytes, media: Media) -> Submission:
+def new_id() -> str:
+    """A name for a job."""
+    return f"job_{uuid4().hex}"
+
+
+def mentioned(body: bytes, media: Media) -> set[str]:
+    """What looks like the id of a data set anywhere in the JSON of a body: those named are among them."""
+    text = body if media == "json" else body[: 8 + int.from_bytes(body[:8], "little")]
+    return {found.decode() for found in _ID.findall(text)}
+
+
+def read(text: bytes, attachments: Mapping[str, Array] | None) -> Submission:
     """The document and the data in a body. Raises Problem and UserError."""
-    text, attachments = (body, None) if media == "json" else safetensors_io.unpack(body)
     document = parse_object(text)
     document = {name: value for name, value in document.items() if value is not None}
     data: dict[str, Mapping[str, Any]] = {}
@@ -83,31 +110,24 @@ def digest(body: bytes, media: Media) -> str:
 
 
 def prepare(
-    submission: Submission, find: Find, sets: DatasetFolder, jobs: Path, *, max_peak_bytes: int
-) -> Prepared:
-    """Check the job and lay its own data down in its folder. Raises Problem and UserError.
+    submission: Submission, room: Room, *, max_peak_bytes: int, admit: Admit | None = None
+) -> dict[str, Any]:
+    """Check the job and lay its own data down in its folder: its row for the ledger.
 
-    Afterwards either the row is committed or `discard` is called.
+    Afterwards either the row is committed or `discard` is called. Raises Problem (disk_full among them) and
+    UserError, and whatever `admit` raises of the function.
     """
-    job_id = f"job_{uuid4().hex}"
     inline: dict[str, Array] = {}
-    sources = {
-        part: {
-            name: _source(value, f"$.{part}", name, find, sets, submission.attachments, inline)
-            for name, value in fields.items()
-        }
-        for part, fields in submission.data.items()
-    }
+    sources: dict[str, dict[str, list[str]]] = {}
+    types: dict[str, dict[str, TensorType]] = {}
+    for part, fields in submission.data.items():
+        sources[part], types[part] = {}, {}
+        for name, value in fields.items():
+            place = child_path(f"$.{part}", name)
+            found = _source(value, place, room, submission.attachments, inline)
+            sources[part][name], types[part][name] = found
     document = _without_attachments(submission.document, submission.attachments or {})
-    arrays = {
-        part: {
-            name: inline[files[0]] if files[0] in inline else open_sources({name: files})[name]
-            for name, files in fields.items()
-        }
-        for part, fields in sources.items()
-    }
-    types = {part: types_of(fields) for part, fields in arrays.items()}
-    spec = decode(document, types["data"], types.get("validation_data"))
+    spec = decode(document, types["data"], types.get("validation_data"), admit)
     estimate = spec.estimate()
     if estimate.peak_bytes > max_peak_bytes:
         raise OverLimit(
@@ -115,45 +135,39 @@ def prepare(
             estimate=estimate.as_dict(),
             hint="use a smaller batch_size or model; the operator may raise GRADWIRE_MAX_PEAK_BYTES",
         )
-    folder = jobs / job_id
     try:
-        _lay_down(folder, inline)
-    except BaseException:
-        discard(jobs, job_id)
-        raise
-    placed = {
-        part: {
-            name: [str(folder / "data" / f) if f in inline else f for f in files]
-            for name, files in fields.items()
-        }
-        for part, fields in sources.items()
-    }
-    row = {
-        "id": job_id,
+        _lay_down(room.jobs / room.job_id, inline)
+    except OSError as error:
+        raise Problem("disk_full", f"the job's data could not be stored: {error.strerror}") from error
+    data = {**sources, "types": _types_record(types), "datasets": sorted(submission.datasets)}
+    return {
+        "id": room.job_id,
         "document": to_json(document, inf_nan_mode="strings").decode(),
-        "data": to_json(
-            {**placed, "types": _types_record(types), "datasets": sorted(submission.datasets)}
-        ).decode(),
+        "data": to_json(data).decode(),
         "epochs": spec.epochs,
         "steps": spec.steps,
     }
-    return Prepared(job_id, row)
 
 
 def decode(
-    document: Mapping[str, Any], data: Mapping[str, TensorType], validation: Mapping[str, TensorType] | None
+    document: Mapping[str, Any],
+    data: Mapping[str, TensorType],
+    validation: Mapping[str, TensorType] | None,
+    admit: Admit | None = None,
 ) -> TrainingSpec:
-    """The checked job that a stored document means. Raises UserError."""
-    return decode_training(document, data=data, validation=validation)
+    """The checked job that a stored document means. Raises UserError, and what `admit` raises."""
+    return decode_training(document, data=data, validation=validation, admit=admit)
 
 
-def decode_stored(document: Mapping[str, Any], data: Mapping[str, Any]) -> TrainingSpec:
+def decode_stored(
+    document: Mapping[str, Any], data: Mapping[str, Any], admit: Admit | None = None
+) -> TrainingSpec:
     """The same, from what the ledger keeps: data sets may have gone since."""
     types = {
         part: {name: TensorType(tuple(t["shape"]), t["dtype"]) for name, t in fields.items()}
         for part, fields in data["types"].items()
     }
-    return decode(document, types["data"], types.get("validation_data"))
+    return decode(document, types["data"], types.get("validation_data"), admit)
 
 
 def discard(jobs: Path, job_id: str) -> None:
@@ -175,19 +189,16 @@ def _names_dataset(value: Any) -> bool:
 def _source(
     value: Any,
     path: str,
-    name: str,
-    find: Find,
-    sets: DatasetFolder,
+    room: Room,
     attachments: Mapping[str, Array] | None,
     inline: dict[str, Array],
-) -> list[str]:
-    """The files of one field; an array in the body itself goes to `inline` under the name of its file."""
-    path = child_path(path, name)
+) -> tuple[list[str], TensorType]:
+    """The files of one field, and their type; an array in the body itself goes to `inline`."""
     if not _names_dataset(value):
         array = decode_tensor(value, path=path, attachments=attachments).array
         file = f"{len(inline)}.npy"
         inline[file] = array
-        return [file]
+        return [str(room.jobs / room.job_id / "data" / file)], TensorType(array.shape, array.dtype.name)
     for key in value:
         if key not in ("dataset", "field", "fields"):
             raise UnknownField(
@@ -195,15 +206,22 @@ def _source(
                 path=child_path(path, key),
                 hint=did_you_mean(key, ("dataset", "field", "fields")),
             )
-    dataset = find(str(value["dataset"]))
+    dataset = room.sets.get(str(value["dataset"]))
     if dataset is None:
-        raise Problem(
-            "dataset_not_found",
-            f"expected the id of a data set, got '{str(value['dataset'])[:100]}' at {path}.dataset",
-            path=f"{path}.dataset",
-            hint="upload it with POST /v1/datasets; ids look like sha256:…",
-        )
-    return [str(sets.path(dataset.id, dataset.fields[field])) for field in _fields(value, path, dataset)]
+        raise dataset_gone(str(value["dataset"]), f"{path}.dataset")
+    names = _fields(value, path, dataset)
+    sets = DatasetFolder(room.datasets)
+    return [str(sets.path(dataset.id, dataset.fields[name])) for name in names], dataset.type_of(names)
+
+
+def dataset_gone(dataset_id: str, path: str) -> Problem:
+    """What is said of a data set that is not there, or not any more."""
+    return Problem(
+        "dataset_not_found",
+        f"expected the id of a data set, got '{dataset_id[:100]}' at {path}",
+        path=path,
+        hint="upload it with POST /v1/datasets; ids look like sha256:…",
+    )
 
 
 def _fields(value: Mapping[str, Any], path: str, dataset: Dataset) -> list[str]:

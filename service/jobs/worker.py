@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Connection, select
 from structlog.typing import FilteringBoundLogger
 
 from service.children.launcher import Template
-from service.jobs import ledger
+from service.jobs import ledger, records
 from service.jobs.attempt import Attempt, Limits
 from service.jobs.ledger import Fenced
 from service.jobs.port import JobQueue
@@ -31,6 +31,8 @@ _REAP_S = 2.0
 #: A job that waits although its hand-over was delivered: the worker died in between, if it lasts this long.
 _LOST_S = 15.0
 _SLOTS = 1024
+#: Hand-overs that are forgotten at one look.
+_CLEARED = 500
 
 
 class Slot:
@@ -148,6 +150,7 @@ class Worker:
                     JOBS.c.lease < time.time() - self._limits.lease_s, "its worker was lost"
                 )
                 await self._resume_lost()
+                await self._clear()
             except Exception:  # a look that failed; the next one comes
                 self._logger.exception("reaper")
 
@@ -187,6 +190,14 @@ class Worker:
             elif status == "unknown":
                 await self._database.write(partial(self._hand_over, key=key))
             self._lost[key] = time.monotonic()
+
+    async def _clear(self) -> None:
+        """Have the queue forget hand-overs that are over, but for those that `_resume_lost` looks for."""
+        over = await asyncio.to_thread(self._queue.over, _CLEARED)
+        waiting = await self._database.read(lambda c: records.awaited(c, over))
+        done = [key for key in over if key not in waiting]
+        if done:
+            await asyncio.to_thread(self._queue.forget, done)
 
     def _hand_over(self, connection: Connection, key: tuple[str, int]) -> None:
         self._queue.enqueue(connection, *key)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -48,18 +49,20 @@ async def create(request: Request) -> Response:
         known = await services.database.read(partial(store.get, dataset_id=dataset_id))
         if known is not None:
             return _created(known, 200)
-        rows, fields = await asyncio.to_thread(
-            partial(services.datasets.finish, dataset_id, body, form, limit=limit)
-        )
+        rows, fields = await asyncio.to_thread(partial(services.datasets.prepare, body, form, limit=limit))
+        dataset = Dataset(dataset_id, rows, size, fields)
+
+        def keep(connection: Connection) -> bool:
+            """The record and the files in one transaction, so that no deletion comes between them."""
+            created = store.put(connection, dataset)
+            services.datasets.place(dataset_id, body)
+            return created
+
+        created = await services.database.write(keep)
     except OSError as error:
         raise Problem("disk_full", f"the data set could not be stored: {error.strerror}") from error
     finally:
         await asyncio.to_thread(services.datasets.discard, place)
-    dataset = Dataset(dataset_id, rows, size, fields)
-    try:
-        created = await services.database.write(partial(store.put, dataset=dataset))
-    except IntegrityError:  # the same file, uploaded twice at the same moment
-        created = False
     return _created(dataset, 201 if created else 200)
 
 
@@ -79,7 +82,10 @@ async def fetch(request: Request) -> Response:
     paging.only(request, ("preview",))
     rows = paging.limit(request.query_params.get("preview"), name="preview", default=_PREVIEW, most=100)
     dataset = await known(services, request.path_params["dataset_id"])
-    preview = await asyncio.to_thread(services.datasets.preview, dataset.id, dataset.fields, rows)
+    try:
+        preview = await asyncio.to_thread(services.datasets.preview, dataset.id, dataset.fields, rows)
+    except FileNotFoundError:
+        raise not_found(dataset.id) from None  # deleted in this moment
     return respond(encode_answer({**dataset.document(), "preview": preview}, "json"))
 
 
@@ -87,16 +93,25 @@ async def delete(request: Request) -> Response:
     """Forget the data set, unless a job that has not ended trains on it."""
     services = services_of(request)
     dataset = await known(services, request.path_params["dataset_id"])
-    users = await services.database.read(partial(records.users_of, dataset_id=dataset.id))
-    if users:
+    while not await services.database.write(partial(store.remove, dataset_id=dataset.id)):
+        users = await services.database.read(partial(records.users_of, dataset_id=dataset.id))
+        if not users:  # the job ended in this moment, or somebody else was quicker
+            await known(services, dataset.id)
+            continue
         raise Problem(
             "wrong_state",
             f"expected a data set that no job needs any more, got one that {users[0]} trains on",
             path="$url.dataset_id",
             hint="wait for the job, or cancel it",
         )
-    await services.database.write(partial(store.remove, dataset_id=dataset.id))
-    await asyncio.to_thread(services.datasets.remove, dataset.id)
+
+    def bury(connection: Connection) -> Path | None:
+        """Take the files away, unless the same content was uploaded again meanwhile."""
+        return services.datasets.bury(dataset.id) if store.absent(connection, dataset.id) else None
+
+    grave = await services.database.write(bury)
+    if grave is not None:
+        await asyncio.to_thread(services.datasets.discard, grave)
     return Response(status_code=204)
 
 
@@ -104,13 +119,18 @@ async def known(services: Services, dataset_id: str) -> Dataset:
     """The data set. Raises Problem dataset_not_found."""
     dataset = await services.database.read(partial(store.get, dataset_id=dataset_id))
     if dataset is None:
-        raise Problem(
-            "dataset_not_found",
-            f"expected the id of a data set, got '{dataset_id[:100]}'",
-            path="$url.dataset_id",
-            hint="upload it with POST /v1/datasets; ids look like sha256:…",
-        )
+        raise not_found(dataset_id)
     return dataset
+
+
+def not_found(dataset_id: str) -> Problem:
+    """What is said of a data set that is not there."""
+    return Problem(
+        "dataset_not_found",
+        f"expected the id of a data set, got '{dataset_id[:100]}'",
+        path="$url.dataset_id",
+        hint="upload it with POST /v1/datasets; ids look like sha256:…",
+    )
 
 
 def _created(dataset: Dataset, status: int) -> Response:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service import answers, safetensors_io, schemas
-from service.body import media_of, read_body
+from service.body import hung_up, media_of, read_body
 from service.dependencies import Services, services_of
 from service.encoding import wants_safetensors
 from service.problems import Problem
@@ -85,14 +85,9 @@ def handler_of(kind: Kind) -> Handler:
         else:
             graph = await published(services, graph_id)
             call, nodes = Call(kind, body, media, safetensors, graph.id, graph.document), graph.nodes
-        return respond(await services.tiers.answer(call, nodes, lambda: _disconnected(request)))
+        return respond(await services.tiers.answer(call, nodes, lambda: hung_up(request)))
 
     return handle
-
-
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 _TENSORS = {safetensors_io.MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}

@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import partial
-from typing import Any, cast
+from pathlib import Path
+from typing import cast
 
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from service import answers, safetensors_io, schemas, training_answers
-from service.body import media_of, read_body
+from service.body import hung_up, media_of, read_body
 from service.dependencies import Services, services_of
-from service.encoding import encode_answer, json_reply, wants_safetensors
-from service.jobs import records, results
+from service.encoding import json_reply, wants_safetensors
+from service.jobs import checkpoints, records
+from service.jobs.calculator import Format, Trained
 from service.jobs.records import StoredEvent
 from service.jobs.states import FINAL
 from service.problems import Problem
+from service.queries import Call
 from service.responses import respond
 from service.routes import paging
 from service.routes.derivatives import CALL_ERRORS
 from service.routes.endpoint import Endpoint
 from service.routes.jobs import COMMON, job_of
-from service.strict_json import parse_object
 
 _FORMATS = ("json", "npz", "safetensors")
 _HEARTBEAT_S = 10.0
+#: Bytes of parameters that are listed as JSON, or copied, in the server itself; more goes to a child.
+_LISTED, _COPIED = 2**19, 2**24
 
 
 async def metrics(request: Request) -> Response:
@@ -100,15 +105,13 @@ async def parameters(request: Request) -> Response:
     form = paging.choice(request, "format", _FORMATS)
     if form is None:
         form = "safetensors" if wants_safetensors(request.headers.get("accept")) else "json"
-    checkpoint = await _checkpoint(
-        services, job_id, request.query_params.get("checkpoint"), "$query.checkpoint"
-    )
-
-    def answer() -> Any:
-        learned = services.results.parameters(job_id, checkpoint)
-        return results.encode(learned, cast(results.Format, form))
-
-    return respond(await asyncio.to_thread(answer))
+    job = await _trained(services, job_id)
+    checkpoint = job.chosen(request.query_params.get("checkpoint"), "$query.checkpoint")
+    job = replace(job, kept=(checkpoint,), format=cast(Format, form))
+    size = await asyncio.to_thread(checkpoints.size, Path(job.folder), checkpoint)
+    call = Call("parameters", b"", document=job.pack())
+    large = size > (_LISTED if form == "json" else _COPIED)
+    return respond(await services.tiers.answer(call, disconnected=lambda: hung_up(request), large=large))
 
 
 async def predict(request: Request) -> Response:
@@ -117,43 +120,23 @@ async def predict(request: Request) -> Response:
     media = media_of(request.headers)
     safetensors = wants_safetensors(request.headers.get("accept"))
     body = await read_body(request, services.settings.max_body_bytes)
-    text, attachments = (body, None) if media == "json" else safetensors_io.unpack(body)
-    parsed = schemas.parse(schemas.Predict, await asyncio.to_thread(parse_object, text))
-    checkpoint = await _checkpoint(services, job_id, parsed.checkpoint, "$.checkpoint")
+    job = await _trained(services, job_id)
     order = await services.database.read(partial(records.order, job_id=job_id))
     if order is None:
         await job_of(services, job_id)  # raises
         raise AssertionError("a job that is there has an order")
-
-    def answer() -> Any:
-        outputs = services.results.predict(
-            job_id, checkpoint, order, parsed.inputs, attachments, parsed.outputs
-        )
-        return encode_answer({"outputs": outputs}, parsed.encoding or "json", safetensors=safetensors)
-
-    return respond(await asyncio.to_thread(answer))
+    document, data = order
+    job = replace(job, document=document, data={"types": data["types"]})
+    call = Call("predict", body, media, safetensors, document=job.pack())
+    return respond(await services.tiers.answer(call, disconnected=lambda: hung_up(request)))
 
 
-async def _checkpoint(services: Services, job_id: str, wanted: str | None, path: str) -> str:
-    """The checkpoint that is asked for, or the newest. Raises Problem."""
+async def _trained(services: Services, job_id: str) -> Trained:
+    """The job as one to read from. Raises Problem job_not_found."""
     job = await job_of(services, job_id)
-    kept = [c["id"] for c in await services.database.read(partial(records.checkpoints, job_id=job_id))]
-    if wanted is not None:
-        if wanted in kept:
-            return wanted
-        raise Problem(
-            "checkpoint_not_found",
-            f"expected a checkpoint that is kept ({', '.join(kept) or 'none is'}), got '{wanted[:100]}'",
-            path=path,
-        )
-    if not kept:
-        raise Problem(
-            "wrong_state",
-            f"expected a job that has saved a checkpoint, got one that is {job['status']} and has none",
-            path="$url.job_id",
-            hint="wait for its first epoch, or look at its error",
-        )
-    return str(kept[-1])
+    kept = await services.database.read(partial(records.checkpoints, job_id=job_id))
+    folder = services.settings.jobs_folder / job_id / "checkpoints"
+    return Trained(job_id, job["status"], str(folder), tuple(c["id"] for c in kept))
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -214,7 +197,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             safetensors_io.MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}},
             "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
         },
-        errors=(*COMMON, "invalid_parameter", "wrong_state", "checkpoint_not_found"),
+        errors=(*COMMON, "invalid_parameter", "wrong_state", "checkpoint_not_found", "busy", "time_limit"),
     ),
     Endpoint(
         "POST",

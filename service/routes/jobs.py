@@ -8,20 +8,23 @@ from functools import partial
 from typing import Any, cast
 
 from pydantic import BaseModel
+from pydantic_core import from_json
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 from starlette.requests import Request
 from starlette.responses import Response
 
 from service import safetensors_io, training_answers
-from service.body import Media, media_of, read_body
+from service.body import Media, hung_up, media_of, read_body
 from service.datasets import store
+from service.datasets.store import Dataset
 from service.dependencies import Services, services_of
 from service.encoding import json_reply
 from service.jobs import ledger, records, submission
 from service.jobs.states import STATUSES, Intent, Status
-from service.jobs.submission import Prepared
+from service.jobs.submission import Room
 from service.problems import Problem
+from service.queries import Call
 from service.responses import respond
 from service.routes import paging
 from service.routes.derivatives import CALL_ERRORS
@@ -43,43 +46,44 @@ async def submit(request: Request) -> Response:
     digest = await asyncio.to_thread(submission.digest, body, media)
     if key is not None and (known := await _known(services, key, digest)) is not None:
         return await _accepted(services, known)
-    prepared = await _prepare(services, body, media)
-    await asyncio.to_thread(services.queue.prepare)
-    row = {**prepared.row, "idempotency_key": key, "request_hash": digest}
+    room = await _room(services, body, media)
+    acknowledged = False
     try:
-        await services.database.write(partial(ledger.submit, queue=services.queue, row=row))
-    except IntegrityError:
-        await asyncio.to_thread(submission.discard, services.settings.jobs_folder, prepared.job_id)
-        known = await _known(services, str(key), digest)
-        if known is None:
-            raise Problem("wrong_state", "the job of this Idempotency-Key was deleted meanwhile") from None
-        return await _accepted(services, known)
-    except BaseException:
-        await asyncio.to_thread(submission.discard, services.settings.jobs_folder, prepared.job_id)
-        raise
-    return await _accepted(services, prepared.job_id)
+        call = Call("submit", body, media, document=room.pack())
+        reply = await services.tiers.answer(call, disconnected=lambda: hung_up(request))
+        if reply.status >= 400:
+            return respond(reply)
+        await asyncio.to_thread(services.queue.prepare)
+        row = {**from_json(reply.body), "idempotency_key": key, "request_hash": digest}
+        try:
+            await services.database.write(partial(ledger.submit, queue=services.queue, row=row))
+            acknowledged = True
+        except IntegrityError:
+            known = await _known(services, str(key), digest)
+            if known is None:
+                raise Problem(
+                    "wrong_state", "the job of this Idempotency-Key was deleted meanwhile"
+                ) from None
+            return await _accepted(services, known)
+        except ledger.DatasetGone as gone:
+            raise submission.dataset_gone(str(gone), "$.data") from None
+    finally:
+        if not acknowledged:
+            await asyncio.to_thread(submission.discard, room.jobs, room.job_id)
+    return await _accepted(services, room.job_id)
 
 
-async def _prepare(services: Services, body: bytes, media: Media) -> Prepared:
+async def _room(services: Services, body: bytes, media: Media) -> Room:
+    """The name of a new job, and the data sets that its body may name."""
+    ids = await asyncio.to_thread(submission.mentioned, body, media)
+
+    def find(connection: Connection) -> dict[str, Dataset]:
+        found = {name: store.get(connection, name) for name in ids}
+        return {name: dataset for name, dataset in found.items() if dataset is not None}
+
+    sets = await services.database.read(find) if ids else {}
     settings = services.settings
-    read = await asyncio.to_thread(submission.read, body, media)
-
-    def find(connection: Connection) -> Mapping[str, Any]:
-        return {name: store.get(connection, name) for name in read.datasets}
-
-    sets = await services.database.read(find)
-    prepare = partial(
-        submission.prepare,
-        read,
-        sets.get,
-        services.datasets,
-        settings.jobs_folder,
-        max_peak_bytes=settings.max_peak_bytes,
-    )
-    try:
-        return await asyncio.to_thread(prepare)
-    except OSError as error:
-        raise Problem("disk_full", f"the job's data could not be stored: {error.strerror}") from error
+    return Room(submission.new_id(), settings.jobs_folder, settings.datasets_folder, sets)
 
 
 async def _known(services: Services, key: str, digest: str) -> str | None:
@@ -129,6 +133,7 @@ async def delete(request: Request) -> Response:
     """Forget a job that has ended, with its history and its checkpoints."""
     services, job_id = services_of(request), request.path_params["job_id"]
     job = await job_of(services, job_id)
+    handed_over = await services.database.read(partial(records.hand_overs, job_id=job_id))
     if not await services.database.write(partial(ledger.remove, job_id=job_id)):
         raise Problem(
             "wrong_state",
@@ -136,7 +141,8 @@ async def delete(request: Request) -> Response:
             path="$url.job_id",
             hint="cancel it first",
         )
-    services.results.forget(job_id)
+    services.calculator.forget_job(job_id)
+    await asyncio.to_thread(services.queue.forget, handed_over)
     await asyncio.to_thread(submission.discard, services.settings.jobs_folder, job_id)
     return Response(status_code=204)
 

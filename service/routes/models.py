@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
-
 from starlette.requests import Request
 from starlette.responses import Response
 
-from engine.training.expand import expand_model
 from service import schemas, training_answers
-from service.body import media_of, read_body
+from service.body import hung_up, media_of, read_body
 from service.dependencies import services_of
-from service.encoding import encode_answer
 from service.problems import Problem
+from service.queries import Call
 from service.responses import respond
 from service.routes.derivatives import FUNCTION_ERRORS
 from service.routes.endpoint import Endpoint
 from service.routes.model_example import EXPAND
-from service.strict_json import parse_object
 
 
 async def expand(request: Request) -> Response:
@@ -31,15 +26,7 @@ async def expand(request: Request) -> Response:
             path="headers.content-type",
         )
     body = await read_body(request, services.settings.max_body_bytes)
-
-    def answer() -> Any:
-        parsed = schemas.parse(schemas.Expand, parse_object(body))
-        expansion = expand_model(
-            parsed.model, loss=parsed.loss, metrics=parsed.metrics or (), dtype=parsed.dtype or "float32"
-        )
-        return encode_answer(expansion.document(), "json")
-
-    return respond(await asyncio.to_thread(answer))
+    return respond(await services.tiers.answer(Call("expand", body), disconnected=lambda: hung_up(request)))
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (

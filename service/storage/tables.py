@@ -6,6 +6,7 @@ edited once released: a change is a new step at the end.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -106,6 +107,14 @@ JOB_EVENTS = Table(
     sqlite_autoincrement=True,
 )
 
+#: Which data sets the jobs train on that have not ended. A set that is referred to cannot be deleted.
+JOB_DATASETS = Table(
+    "job_datasets",
+    METADATA,
+    Column("job_id", String(40), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("dataset_id", String(71), ForeignKey("datasets.id"), primary_key=True, index=True),
+)
+
 CHECKPOINTS = Table(
     "checkpoints",
     METADATA,
@@ -129,7 +138,18 @@ def _create_jobs(connection: Connection) -> None:
         table.create(connection)
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_create_graphs, _create_jobs)
+def _create_job_datasets(connection: Connection) -> None:
+    """Jobs that have not ended hold on to their data sets from here on."""
+    JOB_DATASETS.create(connection)
+    known = {row.id for row in connection.execute(select(DATASETS.c.id))}
+    unfinished = ("queued", "running", "paused")
+    for row in connection.execute(select(JOBS.c.id, JOBS.c.data).where(JOBS.c.status.in_(unfinished))).all():
+        named = known.intersection(json.loads(row.data)["datasets"])
+        for dataset in sorted(named):
+            connection.execute(JOB_DATASETS.insert().values(job_id=row.id, dataset_id=dataset))
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_create_graphs, _create_jobs, _create_job_datasets)
 
 
 class NewerSchema(RuntimeError):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, select, text
 
 from service.storage.database import Database
 from service.storage.graphs import GraphStore, Published
-from service.storage.tables import STEPS, NewerSchema
+from service.storage.tables import DATASETS, JOB_DATASETS, JOBS, STEPS, NewerSchema
 
 pytestmark = pytest.mark.anyio
 
@@ -93,3 +94,23 @@ async def test_memory_holds_only_the_newest(tmp_path: Path) -> None:
             await store.put(graph(name))
         assert [store.at_hand(f"sha256:{name}") is not None for name in "abc"] == [False, True, True]
         assert await store.get("sha256:a") == graph("a")
+
+
+async def test_unfinished_jobs_of_an_older_server_hold_on_to_their_sets(tmp_path: Path) -> None:
+    kept, gone = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
+    job = {"request_hash": "h", "document": "{}", "created_at": 0.0, "epochs": 1, "steps": 1}
+    async with opened(tmp_path) as database:
+
+        def as_version_two(connection: Connection) -> None:
+            connection.execute(text("DROP TABLE job_datasets"))
+            connection.execute(text("UPDATE schema_version SET version = 2"))
+            row = {"id": kept, "rows": 1, "bytes": 1, "fields": "{}", "created_at": 0.0}
+            connection.execute(DATASETS.insert().values(**row))
+            for status in ("running", "failed"):
+                data = json.dumps({"datasets": [kept, gone]})
+                connection.execute(JOBS.insert().values(id=f"job_{status}", status=status, data=data, **job))
+
+        await database.write(as_version_two)
+    async with opened(tmp_path) as database:
+        held = await database.read(lambda c: c.execute(select(JOB_DATASETS)).all())
+    assert [tuple(row) for row in held] == [("job_running", kept)]

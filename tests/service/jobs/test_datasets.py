@@ -6,6 +6,8 @@ import asyncio
 import io
 import json
 import os
+import random
+import time
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,7 +17,7 @@ import numpy as np
 import pytest
 
 from service import training_answers
-from tests.service.jobs.world import LINE, ended, job_world, long, submit
+from tests.service.jobs.world import LINE, ended, job_world, long, submit, until
 from tests.service.test_main import running
 from tests.service.world import World, problem
 
@@ -176,6 +178,114 @@ async def test_a_set_that_a_job_needs_stays(tmp_path: Path) -> None:
         for response in (await here.client.get(path), await here.client.delete(path)):
             problem(response, 404, "dataset_not_found")
         assert [p.name for p in (tmp_path / "data" / "datasets").iterdir()] == ["tmp"]
+
+
+async def in_between(here: World, monkeypatch: pytest.MonkeyPatch, step: str, other: Any) -> None:
+    """Have `other` happen right before the next transaction that is called `step`."""
+    write, done = here.services.database.write, []
+
+    async def interleaved(statements: Any) -> Any:
+        function = getattr(statements, "func", statements)
+        if function.__name__ == step and not done:
+            done.append(True)
+            await other()
+        return await write(statements)
+
+    monkeypatch.setattr(here.services.database, "write", interleaved)
+
+
+async def test_a_set_deleted_while_a_job_is_checked_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with job_world(tmp_path) as here:
+        table = await upload(here, b"x,y\n1,2\n2,4\n3,6\n", CSV)
+        body = {**LINE, "data": {name: {"dataset": table["id"], "field": name} for name in ("x", "y")}}
+
+        async def delete() -> None:
+            assert (await here.client.delete(f"/v1/datasets/{table['id']}")).status_code == 204
+
+        await in_between(here, monkeypatch, "submit", delete)
+        document = problem(await here.post("/v1/jobs", body), 404, "dataset_not_found")
+        assert (document["path"], table["id"] in document["detail"]) == ("$.data", True)
+        assert (await here.client.get("/v1/jobs")).json()["jobs"] == []
+        assert list((tmp_path / "data" / "jobs").iterdir()) == []
+
+
+async def test_a_set_that_a_job_takes_while_it_is_being_deleted_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with job_world(tmp_path) as here:
+        table = await upload(here, b"x,y\n1,2\n2,4\n3,6\n", CSV)
+        body = {**LINE, "data": {name: {"dataset": table["id"], "field": name} for name in ("x", "y")}}
+        ids: list[str] = []
+
+        async def take() -> None:
+            ids.append(await submit(here, {**body, "epochs": 2_000_000}))
+
+        await in_between(here, monkeypatch, "remove", take)
+        problem(await here.client.delete(f"/v1/datasets/{table['id']}"), 409, "wrong_state")
+        await until(here, ids[0], lambda found: found["progress"]["step"] > 0)
+        await here.client.post(f"/v1/jobs/{ids[0]}/cancel")
+        await ended(here, ids[0])
+        assert (await here.client.delete(f"/v1/datasets/{table['id']}")).status_code == 204
+
+
+async def test_a_set_uploaded_again_while_it_is_being_deleted_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with job_world(tmp_path, work=False) as here:
+        content = b"x,y\n1,2\n2,4\n3,6\n"
+        table = await upload(here, content, CSV)
+
+        async def again() -> None:
+            assert (await upload(here, content, CSV))["id"] == table["id"]
+
+        await in_between(here, monkeypatch, "bury", again)
+        assert (await here.client.delete(f"/v1/datasets/{table['id']}")).status_code == 204
+        shown = (await here.client.get(f"/v1/datasets/{table['id']}")).json()
+        assert shown["preview"] == {"x": [1, 2, 3], "y": [2, 4, 6]}
+
+
+async def test_sets_come_and_go_under_the_jobs_that_name_them(tmp_path: Path) -> None:
+    """What was acknowledged trains; what was not is missed; nothing in between."""
+    async with job_world(tmp_path) as here:
+        content = b"x,y\n1,2\n2,4\n3,6\n"
+        dataset = (await upload(here, content, CSV))["id"]
+        data = {name: {"dataset": dataset, "field": name} for name in ("x", "y")}
+        statuses: dict[str, set[int]] = {"upload": set(), "delete": set(), "submit": set()}
+        jobs: list[str] = []
+
+        pick = random.Random(0)
+
+        async def keep_on(name: str, act: Any, pause: float = 0.0) -> None:
+            end = time.monotonic() + 4.0
+            while time.monotonic() < end or (202 not in statuses["submit"] and time.monotonic() < end + 20):
+                await asyncio.sleep(pick.uniform(0, pause))
+                response = await act()
+                statuses[name].add(response.status_code)
+                if name == "submit" and response.status_code == 202:
+                    jobs.append(response.json()["id"])
+
+        def delete() -> Any:
+            return here.client.delete(f"/v1/datasets/{dataset}")
+
+        def send() -> Any:
+            return here.client.post("/v1/datasets", content=content, headers=CSV)
+
+        def order() -> Any:
+            return here.post("/v1/jobs", {**LINE, "data": data, "epochs": 2})
+
+        others = [keep_on("upload", send), keep_on("delete", delete, 0.1)]
+        await asyncio.gather(*others, *(keep_on("submit", order) for _ in range(2)))
+        assert statuses["upload"] <= {200, 201}
+        assert statuses["delete"] <= {204, 404, 409}
+        assert statuses["submit"] <= {202, 404}
+        assert {status for seen in statuses.values() for status in seen} >= {202, 204, 404}
+        for job_id in jobs:
+            assert (await ended(here, job_id))["status"] == "succeeded"
+        await here.client.delete(f"/v1/datasets/{dataset}")
+        assert [path.name for path in (tmp_path / "data" / "datasets").iterdir()] == ["tmp"]
+        assert not list((tmp_path / "data" / "datasets" / "tmp").iterdir())
 
 
 async def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -211,3 +212,50 @@ def test_the_server_answers_while_jobs_run(tmp_path: Path) -> None:
             server.client.post(f"/v1/jobs/{job_id}/cancel").raise_for_status()
             assert server.ended(job_id)["status"] == "cancelled"
             assert time.perf_counter() - start < 1
+
+
+QUEUE_TABLES = ("workflow_status", "workflow_input", "workflow_output", "operation_outputs")
+
+
+def rows_of_the_queue(folder: Path) -> dict[str, int]:
+    """How many rows DBOS has of jobs, by table."""
+    with closing(sqlite3.connect(folder / "data" / "gradwire.sqlite", timeout=30)) as database:
+        return {
+            table: database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in QUEUE_TABLES
+        }
+
+
+def test_the_queue_keeps_nothing_of_jobs_that_ended(tmp_path: Path) -> None:
+    """Its rows are as many as there are jobs that have not ended, whatever became of the others."""
+    with serving(tmp_path) as server:
+        ids = [server.submit({**LINE, "epochs": 3}) for _ in range(40)]
+        for job_id in ids:
+            server.ended(job_id)
+        paused = server.submit(long())
+        server.until(paused, lambda job: job["status"] == "running")
+        server.client.post(f"/v1/jobs/{paused}/pause")
+        server.until(paused, lambda job: job["status"] == "paused")
+        running = server.submit(long())
+        server.until(running, lambda job: job["status"] == "running")
+        deadline = time.monotonic() + 30
+        while rows_of_the_queue(tmp_path)["workflow_status"] > 1:
+            assert time.monotonic() < deadline, rows_of_the_queue(tmp_path)
+            time.sleep(0.2)
+        server.client.post(f"/v1/jobs/{running}/cancel")
+        server.client.post(f"/v1/jobs/{paused}/cancel")
+        server.ended(running)
+        while any(rows_of_the_queue(tmp_path).values()):
+            assert time.monotonic() < deadline + 30, rows_of_the_queue(tmp_path)
+            time.sleep(0.2)
+        assert server.outcome(ids[0]).status == "succeeded", "the job itself is all there"
+
+
+def test_a_deleted_job_leaves_nothing_in_the_queue(tmp_path: Path) -> None:
+    """Not even where no worker ever comes to look."""
+    with serving(tmp_path, "--workers", "0") as server:
+        ids = [server.submit(LINE) for _ in range(3)]
+        assert rows_of_the_queue(tmp_path)["workflow_status"] == 3
+        for job_id in ids:
+            server.client.post(f"/v1/jobs/{job_id}/cancel").raise_for_status()
+            assert server.client.delete(f"/v1/jobs/{job_id}").status_code == 204
+        assert not any(rows_of_the_queue(tmp_path).values())

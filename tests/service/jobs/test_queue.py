@@ -99,6 +99,36 @@ async def test_what_is_cancelled_is_not_delivered_until_resumed(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("make", QUEUES.values(), ids=QUEUES)
+async def test_what_is_over_is_forgotten_and_what_runs_is_not(tmp_path: Path, make: Make) -> None:
+    async with queue_of(make, tmp_path) as (database, queue):
+        running, end = asyncio.Event(), asyncio.Event()
+
+        async def deliver(job_id: str, delivery: int) -> None:
+            assert job_id != "job_b"
+            if job_id == "job_long":
+                running.set()
+                await end.wait()
+
+        await database.write(put(queue, "job_b", 3))
+        await asyncio.to_thread(queue.forget, [("job_b", 3)])
+        await queue.listen(deliver, concurrency=1)
+        await database.write(put(queue, "job_a"))
+        await until(lambda: queue.over(10) == [("job_a", 1)])
+        await database.write(put(queue, "job_long"))
+        await asyncio.wait_for(running.wait(), 15)
+        assert await asyncio.to_thread(queue.over, 10) == [("job_a", 1)]
+        everything = [("job_a", 1), ("job_long", 1), ("job_b", 3), ("job_unknown", 1)]
+        await asyncio.to_thread(queue.forget, everything)
+        assert [await asyncio.to_thread(queue.status, *key) for key in everything] == [
+            *("unknown", "delivered", "unknown", "unknown"),
+        ]
+        end.set()
+        await until(lambda: queue.over(10) == [("job_long", 1)])
+        await asyncio.to_thread(queue.forget, [("job_long", 1)])
+        await until(lambda: queue.over(10) == [])
+
+
+@pytest.mark.parametrize("make", QUEUES.values(), ids=QUEUES)
 async def test_no_more_run_at_a_time_than_may(tmp_path: Path, make: Make) -> None:
     async with queue_of(make, tmp_path) as (database, queue):
         running, most, done = 0, 0, 0

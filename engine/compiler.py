@@ -165,22 +165,24 @@ def _check_limit(estimate: Estimate, limit: int | None) -> None:
 
 
 def in_dtype(query: Query) -> Query:
-    """The query with its floating inputs and constants in the dtype that it asks for."""
+    """The query with its floating and complex inputs and constants in the precision that it asks for."""
     dtype = query.dtype
     if dtype is None:
         return query
     inputs = {
-        name: TensorType(type.shape, dtype) if dtypes.is_floating(type.dtype) else type
+        name: TensorType(type.shape, dtypes.in_precision(type.dtype, dtype))
+        if dtypes.is_inexact(type.dtype)
+        else type
         for name, type in query.inputs.items()
     }
     return replace(query, graph=constants_in(query.graph, dtype), inputs=inputs)
 
 
 def constants_in(graph: Graph, dtype: str) -> Graph:
-    """The graph with its typed floating constants in `dtype`."""
+    """The graph with its typed floating and complex constants in the precision of `dtype`."""
     constants = {
-        name: Constant(constant.array.astype(dtype))
-        if not constant.weak and dtypes.is_floating(constant.array.dtype.name)
+        name: Constant(constant.array.astype(dtypes.in_precision(constant.array.dtype.name, dtype)))
+        if not constant.weak and dtypes.is_inexact(constant.array.dtype.name)
         else constant
         for name, constant in graph.constants.items()
     }

@@ -163,6 +163,13 @@ def complex_of(dtype: str) -> str:
     return dtype if dtype in COMPLEX else "complex128" if dtype == "float64" else "complex64"
 
 
+def in_precision(own: str, dtype: str) -> str:
+    """What becomes of `own` where floating tensors are computed in `dtype`: complex ones stay complex."""
+    if own in FLOATING:
+        return dtype
+    return complex_of(dtype) if own in COMPLEX else own
+
+
 def names(dtypes: Sequence[str]) -> str:
     """A list for an error message."""
     return ", ".join(dtypes)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from engine.compiler import in_dtype, plan_of
 from engine.cost import Estimate, cost_of
 from engine.derivatives.matrices import MARGIN
-from engine.errors import DerivativeNotImplemented, InvalidTarget, OverLimit, TargetRequired
+from engine.errors import DerivativeNotImplemented, InvalidTarget, NotHolomorphic, OverLimit, TargetRequired
 from engine.query import Kind, Query
 from engine.record import record
 from engine.sparse import find_layout
@@ -46,7 +46,7 @@ def _taken(
     """The estimate of one question, None where it would be refused for what its target is."""
     try:
         _, plan = plan_of(replace(query, kind=kind, method=method, diagnose="off"))
-    except (InvalidTarget, TargetRequired, DerivativeNotImplemented):
+    except (InvalidTarget, TargetRequired, DerivativeNotImplemented, NotHolomorphic):
         return None
     return plan.estimate
 

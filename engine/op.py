@@ -32,6 +32,9 @@ Infer = Callable[..., tuple[TensorType, ...]]
 InputKind = Literal["any", "numeric", "floating", "real_floating", "real", "integer", "index", "boolean"]
 
 
+_COMPLEX_KINDS = ("any", "numeric", "floating")  # the kinds of input that take complex tensors
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """An edge that carries no gradient, and why.
@@ -247,6 +250,14 @@ class Op:
             return self.samples
         return tuple(self.family.samples(self))
 
+    def _is_holomorphic(self) -> bool | None:
+        """Whether it is a complex differentiable function of its complex inputs; None where it takes none, or
+        where that hangs on a function that it takes.
+        """
+        if self.functions is not None or not any(i.kind in _COMPLEX_KINDS for i in self.inputs):
+            return None
+        return self.holomorphic if self.on_complex is None else TABLE[self.on_complex].holomorphic
+
     def describe(self, *, full: bool = False) -> dict[str, Any]:
         """The record as `GET /v1/ops` lists it; `full` adds its conventions and an example."""
         described = {
@@ -259,6 +270,7 @@ class Op:
             "attributes": {a.name: a.describe() for a in self.attributes},
             "outputs": None if self.outputs is None else len(self.outputs),
             "second_order": self.second_order,
+            "holomorphic": self._is_holomorphic(),
             "batching": "native" if self.formula or self.batch or self.family.batch else "map",
         }
         if full:

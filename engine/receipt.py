@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine import dtypes
 from engine.check import check
 from engine.compiler import Compiler, constants_in
 from engine.errors import InvalidDocument
@@ -68,4 +69,4 @@ def receipt(
 def _dtype(query: Query, name: str) -> str:
     """The dtype in which an input is computed with."""
     own = query.inputs[name].dtype
-    return query.dtype if query.dtype is not None and own.startswith("float") else own
+    return own if query.dtype is None else dtypes.in_precision(own, query.dtype)

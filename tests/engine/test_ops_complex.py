@@ -165,6 +165,11 @@ def test_an_op_is_holomorphic_where_its_record_says_so(op: Op) -> None:
         assert all(told) == own.holomorphic
 
 
+def test_the_record_tells_users_whether_it_is_holomorphic() -> None:
+    told = {name: TABLE[name].describe()["holomorphic"] for name in ("exp", "abs", "sign", "max", "scan")}
+    assert told == {"exp": True, "abs": False, "sign": False, "max": None, "scan": None}
+
+
 # -- the checks are checked --------------------------------------------------------------------------
 
 

@@ -41,10 +41,13 @@ def _absolute(step: Instruction, operands: Sequence[Array], moving: Mapping[int,
     if step.op.name == "solve" and set(moving) == {1}:
         return [_through_inverse(operands[0], moving[1])]
     whole = step.op.family.name == "control"  # a loop's or branch's own course depends on its values
-    filled = [
-        moving[position] if position in moving else operand if whole else _coefficient(operand)
-        for position, operand in enumerate(operands)
-    ]
+    filled = []
+    for position, operand in enumerate(operands):
+        if position not in moving:
+            filled.append(operand if whole else _coefficient(operand))
+        else:
+            size = moving[position]
+            filled.append(size.astype(operand.dtype) if whole and operand.dtype.kind == "c" else size)
     return [np.abs(output) for output in execute(step, filled)]
 
 

@@ -4,6 +4,8 @@ A gradient of a real number is dL/dRe z + i dL/dIm z, so that L moves by Re(Σ c
 against differences of values, or of gradients, that no rule of ours enters.
 """
 
+import json
+
 import numpy as np
 import pytest
 
@@ -473,3 +475,18 @@ def test_a_kink_at_a_complex_zero_is_told_and_its_gradient_is_zero():
         zero = ask("hvp", program, {"z": np.zeros(2, complex)}, given={"z": noise(2)})
         np.testing.assert_array_equal(zero["gradients"]["z"], 0)
         np.testing.assert_array_equal(zero["hvp"]["z"], 0)
+
+
+@EACH
+def test_every_program_can_be_diagnosed(name):
+    """The sweep plays loops and branches with sizes, which are real, in the place of complex cotangents."""
+    program, values = PROGRAMS[name]
+    told = ask("diagnose", program, values, targets=("loss",))["variables"]
+    gradients = ask("gradient", program, values, targets=("loss",), unconnected="zero")["gradients"]
+    for variable, entry in told.items():
+        alive = np.abs(gradients[variable]).max() > 1e-12
+        assert entry["status"] == "ok" or not alive, entry["message"]
+    still = {n: v * 0 for n, v in values.items()} if name in ("scan", "map", "checkpoint") else values
+    for entry in ask("diagnose", program, still, targets=("loss",))["variables"].values():
+        assert entry["status"] in ("ok", "zero", "disconnected", "stopped")
+        json.dumps(entry, allow_nan=False)

@@ -56,7 +56,7 @@ def _sparse(query: Query, kind: Kind) -> dict[str, Any] | None:
     try:
         found, _ = find_layout(question, {})
         _, plan = plan_of(found.coloured(question))
-    except (InvalidTarget, TargetRequired, DerivativeNotImplemented, OverLimit):
+    except (InvalidTarget, TargetRequired, DerivativeNotImplemented, NotHolomorphic, OverLimit):
         return None
     layout = found.layout
     taken = found.taken(plan.estimate, 1)

@@ -149,5 +149,6 @@ async def test_an_estimate_of_complex_tensors(tmp_path: Path) -> None:
         assert answer["gradient"]["peak_bytes"] >= 320
         assert answer["jacobian"]["cheaper"] == "reverse"
         assert answer["hessian"] is None
-        answer = await ask(here, "estimate", {"program": "conj(z)", "inputs": shapes})
+        answer = await ask(here, "estimate", {"program": "conj(z)", "inputs": shapes, "sparse": True})
         assert answer["jacobian"] is None
+        assert answer["sparse"] == {"jacobian": None, "hessian": None}

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from enum import Enum
 
+import numpy as np
+
 from engine import dtypes
 from engine.tape import Instruction, Tape
 
@@ -31,7 +33,8 @@ def first_nonlinear(tape: Tape, names: Collection[str], wanted: Collection[int])
     degrees = dict.fromkeys(tape.inputs.values(), Degree.FREE)
     degrees.update({tape.inputs[name]: Degree.LINEAR for name in names})
     for slot, value in tape.constants.items():
-        degrees[slot] = Degree.FREE if value.any() else Degree.ZERO
+        free = ((value != 0) & ~np.isnan(value)).any()  # NaN marks where there is no derivative at all
+        degrees[slot] = Degree.FREE if free else Degree.ZERO
     culprits: dict[int, Instruction] = {}
     for step in tape.instructions:
         degree = _degree(tape, step, [degrees[slot] for slot in step.inputs])

@@ -12,6 +12,7 @@ from typing import Any
 from engine.attributes import BOOLEAN, FUNCTION, SIZE, Attribute
 from engine.control.bodies import cost_of_runs
 from engine.control.rows import batched_loop
+from engine.control.stepping import owned, stacks_of, walk
 from engine.control.walks import length_of, pull, push
 from engine.dtypes import TensorType
 from engine.families import CONTROL, define
@@ -54,22 +55,13 @@ def _run(
     carried, walked, constants = list(xs[:carry]), xs[carry : carry + scanned], xs[carry + scanned :]
     steps = walked[0].shape[0] if walked else int(length or 0)
     types = body.outputs
-    stacks = [
-        xp.zeros((steps, *type.shape), dtype=getattr(xp, type.dtype)) if want else None
-        for type, want in zip((*types[carry:], *types[:carry]), needed[carry:], strict=True)
-    ]
+    stacks = stacks_of(xp, (*types[carry:], *types[:carry]), steps, needed[carry:])
     results, entries = stacks[: len(types) - carry], stacks[len(types) - carry :]
     order = range(steps if count is None else min(count, steps))
-    for step in reversed(order) if reverse else order:
-        for stack, value in zip(entries, carried, strict=True):
-            if stack is not None:
-                stack[step, ...] = value
-        answers = body([*carried, *[x[step] for x in walked], *constants])
-        carried = answers[:carry]
-        for stack, value in zip(results, answers[carry:], strict=True):
-            if stack is not None:
-                stack[step, ...] = value
-    return [*carried, *results, *entries]
+    with body.session() as run:
+        order = order[::-1] if reverse else order
+        carried = walk(run, carried, walked, constants, order, results, entries)
+    return [*owned(xp, carried), *stacks]
 
 
 def _cost(

@@ -15,6 +15,7 @@ from engine.backward import zeros
 from engine.batches import aligned, rank
 from engine.batching import batch
 from engine.control.bodies import Body, cost_of_runs, inexact, input_types, with_tangents
+from engine.control.stepping import owned, stacks_of
 from engine.control.walks import pull_loop
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, OverLimit, ShapeMismatch, WrongArity
@@ -48,23 +49,21 @@ def _run(
     xp: Any, *xs: Any, condition: Any, body: Any, carry: int, max_steps: int, needed: Sequence[bool]
 ) -> list[Any]:
     carried, constants = list(xs[:carry]), xs[carry:]
-    entries = [
-        xp.zeros((max_steps, *type.shape), dtype=getattr(xp, type.dtype)) if want else None
-        for type, want in zip(body.outputs, needed[carry + 1 :], strict=True)
-    ]
+    entries = stacks_of(xp, body.outputs, max_steps, needed[carry + 1 :])
+    entered = [(place, stack) for place, stack in enumerate(entries) if stack is not None]
     count = 0
-    while xp.item(condition([*carried, *constants])[0]):
-        if count == max_steps:
-            raise OverLimit(
-                f"the condition still holds after {max_steps} steps",
-                hint="raise max_steps, or mend the condition",
-            )
-        for stack, value in zip(entries, carried, strict=True):
-            if stack is not None:
-                stack[count, ...] = value
-        carried = body([*carried, *constants])
-        count += 1
-    return [*carried, xp.full((), count, dtype=xp.int64), *entries]
+    with condition.session() as test, body.session() as run:
+        while xp.item(test([*carried, *constants])[0]):
+            if count == max_steps:
+                raise OverLimit(
+                    f"the condition still holds after {max_steps} steps",
+                    hint="raise max_steps, or mend the condition",
+                )
+            for place, stack in entered:
+                stack[count, ...] = carried[place]
+            carried = run([*carried, *constants])
+            count += 1
+    return [*owned(xp, carried), xp.full((), count, dtype=xp.int64), *entries]
 
 
 def _cost(

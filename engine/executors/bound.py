@@ -2,13 +2,15 @@
 
 A plan is bound once: every step becomes a closure over slot numbers, with its kernel, attributes and
 output buffer already looked up, so a run is a loop over calls. Memory belongs to a context; a
-bound plan keeps a few contexts for reuse, and one context serves one run at a time.
+bound plan keeps a few contexts for reuse, and one context serves one run at a time. Views of buffers and
+of constants are made once for a context. Loops run a plan many times over in one context: a session.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from operator import length_hint
 from typing import Any
 
@@ -32,40 +34,60 @@ class BoundPlan:
         self._xp = xp
         tape = plan.tape
         self._inputs = dict(tape.inputs)
-        buffered = {step.instruction.outputs[0] for step in plan.steps if step.buffer is not None}
-        self._steps = [bind(step, plan, buffered, xp) for step in plan.steps]
+        self._constants = {slot: xp.from_host(constant) for slot, constant in tape.constants.items()}
+        kept = {step.instruction.outputs[0] for step in plan.steps if step.buffer is not None}
+        self._views = {} if xp.on_device else fixed_views(plan, kept, xp)
+        kept.update(plan.steps[place].instruction.outputs[0] for place in self._views)
+        self._places = [place for place in range(len(plan.steps)) if place not in self._views]
+        self._steps = [bind(plan.steps[place], plan, kept, xp) for place in self._places]
         self._contexts: deque[Values] = deque(maxlen=KEPT_CONTEXTS)
         self._keeps = sum(plan.buffers) <= KEPT_BYTES
         everything = (slot for step in plan.steps for slot in step.instruction.outputs)
-        self._transient = [slot for slot in everything if slot not in buffered]
+        self._transient = [slot for slot in everything if slot not in kept]
         self._transient += tape.inputs.values()
-        self._constants = {slot: xp.from_host(constant) for slot, constant in tape.constants.items()}
 
     def run(self, inputs: Mapping[str, Any]) -> list[Any]:
         """The outputs, in the tape's order, for arrays in the dtypes and shapes of the signature.
 
         Raises IndexOutOfRange, OverLimit (no memory), or what a kernel refuses, each at the user's node.
         """
-        try:
-            values = self._contexts.pop()
-        except IndexError:
-            values = self._context()
+        values = self.taken()
         for name, slot in self._inputs.items():
             values[slot] = inputs[name]
-        steps = iter(self._steps)
-        try:
-            with self._xp.errstate(all="ignore"):
-                for step in steps:
-                    step(values)
-        except Exception as error:
-            failed(self.plan, error, len(self._steps) - length_hint(steps) - 1, self._xp.place)
+        with self.quiet():
+            self.play(values)
         copied, answer = self.plan.copied, self._xp.answer
         answers = [answer(values[slot], slot in copied) for slot in self.plan.tape.outputs]
+        self.given_back(values)
+        return answers
+
+    def play(self, values: Values) -> None:
+        """Every step once, in a context whose inputs are in place; floating-point errors are the caller's."""
+        steps = iter(self._steps)
+        try:
+            for step in steps:
+                step(values)
+        except Exception as error:
+            place = self._places[len(self._steps) - length_hint(steps) - 1]
+            failed(self.plan, error, place, self._xp.place)
+
+    def quiet(self) -> Any:
+        """Floating-point errors make NaN or infinity, and no noise."""
+        return self._xp.errstate(all="ignore")
+
+    def taken(self) -> Values:
+        """A context for the caller alone."""
+        try:
+            return self._contexts.pop()
+        except IndexError:
+            return self._context()
+
+    def given_back(self, values: Values) -> None:
+        """A context that the caller is done with."""
         if self._keeps:
             for slot in self._transient:
                 values[slot] = None
             self._contexts.append(values)
-        return answers
 
     def _context(self) -> Values:
         """Slots with the constants and the arena's views in place."""
@@ -82,7 +104,36 @@ class BoundPlan:
                 slot = step.instruction.outputs[0]
                 type = tape.types[slot]
                 values[slot] = arena[step.buffer][: type.nbytes].view(type.dtype).reshape(type.shape)
+        for place in self._views:
+            instruction = plan.steps[place].instruction
+            values[instruction.outputs[0]] = _seen(instruction, values, xp)
         return values
+
+
+def fixed_views(plan: Plan, buffered: Set[int], xp: Namespace) -> dict[int, None]:
+    """The steps, by their places, that only look at buffers and constants: they see the same at every run."""
+    tape = plan.tape
+    found: dict[int, None] = {}
+    tried: dict[int, Any] = dict(tape.constants)
+    for place, step in enumerate(plan.steps):
+        instruction = step.instruction
+        if instruction.op.in_place or not instruction.op.is_view(instruction.attributes):
+            continue
+        for slot in instruction.inputs:
+            if slot in buffered and slot not in tried:  # as it will be, and no byte of it is touched
+                tried[slot] = xp.empty(tape.types[slot].shape, dtype=getattr(xp, tape.types[slot].dtype))
+        if all(slot in tried for slot in instruction.inputs):
+            seen = _seen(instruction, tried, xp)
+            if xp.may_share_memory(seen, tried[instruction.inputs[0]]):  # not a reshape that has to copy
+                tried[instruction.outputs[0]] = seen
+                found[place] = None
+    return found
+
+
+def _seen(step: Instruction, values: Any, xp: Namespace) -> Any:
+    assert step.op.forward is not None
+    answer = step.op.forward(xp, *[values[slot] for slot in step.inputs], **step.attributes)
+    return answer[0] if isinstance(answer, tuple | list) else answer
 
 
 def bind(step: Step, plan: Plan, buffered: Set[int], xp: Namespace) -> Callable[[Values], None]:
@@ -119,10 +170,31 @@ class Subprogram:
         self.outputs = [tape.types[slot] for slot in tape.outputs]
         self._bound = BoundPlan(make_plan(tape), xp)
         self._names = tuple(tape.inputs)
+        self._slots = tuple(tape.inputs.values()), tuple(tape.outputs)
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
         """Run the function once."""
         return list(self._bound.run(dict(zip(self._names, values, strict=True))))
+
+    @contextmanager
+    def session(self) -> Iterator[Callable[[Sequence[Any]], list[Any]]]:
+        """The function for many runs in one context, from one thread.
+
+        What it answers may look at its inputs or be a scalar: it is to be read, or copied, never written.
+        """
+        bound = self._bound
+        inputs, outputs = self._slots
+        values = bound.taken()
+
+        def run(given: Sequence[Any]) -> list[Any]:
+            for slot, value in zip(inputs, given, strict=True):
+                values[slot] = value
+            bound.play(values)
+            return [values[slot] for slot in outputs]
+
+        with bound.quiet():
+            yield run
+        bound.given_back(values)
 
 
 def runnable(step: Instruction, needed: Sequence[bool], xp: Namespace) -> dict[str, Any]:

@@ -5,27 +5,36 @@
 `fold`       what depends on constants alone is computed once, sizes and shapes included
 `simplify`   multiplications by one disappear
 `cse`        the same computation is done once
+`joins`      pieces added into zeros side by side are joined
 `dead`       what no output needs is dropped
+`fission`    of loops, what does not wait for the step before is done for many steps at once
 
 `stabilize` stands apart: it changes results, so it runs on request alone, before a recording is
 differentiated.
 
 Each of the others takes a tape and answers a new one with the same slots' meaning; the names of inputs, the
-origins of instructions and the bits of every output stay as they were.
+origins of instructions and the bits of every output stay as they were, but for sums and matrix products over
+the steps of a split loop, which round in another order.
 """
 
 from engine.passes.cse import cse
 from engine.passes.dead import dead
 from engine.passes.expand import expand
+from engine.passes.fission import fission
 from engine.passes.fold import fold
 from engine.passes.inner import inner
+from engine.passes.joins import joins
 from engine.passes.simplify import simplify
 from engine.tape import Tape
 
 
 def optimize(tape: Tape) -> Tape:
     """All passes."""
-    return dead(cse(simplify(fold(inner(dead(expand(tape)), optimize)))))
+    return fission(_tidied(inner(dead(expand(tape)), optimize)), _tidied)
+
+
+def _tidied(tape: Tape) -> Tape:
+    return dead(joins(cse(simplify(fold(tape)))))
 
 
 def lower(tape: Tape) -> Tape:
@@ -33,4 +42,4 @@ def lower(tape: Tape) -> Tape:
     return inner(dead(expand(tape)), lower)
 
 
-__all__ = ["cse", "dead", "expand", "fold", "inner", "lower", "optimize", "simplify"]
+__all__ = ["cse", "dead", "expand", "fission", "fold", "inner", "joins", "lower", "optimize", "simplify"]

@@ -1,0 +1,181 @@
+"""chunked_loop: a scan_loop that a pass took apart, chunk by chunk of its steps.
+
+For each chunk `before` answers what its steps read and what does not wait for the step before, all steps
+in one batch; `core` runs step by step and hands on what is carried; `after` answers, in one batch again, the
+results that nothing in the loop reads, and the sums that grow by a term a step. `once` is what every step
+shares. Steps that fill no chunk run the body as it was. See `engine.passes.fission`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine.attributes import FUNCTION, INTS, SIZE, Attribute
+from engine.control.bodies import cost_of_runs
+from engine.control.scan_loop import scan_loop
+from engine.control.stepping import owned, sliced, stacks_of, walk
+from engine.control.walks import length_of
+from engine.dtypes import TensorType
+from engine.families import CONTROL, define
+from engine.functions import outputs_of
+from engine.op import Cost, stop
+from engine.tape import Tape
+
+PARTS = ("once", "before", "core", "after")
+
+
+def _run(
+    xp: Any,
+    *xs: Any,
+    body: Any,
+    carry: int,
+    scanned: int,
+    reverse: bool,
+    length: int | None,
+    counted: bool,
+    needed: Sequence[bool],
+    chunk: int,
+    sums: Sequence[int],
+    **parts: Any,
+) -> list[Any]:
+    count = xp.item(xs[-1]) if counted else None
+    xs = xs[:-1] if counted else xs
+    carried, walked, constants = list(xs[:carry]), xs[carry : carry + scanned], xs[carry + scanned :]
+    steps = walked[0].shape[0] if walked else int(length or 0)
+    total = steps if count is None else min(count, steps)
+    types = body.outputs
+    stacks = stacks_of(xp, (*types[carry:], *types[:carry]), steps, needed[carry:])
+    results, entries = stacks[: len(types) - carry], stacks[len(types) - carry :]
+    done = total - total % chunk
+    if done:
+        starts = range(0, done, chunk) if not reverse else range(total - chunk, total - done - 1, -chunk)
+        _chunks(xp, starts, chunk, reverse, carried, walked, constants, results, entries, sums, **parts)
+    order = range(done, total) if not reverse else range(total - done - 1, -1, -1)
+    if order:
+        with body.session() as run:
+            carried = walk(run, carried, walked, constants, order, results, entries)
+    return [*owned(xp, carried), *stacks]
+
+
+def _chunks(
+    xp: Any,
+    starts: Sequence[int],
+    chunk: int,
+    reverse: bool,
+    carried: list[Any],
+    walked: Sequence[Any],
+    constants: Sequence[Any],
+    results: Sequence[Any],
+    entries: Sequence[Any],
+    sums: Sequence[int],
+    *,
+    kept: Sequence[int],
+    entered: Sequence[int],
+    made_read: Sequence[int],
+    walked_read: Sequence[int],
+    direct: Sequence[int],
+    late: Sequence[int],
+    once: Any,
+    before: Any,
+    core: Any,
+    after: Any,
+) -> None:
+    """Every whole chunk; `carried` and the stacks are brought up to date."""
+
+    def room(type: TensorType) -> Any:
+        return xp.zeros((chunk, *type.shape), dtype=getattr(xp, type.dtype))
+
+    known = [*once(constants), *constants]
+    types = dict(zip((*kept, *range(-len(direct), 0)), core.outputs, strict=True))
+    rooms = {place: room(types[place]) for place in entered if entries[place] is None}
+    handed = [
+        room(types[i - len(direct)]) if place < 0 or results[place] is None else None
+        for i, place in enumerate(direct)
+    ]
+    stored = [place for place in kept if place in rooms or entries[place] is not None]
+    order = range(chunk - 1, -1, -1) if reverse else range(chunk)
+    now = [carried[place] for place in kept]
+    with before.session() as ahead, core.session() as run, after.session() as behind:
+        for start in starts:
+            rows = slice(start, start + chunk)
+            own = [x[rows] for x in walked]
+            made = ahead([*own, *known])
+            stepped = [*(made[k] for k in made_read), *(own[k] for k in walked_read)]
+            writes = {p: rooms[p] if p in rooms else entries[p][rows] for p in stored}
+            ins = [(kept.index(place), stack) for place, stack in writes.items()]
+            outs = [
+                results[place][rows] if own_room is None else own_room
+                for place, own_room in zip(direct, handed, strict=True)
+            ]
+            for step, read in zip(order, sliced(stepped, order), strict=True):
+                for k, stack in ins:
+                    stack[step, ...] = now[k]
+                answers = run([*now, *read, *known])
+                now = answers[: len(kept)]
+                for stack, value in zip(outs, answers[len(kept) :], strict=True):
+                    stack[step, ...] = value
+            ends = behind([*(writes[place] for place in entered), *outs, *made, *own, *known])
+            for place, value in zip(late, ends, strict=False):
+                if results[place] is not None:
+                    results[place][rows] = value
+            for place, term in zip(sums, ends[len(late) :], strict=True):
+                carried[place] = carried[place] + term
+    for place, value in zip(kept, now, strict=True):
+        carried[place] = value
+
+
+def _cost(
+    types: Sequence[TensorType],
+    outputs: Sequence[TensorType],
+    *,
+    body: Tape,
+    carry: int,
+    scanned: int,
+    length: int | None,
+    chunk: int,
+    **parts: Any,
+) -> Cost:
+    steps = length_of(types, carry, scanned, length)
+    chunks = steps // chunk
+    runs = {"once": 1, "before": chunks, "core": chunks * chunk, "after": chunks}
+    costs = [cost_of_runs(parts[name], runs[name]) for name in PARTS]
+    if steps % chunk:
+        costs.append(cost_of_runs(body, steps % chunk))
+    held = sum(t.nbytes for t in outputs_of(parts["before"]))
+    held += chunk * sum(t.nbytes for t in outputs_of(parts["core"]))
+    return Cost(
+        sum(cost.flops for cost in costs),
+        sum(cost.bytes for cost in costs),
+        sum(cost.workspace for cost in costs) + held,
+        sum(cost.slow for cost in costs),
+    )
+
+
+chunked_loop = define(
+    "chunked_loop",
+    family=CONTROL,
+    summary="What scan_loop becomes where its steps need not all wait for each other.",
+    forward=_run,
+    infer=scan_loop.infer,
+    vjp=stop("passes come after the walks"),
+    kinds="any",
+    promote=False,
+    variadic=True,
+    cost=_cost,
+    lazy=True,
+    attributes=(
+        *scan_loop.attributes,
+        Attribute("chunk", SIZE, doc="how many steps at once"),
+        Attribute("kept", INTS, doc="the places of what is carried through the core"),
+        Attribute("sums", INTS, doc="the places of what only grows by a term a step"),
+        Attribute("entered", INTS, doc="the carried places whose way `after` reads"),
+        Attribute("made_read", INTS, doc="which answers of `before` the core reads"),
+        Attribute("walked_read", INTS, doc="which scanned inputs the core reads"),
+        Attribute("direct", INTS, doc="for what the core hands to `after`: the result that it is, or -1"),
+        Attribute("late", INTS, doc="the results that `after` answers"),
+        *(Attribute(name, FUNCTION) for name in PARTS),
+    ),
+    outputs=None,
+    internal=True,
+)

@@ -1,0 +1,57 @@
+"""What loops over steps share: the stacks of what each step answers, and the stepping itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
+from typing import Any
+
+from engine.dtypes import TensorType
+
+Run = Callable[[Sequence[Any]], list[Any]]
+
+
+def stacks_of(xp: Any, types: Sequence[TensorType], steps: int, wanted: Sequence[bool]) -> list[Any]:
+    """Zeros with a leading axis of `steps` for each type that is wanted, None for the others."""
+    return [
+        xp.zeros((steps, *type.shape), dtype=getattr(xp, type.dtype)) if want else None
+        for type, want in zip(types, wanted, strict=True)
+    ]
+
+
+def walk(
+    run: Run,
+    carried: Sequence[Any],
+    walked: Sequence[Any],
+    constants: Sequence[Any],
+    order: range,
+    results: Sequence[Any],
+    entries: Sequence[Any],
+) -> list[Any]:
+    """What is carried after the steps in `order`; stacks that are not None are written on the way."""
+    carried, carry = list(carried), len(carried)
+    stored = [(place, stack) for place, stack in enumerate(results, carry) if stack is not None]
+    entered = [(place, stack) for place, stack in enumerate(entries) if stack is not None]
+    for step, own in zip(order, sliced(walked, order), strict=True):
+        for place, stack in entered:
+            stack[step, ...] = carried[place]
+        answers = run([*carried, *own, *constants])
+        for place, stack in stored:
+            stack[step, ...] = answers[place]
+        carried = answers[:carry]
+    return carried
+
+
+def sliced(arrays: Sequence[Any], order: range) -> Iterable[Sequence[Any]]:
+    """What each of the arrays has at each step in `order`."""
+    if not arrays:
+        return repeat((), len(order))
+    if not order:
+        return ()
+    begin, end = min(order[0], order[-1]), max(order[0], order[-1]) + 1
+    return zip(*(x[begin:end] if order.step > 0 else x[begin:end][::-1] for x in arrays), strict=True)
+
+
+def owned(xp: Any, carried: Sequence[Any]) -> list[Any]:
+    """Arrays of the loop's own: what steps carry may look at their inputs."""
+    return [xp.writable(value, False) for value in carried]

@@ -1,9 +1,9 @@
 """Which elements an op's outputs read: the rules of sparsity that families and records share.
 
 A rule is `rule(seen, i)`: an instruction, `Seen`, and the position of one of its inputs. It answers how that
-input's elements reach the output as a `Reach`, an `Inside` where they do so through functions, or None: each
-output element may depend on every element of that input, which is always right. Elements are numbered in
-C order. A rule reads shapes and indices, never a floating value.
+input's elements reach the output as a `Reach`, or None: each output element may depend on every element of
+that input, which is always right. An op whose functions do the work has `Inside` or `Stepwise` in place of a
+rule. Elements are numbered in C order. A rule reads shapes and indices, never a floating value.
 """
 
 from __future__ import annotations
@@ -59,6 +59,11 @@ class Inside:
     names: tuple[str, ...]
     first: int = 0
     adjoint: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stepwise:
+    """The op is a loop over its `body`: carried from step to step, scanned row by row."""
 
 
 Rule = Callable[[Seen, int], Reach | None]

@@ -54,12 +54,15 @@ class Found:
         return replace(query, method=self.layout.method, colours=self.layout.count)
 
     def taken(self, products: Estimate, rows: int) -> Estimate:
-        """What the whole takes, given what the products take: the coordinates of `rows` rows beside them."""
+        """What the whole takes, given what the products take: the coordinates, kept and answered, beside
+        them.
+        """
         blocks = [block for row in self.layout.blocks.values() for block in row.values()]
         width = max((ITEMSIZE[block.dtype] for block in blocks), default=0)
         joined = rows * self.layout.count * width * sum(type.size for type in self.types)
         answered = self.layout.nonzeros * (2 * ITEMSIZE["int64"] + rows * width)
-        return replace(products, peak_bytes=products.peak_bytes + joined + answered + self.layout.nbytes)
+        kept = self.layout.coordinate_bytes
+        return replace(products, peak_bytes=products.peak_bytes + joined + answered + kept)
 
 
 class Layouts:

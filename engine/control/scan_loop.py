@@ -18,6 +18,7 @@ from engine.dtypes import TensorType
 from engine.families import CONTROL, define
 from engine.functions import FunctionRule, Sizes, Specialize, Types, expect_inputs, outputs_of
 from engine.op import Cost, jointly
+from engine.reaches import Stepwise
 from engine.tape import Tape
 
 COUNTS = (
@@ -104,6 +105,7 @@ scan_loop = define(
     pullback=pull,
     pushforward=push,
     batch=batched_loop,
+    reach=Stepwise(),
     vjp=jointly,
     kinds="any",
     promote=False,

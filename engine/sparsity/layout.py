@@ -77,8 +77,12 @@ class Layout:
     @property
     def nbytes(self) -> int:
         """Bytes that keeping this takes, the seeds included."""
-        held = sum(block.nbytes for row in self.blocks.values() for block in row.values())
-        return held + self.count * sum(type.nbytes for type in self.seeded.values())
+        return self.coordinate_bytes + self.count * sum(type.nbytes for type in self.seeded.values())
+
+    @property
+    def coordinate_bytes(self) -> int:
+        """Bytes of the entries' places."""
+        return sum(block.nbytes for row in self.blocks.values() for block in row.values())
 
     def seeds(self) -> dict[str, Array]:
         """The directions of all products, by name: `count` rows of zeros and ones. Not to be written."""

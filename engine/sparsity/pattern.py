@@ -8,7 +8,6 @@ that of the tape on which the adjoints have been recorded. Edges that carry no g
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,9 @@ import scipy.sparse
 from engine import dtypes
 from engine.backward import carries
 from engine.passes.dead import dead
-from engine.reaches import Inside, Numbers, Reach, Seen, everything
-from engine.sparsity.known import Known
+from engine.reaches import Inside, Numbers, Reach, Seen, Stepwise, everything
+from engine.sparsity.functions import through
+from engine.sparsity.known import Known, Source
 from engine.tape import Instruction, Tape
 
 Matrix = Any  # scipy.sparse.csr_array of bool: its stubs know no dtype of an index
@@ -49,11 +49,11 @@ def dependence(
         slot: _rows_of(np.arange(start, end), int(ends[-1]))
         for slot, start, end in zip(variables, ends[:-1], ends[1:], strict=True)
     }
-    found = _Pass(tape, wanted, known, int(ends[-1]), most).run(own)
+    found = Pass(tape, wanted, known, int(ends[-1]), most).run(own)
     return {slot: found[slot] for slot in wanted if slot in found}
 
 
-class _Pass:
+class Pass:
     """One walk over a tape, forward."""
 
     def __init__(self, tape: Tape, wanted: Collection[int], known: Known, columns: int, most: int) -> None:
@@ -77,8 +77,11 @@ class _Pass:
 
     def _outputs(self, step: Instruction, moving: Sequence[int]) -> dict[int, Matrix]:
         reach = step.op.reach or step.op.family.reach
-        if isinstance(reach, Inside):
-            return self._through(step, moving, reach)
+        if isinstance(reach, Inside | Stepwise):
+            passed = through(self, step, moving, reach)
+            if passed is not None:
+                return {s: p for s, p in passed.items() if dtypes.is_inexact(self.tape.types[s].dtype)}
+            reach = None
         answer: dict[int, Matrix] = {}
         for slot in step.outputs:
             if not dtypes.is_inexact(self.tape.types[slot].dtype):
@@ -87,7 +90,7 @@ class _Pass:
             for i in moving:
                 part = self._reached(step, i, slot, reach)
                 parts[id(part)] = part  # the same operand twice, unmoved, is one pattern
-            answer[slot] = self._union(list(parts.values()))
+            answer[slot] = self.union(list(parts.values()))
         return answer
 
     def _reached(self, step: Instruction, i: int, slot: int, reach: Any) -> Matrix:
@@ -102,23 +105,38 @@ class _Pass:
             lambda position: self.known(step.inputs[position]),
         )
         how = reach(seen, i) if reach is not None else None
-        if how is None:
-            how = everything(types[step.inputs[i]], types[slot])
-        return self._applied(how, self.found[step.inputs[i]])
+        return self.whole(step, i, slot) if how is None else self._applied(how, self.found[step.inputs[i]])
+
+    def whole(self, step: Instruction, i: int, slot: int) -> Matrix:
+        """The pattern of an output that depends on all of input `i`."""
+        types = self.tape.types
+        return self._applied(everything(types[step.inputs[i]], types[slot]), self.found[step.inputs[i]])
+
+    def inner(self, function: Tape, sources: Mapping[int, Source]) -> Pass:
+        """A walk over a function of this tape."""
+        return Pass(function, function.outputs, Known(function, sources), self.columns, self.most)
+
+    def beside(self, function: Tape, variables: Sequence[int], wanted: Collection[int]) -> dict[int, Matrix]:
+        """The patterns of a function's slots by others of its own."""
+        return dependence(function, variables, wanted, Known(function, {}), self.most)
+
+    def piled(self, parts: Sequence[Matrix | None], rows: int) -> Matrix:
+        """Patterns of so many rows each, one below the other."""
+        return self.checked(stacked([(part, rows) for part in parts], self.columns))
 
     def _applied(self, how: Reach, pattern: Matrix) -> Matrix:
         if how.take is not None:
-            pattern = self._taken(pattern, how.take)
+            pattern = self.taken(pattern, how.take)
         if how.into is not None:
             count = how.into.size
             sums = scipy.sparse.csr_array(
                 (np.ones(count, np.bool_), (how.into, np.arange(count))), shape=(how.groups, count)
             )
-            pattern = self._checked(sums @ pattern)
+            pattern = self.checked(sums @ pattern)
             pattern.sort_indices()
-        return pattern if how.read is None else self._taken(pattern, how.read)
+        return pattern if how.read is None else self.taken(pattern, how.read)
 
-    def _taken(self, pattern: Matrix, rows: Numbers) -> Matrix:
+    def taken(self, pattern: Matrix, rows: Numbers) -> Matrix:
         """The rows of a pattern in this order; -1 is a row of nothing."""
         counts = np.append(np.diff(pattern.indptr), 0)[rows]
         ends = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
@@ -128,83 +146,18 @@ class _Pass:
         places = np.arange(ends[-1]) + np.repeat(starts - ends[:-1], counts)
         return _matrix(pattern.indices[places], ends, self.columns)
 
-    def _union(self, parts: Sequence[Matrix]) -> Matrix:
+    def union(self, parts: Sequence[Matrix]) -> Matrix:
+        """What is in any of some patterns."""
         total = parts[0]
         for part in parts[1:]:
-            total = self._checked(total + part)
+            total = self.checked(total + part)
         return total
 
-    def _checked(self, pattern: Matrix) -> Matrix:
+    def checked(self, pattern: Matrix) -> Matrix:
+        """The pattern; raises TooDense."""
         if pattern.nnz > self.most:
             raise TooDense(pattern.nnz)
         return pattern
-
-    # -- functions -----------------------------------------------------------------------------------
-
-    def _through(self, step: Instruction, moving: Sequence[int], reach: Inside) -> dict[int, Matrix]:
-        """Through the functions of an op: what any of them lets pass."""
-        answers: dict[int, list[Matrix]] = {}
-        for name in reach.names:
-            function = step.attributes[name]
-            through = self._pulled if reach.adjoint else self._called
-            for slot, pattern in through(step, moving, reach, function):
-                if dtypes.is_inexact(self.tape.types[slot].dtype):
-                    answers.setdefault(slot, []).append(pattern)
-        return {slot: self._union(parts) for slot, parts in answers.items()}
-
-    def _called(
-        self, step: Instruction, moving: Sequence[int], reach: Inside, function: Tape
-    ) -> list[tuple[int, Matrix]]:
-        inputs = list(function.inputs.values())
-        given = {inputs[i - reach.first]: self.found[step.inputs[i]] for i in moving if i >= reach.first}
-        sources = {
-            inner: partial(self.known, outer)
-            for inner, outer in zip(inputs, step.inputs[reach.first :], strict=False)
-        }
-        inner = _Pass(function, function.outputs, Known(function, sources), self.columns, self.most)
-        found = inner.run(given)
-        return [
-            (slot, found[own])
-            for slot, own in zip(step.outputs, function.outputs, strict=True)
-            if own in found
-        ]
-
-    def _pulled(
-        self, step: Instruction, moving: Sequence[int], reach: Inside, function: Tape
-    ) -> list[tuple[int, Matrix]]:
-        """The Jacobian of a function with its own gradient is what that says: its pattern, transposed.
-
-        Tangents may be given by another function than cotangents. Where they are, nothing is known.
-        """
-        types = self.tape.types
-        if step.attributes.get("jvp") is not None:
-            return [
-                (
-                    slot,
-                    self._applied(everything(types[step.inputs[i]], types[slot]), self.found[step.inputs[i]]),
-                )
-                for slot in step.outputs
-                for i in moving
-            ]
-        first = len(step.inputs) + len(step.outputs)
-        cotangents = list(function.inputs.values())[first:]
-        answers = [function.outputs[i] for i in moving]
-        pulled = dependence(function, cotangents, answers, Known(function, {}), self.most)
-        ends = np.cumsum([0, *(types[slot].size for slot in step.outputs)])
-        through: list[tuple[int, Matrix]] = []
-        for i, answer in zip(moving, answers, strict=True):
-            source = step.inputs[i]
-            back = pulled.get(answer)
-            if back is None:
-                continue
-            if back.shape[0] != types[source].size:  # a cotangent that broadcasts to what it belongs to
-                own = function.types[answer].shape
-                spread = np.broadcast_to(np.arange(back.shape[0]).reshape(own), types[source].shape)
-                back = self._taken(back, spread.reshape(-1))
-            ahead = back.T.tocsr()
-            for slot, start, end in zip(step.outputs, ends[:-1], ends[1:], strict=True):
-                through.append((slot, self._checked(ahead[start:end] @ self.found[source])))
-        return through
 
 
 def stacked(parts: Sequence[tuple[Matrix | None, int]], columns: int) -> Matrix:

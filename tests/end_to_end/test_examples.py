@@ -33,6 +33,12 @@ def test_scipy_minimises_a_remote_function(server: Server) -> None:
     assert x == pytest.approx([1.0] * 10, abs=1e-4)
 
 
+def test_sparse_least_squares_finds_the_sensors(server: Server) -> None:
+    printed = server.example("sparse_least_squares.py")
+    assert printed.count("8,000 of 1,600,000 entries") == 6
+    assert float(printed.rpartition("misfit at the end = ")[2]) < 1e-6
+
+
 def test_mnist_tape_learns_from_the_sample(server: Server) -> None:
     printed = server.example("mnist_tape.py", GRADWIRE_MNIST_DIR="")
     assert accuracy(printed) > 0.75

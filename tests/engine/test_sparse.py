@@ -2,81 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import tracemalloc
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from engine.compiler import Compiler
-from engine.derivatives import sparse as drafts
-from engine.dtypes import TensorType
 from engine.errors import IndexOutOfRange, OverLimit, UnknownWrt
-from engine.expression import parse_program
-from engine.query import Query
 from engine.sparse import KEPT_LAYOUTS, Layouts
-from tests.engine.random_programs import Sketch, sketches
-from tests.engine.test_random_graphs import NAMES, bounded
-
-Array = np.ndarray[Any, Any]
-RNG = np.random.default_rng(3)
-ROSENBROCK = "sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)"
-CLOSE: dict[str, Any] = {"rtol": 1e-9, "atol": 1e-11}
-
-
-def query_of(kind: str, program: str, values: Mapping[str, Any], **choices: Any) -> Query:
-    types = {name: TensorType(np.shape(v), np.asarray(v).dtype.name) for name, v in values.items()}
-    return Query(graph=parse_program(program, declared=values), kind=kind, inputs=types, **choices)  # type: ignore[arg-type]
-
-
-def plain(kind: str, program: str, values: Mapping[str, Any], **choices: Any) -> dict[str, Any]:
-    """The dense answer by a product for each unit vector."""
-    return Compiler().compile(query_of(kind, program, values, optimize=False, **choices)).run(values)
-
-
-def entries(
-    kind: str, program: str, values: Mapping[str, Any], compiler: Compiler | None = None, **choices: Any
-) -> tuple[dict[str, Any], Any]:
-    query = query_of(kind, program, values, sparse=True, **choices)
-    made = (compiler or Compiler()).compile(query, values=values)
-    return made.run(values), made
-
-
-def dense(block: Mapping[str, Any], shape: tuple[int, ...]) -> Array:
-    """A block as the dense answer has it; demands order, no entry twice, and the wire's shape."""
-    rows, cols, values = block["rows"], block["cols"], block["values"]
-    assert (rows.dtype, cols.dtype) == (np.int64, np.int64)
-    height, width = block["shape"]
-    places = rows * width + cols
-    assert (np.diff(places) > 0).all()
-    assert not len(places) or (places.min() >= 0 and places.max() < height * width)
-    whole = np.zeros((*values.shape[:-1], height * width), values.dtype)
-    whole[..., places] = values
-    return whole.reshape(shape)
-
-
-def agree(kind: str, program: str, values: Mapping[str, Any], **choices: Any) -> Any:
-    """The sparse answer is the dense one; what made it is answered."""
-    expected = plain(kind, program, values, **choices)
-    answer, made = entries(kind, program, values, **choices)
-    assert answer.keys() == expected.keys()
-    for row, blocks in expected[kind].items():
-        assert answer[kind][row].keys() == blocks.keys()
-        for column, block in blocks.items():
-            got = dense(answer[kind][row][column], block.shape)
-            assert got.dtype == block.dtype
-            np.testing.assert_allclose(got, block, **_close(block.dtype), err_msg=f"{row} by {column}")
-    for field in ("outputs", "gradients"):
-        for name, value in expected.get(field, {}).items():
-            np.testing.assert_allclose(answer[field][name], value, **_close(value.dtype))
-    return made
-
-
-def _close(dtype: Any) -> dict[str, Any]:
-    return CLOSE if dtype == np.float64 else {"rtol": 1e-4, "atol": 1e-5}
-
+from tests.engine.sparse_asking import (
+    BUNDLE,
+    CLOSE,
+    RNG,
+    ROSENBROCK,
+    agree,
+    dense,
+    entries,
+    plain,
+    query_of,
+    scene,
+)
 
 # -- structures --------------------------------------------------------------------------------------
 
@@ -105,23 +51,6 @@ def test_columns_or_rows_whichever_are_fewer() -> None:
     assert (wide["method"], made.colours) == ("reverse", 1)
     for method in ("forward", "reverse"):
         agree("jacobian", "y = x[1:] * x[:-1]\nz = sum(x ** 2)", x, method=method, outputs=("y", "z"))
-
-
-BUNDLE = """
-c = cameras[i]
-p = points[j]
-depth = c[:, 2] + p[:, 2]
-r = (c[:, :2] + p[:, :2] * c[:, 3:]) / expand_dims(depth, -1)
-"""
-
-
-def scene(cameras: int = 4, points: int = 9, seen: int = 25) -> dict[str, Any]:
-    return {
-        "cameras": RNG.uniform(1, 2, (cameras, 4)),
-        "points": RNG.uniform(1, 2, (points, 3)),
-        "i": RNG.integers(0, cameras, seen),
-        "j": RNG.integers(0, points, seen),
-    }
 
 
 def test_indices_that_come_with_the_request_make_the_pattern() -> None:
@@ -173,6 +102,29 @@ def test_functions_loops_and_branches() -> None:
     solved = "def f(r, p):\n    return r ** 3 - p\ny = root(f, ones_like(x), x)\nloss = sum(y ** 2)"
     agree("jacobian", solved, x, outputs=("y",), method="reverse")
     agree("hessian", solved, x, targets=("loss",))
+
+
+STENCIL = """
+def step(u, b):
+    n = u + 0.1 * (concat([u[1:], u[:1]]) - u) * b
+    return n, n ** 2
+last, all = scan(step, u, b%s)
+loss = sum(last ** 3) + sum(all)
+"""
+
+
+@pytest.mark.parametrize("choice", ["", ", reverse=true"])
+def test_a_loop_is_followed_step_by_step(choice: str) -> None:
+    values = {"u": RNG.normal(size=30), "b": RNG.normal(size=(4, 30))}
+    program = STENCIL % choice.replace("true", "True")
+    made = agree("jacobian", program, values, outputs=("last", "all"), wrt=("u", "b"))
+    assert made.nonzeros < 30 * (5 + 20 + 20 + 4 * 12)
+    made = agree("hessian", program, values, targets=("loss",), wrt=("u", "b"))
+    assert made.nonzeros < 150 * 150 / 3
+    halted = "def go(u):\n    return sum(abs(u)) > 3\ndef next(u):\n    return 0.7 * u + 0.1 * u[::-1]\n"
+    halted += "y = while_loop(go, next, u, max_steps=40)\nloss = sum(y ** 2)"
+    agree("jacobian", halted, {"u": values["u"]}, outputs=("y",))
+    agree("hessian", halted, {"u": values["u"]}, targets=("loss",))
 
 
 CUSTOM = """
@@ -272,6 +224,31 @@ def test_the_limit_counts_products_and_not_columns() -> None:
         Compiler().compile(query, values=values, peak_bytes_limit=10 * 8 * n)
 
 
+@pytest.mark.parametrize(
+    ("kind", "program"),
+    [
+        ("hessian", ROSENBROCK),
+        ("jacobian", "x[1:] * x[:-1]"),
+        ("jacobian", "concat([x ** 2, sin(x[::-1]) * x])"),
+        ("hessian", "sum(exp(x[0] * x[1:]) / 50)"),
+    ],
+)
+def test_the_estimate_is_what_a_run_uses(kind: str, program: str) -> None:
+    values = {"x": RNG.normal(size=100_000)}
+    query = query_of(kind, program, values, sparse=True)
+    Compiler().compile(query, values=values).run(values)  # whatever is made once and kept
+    made = Compiler().compile(query, values=values)
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    answer = made.run(values)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    (blocks,) = answer[kind].values()
+    kept = 3 * 8 * blocks["x"]["values"].size  # of the layout: rows, columns, places
+    used = peak - before + kept + values["x"].nbytes
+    assert made.estimate.peak_bytes == pytest.approx(used, rel=0.2)
+
+
 def test_a_hundred_thousand_variables() -> None:
     values = {"x": RNG.normal(size=100_000)}
     answer, made = entries("hessian", ROSENBROCK, values)
@@ -296,140 +273,3 @@ def test_layouts_are_kept_by_indices_and_dropped_in_time() -> None:
     answered = entries("jacobian", "x[i] ** 2", values)[0]["jacobian"]["result"]["x"]
     answered["rows"][:] = -1  # the caller's own
     assert entries("jacobian", "x[i] ** 2", values)[0]["jacobian"]["result"]["x"]["rows"].min() == 0
-
-
-# -- random programs ---------------------------------------------------------------------------------
-
-
-@bounded(20)
-@given(sketches())
-def test_random_programs(sketch: Sketch) -> None:
-    for method in ("forward", "reverse", "auto"):
-        agree("jacobian", sketch.text, sketch.inputs, outputs=("y",), wrt=NAMES, method=method)
-    agree("hessian", sketch.text, sketch.inputs, targets=("loss",), wrt=NAMES)
-
-
-STEPS = (
-    "roll(a, 1)", "a[p]", "flip(a)", "a * b", "a + 0.5 * b", "tanh(a)", "where(mask, a, b ** 2)",
-    "concat([a[5:], sin(b[:5])])", "pad(a[2:] * b[:-2], [[1, 1]])", "repeat(a[::2], 2)", "a[0] * b",
-    "reshape(transpose(reshape(a, (3, 4))), (12,))", "take_along_axis(a, q, axis=0)",
-    "reshape(reshape(a, (3, 4)) @ ones([4, 4]) / 4, (12,))", "repeat(sum(reshape(a, (3, 4)), axis=1), 4)",
-    "reshape(softmax(reshape(a, (4, 3)), axis=-1), (12,))", "index_add(a, b[:4], index=[[0, 0, 7, 2]])",
-    "reshape(cumsum(reshape(a, (6, 2)), axis=1), (12,))", "index_set(a, b[:3], index=[[3, 1, 3]])",
-)  # fmt: skip
-
-
-@st.composite
-def sparse_programs(draw: Callable[..., Any]) -> tuple[str, dict[str, Any]]:
-    """Vectors of twelve, moved, picked and mixed; indices and masks come as inputs."""
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    known, lines = ["x", "w"], []
-    for number in range(draw(st.integers(1, 6))):
-        step = draw(st.sampled_from(STEPS))
-        a, b = (draw(st.sampled_from(known)) for _ in range(2))
-        text = "".join({"a": a, "b": b}.get(word, word) for word in _words(step))
-        lines.append(f"v{number} = {text}")
-        known.append(f"v{number}")
-    lines += [f"y = {known[-1]} * sin({known[-2]})", "loss = sum(y * y)"]
-    values = {
-        "x": rng.uniform(-1, 1, 12),
-        "w": rng.uniform(-1, 1, 12),
-        "p": rng.integers(0, 12, 12),
-        "q": rng.permutation(12),
-        "mask": rng.random(12) < 0.5,
-    }
-    return "\n".join(lines), values
-
-
-def _words(text: str) -> list[str]:
-    out = [""]
-    for letter in text:
-        if out[-1].isalnum() and (letter.isalnum() or letter == "_"):
-            out[-1] += letter
-        else:
-            out.append(letter)
-    return out
-
-
-@bounded(60)
-@given(sparse_programs())
-def test_random_sparse_programs(made: tuple[str, dict[str, Any]]) -> None:
-    program, values = made
-    used = {name: v for name, v in values.items() if name in ("x", "w") or name in _words(program)}
-    for method in ("forward", "reverse"):
-        agree("jacobian", program, used, outputs=("y",), wrt=("x", "w"), method=method)
-    agree("hessian", program, used, targets=("loss",), wrt=("x", "w"))
-    jacobian = entries("jacobian", program, used, outputs=("y",), wrt=("x", "w"))[0]["jacobian"]["y"]
-    rng = np.random.default_rng(1)
-    for _ in range(2):  # the pattern is that of every point
-        other = {**used, "x": rng.uniform(-1, 1, 12), "w": rng.uniform(-1, 1, 12)}
-        found = plain("jacobian", program, other, outputs=("y",), wrt=("x", "w"))["jacobian"]["y"]
-        for name, block in jacobian.items():
-            pattern = dense({**block, "values": np.ones(block["rows"].size)}, (12, 12))
-            assert not (found[name] != 0)[pattern == 0].any()
-
-
-# -- dense matrices by few products ------------------------------------------------------------------
-
-
-@bounded(40)
-@given(sparse_programs())
-def test_dense_matrices_by_few_products(made: tuple[str, dict[str, Any]]) -> None:
-    program, values = made
-    used = {name: v for name, v in values.items() if name in ("x", "w") or name in _words(program)}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(drafts, "FEWEST_PRODUCTS", 1)
-        patch.setattr(drafts, "WORTH", 1)
-        for kind, choices in (("jacobian", {"outputs": ("y",)}), ("hessian", {"targets": ("loss",)})):
-            query = query_of(kind, program, used, wrt=("x", "w"), **choices)
-            answer = Compiler().compile(query).run(used)
-            expected = plain(kind, program, used, wrt=("x", "w"), **choices)
-            for row, blocks in expected[kind].items():
-                for column, block in blocks.items():
-                    np.testing.assert_allclose(answer[kind][row][column], block, **CLOSE)
-
-
-def test_a_dense_hessian_of_a_band_takes_the_band() -> None:
-    values = {"x": RNG.normal(size=200)}
-    few, whole = (
-        Compiler().compile(query_of("hessian", ROSENBROCK, values, optimize=optimize))
-        for optimize in (True, False)
-    )
-    assert few.estimate.flops * 20 < whole.estimate.flops
-    np.testing.assert_allclose(few.run(values)["hessian"]["x"]["x"], whole.run(values)["hessian"]["x"]["x"])
-    rows = {"x": RNG.normal(size=(3, 100))}
-    batched = Compiler().compile(query_of("hessian", ROSENBROCK, rows, batch=("x",))).run(rows)
-    expected = plain("hessian", ROSENBROCK, rows, batch=("x",))
-    np.testing.assert_allclose(batched["hessian"]["x"]["x"], expected["hessian"]["x"]["x"])
-
-
-# -- another library ---------------------------------------------------------------------------------
-
-
-@pytest.mark.oracle
-def test_as_in_jax() -> None:
-    import jax
-    import jax.numpy as jnp
-
-    jax.config.update("jax_enable_x64", True)
-    values = scene()
-
-    def residuals(cameras: Any, points: Any) -> Any:
-        c, p = cameras[values["i"]], points[values["j"]]
-        return (c[:, :2] + p[:, :2] * c[:, 3:]) / (c[:, 2] + p[:, 2])[:, None]
-
-    theirs = jax.jacfwd(residuals, argnums=(0, 1))(values["cameras"], values["points"])
-    ours, _ = entries("jacobian", BUNDLE, values, outputs=("r",), wrt=("cameras", "points"))
-    for name, block in zip(("cameras", "points"), theirs, strict=True):
-        np.testing.assert_allclose(dense(ours["jacobian"]["r"][name], block.shape), block, **CLOSE)
-    x = RNG.normal(size=60)
-    for program, function in (
-        (ROSENBROCK, lambda x: (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()),
-        ("sum(exp(x[0] * x[1:]) / 50) + sum(tanh(x[::2]) * x[1::2])",
-         lambda x: jnp.exp(x[0] * x[1:]).sum() / 50 + (jnp.tanh(x[::2]) * x[1::2]).sum()),
-    ):  # fmt: skip
-        answer, made = entries("hessian", program, {"x": x})
-        assert made.colours <= 4
-        np.testing.assert_allclose(
-            dense(answer["hessian"]["x"]["x"], (60, 60)), jax.hessian(function)(x), rtol=1e-9, atol=1e-9
-        )

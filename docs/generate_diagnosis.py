@@ -68,8 +68,10 @@ How it is found: reachability over the kinds of edges says what is cut. For the 
 it was recorded, every value kept, and every rule is evaluated twice: on the cotangents, and on their sizes
 with all coefficients made absolute. An edge at which a size comes in and none goes out is what makes a zero;
 an edge at which a finite cotangent comes in and another goes out is what makes a NaN, or whatever first made
-the values that its rule used. For a healthy gradient nothing of this runs but one test;
-`python -m benchmarks diagnosis_cost` measures it.
+the values that its rule used. Loops and branches are laid out as the run took them, so that the node inside
+the function is named (`scan_1/tanh_1`) and the `iteration` is among the evidence; a loop of more than 10,000
+steps, or whose values take more than 40 MiB, is named as a whole. For a healthy gradient nothing of this
+runs but one test; `python -m benchmarks diagnosis_cost` measures it.
 
 ## The catalogue
 

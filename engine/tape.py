@@ -133,7 +133,7 @@ class Tape:
             slots.update(zip(step.outputs, fresh, strict=True))
             inputs = tuple(slots[slot] for slot in step.inputs)
             self.instructions.append(
-                Instruction(step.op, inputs, step.attributes, fresh, _nested(outer, step.origin))
+                Instruction(step.op, inputs, step.attributes, fresh, nested(outer, step.origin))
             )
         return [Variable(self, slots[slot]) for slot in sub.outputs]
 
@@ -204,7 +204,7 @@ class _At:
         self.tape.origin = self.before
 
 
-def _nested(outer: Origin, inner: Origin) -> Origin:
+def nested(outer: Origin, inner: Origin) -> Origin:
     """The origin of an expanded function's node: named within the node that called it."""
     if outer.node is None:
         return inner

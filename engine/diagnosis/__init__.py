@@ -4,6 +4,7 @@ The files in the order in which a diagnosis uses them:
 
 `suspicion`   does a gradient look wrong at all: what a healthy one costs
 `structure`   is there a path, and what cuts it: read from the recorded tape alone
+`layout`      loops and branches laid out as one run took them: its `course`
 `replay`      the tape as recorded, run with every value kept
 `nonfinite`   where a value that is not finite was first made
 `pullbacks`   each instruction's adjoint by itself, and what every edge passed on

@@ -6,29 +6,28 @@ has to be recorded for it is recorded once, at the first time.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from engine import dtypes
 from engine.diagnosis.caveats import Warning, numeric_caveats, structural_caveats
+from engine.diagnosis.course import Course, laid_out_bytes
 from engine.diagnosis.culprit import Culprit
 from engine.diagnosis.cures import numeric_cure, structural_cure
 from engine.diagnosis.elements import Array, Mask, nonfinite, undefined
-from engine.diagnosis.expressions import Expressions
-from engine.diagnosis.infinite import Leaves, why_infinite, why_target
-from engine.diagnosis.pullbacks import Pullback, Sweep, record_pullbacks
+from engine.diagnosis.infinite import why_infinite, why_target
+from engine.diagnosis.layout import TooLong, has_functions, lay_out
+from engine.diagnosis.pullbacks import Sweep
 from engine.diagnosis.replay import Values, replay
 from engine.diagnosis.report import Verdict, culprit_of_cut
 from engine.diagnosis.structure import Edge, Finding, Graphing, Reach, examine
 from engine.diagnosis.words import numeric_message, structural_message
 from engine.diagnosis.zero import why_zero, zeros
 from engine.errors import UserError
-from engine.tape import Tape
 
 LARGEST_LOOK = 256 << 20  # bytes beyond which the numbers of a gradient are not examined unasked
 HELD = 6  # arrays of the size of each value: itself, its adjoint and size, what its edges passed on, scratch
@@ -53,8 +52,6 @@ class Examination:
     note: UserError | None = None
     masked: bool = False
     _findings: dict[str, Finding] = field(default_factory=dict)
-    _pulled: dict[bool, tuple[Tape, list[Pullback]]] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @cached_property
     def live(self) -> frozenset[str]:
@@ -86,10 +83,10 @@ class Examination:
         type = self.graph.tape.types[self.variables[name]]
         finding = self.finding(name)
         if finding.status != "ok" or gradient is None:
-            verdict = self._structural(finding, name, type.dtype)
-        else:
-            verdict = self._numeric(finding, name, gradient, look())
-        return verdict.entry(self.names, type.shape, gradient)
+            return self._structural(finding, name, type.dtype).entry(self.names, type.shape, gradient)
+        looked = look()
+        names = self.names if looked is None else looked.course.names
+        return self._numeric(finding, name, gradient, looked).entry(names, type.shape, gradient)
 
     def structural(self, name: str) -> dict[str, Any]:
         """The entry of a variable that has no gradient."""
@@ -100,45 +97,41 @@ class Examination:
         """What `look` holds at once: every value, adjoint and size, and what each edge passed on."""
         types = self.graph.tape.types
         made = (slot for step in self.graph.steps for slot in step.outputs)
-        return HELD * sum(types[slot].nbytes for slot in (*made, *self.graph.tape.inputs.values()))
+        outside = sum(types[slot].nbytes for slot in (*made, *self.graph.tape.inputs.values()))
+        inside = laid_out_bytes(self.graph.tape, self.graph.steps)
+        return HELD * outside + min(HELD * inside, LARGEST_LOOK)
 
     def look(self, inputs: Inputs, *, limit: int | None = LARGEST_LOOK) -> Look | None:
         """Run everything again with every value kept; None where that takes more than `limit` bytes."""
         if limit is not None and self.look_bytes > limit:
             return None
         try:
-            values = replay(self.graph.tape, self.graph.steps, inputs)
-            sweep = self._swept(values, masked=self.masked)
-            other = None if self.masked else lambda: self._swept(values, masked=True)
-            return Look(sweep, why_target(self.graph.steps, values, self.slot, self._leaves), other)
+            course, values = self._course(inputs)
+            sources = [self.variables[name] for name in self.live]
+            sweep = course.sweep(values, self.slot, sources, masked=self.masked)
+            other = None
+            if not self.masked:
+                other = partial(course.sweep, values, self.slot, sources, masked=True)
+            spoiled = why_target(course.graph.steps, sweep.values, self.slot, course.leaves)
+            return Look(course, sweep, spoiled, other)
         except MemoryError:  # the gradient is there all the same: better no reason than no answer
             return None
 
-    def _swept(self, values: Values, *, masked: bool) -> Sweep:
-        """All adjoints for the values of one run."""
-        tape, pullbacks = self._recorded(masked=masked)
-        sweep = Sweep({**values, **tape.constants}, pullbacks, self.graph.makers)
-        sweep.follow(self.slot)
-        return sweep
-
-    def _recorded(self, *, masked: bool) -> tuple[Tape, list[Pullback]]:
-        with self._lock:
-            known = self._pulled.get(masked)
-            if known is None:
-                sources = [self.variables[name] for name in self.live]
-                known = record_pullbacks(self.graph.tape, self.graph.steps, self.slot, sources, masked=masked)
-                self._pulled[masked] = known
-            return known
+    def _course(self, inputs: Inputs) -> tuple[Course, Values]:
+        """The steps that a run with these inputs takes, and the values of their slots."""
+        tape, steps = self.graph.tape, self.graph.steps
+        if has_functions(steps):
+            try:
+                asked = (self.slot, *self.variables.values(), *self.graph.outputs.values())
+                layout = lay_out(tape, steps, inputs, limit=LARGEST_LOOK // HELD, read=asked)
+                return Course.laid_out(layout, self.graph, self.names), layout.values
+            except TooLong:
+                pass
+        return self._plain, replay(tape, steps, inputs)
 
     @cached_property
-    def _leaves(self) -> Leaves:
-        tape = self.graph.tape
-        constants = {slot: self.names[slot] for slot in tape.constants if slot in self.names}
-        return Leaves({slot: name for name, slot in tape.inputs.items()}, constants)
-
-    @cached_property
-    def _expressions(self) -> Expressions:
-        return Expressions(self.graph, self.names)
+    def _plain(self) -> Course:
+        return Course(self.graph, self.names, self.names)
 
     def _structural(self, finding: Finding, name: str, dtype: str) -> Verdict:
         return Verdict(
@@ -154,48 +147,53 @@ class Examination:
         slot = self.variables[name]
         warnings = list(structural_caveats(finding, name, self.target))
         if look is None:
-            culprits: tuple[Culprit, ...] = ()
             status = status_of(gradient, gradient == 0)
-        else:
-            status, culprits = self._culprits(slot, gradient, look)
-            warnings += numeric_caveats(look.sweep, slot, name, self.target, look.spoiled)
+            message = numeric_message(status, (), finding, name, self.target)
+            return Verdict(status, None, (), finding.path, message, None, tuple(_once(warnings)))
+        status, culprits = self._culprits(slot, gradient, look)
+        warnings += numeric_caveats(look.sweep, slot, name, self.target, look.spoiled)
         reason = culprits[0].reason if culprits else None
-        fix = numeric_cure(culprits[0], self._expressions) if culprits else None
-        if look is not None and status in ("nan", "inf") and look.masking_helps(slot):
+        fix = numeric_cure(culprits[0], look.course.expressions) if culprits else None
+        if status in ("nan", "inf") and look.masking_helps(slot):
             fix = f"{fix or ''} {_MASKED}".strip()
         message = numeric_message(status, culprits, finding, name, self.target)
-        path = self._path_through(slot, culprits) or finding.path
+        path = _path_through(look.course.graph, slot, self.slot, culprits) or finding.path
         return Verdict(status, reason, culprits, path, message, fix, tuple(_once(warnings)))
 
     def _culprits(self, slot: int, gradient: Array, look: Look) -> tuple[str, tuple[Culprit, ...]]:
-        sweep = look.sweep
+        sweep, course = look.sweep, look.course
         status = status_of(gradient, zeros(sweep, slot))
+        found: tuple[Culprit, ...] = ()
         if status in ("nan", "inf"):
             wrong = nonfinite(sweep.adjoint(slot))
-            found = why_infinite(sweep, self.graph.steps, slot, wrong, self._leaves)
             known = {culprit.node for culprit in look.spoiled}
-            return status, (*look.spoiled, *(c for c in found if c.node not in known))
-        if status == "zero":
-            return status, why_zero(sweep, slot, np.ones(gradient.shape, bool))
-        return status, ()
+            made = why_infinite(sweep, course.graph.steps, slot, wrong, course.leaves)
+            found = (*look.spoiled, *(culprit for culprit in made if culprit.node not in known))
+        elif status == "zero":
+            found = why_zero(sweep, slot, np.ones(gradient.shape, bool))
+        return status, tuple(map(course.placed, found))
 
-    def _path_through(self, slot: int, culprits: tuple[Culprit, ...]) -> tuple[int, ...]:
-        """A path from the variable to the target that crosses the first culprit that lies on one."""
-        reach = Reach(self.graph, slot, self.slot)
-        for culprit in culprits:
-            if culprit.step is None or not reach.leads(culprit.step, "value"):
-                continue
-            edges = [culprit.edge] if culprit.edge else _edges_of(culprit)
-            for edge in edges:
-                if edge.slot in reach.value:
-                    return reach.through(slot, edge, self.slot)
-        return ()
+
+def _path_through(
+    graph: Graphing, source: int, target: int, culprits: tuple[Culprit, ...]
+) -> tuple[int, ...]:
+    """A path from the variable to the target that crosses the first culprit that lies on one."""
+    reach = Reach(graph, source, target)
+    for culprit in culprits:
+        if culprit.step is None or not reach.leads(culprit.step, "value"):
+            continue
+        edges = [culprit.edge] if culprit.edge else _edges_of(culprit)
+        for edge in edges:
+            if edge.slot in reach.value:
+                return reach.through(source, edge, target)
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The numbers of one run: all adjoints, what made the target NaN or infinite, all adjoints with masks."""
+    """One run: its course, all adjoints, what made the target NaN or infinite, all adjoints with masks."""
 
+    course: Course
     sweep: Sweep
     spoiled: tuple[Culprit, ...]
     masked: Callable[[], Sweep] | None = None

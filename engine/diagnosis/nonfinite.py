@@ -23,12 +23,14 @@ from engine.diagnosis.elements import (
     undefined,
     values_at,
 )
+from engine.diagnosis.layout import LAID_OUT, TooLong, lay_out
 from engine.diagnosis.replay import Values, execute, replay
 from engine.diagnosis.wide import widened
 from engine.errors import Origin
 from engine.tape import Instruction, Tape
 
 NUDGE = 1e-3
+LARGEST_LAYOUT = 256 << 20  # bytes of values beyond which a loop is not laid out
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +79,35 @@ def first_nonfinite(
     slots to explain (those of the tape if absent); `batch` is the number of rows, for naming rows; `forward`
     how many instructions come before the adjoints, whose poles are infinite derivatives.
     """
-    values = replay(tape, tape.instructions, inputs)
-    wrong = {slot: nonfinite(values[slot]) for slot in (tape.outputs if outputs is None else outputs)}
-    births = find_births(tape.instructions, values, {s: mask for s, mask in wrong.items() if mask.any()})
-    if not births:
+    steps: Sequence[Instruction] = tape.instructions
+    ahead = len(steps) if forward is None else forward
+    wanted = tuple(tape.outputs if outputs is None else outputs)
+    values = replay(tape, steps, inputs)
+    first = _first(steps, values, wanted)
+    iteration = None
+    if first is not None and first.step is not None and first.step.op.name in LAID_OUT:
+        try:  # look inside
+            layout = lay_out(tape, steps, inputs, limit=LARGEST_LAYOUT, read=wanted)
+        except TooLong:
+            pass
+        else:
+            ahead = [*layout.starts, len(layout.steps)][ahead]
+            steps, values = layout.steps, layout.values
+            first = _first(steps, values, wanted)
+            iteration = None if first is None else layout.iteration(first.step)
+    if first is None:
         return None
-    first = births[0]
-    adjoints = tape.instructions[len(tape.instructions) if forward is None else forward :]
-    if first.reason == "domain" and any(step is first.step for step in adjoints):
+    if first.reason == "domain" and any(step is first.step for step in steps[ahead:]):
         first = replace(first, reason="infinite_derivative")
-    return _told(tape, first, values, batch)
+    told = _told(tape, first, values, batch)
+    return told if iteration is None else replace(told, evidence={**told.evidence, "iteration": iteration})
+
+
+def _first(steps: Sequence[Instruction], values: Values, outputs: Iterable[int]) -> Birth | None:
+    """The first birth behind these slots."""
+    wrong = {slot: nonfinite(values[slot]) for slot in outputs}
+    births = find_births(steps, values, {slot: mask for slot, mask in wrong.items() if mask.any()})
+    return births[0] if births else None
 
 
 def find_births(steps: Sequence[Instruction], values: Values, wrong: Mapping[int, Mask]) -> list[Birth]:

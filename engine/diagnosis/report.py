@@ -79,9 +79,5 @@ def culprit_of_cut(edge: Edge, tape: Tape) -> Culprit:
 
 
 def _path(slots: Iterable[int], names: Mapping[int, str]) -> list[str]:
-    path: list[str] = []
-    for slot in slots:
-        name = names.get(slot)
-        if name is not None and (not path or path[-1] != name):
-            path.append(name)
-    return path
+    """Each name once: a path through a loop passes its nodes in every iteration."""
+    return list(dict.fromkeys(names[slot] for slot in slots if slot in names))

@@ -86,8 +86,12 @@ def _there(culprit: Culprit) -> str:
     proof = [
         f"{name} = {_number(values[0])}"
         for name, values in culprit.evidence.items()
-        if values and isinstance(values[0], int | float | list) and name not in ("cotangent", "term")
+        if name not in ("cotangent", "term", "iteration")
+        and values
+        and isinstance(values[0], int | float | list)
     ]
+    if "iteration" in culprit.evidence:
+        proof.append(f"iteration {culprit.evidence['iteration']}")
     place = f"element {culprit.elements[0]}" if culprit.elements and culprit.elements[0] else ""
     if not proof:
         return f" at {place}" if place else ""

@@ -56,3 +56,18 @@ def test_masked_backward(client: gw.Client) -> None:
     assert "masked_backward took as 0" in str(tape.explain(y, variable))
     np.testing.assert_array_equal(gw.grad(root, masked_backward=True)(x), [0.0, 0.25])
     assert np.isnan(gw.grad(root)(x)).any()
+
+
+@pytest.mark.usefixtures("client")
+def test_explain_points_into_the_function_of_a_loop() -> None:
+    w, x = gw.Variable(1.0, name="w"), gw.constant([60.0, 80.0])
+    with gw.GradientTape() as tape:
+
+        def step(h: gw.Tensor, row: gw.Tensor) -> tuple[gw.Tensor, gw.Tensor]:
+            h = gw.tanh(w * h + row)  # saturated
+            return h, h
+
+        last, _ = gw.scan(step, 0.5, x)
+    told = str(tape.explain(last, w))
+    assert "h = gw.tanh(w * h + row)" in told
+    assert "iteration 1" in told

@@ -69,3 +69,25 @@ def test_a_pole_of_the_adjoints_is_an_infinite_derivative():
         tape, arrays, outputs=[adjoints[recording.slot("x")].slot], batch=2, forward=forward
     )
     assert (found.node, found.op, found.reason, found.rows) == ("sqrt_1", "sqrt", "infinite_derivative", [1])
+
+
+def test_inside_a_loop_the_step_and_the_iteration():
+    program = "def step(h, x):\n    return h + log(x), h\nlast, all = scan(step, 0.0, x)\nlast"
+    recording, arrays = recorded(program, {"x": [1, 2, -1, 0]})
+    found = first_nonfinite(recording.tape, arrays)
+    assert (found.node, found.op, found.reason) == ("scan_1/log_1", "log", "domain")
+    assert found.evidence == {"x": [-1.0], "value": [pytest.approx(np.nan, nan_ok=True)], "iteration": 2}
+    assert found.source.text == "log(x)"
+
+
+def test_inside_a_loop_backwards():
+    """sqrt at 0 is finite, its slope is not: made by the adjoint of the step."""
+    program = "def step(h, x):\n    return h + sqrt(x), h\nlast, all = scan(step, 0.0, x)\nlast"
+    recording, arrays = recorded(program, {"x": [1, 0, 4]})
+    tape = recording.tape
+    forward = len(tape.instructions)
+    target = tape.variable(tape.outputs[0])
+    adjoints = backward(tape, {target.slot: ones(tape, target)}, [recording.slot("x")])
+    found = first_nonfinite(tape, arrays, outputs=[adjoints[recording.slot("x")].slot], forward=forward)
+    assert (found.node, found.reason) == ("scan_1/sqrt_1", "infinite_derivative")
+    assert found.evidence["iteration"] == 1

@@ -36,6 +36,11 @@ def write(lowered: Lowered, outputs: Sequence[Ref]) -> Document:
     return Document(graph, names)
 
 
+def names_in(function: Lowered) -> tuple[str, ...]:
+    """What the positions of a function are called in a document."""
+    return _body(function, function.roots, _Functions())[2]
+
+
 class _Functions:
     """The sub-graphs of a document, each written once."""
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gradwire._codec import Declared, post, read
-from gradwire._document import Document, write
+from gradwire._document import Document, names_in, write
 from gradwire._flow import Flow, Request, Response, Retry, exchange
 from gradwire._lower import Lowered, Ref
-from gradwire._node import Parameter
+from gradwire._node import Op, Parameter
 from gradwire._places import Place
 from gradwire.errors import GraphNotFound, ProblemError, TraceError
 
@@ -92,14 +92,20 @@ def input_values(lowered: Lowered, document: Document, *, skip: int = 0) -> dict
 
 
 def place_of(name: str | None, lowered: Lowered, document: Document) -> Place | None:
-    """The user's line behind a node's name in an answer."""
-    if name is None:
+    """The user's line behind a node's name in an answer; `scan_1/tanh_1` is inside a function of `scan_1`."""
+    return None if name is None else _place_in(lowered, document.names, name.partition(":")[0])
+
+
+def _place_in(lowered: Lowered, names: Sequence[str], name: str) -> Place | None:
+    if name in names:
+        return lowered.items[names.index(name)].node.place
+    outer, _, inner = name.partition("/")
+    if outer not in names:
         return None
-    try:
-        position = document.names.index(name.partition(":")[0])
-    except ValueError:
-        return None
-    return lowered.items[position].node.place
+    node = lowered.items[names.index(outer)].node
+    functions = node.functions.values() if isinstance(node, Op) else ()
+    found = [place for f in functions if (place := _place_in(f, names_in(f), inner)) is not None]
+    return found[0] if len(found) == 1 else node.place  # two branches may use one name
 
 
 @contextmanager

@@ -1,0 +1,103 @@
+"""The steps that one run took: the recording itself, or its loops and branches laid out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from engine.diagnosis.culprit import Culprit
+from engine.diagnosis.expressions import Expressions
+from engine.diagnosis.infinite import Leaves
+from engine.diagnosis.layout import LAID_OUT, Layout
+from engine.diagnosis.pullbacks import Pullback, Sweep, record_pullbacks
+from engine.diagnosis.replay import Values
+from engine.diagnosis.structure import Graphing
+from engine.tape import Instruction, Tape
+
+
+@dataclass
+class Course:
+    """A graph of steps, the names of its slots in full, and as they are called where they stand.
+
+    Safe to share between threads.
+    """
+
+    graph: Graphing
+    names: Mapping[int, str]
+    local: Mapping[int, str]
+    layout: Layout | None = None
+    _pulled: dict[bool, tuple[Tape, list[Pullback]]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @classmethod
+    def laid_out(cls, layout: Layout, graph: Graphing, names: Mapping[int, str]) -> Course:
+        """The course of one run of `graph`, whose own slots have these names."""
+        inner = {
+            slot: step.origin.node
+            for step in layout.steps
+            for slot in step.outputs
+            if slot not in names and step.origin.node is not None
+        }
+        steps = tuple(layout.steps)
+        return cls(
+            Graphing(layout.tape, steps, graph.outputs, graph.rebound),
+            {**inner, **names},
+            {**layout.names, **names},
+            layout,
+        )
+
+    def sweep(self, values: Values, target: int, sources: Iterable[int], *, masked: bool) -> Sweep:
+        """All adjoints for the values of one run."""
+        with self._lock:
+            known = self._pulled.get(masked)
+            if known is None:
+                known = record_pullbacks(self.graph.tape, self.graph.steps, target, sources, masked=masked)
+                self._pulled[masked] = known
+        tape, pullbacks = known
+        sweep = Sweep({**values, **tape.constants}, pullbacks, self.graph.makers)
+        sweep.follow(target)
+        return sweep
+
+    @cached_property
+    def leaves(self) -> Leaves:
+        """The names of data."""
+        tape = self.graph.tape
+        constants = {slot: self.names[slot] for slot in tape.constants if slot in self.names}
+        return Leaves({slot: name for name, slot in tape.inputs.items()}, constants)
+
+    @cached_property
+    def expressions(self) -> Expressions:
+        """The user's own words for what lies in a slot."""
+        return Expressions(self.graph, self.local)
+
+    def placed(self, culprit: Culprit) -> Culprit:
+        """A culprit with the iteration in which its step ran; of nested loops of each, outermost first."""
+        iteration = None if self.layout is None else self.layout.iteration(culprit.step)
+        if iteration is None:
+            return culprit
+        return replace(culprit, evidence={**culprit.evidence, "iteration": iteration})
+
+
+def laid_out_bytes(tape: Tape, steps: Sequence[Instruction]) -> int:
+    """At most how many bytes the values inside functions take when all of it is laid out."""
+    return sum(_inside(tape, step) for step in steps if step.op.name in LAID_OUT)
+
+
+def _inside(tape: Tape, step: Instruction) -> int:
+    given = step.attributes
+    if step.op.name == "cond":
+        return max(_of(given["then"]), _of(given["else"]))
+    if step.op.name == "checkpoint":
+        return _of(given["function"])
+    if step.op.name == "while_steps":
+        return int(given["max_steps"]) * _of(given["body"])
+    walked = given["carry"] if given["scanned"] else None
+    length = given["length"] or 0 if walked is None else tape.types[step.inputs[walked]].shape[0]
+    return int(length) * _of(given["body"])
+
+
+def _of(function: Tape) -> int:
+    made = (*function.inputs.values(), *(slot for step in function.instructions for slot in step.outputs))
+    return sum(function.types[slot].nbytes for slot in made) + laid_out_bytes(function, function.instructions)

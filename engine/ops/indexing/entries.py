@@ -23,7 +23,8 @@ def _infer(types: Sequence[TensorType], *, shape: Shape) -> tuple[TensorType, ..
 def _from_entries(xp: Any, values: Any, places: Any, *, shape: Shape) -> Any:
     lead = values.shape[:-1]
     answer = xp.zeros((*lead, *shape), dtype=values.dtype, device=values.device)
-    xp.reshape(answer, (*lead, prod(shape)), copy=False)[..., places] = values
+    flat = xp.reshape(answer, (*lead, prod(shape)), copy=False)
+    xp.index_put(flat, (..., places), values)
     return answer
 
 

@@ -128,9 +128,12 @@ def _index_add(target: Any, index: tuple[Any, ...], values: Any) -> Any:
     return target
 
 
+_SPARSE_DTYPES = ("float32", "float64", "complex64", "complex128")
+
+
 def _axis_of_slices(target: Any, index: tuple[Any, ...]) -> int | None:
     """The axis along which an index picks whole slices, where there are enough of them to be worth it."""
-    if target.ndim < 2 or len(index) != target.ndim or target.dtype not in (np.float32, np.float64):
+    if target.ndim < 2 or len(index) != target.ndim or target.dtype.name not in _SPARSE_DTYPES:
         return None
     found = None
     for axis, item in enumerate(index):

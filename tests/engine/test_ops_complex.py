@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import engine.ops  # noqa: F401  # fills the table
-from engine import dtypes
+from engine import arrays, dtypes
 from engine.errors import DtypeMismatch
 from engine.executors.numpy import run_tape
 from engine.forward import forward
@@ -208,6 +208,24 @@ def test_a_real_input_of_a_complex_answer_has_a_real_cotangent() -> None:
     assert [v.dtype for v in first.cotangents.values() if v is not None] == ["float64", "float64"]
     check_second(op, given, {})
     assert dtypes.is_complex(first.tape.types[first.forward[0]].dtype)
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_many_slices_add_up_as_one_by_one(dtype: str, axis: int) -> None:
+    """Enough of them for the product with a sparse matrix to be taken."""
+    rng = np.random.default_rng(7)
+    shape = (5, 6, 3)
+    places = rng.integers(-shape[axis], shape[axis], 100)
+    x = (rng.normal(size=shape) + 1j * rng.normal(size=shape)).astype(dtype)
+    count = (*shape[:axis], 100, *shape[axis + 1 :])
+    values = (rng.normal(size=count) + 1j * rng.normal(size=count)).astype(dtype)
+    index = tuple(places if i == axis else slice(0, shape[i], 1) for i in range(3))
+    got = arrays.numpy().index_add(x.copy(), index, values)
+    expected = x.astype("complex128")
+    np.add.at(expected, index, values)
+    assert got.dtype == dtype
+    np.testing.assert_allclose(got, expected, rtol=1e-4 if dtype == "complex64" else 1e-12, atol=1e-5)
 
 
 def test_an_infinite_part_stays_where_it_is() -> None:

@@ -17,6 +17,7 @@ from engine.executors.numpy import run_tape
 from engine.op import TABLE, Op, Sample
 from tests.engine.sampling import Array, arrays_of, bound_attributes, named, record
 from tests.engine.strict_namespace import namespace, to_host
+from tests.engine.test_ops_complex import takes_complex
 
 BEYOND: Mapping[str, str] = {
     "getitem": "index arrays beside slices are beyond the standard",
@@ -64,6 +65,24 @@ def test_a_kernel_stays_on_its_device(op: Op, sample: Sample) -> None:
     """Nothing is made on the default device and mixed in, and nothing is converted silently."""
     device = strict.Device("device1")
     given = arrays_of(op, sample)
+    answers = run_on(device, op, sample, given)
+    expected = run_tape(record(op, given, sample.attributes)[0], named(given))
+    for got, wanted in zip(answers, expected, strict=True):
+        assert got.device == device
+        np.testing.assert_allclose(to_host(got), wanted, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("op", "sample"),
+    [
+        pytest.param(op, s, id=f"{op.name}-{n}")
+        for op, s, n in kernel_cases()
+        if op.name not in BEYOND and op.inputs and op.on_complex is None and takes_complex(op, s)
+    ],
+)
+def test_a_kernel_takes_complex_numbers_on_its_device(op: Op, sample: Sample) -> None:
+    device = strict.Device("device1")
+    given = arrays_of(op, sample, "complex128")
     answers = run_on(device, op, sample, given)
     expected = run_tape(record(op, given, sample.attributes)[0], named(given))
     for got, wanted in zip(answers, expected, strict=True):

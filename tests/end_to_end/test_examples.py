@@ -39,6 +39,13 @@ def test_sparse_least_squares_finds_the_sensors(server: Server) -> None:
     assert float(printed.rpartition("misfit at the end = ")[2]) < 1e-6
 
 
+def test_phases_are_found_from_magnitudes(server: Server) -> None:
+    printed = server.example("phase_retrieval.py")
+    losses = [float(loss) for loss in re.findall(r"loss ([0-9.e+-]+)", printed)]
+    assert losses == sorted(losses, reverse=True)
+    assert float(printed.rpartition("relative error = ")[2]) < 1e-3
+
+
 def test_mnist_tape_learns_from_the_sample(server: Server) -> None:
     printed = server.example("mnist_tape.py", GRADWIRE_MNIST_DIR="")
     assert accuracy(printed) > 0.75

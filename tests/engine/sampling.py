@@ -207,23 +207,36 @@ def check_first(op: Op, given: Sequence[Array], attributes: Mapping[str, Any]) -
 
 def check_second(op: Op, given: Sequence[Array], attributes: Mapping[str, Any]) -> Derivative:
     """The derivatives of the first derivative, by inputs and cotangents, against finite differences."""
+    first, found, second = _second(op, given, attributes)
+    weights = [first.inputs[f"h{i}"] for i in range(len(found))]
+    compare(first.tape, [v.slot for v in found], weights, first.inputs, second)
+    first.tape.outputs = [v.slot for v in (*found, *second.values()) if v is not None]
+    return first
+
+
+def second_of(op: Op, given: Sequence[Array], attributes: Mapping[str, Any]) -> list[Array]:
+    """The values of the second derivatives that exist."""
+    first, _, second = _second(op, given, attributes)
+    first.tape.outputs = [v.slot for v in second.values() if v is not None]
+    return run_tape(first.tape, first.inputs)
+
+
+def _second(
+    op: Op, given: Sequence[Array], attributes: Mapping[str, Any]
+) -> tuple[Derivative, list[Variable], dict[str, Variable | None]]:
+    """The first derivative, its cotangents, and the derivatives of their weighted sum by name."""
     first = Derivative(op, given, attributes)
     tape, rng = first.tape, np.random.default_rng(2)
-    found = {name: v for name, v in first.cotangents.items() if v is not None}
-    weights = [weight(rng, v.shape, v.dtype) for v in found.values()]
+    found = [v for v in first.cotangents.values() if v is not None]
+    first.inputs |= named([weight(rng, v.shape, v.dtype) for v in found], "h")
     seeds: dict[int, Variable] = {}
-    for i, v in enumerate(found.values()):  # one slot may be the cotangent of several inputs
+    for i, v in enumerate(found):  # one slot may be the cotangent of several inputs
         seed = tape.input(f"h{i}", v.type)
         seeds[v.slot] = seeds[v.slot] + seed if v.slot in seeds else seed
-    inputs = {**first.inputs, **named(weights, "h")}
     wrt = [name for name in first.inputs if name in first.wrt or name.startswith("g")]
     slots = {name: tape.inputs[name] for name in wrt}
     again = backward(tape, seeds, slots.values())
-    second = {name: again.get(slot) for name, slot in slots.items()}
-    compare(tape, [v.slot for v in found.values()], weights, inputs, second)
-    first.inputs = inputs
-    first.tape.outputs = [v.slot for v in (*found.values(), *second.values()) if v is not None]
-    return first
+    return first, found, {name: again.get(slot) for name, slot in slots.items()}
 
 
 def bound_attributes(op: Op, given: Sequence[Array], sample: Sample) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
+from engine.dtypes import TensorType
 from engine.op import F
 
 
@@ -44,10 +45,18 @@ def along_axis(
 ) -> Any:
     """An op along `axis`: every input gets the batch axis, every axis moves by one."""
     if axis is None:
-        return None
+        return _flattened(op, xs[0], n, attributes) if len(xs) == 1 else None
     moved = tuple(a + 1 for a in axis) if isinstance(axis, tuple) else axis + 1
     rows = [stacked(x, b, n) for x, b in zip(xs, batched, strict=True)]
     return rows[0].tape.apply(op, rows, {**attributes, "axis": moved})
+
+
+def _flattened(op: Any, x: Any, n: int, attributes: dict[str, Any]) -> Any:
+    """An op on all elements of a row in their order, in the shape that it has for one row."""
+    row = TensorType(x.shape[1:], x.dtype)
+    answer = x.tape.apply(op, [x.reshape((n, row.size))], {**attributes, "axis": 1})
+    (type,) = op.infer([row], axis=None, **attributes)
+    return answer.reshape((n, *type.shape))
 
 
 def trailing(op: Any, xs: Sequence[Any], batched: Sequence[bool], n: int, **attributes: Any) -> Any:

@@ -99,6 +99,17 @@ def test_a_gamma_draw_moves_with_alpha_as_its_distribution_does(alpha):
         assert slope == pytest.approx(-total / law.pdf(x), rel=1e-6)
 
 
+@pytest.mark.oracle
+def test_a_gamma_draw_moves_with_alpha_as_in_pytorch(oracle):
+    """PyTorch's implicit gradient of the same draws."""
+    torch = oracle("torch")
+    alpha = np.repeat([0.1, 0.6, 1.5, 4.0, 30.0], 200)
+    draws = draw("random_gamma(key, a)", key=11, a=alpha)
+    slopes = ask("gradient", "sum(random_gamma(key, a))", {"key": np.int64(11), "a": alpha})["gradients"]["a"]
+    expected = torch._standard_gamma_grad(torch.tensor(alpha), torch.tensor(draws)).numpy()
+    np.testing.assert_allclose(slopes, expected, rtol=2e-3, atol=1e-8)
+
+
 def test_rows_draw_anew_only_where_keys_are_batched():
     program = "y = random_normal(key, loc, 1, shape=[2])"
     keys = np.array([1, 2, 1])

@@ -1,12 +1,14 @@
 """Write diagnosis.md by running the catalogue of cases: python docs/generate_diagnosis.py [--check].
 
-With --check nothing is written; the exit status is 1 where the page lags behind. What PyTorch and JAX answer
-is read from tests/engine/diagnosis/peers.json, which `python -m tests.engine.diagnosis.peers` writes anew.
+With --check nothing is written; the exit status is 1 where the page lags behind. What TensorFlow, PyTorch and
+JAX answer is read from tests/engine/diagnosis/peers.json, so that the page can be checked without them;
+`python -m tests.engine.diagnosis.peers` writes that anew, with all three installed.
 """
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.engine.diagnosis.asking import explain
 from tests.engine.diagnosis.catalogue import CASES, GROUPS, Case
-from tests.engine.diagnosis.peers import recorded
+from tests.engine.diagnosis.peers import kept, recorded
 
 PAGE = Path(__file__).with_name("diagnosis.md")
 
@@ -75,25 +77,54 @@ runs but one test; `python -m benchmarks diagnosis_cost` measures it.
 
 ## The catalogue
 
-{count} cases, each confirmed by finite differences or by taking the culprit out, and compared with PyTorch
-and JAX, which give the same numbers and no reasons. (TensorFlow was not at hand.) In PyTorch every input
-requires a gradient; *error* is an exception, `None` an unused input; "names" is what its anomaly mode names.
+{count} cases, each confirmed by finite differences or by taking the culprit out, and put to TensorFlow
+{tensorflow}, PyTorch {pytorch} and JAX {jax} as well: they give numbers, and no reasons. In TensorFlow every
+floating input is a `tf.Variable` on a `GradientTape`, in PyTorch every one requires a gradient; *error* is an
+exception, and "names" is what PyTorch's anomaly mode names. Recorded on one CPU;
+`python -m tests.engine.diagnosis.peers` records anew.
+
+What they answer, by what it is (without the cases under "On request", which they have not):
+
+{summary}
 """
+
+PEERS = ("TensorFlow", "PyTorch", "JAX")
 
 
 def page() -> str:
     """The whole page."""
-    parts = [HEAD.format(count=len(CASES))]
-    kept = recorded()
+    by = {peer.lower(): number for peer, number in kept()["versions"].items()}
+    answers = recorded()
+    parts = [HEAD.format(count=len(CASES), summary=summary(answers), **by)]
     for group, cases in GROUPS.items():
         parts.append(f"## {group}\n")
-        parts += [section(case, kept[case.title]) for case in cases]
+        parts += [section(case, answers[case.title]) for case in cases]
     return "\n".join(parts)
+
+
+def summary(answers: dict[str, dict[str, str | None]]) -> str:
+    """How often each peer gives which word, by the status and whether the gradient exists."""
+    rows = ["| Gradwire | cases | " + " | ".join(PEERS) + " |", "| --- | --- | --- | --- | --- |"]
+    statuses = dict.fromkeys(case.status for case in CASES)
+    for status in statuses:
+        cases = [case for case in CASES if case.status == status and not case.options]
+        counts = [Counter(answers[case.title][peer] for case in cases) for peer in PEERS]
+        words = (", ".join(f"{n} × {word}" for word, n in count.most_common()) for count in counts)
+        rows.append(f"| `{status}` | {len(cases)} | {' | '.join(words)} |")
+    return "\n".join(rows)
 
 
 def section(case: Case, peers: dict[str, str | None]) -> str:
     """One case: the program, what is asked, and what is answered."""
-    told = explain(case.program, case.inputs, case.name, target=case.target, dtype=case.dtype)
+    told = explain(
+        case.program,
+        case.inputs,
+        case.name,
+        target=case.target,
+        dtype=case.dtype,
+        heads=case.heads,
+        **case.options,
+    )
     lines = [f"### {case.title[0].upper()}{case.title[1:]}", "", "```python", case.program, "```", ""]
     lines += [*facts(case, told), f"- {peers_say(peers)}", ""]
     return "\n".join(lines)
@@ -104,7 +135,8 @@ def facts(case: Case, told: dict[str, Any]) -> Iterator[str]:
     given = ", ".join(f"`{name} = {shown(value)}`" for name, value in case.inputs.items())
     dtype = "" if case.dtype == "float64" else f" in {case.dtype}"
     verdict = " · ".join(f"`{word}`" for word in (told["status"], told["reason"]) if word)
-    yield f"- {given}{dtype}; with respect to `{case.name}`: {verdict}"
+    asked = "".join(f", `{option}`" for option in case.options)
+    yield f"- {given}{dtype}{asked}; with respect to `{case.name}`: {verdict}"
     yield f"- {told['message']}"
     if told["fix"]:
         yield f"- Instead: {told['fix']}"
@@ -123,7 +155,7 @@ def shown(value: Any) -> str:
 def peers_say(peers: dict[str, str | None]) -> str:
     """The peers' words in a row."""
     anomaly = f", names {peers['anomaly']}" if peers["anomaly"] else ""
-    return f"PyTorch: {peers['PyTorch']}{anomaly}; JAX: {peers['JAX']}"
+    return f"TensorFlow: {peers['TensorFlow']}; PyTorch: {peers['PyTorch']}{anomaly}; JAX: {peers['JAX']}"
 
 
 def main(arguments: list[str]) -> int:

@@ -66,6 +66,8 @@ def cure_of_cut(edge: Edge) -> str:
 def numeric_cure(culprit: Culprit, expressions: Expressions) -> str | None:
     """What to do about a gradient that is zero, NaN or infinite."""
     step = culprit.step
+    if culprit.edge is not None and culprit.reason in _CUTS:  # inside a loop or branch
+        return cure_of_cut(culprit.edge)
     if step is None:
         return (
             f"Clean '{culprit.node}' before sending it, or in the program: "
@@ -92,6 +94,7 @@ def numeric_cure(culprit: Culprit, expressions: Expressions) -> str | None:
     return _cure_of_reason(culprit, step, expressions)
 
 
+_CUTS = frozenset({"nondifferentiable", "to_integer", "stop_gradient", "shape_only"})
 _SPOILED = frozenset({"domain", "infinite_derivative", "overflow", "underflow"})
 
 

@@ -170,8 +170,15 @@ class Examination:
             made = why_infinite(sweep, course.graph.steps, slot, wrong, course.leaves)
             found = (*look.spoiled, *(culprit for culprit in made if culprit.node not in known))
         elif status == "zero":
-            found = why_zero(sweep, slot, np.ones(gradient.shape, bool))
+            found = why_zero(sweep, slot, np.ones(gradient.shape, bool)) or self._cut_inside(slot, course)
         return status, tuple(map(course.placed, found))
+
+    def _cut_inside(self, slot: int, course: Course) -> tuple[Culprit, ...]:
+        """What cuts every path inside of loops and branches; from outside there seemed to be one."""
+        if course.layout is None:
+            return ()
+        finding = examine(course.graph, slot, "", self.slot)
+        return tuple(culprit_of_cut(edge, course.graph.tape) for edge in finding.cuts)
 
 
 def _path_through(

@@ -23,6 +23,10 @@ _BECAUSE = {
     "infinite_derivative": "the derivative of {it} is infinite{there}",
     "overflow": "{it} is too large for its dtype{there}",
     "domain": "{it} is not defined{there}",
+    "nondifferentiable": "no gradient passes {it}",
+    "to_integer": "no gradient passes {it}, where the floats end",
+    "stop_gradient": "it is stopped on purpose by {it}",
+    "shape_only": "{it} reads the shape alone",
     "nonfinite_input": "the data of '{node}' are not finite{there}",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,12 +33,14 @@ def ask(
     kind: str = "diagnose",
     target: str | None = None,
     dtype: str = "float64",
+    heads: tuple[str, ...] = (),
     **choices: Any,
 ) -> dict[str, Any]:
-    """The answer to one question about a program."""
+    """The answer to one question about a program; `heads` are its outputs, where they are several."""
     arrays = arrays_of(inputs, dtype)
+    graph = parse_program(program, declared={name: {} for name in arrays})
     query = Query(
-        graph=parse_program(program, declared={name: {} for name in arrays}),
+        graph=replace(graph, outputs=heads) if heads else graph,
         kind=kind,
         inputs={name: TensorType(array.shape, array.dtype.name) for name, array in arrays.items()},
         targets=None if target is None else (target,),

@@ -19,7 +19,8 @@ class Case:
 
     `node` is the primary culprit; `also` are nodes that must be among the others; `elements` those of the
     primary culprit, where they matter. `steady` says that finite differences do not move the target, which
-    is checked for every missing and every zero gradient unless `steady` is False.
+    is checked for every missing and every zero gradient unless `steady` is False. `heads` are the outputs
+    where they are several; `options` are asked for besides, such as `stabilize`.
     """
 
     title: str
@@ -38,6 +39,8 @@ class Case:
     wrt: tuple[str, ...] = field(default=())
     fix: str | None = None
     steady: bool = True
+    heads: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 X, W = [1.5, -2.5], [0.5, 2.0]
@@ -55,7 +58,7 @@ STRUCTURE = (
     Case("used, but not for this target", "other = sum(w)\nloss = sum(x)", {"x": X, "w": W}, "w",
          "disconnected", "unused", target="loss", repaired="other = sum(w)\nloss = sum(x) + other"),
     Case("feeds another output only", "a, loss = sum(w), sum(x)", {"x": X, "w": W}, "w", "disconnected",
-         "unused", target="loss", repaired="a, loss = sum(w), sum(x * w)"),
+         "other_head", target="loss", repaired="a, loss = sum(w), sum(x * w)", heads=("a", "loss")),
     Case("assigned anew before it is used", "w = 3.0\nsum(x * w)", {"x": X, "w": 2.0}, "w", "disconnected",
          "rebound", repaired="sum(x * w)"),
     Case("used, then assigned anew", "a = sum(w)\nw = x * 2\nsum(w)", {"x": X, "w": W}, "w", "disconnected",
@@ -325,11 +328,70 @@ SUSPECT = (
          {"W": [0.5], "b": [0.0], "x": [[1.0], [2.0], [3.0]], "y": [[2.0], [4.0], [6.0]]}, "W", "ok"),
 )  # fmt: skip
 
+_STEP = "def step(h, x, w):\n    h = {}\n    return h, h\nlast, all = scan(step, 1.0, x, w)\nlast"
+_CHOICE = "def f(x, w):\n    return {}\ndef g(x, w):\n    return x * w\ncond(f, g, x > 0, x, w)"
+_WHILE = (
+    "def go(h, w):\n    return h < 100\ndef f(h, w):\n    return {}\nwhile_loop(go, f, 1.0, w, max_steps=9)"
+)
+
+INSIDE = (
+    Case("a scan that saturates", _STEP.format("tanh(w * h + x)"), {"x": [60.0, 80.0], "w": 1.0}, "w",
+         "zero", "saturated", "scan_1/h_1", repaired=_STEP.format("tanh(w * h + x / 100)")),
+    Case("one step of a scan is undefined", _STEP.format("h * w * sqrt(x)"),
+         {"x": [4.0, -1.0, 4.0], "w": 1.0}, "w", "nan", "domain", "scan_1/sqrt_1",
+         repaired=_STEP.format("h * w * sqrt(abs(x))")),
+    Case("a scan that rounds", _STEP.format("h + round(w * x)"), {"x": [1.5, 2.3], "w": 1.1}, "w", "zero",
+         "nondifferentiable", "scan_1/round_1", repaired=_STEP.format("h + w * x")),
+    Case("a scan that stops", _STEP.format("h + stop_gradient(w) * x"), {"x": [1.5, 2.3], "w": 1.1}, "w",
+         "zero", "stop_gradient", "scan_1/stop_gradient_1", repaired=_STEP.format("h + w * x"), steady=False),
+    Case("dead inside a while loop", _WHILE.format("relu(h * w) + 60 + h"), {"w": -1.0}, "w", "zero",
+         "unselected", "result/relu_1", repaired=_WHILE.format("leaky_relu(h * w) + 60 + h")),
+    Case("cond takes the other branch", _CHOICE.format("x * 2"), {"x": 1.0, "w": 2.0}, "w", "zero",
+         "unselected", "result", repaired=_CHOICE.format("x * 2 * w")),
+    Case("dead inside the branch taken", _CHOICE.format("x * relu(w)"), {"x": 1.0, "w": -2.0}, "w", "zero",
+         "unselected", "result/relu_1", repaired=_CHOICE.format("x * w")),
+    Case("undefined inside a checkpoint", "def f(x):\n    return log(x)\nsum(checkpoint(f, x))",
+         {"x": [0.0, 1.0]}, "x", "inf", "domain", "checkpoint_1/log_1", elements=[[0]],
+         repaired="def f(x):\n    return log(x + 1)\nsum(checkpoint(f, x))"),
+)  # fmt: skip
+
+STABILIZE, MASKED = {"stabilize": True}, {"masked_backward": True}
+ON_REQUEST = (
+    Case("log of a softmax that underflows, made stable", "log(softmax(x)[0])", {"x": [-1000.0, 0.0]}, "x",
+         "ok", options=STABILIZE),
+    Case("softplus by hand, made stable", "sum(log(1 + exp(x)))", {"x": [1000.0, 1.0]}, "x", "ok",
+         options=STABILIZE),
+    Case("softmax by hand, made stable", "sum(exp(x) / sum(exp(x)) * y)",
+         {"x": [1000.0, 999.0], "y": [1.0, 2.0]}, "x", "ok", options=STABILIZE),
+    Case("x log x at zero, made stable", "sum(x * log(x))", {"x": [0.0, 1.0]}, "x", "ok",
+         warnings=("partial_zero",), steady=False, options=STABILIZE),
+    Case("a norm by hand at zero, made stable", "sqrt(sum(x ** 2))", {"x": [0.0, 0.0]}, "x", "zero",
+         "stationary", "result", warnings=("kink",), repaired="sqrt(sum(x ** 2)) + sum(x)",
+         options=STABILIZE),
+    Case("a branch not taken, made stable", "sum(where(x > 0, log(x), x))", {"x": [1.0, 0.0]}, "x", "ok",
+         steady=False, options=STABILIZE),
+    Case("what is undefined stays undefined", "sum(sqrt(x))", {"x": [1.0, -1.0]}, "x", "nan", "domain",
+         "sqrt_1", repaired="sum(sqrt(abs(x)))", options=STABILIZE),
+    Case("a branch not taken, masked", "sum(where(x > 0, sqrt(x), 0))", {"x": [1.0, 0.0]}, "x", "ok",
+         warnings=("masked", "partial_zero"), steady=False, options=MASKED),
+    Case("an element not read, masked", "log(x)[0]", {"x": [1.0, 0.0]}, "x", "ok",
+         warnings=("masked", "partial_zero"), options=MASKED),
+    Case("a bound in the way, masked", "sum(clip(1 / x, -3, 3))", {"x": [0.0, 4.0]}, "x", "ok",
+         warnings=("masked", "partial_zero"), steady=False, options=MASKED),
+    Case("a factor of zero is no selection", "sum(m * sqrt(x))", {"x": [1.0, 0.0], "m": [1.0, 0.0]}, "x",
+         "nan", "infinite_derivative", "sqrt_1", repaired="sum(m * sqrt(x + 1))", options=MASKED),
+    Case("nothing is selected, masked", "sum(where(x > 9, sqrt(x), 0))", {"x": [1.0, 0.0]}, "x", "zero",
+         "unselected", "where_1", warnings=("masked",), repaired="sum(where(x < 9, sqrt(x + 1), 0))",
+         options=MASKED),
+)  # fmt: skip
+
 GROUPS: Mapping[str, Sequence[Case]] = {
     "No gradient": STRUCTURE,
     "NaN and infinity": NOT_FINITE,
     "Zero": ZERO,
     "A gradient with a warning": SUSPECT,
+    "Inside loops and branches": INSIDE,
+    "On request": ON_REQUEST,
 }
 
 CASES: tuple[Case, ...] = tuple(case for group in GROUPS.values() for case in group)

@@ -1,15 +1,20 @@
-"""What PyTorch and JAX answer to the cases of the catalogue, in one word each.
+"""What PyTorch, JAX and TensorFlow answer to the cases of the catalogue, in one word each.
 
-The programs are run as Python over each library's functions. TensorFlow is not among the peers: it is not
-installed where this was built. Answers are kept in peers.json; python -m tests.engine.diagnosis.peers writes
-it anew, and a test marked `oracle` compares.
+The programs are run as Python over each library's functions. Answers are kept in peers.json, with the
+versions that gave them; `python -m tests.engine.diagnosis.peers` writes it anew, and tests marked `oracle`
+compare.
+TensorFlow takes 1.3 GB and is no dependency of the project: `pip install tensorflow-cpu` before recording.
 """
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +46,33 @@ def word(gradient: np.ndarray) -> str:
     return "numbers" if gradient.any() else "zeros"
 
 
+def python_scan(stack: Callable[[list[Any]], Any]) -> Callable[..., Any]:
+    """A scan as a Python loop."""
+
+    def scan(f: Any, carry: Any, xs: Any, *constants: Any) -> tuple[Any, Any]:
+        rows = []
+        for row in xs:
+            carry, answer = f(carry, row, *constants)
+            rows.append(answer)
+        return carry, stack(rows)
+
+    return scan
+
+
+def python_while(condition: Any, f: Any, carry: Any, *constants: Any, max_steps: int) -> Any:
+    """A while loop as a Python loop."""
+    while bool(condition(carry, *constants)):
+        carry = f(carry, *constants)
+    return carry
+
+
 # -- PyTorch -----------------------------------------------------------------------------------------
 
 
 def torch_answer(case: Case) -> str:
     """`None`, `error`, or a word for the numbers."""
     import torch
+    import torch.utils.checkpoint
 
     names = _torch_names(torch)
     try:
@@ -99,6 +125,10 @@ def _torch_names(torch: Any) -> dict[str, Any]:
         "norm": torch.linalg.vector_norm,
         "std": lambda x: torch.std(x, correction=0),
         "nan": float("nan"),
+        "scan": python_scan(torch.stack),
+        "while_loop": python_while,
+        "cond": lambda f, g, choice, *xs: f(*xs) if bool(choice) else g(*xs),
+        "checkpoint": lambda f, *xs: torch.utils.checkpoint.checkpoint(f, *xs, use_reentrant=False),
     }
 
 
@@ -119,7 +149,7 @@ def jax_answer(case: Case) -> str:
         warnings.simplefilter("ignore")
         try:
             return word(np.asarray(jax.grad(target)(arrays[case.name])))
-        except (TypeError, AttributeError):
+        except (TypeError, AttributeError, ValueError):
             return "error"
 
 
@@ -139,7 +169,30 @@ def _jax_names(jax: Any) -> dict[str, Any]:
         "erf": jax.scipy.special.erf,
         "concat": lambda *xs: jnp.concatenate(xs),
         "norm": jnp.linalg.norm,
+        "scan": lambda f, init, xs, *more: jax.lax.scan(lambda c, x: f(c, x, *more), jnp.asarray(init), xs),
+        "while_loop": lambda go, f, init, *more, max_steps: jax.lax.while_loop(
+            lambda c: go(c, *more), lambda c: f(c, *more), jnp.asarray(init)
+        ),
+        "cond": lambda f, g, choice, *xs: jax.lax.cond(choice, f, g, *xs),
+        "checkpoint": lambda f, *xs: jax.checkpoint(f)(*xs),
     }
+
+
+# -- TensorFlow --------------------------------------------------------------------------------------
+
+
+def tensorflow_answers() -> dict[str, str]:
+    """Every case's answer of a GradientTape, or nothing where TensorFlow is not installed.
+
+    Asked in a process of its own: TensorFlow writes to the terminal, and its NumPy behaviour is a switch
+    for the whole process.
+    """
+    if find_spec("tensorflow") is None:
+        return {}
+    command = [sys.executable, "-m", "tests.engine.diagnosis.tensorflow_peer"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=RECORDED.parents[3])
+    answers: dict[str, str] = json.loads(told.stdout.splitlines()[-1])
+    return answers
 
 
 def answers() -> dict[str, dict[str, str | None]]:
@@ -149,14 +202,31 @@ def answers() -> dict[str, dict[str, str | None]]:
         "anomaly": torch_anomaly,
         "JAX": jax_answer,
     }
-    return {case.title: {peer: ask(case) for peer, ask in peers.items()} for case in CASES}
+    taken = tensorflow_answers()
+    return {
+        case.title: {**{peer: ask(case) for peer, ask in peers.items()}, "TensorFlow": taken[case.title]}
+        for case in CASES
+    }
+
+
+def versions() -> dict[str, str]:
+    """Whose answers they are."""
+    found = {"PyTorch": version("torch"), "JAX": version("jax"), "TensorFlow": version("tensorflow-cpu")}
+    return {peer: number.partition("+")[0] for peer, number in found.items()}
+
+
+def kept() -> dict[str, Any]:
+    """What was recorded: `versions`, and `answers` by title."""
+    told: dict[str, Any] = json.loads(RECORDED.read_text())
+    return told
 
 
 def recorded() -> dict[str, dict[str, str | None]]:
     """The answers as they were kept."""
-    kept: dict[str, dict[str, str | None]] = json.loads(RECORDED.read_text())
-    return kept
+    answers: dict[str, dict[str, str | None]] = kept()["answers"]
+    return answers
 
 
 if __name__ == "__main__":
-    RECORDED.write_text(json.dumps(answers(), indent=1, ensure_ascii=False) + "\n")
+    told = {"versions": versions(), "answers": answers()}
+    RECORDED.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")

@@ -34,6 +34,7 @@ Values = Mapping[str, Array]
 KEPT_BYTES = 256 << 20
 KEPT_LAYOUTS = 256
 ENTRY_BYTES = 64  # what finding a pattern holds for each entry, at most
+TOGETHER = 32  # products in one pass: more are no faster, and take as much more memory
 NEAR = 4  # a method whose fewest products are so many times more than the other's is not looked at
 
 
@@ -49,20 +50,31 @@ class Found:
     layout: Layout
     types: tuple[TensorType, ...]
 
+    @property
+    def passes(self) -> int:
+        """How often the products' program runs."""
+        return max(1, -(-self.layout.count // TOGETHER))
+
     def coloured(self, query: Query) -> Query:
-        """The question of the products."""
-        return replace(query, method=self.layout.method, colours=self.layout.count)
+        """The question of the products of one pass."""
+        return replace(query, method=self.layout.method, colours=min(self.layout.count, TOGETHER))
 
     def taken(self, products: Estimate, rows: int) -> Estimate:
-        """What the whole takes, given what the products take: the coordinates, kept and answered, beside
-        them.
-        """
+        """What the whole takes, given what a pass takes: the coordinates, kept and answered, beside it."""
         blocks = [block for row in self.layout.blocks.values() for block in row.values()]
         width = max((ITEMSIZE[block.dtype] for block in blocks), default=0)
-        joined = rows * self.layout.count * width * sum(type.size for type in self.types)
+        several = self.passes > 1
+        copies = int(several) + int(several or len(self.types) > 1)  # kept from pass to pass; joined
+        joined = copies * rows * self.layout.count * width * sum(type.size for type in self.types)
         answered = self.layout.nonzeros * (2 * ITEMSIZE["int64"] + rows * width)
-        kept = self.layout.coordinate_bytes
-        return replace(products, peak_bytes=products.peak_bytes + joined + answered + kept)
+        kept = self.layout.nbytes
+        return replace(
+            products,
+            flops=self.passes * products.flops,
+            bytes=self.passes * products.bytes,
+            seconds=self.passes * products.seconds,
+            peak_bytes=products.peak_bytes + joined + answered + kept,
+        )
 
 
 class Layouts:
@@ -79,7 +91,8 @@ class Layouts:
 
         Raises every UserError that the question earns; OverLimit where its pattern exceeds `most` entries.
         """
-        key = query.key()
+        given = tuple(sorted(name for name in values if name in query.inputs))  # others may be any
+        key = (query.key(), given)
         with self._lock:
             reads = self._reads.get(key)
             found = None if reads is None else self._found.get((key, _digest(reads, values)))
@@ -131,7 +144,7 @@ def find_layout(query: Query, values: Values, most: int = MOST_ENTRIES) -> tuple
         Found(pattern.layout(method), tuple(sides.answered(method).values())) for method in _methods(pattern)
     ]
     if len(candidates) == 2:
-        times = [seconds(sparse(one.coloured(row.query))) for one in candidates]
+        times = [one.passes * seconds(sparse(one.coloured(row.query))) for one in candidates]
         candidates = [candidates[1 if times[1] < MARGIN * times[0] else 0]]
     return candidates[0], tuple(sorted(pattern.reads))
 
@@ -180,7 +193,12 @@ class SparseProgram:
     def run(self, inputs: Values, directions: Values | None = None) -> dict[str, Any]:
         """The answer in the shape of the wire format, its arrays the caller's own."""
         layout = self._found.layout
-        answer = self._program.run(inputs, layout.seeds())
-        matrix = layout.answer(answer.pop("products"), self._found.types)
+        answer: dict[str, Any] = {}
+        passes: list[list[Array]] = []
+        for start in range(0, max(1, layout.count), TOGETHER):
+            one = self._program.run(inputs, layout.seeds(start, TOGETHER))
+            passes.append(one.pop("products"))
+            answer = answer or one
+        matrix = layout.answer(passes, self._found.types)
         method = {"method": answer.pop("method")} if "method" in answer else {}
         return {**answer, self._kind: matrix, **method}

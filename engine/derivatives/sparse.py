@@ -174,7 +174,7 @@ def _laid_out(query: Query, layout: Layout) -> Draft:
     sides = sides_of(query)
     tape = sides.tape
     along = sides.seeded(layout.method)
-    seeds = {name: tape.constant(seed) for name, seed in layout.seeds().items()}
+    seeds = {name: tape.constant(seed) for name, seed in layout.seeds(0, layout.count).items()}
     products = list(sides.products(layout.method, along, seeds).values())
     sizes = [prod(product.shape[1:]) for product in products]
     flat = [p.reshape((layout.count, size)) for p, size in zip(products, sizes, strict=True)]

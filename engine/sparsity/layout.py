@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -67,7 +67,6 @@ class Layout:
     seeded: Types
     colours: Mapping[str, Colours]
     blocks: dict[str, dict[str, Coordinates]]
-    _seeds: dict[str, Array] = field(default_factory=dict)
 
     @property
     def nonzeros(self) -> int:
@@ -76,43 +75,48 @@ class Layout:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that keeping this takes, the seeds included."""
-        return self.coordinate_bytes + self.count * sum(type.nbytes for type in self.seeded.values())
+        """Bytes that keeping this takes."""
+        held = sum(colours.nbytes for colours in self.colours.values())
+        return held + sum(block.nbytes for row in self.blocks.values() for block in row.values())
 
-    @property
-    def coordinate_bytes(self) -> int:
-        """Bytes of the entries' places."""
-        return sum(block.nbytes for row in self.blocks.values() for block in row.values())
+    def seeds(self, start: int, most: int) -> dict[str, Array]:
+        """The directions of the products from `start` on, by name: rows of zeros and ones, `most` at most.
 
-    def seeds(self) -> dict[str, Array]:
-        """The directions of all products, by name: `count` rows of zeros and ones. Not to be written."""
-        if not self._seeds and self.seeded:
-            self._seeds = {name: self._seed(name, type) for name, type in self.seeded.items()}
-        return self._seeds
+        There are as many for each `start`: past the last product they are zero.
+        """
+        rows = min(self.count, most)
+        return {name: self._seed(name, type, start, rows) for name, type in self.seeded.items()}
 
-    def _seed(self, name: str, type: TensorType) -> Array:
-        seed = np.zeros((self.count, type.size), type.dtype)
-        (own,) = np.nonzero(self.colours[name] >= 0)
-        seed[self.colours[name][own], own] = 1
-        return seed.reshape((self.count, *type.shape))
+    def _seed(self, name: str, type: TensorType, start: int, rows: int) -> Array:
+        seed = np.zeros((rows, type.size), type.dtype)
+        colours = self.colours[name] - start
+        (own,) = np.nonzero((self.colours[name] >= start) & (colours < rows))
+        seed[colours[own], own] = 1
+        return seed.reshape((rows, *type.shape))
 
-    def answer(self, products: Sequence[Array], types: Sequence[TensorType]) -> dict[str, Any]:
-        """All blocks, from the products for each name of the other side, whose `types` these are.
+    def answer(self, passes: Sequence[Sequence[Array]], types: Sequence[TensorType]) -> dict[str, Any]:
+        """All blocks, from the passes' products for each name of the other side, whose `types` these are.
 
         Axes in front of the products' own stay in front of the values.
         """
-        flat = []
-        for product, type in zip(products, types, strict=True):
-            lead = product.shape[: product.ndim - 1 - len(type.shape)]
-            flat.append(product.reshape((*lead, self.count, type.size)))
+        flat = [
+            np.concatenate(rows, axis=-1) if len(rows) > 1 else rows[0]
+            for rows in ([_flat(p, t) for p, t in zip(products, types, strict=True)] for products in passes)
+            if rows
+        ]
         if not flat:
             return {row: {} for row in self.blocks}
-        joined = flat[0] if len(flat) == 1 else np.concatenate(flat, axis=-1)
+        joined = np.concatenate(flat, axis=-2) if len(flat) > 1 else flat[0]
         joined = joined.reshape((*joined.shape[:-2], joined.shape[-2] * joined.shape[-1]))
         return {
             row: {column: block.answer(joined) for column, block in blocks.items()}
             for row, blocks in self.blocks.items()
         }
+
+
+def _flat(product: Array, type: TensorType) -> Array:
+    """Products with the tensor's elements along one axis."""
+    return product.reshape((*product.shape[: product.ndim - len(type.shape)], type.size))
 
 
 def jacobian_layout(pattern: Any, outputs: Types, variables: Types, method: Method) -> Layout:

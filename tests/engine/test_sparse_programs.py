@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine import sparse as passes
 from engine.compiler import Compiler
 from engine.derivatives import sparse as drafts
 from tests.engine.random_programs import Sketch, sketches
@@ -36,6 +37,21 @@ def test_random_programs(sketch: Sketch) -> None:
     for method in ("forward", "reverse", "auto"):
         agree("jacobian", sketch.text, sketch.inputs, outputs=("y",), wrt=NAMES, method=method)
     agree("hessian", sketch.text, sketch.inputs, targets=("loss",), wrt=NAMES)
+
+
+@pytest.mark.parametrize("together", [1, 2, 3])
+def test_products_in_several_passes(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passes, "TOGETHER", together)
+    values = scene()
+    for method in ("forward", "reverse"):
+        made = agree(
+            "jacobian", BUNDLE, values, outputs=("r", "depth"), wrt=("cameras", "points"), method=method
+        )
+        assert made.colours > 3
+    agree("hessian", BUNDLE + "loss = sum(r ** 2)", values, targets=("loss",), wrt=("cameras", "points"))
+    rows = {**values, "cameras": np.stack([values["cameras"], values["cameras"] + 1])}
+    agree("jacobian", BUNDLE, rows, outputs=("r",), wrt=("cameras", "points"), batch=("cameras",))
+    agree("jacobian", "round(x)", {"x": RNG.normal(size=3)})
 
 
 STEPS = (

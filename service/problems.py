@@ -236,6 +236,10 @@ def internal(request_id: str | None = None) -> Reply:
     )
 
 
+#: What the failure of a training run has beside: when it happened, and what the diagnosis says.
+_OF_TRAINING = ("step", "epoch", "diagnosis")
+
+
 def _document(
     code: str, kind: Kind, status: int, fields: Mapping[str, Any], headers: dict[str, str]
 ) -> Reply:
@@ -252,4 +256,5 @@ def _document(
         "source": fields.get("source"),
         "estimate": fields.get("estimate"),
     }
+    document |= {name: fields[name] for name in _OF_TRAINING if name in fields}
     return Reply(status, to_json(document, inf_nan_mode="strings", fallback=str), MEDIA_TYPE, headers)

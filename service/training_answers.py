@@ -47,6 +47,29 @@ class Progress(Answer):
     steps: int
 
 
+class JobProblem(ProblemDocument):
+    """Why a job failed; of numbers that are not finite also the step and the diagnosis."""
+
+    step: int | None = None
+    epoch: int | None = None
+    diagnosis: dict[str, Any] | None = None
+
+
+class JobWarning(Answer):
+    """A parameter that did not move, and why its gradient is zero; `rows` are those of the data."""
+
+    code: Literal["no_gradient"]
+    parameter: str
+    epoch: int
+    step: int
+    node: str
+    op: str
+    reason: str
+    rows: list[int] | None
+    message: str
+    diagnosis: dict[str, Any]
+
+
 class Job(Answer):
     """A job."""
 
@@ -59,7 +82,8 @@ class Job(Answer):
     metrics: dict[str, float | str]
     attempt: int
     cancel_requested: bool
-    error: ProblemDocument | None
+    error: JobProblem | None
+    warnings: list[JobWarning]
 
 
 class JobPage(Answer):

@@ -16,12 +16,13 @@ The stages in the order a job passes them:
     plans         the tape, planned and bound for one size of batch
     memory        the numbers that stay from step to step
     batches       rows of the data in the order of an epoch
-    run           the loop: events, validation, early stopping (stopping), snapshots, failures (failure)
+    run           the loop: events, validation, early stopping (stopping), snapshots, failures (failure),
+                  parameters that do not learn (stalling)
     predict       what a trained job answers
 """
 
 from engine.training.decode import decode_training
-from engine.training.events import EpochDone, Event, Finished, StepDone
+from engine.training.events import EpochDone, Event, Finished, Stalled, StepDone
 from engine.training.expand import Expansion, expand_model
 from engine.training.failure import TrainingFailure
 from engine.training.predict import predict
@@ -35,6 +36,7 @@ __all__ = [
     "Expansion",
     "Finished",
     "Snapshot",
+    "Stalled",
     "StepDone",
     "TrainingEstimate",
     "TrainingFailure",

@@ -1,10 +1,10 @@
-"""What a run tells: a step is done, an epoch is done, training has finished."""
+"""What a run tells: a step is done, parameters do not learn, an epoch is done, training has finished."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,24 @@ class EpochDone:
 
 
 @dataclass(frozen=True, slots=True)
+class Stalled:
+    """Before the end of an epoch: parameters that stood still, and why; each is told once in a run.
+
+    A finding has `code`, `parameter`, `epoch`, `step`, `node`, `op`, `reason`, the `rows` of the data, a
+    `message` and the `diagnosis`.
+    """
+
+    epoch: int
+    step: int
+    message: str
+    findings: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The last event: all epochs are done, or early stopping ended them."""
 
     reason: Literal["completed", "early_stopping"]
 
 
-Event = StepDone | EpochDone | Finished
+Event = StepDone | Stalled | EpochDone | Finished

@@ -14,7 +14,8 @@ from engine.training.stopping import Watch
 class Position:
     """`epoch` epochs are done and `batch` batches of the next; `totals` are its sums and counts so far.
 
-    `reason` is set when no step is left, `finished` when that was told.
+    `reason` is set when no step is left, `finished` when that was told; `told` are the parameters that were
+    said not to learn.
     """
 
     epoch: int = 0
@@ -23,6 +24,7 @@ class Position:
     watch: Watch = field(default_factory=Watch)
     reason: Literal["completed", "early_stopping"] | None = None
     finished: bool = False
+    told: list[str] = field(default_factory=list)
 
     def add(self, sums: Mapping[str, tuple[float, int]]) -> None:
         """Take in the sums and counts of a batch."""
@@ -50,6 +52,7 @@ class Position:
             "watch": {name: to_json(value) for name, value in asdict(self.watch).items()},
             "reason": self.reason,
             "finished": self.finished,
+            "told": list(self.told),
         }
 
     @staticmethod
@@ -58,7 +61,13 @@ class Position:
         totals = {name: [_number(total), count] for name, (total, count) in document["totals"].items()}
         watch = Watch(**{name: _number(value) for name, value in document["watch"].items()})
         return Position(
-            document["epoch"], document["batch"], totals, watch, document["reason"], document["finished"]
+            document["epoch"],
+            document["batch"],
+            totals,
+            watch,
+            document["reason"],
+            document["finished"],
+            list(document.get("told", ())),
         )
 
 

@@ -14,8 +14,9 @@ import numpy as np
 
 from engine.draws import Stream
 from engine.tensors import Array
+from engine.training import stalling
 from engine.training.batches import Order, Rows
-from engine.training.events import EpochDone, Event, Finished, StepDone
+from engine.training.events import EpochDone, Event, Finished, Stalled, StepDone
 from engine.training.failure import explain
 from engine.training.memory import Memory
 from engine.training.objective import Objective
@@ -23,6 +24,7 @@ from engine.training.plans import BatchPlan, Sums, evaluation_plan, set_rates, t
 from engine.training.position import Position
 from engine.training.snapshot import Snapshot
 from engine.training.spec import VALIDATION_DATA, TrainingSpec
+from engine.training.stalling import StallWatch
 
 REWIND = 64  # steps between copies of the memory, from which a failing step is done again
 BEST = "best/"
@@ -61,6 +63,7 @@ class TrainingRun(Iterator[Event]):
         self._plans: dict[int, BatchPlan] = {}
         self._evaluations: dict[int, BatchPlan] = {}
         self._rewind: tuple[int, dict[str, Array]] | None = None
+        self._stalls = StallWatch(spec, self._memory, self.step)
 
     @property
     def parameters(self) -> dict[str, Array]:
@@ -95,7 +98,7 @@ class TrainingRun(Iterator[Event]):
             return Finished(position.reason)
         if position.batch < self.spec.steps_per_epoch:
             return self._step()
-        return self._end_epoch()
+        return self._look() or self._end_epoch()
 
     # -- a step -----------------------------------------------------------------------------------------
 
@@ -138,16 +141,42 @@ class TrainingRun(Iterator[Event]):
         for earlier in range(first, step):
             self._move(earlier)
         plan, places = self._prepared(step)
-        if isinstance(places, slice):
-            places = np.arange(places.start, places.stop)
         raise explain(
             plan.made,
             plan.inputs,
             self._memory.parameters,
-            places=places.tolist(),
+            places=_listed(places),
             step=step + 1,
             epoch=self._position.epoch + 1,
         )
+
+    # -- parameters that do not learn ---------------------------------------------------------------------
+
+    def _look(self) -> Stalled | None:
+        """At some ends of epochs, which parameters stood still and why; no bit depends on it."""
+        position, step, parameters = self._position, self.step, self.spec.objective.parameters
+        if len(position.told) == len(parameters) or not self._stalls.due(step):
+            return None
+        names = [name for name in self._stalls.candidates(step) if name not in position.told]
+        if not names or not position.sums()["loss"][0]:  # a loss of zero leaves nothing to learn
+            return None
+        plan, places = self._prepared(step - 1)
+        batch = {name: array.copy() for name, array in plan.buffers.items()}
+        stalled = stalling.explain(
+            self.spec,
+            self._memory,
+            names,
+            batch,
+            places=_listed(places),
+            epoch=position.epoch + 1,
+            step=step,
+            window=self._stalls.window,
+        )
+        if stalled is None:
+            self._stalls.pause(step)
+            return None
+        position.told += [finding["parameter"] for finding in stalled.findings]
+        return stalled
 
     # -- the end of an epoch ----------------------------------------------------------------------------
 
@@ -190,6 +219,12 @@ def _all_finite(flat: Array) -> bool:
     """Whether every number is finite; the square of the norm says so in one pass, unless it overflows."""
     with np.errstate(all="ignore"):
         return math.isfinite(flat @ flat) or bool(np.isfinite(flat).all())
+
+
+def _listed(places: Array | slice) -> list[int]:
+    """The rows of a batch as numbers."""
+    rows = np.arange(places.start, places.stop) if isinstance(places, slice) else places
+    return [int(row) for row in rows]
 
 
 def _validation_rows(

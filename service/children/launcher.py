@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -118,6 +119,7 @@ class Template:
         process, self._process = self._process, None
         if process is not None and process.poll() is None:
             process.terminate()
+            Thread(target=process.wait, daemon=True).start()  # it ends by itself, and somebody has to see it
         for order in self._orders:
             if not order.done():
                 order.set_exception(ConnectionResetError("the template process ended"))

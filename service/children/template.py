@@ -44,10 +44,13 @@ def main() -> None:
         selector.register(wake_read, selectors.EVENT_READ)
         while True:
             ready = {key.fileobj for key, _ in selector.select()}
-            if wake_read in ready:
-                wake_read.recv(_MESSAGE)
-                _reap(control, alive)
-            if control in ready and not _obey(control, serve, alive, [wake_read, wake_write]):
+            try:
+                if wake_read in ready:
+                    wake_read.recv(_MESSAGE)
+                    _reap(control, alive)
+                if control in ready and not _obey(control, serve, alive, [wake_read, wake_write]):
+                    break
+            except ConnectionError:  # the server is gone, in the middle of a word
                 break
     for pid in alive:
         os.kill(pid, signal.SIGKILL)

@@ -26,7 +26,7 @@ import numpy as np
 from pydantic_core import from_json
 
 from engine.errors import UserError
-from engine.training.events import EpochDone, Finished
+from engine.training.events import EpochDone, Finished, Stalled
 from engine.training.run import TrainingRun
 from engine.training.snapshot import Snapshot
 from service.children import frames
@@ -141,6 +141,10 @@ def _train(order: Mapping[str, Any], report: _Reporter) -> str:
         if isinstance(event, Finished):
             keeper.save(run, final=True)
             return "succeeded"
+        if isinstance(event, Stalled):
+            told = {"level": "warning", "code": "no_gradient", "message": event.message}
+            report.event("log", event.epoch, event.step, {**told, "warnings": list(event.findings)})
+            continue
         keeper.place = (event.epoch, event.step, event.metrics)
         epoch_ended = isinstance(event, EpochDone)
         if epoch_ended or event.step % stride == 0 or event.step == 1:

@@ -121,7 +121,7 @@ def publish(
     Raises Fenced.
     """
     progress: dict[str, Any] = {"lease": time.time()}
-    placed = [event for event in events if event.step is not None]
+    placed = [event for event in events if event.step is not None and event.kind != "log"]
     if placed:
         newest = placed[-1]
         progress |= {"epoch": newest.epoch, "step": newest.step, "metrics": _json(newest.data)}

@@ -30,7 +30,7 @@ class StoredEvent:
 def get(connection: Connection, job_id: str) -> dict[str, Any] | None:
     """The job as a document, or None."""
     row = connection.execute(select(*_COLUMNS).where(JOBS.c.id == job_id)).first()
-    return None if row is None else _document(row)
+    return None if row is None else _document(row, _warnings(connection, [job_id]))
 
 
 def by_key(connection: Connection, key: str) -> tuple[str, str] | None:
@@ -57,7 +57,8 @@ def page(
         query = query.where(JOBS.c.status == status)
     rows = connection.execute(query).all()
     kept = rows[:limit]
-    return [_document(row) for row in kept], kept[-1].seq if len(rows) > limit else None
+    warnings = _warnings(connection, [row.id for row in kept])
+    return [_document(row, warnings) for row in kept], kept[-1].seq if len(rows) > limit else None
 
 
 def counts(connection: Connection) -> dict[str, int]:
@@ -115,7 +116,18 @@ def users_of(connection: Connection, dataset_id: str) -> list[str]:
     return [row.job_id for row in connection.execute(query)]
 
 
-def _document(row: Row[Any]) -> dict[str, Any]:
+def _warnings(connection: Connection, job_ids: Sequence[str]) -> dict[str, list[Any]]:
+    """What the logs of jobs say about single steps: parameters that did not learn."""
+    query = select(JOB_EVENTS.c.job_id, JOB_EVENTS.c.data).where(
+        JOB_EVENTS.c.job_id.in_(job_ids), JOB_EVENTS.c.kind == "log", JOB_EVENTS.c.step.is_not(None)
+    )
+    found: dict[str, list[Any]] = {}
+    for row in connection.execute(query.order_by(JOB_EVENTS.c.id)):
+        found.setdefault(row.job_id, []).extend(from_json(row.data)["warnings"])
+    return found
+
+
+def _document(row: Row[Any], warnings: Mapping[str, list[Any]]) -> dict[str, Any]:
     return {
         "id": row.id,
         "status": row.status,
@@ -127,6 +139,7 @@ def _document(row: Row[Any]) -> dict[str, Any]:
         "attempt": row.attempt,
         "cancel_requested": row.intent == "cancel" or row.status == "cancelled",
         "error": from_json(row.error) if row.error else None,
+        "warnings": warnings.get(row.id, []),
     }
 
 

@@ -84,6 +84,7 @@ class Worker:
         self._slots = asyncio.Semaphore(concurrency)
         self._attempts: set[Attempt] = set()
         self._idle = asyncio.Event()
+        self._working = 0
         self._leaving = False
         self._reaper: asyncio.Task[None] | None = None
         self._lost: dict[tuple[str, int], float] = {}
@@ -112,27 +113,32 @@ class Worker:
         async with self._slots:
             if self._leaving:
                 await asyncio.Event().wait()  # not ours any more: it stays delivered and is resumed elsewhere
-            claim = await self._database.write(lambda c: ledger.claim(c, job_id, delivery, self._name))
-            if claim is None:
-                return
-            attempt = Attempt(self._database, self._queue, self._fork, self._folder, claim, self._limits)
-            self._attempts.add(attempt)
+            self._working += 1
             self._idle.clear()
-            if self._leaving:
-                attempt.leave()
-            self._logger.info(
-                "attempt begins", job=job_id, attempt=claim.attempt, checkpoint=claim.checkpoint
-            )
             try:
-                note = await attempt.run()
-                self._logger.info("attempt ended", job=job_id, attempt=claim.attempt, note=note)
-            except Exception:  # ours: the job must not wait for its lease to run out
-                self._logger.exception("attempt failed", job=job_id, attempt=claim.attempt)
-                await attempt.give_back("its worker failed")
+                await self._work(job_id, delivery)
             finally:
-                self._attempts.discard(attempt)
-                if not self._attempts:
+                self._working -= 1
+                if not self._working:
                     self._idle.set()
+
+    async def _work(self, job_id: str, delivery: int) -> None:
+        claim = await self._database.write(lambda c: ledger.claim(c, job_id, delivery, self._name))
+        if claim is None:
+            return
+        attempt = Attempt(self._database, self._queue, self._fork, self._folder, claim, self._limits)
+        self._attempts.add(attempt)
+        if self._leaving:
+            attempt.leave()
+        self._logger.info("attempt begins", job=job_id, attempt=claim.attempt, checkpoint=claim.checkpoint)
+        try:
+            note = await attempt.run()
+            self._logger.info("attempt ended", job=job_id, attempt=claim.attempt, note=note)
+        except Exception:  # ours: the job must not wait for its lease to run out
+            self._logger.exception("attempt failed", job=job_id, attempt=claim.attempt)
+            await attempt.give_back("its worker failed")
+        finally:
+            self._attempts.discard(attempt)
 
     async def _fork(
         self, channel: socket.socket, config: Mapping[str, Any]

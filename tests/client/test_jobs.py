@@ -54,6 +54,8 @@ def test_a_job_that_diverges_says_where(client: gw.Client) -> None:
     with pytest.raises(JobFailed, match="failed") as caught:
         job.wait(60)
     assert isinstance(caught.value.problem, NonFinite)
+    assert caught.value.problem.step is not None
+    assert caught.value.problem.diagnosis["reason"] == "overflow"
     assert caught.value.job_id == job.id
 
 

@@ -244,3 +244,16 @@ def test_what_makes_no_sense_is_refused() -> None:
         classifier(optimizer=gw.optimizers.SGD(1e30)).fit(x * np.float32(1e30), y, epochs=5, verbose=0)
     with pytest.raises(ConfigurationError, match="callbacks"):
         classifier().fit(x, y, callbacks=[object()])  # type: ignore[list-item]  # on purpose
+
+
+def test_a_layer_that_does_not_learn_is_warned_about(client: gw.Client) -> None:
+    x = np.abs(np.random.default_rng(0).normal(size=(64, 2)))
+    layers = gw.layers
+    model = gw.Sequential([layers.Dense(4, activation="relu", input_shape=(2,)), layers.Dense(1)])
+    model.set_weights([np.full(w.shape, -1.0) for w in model.get_weights()])
+    model.compile("sgd", "mse")
+    with pytest.warns(
+        gw.errors.TrainingWarning, match=r"'dense\.kernel' did not move .* relu at 'dense/relu'"
+    ):
+        model.fit(x, x.sum(1, keepdims=True), epochs=10, verbose=0)
+    assert client.jobs.list(limit=1)[0].warnings[0]["parameter"] == "dense.kernel"

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from service import answers, training_answers
+from service import training_answers
 from service.jobs import checkpoints
 from tests.service.jobs.world import LINE, classifier, ended, job, job_world, long, submit, until
 from tests.service.world import World, problem
@@ -165,7 +165,7 @@ async def test_nan_names_its_step_and_node(tmp_path: Path) -> None:
         )
         assert failed["status"] == "failed"
         error = failed["error"]
-        answers.ProblemDocument.model_validate(error)
+        training_answers.JobProblem.model_validate(error)
         assert error["code"] == "non_finite"
         assert error["node"]
         assert "step" in error["detail"]
@@ -373,3 +373,54 @@ async def test_a_lease_that_runs_out_is_taken_over(tmp_path: Path) -> None:
         assert any(line["note"] == "another attempt has the job" for line in here.lines("attempt ended"))
         await here.client.post(f"/v1/jobs/{job_id}/cancel")
         assert (await ended(here, job_id))["status"] == "cancelled"
+
+
+async def test_parameters_that_do_not_learn_are_told(tmp_path: Path) -> None:
+    dead = {"dense.kernel": {"value": [[-1.0] * 3]}, "dense.bias": {"value": [-1.0] * 3}}
+    layers = [{"type": "Dense", "units": 3, "activation": "relu"}, {"type": "Dense", "units": 1}]
+    body = {
+        "model": {"input_shape": [1], "layers": layers},
+        "loss": "mse",
+        "parameters": dead,
+        "data": {"x": [[k] for k in range(8)], "y": [[k] for k in range(8)]},
+        "optimizer": {"name": "sgd", "learning_rate": 0.001},
+        "batch_size": 4,
+        "epochs": 10,
+        "shuffle": False,
+    }
+    async with job_world(tmp_path) as here:
+        job_id = await submit(here, body)
+        done = await ended(here, job_id)
+        training_answers.Job.model_validate(done)
+        first = done["warnings"][0]
+        assert (done["status"], first["parameter"], first["node"]) == (
+            *("succeeded", "dense.kernel", "dense/relu"),
+        )
+        assert (first["step"], first["rows"]) == (20, [4, 5, 6, 7])
+        assert first["diagnosis"]["culprits"][0]["reason"] == "unselected"
+        listed = (await here.client.get("/v1/jobs")).json()["jobs"]
+        assert listed[0]["warnings"] == done["warnings"]
+        stream = (await here.client.get(f"/v1/jobs/{job_id}/events")).text
+        [log] = [part for part in stream.split("\n\n") if "event: log" in part]
+        assert '"code":"no_gradient"' in log
+        assert (await job(here, await submit(here, LINE)))["warnings"] == []
+
+
+async def test_a_failed_job_carries_the_diagnosis_with_the_rows(tmp_path: Path) -> None:
+    x = [[float(k)] for k in range(8)]
+    body = {
+        "program": "logs = log(1.0 - w * x)\nloss = mean((logs - y) ** 2)",
+        "target": "loss",
+        "parameters": {"w": {"value": 0.16}},
+        "data": {"x": x, "y": x},
+        "optimizer": {"name": "sgd", "learning_rate": 1e-6},
+        "batch_size": 4,
+        "shuffle": False,
+    }
+    async with job_world(tmp_path) as here:
+        done = await ended(here, await submit(here, body))
+        training_answers.Job.model_validate(done)
+        error = done["error"]
+        assert (error["code"], error["node"], error["step"], error["epoch"]) == ("non_finite", "logs", 2, 1)
+        assert error["diagnosis"]["reason"] == "domain"
+        assert error["diagnosis"]["rows"] == [7]

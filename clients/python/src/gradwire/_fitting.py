@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from asyncio import CancelledError
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,7 +19,7 @@ from gradwire._sse import Event
 from gradwire._stream import each
 from gradwire.callbacks import Callback, EarlyStopping, LearningRateScheduler
 from gradwire.datasets import Column
-from gradwire.errors import ConfigurationError, GradwireError
+from gradwire.errors import ConfigurationError, GradwireError, TrainingWarning
 from gradwire.jobs import Job, numbers
 
 
@@ -62,6 +63,8 @@ def follow(job: Job[D_co], callbacks: Sequence[Callback], *, bar: bool) -> Flow[
 
             def tell(event: Event) -> None:
                 _show(shown, event.kind, event.data)
+                if event.kind == "log" and event.data.get("code") == "no_gradient":
+                    warnings.warn(event.data["message"], TrainingWarning, stacklevel=2)
                 if event.kind == "epoch":
                     logs = numbers({k: v for k, v in event.data.items() if k not in ("epoch", "step")})
                     for callback in callbacks:

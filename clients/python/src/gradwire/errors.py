@@ -64,6 +64,7 @@
         └── ServerFault                   internal
 
 `class_of` finds the class of a code; one that is newer than this package falls back to its status.
+`TrainingWarning` is no error: a parameter of a running job does not learn.
 """
 
 from __future__ import annotations
@@ -272,6 +273,16 @@ class NonFinite(InvalidRequest):
     """Training made a value that is NaN or infinite; `node` is where it was made first."""
 
     code = "non_finite"
+
+    @property
+    def step(self) -> int | None:
+        """The step at which it happened, counted from 1."""
+        return self.problem.get("step")
+
+    @property
+    def diagnosis(self) -> Mapping[str, Any]:
+        """What made the first such value: node, reason, elements, evidence, and the `rows` of the data."""
+        return self.problem.get("diagnosis") or {}
 
 
 class InvalidGraph(InvalidRequest):
@@ -491,6 +502,10 @@ class JobFailed(JobError):
 
 class JobCancelled(JobError):
     """A job was cancelled; what it had trained by its last checkpoint is kept."""
+
+
+class TrainingWarning(UserWarning):
+    """A parameter of a job has not moved, and its gradient is zero: the text says by which node, and why."""
 
 
 def _descendants(kind: type[ProblemError]) -> list[type[ProblemError]]:

@@ -102,6 +102,11 @@ class Job(Driven[D_co], Generic[D_co]):
         progress: Mapping[str, int] = self.document["progress"]
         return progress
 
+    @property
+    def warnings(self) -> list[Mapping[str, Any]]:
+        """Parameters that did not learn, each with step, node, rows and diagnosis, when last asked."""
+        return list(self.document.get("warnings", ()))
+
     @call
     def refresh(self) -> Flow[Job[D_co]]:
         """Ask the server how the job stands; answers the job itself."""

@@ -1,4 +1,4 @@
-"""Derivatives as nodes inside graphs: gradient, vjp, jvp and hessian of a function.
+"""Derivatives as nodes inside graphs: gradient, vjp, jvp, jacobian and hessian of a function.
 
 Each is a composite: the function is played onto the tape and walked there, so the answer is made of
 ordinary instructions and can be differentiated again, to any order. Complex cotangents go in and come out
@@ -142,6 +142,61 @@ def _jvp(*xs: Variable, function: Tape) -> Any:
     return _one_or_many([reached[y.slot] if y.slot in reached else zeros(tape, y) for y in answers])
 
 
+def _jacobian(*xs: Variable, function: Tape, wrt: Sequence[int] | None) -> Any:
+    """Blocks out.shape + in.shape: for each output of the function one for each input in `wrt`."""
+    positions = _positions(wrt, [x.type for x in xs])
+    columns = [_blocks(xs, function, i) for i in positions]
+    return _one_or_many([column[k] for k in range(len(function.outputs)) for column in columns])
+
+
+def _blocks(xs: Sequence[Variable], function: Tape, position: int) -> list[Variable]:
+    """Every output by one input: forward or in reverse, whichever takes fewer passes in the one batch."""
+    x, outs = xs[position], outputs_of(function)
+    if is_complex(x.dtype):
+        raise NotHolomorphic(
+            f"a jacobian node is by real inputs, and this one is {x.dtype}",
+            hint="take jvp or vjp nodes, or ask for the jacobian of the graph",
+        )
+    size = sum(y.size for y in outs if is_inexact(y.dtype))
+    if size >= x.size or any(is_complex(y.dtype) for y in outs):
+        made = Body()
+        arguments = made.inputs([v.type for v in xs])
+        tangent = made.input(x.type)
+        answers = made.play(function, arguments)
+        reached = forward(made.tape, {arguments[position].slot: tangent}, tuple(made.tape.instructions))
+        known = [reached.get(y.slot) for y in answers]
+        pushed = [zeros(made.tape, y) if t is None else t for y, t in zip(answers, known, strict=True)]
+        return [
+            F.moveaxis(rows, source=0, destination=-1).reshape((*y.shape, *x.shape)).astype(_as(y, x))
+            for rows, y in zip(_rows(made.finish(pushed), xs, x.type), outs, strict=True)
+        ]
+    blocks = []
+    for k, y in enumerate(outs):
+        if not is_inexact(y.dtype):
+            blocks.append(x.tape.constant(0, x.dtype).broadcast_to((*y.shape, *x.shape)))
+            continue
+        made = Body()
+        arguments = made.inputs([v.type for v in xs])
+        cotangent = made.input(y)
+        pulled = _walked(function, arguments, [position], lambda ys, k=k, g=cotangent: {ys[k].slot: g})  # type: ignore[misc]  # bound while the loop stands here
+        (rows,) = _rows(made.finish(pulled), xs, y)
+        blocks.append(rows.reshape((*y.shape, *x.shape)))
+    return blocks
+
+
+def _as(y: TensorType, x: Variable) -> str:
+    """The dtype of a block: what does not move has the input's."""
+    return y.dtype if is_inexact(y.dtype) else x.dtype
+
+
+def _rows(product: Tape, xs: Sequence[Variable], type: TensorType) -> list[Variable]:
+    """What a product, linear in its last input, answers for every unit vector of that input at once."""
+    tape = xs[0].tape
+    unit = tape.apply(TABLE["eye"], [], {"n_rows": type.size, "dtype": type.dtype})
+    rows = batch(product, [list(product.inputs)[-1]], type.size)
+    return tape.inline(rows, [*xs, unit.reshape((type.size, *type.shape))])
+
+
 def _hessian(*xs: Variable, function: Tape, wrt: Sequence[int] | None) -> Any:
     """Of one input, a.shape + a.shape: the gradient's tangents along every unit vector at once."""
     _scalar(function)
@@ -164,9 +219,7 @@ def _hessian(*xs: Variable, function: Tape, wrt: Sequence[int] | None) -> Any:
     moved = {arguments[positions[0]].slot: tangent}
     reached = forward(made.tape, moved, tuple(made.tape.instructions))
     product = made.finish([reached[g.slot] if g.slot in reached else zeros(made.tape, g)])
-    unit = x.tape.apply(TABLE["eye"], [], {"n_rows": x.size, "dtype": x.dtype})
-    rows = batch(product, [list(product.inputs)[-1]], x.size)
-    (columns,) = x.tape.inline(rows, [*xs, unit.reshape((x.size, *x.shape))])
+    (columns,) = _rows(product, xs, x.type)
     return columns.reshape((*x.shape, *x.shape))
 
 
@@ -235,6 +288,13 @@ jvp = _node(
     _jvp,
     _rule(lambda n, m: n, lambda attributes, n, m: m),
     "Tangents pushed forward: inputs are the function's, then a tangent for each.",
+)
+jacobian = _node(
+    "jacobian",
+    _jacobian,
+    _rule(lambda n, m: 0, lambda attributes, n, m: m * _count(attributes, n, m)),
+    "The Jacobian, out.shape + in.shape: for each output of a function one block for each input in `wrt`.",
+    _WRT,
 )
 hessian = _node(
     "hessian",

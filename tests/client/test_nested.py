@@ -186,8 +186,22 @@ def test_jacobian_of_a_tape() -> None:
     assert by_a.shape == (2, 2, 2)
     assert by_idle is None
     assert tape.jacobian(y, idle, unconnected_gradients="zero").shape == (2, 3)
-    with gw.GradientTape(), pytest.raises(TapeError, match="Jacobian"):
-        tape.jacobian(y, x)
+    with gw.GradientTape(), pytest.raises(TapeError, match="sparse Jacobian"):
+        tape.jacobian(y, x, sparse=True)
+
+
+def test_a_jacobian_is_recorded_by_an_outer_tape() -> None:
+    x, idle = gw.Variable([1.0, 2.0]), gw.Variable([1.0, 2.0, 3.0])
+    with gw.GradientTape(persistent=True) as outer:
+        with gw.GradientTape(persistent=True) as inner:
+            y = gw.stack([x[0] * x[1], x[0] ** 3, gw.sum(x)])
+        by_x, by_idle = inner.jacobian(y, [x, idle])
+        none = inner.jacobian(y, idle, unconnected_gradients="zero")
+        size = gw.sum(by_x**2)
+    np.testing.assert_array_equal(by_x.numpy(), [[2.0, 1.0], [3.0, 0.0], [1.0, 1.0]])
+    assert by_idle is None
+    np.testing.assert_array_equal(none.numpy(), np.zeros((3, 3)))
+    np.testing.assert_array_equal(outer.gradient(size, x), [2.0 + 36.0, 4.0])
 
 
 def test_the_hessian_as_tensorflow_writes_it() -> None:

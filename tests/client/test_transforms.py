@@ -95,8 +95,14 @@ def test_products_are_recorded_inside_of_a_tape() -> None:
     np.testing.assert_array_equal(matrix, np.diag([6.0, 12.0]))
     np.testing.assert_array_equal(tape.gradient(matrix, w), [6.0, 6.0])
     np.testing.assert_array_equal(normal, [4.0, -16.0])
-    with gw.GradientTape(), pytest.raises(TapeError, match="Jacobian"):
-        gw.jacobian(lambda x: x)(X)
+    with gw.GradientTape() as tape:
+        both = gw.jacobian(lambda x, y: {"p": x * y, "s": gw.sum(x)}, argnums=(0, 1))(w, w)
+        total = gw.sum(both["p"][0] ** 2) + gw.sum(both["s"][0])
+    np.testing.assert_array_equal(both["p"][1], np.diag(w.numpy()))
+    np.testing.assert_array_equal(both["s"][1], [0.0, 0.0])
+    np.testing.assert_array_equal(tape.gradient(total, w), 2 * w.numpy())
+    with gw.GradientTape(), pytest.raises(TapeError, match="sparse Jacobian"):
+        gw.jacobian(lambda x: x, sparse=True)(X)
     with gw.GradientTape(), pytest.raises(TapeError, match="one array"):
         gw.hessian(lambda p: p["a"])({"a": X})
 

@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 NAMES = ("v", "M", "X")
 BLOCKS = (
     "scan", "reverse", "counted", "nested", "while", "cond", "map", "checkpoint", "custom", "gradient",
-    "jvp", "hessian", "root", "fixed",
+    "jvp", "jacobian", "hessian", "root", "fixed",
 )  # fmt: skip
 
 EXPRESSIONS = (
@@ -131,6 +131,18 @@ class _Writer:
         self.function(f, "a, m", ["a"], "tanh({t})")
         self.lines.append(f"{v} = tanh(jvp({f}, {a}, M, {b}, M))")
 
+    def _jacobian(self, f: str, v: str, a: str, b: str) -> None:
+        """Of three elements forwards, of two in reverse, and of both at once."""
+        answer = self.draw(st.sampled_from(("tanh({t})", "tanh({t})[:2]", "tanh({t})[:1], sum({t})")))
+        self.function(f, "a, m", ["a"], answer)
+        if "," in answer:
+            self.lines += [
+                f"{v}a, {v}b = jacobian({f}, {a}, M, wrt=[0])",
+                f"{v} = tanh({v}a[0] * {b} + {v}b)",
+            ]
+        else:
+            self.lines.append(f"{v} = tanh(sum(jacobian({f}, {a}, M, wrt=[0]), axis=0) * {b})")
+
     def _hessian(self, f: str, v: str, a: str, b: str) -> None:
         self.function(f, "a, b, m", ["a", "b"], "sum(sin({t}))")
         self.lines.append(f"{v} = tanh(hessian({f}, {a}, {b}, M, wrt=[0]) @ {b})")
@@ -226,6 +238,7 @@ def jax_controls(jax: Any) -> dict[str, Any]:
         "gradient": lambda f, *xs, wrt: jax.grad(f, wrt[0])(*xs),
         "jvp": jvp,
         "vjp": vjp,
+        "jacobian": lambda f, *xs, wrt: jax.jacrev(f, wrt[0])(*xs),
         "hessian": lambda f, *xs, wrt: jax.jacrev(jax.grad(f, wrt[0]), wrt[0])(*xs),
         "root": root,
         "fixed_point": fixed_point,

@@ -1,4 +1,4 @@
-"""Gradients asked for while something else records: they become nodes, and can be differentiated again."""
+"""Derivatives asked for while something else records: they become nodes, and can be differentiated again."""
 
 from __future__ import annotations
 
@@ -34,17 +34,37 @@ def gradient_nodes(
     return found
 
 
-def _of(scalar: Edge, sources: Sequence[Source], tape: Recorder) -> list[Tensor | None]:
-    """One node for sources none of which is computed from another on the tape."""
+def jacobian_nodes(
+    target: Edge, sources: Sequence[Source], watched: Sequence[Source], tape: Recorder, *, zero: bool
+) -> list[Tensor | None]:
+    """Record the Jacobians of a target by sources; None, or zeros, where it does not hang on the source.
+
+    So for sources that are not `watched`.
+    """
+    found: list[Tensor | None] = [None] * len(sources)
+    with recording(tape):
+        own = Edge(trace("identity", (Tensor(target),)))
+    for positions in _independent(sources, tape):
+        chosen = [sources[k] for k in positions]
+        for k, block in zip(positions, _of(own, chosen, tape, "jacobian", every=zero), strict=True):
+            seen = any(sources[k] is source for source in watched)
+            found[k] = block if seen or block is None else record("zeros_like", (block,)) if zero else None
+    return found
+
+
+def _of(
+    scalar: Edge, sources: Sequence[Source], tape: Recorder, op: str = "gradient", *, every: bool = False
+) -> list[Tensor | None]:
+    """One node for sources none of which is computed from another on the tape; `every` source is asked."""
     edges = [_values_of(source, scalar, tape) for source in sources]
     flat = [edge for group in edges for edge in group]
     function, captured = _function(scalar, flat, tape)
     used = _used(function, len(flat))
-    wrt = [k for k in range(len(flat)) if k in used and _floating(flat[k])]
+    wrt = [k for k in range(len(flat)) if (every or k in used) and _floating(flat[k])]
     if not wrt:
         return [None] * len(sources)
     inputs = [*tensors(flat), *tensors(captured)]
-    node = trace("gradient", inputs, {"wrt": wrt}, functions={"function": function})
+    node = trace(op, inputs, {"wrt": wrt}, functions={"function": function})
     gradients = {k: Tensor(Edge(node, place)) for place, k in enumerate(wrt)}
     answers: list[Tensor | None] = []
     start = 0

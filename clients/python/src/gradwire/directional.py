@@ -80,7 +80,7 @@ def hvp(
         *arguments, vector = args
         positions, single = positions_of(argnums)
         if recorder.get() is not None:
-            chosen, call = _of_positions(function, arguments, kwargs, positions)
+            chosen, call = of_positions(function, arguments, kwargs, positions)
             gradients = grad(call, tuple(range(len(positions))), unconnected_gradients="zero")
             pushed = _recorded_jvp(gradients, chosen, (vector,) if single else tuple(vector))[1]
             return pushed[0] if single else pushed
@@ -105,7 +105,7 @@ def gnvp(
         *arguments, vector = args
         positions, single = positions_of(argnums)
         if recorder.get() is not None:
-            chosen, call = _of_positions(function, arguments, kwargs, positions)
+            chosen, call = of_positions(function, arguments, kwargs, positions)
             pushed = _recorded_jvp(call, chosen, (vector,) if single else tuple(vector))[1]
             pulled = _recorded_vjp(call, chosen)[1](pushed)
             return pulled[0] if single else pulled
@@ -129,7 +129,7 @@ def in_structure(traced: Traced, found: Any, single: bool) -> Any:
     return shaped[0] if single else shaped
 
 
-def _of_positions(
+def of_positions(
     function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], positions: Sequence[int]
 ) -> tuple[tuple[Any, ...], Callable[..., Any]]:
     """The arguments at some positions, and the function of these alone."""

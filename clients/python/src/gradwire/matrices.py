@@ -9,15 +9,20 @@ from typing import Any
 from gradwire._node import Edge, Recorder, recorder
 from gradwire._products import block
 from gradwire._structure import leaves, rebuild
-from gradwire._subgraph import close, run, tensors
+from gradwire._subgraph import close, rebuilt, run, tensors
 from gradwire._trace import trace
 from gradwire._traced import Traced
 from gradwire.client import Client
-from gradwire.directional import positions_of
+from gradwire.directional import of_positions, positions_of
 from gradwire.errors import TapeError
 from gradwire.tensor import Tensor
 
 __all__ = ["hessian", "jacobian"]
+
+_WHOLE = (
+    "a sparse {} is asked for while a tape or a traced function records, and graphs hold whole arrays; "
+    "leave `sparse` out there, or ask outside of it"
+)
 
 
 def jacobian(
@@ -32,17 +37,16 @@ def jacobian(
 
     Where `function` answers a structure, each of its arrays becomes the structure of the arguments at
     `argnums`. `method` is "forward", "reverse" or "auto", the cheaper one. With `sparse`, arrays are
-    `Sparse`. Zero where nothing connects. Raises TapeError where something records.
+    `Sparse`. Zero where nothing connects. While something records it is a node, and not sparse.
     """
 
     @functools.wraps(function)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        if recorder.get() is not None:
-            raise TapeError(
-                "a Jacobian is asked for while a tape or a traced function records, and graphs cannot hold "
-                "Jacobians; use gradwire.jvp or gradwire.vjp there, or ask outside of it"
-            )
         positions, single = positions_of(argnums)
+        if recorder.get() is not None:
+            if sparse:
+                raise TapeError(_WHOLE.format("Jacobian"))
+            return _recorded_jacobian(function, args, kwargs, positions, single)
         traced = Traced(function, args, kwargs, positions, client)
         outputs = list(dict.fromkeys(traced.outputs))
         options = {"method": method, "sparse": sparse or None}
@@ -71,10 +75,7 @@ def hessian(
         positions, single = positions_of(argnums)
         if recorder.get() is not None:
             if sparse:
-                raise TapeError(
-                    "a sparse Hessian is asked for while a tape or a traced function records, and graphs "
-                    "hold whole arrays; leave `sparse` out there, or ask outside of it"
-                )
+                raise TapeError(_WHOLE.format("Hessian"))
             return _recorded_hessian(function, args, kwargs, positions)
         traced = Traced(function, args, kwargs, positions, client)
         found = traced.ask("hessian", wrt=traced.wrt, target=traced.outputs[0], sparse=sparse or None)[
@@ -90,6 +91,26 @@ def hessian(
 def _row(traced: Traced, blocks: Any, single: bool) -> Any:
     shaped = rebuild(traced.sources, iter([block(blocks[name]) for name in traced.wrt]))
     return shaped[0] if single else shaped
+
+
+def _recorded_jacobian(
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    positions: Sequence[int],
+    single: bool,
+) -> Any:
+    """One node: for each array of the answer, blocks by every array of the arguments at `positions`."""
+    chosen, call = of_positions(function, args, kwargs, positions)
+    inside = Recorder()
+    body = run(call, *chosen, inside=inside)
+    (lowered,), captured = close([body], inside)
+    own = list(leaves(chosen))
+    wrt = list(range(len(own)))
+    node = trace("jacobian", [*own, *tensors(captured)], {"wrt": wrt}, functions={"function": lowered})
+    blocks = iter([Tensor(Edge(node, k)) for k in range(len(body.roots) * len(own))])
+    rows = [rebuild(chosen, blocks) for _ in body.roots]
+    return rebuilt(body.answer, [row[0] if single else row for row in rows])
 
 
 def _recorded_hessian(

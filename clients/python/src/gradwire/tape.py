@@ -12,7 +12,7 @@ import numpy as np
 
 from gradwire._asking import Question, Source, ask_gradients, ask_jacobian, ask_reasons
 from gradwire._default import default_client
-from gradwire._nested import gradient_nodes
+from gradwire._nested import gradient_nodes, jacobian_nodes
 from gradwire._node import Array, Edge, Leaf, Op, Recorder, recorder
 from gradwire._sources import identity_of, source_of, unwatched, with_taken
 from gradwire._structure import leaves, rebuild
@@ -147,21 +147,26 @@ class GradientTape:
         """Every element of `target` by every element of `sources`, in their structure.
 
         Each is a tensor of shape target.shape + source.shape, or None where the target does not hang on
-        the source ("zero": zeros); with `sparse`, a `Sparse` in place of a tensor. Raises TapeError where
-        another tape or a traced function records.
+        the source ("zero": zeros); with `sparse`, a `Sparse` in place of a tensor. While another tape or a
+        traced function records it is a node, and not sparse.
         """
         if unconnected_gradients not in ("none", "zero"):
             raise ValueError(
                 f"expected 'none' or 'zero' for unconnected_gradients, got {unconnected_gradients!r}"
             )
         edge, described, watched = self._asked(target, list(leaves(sources)), None)
-        if recorder.get() is not None:
-            raise TapeError(
-                "a Jacobian is asked for while a tape or a traced function records, and graphs cannot hold "
-                "Jacobians; use gradient, gradwire.jvp or gradwire.vjp there, or ask outside of it"
-            )
-        client = self._client or default_client()
         zero = unconnected_gradients == "zero"
+        if recorder.get() is not None:
+            if sparse:
+                raise TapeError(
+                    "a sparse Jacobian is asked for while a tape or a traced function records, and graphs "
+                    "hold whole arrays; leave `sparse` out there, or ask outside of it"
+                )
+            nodes = jacobian_nodes(edge, described, watched, self._recorder, zero=zero)
+            self._used = True
+            self._recorder.open = self._persistent
+            return rebuild(sources, iter(nodes))
+        client = self._client or default_client()
         flow = ask_jacobian(
             client._session,
             self._recorder,

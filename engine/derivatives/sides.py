@@ -63,6 +63,11 @@ class Sides:
         """The tape of the answer."""
         return self.recording.tape
 
+    @property
+    def is_complex(self) -> bool:
+        """Whether anything on either side is."""
+        return any(_complex(self.tape.types[slot]) for slot in (*self.rows.values(), *self.columns.values()))
+
     def types(self, slots: Mapping[str, int]) -> Types:
         """The types of a side."""
         types = self.tape.types

@@ -18,13 +18,14 @@ import numpy.typing as npt
 from engine.attributes import InputIndex
 from engine.derivatives.draft import DIRECTION, Draft, Values
 from engine.derivatives.sides import Method, Sides, sides_of
-from engine.dtypes import TensorType, is_complex, is_inexact
-from engine.errors import UnknownWrt
+from engine.dtypes import TensorType, is_inexact
+from engine.errors import UnknownName, UnknownWrt
 from engine.op import F
 from engine.query import Query
 from engine.sparsity import Known, Layout, TooDense, dependence, hessian_layout, jacobian_layout
 from engine.sparsity.known import Source
 from engine.sparsity.pattern import stacked
+from engine.tape import Tape
 
 Array = npt.NDArray[Any]
 
@@ -42,23 +43,15 @@ class Pattern:
         self.query = sides.query
         self.rows, self.columns = sides.types(sides.rows), sides.types(sides.columns)
         self.reads: set[str] = set()
-        slots = list(sides.columns.values())
-        if len(set(slots)) != len(slots):
-            raise UnknownWrt(
-                "`wrt` names one tensor twice", path="$.wrt", hint="a node is the same as its output 0"
-            )
+        _refuse_twins(sides)
         self.symmetric = sides.target is not None and _is_symmetric(sides)
         known = Known(sides.tape, self._sources(sides, values))
-        found = dependence(sides.tape, slots, set(sides.rows.values()), known, most)
-        heights = [type.size for type in self.rows.values()]
-        parts = [found.get(slot) for slot in sides.rows.values()]
-        self.matrix = stacked(list(zip(parts, heights, strict=True)), self._width)
+        rows, columns = list(sides.rows.values()), list(sides.columns.values())
+        found = dependence(sides.tape, columns, set(rows), known, most)
+        parts = [(found.get(slot), type.size) for slot, type in zip(rows, self.rows.values(), strict=True)]
+        self.matrix = stacked(parts, sum(type.size for type in self.columns.values()))
         if self.matrix.nnz > most:
             raise TooDense(self.matrix.nnz)
-
-    @property
-    def _width(self) -> int:
-        return sum(type.size for type in self.columns.values())
 
     def _sources(self, sides: Sides, values: Mapping[str, Array]) -> dict[int, Source]:
         """The inputs that are no floats, where they have values; looking at one is remembered."""
@@ -85,6 +78,16 @@ class Pattern:
         return jacobian_layout(self.matrix, self.rows, self.columns, method)
 
 
+def _refuse_twins(sides: Sides) -> None:
+    """Raise UnknownWrt or UnknownName where one tensor would be seeded twice in one product."""
+    columns, rows = list(sides.columns.values()), list(sides.rows.values())
+    hint = "a node is the same as its output 0"
+    if len(set(columns)) < len(columns):
+        raise UnknownWrt("`wrt` names one tensor twice", path="$.wrt", hint=hint)
+    if sides.target is None and len(set(rows)) < len(rows):
+        raise UnknownName("`outputs` names one tensor twice", path="$.outputs", hint=hint)
+
+
 def _is_symmetric(sides: Sides) -> bool:
     """Whether nothing but the function's own derivatives is in the Hessian: no gradient of the user's making,
     and no variable that depends on another.
@@ -93,13 +96,13 @@ def _is_symmetric(sides: Sides) -> bool:
     return given.issuperset(sides.columns.values()) and not _has_own_gradient(sides.tape)
 
 
-def _has_own_gradient(tape: Any) -> bool:
+def _has_own_gradient(tape: Tape) -> bool:
     functions = [tape]
     while functions:
         for step in functions.pop().instructions:
             if step.op.name == "custom_gradient":
                 return True
-            functions += [value for value in step.attributes.values() if hasattr(value, "instructions")]
+            functions += [value for value in step.attributes.values() if isinstance(value, Tape)]
     return False
 
 
@@ -152,12 +155,11 @@ def _few_products(query: Query, methods: list[Method]) -> list[Layout]:
     if not sizes or min(sizes.values()) < FEWEST_PRODUCTS:
         return []
     height, width = (sum(type.size for type in sides.types(s).values()) for s in (sides.rows, sides.columns))
-    types = [tape_type for side in (sides.rows, sides.columns) for tape_type in sides.types(side).values()]
-    if height * width > MOST_ELEMENTS or any(is_complex(type.dtype) for type in types):
+    if height * width > MOST_ELEMENTS or sides.is_complex:
         return []
     try:
         pattern = Pattern(sides, {}, ENTRIES_PER_LINE * (height + width))
-    except (TooDense, UnknownWrt):
+    except (TooDense, UnknownWrt, UnknownName):
         return []
     layouts = []
     cheapest = min(sizes.values())

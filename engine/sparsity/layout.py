@@ -45,11 +45,10 @@ class Coordinates:
             values = values.conj()
         if not is_complex(self.dtype):
             values = values.real
-        values = values.astype(self.dtype, copy=False)
         return {
             "rows": self.rows.copy(),
             "cols": self.cols.copy(),
-            "values": values,
+            "values": np.ascontiguousarray(values, self.dtype),
             "shape": list(self.shape),
         }
 

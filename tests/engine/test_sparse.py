@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.compiler import Compiler
-from engine.errors import IndexOutOfRange, OverLimit, UnknownWrt
+from engine.errors import IndexOutOfRange, OverLimit, UnknownName, UnknownWrt
 from engine.sparse import KEPT_LAYOUTS, Layouts
 from tests.engine.sparse_asking import (
     BUNDLE,
@@ -156,6 +156,10 @@ def test_nodes_as_variables() -> None:
     agree("hessian", program, x, targets=("loss",), wrt=("x", "h"))
     with pytest.raises(UnknownWrt, match="twice"):
         entries("jacobian", program, x, outputs=("y",), wrt=("h", "h:0"))
+    with pytest.raises(UnknownName, match="twice"):
+        entries("jacobian", program, x, outputs=("y", "y:0"), wrt=("x",))
+    for method in ("forward", "reverse"):
+        agree("jacobian", program, x, outputs=("x", "h", "y"), wrt=("h", "x"), method=method)
 
 
 @pytest.mark.parametrize("kind", ["jacobian", "hessian"])

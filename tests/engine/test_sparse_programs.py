@@ -31,7 +31,7 @@ from tests.engine.test_random_graphs import NAMES, bounded
 # -- random programs ---------------------------------------------------------------------------------
 
 
-@bounded(20)
+@bounded(12)
 @given(sketches())
 def test_random_programs(sketch: Sketch) -> None:
     for method in ("forward", "reverse", "auto"):
@@ -96,7 +96,7 @@ def _words(text: str) -> list[str]:
     return out
 
 
-@bounded(60)
+@bounded(40)
 @given(sparse_programs())
 def test_random_sparse_programs(made: tuple[str, dict[str, Any]]) -> None:
     program, values = made
@@ -117,7 +117,7 @@ def test_random_sparse_programs(made: tuple[str, dict[str, Any]]) -> None:
 # -- dense matrices by few products ------------------------------------------------------------------
 
 
-@bounded(40)
+@bounded(25)
 @given(sparse_programs())
 def test_dense_matrices_by_few_products(made: tuple[str, dict[str, Any]]) -> None:
     program, values = made

@@ -6,8 +6,8 @@ and sparse, of residuals like those of bundle adjustment, whose indices come wit
 sparse matrices: beside a sparse question stands their dense one. Contestants run in turns; medians of rounds.
 Peers are compiled where they can be (jax.jit). `compiled` is the time of ours until the first run; `peak` is
 what one call of ours allocates beyond the buffers that the plan holds already; `estimated` counts both. MB
-behind the slash are what the process's resident memory grew by in one call, a small call's not at all.
-Figures that compare need one thread for each contestant.
+behind the slash are what the process's resident memory grew by in one call; what an allocator kept from
+before counts as nothing, as JAX's does. Figures that compare need one thread for each contestant.
 """
 
 from __future__ import annotations

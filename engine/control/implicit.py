@@ -225,6 +225,11 @@ def _typed(xs: Sequence[Variable], function: Tape) -> list[Variable]:
             f"the unknown is {x.dtype}, expected a floating dtype", hint="start from a float, as in 1.0"
         )
     culprit = None
+    if x.dtype == "float16":
+        raise DtypeMismatch(
+            "the unknown is float16, expected float32 or wider: its linear systems are solved in it",
+            hint="convert the start, and what the function answers, with astype first",
+        )
     if is_complex(x.dtype):
         culprit = first_not_holomorphic(function, [next(iter(function.inputs.values()))], function.outputs)
     if culprit is not None:

@@ -136,3 +136,15 @@ def test_batches_nest():
     xs, ws = np.random.default_rng(0).normal(size=(4, 3)), np.random.default_rng(1).normal(size=(5, 3))
     (answer,) = run_tape(both, {"x": xs, "w": ws})
     np.testing.assert_allclose(answer, xs[None] * ws[:, None])
+
+
+@pytest.mark.parametrize(("op", "sample"), [case for case in CASES if not case.values[0].internal])
+def test_no_public_op_runs_row_by_row(op, sample: Sample):
+    row = arrays_of(op, sample, np.random.default_rng(10))
+    tape = tape_of(op, row, sample.attributes)
+    rows = batch(tape, {f"x{i}" for i in range(len(row))}, N)
+    assert "rowwise" not in {step.op.name for step in rows.instructions}
+
+
+def test_what_falls_back_says_so():
+    assert [op.name for op in TABLE.public() if op.describe()["batching"] == "map"] == []

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import Compiler, Query, TensorType, parse_program
+from engine import Compiler, Query, TensorType, decode_graph, parse_program
 from engine.arrays import numpy as namespace
 from engine.backward import backward
 from engine.control import krylov
 from engine.control.linear_solve import solve
-from engine.errors import OverLimit
+from engine.errors import DtypeMismatch, OverLimit
 from engine.executors.numpy import run_tape
 from engine.op import F
 from engine.tape import Tape
@@ -232,6 +232,27 @@ def test_no_unknowns_at_all(op: str, method: str) -> None:
     answer = ask("gradient", program, {"a": np.zeros((0, 2))}, targets=("result",))
     assert answer["value"] == 0
     assert answer["gradients"]["a"].shape == (0, 2)
+
+
+@pytest.mark.parametrize("method", ["dense", "krylov"])
+def test_half_precision_is_refused(method: str) -> None:
+    program = f"def f(x, a):\n    return x + x * x - a\nroot(f, a, a, method='{method}')"
+    with pytest.raises(DtypeMismatch, match="float32 or wider"):
+        ask("evaluate", program, {"a": np.float16(2.0)})
+
+
+def test_a_gradient_as_a_graph_solves_again() -> None:
+    program = "def f(x, A, b):\n    return A @ x + tanh(x) - b\n"
+    program += "loss = sum(root(f, b, A, b, method='krylov') ** 2)"
+    given = {name: v for name, v in values().items() if name != "x0"}
+    answer = ask("gradient", program, given, targets=("loss",), return_graph=True)
+    again = Compiler().compile(
+        Query(graph=decode_graph(answer["graph"]), kind="evaluate", inputs=types(given))
+    )
+    found = again.run(given)["outputs"]
+    assert found["value"] == answer["value"]
+    for name in given:
+        np.testing.assert_array_equal(found[f"gradients/{name}"], answer["gradients"][name])
 
 
 # -- honest failure ----------------------------------------------------------------------------------

@@ -167,11 +167,15 @@ def _product(gradient: Array, move: Array) -> float:
 
 
 def _dot_product_error(point: _Point, moves: Mapping[str, Array], weight: float) -> float:
-    """|<J v, w> - <v, J'w>| over the size of their terms; w is a number, since the target is."""
+    """|<J v, w> - <v, J'w>| over the size of their terms; w is a number, since the target is.
+
+    Terms that are no larger than the target's own rounding, as where all of a gradient cancels, are measured
+    by the target.
+    """
     if not moves:
         return 0.0
     left = weight * point.pushed(moves)
     terms = [_terms(point.gradients[name], move) * weight for name, move in moves.items()]
     right = sum(float(term.sum()) for term in terms)
-    scale = sum(float(np.abs(term).sum()) for term in terms)
+    scale = max(sum(float(np.abs(term).sum()) for term in terms), abs(point.value) / CLEAR)
     return abs(left - right) / scale if scale > 0 else abs(left - right)

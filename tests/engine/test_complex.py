@@ -436,6 +436,12 @@ def test_a_gradient_whose_conjugate_was_forgotten_does_not_pass_the_checks():
     assert answer["taylor_order"]["z"] == pytest.approx(1, abs=0.1)
 
 
+def test_a_gradient_that_cancels_is_right():
+    """|exp(ix)|² is 1: what is left of its gradient is rounding, which no two walks share."""
+    answer = check(parse_program("sum(abs(exp(1j * x)) ** 2)"), {"x": np.array([0.3, 2.0])})
+    assert answer["passed"], answer
+
+
 @pytest.mark.parametrize("dtype", ["complex64", "complex128"])
 def test_checks_in_both_precisions(dtype):
     values = {"z": noise(3).astype(dtype)}

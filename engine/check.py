@@ -10,7 +10,8 @@ imaginary parts at once, and <a, b> is the real part of Σ conj(a) b.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -18,10 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import dtypes
-from engine.compiler import Compiler
+from engine.compiler import Compiler, Program
 from engine.dtypes import TensorType
 from engine.graph import Graph
 from engine.query import Kind, Query
+from engine.sparse import SparseProgram
 
 Array = npt.NDArray[Any]
 
@@ -40,14 +42,17 @@ def check(
     seed: int = 0,
     stabilize: bool = False,
     compiler: Compiler | None = None,
+    peak_bytes_limit: int | None = None,
 ) -> dict[str, Any]:
     """The answer of `/v1/check`: `passed`, the order of the Taylor remainder for each variable (None where
     there is none: the target is linear in it), and the relative error of the dot products.
 
     `target` is a scalar (the only output when absent), `wrt` the floating inputs (all when absent). Raises
-    what a gradient raises: UnknownName, UnknownWrt, InvalidTarget, TargetRequired, MissingInput.
+    what a gradient raises: UnknownName, UnknownWrt, InvalidTarget, TargetRequired, MissingInput; OverLimit
+    where that would need more than `peak_bytes_limit` bytes at once.
     """
-    point = _Point(graph, inputs, target, wrt, compiler or Compiler(), stabilize)
+    compile = partial((compiler or Compiler()).compile, peak_bytes_limit=peak_bytes_limit)
+    point = _Point(graph, inputs, target, wrt, compile, stabilize)
     rng = np.random.default_rng(seed)
     moves = {name: point.direction(name, rng) for name in point.gradients}
     orders = {name: _order(point, name, move) for name, move in moves.items()}
@@ -69,12 +74,12 @@ class _Point:
         inputs: Mapping[str, Array],
         target: str | None,
         wrt: Sequence[str] | None,
-        compiler: Compiler,
+        compile: Callable[[Query], Program | SparseProgram],
         stabilize: bool,
     ) -> None:
         self.inputs = dict(inputs)
         self.types = {name: TensorType(v.shape, dtypes.name_of(v.dtype)) for name, v in inputs.items()}
-        self._graph, self._compiler, self._stabilize = graph, compiler, stabilize
+        self._graph, self._compile, self._stabilize = graph, compile, stabilize
         targets = None if target is None else (target,)
         asked = None if wrt is None else tuple(wrt)
         query = Query(
@@ -87,7 +92,7 @@ class _Point:
             diagnose="off",
             stabilize=stabilize,
         )
-        answer = compiler.compile(query).run(self.inputs)
+        answer = compile(query).run(self.inputs)
         (self.target,) = query.chosen_targets()
         self.value = float(answer["value"])
         self.gradients: dict[str, Array] = {n: g for n, g in answer["gradients"].items() if n in self.types}
@@ -104,14 +109,14 @@ class _Point:
     def at(self, moved: Mapping[str, Array]) -> float:
         """The target's value with some inputs replaced."""
         query = self._query("evaluate")
-        answer = self._compiler.compile(query).run({**self.inputs, **moved})
+        answer = self._compile(query).run({**self.inputs, **moved})
         return float(answer["outputs"][self.target])
 
     def pushed(self, moves: Mapping[str, Array]) -> float:
         """How the target moves along `moves`, by the forward walk."""
         types = {name: self.types[name] for name in moves}
         query = self._query("jvp", tangents=types)
-        return float(self._compiler.compile(query).run(self.inputs, moves)["jvp"][self.target])
+        return float(self._compile(query).run(self.inputs, moves)["jvp"][self.target])
 
     def _query(self, kind: Kind, **given: Any) -> Query:
         return Query(

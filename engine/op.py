@@ -105,6 +105,8 @@ class Input:
 class Cost:
     """What one run of an instruction takes: floating-point operations, bytes moved, scratch bytes.
 
+    `kept` is how much of the scratch stays until the whole run is over, as the buffers of a function do.
+
     An elementwise op counts one operation an element; `slow` is the further time that it takes, as a number
     of simple operations, so that an exponential or a loop of many calls is predicted rightly.
     """
@@ -113,6 +115,7 @@ class Cost:
     bytes: int
     workspace: int = 0
     slow: int = 0
+    kept: int = 0
 
 
 @dataclass(frozen=True, slots=True)

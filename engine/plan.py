@@ -16,6 +16,8 @@ from engine.cost import NOTHING, Estimate, cost_of, seconds
 from engine.dtypes import TensorType
 from engine.tape import Instruction, Tape
 
+KEPT_BYTES = 64 << 20  # larger buffers are given back to the system after a run
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -141,6 +143,7 @@ def _place(plan: Plan, deaths: dict[int, int]) -> None:
             fresh.update(made)
             live += sum(made.values())
         peak = max(peak, live + cost.workspace)
+        live += cost.kept
         dead = tuple(root for root in dying if root not in plan.foreign)
         for root in dead:
             arena.release(root)

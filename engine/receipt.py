@@ -31,6 +31,7 @@ def receipt(
     *,
     seed: int = 0,
     compiler: Compiler | None = None,
+    peak_bytes_limit: int | None = None,
 ) -> dict[str, Any]:
     """The receipt of a gradient query at `inputs`: its tests for its target, or keyed by target for a list.
 
@@ -53,6 +54,7 @@ def receipt(
             seed=seed,
             stabilize=query.stabilize,
             compiler=compiler,
+            peak_bytes_limit=peak_bytes_limit,
         )
         for target in query.chosen_targets()
     }

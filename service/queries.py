@@ -196,7 +196,12 @@ class Calculator:
         """Run and encode."""
         answer = prepared.program.run(prepared.inputs, prepared.directions)
         if prepared.receipt_of is not None:
-            answer["receipt"] = receipt(prepared.receipt_of, prepared.inputs, compiler=self.compiler)
+            answer["receipt"] = receipt(
+                prepared.receipt_of,
+                prepared.inputs,
+                compiler=self.compiler,
+                peak_bytes_limit=self._max_peak_bytes,
+            )
         return encode_answer(answer, prepared.encoding, safetensors=prepared.safetensors)
 
     def immediate(self, call: Call, most_nodes: int | None = None) -> Reply:
@@ -222,6 +227,7 @@ class Calculator:
                 seed=request.seed or 0,
                 stabilize=bool(request.stabilize),
                 compiler=self.compiler,
+                peak_bytes_limit=self._max_peak_bytes,
             )
         )
 

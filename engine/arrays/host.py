@@ -79,7 +79,7 @@ class _Passing:
     @staticmethod
     def writable(x: Any, owned: bool) -> Any:
         """An array that may be written; a kernel's 0-d answer may be a scalar, which cannot."""
-        return np.asarray(x) if owned else np.array(x, copy=True)
+        return np.asarray(x) if owned else np.array(x, order="C", copy=True)
 
     @staticmethod
     def answer(value: Any, copied: bool) -> Any:
@@ -170,16 +170,19 @@ def _index_put(target: Any, index: tuple[Any, ...], values: Any) -> Any:
 
 def _put_along_axis_add(target: Any, indices: Any, values: Any, axis: int) -> Any:
     """`target[..., indices, ...] += values` along `axis` in place, repeated indices adding up."""
-    grid = list(np.ogrid[tuple(slice(size) for size in indices.shape)])
-    grid[axis] = indices
+    grid = np.ogrid[tuple(slice(size) for size in indices.shape)]
     if not target.flags.c_contiguous:
-        np.add.at(target, tuple(grid), values)
+        np.add.at(target, (*grid[:axis], indices, *grid[axis + 1 :]), values)
         return target
     size = target.shape[axis]
     check_indices(indices, size)
-    grid[axis] = np.where(indices < 0, indices + size, indices)
+    flat = np.array(indices, np.int64, order="C")  # places in the flattened target, made where they lie
+    np.add(flat, size, out=flat, where=flat < 0)
     strides = [stride // target.itemsize for stride in target.strides]
-    flat = sum(place * stride for place, stride in zip(grid, strides, strict=True))
+    flat *= strides[axis]
+    for other, (places, stride) in enumerate(zip(grid, strides, strict=True)):
+        if other != axis:
+            flat += places * stride
     np.add.at(target.reshape(-1), flat.reshape(-1), np.broadcast_to(values, indices.shape).reshape(-1))
     return target
 

@@ -11,7 +11,7 @@ from engine.dtypes import TensorType
 from engine.forward import forward
 from engine.op import Cost, F
 from engine.passes import lower
-from engine.plan import make_plan
+from engine.plan import KEPT_BYTES, make_plan
 from engine.tape import Tape
 from engine.variable import Variable
 
@@ -23,12 +23,18 @@ def inexact(types: Sequence[TensorType]) -> list[int]:
     return [i for i, type in enumerate(types) if dtypes.is_inexact(type.dtype)]
 
 
-def cost_of_runs(body: Tape, runs: int) -> Cost:
-    """`runs` runs of a body; its memory is taken once."""
-    estimate = make_plan(lower(body)).estimate
+def cost_of_runs(body: Tape, runs: int, *, answered: bool = False) -> Cost:
+    """`runs` runs of a body; its memory is taken once, and what it is given lies outside already.
+
+    What it is `answered` as well, where its outputs are those of the op.
+    """
+    plan = make_plan(lower(body))
+    estimate, kept = plan.estimate, sum(plan.buffers)
+    outside = [*body.inputs.values(), *(body.outputs if answered else ())]
+    scratch = max(0, estimate.peak_bytes - sum(body.types[slot].nbytes for slot in outside))
     flops, moved = runs * estimate.flops, runs * estimate.bytes
     slow = runs * operations(estimate.seconds + CALL_SECONDS) - operations(seconds(flops, moved, 0))
-    return Cost(flops, moved, estimate.peak_bytes, max(0, slow))
+    return Cost(flops, moved, scratch, max(0, slow), kept if kept <= KEPT_BYTES else 0)
 
 
 class Body:

@@ -31,8 +31,9 @@ def _run(xp: Any, predicate: Any, *xs: Any, then: Any, otherwise: Any) -> Any:
 
 
 def _cost(types: Sequence[TensorType], outputs: Sequence[TensorType], *, then: Tape, otherwise: Tape) -> Cost:
-    both = cost_of_runs(then, 1), cost_of_runs(otherwise, 1)
-    return Cost(*(max(getattr(c, part) for c in both) for part in ("flops", "bytes", "workspace", "slow")))
+    both = [cost_of_runs(branch, 1, answered=True) for branch in (then, otherwise)]
+    parts = ("flops", "bytes", "workspace", "slow", "kept")
+    return Cost(*(max(getattr(one, part) for one in both) for part in parts))
 
 
 def _branches(

@@ -77,7 +77,7 @@ def _cost(
 ) -> Cost:
     """The most that it can take."""
     inner, test = cost_of_runs(body, max_steps), cost_of_runs(condition, max_steps)
-    parts = ("flops", "bytes", "workspace", "slow")
+    parts = ("flops", "bytes", "workspace", "slow", "kept")
     return Cost(*(getattr(inner, part) + getattr(test, part) for part in parts))
 
 

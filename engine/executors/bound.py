@@ -18,11 +18,10 @@ from engine.arrays import Namespace, guard
 from engine.errors import InternalError, Origin
 from engine.executors.failures import failed, no_memory
 from engine.passes import lower
-from engine.plan import Plan, Step, make_plan
+from engine.plan import KEPT_BYTES, Plan, Step, make_plan
 from engine.tape import Instruction, Tape
 
 Values = list[Any]
-KEPT_BYTES = 64 << 20  # a larger context is given back to the system after its run
 KEPT_CONTEXTS = 4
 
 

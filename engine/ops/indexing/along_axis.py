@@ -92,11 +92,11 @@ read_along_axis = define(
 
 
 def _added_cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: Any) -> Cost:
-    """Beside the values in one row, three tensors of places in the flattened target."""
+    """Beside the values in one row, the places in the flattened target, and which count from the end."""
     values, indices = types[1:]
     plain = selected_cost(types, outputs)
     row = 0 if values.shape == indices.shape else indices.size * ITEMSIZE[values.dtype]
-    return Cost(indices.size, plain.bytes, row + 3 * indices.size * ITEMSIZE["int64"])
+    return Cost(indices.size, plain.bytes, row + 9 * indices.size)
 
 
 add_along_axis = define(

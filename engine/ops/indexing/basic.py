@@ -26,12 +26,16 @@ def selected_cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **
 def _added_cost(
     types: Sequence[TensorType], outputs: Sequence[TensorType], *, index: tuple[Any, ...]
 ) -> Cost:
-    """Whole slices are added as a product with a sparse matrix: of the values in rows, into rows."""
+    """Whole slices are added as a product with a sparse matrix: of the values in rows, into rows. Single
+    elements need no scratch.
+    """
     x, values, *indices = types
     plain = selected_cost(types, outputs)
     if not indices:
         return plain
     places = TensorType(shape_of(index, x.shape, indices), x.dtype)
+    if x.ndim < 2:
+        return Cost(places.size, plain.bytes)
     lined_up = values.shape == places.shape and bool(index) and isinstance(index[0], InputIndex)
     rows = 0 if lined_up else places.nbytes
     matrix = 24 * sum(positions.size for positions in indices)

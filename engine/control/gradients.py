@@ -26,6 +26,7 @@ from engine.errors import (
 from engine.families import COMPOSITE, define
 from engine.forward import forward
 from engine.functions import FunctionRule, Sizes, Specialize, Types, expect_inputs, outputs_of
+from engine.holomorphy import first_not_holomorphic
 from engine.op import TABLE, F, Op, jointly
 from engine.tape import Tape
 from engine.variable import Variable
@@ -150,15 +151,18 @@ def _jacobian(*xs: Variable, function: Tape, wrt: Sequence[int] | None) -> Any:
 
 
 def _blocks(xs: Sequence[Variable], function: Tape, position: int) -> list[Variable]:
-    """Every output by one input: forward or in reverse, whichever takes fewer passes in the one batch."""
+    """Every output by one input: forward or in reverse, whichever takes fewer passes in the one batch.
+
+    Passes forward tell a complex output by a real input, passes back a real output by a complex input.
+    """
     x, outs = xs[position], outputs_of(function)
-    if is_complex(x.dtype):
-        raise NotHolomorphic(
-            f"a jacobian node is by real inputs, and this one is {x.dtype}",
-            hint="take jvp or vjp nodes, or ask for the jacobian of the graph",
-        )
+    _require_holomorphic(function, position)
     size = sum(y.size for y in outs if is_inexact(y.dtype))
-    if size >= x.size or any(is_complex(y.dtype) for y in outs):
+    complex_outs = [is_complex(y.dtype) for y in outs]
+    ahead = size >= x.size or any(complex_outs)
+    if is_complex(x.dtype):
+        ahead = size >= x.size and all(complex_outs)
+    if ahead:
         made = Body()
         arguments = made.inputs([v.type for v in xs])
         tangent = made.input(x.type)
@@ -180,8 +184,23 @@ def _blocks(xs: Sequence[Variable], function: Tape, position: int) -> list[Varia
         cotangent = made.input(y)
         pulled = _walked(function, arguments, [position], lambda ys, k=k, g=cotangent: {ys[k].slot: g})  # type: ignore[misc]  # bound while the loop stands here
         (rows,) = _rows(made.finish(pulled), xs, y)
-        blocks.append(rows.reshape((*y.shape, *x.shape)))
+        derivative = rows.conj() if is_complex(y.dtype) else rows  # of what pulls back as its conjugate
+        blocks.append(derivative.reshape((*y.shape, *x.shape)))
     return blocks
+
+
+def _require_holomorphic(function: Tape, position: int) -> None:
+    """Raise NotHolomorphic where a complex output is no holomorphic function of a complex input."""
+    slot = list(function.inputs.values())[position]
+    if not is_complex(function.types[slot].dtype):
+        return
+    heads = [head for head in function.outputs if is_complex(function.types[head].dtype)]
+    culprit = first_not_holomorphic(function, [slot], heads)
+    if culprit is not None:
+        raise NotHolomorphic(
+            f"there is no complex derivative by input {position}: {culprit.op.name} is not holomorphic",
+            hint="let it answer real and imaginary parts, or take a vjp or jvp node",
+        )
 
 
 def _as(y: TensorType, x: Variable) -> str:

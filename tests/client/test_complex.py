@@ -71,6 +71,16 @@ def test_transforms() -> None:
     np.testing.assert_allclose(gw.jacobian(gw.exp)(Z), np.diag(np.exp(Z)), atol=1e-15)
 
 
+def test_a_jacobian_for_each_row_and_inside_a_tape() -> None:
+    rows = np.stack([Z, 2 * Z])
+    expected = np.stack([np.diag(np.exp(row)) for row in rows])
+    np.testing.assert_allclose(gw.vmap(gw.jacobian(gw.exp))(rows), expected, atol=1e-15)
+    z = gw.Variable(Z)
+    with gw.GradientTape() as tape:
+        loss = gw.sum(gw.abs(gw.jacobian(gw.exp)(z)) ** 2)  # exp(2 Re z), summed
+    np.testing.assert_allclose(tape.gradient(loss, z).numpy(), 2 * np.exp(2 * Z.real), atol=1e-12)
+
+
 def test_what_has_no_complex_derivative_says_so_at_the_users_line() -> None:
     with pytest.raises(NotHolomorphic, match="conj is not holomorphic") as caught:
         gw.jacobian(lambda z: z * gw.conj(z))(Z)

@@ -116,6 +116,13 @@ def f(z, x):
 a, b = jvp(f, z, x, c, x)
 loss = imag(sum(a)) + sum(b ** 2)
 """
+JACOBIAN = """
+def f(z, x):
+    return exp(z) * x, abs(z) ** 2 * sum(x), sum(z * z * x)
+yz, rz, sz = jacobian(f, z, x, wrt=[0])
+yx, rx, sx = jacobian(f, z, x, wrt=[1])
+loss = sum(abs(yz) ** 2) + imag(sum(rz * z)) + abs(sum(sz)) ** 2 + sum(abs(yx) ** 2) + sum(rx ** 2)
+"""
 ROOT = """
 def f(z, a, x):
     return z ** 3 + z * x - a
@@ -158,6 +165,7 @@ PROGRAMS = {
     "gradient": (GRADIENT, {"z": noise(3) / 2, "x": RNG.normal(size=3)}),
     "vjp": (VJP, {"z": noise(3) / 2, "x": RNG.normal(size=3), "c": noise(3)}),
     "jvp": (JVP, {"z": noise(3) / 2, "x": RNG.normal(size=3), "c": noise(3)}),
+    "jacobian": (JACOBIAN, {"z": noise(3) / 2, "x": RNG.normal(size=3)}),
     "root": (ROOT, {"a": np.array(2 - 1j), "x": np.array(0.6)}),
     "system": (SYSTEM, {"z0": np.zeros(3, complex), "A": MATRIX + 3 * np.eye(3), "c": noise(3)}),
     "krylov": (KRYLOV, {"z0": np.zeros(3, complex), "A": MATRIX + 3 * np.eye(3), "c": noise(3)}),
@@ -324,6 +332,18 @@ def test_rows_of_jacobians(method):
         for out, row in part.items():
             for name, block in row.items():
                 np.testing.assert_allclose(whole[out][name][k], block)
+
+
+def test_a_jacobian_node_answers_what_the_question_does():
+    function = "def f(z, x):\n    return exp(z) * x, abs(z) ** 2 * x, sum(z * z * x)\n"
+    asked = ask("jacobian", function + "y, r, s = call(f, z, x)", POINT, outputs=("y", "r", "s"))["jacobian"]
+    for position, name in enumerate("zx"):
+        program = f"{function}y, r, s = jacobian(f, z, x, wrt=[{position}])"
+        for out, block in ask("evaluate", program, POINT, outputs=("y", "r", "s"))["outputs"].items():
+            assert block.dtype == asked[out][name].dtype
+            np.testing.assert_allclose(block, asked[out][name], rtol=1e-13, atol=1e-15)
+    with pytest.raises(NotHolomorphic, match="input 0: conj is not holomorphic"):
+        ask("evaluate", "def f(z):\n    return conj(z)\njacobian(f, z)", {"z": noise(2)})
 
 
 LOOP_OF_PARTS = "def f(a, b):\n    return a * conj(b)\ny = scan(f, z, z)[0]"

@@ -65,7 +65,8 @@ class Question:
         for k, mine in enumerate(self.sources):
             if mine.same(source):
                 name = self.wrt[k][0]
-                return finding(source.label, self.diagnosis.get(name, OK), self._place, name)
+                entry = self.diagnosis.get(name, OK)
+                return finding(source.label, entry, self._place, name, target=self.target.node.place)
         return None
 
     def _place(self, name: str | None) -> Place | None:

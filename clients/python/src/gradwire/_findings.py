@@ -13,9 +13,16 @@ Places = Callable[[str | None], Place | None]
 OK: Mapping[str, Any] = {"status": "ok"}
 
 
-def finding(name: str, entry: Mapping[str, Any], place: Places, wire_name: str | None = None) -> Finding:
-    """One variable's entry; `place` finds lines by the graph's names."""
-    culprits = tuple(entry.get("culprits") or ())
+def finding(
+    name: str,
+    entry: Mapping[str, Any],
+    place: Places,
+    wire_name: str | None = None,
+    *,
+    target: Place | None = None,
+) -> Finding:
+    """One variable's entry; `place` finds lines by the graph's names, `target` is that of the target."""
+    culprits, warnings = (tuple(entry.get(key) or ()) for key in ("culprits", "warnings"))
     return Finding(
         name,
         entry.get("status", "ok"),
@@ -24,8 +31,10 @@ def finding(name: str, entry: Mapping[str, Any], place: Places, wire_name: str |
         entry.get("fix"),
         culprits,
         tuple(entry.get("path") or ()),
-        tuple(entry.get("warnings") or ()),
+        warnings,
         entry.get("stats") or {},
         place(wire_name or name),
         tuple(place(culprit.get("node")) for culprit in culprits),
+        tuple(place(warning.get("node")) for warning in warnings),
+        target,
     )

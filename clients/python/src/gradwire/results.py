@@ -154,8 +154,8 @@ class Sparse:
 class Finding:
     """Why one variable's gradient is what it is, as the server said it.
 
-    `places` are the user's own lines behind the culprits, in their order; `place` is where the variable
-    was made.
+    `places` are the user's own lines behind the culprits, and `warned` those behind the warnings, in their
+    order; `place` is where the variable was made, `target` where what is differentiated was.
     """
 
     name: str
@@ -169,11 +169,15 @@ class Finding:
     stats: Mapping[str, Any] = field(default_factory=dict)
     place: Place | None = None
     places: tuple[Place | None, ...] = ()
+    warned: tuple[Place | None, ...] = ()
+    target: Place | None = None
 
     def __str__(self) -> str:
         lines = [f"{self.name}: {self.status}" + (f" ({self.reason})" if self.reason else "")]
         if self.place:
             lines.append(f"  made at {self.place}")
+        if self.target and self.status in ("invalid_target", "disconnected"):
+            lines.append(f"  target made at {self.target}")
         if self.message:
             lines.append(f"  why: {self.message}")
         for culprit, place in zip(self.culprits, self.places, strict=True):
@@ -182,7 +186,10 @@ class Finding:
             lines.append(f"  path: {' → '.join(self.path)}")
         if self.fix:
             lines.append(f"  fix: {self.fix}")
-        lines.extend(f"  warning {w.get('code')}: {w.get('message')}" for w in self.warnings)
+        places = self.warned or (None,) * len(self.warnings)
+        for warning, place in zip(self.warnings, places, strict=True):
+            at = f" {place}" if place else ""
+            lines.append(f"  warning {warning.get('code')}: {warning.get('message')}{at}")
         return "\n".join(lines)
 
 

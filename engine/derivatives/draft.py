@@ -142,7 +142,9 @@ def directions(
             raise ShapeMismatch(
                 f"expected a {word} of shape {own.shape} for '{name}', got {type.shape}",
                 path=path,
-                hint=f"a {word} has the shape of what it belongs to",
+                hint='pairs [re, im] need their dtype: {"dtype": "complex128", "data": …}'
+                if dtypes.is_complex(own.dtype) and type.shape == (*own.shape, 2)
+                else f"a {word} has the shape of what it belongs to",
             )
         if dtypes.is_complex(type.dtype) and not dtypes.is_complex(own.dtype):
             raise DtypeMismatch(

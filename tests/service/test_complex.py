@@ -99,6 +99,8 @@ async def test_jacobians_and_what_has_none(tmp_path: Path) -> None:
         assert problem(refused, 422, "not_holomorphic")["path"] == "$.wrt"
         complex_target = await here.post("/v1/gradient", {"program": "sum(z)", "inputs": {"z": TYPED}})
         assert "real(result)" in problem(complex_target, 422, "invalid_target")["hint"]
+        pairs = {"program": "y = z * z", "inputs": {"z": TYPED}, "cotangents": {"y": TYPED["data"]}}
+        assert "complex128" in problem(await here.post("/v1/vjp", pairs), 422, "shape_mismatch")["hint"]
         wrong = {"program": "y = x * x", "inputs": {"x": X}, "cotangents": {"y": TYPED}}
         assert problem(await here.post("/v1/vjp", wrong), 422, "dtype_mismatch")["path"] == "$.cotangents.y"
 

@@ -254,6 +254,25 @@ def _dropping(run: Callable[[Values], None], dying: Sequence[int]) -> Callable[[
     return drop
 
 
+def _simple(
+    kernel: Callable[..., Any], xp: Any, inputs: Sequence[int], out: int, attributes: dict[str, Any]
+) -> Callable[[Values], None]:
+    """A kernel of one or two arrays that answers one, and nothing else to do: the most frequent case."""
+    if len(inputs) == 1:
+        (a,) = inputs
+
+        def unary(values: Values) -> None:
+            values[out] = kernel(xp, values[a], **attributes)
+
+        return unary
+    a, b = inputs
+
+    def binary(values: Values) -> None:
+        values[out] = kernel(xp, values[a], values[b], **attributes)
+
+    return binary
+
+
 def _allocating(
     kernel: Callable[..., Any],
     xp: Any,
@@ -268,6 +287,8 @@ def _allocating(
     written, or is copied first.
     """
     out = outputs[0] if outputs else -1
+    if single and owned is None and not dying and len(inputs) in (1, 2):
+        return _simple(kernel, xp, inputs, out, attributes)
 
     def allocate(values: Values) -> None:
         operands = [values[slot] for slot in inputs]

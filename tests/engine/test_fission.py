@@ -119,3 +119,19 @@ def test_loops_answer_arrays_of_their_own() -> None:
         last = Compiler().compile(asked).run(given)["outputs"]["last"]
         last += 1
         np.testing.assert_array_equal(given["start"], np.ones(3))
+
+
+def test_a_sum_of_products_is_one_product() -> None:
+    program = "def f(s, x, y):\n    return s + x @ y\nloss = sum(scan(f, start, X, Y, scanned=2) ** 2)"
+    rng = np.random.default_rng(1)
+    given = {
+        "start": rng.normal(size=(2, 2)), "X": rng.normal(size=(9, 2, 3)), "Y": rng.normal(size=(9, 3, 2)),
+    }  # fmt: skip
+    (loop,) = loops(program, given, kind="evaluate", targets=(), outputs=("loss",))
+    assert names(loop, "core") == []
+    assert names(loop, "after").count("matmul") == 1
+    answer = Compiler().compile(query(program, given)).run(given)
+    total = given["start"] + np.einsum("tik,tkj->ij", given["X"], given["Y"])
+    assert answer["value"] == pytest.approx((total**2).sum(), rel=1e-13)
+    wanted = 2 * np.einsum("ij,tkj->tik", total, given["Y"])
+    np.testing.assert_allclose(answer["gradients"]["X"], wanted, rtol=1e-12)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import gradwire as gw
+from gradwire._structure import leaves
 from gradwire.errors import InvalidTarget, TapeError
 
 pytestmark = pytest.mark.usefixtures("client")
@@ -103,8 +104,22 @@ def test_products_are_recorded_inside_of_a_tape() -> None:
     np.testing.assert_array_equal(tape.gradient(total, w), 2 * w.numpy())
     with gw.GradientTape(), pytest.raises(TapeError, match="sparse Jacobian"):
         gw.jacobian(lambda x: x, sparse=True)(X)
-    with gw.GradientTape(), pytest.raises(TapeError, match="one array"):
-        gw.hessian(lambda p: p["a"])({"a": X})
+    with gw.GradientTape(), pytest.raises(TapeError, match="sparse Hessian"):
+        gw.hessian(gw.sum, sparse=True)(X)
+
+
+def test_a_hessian_of_structures_is_recorded_and_mapped() -> None:
+    def f(p: Any, y: Any) -> Any:
+        return p["a"] ** 2 * gw.sum(p["b"] * y)
+
+    rows = np.arange(6.0).reshape(3, 2)
+    blocks = gw.vmap(gw.hessian(f, argnums=(0, 1)))({"a": np.arange(3.0), "b": rows}, rows + 1)
+    assert blocks[0]["a"][0]["b"].shape == (3, 2)
+    assert blocks[1][0]["a"].shape == (3, 2)
+    for k in range(3):
+        alone = gw.hessian(f, argnums=(0, 1))({"a": np.float64(k), "b": rows[k]}, rows[k] + 1)
+        for many, one in zip(leaves(blocks), leaves(alone), strict=True):
+            np.testing.assert_allclose(many[k], one)
 
 
 def test_vmap_of_a_function_and_of_its_gradient() -> None:

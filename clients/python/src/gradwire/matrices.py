@@ -15,6 +15,7 @@ from gradwire._traced import Traced
 from gradwire.client import Client
 from gradwire.directional import of_positions, positions_of
 from gradwire.errors import TapeError
+from gradwire.functional import grad
 from gradwire.tensor import Tensor
 
 __all__ = ["hessian", "jacobian"]
@@ -67,7 +68,7 @@ def hessian(
 
     It is an array of shape a.shape + a.shape; for structures of arguments, or several `argnums`, the
     structure twice, with blocks a.shape + b.shape. With `sparse`, arrays are `Sparse`. While something
-    records it is a node, for a single array only, and not sparse.
+    records it is nodes, and not sparse.
     """
 
     @functools.wraps(function)
@@ -76,7 +77,7 @@ def hessian(
         if recorder.get() is not None:
             if sparse:
                 raise TapeError(_WHOLE.format("Hessian"))
-            return _recorded_hessian(function, args, kwargs, positions)
+            return _recorded_hessian(function, args, kwargs, positions, single)
         traced = Traced(function, args, kwargs, positions, client)
         found = traced.ask("hessian", wrt=traced.wrt, target=traced.outputs[0], sparse=sparse or None)[
             "hessian"
@@ -114,19 +115,19 @@ def _recorded_jacobian(
 
 
 def _recorded_hessian(
-    function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], positions: Sequence[int]
-) -> Tensor:
-    chosen = args[positions[0]]
-    if len(positions) != 1 or len(list(leaves(chosen))) != 1 or isinstance(chosen, list | tuple | dict):
-        raise TapeError(
-            "a Hessian that is recorded is by one array; join several into one, or ask outside of the tape"
-        )
-
-    def call(x: Any) -> Any:
-        return function(*args[: positions[0]], x, *args[positions[0] + 1 :], **kwargs)
-
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    positions: Sequence[int],
+    single: bool,
+) -> Any:
+    """By one array a node of its own; by several the Jacobian of the gradient."""
+    chosen, call = of_positions(function, args, kwargs, positions)
+    if not single or isinstance(chosen[0], list | tuple | dict):
+        argnums = positions[0] if single else tuple(positions)
+        return jacobian(grad(function, argnums), argnums)(*args, **kwargs)
     inside = Recorder()
-    body = run(call, chosen, inside=inside)
+    body = run(call, *chosen, inside=inside)
     (lowered,), captured = close([body], inside)
-    inputs = [chosen, *tensors(captured)]
+    inputs = [*chosen, *tensors(captured)]
     return Tensor(Edge(trace("hessian", inputs, {"wrt": [0]}, functions={"function": lowered})))

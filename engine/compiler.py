@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine import dtypes
+from engine import devices, dtypes
 from engine.batching import batch
 from engine.cost import Estimate
 from engine.derivatives import DIRECTION, Draft, draft_of, one_row
 from engine.dtypes import TensorType
 from engine.errors import OverLimit
+from engine.executors.cupy import DevicePlan
 from engine.executors.numpy import BoundPlan
 from engine.export import graph_document
 from engine.graph import Constant, Graph
@@ -37,8 +38,9 @@ Array = npt.NDArray[Any]
 class Program:
     """One query, planned and bound. `run` may be called from several threads."""
 
-    def __init__(self, bound: BoundPlan, draft: Draft, query: Query) -> None:
+    def __init__(self, bound: BoundPlan | DevicePlan, draft: Draft, query: Query) -> None:
         types = query.inputs
+        self.device = bound.device if isinstance(bound, DevicePlan) else devices.CPU
         self._bound = bound
         self._returns_graph = query.return_graph
         self._assemble = draft.assemble
@@ -79,10 +81,14 @@ class Program:
 
 
 class Compiler:
-    """Programs by query, the least recently used dropped first. Safe to share between threads."""
+    """Programs by query, the least recently used dropped first. Safe to share between threads.
 
-    def __init__(self, *, entries: int = 512) -> None:
+    `device_memory` is how many bytes of a GPU this process may hold, by default half of it.
+    """
+
+    def __init__(self, *, entries: int = 512, device_memory: int | None = None) -> None:
         self._entries = entries
+        self._device_memory = device_memory
         self._programs: OrderedDict[tuple[Any, ...], Program] = OrderedDict()
         self._layouts = Layouts()
         self._lock = threading.Lock()
@@ -118,7 +124,7 @@ class Compiler:
             else:
                 self.misses += 1
         if program is None:
-            program = make_program(query, peak_bytes_limit)
+            program = make_program(query, peak_bytes_limit, self._device_memory)
             with self._lock:
                 self._programs[key] = program
                 while len(self._programs) > self._entries:
@@ -132,12 +138,19 @@ class Compiler:
             return query.key() in self._programs
 
 
-def make_program(query: Query, peak_bytes_limit: int | None = None) -> Program:
-    """Record, differentiate, rewrite, plan and bind, without a cache."""
+def make_program(
+    query: Query, peak_bytes_limit: int | None = None, device_memory: int | None = None
+) -> Program:
+    """Record, differentiate, rewrite, plan, choose the device and bind, without a cache."""
     query = in_dtype(query)
     draft, plan = plan_of(query)
     _check_limit(plan.estimate, peak_bytes_limit)
-    return Program(BoundPlan(plan), draft, query)
+    device = devices.choose(query.device, plan.tape, plan.estimate, device_memory)
+    if device == devices.CPU:
+        return Program(BoundPlan(plan), draft, query)
+    allowed = devices.gpu(device).allowed(device_memory)
+    _check_limit(plan.estimate, allowed, f"{device} may give this process ")
+    return Program(DevicePlan(plan, device, allowed), draft, query)
 
 
 def plan_of(query: Query) -> tuple[Draft, Plan]:
@@ -155,10 +168,10 @@ def plan_of(query: Query) -> tuple[Draft, Plan]:
     return draft, plan
 
 
-def _check_limit(estimate: Estimate, limit: int | None) -> None:
+def _check_limit(estimate: Estimate, limit: int | None, whose: str = "the limit is ") -> None:
     if limit is not None and estimate.peak_bytes > limit:
         raise OverLimit(
-            f"this needs {estimate.peak_bytes:,} bytes at once, and the limit is {limit:,}",
+            f"this needs {estimate.peak_bytes:,} bytes at once, and {whose}{limit:,}",
             estimate=estimate.as_dict(),
             hint="use smaller tensors, float32 (`dtype`), or fewer outputs at once",
         )

@@ -25,7 +25,8 @@ class Query:
     With `stabilize` expressions that overflow or are undefined on the way run in their stable forms.
     With `masked_backward` a gradient passes nothing to elements that nothing selects, not even NaN.
     With `return_graph` the answer of a gradient carries itself as a graph. `target_list` says that the
-    targets came as a list, so that answers are keyed by target first.
+    targets came as a list, so that answers are keyed by target first. `device` is what `engine.devices`
+    parsed.
     """
 
     graph: Graph
@@ -50,6 +51,7 @@ class Query:
     return_graph: bool = False
     stabilize: bool = False
     masked_backward: bool = False
+    device: str = "cpu"
 
     def key(self) -> tuple[Any, ...]:
         """Equal for queries that one program answers."""

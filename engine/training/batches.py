@@ -34,7 +34,7 @@ class Rows:
             if array.dtype == buffer.dtype and not isinstance(places, slice):
                 array.take(places, axis=0, out=buffer, mode="clip")
             else:
-                _cast(name, array[places], buffer)
+                cast(name, array[places], buffer)
 
 
 class Order:
@@ -58,7 +58,8 @@ class Order:
         return self._places[start : start + self.batch_size]
 
 
-def _cast(name: str, rows: Array, buffer: Array) -> None:
+def cast(name: str, rows: Array, buffer: Array) -> None:
+    """Write rows in the dtype of a buffer; raises DatasetMismatch where fractions would be cut off."""
     with np.errstate(all="ignore"):
         buffer[...] = rows
     if rows.dtype.kind == "f" and dtypes.is_integer(buffer.dtype.name) and not np.array_equal(buffer, rows):

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from math import floor
 from typing import Any
 
+from engine import devices
 from engine.attributes import BOOLEAN, Attribute, choice
 from engine.derivatives import draft_of
 from engine.documents import array_at, fields_of, member
 from engine.draws import SEEDS
-from engine.errors import DatasetMismatch, DeviceUnavailable, EngineError, InvalidDocument
+from engine.errors import DatasetMismatch, EngineError, InvalidDocument
 from engine.graph import Graph
 from engine.query import Query
 from engine.tensors import Array, encode_tensor
@@ -62,7 +63,7 @@ def decode_training(
         raise InvalidDocument(
             f"expected one of 'model', 'graph' and 'program', got {came} at {path}", path=path
         )
-    _check_device(fields.get("device"), path)
+    device = devices.parse(fields.get("device"), f"{path}.device")
     given = {a.name: fields[a.name] for a in _SETTINGS if a.name in fields}
     settings = read_settings(given, _SETTINGS, path, "a job")
     array_at(fields.get("metrics"), f"{path}.metrics", "an array of metrics")
@@ -92,6 +93,7 @@ def decode_training(
             fields["early_stopping"], reported(objective, kind is not None), f"{path}.early_stopping"
         ),
         source=_source(fields, objective),
+        device=device,
     )
     _try(spec, path)
     return spec
@@ -114,15 +116,6 @@ def _source(fields: Mapping[str, Any], objective: Objective) -> dict[str, Any]:
 
 def _encoded(value: Array) -> Any:
     return encode_tensor(value, "typed" if value.size <= READABLE else "base64")
-
-
-def _check_device(device: Any, path: str) -> None:
-    if device not in (None, "auto", "cpu"):
-        raise DeviceUnavailable(
-            f"training runs on the CPU, got device {device!r}"[:200],
-            path=f"{path}.device",
-            hint="send cpu or auto",
-        )
 
 
 def _validation(

@@ -7,14 +7,14 @@ buffers and runs.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
-
+from engine import arrays
+from engine.arrays import Namespace
 from engine.executors.resident import ResidentPlan
 from engine.passes import optimize
 from engine.plan import make_plan
 from engine.tape import Tape
-from engine.tensors import Array
 from engine.training.memory import Memory
 from engine.training.objective import Objective
 from engine.training.optimizers import Method
@@ -26,7 +26,7 @@ Sums = dict[str, tuple[float, int]]
 class BatchPlan:
     """A tape bound to memory and to the buffers of a batch of `rows`, by the names of the tape's inputs."""
 
-    def __init__(self, made: StepTape, rows: int, memory: Memory) -> None:
+    def __init__(self, made: StepTape, rows: int, memory: Memory, xp: Namespace) -> None:
         self.made, self.rows = made, rows
         resident = {
             PARAMETERS: memory.flat,
@@ -34,14 +34,14 @@ class BatchPlan:
             **{f"{SLOT}{name}": array for name, array in memory.slots.items()},
         }
         tape = made.tape
-        self.buffers = {
-            name: np.empty(tape.types[slot].shape, tape.types[slot].dtype)
+        self.buffers: dict[str, Any] = {
+            name: xp.empty(tape.types[slot].shape, dtype=getattr(xp, tape.types[slot].dtype))
             for name, slot in tape.inputs.items()
             if name not in resident
         }
         everything = {**resident, **self.buffers}
         self.inputs = {name: everything[name] for name in tape.inputs}
-        self._bound = _resident(tape, made, self.inputs)
+        self._bound = _resident(tape, made, self.inputs, xp)
 
     def run(self) -> Sums:
         """Sums and counts over the batch that lies in the buffers, the loss first."""
@@ -55,14 +55,18 @@ class BatchPlan:
         return sums
 
 
-def training_plan(objective: Objective, method: Method, rows: int, memory: Memory) -> BatchPlan:
+def training_plan(
+    objective: Objective, method: Method, rows: int, memory: Memory, xp: Namespace | None = None
+) -> BatchPlan:
     """One step, which moves parameters, slots and state in place."""
-    return BatchPlan(step_tape(objective, method, rows), rows, memory)
+    return BatchPlan(step_tape(objective, method, rows), rows, memory, xp or arrays.numpy())
 
 
-def evaluation_plan(objective: Objective, rows: int, memory: Memory) -> BatchPlan:
+def evaluation_plan(
+    objective: Objective, rows: int, memory: Memory, xp: Namespace | None = None
+) -> BatchPlan:
     """Loss and metrics as predicting sees them."""
-    return BatchPlan(evaluation_tape(objective, rows), rows, memory)
+    return BatchPlan(evaluation_tape(objective, rows), rows, memory, xp or arrays.numpy())
 
 
 def set_rates(plan: BatchPlan, rates: Mapping[str, float]) -> None:
@@ -71,11 +75,11 @@ def set_rates(plan: BatchPlan, rates: Mapping[str, float]) -> None:
         plan.buffers[f"{RATE}{name}"][...] = rate
 
 
-def _resident(tape: Tape, made: StepTape, inputs: Mapping[str, Array]) -> ResidentPlan:
+def _resident(tape: Tape, made: StepTape, inputs: Mapping[str, Any], xp: Namespace) -> ResidentPlan:
     optimized = optimize(tape)
     last = len(optimized.outputs) - len(made.written)
     donated = {
         output: optimized.inputs[name]
         for output, name in zip(optimized.outputs[last:], made.written, strict=True)
     }
-    return ResidentPlan(make_plan(optimized), inputs, donated)
+    return ResidentPlan(make_plan(optimized), inputs, donated, xp)

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
+from engine import devices
+from engine.arrays import Namespace
 from engine.draws import Stream
+from engine.executors.place import at
 from engine.tensors import Array
 from engine.training import stalling
 from engine.training.batches import Order, Rows
+from engine.training.device_rows import DeviceRows
 from engine.training.events import EpochDone, Event, Finished, Stalled, StepDone
 from engine.training.failure import explain
 from engine.training.memory import Memory
@@ -28,12 +33,14 @@ from engine.training.stalling import StallWatch
 
 REWIND = 64  # steps between copies of the memory, from which a failing step is done again
 BEST = "best/"
+DATA_SHARE = 4  # of the memory of a GPU that a job may hold: the part that data brought whole may take, twice
 
 
 class TrainingRun(Iterator[Event]):
     """A job being run: iterating does one step, one end of an epoch, or the end, and tells what it did.
 
-    `data` and `validation` are arrays by name, mapped or in memory. Raises TrainingFailure at a step whose
+    `data` and `validation` are arrays by name, mapped or in memory. `device` is one of this machine;
+    `device_memory` is how many bytes of a GPU this process may hold. Raises TrainingFailure at a step whose
     loss or parameters are not finite; the run then stands before that step.
     """
 
@@ -44,18 +51,25 @@ class TrainingRun(Iterator[Event]):
         *,
         validation: Mapping[str, Array] | None = None,
         resume: Snapshot | None = None,
+        device: str = devices.CPU,
+        device_memory: int | None = None,
     ) -> None:
         self.spec = spec
+        self.device, self._device_memory = device, device_memory
         objective = spec.objective
-        self._memory = Memory(objective, spec.method, spec.seed)
         self._position = Position()
-        self._best: dict[str, Array] = {}
+        self._best: dict[str, Any] = {}
+        with self._there() as xp:
+            self._xp = xp
+            self._memory = Memory(objective, spec.method, spec.seed, xp)
+            if resume is not None:
+                self._memory.restore({n: a for n, a in resume.arrays.items() if not n.startswith(BEST)})
+                best = {n.removeprefix(BEST): a for n, a in resume.arrays.items() if n.startswith(BEST)}
+                self._best = {name: xp.from_host(array) for name, array in best.items()}
         if resume is not None:
-            self._memory.restore({n: a for n, a in resume.arrays.items() if not n.startswith(BEST)})
-            self._best = {n.removeprefix(BEST): a for n, a in resume.arrays.items() if n.startswith(BEST)}
             self._position = Position.read(resume.position)
-        self._rows = Rows(data, objective.columns, 0, spec.rows)
-        self._validation = _validation_rows(spec, data, validation)
+        self._rows = self._rows_of(data, 0, spec.rows)
+        self._validation = self._validation_rows(data, validation)
         self._order = Order(spec.rows, spec.batch_size, shuffle=spec.shuffle, seed=spec.seed)
         self._masks = {
             name: (Stream(spec.seed, "dropout", draw.layer), draw) for name, draw in objective.draws.items()
@@ -63,17 +77,18 @@ class TrainingRun(Iterator[Event]):
         self._plans: dict[int, BatchPlan] = {}
         self._evaluations: dict[int, BatchPlan] = {}
         self._rewind: tuple[int, dict[str, Array]] | None = None
-        self._stalls = StallWatch(spec, self._memory, self.step)
+        with self._there():
+            self._stalls = StallWatch(spec, self._memory, self.step)
 
     @property
     def parameters(self) -> dict[str, Array]:
         """The parameters by name, as copies."""
-        return {name: array.copy() for name, array in self._memory.parameters.items()}
+        return self._on_host(self._memory.parameters)
 
     @property
     def state(self) -> dict[str, Array]:
         """The layers' state by name, as copies."""
-        return {name: array.copy() for name, array in self._memory.state.items()}
+        return self._on_host(self._memory.state)
 
     @property
     def step(self) -> int:
@@ -82,13 +97,17 @@ class TrainingRun(Iterator[Event]):
 
     def snapshot(self) -> Snapshot:
         """A copy of everything that a run needs to go on from here."""
-        best = {f"{BEST}{name}": array.copy() for name, array in self._best.items()}
-        return Snapshot({**self._memory.copies(), **best}, self._position.document())
+        best = {f"{BEST}{name}": array for name, array in self._best.items()}
+        return Snapshot(self._on_host({**self._memory.arrays(), **best}), self._position.document())
 
     def __iter__(self) -> TrainingRun:
         return self
 
     def __next__(self) -> Event:
+        with self._there():
+            return self._next()
+
+    def _next(self) -> Event:
         position = self._position
         if position.finished:
             raise StopIteration
@@ -107,7 +126,7 @@ class TrainingRun(Iterator[Event]):
         if self._rewind is None or step >= self._rewind[0] + REWIND:
             self._rewind = (step, self._memory.copies())
         sums = self._move(step)
-        if not math.isfinite(sums["loss"][0]) or not _all_finite(self._memory.flat):
+        if not math.isfinite(sums["loss"][0]) or not self._memory.is_finite():
             self._fail(step)
         position.add(sums)
         position.batch += 1
@@ -126,10 +145,13 @@ class TrainingRun(Iterator[Event]):
         rows = min(spec.batch_size, spec.rows - batch * spec.batch_size)
         plan = self._plans.get(rows)
         if plan is None:
-            plan = self._plans[rows] = training_plan(spec.objective, spec.method, rows, self._memory)
+            plan = self._plans[rows] = training_plan(
+                spec.objective, spec.method, rows, self._memory, self._xp
+            )
         self._rows.fill(plan.buffers, places)
         for name, (stream, draw) in self._masks.items():
-            plan.buffers[name][...] = stream.at(step).mask((rows, *draw.shape), draw.rate, draw.dtype)
+            mask = stream.at(step).mask((rows, *draw.shape), draw.rate, draw.dtype)
+            plan.buffers[name][...] = self._xp.from_host(mask)
         set_rates(plan, spec.method.rates(step))
         return plan, places
 
@@ -143,7 +165,7 @@ class TrainingRun(Iterator[Event]):
         plan, places = self._prepared(step)
         raise explain(
             plan.made,
-            plan.inputs,
+            self._on_host(plan.inputs),
             self._memory.parameters,
             places=_listed(places),
             step=step + 1,
@@ -161,7 +183,7 @@ class TrainingRun(Iterator[Event]):
         if not names or not position.sums()["loss"][0]:  # a loss of zero leaves nothing to learn
             return None
         plan, places = self._prepared(step - 1)
-        batch = {name: array.copy() for name, array in plan.buffers.items()}
+        batch = self._on_host(plan.buffers)
         stalled = stalling.explain(
             self.spec,
             self._memory,
@@ -208,35 +230,44 @@ class TrainingRun(Iterator[Event]):
             stop = min(start + self.spec.batch_size, rows.count)
             plan = self._evaluations.get(stop - start)
             if plan is None:
-                plan = evaluation_plan(self.spec.objective, stop - start, self._memory)
+                plan = evaluation_plan(self.spec.objective, stop - start, self._memory, self._xp)
                 self._evaluations[stop - start] = plan
             rows.fill(plan.buffers, slice(start, stop))
             totals.add(plan.run())
         return totals.sums()
 
+    # -- where it runs ----------------------------------------------------------------------------------
 
-def _all_finite(flat: Array) -> bool:
-    """Whether every number is finite; the square of the norm says so in one pass, unless it overflows."""
-    with np.errstate(all="ignore"):
-        return math.isfinite(flat @ flat) or bool(np.isfinite(flat).all())
+    def _there(self) -> AbstractContextManager[Namespace]:
+        return at(self.device, self._device_memory)
+
+    def _on_host(self, arrays: Mapping[str, Any]) -> dict[str, Array]:
+        with self._there() as xp:
+            return {name: xp.to_host(array) for name, array in arrays.items()}
+
+    def _rows_of(self, data: Mapping[str, Array], start: int, stop: int) -> Rows:
+        columns = self.spec.objective.columns
+        if self.device == devices.CPU:
+            return Rows(data, columns, start, stop)
+        budget = devices.gpu(self.device).allowed(self._device_memory) // DATA_SHARE
+        return DeviceRows(data, columns, start, stop, xp=self._xp, budget=budget)
+
+    def _validation_rows(
+        self, data: Mapping[str, Array], validation: Mapping[str, Array] | None
+    ) -> Rows | None:
+        spec = self.spec
+        if spec.validation is None:
+            return None
+        if spec.validation == VALIDATION_DATA:
+            assert validation is not None, "the job validates on data that were not given"
+            return self._rows_of(validation, 0, spec.validation_rows)
+        return self._rows_of(data, spec.rows, spec.rows + spec.validation_rows)
 
 
 def _listed(places: Array | slice) -> list[int]:
     """The rows of a batch as numbers."""
     rows = np.arange(places.start, places.stop) if isinstance(places, slice) else places
     return [int(row) for row in rows]
-
-
-def _validation_rows(
-    spec: TrainingSpec, data: Mapping[str, Array], validation: Mapping[str, Array] | None
-) -> Rows | None:
-    columns = spec.objective.columns
-    if spec.validation is None:
-        return None
-    if spec.validation == VALIDATION_DATA:
-        assert validation is not None, "the job validates on data that were not given"
-        return Rows(validation, columns, 0, spec.validation_rows)
-    return Rows(data, columns, spec.rows, spec.rows + spec.validation_rows)
 
 
 def _means(objective: Objective, sums: Sums) -> dict[str, float]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil, prod
 from typing import Any
 
-from engine import dtypes
+from engine import devices, dtypes
 from engine.cost import Estimate
 from engine.training.objective import Objective
 from engine.training.optimizers import Method
@@ -57,7 +57,7 @@ class TrainingSpec:
     """One job. `rows` are those trained on, `validation_rows` those validated on.
 
     With `validation` "split" the validation rows are the last ones of the data; with "data" they are arrays
-    of their own.
+    of their own. `device` is what the document says, whether this machine has it or not.
     """
 
     objective: Objective
@@ -72,6 +72,7 @@ class TrainingSpec:
     validation_rows: int
     early_stopping: EarlyStopping | None
     source: Mapping[str, Any]
+    device: str = devices.AUTO
 
     @property
     def steps_per_epoch(self) -> int:
@@ -87,6 +88,19 @@ class TrainingSpec:
     def reported(self) -> tuple[str, ...]:
         """The names of what an epoch reports."""
         return reported(self.objective, self.validation is not None)
+
+    def choose_device(self, limit: int | None = None) -> str:
+        """The device of this machine to train on, if at most `limit` bytes of a GPU may be held.
+
+        Raises DeviceUnavailable.
+        """
+        device = devices.here(self.device)
+        if device != devices.AUTO:
+            return device
+        rows = min(self.batch_size, self.rows)
+        plan = planned(step_tape(self.objective, self.method, rows).tape)
+        taken = replace(plan.estimate, peak_bytes=self._estimate.peak_bytes)
+        return devices.choose(device, plan.tape, taken, limit, runs=self.steps)
 
     @cached_property
     def _estimate(self) -> TrainingEstimate:

@@ -33,7 +33,7 @@ class StallWatch:
 
     def __init__(self, spec: TrainingSpec, memory: Memory, step: int) -> None:
         self._spec, self._memory = spec, memory
-        self._before = memory.flat.copy()
+        self._before = np.array(memory.on_host(memory.flat))
         self._since = step
         self._again = 0
         sizes = [prod(weight.shape) for weight in spec.objective.parameters.values()]
@@ -48,7 +48,7 @@ class StallWatch:
 
     def candidates(self, step: int) -> list[str]:
         """The parameters that stood still since the last look; a new window begins."""
-        flat = self._memory.flat
+        flat = self._memory.on_host(self._memory.flat)
         still = flat == self._before
         if self._spec.method.optimizer.settings["weight_decay"]:
             still |= self._never_pulled()
@@ -67,7 +67,11 @@ class StallWatch:
     def _never_pulled(self) -> Array:
         """Where the optimiser's own memory is as it was at first: decay moves what no gradient moves."""
         first = self._spec.method.slots
-        kept = [self._memory.slots[name] == value for name, value in first.items() if value == 0.0]
+        kept = [
+            self._memory.on_host(self._memory.slots[name]) == value
+            for name, value in first.items()
+            if value == 0.0
+        ]
         return np.logical_and.reduce(kept) if kept else np.zeros(self._memory.flat.shape, bool)
 
 
@@ -89,7 +93,8 @@ def explain(
     objective, rows = spec.objective, len(places)
     graph = objective.train
     types = {n: t for n, t in objective.given(rows, training=True).items() if n in graph.inputs}
-    known = {**memory.parameters, **memory.state, **batch}
+    learned = {name: memory.on_host(a) for name, a in {**memory.parameters, **memory.state}.items()}
+    known = {**learned, **batch}
     values = {n: known[n] if n in known else np.zeros(t.shape, t.dtype) for n, t in types.items()}
     query = Query(graph=graph, kind="gradient", inputs=types, targets=(objective.target,), wrt=tuple(names))
     try:

@@ -1,0 +1,5 @@
+"""Where CuPy has it."""
+
+from cupy.cuda import Device
+
+__all__ = ["Device"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from starlette.requests import Request
 from structlog.typing import FilteringBoundLogger
 
+from engine import devices
 from service.children.pool import ChildPool
 from service.datasets.folder import DatasetFolder
 from service.jobs.calculator import JobCalculator
@@ -34,6 +36,7 @@ class Services:
     graphs: GraphStore
     calculator: JobCalculator
     pool: ChildPool
+    gpus: Mapping[str, ChildPool]
     tiers: Tiers
     datasets: DatasetFolder
     queue: JobQueue
@@ -47,11 +50,13 @@ class Services:
         """Open the data folder and lay out everything; processes and threads start when first needed."""
         metrics = Metrics()
         database = Database(settings.data)
-        limits = {
+        limits: dict[str, Any] = {
             "max_peak_bytes": settings.max_peak_bytes,
             "graph_cache": settings.graph_cache,
             "program_cache": settings.program_cache,
+            "device_memory": settings.device_memory_bytes,
         }
+        found = devices.inventory()
         calculator = JobCalculator(**limits)
         graphs = GraphStore(database, entries=settings.graph_cache)
         metrics.watch({"graphs": graphs.recent, "programs": calculator.compiler})
@@ -60,15 +65,24 @@ class Services:
             metrics.failures.inc()
             logger.warning("child failed", why=why.strip().rsplit("\n", 1)[-1])
 
-        pool = ChildPool(
-            size=settings.child_count,
-            queue_limit=settings.queue_limit,
-            time_limit_s=settings.time_limit_s,
-            config={"address_space": settings.child_address_space, **limits},
-            environment=settings.blas_environment,
-            on_failure=on_failure,
-            module=JobCalculator.__module__,
-        )
+        child = {"address_space": settings.child_address_space, "inventory": found.document(), **limits}
+        shared: Any = {
+            "queue_limit": settings.queue_limit,
+            "time_limit_s": settings.time_limit_s,
+            "environment": settings.blas_environment,
+            "on_failure": on_failure,
+            "module": JobCalculator.__module__,
+        }
+        pool = ChildPool(size=settings.child_count, config=child, **shared)
+        gpus = {}
+        for gpu in found.gpus:
+            metrics.device_limit.labels(gpu.name).set(gpu.allowed(settings.device_memory_bytes))
+            gpus[gpu.name] = ChildPool(
+                size=1,
+                config={**child, "address_space": None, "device": gpu.name},
+                on_held=metrics.device_memory.labels(gpu.name).set,
+                **shared,
+            )
         return cls(
             settings=settings,
             logger=logger,
@@ -77,7 +91,8 @@ class Services:
             graphs=graphs,
             calculator=calculator,
             pool=pool,
-            tiers=Tiers(settings, calculator, pool, metrics),
+            gpus=gpus,
+            tiers=Tiers(settings, calculator, pool, metrics, gpus),
             datasets=DatasetFolder(settings.datasets_folder),
             queue=queue or DbosQueue(database),
             streams=Streams(database, poll_s=settings.event_poll_s),
@@ -88,7 +103,8 @@ class Services:
         """End every process and thread and close the database."""
         self.streams.close()
         await self.crew.close()
-        await self.pool.close()
+        for pool in (self.pool, *self.gpus.values()):
+            await pool.close()
         await asyncio.to_thread(self.queue.close)
         self.tiers.close()
         self.database.close()

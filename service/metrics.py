@@ -56,9 +56,27 @@ class Metrics:
         )
         self.queries = Histogram(
             "gradwire_query_seconds",
-            "Seconds of a query by kind and by where it ran (inline, thread, child).",
+            "Seconds of a query by kind and by where it ran (inline, thread, child, device).",
             ("kind", "tier"),
             buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.by_device = Counter(
+            "gradwire_device_queries",
+            "Queries by the device they ran on.",
+            ("device",),
+            registry=self.registry,
+        )
+        self.device_memory = Gauge(
+            "gradwire_device_memory_bytes",
+            "Bytes of a GPU that the process for queries held when it last answered.",
+            ("device",),
+            registry=self.registry,
+        )
+        self.device_limit = Gauge(
+            "gradwire_device_memory_limit_bytes",
+            "Bytes of a GPU that one process may hold.",
+            ("device",),
             registry=self.registry,
         )
         self.failures = Counter(

@@ -144,7 +144,9 @@ KINDS: Mapping[str, Kind] = {
         "Training made a value that is NaN or infinite",
         "See 'node' for where it was made first; a smaller learning rate or clipping often helps.",
     ),
-    "device_unavailable": Kind(422, "The device is not on this machine", "Leave 'device' out, or send cpu."),
+    "device_unavailable": Kind(
+        422, "The device is not on this machine", "Leave 'device' out, or send one that GET /readyz lists."
+    ),
     "idempotency_mismatch": Kind(
         422, "The Idempotency-Key was used for another body", "Send a new key with a new job."
     ),

@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 import numpy.typing as npt
 from pydantic_core import from_json, to_json
 
+from engine import devices
 from engine.check import check
 from engine.compiler import Compiler, Program
 from engine.decode import decode_graph
@@ -36,10 +37,10 @@ from service.lru import Lru
 from service.problems import Problem, Reply, render
 from service.questions import (
     build_query,
-    check_device,
     declared_types,
     decode_directions,
     decode_inputs,
+    device_of,
 )
 from service.strict_json import parse_object
 
@@ -133,20 +134,42 @@ class Prepared:
     receipt_of: Query | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Instead of an answer: the GPU whose process has to be asked."""
+
+    device: str
+
+
 class Calculator:
     """Answers calls; it keeps decoded graphs and specialised programs, and no other state."""
 
-    def __init__(self, *, max_peak_bytes: int, graph_cache: int, program_cache: int) -> None:
+    def __init__(
+        self,
+        *,
+        max_peak_bytes: int,
+        graph_cache: int,
+        program_cache: int,
+        device_memory: int | None = None,
+        device: str = devices.CPU,
+    ) -> None:
         self._max_peak_bytes = max_peak_bytes
+        self._device = device
         self._graphs: Lru[Any, Graph] = Lru(graph_cache)
-        self.compiler = Compiler(entries=program_cache)
+        self.compiler = Compiler(entries=program_cache, device_memory=device_memory)
 
-    def answer(self, call: Call) -> Reply:
-        """Everything at once; the caller's errors come back as problems, ours are raised."""
+    def answer(self, call: Call) -> Reply | Elsewhere:
+        """Everything at once; the caller's errors come back as problems, ours are raised.
+
+        Elsewhere where the program wants a GPU that is not this calculator's `device`.
+        """
         try:
             if call.kind in IMMEDIATE:
                 return self.immediate(call)
-            return self.finish(self.prepare(call))
+            prepared = self.prepare(call)
+            if prepared.program.device not in (devices.CPU, self._device):
+                return Elsewhere(prepared.program.device)
+            return self.finish(prepared)
         except (UserError, Problem) as error:
             return render(error)
 
@@ -159,7 +182,7 @@ class Calculator:
         document = parse_object(text)
         request = schemas.parse(MODELS[call.kind], document, function=call.graph_id is None)
         assert isinstance(request, schemas.Options)
-        check_device(request.device)
+        device_of(request)  # before the tensors are read
         given = getattr(request, "inputs", None) or {}
         graph = self._graph(call, request, given, attachments)
         inputs = decode_inputs(graph, given, attachments, request.batch or ())
@@ -214,7 +237,7 @@ class Calculator:
         """Whether the derivatives of a function are right at a point."""
         text, attachments = opened(call)
         request = schemas.parse(schemas.Check, parse_object(text), function=call.graph_id is None)
-        check_device(request.device)
+        device_of(request)  # the check itself is made on the CPU, as its digits are what is checked
         given = request.inputs or {}
         graph = self._graph(call, request, given, attachments)
         inputs = {name: tensor.array for name, tensor in decode_inputs(graph, given, attachments).items()}

@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import numpy.typing as npt
 
-from engine import dtypes
+from engine import devices, dtypes
 from engine.dtypes import TensorType
-from engine.errors import DeviceUnavailable, InvalidDocument, UnknownInput, did_you_mean
+from engine.errors import InvalidDocument, UnknownInput, did_you_mean
 from engine.graph import Graph, abridged
 from engine.query import Query
 from engine.tensors import Tensor, decode_tensor, dtype_name
@@ -20,22 +20,9 @@ Array = npt.NDArray[Any]
 MAX_AXES = 64
 
 
-def check_device(device: str | None) -> None:
-    """Raise DeviceUnavailable for a device that is not here, InvalidDocument for what is none."""
-    if device in (None, "auto", "cpu"):
-        return
-    name, _, index = str(device).partition(":")
-    if name == "cuda" and (index.isdigit() or device == "cuda"):
-        raise DeviceUnavailable(
-            f"expected a device of this machine (cpu), got '{device}' at $.device",
-            path="$.device",
-            hint="leave 'device' out, or send cpu or auto",
-        )
-    raise InvalidDocument(
-        f"expected cpu, cuda, cuda:n or auto, got '{device}' at $.device",
-        path="$.device",
-        hint=did_you_mean(str(device), ("cpu", "cuda", "auto")),
-    )
+def device_of(request: schemas.Options) -> str:
+    """The device asked for. Raises DeviceUnavailable for one that is not here, InvalidDocument for none."""
+    return devices.here(devices.parse(request.device))
 
 
 def decode_inputs(
@@ -142,6 +129,7 @@ def build_query(
         batch=tuple(request.batch or ()),
         return_graph=bool(getattr(request, "return_graph", None)),
         cotangent_batch=bool(getattr(request, "cotangent_batch", None)),
+        device=device_of(request),
         **cast(Any, given),
     )
 

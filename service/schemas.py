@@ -322,4 +322,4 @@ class TrainingJob(Function):
     seed: int | None = Field(None, description="Default 0.")
     early_stopping: str | dict[str, Any] | None = Field(None, description="When to stop early.")
     dtype: str | None = Field(None, description="Floating dtype of the training; default float32.")
-    device: str | None = Field(None, description="cpu or auto.")
+    device: str | None = Field(None, description="cpu, cuda, cuda:n or auto; default auto.")

@@ -93,6 +93,12 @@ class Settings(BaseSettings):
         description="BLAS threads in each process.",
     )
 
+    device_memory_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        description="Bytes of a GPU that one process may hold, for queries or for a job; by default half.",
+    )
+
     workers: int = Field(
         default=1,
         ge=0,

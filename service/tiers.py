@@ -1,7 +1,8 @@
 """Where a call is computed: on the event loop, in a thread, or in a killable child process.
 
 Two costs decide. Preparing (parsing, decoding, specialising) is judged by the size of the JSON and of the
-graph, its functions expanded; running by the estimate of the specialised program. Everything runs
+graph, its functions expanded; running by the estimate of the specialised program. What runs on a GPU has one
+process for each GPU, as a fault of CUDA is the end of a process. Everything runs
 the same `Calculator`; only where changes.
 """
 
@@ -9,19 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Literal, TypeVar
 
+from engine.devices import CPU
 from service.children.child import out_of_memory
 from service.children.pool import ChildPool
 from service.metrics import Metrics
 from service.problems import Problem, Reply
-from service.queries import IMMEDIATE, Calculator, Call, Larger, Prepared
+from service.queries import IMMEDIATE, Calculator, Call, Elsewhere, Larger, Prepared
 from service.settings import Settings
 
-Tier = Literal["inline", "thread", "child"]
+Tier = Literal["inline", "thread", "child", "device"]
 Receive = Callable[[], Awaitable[object]]
 T = TypeVar("T")
 
@@ -42,10 +44,18 @@ _THREAD_MODEL = 8 * 1024
 class Tiers:
     """Sends each call where it belongs, and keeps the wall clock."""
 
-    def __init__(self, settings: Settings, calculator: Calculator, pool: ChildPool, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        calculator: Calculator,
+        pool: ChildPool,
+        metrics: Metrics,
+        gpus: Mapping[str, ChildPool] | None = None,
+    ) -> None:
         self._settings = settings
         self._calculator = calculator
         self._pool = pool
+        self._gpus = gpus or {}
         self._metrics = metrics
         self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="query")
 
@@ -64,22 +74,31 @@ class Tiers:
         """
         start = time.perf_counter()
         if large:
-            tier, reply = "child", await self._in_child(call, disconnected)
+            tier, device, reply = await self._away(call, disconnected)
         else:
-            tier, reply = await self._dispatch(call, nodes, disconnected)
+            tier, device, reply = await self._dispatch(call, nodes, disconnected)
+        self._metrics.by_device.labels(device).inc()
         self._metrics.queries.labels(call.kind, tier).observe(time.perf_counter() - start)
         return reply
+
+    @property
+    def children(self) -> int:
+        """How many child processes there are."""
+        return sum(len(pool.pids) for pool in (self._pool, *self._gpus.values()))
 
     def close(self) -> None:
         """Let the threads end; a query that still runs in one is waited for by nobody."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _dispatch(self, call: Call, nodes: int, disconnected: Receive | None) -> tuple[Tier, Reply]:
+    async def _dispatch(
+        self, call: Call, nodes: int, disconnected: Receive | None
+    ) -> tuple[Tier, str, Reply]:
+        """The reply, where it was computed, and on which device."""
         size = _json_size(call)
         most = _THREAD_MODEL if call.kind == "expand" else _THREAD_JSON
         if size > most or nodes > _THREAD_NODES or call.kind == "check":
-            return "child", await self._in_child(call, disconnected)
-        reply: Reply | None = None
+            return await self._away(call, disconnected)
+        reply: Reply | Elsewhere | None = None
         tier: Tier = "thread"
         try:
             small = _INLINE_FUNCTION if call.graph_id is None else _INLINE_JSON
@@ -93,26 +112,46 @@ class Tiers:
                 ready = prepared
                 tier = self._tier(ready)
                 if tier == "inline":
-                    return tier, self._calculator.finish(ready)
+                    return tier, CPU, self._calculator.finish(ready)
+                if tier == "device":
+                    reply = Elsewhere(ready.program.device)
                 if tier == "thread":
                     reply = await self._in_thread(lambda: self._calculator.finish(ready))
         except MemoryError:
             raise out_of_memory() from None
-        if reply is not None:
-            return tier, reply
-        return "child", await self._in_child(call, disconnected)
+        if isinstance(reply, Reply):
+            return tier, CPU, reply
+        return await self._away(call, disconnected, reply)
 
-    def _as_far_as_threads_go(self, call: Call) -> Reply | None:
-        """The reply; None where it is a child's to give."""
+    async def _away(
+        self, call: Call, disconnected: Receive | None, elsewhere: Elsewhere | None = None
+    ) -> tuple[Tier, str, Reply]:
+        """Have a child process answer: one of the CPU's, or that of a GPU."""
+        if elsewhere is None:
+            reply = await self._in_child(self._pool, call, disconnected)
+            if isinstance(reply, Reply):
+                return "child", CPU, reply
+            elsewhere = reply
+        reply = await self._in_child(self._gpus[elsewhere.device], call, disconnected)
+        assert isinstance(reply, Reply), "the process of a GPU runs what is meant for it"
+        return "device", elsewhere.device, reply
+
+    def _as_far_as_threads_go(self, call: Call) -> Reply | Elsewhere | None:
+        """The reply; None where it is a child's to give, or the GPU whose process it is."""
         try:
             if call.kind in IMMEDIATE:
                 return self._calculator.immediate(call, _THREAD_NODES)
             prepared = self._calculator.prepare(call, _THREAD_NODES)
         except Larger:
             return None
-        return None if self._tier(prepared) == "child" else self._calculator.finish(prepared)
+        tier = self._tier(prepared)
+        if tier == "device":
+            return Elsewhere(prepared.program.device)
+        return None if tier == "child" else self._calculator.finish(prepared)
 
     def _tier(self, prepared: Prepared) -> Tier:
+        if prepared.program.device != CPU:
+            return "device"
         if prepared.seconds <= self._settings.inline_limit_s:
             return "inline"
         return "thread" if prepared.seconds <= self._settings.thread_limit_s else "child"
@@ -129,8 +168,8 @@ class Tiers:
                 hint="make it smaller or split it; the operator may raise GRADWIRE_TIME_LIMIT_S",
             ) from None
 
-    async def _in_child(self, call: Call, disconnected: Receive | None) -> Reply:
-        work = asyncio.ensure_future(self._pool.run(call.head(), call.body, call.document))
+    async def _in_child(self, pool: ChildPool, call: Call, disconnected: Receive | None) -> Reply | Elsewhere:
+        work = asyncio.ensure_future(pool.run(call.head(), call.body, call.document))
         if disconnected is None:
             return await work
         gone = asyncio.ensure_future(disconnected())
@@ -140,7 +179,7 @@ class Tiers:
                 raise ClientGone
             return work.result()
         finally:
-            self._metrics.children.set(len(self._pool.pids))
+            self._metrics.children.set(self.children)
             for task in (work, gone):
                 task.cancel()
 

@@ -68,6 +68,11 @@ def cuda(name: str) -> Cuda:
     return Cuda(name)
 
 
+def held(name: str) -> int:
+    """Bytes that this process holds of a GPU; 0 where it never asked for it."""
+    return cuda(name).held if cuda.cache_info().currsize else 0
+
+
 class DevicePlan:
     """A plan that runs on a GPU; nothing is asked of the GPU before the first run.
 
@@ -103,4 +108,4 @@ class DevicePlan:
         return [xp.to_host(answer) for answer in self._bound.run(given)]
 
 
-__all__ = ["Cuda", "DevicePlan", "cuda"]
+__all__ = ["Cuda", "DevicePlan", "cuda", "held"]

@@ -6,37 +6,49 @@ import gc
 import os
 import socket
 import traceback
-from typing import NoReturn
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
+from engine import devices
+from engine.executors.cupy import held
 from service.children import frames
 from service.children.confinement import confine
 from service.problems import Problem, Reply, internal, render
-from service.queries import Calculator, Call
+from service.queries import Calculator, Call, Elsewhere
 
 
 def serve(
     channel: socket.socket,
     parent: int,
     *,
-    address_space: int,
-    max_peak_bytes: int,
-    graph_cache: int,
-    program_cache: int,
+    address_space: int | None,
+    inventory: Mapping[str, Any],
     calculator: type[Calculator] = Calculator,
+    **settings: Any,
 ) -> NoReturn:
-    """Take calls from `channel` until it closes; then the process ends."""
+    """Take calls from `channel` until it closes; then the process ends.
+
+    `inventory` is what the server found of devices, `settings` what a `Calculator` takes. The child of a GPU
+    has no bound of its address space, which CUDA would break.
+    """
     try:
         confine(parent, address_space)
+        devices.tell(devices.Inventory.read(inventory))
         # Between calls is the time to collect: among millions of numbers it triples the time of JSON.
         gc.disable()
         gc.freeze()
-        answering = calculator(
-            max_peak_bytes=max_peak_bytes, graph_cache=graph_cache, program_cache=program_cache
-        )
+        answering = calculator(**settings)
+        device = settings.get("device", devices.CPU)
         while (frame := frames.read_blocking(channel)) is not None:
             head, body, document = frame
             reply, failure = _answer(answering, Call.from_head(head, body, document))
+            if isinstance(reply, Elsewhere):
+                answer: dict[str, Any] = {"elsewhere": reply.device, "failure": None}
+                frames.write_blocking(channel, frames.pack(answer))
+                continue
             answer = {"status": reply.status, "media_type": reply.media_type, "failure": failure}
+            if device != devices.CPU and failure is None:
+                answer["held"] = held(device)
             frames.write_blocking(channel, frames.pack(answer, reply.body))
             del frame, body, document, reply
             gc.collect()
@@ -57,7 +69,7 @@ def out_of_memory() -> Problem:
     )
 
 
-def _answer(calculator: Calculator, call: Call) -> tuple[Reply, str | None]:
+def _answer(calculator: Calculator, call: Call) -> tuple[Reply | Elsewhere, str | None]:
     """The reply, and the traceback for the server's log where the failure is ours or memory ran out."""
     try:
         return calculator.answer(call), None

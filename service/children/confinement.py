@@ -10,9 +10,10 @@ import signal
 _PR_SET_PDEATHSIG = 1
 
 
-def confine(parent: int, address_space: int, *, cpu_seconds: int | None = None) -> None:
+def confine(parent: int, address_space: int | None, *, cpu_seconds: int | None = None) -> None:
     """Bound this process to `address_space` bytes beyond what it has mapped, and to its parent's life.
 
+    None leaves its memory unbounded: CUDA maps the memory of the machine and of its devices, and more.
     `cpu_seconds`, where given, bounds its processor time too. It ends here if `parent` is gone already.
     """
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -21,13 +22,19 @@ def confine(parent: int, address_space: int, *, cpu_seconds: int | None = None) 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with open("/proc/self/statm", encoding="ascii") as statm:
-        mapped = int(statm.read().split()[0]) * resource.getpagesize()
-    _lower(resource.RLIMIT_AS, mapped + address_space)
+    if address_space is not None:
+        bound_memory(address_space)
     if cpu_seconds is not None:
         # SIGXCPU at the limit, which tells why; SIGKILL a little later.
         resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 5))
     os.nice(5)  # the event loop comes first
+
+
+def bound_memory(address_space: int) -> None:
+    """Bound this process to `address_space` bytes beyond what it has mapped."""
+    with open("/proc/self/statm", encoding="ascii") as statm:
+        mapped = int(statm.read().split()[0]) * resource.getpagesize()
+    _lower(resource.RLIMIT_AS, mapped + address_space)
 
 
 def _lower(what: int, limit: int) -> None:

@@ -14,6 +14,7 @@ from service.children import frames
 from service.children.child import out_of_memory
 from service.children.launcher import Template
 from service.problems import Problem, Reply
+from service.queries import Elsewhere
 
 _STREAM_LIMIT = 2**22
 
@@ -34,7 +35,7 @@ class ChildPool:
     """At most `size` children, started when first needed and kept warm.
 
     `config` is what the `serve` of `module` takes. `on_failure` hears of every child that failed or died,
-    and why.
+    and why; `on_held` how many bytes of its GPU a child held when it had answered.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class ChildPool:
         environment: Mapping[str, str] | None = None,
         on_failure: Callable[[str], None] = lambda text: None,
         module: str = "service.children.child",
+        on_held: Callable[[int], None] = lambda size: None,
     ) -> None:
         self._size = size
         self._queue_limit = queue_limit
@@ -54,6 +56,7 @@ class ChildPool:
         self._config = dict(config)
         self._environment = dict(environment or {})
         self._on_failure = on_failure
+        self._on_held = on_held
         self._slots = asyncio.Semaphore(size)
         self._waiting = 0
         self._idle: list[_Child] = []
@@ -78,9 +81,10 @@ class ChildPool:
         self._alive.clear()
         self._idle.clear()
 
-    async def run(self, head: Mapping[str, Any], body: bytes, document: bytes = b"") -> Reply:
-        """Have a child answer; cancelling kills it. Raises Problem busy, time_limit or
-        internal, and ChildFailed.
+    async def run(self, head: Mapping[str, Any], body: bytes, document: bytes = b"") -> Reply | Elsewhere:
+        """Have a child answer, or say who else has to; cancelling kills it.
+
+        Raises Problem busy, time_limit or internal, and ChildFailed.
         """
         if self._slots.locked() and self._waiting >= self._queue_limit:
             raise self._busy(f"{self._waiting} large queries are waiting already")
@@ -97,7 +101,9 @@ class ChildPool:
         finally:
             self._slots.release()
 
-    async def _ask(self, child: _Child, head: Mapping[str, Any], body: bytes, document: bytes) -> Reply:
+    async def _ask(
+        self, child: _Child, head: Mapping[str, Any], body: bytes, document: bytes
+    ) -> Reply | Elsewhere:
         healthy = False
         try:
             async with asyncio.timeout(self._time_limit_s):
@@ -109,6 +115,10 @@ class ChildPool:
                 self._on_failure(answer["failure"])
                 if answer["status"] >= 500:
                     raise ChildFailed(answer["failure"])
+            if "elsewhere" in answer:
+                return Elsewhere(answer["elsewhere"])
+            if "held" in answer:
+                self._on_held(answer["held"])
             return Reply(answer["status"], content, answer["media_type"])
         except TimeoutError:
             raise Problem(
@@ -124,6 +134,7 @@ class ChildPool:
             else:
                 self._template.kill(child.pid)
                 child.writer.close()
+                self._on_held(0)
 
     async def _take(self) -> _Child:
         while self._idle:

@@ -17,6 +17,7 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
+from engine import devices
 from service.children import frames
 from service.children.launcher import Template
 from service.jobs import checkpoints, ledger
@@ -45,6 +46,7 @@ class Limits:
     checkpoints_kept: int
     retries: int
     lease_s: float
+    device_memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,11 @@ class Attempt:
         """Start the child, feed it, and listen to it; it does not outlive this."""
         ours, theirs = socket.socketpair()
         with theirs:
-            config = {"address_space": self._limits.address_space, "cpu_seconds": self._limits.cpu_seconds}
+            config = {
+                "address_space": self._limits.address_space,
+                "cpu_seconds": self._limits.cpu_seconds,
+                "inventory": devices.inventory().document(),
+            }
             try:
                 template, pid, exited = await self._fork(theirs, config)
             except BaseException:
@@ -149,6 +155,7 @@ class Attempt:
             "checkpoint": self._claim.checkpoint,
             "every_s": self._limits.checkpoint_s,
             "every_steps": self._limits.checkpoint_steps,
+            "device_memory": self._limits.device_memory,
         }
 
     async def _listen(self, reader: asyncio.StreamReader, exited: asyncio.Future[int]) -> _End:

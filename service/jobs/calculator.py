@@ -90,8 +90,8 @@ class Trained:
 class JobCalculator(Calculator):
     """Answers calls about functions, and about jobs; it keeps the jobs and checkpoints asked for lately."""
 
-    def __init__(self, *, max_peak_bytes: int, graph_cache: int, program_cache: int) -> None:
-        super().__init__(max_peak_bytes=max_peak_bytes, graph_cache=graph_cache, program_cache=program_cache)
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
         self._specs: Lru[str, TrainingSpec] = Lru(_SPECS)
         self._parameters: Lru[tuple[str, str], Parameters] = Lru(_CHECKPOINTS)
 
@@ -199,7 +199,7 @@ class JobCalculator(Calculator):
         return found
 
 
-def serve(channel: socket.socket, parent: int, **config: int) -> NoReturn:
+def serve(channel: socket.socket, parent: int, **config: Any) -> NoReturn:
     """A child of the pool: takes calls from `channel` until it closes; then the process ends."""
     child.serve(channel, parent, calculator=JobCalculator, **config)
 

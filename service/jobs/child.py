@@ -19,18 +19,21 @@ import socket
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 from pydantic_core import from_json
 
+from engine import devices
 from engine.errors import UserError
 from engine.training.events import EpochDone, Finished, Stalled
 from engine.training.run import TrainingRun
 from engine.training.snapshot import Snapshot
+from engine.training.spec import TrainingSpec
 from service.children import frames
-from service.children.confinement import confine
+from service.children.confinement import bound_memory, confine
 from service.jobs import checkpoints
 from service.jobs.sources import open_sources, types_of
 from service.jobs.submission import decode
@@ -43,20 +46,33 @@ _MOST_STEPS = 100_000
 #: Ends of epochs closer together than this share a checkpoint.
 _EPOCH_S = 1.0
 _OTHER_MACHINE = (
-    "the last checkpoint was written by another machine type, NumPy or thread count: from here on "
+    "the last checkpoint was written by another device, machine type, NumPy or thread count: from here on "
     "the last bits of the numbers may differ from those of an undisturbed run"
 )
 
 
-def serve(channel: socket.socket, parent: int, *, address_space: int, cpu_seconds: int | None) -> NoReturn:
-    """Run the one job that comes over `channel`; then the process ends."""
+def serve(
+    channel: socket.socket,
+    parent: int,
+    *,
+    address_space: int,
+    cpu_seconds: int | None,
+    inventory: Mapping[str, Any],
+) -> NoReturn:
+    """Run the one job that comes over `channel`; then the process ends.
+
+    Where there is a GPU that it may come to train on, the bound of its address space waits until that is
+    decided: on a GPU its pool of memory bounds it instead, as CUDA would break under the other.
+    """
     try:
         os.setpgid(0, 0)
-        confine(parent, address_space, cpu_seconds=cpu_seconds)
+        devices.tell(devices.Inventory.read(inventory))
+        confine(parent, None if inventory["gpus"] else address_space, cpu_seconds=cpu_seconds)
         gc.freeze()
         order = frames.read_blocking(channel)
         if order is not None:
-            _Reporter(channel).conclude(lambda report: _train(order[0], report))
+            bound = partial(bound_memory, address_space)
+            _Reporter(channel).conclude(lambda report: _train(order[0], report, bound))
     except (BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
         pass  # the worker is gone: another goes on from the last checkpoint
     finally:
@@ -127,15 +143,21 @@ def disk_full(error: Exception) -> Problem:
     return Problem("disk_full", f"the server's disk is full: {error}")
 
 
-def _train(order: Mapping[str, Any], report: _Reporter) -> str:
-    """Train to the end, or until asked to stop; what became of it."""
+def _train(order: Mapping[str, Any], report: _Reporter, bound: Callable[[], None] = lambda: None) -> str:
+    """Train to the end, or until asked to stop; what became of it. `bound` limits memory on the CPU."""
     data = open_sources(order["data"])
     validation = open_sources(order["validation"]) if order["validation"] is not None else None
     spec = decode(
         from_json(order["document"]), types_of(data), None if validation is None else types_of(validation)
     )
     keeper = _Keeper(order, report)
-    run = TrainingRun(spec, data, validation=validation, resume=keeper.resume())
+    begun = keeper.read()
+    memory = order.get("device_memory")
+    device = keeper.device(spec, memory)
+    if device == devices.CPU:
+        bound()
+    run = TrainingRun(spec, data, validation=validation, resume=begun, device=device, device_memory=memory)
+    keeper.begin(device)
     stride = max(1, spec.steps // _MOST_STEPS)
     for event in run:
         if isinstance(event, Finished):
@@ -168,18 +190,37 @@ class _Keeper:
         self._folder = Path(order["folder"])
         self._saved_at = time.monotonic()
         self._saved = 0
+        self._before: dict[str, Any] | None = None
+        self._machine: dict[str, Any] = {}
         self.place: tuple[int, int, Mapping[str, Any]] = (0, 0, {})
 
-    def resume(self) -> Snapshot | None:
+    def read(self) -> Snapshot | None:
         """The run to go on from, or None for the beginning."""
         if self._order["checkpoint"] is None:
             return None
         arrays, position = checkpoints.read(self._folder, self._order["checkpoint"])
         self._saved = position["step"]
+        self._before = position["machine"]
         self.place = (position["epoch"], position["step"], position["metrics"])
-        if position["machine"] != machine():
-            self._report.event("log", None, None, {"level": "warning", "message": _OTHER_MACHINE})
         return Snapshot(arrays, position["run"])
+
+    def device(self, spec: TrainingSpec, memory: int | None) -> str:
+        """Where to train: what `auto` came to at the first start stays, as long as it is here."""
+        before = None if self._before is None else self._before.get("device", devices.CPU)
+        if spec.device == devices.AUTO and before in devices.inventory().names:
+            return str(before)
+        return spec.choose_device(memory)
+
+    def begin(self, device: str) -> None:
+        """Tell where it runs, and whether the bits may differ from those before."""
+        self._machine = machine(device)
+        if device != devices.CPU:
+            self._log("info", f"training on {device}")
+        if self._before is not None and {"device": devices.CPU, **self._before} != self._machine:
+            self._log("warning", _OTHER_MACHINE)
+
+    def _log(self, level: str, message: str) -> None:
+        self._report.event("log", None, None, {"level": level, "message": message})
 
     def due(self, *, epoch_ended: bool, last: bool) -> bool:
         """Whether this is a place to save: by time, by steps, at the end of an epoch but for the last."""
@@ -202,18 +243,19 @@ class _Keeper:
         name = f"{step}-{self._order['attempt']}{'-final' if final else ''}"
         snapshot = run.snapshot()
         place = {"epoch": epoch, "step": step, "metrics": dict(metrics)}
-        position = {**place, "machine": machine(), "run": dict(snapshot.position)}
+        position = {**place, "machine": self._machine, "run": dict(snapshot.position)}
         learned = checkpoints.Parameters(run.parameters, run.state)
         checkpoints.write(self._folder, name, snapshot.arrays, position, learned)
         self._report.send(checkpoint={"id": name, **place})
         self._saved, self._saved_at = step, time.monotonic()
 
 
-def machine() -> dict[str, Any]:
+def machine(device: str) -> dict[str, Any]:
     """What the bits depend on beside the job."""
     return {
-        "machine": platform.machine(),
+        "machine": platform.machine() if device == devices.CPU else devices.gpu(device).model,
         "numpy": np.__version__,
-        "executor": "numpy",
+        "executor": "numpy" if device == devices.CPU else "cupy",
+        "device": device,
         "threads": int(os.environ.get("OPENBLAS_NUM_THREADS", "0")),
     }

@@ -29,6 +29,7 @@ def limits_of(settings: Settings) -> Limits:
         checkpoints_kept=settings.checkpoints_kept,
         retries=settings.job_retries,
         lease_s=settings.job_lease_s,
+        device_memory=settings.device_memory_bytes,
     )
 
 

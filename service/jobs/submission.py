@@ -15,6 +15,7 @@ from uuid import uuid4
 import numpy as np
 from pydantic_core import from_json, to_json
 
+from engine import devices
 from engine.dtypes import TensorType
 from engine.errors import DatasetMismatch, InvalidDocument, OverLimit, UnknownField, did_you_mean
 from engine.graph import Graph
@@ -128,6 +129,7 @@ def prepare(
             sources[part][name], types[part][name] = found
     document = _without_attachments(submission.document, submission.attachments or {})
     spec = decode(document, types["data"], types.get("validation_data"), admit)
+    devices.here(spec.device)  # a job is not begun that no worker of this machine could run
     estimate = spec.estimate()
     if estimate.peak_bytes > max_peak_bytes:
         raise OverLimit(

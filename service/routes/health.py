@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from engine import devices
 from service import answers
 from service.dependencies import services_of
 from service.encoding import json_reply
@@ -43,7 +44,11 @@ async def readyz(request: Request) -> Response:
         services.logger.warning("children are not ready", error=str(error))
         checks["children"] = "cannot be started"
     ready = all(state == "ok" for state in checks.values())
-    document = {"status": "ready" if ready else "not_ready", "checks": checks, "devices": ["cpu"]}
+    document = {
+        "status": "ready" if ready else "not_ready",
+        "checks": checks,
+        "devices": list(devices.inventory().names),
+    }
     return respond(json_reply(document, 200 if ready else 503))
 
 
@@ -52,7 +57,7 @@ async def metrics(request: Request) -> Response:
     services = services_of(request)
     if not services.settings.metrics:
         raise Problem("not_found", "metrics are switched off", hint="set GRADWIRE_METRICS=true")
-    services.metrics.children.set(len(services.pool.pids))
+    services.metrics.children.set(services.tiers.children)
     services.metrics.followed.set(services.streams.pollers)
     counts = await services.database.read(records.counts)
     for status in STATUSES:

@@ -28,7 +28,7 @@ CASES = [
     for n, sample in enumerate(op.cases())
 ]
 #: Ops whose kernels go through the host, and how often a sample's run does (down and up again).
-THROUGH_HOST = {"draw": "keyed_draw", "spherical_jn": "spherical_jn"}
+THROUGH_HOST = {"draw": "keyed_draw", "spherical_jn": "spherical_jn", "banded_inverse": None}
 
 
 def run_both(tape: Tape, given: dict[str, Any]) -> tuple[list[Any], list[Any]]:

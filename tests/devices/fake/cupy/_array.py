@@ -48,8 +48,11 @@ class ndarray:  # CuPy's name
     itemsize = property(lambda self: self._host.itemsize)
     strides = property(lambda self: self._host.strides)
     T = property(lambda self: wrap(self._host.T, self))
-    real = property(lambda self: wrap(self._host.real, self))
-    imag = property(lambda self: wrap(self._host.imag, self))
+    real = property(lambda self: wrap(self._host.real, self), lambda self, x: self._set("real", x))
+    imag = property(lambda self: wrap(self._host.imag, self), lambda self, x: self._set("imag", x))
+
+    def _set(self, part: str, value: Any) -> None:
+        getattr(self._host, part)[...] = plain(value)
 
     @property
     def device(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import numpy as np
 import pytest
 import scipy.sparse
@@ -56,8 +57,6 @@ async def test_the_async_client_has_them_too(url: str) -> None:
 
 
 def test_sparse_blocks_are_coordinates() -> None:
-    import httpx
-
     entry = '{"rows":[0,1],"cols":[0,1],"values":[2.0,4.0],"shape":[2,2]}'
     text = f'{{"outputs":{{"y":[1.0,4.0]}},"jacobian":{{"y":{{"x":{entry}}}}},"method":"forward"}}'
     with fake_server(httpx.Response(200, content=text, headers=JSON)) as (fake, client):
@@ -123,8 +122,6 @@ def test_sparse_matrices_of_functions_and_tapes(client: gw.Client) -> None:
 
 
 def test_check_and_estimate() -> None:
-    import httpx
-
     checked = '{"passed":true,"taylor_order":{"x":2.0},"dot_product_error":1e-16}'
     told = '{"forward":{"flops":2000,"peak_bytes":16000}}'
     answers = [httpx.Response(200, content=text, headers=JSON) for text in (checked, told)]
@@ -135,3 +132,19 @@ def test_check_and_estimate() -> None:
     assert cost["forward"]["flops"] == 2000
     assert fake.paths == ["/v1/check", "/v1/estimate"]
     assert fake.body()["inputs"] == {"x": {"shape": [3], "dtype": "float32"}, "y": {"shape": [2]}}
+
+
+def test_a_device_goes_with_a_call_or_with_a_client() -> None:
+    """What a call says wins over what its client says; without either nothing is sent."""
+    with fake_server() as (fake, _):
+        transport = httpx.MockTransport(fake)
+        with gw.Client(transport=transport) as plain:
+            plain.gradient("x * x", {"x": 1.0})
+            assert "device" not in fake.body()
+            plain.gradient("x * x", {"x": 1.0}, device="cuda:1")
+            assert fake.body()["device"] == "cuda:1"
+        with gw.Client(transport=transport, device="cuda") as placed:
+            placed.gradient("x * x", {"x": 1.0})
+            assert fake.body()["device"] == "cuda"
+            placed.gradient(lambda x: x * x, {"x": 1.0}, device="cpu")
+            assert fake.body()["device"] == "cpu"

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,18 +51,28 @@ class Server:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """`gradwire-server serve`, ready for requests; stopped at the end of the session."""
-    folder = tmp_path_factory.mktemp("server")
+    with serving(tmp_path_factory.mktemp("server")) as url:
+        yield Server(url)
+
+
+@contextmanager
+def serving(folder: Path, **variables: str) -> Iterator[str]:
+    """The address of a server of its own over `folder`, with `variables` in its environment."""
     port = _free_port()
     log = folder / "log.txt"
     command = [sys.executable, "-m", "service.main", "serve", "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*command, "--data", str(folder / "data")], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
+            [*command, "--data", str(folder / "data")],
+            cwd=ROOT,
+            env={**os.environ, **variables},
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
     try:
         url = f"http://127.0.0.1:{port}"
         _wait_until_ready(url, process, log)
-        yield Server(url)
+        yield url
     finally:
         process.terminate()
         process.wait(timeout=20)

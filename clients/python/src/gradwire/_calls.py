@@ -43,6 +43,7 @@ class Calls(Derivatives[D_co]):
         batch: Sequence[str] | str | None = None,
         dtype: str | None = None,
         optimize: bool | None = None,
+        device: str | None = None,
         stabilize: bool | None = None,
     ) -> Flow[dict[str, Array]]:
         """The values of `outputs`, by name; of all outputs where none are named.
@@ -50,12 +51,14 @@ class Calls(Derivatives[D_co]):
         Here and in the other calls, the inputs named in `batch` have a leading axis of N rows, and
         everything answered has one too. With `stabilize`, what overflows or is undefined on the way is
         computed in stable forms (docs/derivatives.md lists them).
+        `device` is where to compute: cpu, cuda, cuda:n or auto.
         """
         chosen = resolve(self._session, function, program, graph)
         options = {
             "batch": _queries.rows(chosen, batch),
             "dtype": dtype,
             "optimize": optimize,
+            "device": device,
             "stabilize": stabilize,
         }
         return (yield from _queries.evaluate(self._session, chosen, inputs, outputs, options))
@@ -76,6 +79,7 @@ class Calls(Derivatives[D_co]):
         batch: Sequence[str] | str | None = None,
         dtype: str | None = None,
         optimize: bool | None = None,
+        device: str | None = None,
         stabilize: bool | None = None,
     ) -> Flow[Gradients]:
         """The value of a scalar target and its gradients by `wrt`: all floating inputs unless named.
@@ -91,7 +95,7 @@ class Calls(Derivatives[D_co]):
             "masked_backward": masked_backward,
             "batch": _queries.rows(chosen, batch),
         }
-        options = {**own, "dtype": dtype, "optimize": optimize, "stabilize": stabilize}
+        options = {**own, "dtype": dtype, "optimize": optimize, "device": device, "stabilize": stabilize}
         return (yield from _queries.gradient(self._session, chosen, inputs, wrt, target, options))
 
     @call
@@ -109,6 +113,7 @@ class Calls(Derivatives[D_co]):
         batch: Sequence[str] | str | None = None,
         dtype: str | None = None,
         optimize: bool | None = None,
+        device: str | None = None,
         stabilize: bool | None = None,
     ) -> Flow[Pullback]:
         """Cotangents of outputs pulled back to the inputs; a cotangent that is missing is zero.
@@ -117,7 +122,7 @@ class Calls(Derivatives[D_co]):
         """
         chosen = resolve(self._session, function, program, graph)
         own = {"cotangent_batch": cotangent_batch, "batch": _queries.rows(chosen, batch)}
-        options = {**own, "dtype": dtype, "optimize": optimize, "stabilize": stabilize}
+        options = {**own, "dtype": dtype, "optimize": optimize, "device": device, "stabilize": stabilize}
         return (yield from _queries.vjp(self._session, chosen, inputs, cotangents, wrt, outputs, options))
 
     @call

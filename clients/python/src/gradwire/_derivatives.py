@@ -32,11 +32,18 @@ class Derivatives(Driven[D_co]):
         batch: Sequence[str] | str | None = None,
         dtype: str | None = None,
         optimize: bool | None = None,
+        device: str | None = None,
         stabilize: bool | None = None,
     ) -> Flow[Pushforward]:
         """Tangents of inputs pushed forward to the outputs; a tangent that is missing is zero."""
         chosen = resolve(self._session, function, program, graph)
-        options = {"batch": rows(chosen, batch), "dtype": dtype, "optimize": optimize, "stabilize": stabilize}
+        options = {
+            "batch": rows(chosen, batch),
+            "dtype": dtype,
+            "optimize": optimize,
+            "device": device,
+            "stabilize": stabilize,
+        }
         return (yield from _products.jvp(self._session, chosen, inputs, tangents, outputs, options))
 
     @call
@@ -54,6 +61,7 @@ class Derivatives(Driven[D_co]):
         batch: Sequence[str] | str | None = None,
         dtype: str | None = None,
         optimize: bool | None = None,
+        device: str | None = None,
         stabilize: bool | None = None,
     ) -> Flow[Jacobian]:
         """Every output by every input of `wrt`, in blocks of shape out.shape + in.shape.
@@ -67,6 +75,7 @@ class Derivatives(Driven[D_co]):
             "batch": rows(chosen, batch),
             "dtype": dtype,
             "optimize": optimize,
+            "device": device,
             "stabilize": stabilize,
         }
         return (yield from _products.jacobian(self._session, chosen, inputs, wrt, outputs, options))
@@ -85,6 +94,7 @@ class Derivatives(Driven[D_co]):
         batch: Sequence[str] | str | None = None,
         dtype: str | None = None,
         optimize: bool | None = None,
+        device: str | None = None,
         stabilize: bool | None = None,
     ) -> Flow[Hessian]:
         """Second derivatives of a scalar target, in blocks a.shape + b.shape; with `sparse`, as `Sparse`."""
@@ -94,6 +104,7 @@ class Derivatives(Driven[D_co]):
             "batch": rows(chosen, batch),
             "dtype": dtype,
             "optimize": optimize,
+            "device": device,
             "stabilize": stabilize,
         }
         return (yield from _products.hessian(self._session, chosen, inputs, wrt, target, options))
@@ -111,11 +122,18 @@ class Derivatives(Driven[D_co]):
         batch: Sequence[str] | str | None = None,
         dtype: str | None = None,
         optimize: bool | None = None,
+        device: str | None = None,
         stabilize: bool | None = None,
     ) -> Flow[HessianProduct]:
         """The Hessian of a scalar target times vectors, without forming it."""
         chosen = resolve(self._session, function, program, graph)
-        options = {"batch": rows(chosen, batch), "dtype": dtype, "optimize": optimize, "stabilize": stabilize}
+        options = {
+            "batch": rows(chosen, batch),
+            "dtype": dtype,
+            "optimize": optimize,
+            "device": device,
+            "stabilize": stabilize,
+        }
         return (yield from _products.hvp(self._session, chosen, inputs, vectors, target, options))
 
     @call
@@ -131,11 +149,18 @@ class Derivatives(Driven[D_co]):
         batch: Sequence[str] | str | None = None,
         dtype: str | None = None,
         optimize: bool | None = None,
+        device: str | None = None,
         stabilize: bool | None = None,
     ) -> Flow[GaussNewtonProduct]:
         """Jᵀ J of the outputs times vectors, without forming either."""
         chosen = resolve(self._session, function, program, graph)
-        options = {"batch": rows(chosen, batch), "dtype": dtype, "optimize": optimize, "stabilize": stabilize}
+        options = {
+            "batch": rows(chosen, batch),
+            "dtype": dtype,
+            "optimize": optimize,
+            "device": device,
+            "stabilize": stabilize,
+        }
         return (yield from _products.gnvp(self._session, chosen, inputs, vectors, outputs, options))
 
     @call

@@ -169,7 +169,9 @@ def ask(session: Session, kind: str, function: Function, body: Mapping[str, Any]
     with _placed(function):
         if function.known is not None:
             return (yield from session.ask(kind, function.known, sent))
-        return read((yield from session.send(post(f"/v1/{kind}", {**function.fields, **sent}))))
+        return read(
+            (yield from session.send(post(f"/v1/{kind}", {**function.fields, **session.placed(sent)})))
+        )
 
 
 @contextmanager

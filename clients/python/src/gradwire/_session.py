@@ -38,6 +38,7 @@ class Session:
 
     retry: Retry = field(default_factory=Retry)
     graphs: int = 512
+    device: str | None = None  # where the server is to compute, unless a call says otherwise
     _known: OrderedDict[Hashable, Known] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -58,11 +59,16 @@ class Session:
         """One request, with its retries."""
         return exchange(request, self.retry)
 
+    def placed(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The body of a call with this client's device, unless it names one."""
+        return body if self.device is None else {"device": self.device, **body}
+
     def ask(self, kind: str, known: Known, body: Mapping[str, Any]) -> Flow[Any]:
         """Call a graph: `kind` is the endpoint, `body` everything but the graph."""
         if known.id is None and known.uses:
             yield from self.publish(known)
         known.uses += 1
+        body = self.placed(body)
         if known.id is None:
             whole = {"graph": known.document.graph, **body}
             return read((yield from self.send(post(f"/v1/{kind}", whole))))

@@ -27,7 +27,8 @@ class Client(Calls[SyncDriver]):
 
     `url` and `api_key` come from GRADWIRE_URL and GRADWIRE_API_KEY where they are not given. `timeout` is
     in seconds, for each request; `retry` says how failures that pass are tried again. The first client
-    made is the one that tensors and tapes use. Close it, or use it as a context manager.
+    made is the one that tensors and tapes use. `device` (cpu, cuda, cuda:n, auto) is where the server
+    computes what a call or a job does not place itself. Close it, or use it as a context manager.
     """
 
     def __init__(
@@ -36,12 +37,13 @@ class Client(Calls[SyncDriver]):
         api_key: str | None = None,
         *,
         timeout: float | None = 120.0,
+        device: str | None = None,
         retry: Retry = Retry(),  # noqa: B008  # frozen
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         address, headers, limits = _settings(url, api_key, timeout)
         http = httpx.Client(base_url=address, headers=headers, timeout=limits, transport=transport)
-        super().__init__(SyncDriver(http), Session(retry))
+        super().__init__(SyncDriver(http), Session(retry, device=device))
         self.url = address
         self.graphs: Graphs[SyncDriver] = Graphs(self._driver, self._session)
         self.publish = self.graphs.publish
@@ -75,12 +77,13 @@ class AsyncClient(Calls[AsyncDriver]):
         api_key: str | None = None,
         *,
         timeout: float | None = 120.0,
+        device: str | None = None,
         retry: Retry = Retry(),  # noqa: B008  # frozen
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         address, headers, limits = _settings(url, api_key, timeout)
         http = httpx.AsyncClient(base_url=address, headers=headers, timeout=limits, transport=transport)
-        super().__init__(AsyncDriver(http), Session(retry))
+        super().__init__(AsyncDriver(http), Session(retry, device=device))
         self.url = address
         self.graphs: Graphs[AsyncDriver] = Graphs(self._driver, self._session)
         self.publish = self.graphs.publish

@@ -50,6 +50,8 @@ class Jobs(Driven[D_co]):
         early_stopping, dtype, device. Raises ProblemError for whatever cannot be trained.
         """
         wanted = {"program": program, "graph": graph, "model": model, "data": data, **document}
+        if wanted.get("device") is None:
+            wanted["device"] = self._session.device
         body = yield from order(self._session, wanted)
         request = post("/v1/jobs", body, tensors=False)
         if idempotency_key is not None:

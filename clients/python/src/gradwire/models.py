@@ -50,12 +50,13 @@ class Model(Network[D_co]):
         shuffle: bool = True,
         *,
         seed: int = 0,
+        device: str | None = None,
     ) -> Flow[History]:
         """Train on the server, as one job, and bind what was learned; answers the history of metrics.
 
         x and y are arrays, or fields of data sets. Weights that this model has are what the job starts from;
-        the optimiser starts afresh. Raises JobFailed with the server's problem. A fit that is interrupted
-        cancels its job.
+        the optimiser starts afresh. `device` is cpu, cuda, cuda:n or auto. Raises JobFailed with the server's
+        problem. A fit that is interrupted cancels its job.
         """
         compiled = self._need("fit")
         history = History()
@@ -69,6 +70,7 @@ class Model(Network[D_co]):
             "shuffle": shuffle,
             "seed": seed,
             "dtype": self.dtype,
+            "device": device,
             "validation_split": validation_split or None,
             "validation_data": None if validation_data is None else pair(*validation_data[:2]),
             "parameters": {n: {"value": v._value()} for n, v in self._weights.items()} or None,

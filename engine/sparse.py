@@ -165,6 +165,8 @@ def _methods(pattern: Pattern) -> list[Method]:
 class Runs(Protocol):
     """A program of products."""
 
+    device: str
+
     @property
     def estimate(self) -> Estimate:
         """What one run takes."""
@@ -179,6 +181,7 @@ class SparseProgram:
     def __init__(self, query: Query, program: Runs, found: Found) -> None:
         self._kind = query.kind
         self._program = program
+        self.device = program.device
         self._found = found
         self.colours = found.layout.count
         self.nonzeros = found.layout.nonzeros

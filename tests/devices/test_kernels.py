@@ -97,7 +97,7 @@ def test_each_input_goes_up_once_and_each_output_comes_down_once(
 #: Ops that note what a run looks at once, in the end, with one transfer more.
 LOOKED_AT = {
     *("getitem", "index_add", "index_set", "read_along_axis", "add_along_axis"),
-    *("one_hot", "pick_class"),
+    *("one_hot", "pick_class", "from_entries"),
 }
 
 

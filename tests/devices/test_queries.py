@@ -134,6 +134,21 @@ def test_a_while_loop_waits_once_for_each_condition(device: dict[str, int]) -> N
     }  # five steps of Newton, and the condition that ends them
 
 
+def test_sparse_matrices_are_products_on_the_device(device: dict[str, int]) -> None:
+    inputs = {"x": np.linspace(0.1, 1.0, 6)}
+    got, wanted = both("y = x[1:] * x[:-1]", "jacobian", inputs, sparse=True)
+    assert_same(got["jacobian"], wanted["jacobian"])
+
+
+def test_masked_and_stable_forms_run_there_too(device: dict[str, int]) -> None:
+    got, wanted = both(
+        "sum(where(x > 0, sqrt(x), 0))", "gradient", {"x": np.array([-1.0, 4.0])}, masked_backward=True
+    )
+    assert_same(got["gradients"], wanted["gradients"])
+    got, wanted = both("log(sum(exp(x)))", "gradient", {"x": np.array([1000.0, 4.0])}, stabilize=True)
+    assert_same(got["gradients"], wanted["gradients"])
+
+
 def test_implicit_functions_and_linear_algebra(device: dict[str, int]) -> None:
     program = "def f(x, a):\n    return x * x - a\ny = root(f, x0, a)\nsum(y)"
     got, wanted = both(program, "gradient", {"x0": np.array([1.0, 2.0]), "a": np.array([2.0, 5.0])})

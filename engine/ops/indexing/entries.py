@@ -22,10 +22,9 @@ def _infer(types: Sequence[TensorType], *, shape: Shape) -> tuple[TensorType, ..
 
 def _from_entries(xp: Any, values: Any, places: Any, *, shape: Shape) -> Any:
     lead = values.shape[:-1]
-    answer = xp.zeros((*lead, *shape), dtype=values.dtype, device=values.device)
-    flat = xp.reshape(answer, (*lead, prod(shape)), copy=False)
-    xp.index_put(flat, (..., places), values)
-    return answer
+    xp.watch_indices(places, prod(shape))
+    flat = xp.zeros((*lead, prod(shape)), dtype=values.dtype)
+    return xp.reshape(xp.index_put(flat, (..., places), values), (*lead, *shape))
 
 
 def _read_back(g: Any, y: Any, values: Any, places: Any, shape: Shape) -> Any:

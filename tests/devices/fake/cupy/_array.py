@@ -36,7 +36,7 @@ class ndarray:  # CuPy's name
         self._memory = allocate(host.nbytes) if memory is None else memory
         self.base = base
 
-    for _name in ("__array__", "__float__", "__int__", "__bool__", "__index__", "__complex__", "__iter__"):
+    for _name in ("__array__", "__float__", "__int__", "__bool__", "__index__", "__complex__"):
         locals()[_name] = _hidden(_name)
     del _name
 
@@ -154,6 +154,9 @@ class ndarray:  # CuPy's name
             written = self._host.copy()
             written.reshape(-1)[flat] = values
             self._host[...] = written
+
+    def __iter__(self) -> Any:
+        return (self[place] for place in range(len(self)))
 
     def __len__(self) -> int:
         return len(self._host)

@@ -9,6 +9,7 @@ import pytest
 
 from engine.errors import DeviceUnavailable
 from engine.training import EpochDone, StepDone, TrainingFailure, TrainingRun
+from engine.training.events import Stalled
 from tests.engine.training.test_resume import STOPPING, elsewhere, same
 from tests.engine.training.world import classes, job, layered
 
@@ -131,3 +132,23 @@ def test_which_device_a_job_trains_on(device: dict[str, int]) -> None:
     wide = {"x": np.zeros((4096, 4096), np.float32), "y": np.zeros((4096, 3), np.float32)}
     assert job({**large, "epochs": 100}, wide).choose_device() == "cuda:0"
     assert job({**large, "epochs": 100}, wide).choose_device(1 << 20) == "cpu"  # it would not fit
+
+
+def test_what_does_not_learn_is_told_as_on_the_cpu(device: dict[str, int]) -> None:
+    data = {"x": np.ones((32, 2), np.float32), "y": np.ones((32, 1), np.float32)}
+    document = {
+        "program": "h = relu(x @ w - 100.0)\nloss = mean((sum(h, axis=1, keepdims=True) * v - y) ** 2)",
+        "parameters": {"w": {"shape": [2, 4], "initializer": "ones"}, "v": {"value": 1.0}},
+        "optimizer": {"name": "adam"},
+        "batch_size": 8,
+        "epochs": 10,
+    }
+    told = [
+        [
+            event
+            for event in TrainingRun(job(document, data), data, device=where)
+            if isinstance(event, Stalled)
+        ]
+        for where in ("cuda:0", "cpu")
+    ]
+    assert [e.findings[0]["node"] for e in told[0]] == [e.findings[0]["node"] for e in told[1]] != []

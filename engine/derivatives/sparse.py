@@ -89,11 +89,12 @@ def _refuse_twins(sides: Sides) -> None:
 
 
 def _is_symmetric(sides: Sides) -> bool:
-    """Whether nothing but the function's own derivatives is in the Hessian: no gradient of the user's making,
-    and no variable that depends on another.
+    """Whether nothing but the function's own derivatives is in the Hessian, and in one precision: no gradient
+    of the user's making, no variable that depends on another, one dtype.
     """
     given = set(sides.tape.inputs.values())
-    return given.issuperset(sides.columns.values()) and not _has_own_gradient(sides.tape)
+    one_dtype = len({type.dtype for type in sides.types(sides.columns).values()}) <= 1
+    return one_dtype and given.issuperset(sides.columns.values()) and not _has_own_gradient(sides.tape)
 
 
 def _has_own_gradient(tape: Tape) -> bool:

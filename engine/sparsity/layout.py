@@ -98,6 +98,8 @@ class Layout:
 
         Axes in front of the products' own stay in front of the values.
         """
+        if not self.seeded:
+            return {row: {} for row in self.blocks}
         flat = [
             np.concatenate(rows, axis=-1) if len(rows) > 1 else rows[0]
             for rows in ([_flat(p, t) for p, t in zip(products, types, strict=True)] for products in passes)

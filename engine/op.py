@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from engine.attributes import REQUIRED, Attribute
-from engine.dtypes import TensorType
+from engine.dtypes import TensorType, is_integer
 from engine.errors import InternalError, UnknownOp, did_you_mean
 from engine.example import example_of
 from engine.functions import FunctionRule
@@ -155,21 +155,21 @@ class Op:
     Either `forward(xp, *arrays, **attributes)` computes it, with every array already in the
     promoted dtype, or `formula(*variables, **attributes)` expands it into other ops when recorded.
 
-    `infer(types, **attributes)` gives the outputs' types, `normalize` first makes axes and shapes
-    definite. `pullback(gs, ys, *inputs, **attributes)` gives the cotangents of all inputs at once where
-    the inputs' rules are `jointly`, `pushforward(tangents, inputs, **attributes)` the tangents of all
-    outputs. `functions` says how function attributes bind; a `lazy` kernel is told which of its outputs are
-    `needed`. `batch` takes a leading batch axis (see `engine.batches`) where the
-    family's rule does not fit, `reach` says which elements of the inputs an output element depends on (see
-    `engine.reaches`) where the family's does not. `outputs` are the outputs' names, None where the attributes
-    decide how many. `ufunc` names the universal function that is the whole kernel, so that it can write into
-    a buffer; `scalar` is the kernel on scalars, for fused loops. `linear_in` are the inputs in which it is
-    linear taken together, the others held fixed; a `bilinear` op is linear in either of its two inputs. An op
-    that is not `holomorphic` has a derivative by the parts of its complex inputs only; `on_complex` names the
-    op that stands in for it on complex inputs, where other edges carry. `view` says that the output only
-    looks at the first input (with these attributes), `in_place` that the kernel writes into its first array
-    and returns it. `kink` marks the elements at which the derivative jumps, `zero_reason` says why a
-    derivative here vanishes.
+    `infer(types, **attributes)` gives the outputs' types, `normalize` first makes axes and shapes definite.
+    `pullback(gs, ys, *inputs, **attributes)` gives the cotangents of all inputs at once where the inputs'
+    rules are `jointly`, `pushforward(tangents, inputs, **attributes)` the tangents of all outputs.
+    `functions` says how function attributes bind; a `lazy` kernel is told which of its outputs are `needed`.
+    `batch` takes a leading batch axis (see `engine.batches`) where the family's rule does not fit, `reach`
+    says which elements of the inputs an output element depends on (see `engine.reaches`) where the family's
+    does not. `outputs` are the outputs' names, None where the attributes decide how many. `ufunc` names the
+    universal function that is the whole kernel, so that it can write into a buffer; one that
+    `looks_at_integers` first is so for other dtypes only. `scalar` is the kernel on scalars, for fused loops.
+    `linear_in` are the inputs in which it is linear taken together, the others held fixed; a `bilinear` op is
+    linear in either of its two inputs. An op that is not `holomorphic` has a derivative by the parts of its
+    complex inputs only; `on_complex` names the op that stands in for it on complex inputs, where other edges
+    carry. `view` says that the output only looks at the first input (with these attributes), `in_place` that
+    the kernel writes into its first array and returns it. `kink` marks the elements at which the derivative
+    jumps, `zero_reason` says why a derivative here vanishes.
     """
 
     name: str
@@ -191,6 +191,7 @@ class Op:
     outputs: tuple[str, ...] | None = ("result",)
     normalize: Callable[..., Mapping[str, Any]] | None = None
     ufunc: str | None = None
+    looks_at_integers: bool = False
     scalar: Forward | None = None
     linear_in: frozenset[int] = frozenset()
     bilinear: bool = False
@@ -242,6 +243,10 @@ class Op:
         if isinstance(self.domain, Domain):
             return self.domain
         return self.domain[min(position, len(self.domain) - 1)]
+
+    def whole_kernel(self, dtype: str) -> str:
+        """The universal function that alone is the kernel for this dtype; empty where there is none."""
+        return "" if self.ufunc is None or (self.looks_at_integers and is_integer(dtype)) else self.ufunc
 
     def is_view(self, attributes: Mapping[str, Any]) -> bool:
         """Whether the output shares the first input's memory."""

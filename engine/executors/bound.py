@@ -148,7 +148,8 @@ def _bind(step: Step, plan: Plan, buffered: Set[int], xp: Namespace) -> Callable
         raise InternalError(f"{instruction.op.name} has no kernel")
     inputs, outputs, tape = instruction.inputs, instruction.outputs, plan.tape
     attributes = runnable(instruction, [slot in plan.read for slot in outputs], xp)
-    ufunc = getattr(xp, instruction.op.ufunc or "", None)
+    whole = instruction.op.whole_kernel(tape.types[outputs[0]].dtype) if outputs else ""
+    ufunc = getattr(xp, whole, None)
     dying = tuple(slot for slot in step.dying if slot not in buffered and tape.types[slot].nbytes > 4096)
     if step.buffer is not None:
         if xp.is_ufunc(ufunc):

@@ -99,7 +99,8 @@ class ResidentPlan:
             self._fixed.add(out)
             if instruction.op.name == "concat":
                 return self._joined.copying(out, target)
-            ufunc = getattr(self._xp, instruction.op.ufunc or "", None)
+            whole = instruction.op.whole_kernel(self.plan.tape.types[out].dtype)
+            ufunc = getattr(self._xp, whole, None)
             if self._xp.is_ufunc(ufunc) and not fixed:
                 return into_buffer(ufunc, inputs, out)
             if self._xp.is_ufunc(ufunc):

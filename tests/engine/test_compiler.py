@@ -7,6 +7,7 @@ from engine.compiler import Compiler
 from engine.decode import decode_graph
 from engine.dtypes import TensorType
 from engine.errors import (
+    DtypeMismatch,
     InvalidTarget,
     MissingInput,
     OverLimit,
@@ -16,6 +17,7 @@ from engine.errors import (
     UnknownName,
     UnknownWrt,
 )
+from engine.expression import parse_program
 from engine.query import Query
 
 LINEAR = {
@@ -180,3 +182,12 @@ def test_weak_scalars_take_the_dtype_of_what_they_meet():
     values = {name: value.astype(np.float32) for name, value in VALUES.items()}
     document = LINEAR | {"inputs": dict.fromkeys("Wbxy", {})}
     assert ask("evaluate", document, values)["outputs"]["loss"].dtype == np.float32
+
+
+def test_a_negative_power_of_an_integer_is_refused_wherever_it_stands():
+    values = {"a": np.array([2, 3]), "b": np.array([-1, 2])}
+    types = {name: TensorType(v.shape, v.dtype.name) for name, v in values.items()}
+    for program in ("a ** b", "sum(sin(a ** b))"):
+        asked = Query(graph=parse_program(program), kind="evaluate", inputs=types)
+        with pytest.raises(DtypeMismatch, match="negative power"):
+            Compiler().compile(asked).run(values)

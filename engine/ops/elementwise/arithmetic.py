@@ -158,6 +158,7 @@ pow = elementwise(
     summary="x1 to the power x2.",
     forward=_pow,
     ufunc="pow",
+    looks_at_integers=True,
     scalar=lambda m, x1, x2: m.pow(x1, x2),
     kinds="numeric",
     vjp=(_pow_by_base, _pow_by_exponent),

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -30,6 +31,7 @@ from service.responses import respond
 from service.routes import ENDPOINTS
 from service.routes.endpoint import to_routes
 from service.settings import Settings
+from service.storage.database import is_full
 from service.tiers import ClientGone
 from service.version import VERSION
 
@@ -77,6 +79,7 @@ def create_app(
             UserError: _on_error,
             HTTPException: _on_http_exception,
             ClientGone: _on_client_gone,
+            OperationalError: _on_database,
         },
     )
     app.state.services = services
@@ -141,6 +144,14 @@ async def _on_http_exception(request: Request, error: Any) -> Response:
     else:
         problem = Problem("not_found", f"nothing answers {path[:200]}", path="$url", headers=headers)
     return respond(render(problem))
+
+
+async def _on_database(request: Request, error: Any) -> Response:
+    """Nothing was stored. A full disk is the operator's to cure; everything else is a failure of ours."""
+    assert isinstance(error, OperationalError), "registered for this alone"
+    if not is_full(error):
+        raise error
+    return respond(render(Problem("disk_full", "the server's disk is full, and nothing was stored")))
 
 
 async def _on_client_gone(request: Request, error: Any) -> Response:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
-from typing import Any, TextIO
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 import structlog
 from pydantic_core import to_json
@@ -24,11 +25,29 @@ def make_logger(settings: Settings, stream: TextIO | None = None) -> FilteringBo
     ]
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     logger: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.PrintLogger(stream or sys.stderr),
+        structlog.PrintLogger(cast(TextIO, _Forgiving(stream or sys.stderr))),
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),
     )
     return logger
+
+
+class _Forgiving:
+    """A stream on which a line is lost where it cannot be written: a full disk must not stop who logs."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, or lose the text."""
+        with suppress(OSError):
+            return self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, or do not."""
+        with suppress(OSError):
+            self._stream.flush()
 
 
 def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy.exc import OperationalError
 
 from service.storage.tables import migrate
 
@@ -64,6 +66,12 @@ class Database:
             return statements(connection)
 
 
+def is_full(error: OperationalError) -> bool:
+    """Whether SQLite says that there is no room to write."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
+
+
 def _set_pragmas(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={_BUSY_MS}", "foreign_keys=ON"):
@@ -71,4 +79,4 @@ def _set_pragmas(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-__all__ = ["FILE", "Database"]
+__all__ = ["FILE", "Database", "is_full"]

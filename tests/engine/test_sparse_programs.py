@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -142,6 +143,11 @@ def test_a_dense_hessian_of_a_band_takes_the_band() -> None:
     )
     assert few.estimate.flops * 20 < whole.estimate.flops
     np.testing.assert_allclose(few.run(values)["hessian"]["x"]["x"], whole.run(values)["hessian"]["x"]["x"])
+    tracemalloc.start()
+    answer = few.run(values)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.5 * answer["hessian"]["x"]["x"].nbytes  # laid out once, and not copied
     rows = {"x": RNG.normal(size=(3, 100))}
     batched = Compiler().compile(query_of("hessian", ROSENBROCK, rows, batch=("x",))).run(rows)
     expected = plain("hessian", ROSENBROCK, rows, batch=("x",))

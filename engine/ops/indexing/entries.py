@@ -23,8 +23,9 @@ def _infer(types: Sequence[TensorType], *, shape: Shape) -> tuple[TensorType, ..
 def _from_entries(xp: Any, values: Any, places: Any, *, shape: Shape) -> Any:
     lead = values.shape[:-1]
     xp.watch_indices(places, prod(shape))
-    flat = xp.zeros((*lead, prod(shape)), dtype=values.dtype)
-    return xp.reshape(xp.index_put(flat, (..., places), values), (*lead, *shape))
+    answer = xp.zeros((*lead, *shape), dtype=values.dtype)  # a view of it would be copied to be answered
+    xp.index_put(xp.reshape(answer, (*lead, prod(shape))), (..., places), values)
+    return answer
 
 
 def _read_back(g: Any, y: Any, values: Any, places: Any, shape: Shape) -> Any:

@@ -71,9 +71,10 @@ it was recorded, every value kept, and every rule is evaluated twice: on the cot
 with all coefficients made absolute. An edge at which a size comes in and none goes out is what makes a zero;
 an edge at which a finite cotangent comes in and another goes out is what makes a NaN, or whatever first made
 the values that its rule used. Loops and branches are laid out as the run took them, so that the node inside
-the function is named (`scan_1/tanh_1`) and the `iteration` is among the evidence; a loop of more than 10,000
-steps, or whose values take more than 40 MiB, is named as a whole. For a healthy gradient nothing of this
-runs but one test; `python -m benchmarks diagnosis_cost` measures it.
+the function is named (`scan_1/tanh_1`) and the `iteration` is among the evidence; loops of more than 10,000
+steps in all (2,000 where the diagnosis was not asked for), or whose values take more than 40 MiB, are named
+as a whole. For a healthy gradient nothing of this runs but one test; `python -m benchmarks diagnosis_cost`
+measures it.
 
 ## The catalogue
 

@@ -218,7 +218,7 @@ def _entries(
         def look(row: int | None = row) -> Look | None:
             if row not in looks:
                 given = _at_row(examination, inputs, row)
-                looks[row] = examination.look(given, limit=None) if asked else examination.look(given)
+                looks[row] = examination.look(given, asked=asked)
             return looks[row]
 
         gradient = value if value is None or row is None else np.asarray(value[row])

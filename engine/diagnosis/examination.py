@@ -6,7 +6,7 @@ has to be recorded for it is recorded once, at the first time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -20,7 +20,7 @@ from engine.diagnosis.culprit import Culprit
 from engine.diagnosis.cures import numeric_cure, structural_cure
 from engine.diagnosis.elements import Array, Mask, nonfinite, undefined
 from engine.diagnosis.infinite import why_infinite, why_target
-from engine.diagnosis.layout import TooLong, has_functions, lay_out
+from engine.diagnosis.layout import MOST, MOST_UNASKED, TooLong, has_functions, lay_out
 from engine.diagnosis.pullbacks import Sweep
 from engine.diagnosis.replay import Values, replay
 from engine.diagnosis.report import Verdict, culprit_of_cut
@@ -94,19 +94,37 @@ class Examination:
 
     @cached_property
     def look_bytes(self) -> int:
-        """What `look` holds at once: every value, adjoint and size, and what each edge passed on."""
-        types = self.graph.tape.types
-        made = (slot for step in self.graph.steps for slot in step.outputs)
-        outside = sum(types[slot].nbytes for slot in (*made, *self.graph.tape.inputs.values()))
+        """What `look` holds at once where it is asked for, loops laid out as far as that goes."""
         inside = laid_out_bytes(self.graph.tape, self.graph.steps)
-        return HELD * outside + min(HELD * inside, LARGEST_LOOK)
+        return self._plain_bytes + min(HELD * inside, LARGEST_LOOK)
 
-    def look(self, inputs: Inputs, *, limit: int | None = LARGEST_LOOK) -> Look | None:
-        """Run everything again with every value kept; None where that takes more than `limit` bytes."""
-        if limit is not None and self.look_bytes > limit:
+    @cached_property
+    def _plain_bytes(self) -> int:
+        """The same of the recording as it stands: every value, adjoint and size, what each edge passed on."""
+        made = (slot for step in self.graph.steps for slot in step.outputs)
+        return self._held((*made, *self.graph.tape.inputs.values()))
+
+    @cached_property
+    def _read_bytes(self) -> int:
+        """The same without what nothing reads, such as what was carried into each step of a loop."""
+        read = {slot for step in self.graph.steps for slot in step.inputs}
+        return self._held((*read, *self.variables.values(), self.slot))
+
+    def _held(self, slots: Iterable[int]) -> int:
+        return HELD * sum(self.graph.tape.types[slot].nbytes for slot in slots)
+
+    def look(self, inputs: Inputs, *, asked: bool = False) -> Look | None:
+        """Run everything again with every value kept.
+
+        Where it was not asked for, it is kept small: None where it takes more than `LARGEST_LOOK` bytes.
+        """
+        if not asked and self._read_bytes > LARGEST_LOOK:
             return None
         try:
-            course, values = self._course(inputs)
+            found = self._course(inputs, asked=asked)
+            if found is None:
+                return None
+            course, values = found
             sources = [self.variables[name] for name in self.live]
             sweep = course.sweep(values, self.slot, sources, masked=self.masked)
             other = None
@@ -117,16 +135,19 @@ class Examination:
         except MemoryError:  # the gradient is there all the same: better no reason than no answer
             return None
 
-    def _course(self, inputs: Inputs) -> tuple[Course, Values]:
-        """The steps that a run with these inputs takes, and the values of their slots."""
+    def _course(self, inputs: Inputs, *, asked: bool) -> tuple[Course, Values] | None:
+        """The steps that a run with these inputs takes, and the values of their slots; None for too much."""
         tape, steps = self.graph.tape, self.graph.steps
         if has_functions(steps):
+            most = MOST if asked else MOST_UNASKED
             try:
-                asked = (self.slot, *self.variables.values(), *self.graph.outputs.values())
-                layout = lay_out(tape, steps, inputs, limit=LARGEST_LOOK // HELD, read=asked)
+                read = (self.slot, *self.variables.values(), *self.graph.outputs.values())
+                layout = lay_out(tape, steps, inputs, limit=LARGEST_LOOK // HELD, most=most, read=read)
                 return Course.laid_out(layout, self.graph, self.names), layout.values
             except TooLong:
                 pass
+        if not asked and self._plain_bytes > LARGEST_LOOK:
+            return None
         return self._plain, replay(tape, steps, inputs)
 
     @cached_property

@@ -19,7 +19,8 @@ from engine.tape import Instruction, Tape, nested
 from engine.variable import Variable
 
 LAID_OUT = frozenset({"scan_loop", "while_steps", "cond", "checkpoint"})
-MOST = 10_000  # instructions beyond which a loop stays one step
+MOST = 10_000  # instructions beyond which a loop stays one step: about three seconds
+MOST_UNASKED = 2_000  # the same where nobody asked for a diagnosis
 
 Iteration = tuple[int, ...]
 
@@ -60,13 +61,14 @@ def lay_out(
     inputs: Mapping[str, Array],
     *,
     limit: int,
+    most: int = MOST,
     read: Iterable[int] = (),
 ) -> Layout:
     """Run `steps` of a recording and lay them out. Outer slots keep their numbers.
 
     What neither a step nor the caller does `read` of a loop's stacked answers is not made.
 
-    Raises TooLong where that takes more than `MOST` instructions, or values of more than `limit` bytes.
+    Raises TooLong where that takes more than `most` instructions, or values of more than `limit` bytes.
     """
     own = Tape(list(tape.types), dict(tape.inputs), dict(tape.constants))
     values: Values = dict(tape.constants)
@@ -74,7 +76,7 @@ def lay_out(
         if name in inputs:
             values[slot] = np.asarray(inputs[name], tape.types[slot].dtype)
     wanted = {slot for step in steps for slot in step.inputs}.union(tape.outputs, read)
-    course = _Course(Layout(own, values), limit, wanted)
+    course = _Course(Layout(own, values), limit, most, wanted)
     for step in steps:
         course.layout.starts.append(len(course.layout.steps))
         course.take(step, ())
@@ -84,8 +86,8 @@ def lay_out(
 class _Course:
     """The layout in the making."""
 
-    def __init__(self, layout: Layout, limit: int, read: set[int]) -> None:
-        self.layout, self.limit, self.read = layout, limit, read
+    def __init__(self, layout: Layout, limit: int, most: int, read: set[int]) -> None:
+        self.layout, self.limit, self.most, self.read = layout, limit, most, read
         self.tape, self.values = layout.tape, layout.values
 
     def take(self, step: Instruction, iteration: Iteration) -> None:
@@ -253,7 +255,7 @@ class _Course:
         for step in steps:
             self.layout.iterations.update(dict.fromkeys(step.outputs, at))
             self.limit -= sum(self.values[slot].nbytes for slot in step.outputs)
-        if len(self.layout.steps) > MOST or self.limit < 0:
+        if len(self.layout.steps) > self.most or self.limit < 0:
             raise TooLong
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 
 from engine.compiler import Compiler
 from engine.derivatives import gradients
-from engine.diagnosis import layout
+from engine.diagnosis import examination, layout
 from engine.dtypes import TensorType
 from engine.expression import parse_program
 from engine.query import Query
@@ -111,7 +111,7 @@ def test_stable_forms_are_offered_inside() -> None:
 
 
 def test_a_loop_too_long_is_named_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layout, "MOST", 5)
+    monkeypatch.setattr(examination, "MOST", 5)
     told = explain(SATURATED + "last", {"x": [60.0, 80.0], "w": 1.0}, "w")
     assert (told["status"], told["culprits"][0]["node"]) == ("zero", "scan_1")
     assert "functions of 'scan_1'" in told["fix"]
@@ -165,3 +165,14 @@ def ask_gradient(query: Query, inputs: dict[str, np.ndarray], name: str) -> np.n
     asked = replace(query, kind="gradient", wrt=(name,), diagnose="off")
     gradient: np.ndarray = Compiler().compile(asked).run(inputs)["gradients"][name]
     return gradient
+
+
+def test_a_loop_that_could_be_long_is_diagnosed_all_the_same() -> None:
+    """A while loop's bound says nothing of how long it runs: unasked, too, it is looked into."""
+    program = (
+        "def go(h, w):\n    return sum(h) < 1e9\ndef f(h, w):\n    return 1e6 * (1 + relu(h * w)) + h\n"
+        "end = while_loop(go, f, x, w, max_steps=100000)\nsum(end)"
+    )
+    inputs = {"x": np.ones(1000), "w": -1.0}
+    told = ask(program, inputs, kind="gradient", wrt=("w",))
+    assert told["diagnosis"]["w"]["culprits"][0]["node"] == "end/relu_1"

@@ -8,16 +8,18 @@ than it may: beyond that a run is refused as one over its limit.
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from importlib import import_module
 from typing import Any
+from weakref import WeakSet
 
 from engine import arrays
 from engine.arrays import Namespace
-from engine.errors import EngineError, InternalError
+from engine.errors import EngineError, InternalError, OverLimit
 from engine.executors.bound import BoundPlan
 from engine.executors.failures import no_memory
 from engine.plan import Plan
@@ -36,6 +38,7 @@ class Cuda:
             self._pool = self._cuda.MemoryPool()
             self._stream = self._cuda.Stream(non_blocking=True)
         self._limit = 0
+        self.plans: WeakSet[DevicePlan] = WeakSet()
 
     @property
     def xp(self) -> Namespace:
@@ -60,6 +63,14 @@ class Cuda:
         """Bytes that the pool holds of the device, in use or kept for the next run."""
         with self._lock, self._device:
             return int(self._pool.total_bytes())
+
+    def spare(self) -> None:
+        """Let go of what plans keep from run to run, and give the device back what the pool keeps of it."""
+        with self._lock, self._device:
+            for plan in list(self.plans):
+                plan.forget()
+            gc.collect()  # a failure's frames hold the arrays that it met
+            self._pool.free_all_blocks()
 
 
 @cache
@@ -88,8 +99,22 @@ class DevicePlan:
     def run(self, inputs: Mapping[str, Array]) -> list[Array]:
         """The outputs, in the tape's order, as NumPy has them, for NumPy's arrays.
 
-        Raises OverLimit where the device has not the memory, or what a kernel refuses, at the user's node.
+        Raises OverLimit where the device has not the memory, even if nothing else is kept there, or what a
+        kernel refuses, at the user's node.
         """
+        try:
+            return self._once(inputs)
+        except OverLimit as error:
+            if error.estimate is None or not set(cuda(self.device).plans) - {self}:
+                raise  # a loop that goes on too long, or nothing to let go of
+        cuda(self.device).spare()
+        return self._once(inputs)
+
+    def forget(self) -> None:
+        """Let go of what is kept on the device between runs."""
+        self._bound = None
+
+    def _once(self, inputs: Mapping[str, Array]) -> list[Array]:
         try:
             with cuda(self.device).entered(self._limit) as xp, xp.guarding():
                 return self._run(xp, inputs)
@@ -103,6 +128,7 @@ class DevicePlan:
     def _run(self, xp: Namespace, inputs: Mapping[str, Array]) -> list[Array]:
         if self._bound is None:
             self._bound = BoundPlan(self.plan, xp)
+            cuda(self.device).plans.add(self)
         slots, read = self.plan.tape.inputs, self.plan.read
         given = {name: xp.from_host(inputs[name]) if slot in read else None for name, slot in slots.items()}
         return [xp.to_host(answer) for answer in self._bound.run(given)]

@@ -256,6 +256,23 @@ def test_beyond_the_share_of_the_device_is_over_the_limit(device: dict[str, int]
     assert program.run(inputs)["value"] == pytest.approx(np.e * 100_000)
 
 
+def test_what_other_programs_keep_makes_room(device: dict[str, int]) -> None:
+    """Programs keep buffers and constants on the device; one that needs the room gets it."""
+    compiler = Compiler(device_memory=4 << 20)
+
+    def program(text: str, size: int) -> Any:
+        graph, types = parse_program(text, declared=("x",)), {"x": TensorType((size,), "float64")}
+        return compiler.compile(Query(graph=graph, kind="gradient", inputs=types, device="cuda:1"))
+
+    first, second = program("sum(exp(x) * x)", 100_000), program("sum(sin(x) * x + x)", 110_000)
+    for _ in range(2):
+        assert first.run({"x": np.ones(100_000)})["value"] == pytest.approx(np.e * 100_000)
+        assert first._bound._bound is not None
+        assert second.run({"x": np.zeros(110_000)})["value"] == 0.0
+    with pytest.raises(OverLimit, match="may give this process"):
+        program("sum(exp(x) * x)", 1_000_000)
+
+
 def test_a_device_that_fails_is_our_fault_and_named(
     fake_cupy: Any, monkeypatch: Any, device: dict[str, int]
 ) -> None:

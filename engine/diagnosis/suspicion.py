@@ -1,6 +1,6 @@
 """The one test that a healthy gradient costs: is it NaN or infinite somewhere, or zero everywhere?
 
-The squared length tells it in one pass that makes no temporary array. Only where it overflows or vanishes
+The sum of the magnitudes tells it in one pass that makes no temporary array. Only where it overflows or is 0
 are the elements looked at themselves.
 """
 
@@ -19,8 +19,13 @@ Array = npt.NDArray[Any]
 Suspicion = Callable[[Array], bool]
 
 _INFINITY = float("inf")
-# BLAS itself and not `ndarray.dot`, which warns of an overflow: to silence it takes longer than to test.
-_DOT: Mapping[str, Callable[[Array, Array], float]] = {"float64": blas.ddot, "float32": blas.sdot}
+# BLAS itself and no reduction of NumPy, which warns of an overflow: to silence it takes longer than to test.
+_SUM: Mapping[str, Callable[[Array], float]] = {
+    "float64": blas.dasum,
+    "float32": blas.sasum,
+    "complex128": blas.dzasum,
+    "complex64": blas.scasum,
+}
 _LONGEST = 2**31 - 1  # elements that BLAS counts
 
 
@@ -33,17 +38,12 @@ def suspicion_of(type: TensorType, *, rows: bool = False) -> Suspicion:
         return lambda gradient: first_suspicious(gradient) is not None
     if not type.shape:
         return lambda gradient: not 0.0 < abs(gradient.item()) < _INFINITY
-    dot = _DOT.get(type.dtype)
-    if dot is None or not 0 < type.size <= _LONGEST:
+    total = _SUM.get(type.dtype)
+    if total is None or not 0 < type.size <= _LONGEST:
         return _looks_wrong
     if len(type.shape) == 1:
-        return lambda gradient: not 0.0 < dot(gradient, gradient) < _INFINITY and _looks_wrong(gradient)
-
-    def suspicious(gradient: Array) -> bool:
-        flat = gradient.ravel(order="K")
-        return not 0.0 < dot(flat, flat) < _INFINITY and _looks_wrong(flat)
-
-    return suspicious
+        return lambda gradient: not 0.0 < total(gradient) < _INFINITY and _looks_wrong(gradient)
+    return lambda gradient: not 0.0 < total(gradient.ravel(order="K")) < _INFINITY and _looks_wrong(gradient)
 
 
 def first_suspicious(rows: Array) -> int | None:
@@ -58,5 +58,5 @@ def first_suspicious(rows: Array) -> int | None:
 
 
 def _looks_wrong(gradient: Array) -> bool:
-    """The same element by element: the squared length may have overflowed or vanished."""
+    """The same element by element: the sum of the magnitudes may have overflowed."""
     return gradient.size > 0 and (not gradient.any() or not bool(np.isfinite(gradient).all()))

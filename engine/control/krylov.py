@@ -162,5 +162,5 @@ def workspace(rows: int, unknowns: int, itemsize: int, bandwidth: int | None) ->
     """Bytes that a solve holds beside its operands."""
     vectors = min(RESTART, unknowns) + 12
     if bandwidth is not None:
-        vectors += 7 * bandwidth + 6
+        vectors += 8 * bandwidth + 6
     return prod((rows, vectors, unknowns, itemsize))

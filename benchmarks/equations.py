@@ -2,7 +2,8 @@
 
 Bratu's boundary-value problem on a line, which its band solves; a nonlinear Poisson equation on a square, by
 GMRES alone and preconditioned by its band; a fixed point of a wide tanh layer, plainly and with past steps
-mixed in. `peak` is what a run allocates beyond the buffers that the plan holds already, `estimated` counts both.
+mixed in. `peak` is what a run allocates beyond the buffers that the plan holds already; `estimated` counts
+both.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         if app.state.warm:
             await services.pool.start()
             services.crew.start()
-            await asyncio.to_thread(services.datasets.sweep)
+            await services.sweep()
             preparing = asyncio.ensure_future(asyncio.to_thread(services.queue.prepare))
         yield
     finally:

@@ -13,6 +13,7 @@ from structlog.typing import FilteringBoundLogger
 from engine import devices
 from service.children.pool import ChildPool
 from service.datasets.folder import DatasetFolder
+from service.jobs import records, submission
 from service.jobs.calculator import JobCalculator
 from service.jobs.crew import Crew
 from service.jobs.dbos_queue import DbosQueue
@@ -98,6 +99,16 @@ class Services:
             streams=Streams(database, poll_s=settings.event_poll_s),
             crew=Crew(settings, logger),
         )
+
+    async def sweep(self) -> None:
+        """Remove what a crash left in the folders."""
+
+        def known(job_id: str) -> bool:
+            with self.database.engine.connect() as connection:
+                return records.get(connection, job_id) is not None
+
+        await asyncio.to_thread(self.datasets.sweep)
+        await asyncio.to_thread(submission.sweep, self.settings.jobs_folder, known)
 
     async def close(self) -> None:
         """End every process and thread and close the database."""

@@ -159,6 +159,8 @@ def _try(spec: TrainingSpec, path: str) -> None:
         if spec.validation is not None:
             evaluation_tape(objective, min(spec.batch_size, spec.validation_rows))
     except EngineError as error:
+        if error.path == "$.wrt" and error.hint:
+            error.hint = error.hint.replace("out of wrt", "out of the parameters")
         error.path = _placed(error.path, objective, path)
         raise
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ from service.problems import Problem
 from service.strict_json import child_path, parse_object
 
 _DATA = ("data", "validation_data")
+_ABANDONED_S = 3600.0
 _ID = re.compile(rb"sha256:[0-9a-f]{64}")
 #: Sees a job's function before it is recorded, and may raise.
 Admit = Callable[[Graph], None]
@@ -175,6 +177,13 @@ def decode_stored(
 def discard(jobs: Path, job_id: str) -> None:
     """Remove what a job has on the disk."""
     shutil.rmtree(jobs / job_id, ignore_errors=True)
+
+
+def sweep(jobs: Path, known: Callable[[str], bool]) -> None:
+    """Remove what submissions left behind that a crash interrupted, if it is older than any that goes on."""
+    for place in jobs.iterdir() if jobs.is_dir() else ():
+        if time.time() - place.stat().st_mtime > _ABANDONED_S and not known(place.name):
+            discard(jobs, place.name)
 
 
 def _types_record(types: Mapping[str, Mapping[str, TensorType]]) -> dict[str, Any]:

@@ -103,6 +103,12 @@ def test_a_program_is_refused_with_its_place(fields: dict[str, Any], code: str, 
     assert (caught.value.code, caught.value.path) == (code, path)
 
 
+def test_a_parameter_without_a_path_is_refused_with_the_reason_and_a_cure() -> None:
+    with pytest.raises(UserError, match="does not depend on 'c'") as caught:
+        job({**LINE, "parameters": {**LINE["parameters"], "c": {"value": 1.0}}}, ROWS)
+    assert caught.value.hint == "Use 'c' in 'loss', or leave it out of the parameters."
+
+
 def test_rows_that_differ_are_refused() -> None:
     with pytest.raises(UserError, match="'x' has 6, 'y' has 5") as caught:
         job(LINE, {"x": np.ones((6, 1)), "y": np.ones((5, 1))})

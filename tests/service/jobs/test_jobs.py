@@ -424,3 +424,15 @@ async def test_a_failed_job_carries_the_diagnosis_with_the_rows(tmp_path: Path) 
         assert (error["code"], error["node"], error["step"], error["epoch"]) == ("non_finite", "logs", 2, 1)
         assert error["diagnosis"]["reason"] == "domain"
         assert error["diagnosis"]["rows"] == [7]
+
+
+async def test_what_a_crash_left_of_a_submission_is_swept(tmp_path: Path) -> None:
+    async with job_world(tmp_path, work=False) as here:
+        kept = await submit(here, LINE)
+        jobs = tmp_path / "data" / "jobs"
+        for name in ("job_old", "job_new"):
+            (jobs / name / "data").mkdir(parents=True)
+        for name in ("job_old", kept):
+            os.utime(jobs / name, (time.time() - 7200,) * 2)
+        await here.services.sweep()
+        assert sorted(path.name for path in jobs.iterdir()) == sorted([kept, "job_new"])

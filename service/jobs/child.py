@@ -134,7 +134,8 @@ def out_of_memory() -> Problem:
     return Problem(
         "over_limit",
         "the job needed more memory than its process may have",
-        hint="use a smaller batch_size or model; the operator may raise GRADWIRE_JOB_MEMORY_BYTES",
+        hint="use a smaller batch_size or model; the operator may raise GRADWIRE_JOB_MEMORY_BYTES, "
+        "or on a GPU GRADWIRE_DEVICE_MEMORY_BYTES",
     )
 
 

@@ -135,6 +135,23 @@ def test_a_job_trains_on_a_gpu(http: httpx.Client) -> None:
     assert (refused["status"], refused["code"], refused["path"]) == (422, "device_unavailable", "$.device")
 
 
+def test_a_job_larger_than_its_share_of_a_gpu_fails_and_nothing_else(http: httpx.Client) -> None:
+    wide = {"type": "Dense", "units": 2000}
+    job = {
+        "model": {"input_shape": [6], "layers": [wide, wide, {"type": "Dense", "units": 3}]},
+        "loss": "mse",
+        "data": {"x": [[0.5] * 6] * 8, "y": [[1, 0, 0]] * 8},
+        "optimizer": "adam",
+        "device": "cuda",
+    }
+    failed = finished(http, http.post("/v1/jobs", json=job).json())
+    assert (failed["status"], failed["error"]["code"]) == ("failed", "over_limit")
+    assert "GRADWIRE_DEVICE_MEMORY_BYTES" in failed["error"]["hint"] or failed["error"]["estimate"]
+    assert (
+        finished(http, http.post("/v1/jobs", json=JOB | {"device": "cuda"}).json())["status"] == "succeeded"
+    )
+
+
 def test_a_small_job_of_auto_stays_on_the_cpu(http: httpx.Client) -> None:
     job = http.post("/v1/jobs", json=JOB | {"device": "auto", "epochs": 50}).json()
     assert finished(http, job)["status"] == "succeeded"

@@ -112,13 +112,25 @@ def matches_of(matcher: Matcher, step: Instruction) -> Iterator[Match]:
         yield from _behind_arranging(matcher, step)
 
 
+_TABLE = [
+    (rewrite, text, pattern)
+    for rewrite in REWRITES
+    for text, pattern in zip(rewrite.before, rewrite.patterns, strict=True)
+]
+_BY_ROOT = {
+    op: [place for place, (*_, pattern) in enumerate(_TABLE) if pattern.op == op]
+    for op in {pattern.op for *_, pattern in _TABLE}
+}
+
+
 def _of_table(matcher: Matcher, step: Instruction) -> Iterator[Match]:
-    for rewrite in REWRITES:
-        for text, pattern in zip(rewrite.before, rewrite.patterns, strict=True):
-            for bound, steps in matcher.matches(pattern, step):
-                if _fits(matcher, rewrite, step, bound):
-                    counted = _counted(matcher.tape, rewrite, bound, steps)
-                    yield Match(rewrite, text, step, counted, tuple(steps))
+    guises = [seen for seen in matcher.guises(step) if seen.op in _BY_ROOT]
+    for place in sorted({place for seen in guises for place in _BY_ROOT[seen.op]}):
+        rewrite, text, pattern = _TABLE[place]
+        for bound, steps in matcher.matches(pattern, step, guises):
+            if _fits(matcher, rewrite, step, bound):
+                counted = _counted(matcher.tape, rewrite, bound, steps)
+                yield Match(rewrite, text, step, counted, tuple(steps))
 
 
 def _behind_arranging(matcher: Matcher, step: Instruction) -> Iterator[Match]:

@@ -8,7 +8,7 @@ order, and what is the same in another guise (`x * x`, `x ** 2`, `square(x)`) ma
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,10 +110,11 @@ class Matcher:
             first = self._known.setdefault(key, step.outputs)
             self._first.update(zip(step.outputs, first, strict=True))
 
-    def matches(self, pattern: Pattern, step: Instruction) -> Iterator[tuple[Bound, list[Instruction]]]:
-        """The ways in which a step is `pattern`, with the steps of the tape that it covers."""
-        assert isinstance(pattern, Call)
-        for seen in self.guises(step):
+    def matches(
+        self, pattern: Call, step: Instruction, guises: Iterable[Seen]
+    ) -> Iterator[tuple[Bound, list[Instruction]]]:
+        """The ways in which a step, in one of its guises, is `pattern`, with the steps that it covers."""
+        for seen in guises:
             for bound, steps in self._seen(pattern, seen, {}):
                 yield bound, [step, *steps]
 

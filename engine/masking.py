@@ -24,6 +24,11 @@ from engine.variable import Variable
 _MOVING = frozenset({"shaping", "indexing", "reduction"})
 
 
+def can_help(steps: Iterable[Instruction]) -> bool:
+    """Whether any of these steps selects, so that a mask is not all true."""
+    return any(step.op.zero_reason == "unselected" or step.op.family.name == "indexing" for step in steps)
+
+
 @dataclass(frozen=True, slots=True)
 class Acted:
     """Where the mask set something to 0 in what `step` passes back to its input at `position`."""

@@ -28,6 +28,7 @@ from engine.diagnosis.structure import Edge, Finding, Graphing, Reach, examine
 from engine.diagnosis.words import numeric_message, structural_message
 from engine.diagnosis.zero import why_zero, zeros
 from engine.errors import UserError
+from engine.masking import can_help
 
 LARGEST_LOOK = 256 << 20  # bytes beyond which the numbers of a gradient are not examined unasked
 HELD = 6  # arrays of the size of each value: itself, its adjoint and size, what its edges passed on, scratch
@@ -128,7 +129,7 @@ class Examination:
             sources = [self.variables[name] for name in self.live]
             sweep = course.sweep(values, self.slot, sources, masked=self.masked)
             other = None
-            if not self.masked:
+            if not self.masked and can_help(course.graph.steps):
                 other = partial(course.sweep, values, self.slot, sources, masked=True)
             spoiled = why_target(course.graph.steps, sweep.values, self.slot, course.leaves)
             return Look(course, sweep, spoiled, other)

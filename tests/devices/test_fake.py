@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -42,6 +43,7 @@ def test_what_the_stand_in_has_is_cupys(oracle: Callable[[str], ModuleType]) -> 
     oracle("cupy")
     for space, functions in described().items():
         module = importlib.import_module(space)
+        assert FAKE not in Path(str(module.__file__)).parents, "CuPy itself is asked"
         for name, parameters in functions.items():
             theirs = getattr(module, name)
             try:
@@ -82,3 +84,9 @@ def test_there_are_no_kernels_of_our_own_to_compile() -> None:
             node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)
         }
         assert not names & raw, path
+
+
+def test_the_stand_in_is_there_for_those_who_ask_alone() -> None:
+    """Outside of the tests that take it, nothing of it is imported."""
+    loaded = sys.modules.get("cupy")
+    assert loaded is None or FAKE not in Path(str(loaded.__file__)).parents

@@ -22,7 +22,7 @@ def scatter_max(a: Any, slices: Any, value: Any) -> None:
 
 @contextmanager
 def errstate(*, divide: Any = None, over: Any = None, under: Any = None, invalid: Any = None,
-             linalg: Any = None, fallback_mode: Any = None) -> Any:  # fmt: skip
+             linalg: Any = None) -> Any:  # fmt: skip
     before = getattr(state, "linalg", "ignore")
     state.linalg = linalg or before
     try:

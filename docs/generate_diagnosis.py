@@ -73,8 +73,8 @@ an edge at which a finite cotangent comes in and another goes out is what makes 
 the values that its rule used. Loops and branches are laid out as the run took them, so that the node inside
 the function is named (`scan_1/tanh_1`) and the `iteration` is among the evidence; loops of more than 10,000
 steps in all (2,000 where the diagnosis was not asked for), or whose values take more than 40 MiB, are named
-as a whole. For a healthy gradient nothing of this runs but one test; `python -m benchmarks diagnosis_cost`
-measures it.
+as a whole. A path that is cut inside a loop counts as a gradient of zeros, with the cut for its reason. For a
+healthy gradient nothing of this runs but one test; `python -m benchmarks diagnosis_cost` measures it.
 
 ## The catalogue
 

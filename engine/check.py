@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import dtypes
-from engine.compiler import Compiler, Program
+from engine.compiler import Compiler, Program, constants_in
 from engine.dtypes import TensorType
 from engine.graph import Graph
 from engine.query import Kind, Query
@@ -40,19 +40,30 @@ def check(
     target: str | None = None,
     wrt: Sequence[str] | None = None,
     seed: int = 0,
+    dtype: str | None = None,
+    optimize: bool = True,
     stabilize: bool = False,
     compiler: Compiler | None = None,
     peak_bytes_limit: int | None = None,
 ) -> dict[str, Any]:
     """The answer of `/v1/check`: `passed`, the order of the Taylor remainder for each variable (None where
-    there is none: the target is linear in it), and the relative error of the dot products.
+    there is none: the target is linear in it; NaN where the target is not finite, which does not pass), and
+    the relative error of the dot products.
 
-    `target` is a scalar (the only output when absent), `wrt` the floating inputs (all when absent). Raises
-    what a gradient raises: UnknownName, UnknownWrt, InvalidTarget, TargetRequired, MissingInput; OverLimit
-    where that would need more than `peak_bytes_limit` bytes at once.
+    `target` is a scalar (the only output when absent), `wrt` the floating inputs (all when absent), `dtype`
+    the floating dtype to compute in (each input's own when absent). Raises what a gradient raises:
+    UnknownName, UnknownWrt, InvalidTarget, TargetRequired, MissingInput; OverLimit where that would need more
+    than `peak_bytes_limit` bytes at once.
     """
     compile = partial((compiler or Compiler()).compile, peak_bytes_limit=peak_bytes_limit)
-    point = _Point(graph, inputs, target, wrt, compile, stabilize)
+    with np.errstate(all="ignore"):  # what is not finite does not pass
+        if dtype is not None:
+            graph = constants_in(graph, dtype)
+            inputs = {n: x.astype(dtypes.in_precision(x.dtype.name, dtype)) for n, x in inputs.items()}
+        return _verdict(_Point(graph, inputs, target, wrt, compile, optimize, stabilize), seed)
+
+
+def _verdict(point: _Point, seed: int) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     moves = {name: point.direction(name, rng) for name in point.gradients}
     orders = {name: _order(point, name, move) for name, move in moves.items()}
@@ -75,11 +86,13 @@ class _Point:
         target: str | None,
         wrt: Sequence[str] | None,
         compile: Callable[[Query], Program | SparseProgram],
+        optimize: bool,
         stabilize: bool,
     ) -> None:
         self.inputs = dict(inputs)
         self.types = {name: TensorType(v.shape, dtypes.name_of(v.dtype)) for name, v in inputs.items()}
-        self._graph, self._compile, self._stabilize = graph, compile, stabilize
+        self._graph, self._compile = graph, compile
+        self._optimize, self._stabilize = optimize, stabilize
         targets = None if target is None else (target,)
         asked = None if wrt is None else tuple(wrt)
         query = Query(
@@ -90,6 +103,7 @@ class _Point:
             wrt=asked,
             unconnected="zero",
             diagnose="off",
+            optimize=optimize,
             stabilize=stabilize,
         )
         answer = compile(query).run(self.inputs)
@@ -124,16 +138,21 @@ class _Point:
             kind=kind,
             inputs=self.types,
             outputs=(self.target,),
+            optimize=self._optimize,
             stabilize=self._stabilize,
             **given,
         )
 
 
 def _order(point: _Point, name: str, move: Array) -> float | None:
-    """The order of f(x + hv) - f(x) - h <g, v>: the median slope where it is clear of rounding."""
+    """The order of f(x + hv) - f(x) - h <g, v>: the median slope where it is clear of rounding.
+
+    None where nothing remains, NaN where no step has a remainder to read, as of a target that is NaN itself.
+    """
     x = point.inputs[name]
     slope = _product(point.gradients[name], move)
     remainders: list[tuple[float, float]] = []
+    finite = False
     for h in STEPS:
         moved = x + np.asarray(h, x.dtype) * move
         value = point.at({name: moved})
@@ -142,16 +161,18 @@ def _order(point: _Point, name: str, move: Array) -> float | None:
             taken = _product(point.gradients[name], _wide(moved) - _wide(x))
         remainder = abs(value - point.value - taken)
         noise = point.rounding * (abs(value) + abs(point.value) + abs(taken))
-        if not math.isfinite(remainder) or remainder <= CLEAR * noise:
+        if not math.isfinite(remainder):
             continue
-        remainders.append((h, remainder))
+        finite = True
+        if remainder > CLEAR * noise:
+            remainders.append((h, remainder))
     slopes = [
         math.log2(large / small) / math.log2(h / shorter)
         for (h, large), (shorter, small) in pairwise(remainders)
         if small > 0
     ]
     if not slopes:
-        return None
+        return None if finite else math.nan
     return float(np.median(slopes[-4:]))
 
 

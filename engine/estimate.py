@@ -9,6 +9,7 @@ from typing import Any, Literal
 from engine.compiler import in_dtype, plan_of
 from engine.cost import Estimate, cost_of
 from engine.derivatives.matrices import MARGIN
+from engine.derivatives.rows import one_row
 from engine.errors import DerivativeNotImplemented, InvalidTarget, NotHolomorphic, OverLimit, TargetRequired
 from engine.query import Kind, Query
 from engine.record import record
@@ -21,10 +22,10 @@ def estimate(query: Query) -> dict[str, Any]:
     """The answer of `POST /v1/estimate` for the graph and the inputs' types of `query`; its kind is ignored.
 
     `nodes` are the user's own, with the type of their first output, its bytes, and the FLOPs of all that the
-    node becomes. `forward`, `gradient`, `jacobian` by method and `hessian` are what such a call would take;
-    None where it would be refused, as a gradient is without a target of one number. A query that is `sparse`
-    adds `sparse`: the same for the sparse Jacobian and Hessian, whose patterns are found; indices may be any,
-    since their values are not known. Nothing is allocated.
+    node becomes; of a batch, for one row. `forward`, `gradient`, `jacobian` by method and `hessian` are what
+    such a call would take; None where it would be refused, as a gradient is without a target of one number.
+    A query that is `sparse` adds `sparse`: the same for the sparse Jacobian and Hessian, whose patterns are
+    found; indices may be any, since their values are not known. Nothing is allocated.
     """
     wants_sparse = query.sparse
     query = in_dtype(replace(query, kind="evaluate", sparse=False))
@@ -83,8 +84,8 @@ def _by_method(query: Query) -> dict[str, Any] | None:
 
 
 def _nodes(query: Query) -> list[dict[str, Any]]:
-    """The nodes in the order in which they are computed."""
-    recording = record(query.graph, query.inputs, query.chosen_outputs())
+    """The nodes in the order in which they are computed; of a batch, those of one row."""
+    recording = record(query.graph, one_row(query).query.inputs, query.chosen_outputs())
     tape = recording.tape
     flops: dict[str, int] = {}
     for step in tape.instructions:

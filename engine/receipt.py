@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine import dtypes
 from engine.check import check
-from engine.compiler import Compiler, constants_in
+from engine.compiler import Compiler, in_dtype
 from engine.errors import InvalidDocument
 from engine.query import Query
 
@@ -43,15 +42,17 @@ def receipt(
             path="$.receipt",
             hint="ask for the receipt of one row",
         )
-    graph = query.graph if query.dtype is None else constants_in(query.graph, query.dtype)
-    given = {name: np.asarray(value, _dtype(query, name)) for name, value in inputs.items()}
+    types = in_dtype(query).inputs
+    given = {name: np.asarray(value, query.inputs[name].dtype) for name, value in inputs.items()}
     tests = {
         target: check(
-            graph,
+            query.graph,
             given,
             target=target,
             wrt=query.wrt,
             seed=seed,
+            dtype=query.dtype,
+            optimize=query.optimize,
             stabilize=query.stabilize,
             compiler=compiler,
             peak_bytes_limit=peak_bytes_limit,
@@ -60,15 +61,9 @@ def receipt(
     }
     return {
         "graph": query.graph.id,
-        "inputs": {n: {"shape": list(v.shape), "dtype": v.dtype.name} for n, v in given.items()},
+        "inputs": {n: {"shape": list(types[n].shape), "dtype": types[n].dtype} for n in given},
         "engine": ENGINE,
         "method": "reverse",
         "seed": seed,
         "tests": tests if query.target_list else next(iter(tests.values())),
     }
-
-
-def _dtype(query: Query, name: str) -> str:
-    """The dtype in which an input is computed with."""
-    own = query.inputs[name].dtype
-    return own if query.dtype is None else dtypes.in_precision(own, query.dtype)

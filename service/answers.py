@@ -182,10 +182,11 @@ class CheckAnswer(Answer):
     """Two tests that share no arithmetic: the order of the Taylor remainder, and <Jv, w> = <v, J'w>."""
 
     passed: bool
-    taylor_order: dict[str, float | None] = Field(
-        description="By variable: 2 where the gradient is right, null where the target is linear."
+    taylor_order: dict[str, float | str | None] = Field(
+        description="By variable: 2 where the gradient is right, null where the target is linear, "
+        "NaN where it is not finite."
     )
-    dot_product_error: float
+    dot_product_error: float | str
 
 
 class NodeEstimate(Answer):

@@ -19,9 +19,7 @@ from engine import devices
 from engine.check import check
 from engine.compiler import Compiler, Program
 from engine.decode import decode_graph
-from engine.errors import (
-    UserError,
-)
+from engine.errors import InvalidDocument, UserError
 from engine.estimate import estimate
 from engine.expression import parse_program
 from engine.graph import Graph
@@ -41,6 +39,7 @@ from service.questions import (
     decode_directions,
     decode_inputs,
     device_of,
+    floating,
 )
 from service.strict_json import parse_object
 
@@ -238,6 +237,12 @@ class Calculator:
         text, attachments = opened(call)
         request = schemas.parse(schemas.Check, parse_object(text), function=call.graph_id is None)
         device_of(request)  # the check itself is made on the CPU, as its digits are what is checked
+        if request.batch:
+            raise InvalidDocument(
+                "a check is of one point, and `batch` names rows of several",
+                path="$.batch",
+                hint="check one row, without `batch`",
+            )
         given = request.inputs or {}
         graph = self._graph(call, request, given, attachments)
         inputs = {name: tensor.array for name, tensor in decode_inputs(graph, given, attachments).items()}
@@ -248,6 +253,8 @@ class Calculator:
                 target=request.target,
                 wrt=request.wrt,
                 seed=request.seed or 0,
+                dtype=floating(request.dtype),
+                optimize=request.optimize is not False,
                 stabilize=bool(request.stabilize),
                 compiler=self.compiler,
                 peak_bytes_limit=self._max_peak_bytes,

@@ -120,7 +120,7 @@ def build_query(
         wrt=_names(request, "wrt"),
         unconnected=getattr(request, "unconnected", None) or "null",
         diagnose=getattr(request, "diagnose", None) or "auto",
-        dtype=_floating(request.dtype),
+        dtype=floating(request.dtype),
         optimize=request.optimize is not False,
         stabilize=bool(request.stabilize),
         masked_backward=bool(getattr(request, "masked_backward", None)),
@@ -147,7 +147,8 @@ def _names(request: schemas.Options, field: str) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def _floating(dtype: str | None) -> str | None:
+def floating(dtype: str | None) -> str | None:
+    """The dtype to compute in. Raises InvalidDocument for one that is not floating."""
     if dtype is not None and dtype not in dtypes.FLOATING:
         raise InvalidDocument(
             f"expected one of {dtypes.names(dtypes.FLOATING)}, got '{dtype}' at $.dtype",

@@ -168,7 +168,7 @@ class Check(Function, Options):
     inputs: Tensors | None = Field(None, description="A tensor for every input that the answer needs.")
     target: str | None = Field(None, description="What to differentiate; default: the only output.")
     wrt: Names | None = Field(None, description="By what; default: every floating input.")
-    seed: int | None = Field(None, description="Of the random directions; default 0.")
+    seed: int | None = Field(None, ge=0, description="Of the random directions; default 0.")
 
 
 class InputType(Request):
@@ -261,6 +261,8 @@ _EXPECTED = {
 def _expectation(item: ErrorDetails) -> str:
     if item["type"] == "literal_error":
         return str(item["ctx"]["expected"])
+    if item["type"] == "greater_than_equal":
+        return f"{item['ctx']['ge']} or more"
     return _EXPECTED.get(item["type"]) or item["msg"]
 
 

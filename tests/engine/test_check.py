@@ -67,3 +67,23 @@ def test_only_what_is_asked_for_is_checked():
         asked("sum(x @ W)", wrt=("V",))
     with pytest.raises(InvalidTarget):
         asked("x @ W")
+
+
+@pytest.mark.parametrize(
+    ("program", "x"),
+    [("sum(log(x))", [-1.0, 2.0]), ("sum(sqrt(x))", [0.0, 1.0]), ("sum(x ** 2)", [1e200, 1.0])],
+)
+def test_what_is_not_finite_does_not_pass(program, x):
+    answer = check(parse_program(program), {"x": np.array(x)})
+    assert not answer["passed"]
+    assert np.isnan(answer["taylor_order"]["x"])
+
+
+def test_an_empty_variable_passes():
+    assert check(parse_program("sum(x ** 2)"), {"x": np.zeros((0, 3))})["passed"]
+
+
+def test_the_dtype_is_the_one_computed_in():
+    graph, x = parse_program("sum(exp(x))"), {"x": np.array([200.0, 1.0])}
+    assert check(graph, x)["passed"]
+    assert not check(graph, x, dtype="float32")["passed"]  # exp(200) is over its range

@@ -109,6 +109,14 @@ def test_what_would_be_refused_is_none():
     assert answer["jacobian"] is not None
 
 
+def test_of_a_batch_the_nodes_are_those_of_one_row():
+    answer = estimate(question("sum(W @ x)", {"W": (2, 3), "x": (1000, 3)}, batch=("x",)))
+    assert [node["shape"] for node in answer["nodes"]] == [[2], []]
+    one = estimate(question("sum(W @ x)", {"W": (2, 3), "x": (3,)}))
+    assert answer["nodes"] == one["nodes"]
+    assert answer["forward"]["flops"] >= 1000 * one["forward"]["flops"]
+
+
 def test_nothing_is_allocated():
     answer = estimate(question("sum(x @ x)", {"x": (100_000, 100_000)}))
     assert answer["forward"]["peak_bytes"] >= 2 * 8 * 10**10

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.answers import DiagnoseAnswer, EvaluateAnswer, GradientAnswer, VjpAnswer
+from service.answers import CheckAnswer, DiagnoseAnswer, EvaluateAnswer, GradientAnswer, VjpAnswer
 from tests.service.world import INPUTS, REGRESSION, problem, world
 
 pytestmark = pytest.mark.anyio
@@ -159,6 +159,21 @@ async def test_a_check_and_a_receipt_are_of_the_stable_form(tmp_path: Path) -> N
         ]
         shapes = {"inputs": {"x": {"shape": [2]}}}
         assert (await here.post("/v1/estimate", {**body, **shapes})).status_code == 200
+
+
+async def test_a_check_reads_every_option_that_it_takes(tmp_path: Path) -> None:
+    body = {"program": "sum(exp(x))", "inputs": {"x": [200.0, 1.0]}}
+    async with world(tmp_path) as here:
+        assert (await here.post("/v1/check", body)).json()["passed"]
+        told = (await here.post("/v1/check", {**body, "dtype": "float32"})).json()
+        CheckAnswer.model_validate(told)
+        assert (told["passed"], told["taylor_order"]) == (False, {"x": "NaN"})
+        many = problem(await here.post("/v1/check", {**body, "batch": ["x"]}), 422, "invalid_document")
+        assert (many["path"], many["hint"]) == ("$.batch", "check one row, without `batch`")
+        seed = problem(await here.post("/v1/check", {**body, "seed": -1}), 422, "invalid_document")
+        assert seed["detail"] == "expected 0 or more, got -1 at $.seed"
+        wrong = problem(await here.post("/v1/check", {**body, "dtype": "int64"}), 422, "invalid_document")
+        assert wrong["path"] == "$.dtype"
 
 
 async def test_masked_backward(tmp_path: Path) -> None:

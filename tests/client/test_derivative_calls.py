@@ -29,6 +29,19 @@ def test_every_call_answers_as_the_wire_format_says(client: gw.Client) -> None:
     np.testing.assert_array_equal(normal["x"], [4.0, 16.0])
 
 
+def test_checks_of_linear_and_of_broken_targets(client: gw.Client) -> None:
+    linear = client.check("sum(x)", X)
+    assert (linear.passed, linear.taylor_order) == (True, {"x": None})
+    broken = client.check("sum(log(-x))", X)
+    assert not broken.passed
+    assert np.isnan(broken.taylor_order["x"] or 0.0)
+
+
+def test_an_estimate_of_a_batch(client: gw.Client) -> None:
+    shapes = {"W": {"shape": [2, 3]}, "x": {"shape": [1000, 3]}}
+    assert client.estimate("sum(W @ x)", shapes, batch="x")["nodes"][0]["shape"] == [2]
+
+
 def test_rows_and_cotangents_in_batches(client: gw.Client) -> None:
     rows = {"x": np.array([[1.0, 2.0], [3.0, 4.0]])}
     value, gradients = client.gradient("sum(x ** 2)", rows, batch="x")

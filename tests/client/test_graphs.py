@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
 
 import gradwire as gw
-from gradwire.errors import GraphNotFound, TraceError, UnknownInput, UnknownOp
+from gradwire.errors import DeviceUnavailable, GraphNotFound, TraceError, UnknownInput, UnknownOp
+from gradwire.graphs import Options
 
 PROGRAM = "loss = mean((W * x + b - y) ** 2)"
 INPUTS: dict[str, Any] = {"W": [0.5], "b": [0], "x": [[1], [2], [3]], "y": [[2], [4], [6]]}
@@ -113,6 +115,56 @@ def test_publish_call_forget(client: gw.Client, function: Any) -> None:
         graph.evaluate({**INPUTS, "z": 1.0})
     with pytest.raises(TypeError, match="given twice"):
         graph(1.0, **{graph.inputs[0]: 1.0})
+
+
+CALLS: list[tuple[str, dict[str, Any]]] = [
+    ("evaluate", {"outputs": ["y"]}),
+    ("gradient", {"target": "l", "return_graph": True, "receipt": True}),
+    ("vjp", {"cotangents": {"y": [1.0, 10.0]}}),
+    ("jvp", {"tangents": {"x": [1.0, 0.0]}}),
+    ("jacobian", {"outputs": "y", "sparse": True}),
+    ("hessian", {"target": "l", "sparse": True}),
+    ("hvp", {"vectors": {"x": [1.0, 1.0]}, "target": "l"}),
+    ("gnvp", {"vectors": {"x": [1.0, 1.0]}, "outputs": "y"}),
+    ("diagnose", {"target": "l"}),
+    ("check", {"target": "l", "seed": 3}),
+    ("estimate", {"sparse": True}),
+]
+
+
+@pytest.mark.parametrize(("kind", "given"), CALLS, ids=[kind for kind, _ in CALLS])
+def test_a_published_graph_has_every_call_of_the_client(
+    client: gw.Client, kind: str, given: dict[str, Any]
+) -> None:
+    program, x = "y = x ** 3\nl = sum(y)", {"x": np.array([1.0, 2.0])}
+    graph = client.publish(program)
+    asked, told = getattr(graph, kind)(x, **given), getattr(client, kind)(program, x, **given)
+    assert repr(asked) == repr(told)
+    options = inspect.signature(getattr(gw.Client, kind).flow).parameters
+    own = inspect.signature(getattr(type(graph), kind).flow).parameters
+    allowed = {*own, *get_type_hints(Options)}
+    assert options.keys() - {"function", "program", "graph"} <= allowed
+
+
+def test_a_published_graph_takes_the_options_of_the_client(client: gw.Client) -> None:
+    graph = client.publish(lambda x: {"y": gw.sum(x**2)})
+    rows = {"x": np.array([[1.0, 2.0], [3.0, 4.0]])}
+    np.testing.assert_array_equal(graph.evaluate(rows, batch="x")["y"], [5.0, 25.0])
+    np.testing.assert_array_equal(graph.hvp(rows, {"x": rows["x"]}, batch=["x"])["x"], 2 * rows["x"])
+    assert graph.jvp({"x": rows["x"][0]}, {"x": [1.0, 0.0]}, dtype="float32")["y"].dtype == np.float32
+    with pytest.raises(DeviceUnavailable):
+        graph.gnvp({"x": 1.0}, {"x": 1.0}, device="cuda:99")
+
+
+def test_a_gradient_brings_its_graph_and_its_receipt(client: gw.Client) -> None:
+    answer = client.gradient("sum(x ** 3)", {"x": [1.0, 2.0]}, return_graph=True, receipt=True)
+    assert answer.graph is not None
+    assert answer.receipt is not None
+    assert answer.receipt["tests"]["passed"]
+    again = client.evaluate(graph=answer.graph, inputs={"x": [2.0, 3.0]})
+    np.testing.assert_array_equal(again["gradients/x"], [12.0, 27.0])
+    plain = client.gradient("sum(x ** 3)", {"x": [1.0, 2.0]})
+    assert (plain.graph, plain.receipt) == (None, None)
 
 
 def test_every_published_graph_is_listed(client: gw.Client) -> None:

@@ -76,6 +76,8 @@ class Calls(Derivatives[D_co]):
         unconnected: str | None = None,
         diagnose: str | None = None,
         masked_backward: bool | None = None,
+        return_graph: bool | None = None,
+        receipt: bool | None = None,
         batch: Sequence[str] | str | None = None,
         dtype: str | None = None,
         optimize: bool | None = None,
@@ -87,12 +89,16 @@ class Calls(Derivatives[D_co]):
         `unconnected` ("null", "zero", "error") says what a gradient becomes that does not exist;
         `diagnose` ("auto", "full", "off") when reasons are added. With `masked_backward`, nothing is passed
         back to elements that nothing selects, where 0 · inf would be NaN; `warnings` tell where it acted.
+        With `return_graph` the answer has `graph`, a document that computes value and gradients again; with
+        `receipt` it has `receipt`: what was differentiated, and how it stood up to `check`.
         """
         chosen = resolve(self._session, function, program, graph)
         own = {
             "unconnected": unconnected,
             "diagnose": diagnose,
             "masked_backward": masked_backward,
+            "return_graph": return_graph,
+            "receipt": receipt,
             "batch": _queries.rows(chosen, batch),
         }
         options = {**own, "dtype": dtype, "optimize": optimize, "device": device, "stabilize": stabilize}

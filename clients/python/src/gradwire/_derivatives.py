@@ -174,11 +174,12 @@ class Derivatives(Driven[D_co]):
         target: str | None = None,
         wrt: Sequence[str] | str | None = None,
         seed: int | None = None,
+        dtype: str | None = None,
         stabilize: bool | None = None,
     ) -> Flow[Check]:
         """Whether the derivatives at a point are right, by Taylor remainders and by <Jv, w> = <v, Jᵀw>."""
         chosen = resolve(self._session, function, program, graph)
-        options = {"seed": seed, "stabilize": stabilize}
+        options = {"seed": seed, "dtype": dtype, "stabilize": stabilize}
         return (yield from _products.check(self._session, chosen, inputs, wrt, target, options))
 
     @call
@@ -190,6 +191,7 @@ class Derivatives(Driven[D_co]):
         program: str | None = None,
         graph: Mapping[str, Any] | None = None,
         sparse: bool | None = None,
+        batch: Sequence[str] | str | None = None,
         dtype: str | None = None,
         optimize: bool | None = None,
         stabilize: bool | None = None,
@@ -200,5 +202,6 @@ class Derivatives(Driven[D_co]):
         `sparse` the sparse Jacobian and Hessian as well, with the products that they take.
         """
         chosen = resolve(self._session, function, program, graph)
-        options = {"sparse": sparse, "dtype": dtype, "optimize": optimize, "stabilize": stabilize}
+        own = {"sparse": sparse, "batch": rows(chosen, batch)}
+        options = {**own, "dtype": dtype, "optimize": optimize, "stabilize": stabilize}
         return (yield from _products.estimate(self._session, chosen, inputs, options))

@@ -117,7 +117,8 @@ def check(
         "target": output(function, target),
     }
     answer = yield from ask(session, "check", function, {**body, **options})
-    orders = {name: float(order) for name, order in renamed(answer["taylor_order"], function.inputs).items()}
+    told = renamed(answer["taylor_order"], function.inputs)
+    orders = {name: None if order is None else float(order) for name, order in told.items()}
     return Check(bool(answer["passed"]), orders, float(answer["dot_product_error"]))
 
 

@@ -65,7 +65,8 @@ def gradient(
     rewrites, warnings = tuple(answer.get("rewrites") or ()), answer.get("warnings") or ()
     if isinstance(warnings, Mapping):  # by target
         warnings = [one for told in warnings.values() for one in told]
-    return Gradients(value, gradients, diagnosis, rewrites, tuple(warnings))
+    asked_for = answer.get("graph"), answer.get("receipt")
+    return Gradients(value, gradients, diagnosis, rewrites, tuple(warnings), *asked_for)
 
 
 def vjp(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic
+from typing import Any, Generic, TypedDict, Unpack
 from urllib.parse import quote
 
 from gradwire import _products, _queries
@@ -12,9 +12,30 @@ from gradwire._document import Document
 from gradwire._driver import D_co, Driven, call
 from gradwire._flow import Flow, Request
 from gradwire._function import Function, FunctionLike, resolve
+from gradwire._queries import Names
 from gradwire._session import Known, Session
 from gradwire.errors import TraceError
-from gradwire.results import Gradients, Hessian, Jacobian, Pullback, Report
+from gradwire.results import (
+    Check,
+    GaussNewtonProduct,
+    Gradients,
+    Hessian,
+    HessianProduct,
+    Jacobian,
+    Pullback,
+    Pushforward,
+    Report,
+)
+
+
+class Options(TypedDict, total=False):
+    """What every call of a published graph takes; see Client.evaluate."""
+
+    batch: Names
+    dtype: str | None
+    optimize: bool | None
+    device: str | None
+    stabilize: bool | None
 
 
 class Graphs(Driven[D_co]):
@@ -117,31 +138,40 @@ class PublishedGraph(Driven[D_co], Generic[D_co]):
 
     @call
     def evaluate(
-        self, inputs: Mapping[str, Any] | None = None, *, outputs: Sequence[str] | str | None = None
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        outputs: Names = None,
+        **options: Unpack[Options],
     ) -> Flow[dict[str, Array]]:
         """The values of `outputs` by name; see Client.evaluate."""
-        return (yield from _queries.evaluate(self._session, self._function, inputs, outputs, {}))
+        sent = self._sent(options)
+        return (yield from _queries.evaluate(self._session, self._function, inputs, outputs, sent))
 
     @call
     def gradient(
         self,
         inputs: Mapping[str, Any] | None = None,
         *,
-        wrt: Sequence[str] | str | None = None,
-        target: Sequence[str] | str | None = None,
+        wrt: Names = None,
+        target: Names = None,
         unconnected: str | None = None,
         diagnose: str | None = None,
-        stabilize: bool | None = None,
         masked_backward: bool | None = None,
+        return_graph: bool | None = None,
+        receipt: bool | None = None,
+        **options: Unpack[Options],
     ) -> Flow[Gradients]:
         """The value of the target and its gradients; see Client.gradient."""
-        options = {
-            "unconnected": unconnected,
-            "diagnose": diagnose,
-            "stabilize": stabilize,
-            "masked_backward": masked_backward,
-        }
-        return (yield from _queries.gradient(self._session, self._function, inputs, wrt, target, options))
+        sent = self._sent(
+            options,
+            unconnected=unconnected,
+            diagnose=diagnose,
+            masked_backward=masked_backward,
+            return_graph=return_graph,
+            receipt=receipt,
+        )
+        return (yield from _queries.gradient(self._session, self._function, inputs, wrt, target, sent))
 
     @call
     def vjp(
@@ -149,26 +179,43 @@ class PublishedGraph(Driven[D_co], Generic[D_co]):
         inputs: Mapping[str, Any] | None = None,
         cotangents: Mapping[str, Any] | None = None,
         *,
-        wrt: Sequence[str] | str | None = None,
-        outputs: Sequence[str] | str | None = None,
+        wrt: Names = None,
+        outputs: Names = None,
+        cotangent_batch: bool | None = None,
+        **options: Unpack[Options],
     ) -> Flow[Pullback]:
         """Cotangents pulled back to the inputs; see Client.vjp."""
-        return (yield from _queries.vjp(self._session, self._function, inputs, cotangents, wrt, outputs, {}))
+        sent = self._sent(options, cotangent_batch=cotangent_batch)
+        asked = _queries.vjp(self._session, self._function, inputs, cotangents, wrt, outputs, sent)
+        return (yield from asked)
+
+    @call
+    def jvp(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        tangents: Mapping[str, Any] | None = None,
+        *,
+        outputs: Names = None,
+        **options: Unpack[Options],
+    ) -> Flow[Pushforward]:
+        """Tangents pushed forward to the outputs; see Client.jvp."""
+        sent = self._sent(options)
+        return (yield from _products.jvp(self._session, self._function, inputs, tangents, outputs, sent))
 
     @call
     def jacobian(
         self,
         inputs: Mapping[str, Any] | None = None,
         *,
-        outputs: Sequence[str] | str | None = None,
-        wrt: Sequence[str] | str | None = None,
+        outputs: Names = None,
+        wrt: Names = None,
         method: str | None = None,
         sparse: bool | None = None,
-        stabilize: bool | None = None,
+        **options: Unpack[Options],
     ) -> Flow[Jacobian]:
         """Every output by every input of `wrt`; see Client.jacobian."""
-        options = {"method": method, "sparse": sparse, "stabilize": stabilize}
-        return (yield from _products.jacobian(self._session, self._function, inputs, wrt, outputs, options))
+        sent = self._sent(options, method=method, sparse=sparse)
+        return (yield from _products.jacobian(self._session, self._function, inputs, wrt, outputs, sent))
 
     @call
     def hessian(
@@ -176,27 +223,84 @@ class PublishedGraph(Driven[D_co], Generic[D_co]):
         inputs: Mapping[str, Any] | None = None,
         *,
         target: str | None = None,
-        wrt: Sequence[str] | str | None = None,
+        wrt: Names = None,
         sparse: bool | None = None,
-        stabilize: bool | None = None,
+        **options: Unpack[Options],
     ) -> Flow[Hessian]:
         """Second derivatives of a scalar target; see Client.hessian."""
-        options = {"sparse": sparse, "stabilize": stabilize}
-        return (yield from _products.hessian(self._session, self._function, inputs, wrt, target, options))
+        sent = self._sent(options, sparse=sparse)
+        return (yield from _products.hessian(self._session, self._function, inputs, wrt, target, sent))
+
+    @call
+    def hvp(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        vectors: Mapping[str, Any] | None = None,
+        *,
+        target: str | None = None,
+        **options: Unpack[Options],
+    ) -> Flow[HessianProduct]:
+        """The Hessian of a scalar target times vectors; see Client.hvp."""
+        sent = self._sent(options)
+        return (yield from _products.hvp(self._session, self._function, inputs, vectors, target, sent))
+
+    @call
+    def gnvp(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        vectors: Mapping[str, Any] | None = None,
+        *,
+        outputs: Names = None,
+        **options: Unpack[Options],
+    ) -> Flow[GaussNewtonProduct]:
+        """Jᵀ J of the outputs times vectors; see Client.gnvp."""
+        sent = self._sent(options)
+        return (yield from _products.gnvp(self._session, self._function, inputs, vectors, outputs, sent))
 
     @call
     def diagnose(
         self,
         inputs: Mapping[str, Any] | None = None,
         *,
-        wrt: Sequence[str] | str | None = None,
+        wrt: Names = None,
         target: str | None = None,
-        stabilize: bool | None = None,
         masked_backward: bool | None = None,
+        **options: Unpack[Options],
     ) -> Flow[Report]:
         """Why each gradient is what it is; see Client.diagnose."""
-        options = {"stabilize": stabilize, "masked_backward": masked_backward}
-        return (yield from _queries.diagnose(self._session, self._function, inputs, wrt, target, options))
+        sent = self._sent(options, masked_backward=masked_backward)
+        return (yield from _queries.diagnose(self._session, self._function, inputs, wrt, target, sent))
+
+    @call
+    def check(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        target: str | None = None,
+        wrt: Names = None,
+        seed: int | None = None,
+        **options: Unpack[Options],
+    ) -> Flow[Check]:
+        """Whether the derivatives at a point are right; see Client.check."""
+        sent = self._sent(options, seed=seed)
+        return (yield from _products.check(self._session, self._function, inputs, wrt, target, sent))
+
+    @call
+    def estimate(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        sparse: bool | None = None,
+        **options: Unpack[Options],
+    ) -> Flow[dict[str, Any]]:
+        """What a call would cost, before anything runs; see Client.estimate."""
+        sent = self._sent(options, sparse=sparse)
+        return (yield from _products.estimate(self._session, self._function, inputs, sent))
+
+    def _sent(self, options: Options, **own: Any) -> dict[str, Any]:
+        """A call's own options and those of all calls, under their names on the wire."""
+        batch = _queries.rows(self._function, options.get("batch"))
+        return {**own, **options, "batch": batch}
 
     def __repr__(self) -> str:
         return f"PublishedGraph({self.id[:19]}…: {', '.join(self.inputs)} → {', '.join(self.outputs)})"

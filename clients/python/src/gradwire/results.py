@@ -18,7 +18,7 @@ class Gradients:
 
     `diagnosis` says why, for every gradient that is missing, zero or not finite. With a list of targets,
     all three are keyed by target first. `rewrites` are what `stabilize` computed in a stable form,
-    `warnings` tell where `masked_backward` acted.
+    `warnings` tell where `masked_backward` acted. `graph` and `receipt` are there where they were asked for.
     """
 
     value: Any
@@ -26,6 +26,8 @@ class Gradients:
     diagnosis: Mapping[str, Any] = field(default_factory=dict)
     rewrites: tuple[Mapping[str, Any], ...] = ()
     warnings: tuple[Mapping[str, Any], ...] = ()
+    graph: Mapping[str, Any] | None = None
+    receipt: Mapping[str, Any] | None = None
 
     def __getitem__(self, name: str) -> Any:
         return self.gradients[name]
@@ -106,12 +108,12 @@ class GaussNewtonProduct:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Whether derivatives are right: orders of the Taylor remainder by input (2 is right), and how far
-    <Jv, w> is from <v, Jᵀw>.
+    """Whether derivatives are right: orders of the Taylor remainder by input (2 is right; None where the
+    target is linear and nothing remains, NaN where it is not finite), and how far <Jv, w> is from <v, Jᵀw>.
     """
 
     passed: bool
-    taylor_order: Mapping[str, float]
+    taylor_order: Mapping[str, float | None]
     dot_product_error: float
 
 

@@ -23,6 +23,7 @@ from engine.errors import (
 )
 from engine.graph import (
     MAX_NODES,
+    OUTPUT,
     VERSION,
     Constant,
     Graph,
@@ -212,7 +213,7 @@ def _reference(value: str, path: str) -> str:
     name, colon, output = value.partition(":")
     if not colon:
         return value
-    if not (output.isascii() and output.isdigit() and len(output) <= 6):
+    if OUTPUT.fullmatch(output) is None:
         raise InvalidDocument(
             f"expected a name, or 'n:k' for output k of node n, got {show(value)} at {path}", path=path
         )

@@ -29,6 +29,7 @@ Number = bool | int | float
 
 VERSION: Final = 1
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]{0,127}")
+OUTPUT: Final = re.compile(r"[0-9]{1,6}")  # the k of `n:k`
 MAX_NODES: Final = 1_000_000
 _READABLE = 64  # constants of up to so many elements are written as numbers, larger ones as bytes
 

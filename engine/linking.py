@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sized
 from functools import cache
 from typing import Any, Final
 
-from engine.errors import Cycle, OverLimit, UnknownName, WrongArity, did_you_mean
+from engine.errors import Cycle, OverLimit, UnknownName, UserError, WrongArity, did_you_mean
 from engine.functions import Sizes, counted
-from engine.graph import MAX_NODES, Graph, Node, abridged, split_reference
+from engine.graph import MAX_NODES, OUTPUT, Graph, Node, abridged, split_reference
 from engine.op import Op
 from engine.ordering import Loop, topological
 
@@ -152,8 +152,34 @@ def _total(graph: Graph, size: Mapping[str, int]) -> int:
     return len(graph.nodes) + sum(size[target] for node in graph.nodes for _, target in called(node))
 
 
+def check_reference(
+    reference: str, graph: Graph, path: str, error: type[UserError] = UnknownName, hint: str | None = None
+) -> None:
+    """Raise `error` unless `reference`, which a user wrote, is a name of `graph` or an `n:k` that it has.
+
+    Where the number of outputs takes shapes to know, `Recording.slot` finds out. `hint` is for a name that is
+    like no other.
+    """
+    name, colon, output = reference.partition(":")
+    if name not in graph.names or (colon and OUTPUT.fullmatch(output) is None):
+        raise error(
+            f"the function has no '{reference}'",
+            path=path,
+            hint=did_you_mean(name, graph.names)
+            or hint
+            or "the names are those of inputs, constants and nodes",
+        )
+    if colon:
+        _check_output(reference, graph, graph.functions, None, path, error)
+
+
 def _check_output(
-    reference: str, body: Graph, functions: Functions, user: Node | None, path: str | None = None
+    reference: str,
+    body: Graph,
+    functions: Functions,
+    user: Node | None,
+    path: str | None = None,
+    error: type[UserError] = UnknownName,
 ) -> None:
     name, output = split_reference(reference)
     node = body.names[name]
@@ -162,12 +188,12 @@ def _check_output(
         count = count_outputs(node.op, len(node.inputs), node.attributes, sizes_in(functions))
     if count is None or output < count:
         return
-    error = UnknownName(
+    refusal = error(
         f"'{reference}' is not there: '{name}' has {counted(count, 'output')}",
         path=path,
         hint=f"outputs count from 0: write '{name}'" + (f" to '{name}:{count - 1}'" if count > 1 else ""),
     )
-    raise error if user is None else error.at(user.origin)
+    raise refusal if user is None else refusal.at(user.origin)
 
 
 def _listed(functions: Functions) -> str:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from engine.dtypes import TensorType
-from engine.errors import MissingInput, TargetRequired, UnknownName, UnknownWrt, did_you_mean
-from engine.graph import Graph, split_reference
+from engine.errors import MissingInput, TargetRequired, UnknownName, UnknownWrt
+from engine.graph import Graph
+from engine.linking import check_reference
 
 Kind = Literal["evaluate", "gradient", "vjp", "diagnose", "jvp", "hvp", "gnvp", "jacobian", "hessian"]
 
@@ -115,14 +116,7 @@ class Query:
             self._check(name, UnknownWrt, "$.wrt")
 
     def _check(self, reference: str, error: type[UnknownName] | type[UnknownWrt], path: str) -> None:
-        names = self.graph.names
-        name, _ = split_reference(reference)
-        if name not in names:
-            raise error(
-                f"the function has no '{reference}'",
-                path=path,
-                hint=did_you_mean(name, names) or "the names are those of inputs, constants and nodes",
-            )
+        check_reference(reference, self.graph, path, error)
 
 
 def _frozen(value: Any) -> Any:

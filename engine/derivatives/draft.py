@@ -11,7 +11,7 @@ import numpy.typing as npt
 from engine import dtypes
 from engine.batching import batch
 from engine.dtypes import TensorType
-from engine.errors import DtypeMismatch, MissingInput, ShapeMismatch
+from engine.errors import DtypeMismatch, MissingInput, ShapeMismatch, UnknownName
 from engine.graph import split_reference
 from engine.passes import lower
 from engine.query import Query
@@ -60,14 +60,16 @@ class Outputs:
 
 def slot_of(recording: Recording, name: str, path: str) -> int:
     """The slot of a name or of `n:k`; raises MissingInput where it was skipped for want of a value."""
-    node, output = split_reference(name)
-    slots = recording.slots.get(node)
-    if slots is None:
+    node, _ = split_reference(name)
+    if node not in recording.slots:
         raise MissingInput(
             f"'{name}' depends on inputs that have no value", path=path, hint="give them under `inputs`"
         )
-    slot: int = slots[output]
-    return slot
+    try:
+        return recording.slot(name)
+    except UnknownName as error:
+        error.path = error.path or path
+        raise
 
 
 def wrt_slots(query: Query, recording: Recording) -> dict[str, int]:

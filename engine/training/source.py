@@ -20,7 +20,8 @@ from engine.errors import (
     did_you_mean,
 )
 from engine.expression import parse_program
-from engine.graph import Graph, split_reference
+from engine.graph import Graph
+from engine.linking import check_reference
 from engine.tensors import Array
 from engine.training.expand import LABELS, PREDICTED, SCORES, TARGET, X, expand_model
 from engine.training.objective import Column, Objective
@@ -163,11 +164,9 @@ def _target(graph: Graph, target: Any, path: str) -> str:
                 f"the function has {len(graph.outputs)} outputs", path=place, hint="name the loss in 'target'"
             )
         return graph.outputs[0]
-    if not isinstance(target, str) or split_reference(target)[0] not in graph.names:
-        raise UnknownName(
-            f"the function has no {show(target)}", path=place, hint=did_you_mean(str(target), graph.names)
-        )
-    return target
+    reference = target if isinstance(target, str) else show(target)
+    check_reference(reference, graph, place)
+    return reference
 
 
 def _check_input(graph: Graph, name: str, path: str) -> None:
@@ -182,11 +181,8 @@ def _check_input(graph: Graph, name: str, path: str) -> None:
 def _node_metrics(graph: Graph, metrics: Any, path: str) -> dict[str, str]:
     names: dict[str, str] = {}
     for i, name in enumerate(metrics or ()):
-        if not isinstance(name, str) or split_reference(name)[0] not in graph.names:
-            raise UnknownName(
-                f"the function has no {show(name)}",
-                path=f"{path}.metrics[{i}]",
-                hint="the metrics of a graph or a program are names of its scalar nodes",
-            )
-        names[name] = name
+        reference = name if isinstance(name, str) else show(name)
+        hint = "the metrics of a graph or a program are names of its scalar nodes"
+        check_reference(reference, graph, f"{path}.metrics[{i}]", hint=hint)
+        names[reference] = reference
     return names

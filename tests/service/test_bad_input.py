@@ -276,3 +276,51 @@ async def test_media_types_that_are_json(client: httpx.AsyncClient, kind: str) -
         "/v1/gradient", content=body, headers={"Content-Type": kind, "Idempotency-Key": "k"}
     )
     assert answer.status_code == 200
+
+
+REFERENCES = ["y:2", "y:", "y:a", "y:-1", "y:0:0", "z:1", "x:1", "y:99999999999999999999", "y:\u0661", ":0"]
+ASKED: list[tuple[str, dict[str, Any], str]] = [
+    ("evaluate", {"outputs": ["REF"]}, "unknown_name"),
+    ("gradient", {"target": "REF"}, "unknown_name"),
+    ("gradient", {"target": "z", "wrt": ["REF"]}, "unknown_wrt"),
+    ("jacobian", {"outputs": ["REF"], "sparse": True}, "unknown_name"),
+    ("hessian", {"target": "z", "wrt": ["REF"]}, "unknown_wrt"),
+    ("jvp", {"tangents": {"REF": 1.0}}, "unknown_wrt"),
+    ("vjp", {"cotangents": {"REF": 1.0}}, "unknown_name"),
+    ("hvp", {"vectors": {"REF": 1.0}, "target": "z"}, "unknown_wrt"),
+    ("diagnose", {"target": "REF"}, "unknown_name"),
+    ("check", {"target": "z", "wrt": ["REF"]}, "unknown_wrt"),
+]
+
+
+@pytest.mark.parametrize("reference", REFERENCES)
+@pytest.mark.parametrize(("kind", "fields", "code"), ASKED)
+async def test_an_output_that_a_node_does_not_have(
+    client: httpx.AsyncClient, kind: str, fields: dict[str, Any], code: str, reference: str
+) -> None:
+    body = program("y = top_k(x, 2)\nz = sum(y[0])", **fields)
+    body = json.loads(json.dumps(body).replace("REF", reference))
+    told = problem(await client.post(f"/v1/{kind}", json=body), 422, code)
+    assert reference in told["detail"]
+    assert told["path"].startswith("$.")
+
+
+async def test_the_last_output_that_a_node_has(client: httpx.AsyncClient) -> None:
+    body = program("y = top_k(x, 2)\nz = sum(y[0])", outputs=["y:1", "y:0", "y"])
+    answer = (await client.post("/v1/evaluate", json=body)).json()
+    assert answer == {"outputs": {"y:1": [1, 0], "y:0": [2.0, 1.0], "y": [2.0, 1.0]}}
+
+
+@pytest.mark.parametrize("reference", ["y:7", "y:", "y:a"])
+async def test_an_output_that_a_node_of_a_job_does_not_have(
+    client: httpx.AsyncClient, reference: str
+) -> None:
+    job = {
+        "program": "y = top_k(w * x, 2)\nz = sum(y[0])",
+        "parameters": {"w": {"value": 1.0}},
+        "data": {"x": [[1.0, 2.0]]},
+        "optimizer": "sgd",
+    }
+    for fields in ({"target": reference}, {"target": "z", "metrics": [reference]}):
+        told = problem(await client.post("/v1/jobs", json={**job, **fields}), 422, "unknown_name")
+        assert reference in told["detail"]

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from engine import dtypes
 from engine.compiler import Compiler, Program, constants_in
 from engine.dtypes import TensorType
+from engine.errors import DtypeMismatch, UnknownWrt
 from engine.graph import Graph
 from engine.query import Kind, Query
 from engine.sparse import SparseProgram
@@ -52,8 +53,8 @@ def check(
 
     `target` is a scalar (the only output when absent), `wrt` the floating inputs (all when absent), `dtype`
     the floating dtype to compute in (each input's own when absent). Raises what a gradient raises:
-    UnknownName, UnknownWrt, InvalidTarget, TargetRequired, MissingInput; OverLimit where that would need more
-    than `peak_bytes_limit` bytes at once.
+    UnknownName, UnknownWrt, InvalidTarget, TargetRequired, MissingInput; UnknownWrt and DtypeMismatch for
+    what is no input to move a little; OverLimit where it would need more than `peak_bytes_limit` bytes.
     """
     compile = partial((compiler or Compiler()).compile, peak_bytes_limit=peak_bytes_limit)
     with np.errstate(all="ignore"):  # what is not finite does not pass
@@ -74,6 +75,11 @@ def _verdict(point: _Point, seed: int) -> dict[str, Any]:
         "taylor_order": orders,
         "dot_product_error": error,
     }
+
+
+def movable(type: TensorType) -> bool:
+    """Whether an input of the type can be moved a little."""
+    return dtypes.is_inexact(type.dtype)
 
 
 class _Point:
@@ -106,11 +112,29 @@ class _Point:
             optimize=optimize,
             stabilize=stabilize,
         )
-        answer = compile(query).run(self.inputs)
+        program = compile(query)
+        self._check_movable(asked or ())
+        answer = program.run(self.inputs)
         (self.target,) = query.chosen_targets()
         self.value = float(answer["value"])
-        self.gradients: dict[str, Array] = {n: g for n, g in answer["gradients"].items() if n in self.types}
+        self.gradients: dict[str, Array] = answer["gradients"]
         self.rounding = max(float(np.finfo(g.dtype).eps) for g in [answer["value"], *self.gradients.values()])
+
+    def _check_movable(self, names: Sequence[str]) -> None:
+        """Raise UnknownWrt for a node, DtypeMismatch for an input that is no floating or complex number."""
+        for name in names:
+            if name not in self.types:
+                raise UnknownWrt(
+                    f"a check moves inputs, and '{name}' is none",
+                    path="$.wrt",
+                    hint="name inputs, or leave `wrt` out for all that are floating",
+                )
+            if not movable(self.types[name]):
+                raise DtypeMismatch(
+                    f"'{name}' is {self.types[name].dtype}, which carries no derivative",
+                    path="$.wrt",
+                    hint="leave it out of `wrt`",
+                )
 
     def direction(self, name: str, rng: np.random.Generator) -> Array:
         """A random direction of a variable, as long as the variable's own scale."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.check import check
+from engine.check import check, movable
 from engine.compiler import Compiler, in_dtype
 from engine.errors import InvalidDocument
 from engine.query import Query
@@ -34,6 +34,8 @@ def receipt(
 ) -> dict[str, Any]:
     """The receipt of a gradient query at `inputs`: its tests for its target, or keyed by target for a list.
 
+    Tested are the gradients by floating inputs: a node does not move by itself, nor an integer by a little.
+
     Raises InvalidDocument for a batch, and what the gradient raises.
     """
     if query.batch:
@@ -44,12 +46,13 @@ def receipt(
         )
     types = in_dtype(query).inputs
     given = {name: np.asarray(value, query.inputs[name].dtype) for name, value in inputs.items()}
+    wrt = None if query.wrt is None else [n for n in query.wrt if n in given and movable(types[n])]
     tests = {
         target: check(
             query.graph,
             given,
             target=target,
-            wrt=query.wrt,
+            wrt=wrt,
             seed=seed,
             dtype=query.dtype,
             optimize=query.optimize,

@@ -7,7 +7,7 @@ import pytest
 
 from engine.check import check
 from engine.compiler import Compiler
-from engine.errors import InvalidTarget, UnknownWrt
+from engine.errors import DtypeMismatch, InvalidTarget, UnknownWrt
 from engine.expression import parse_program
 from engine.op import TABLE
 
@@ -87,3 +87,12 @@ def test_the_dtype_is_the_one_computed_in():
     graph, x = parse_program("sum(exp(x))"), {"x": np.array([200.0, 1.0])}
     assert check(graph, x)["passed"]
     assert not check(graph, x, dtype="float32")["passed"]  # exp(200) is over its range
+
+
+def test_what_cannot_be_moved_is_refused():
+    graph = parse_program("y = x * n\nl = sum(y)")
+    inputs = {"x": np.ones(2), "n": np.array([1, 2])}
+    with pytest.raises(DtypeMismatch, match="'n' is int64"):
+        check(graph, inputs, target="l", wrt=("n",))
+    with pytest.raises(UnknownWrt, match="'y' is none"):
+        check(graph, inputs, target="l", wrt=("x", "y"))

@@ -42,3 +42,13 @@ def test_several_targets_have_a_test_each_and_the_dtype_is_the_one_computed_in()
 def test_a_batch_has_no_receipt():
     with pytest.raises(InvalidDocument, match="one point"):
         asked("sum(x)", np.ones((2, 2)), batch=("x",))
+
+
+def test_a_receipt_tests_what_can_be_moved():
+    graph = parse_program("y = x * n\nl = sum(y ** 2)")
+    inputs = {"x": np.ones(2), "n": np.array([1, 2])}
+    types = {name: TensorType(value.shape, value.dtype.name) for name, value in inputs.items()}
+    query = Query(graph=graph, kind="gradient", inputs=types, targets=("l",), wrt=("n", "y", "x"))
+    tests = receipt(query, inputs)["tests"]
+    assert tests["passed"]
+    assert set(tests["taylor_order"]) == {"x"}

@@ -136,6 +136,10 @@ def test_vmap_along_other_axes() -> None:
     np.testing.assert_array_equal(found, rows * shared[:, None])
     with pytest.raises(ValueError, match="an axis for each"):
         gw.vmap(lambda x, y: x, in_axes=(0,))(rows, shared)
+    with pytest.raises(ValueError, match=r"`in_axes` among the axes .* \(2, 3\), got 2"):
+        gw.vmap(lambda x: x, in_axes=2)(rows)
+    with pytest.raises(ValueError, match=r"`out_axes` among the axes .* got 5"):
+        gw.vmap(lambda x: x, out_axes=5)(rows)
     with gw.GradientTape() as tape:
         w = gw.Variable(shared)
         y = gw.vmap(lambda x: x * w, in_axes=1, out_axes=1)(rows)
@@ -146,3 +150,16 @@ def test_vmap_along_other_axes() -> None:
 def test_vmap_of_vmap_is_an_outer_product() -> None:
     outer = gw.vmap(gw.vmap(lambda x, y: x * y, in_axes=(None, 0)), in_axes=(0, None))
     np.testing.assert_array_equal(outer(X, np.arange(3.0)), np.outer(X, np.arange(3.0)))
+
+
+@pytest.mark.parametrize("transform", [gw.grad, gw.jacobian, gw.hessian])
+@pytest.mark.parametrize("argnums", [1, -2, (0, 2)])
+def test_arguments_that_are_not_there(transform: Any, argnums: Any) -> None:
+    with pytest.raises(TypeError, match="`argnums` among 1 positional argument"):
+        transform(rosenbrock, argnums)(X)
+
+
+def test_arguments_from_the_end() -> None:
+    last = gw.grad(lambda x, y: gw.sum(x * y**2), -1)(X, X)
+    np.testing.assert_array_equal(last, 2 * X**2)
+    np.testing.assert_array_equal(gw.hvp(lambda x, y: gw.sum(x * y**2), -1)(X, X, X), 2 * X * X)

@@ -81,7 +81,7 @@ def _asked(body: Body, arrays: Sequence[Array], out_axes: int, client: Client | 
     with located(lowered, document):
         flow = chosen._session.ask("evaluate", known, {"inputs": inputs, "batch": list(names)})
         found = chosen._driver.run(flow)["outputs"]
-    results = [plain(np.moveaxis(found[document.name(ref)], 0, out_axes)) for ref in lowered.roots]
+    results = [plain(_moveaxis(found[document.name(ref)], 0, out_axes, "out_axes")) for ref in lowered.roots]
     return rebuilt(body.answer, results)
 
 
@@ -91,9 +91,19 @@ def _rows_first(axis: int | None) -> Callable[[Any], Any]:
             return leaf
         if isinstance(leaf, Operators):
             return record("moveaxis", (leaf,), {"source": axis, "destination": 0})
-        return np.moveaxis(np.asarray(leaf), axis or 0, 0)
+        return _moveaxis(np.asarray(leaf), axis or 0, 0, "in_axes")
 
     return move
+
+
+def _moveaxis(array: Array, source: int, destination: int, word: str) -> Array:
+    """NumPy's; raises ValueError for an axis that the array does not have, by the argument's name."""
+    for axis in (source, destination):
+        if axis and not -array.ndim <= axis < array.ndim:
+            raise ValueError(
+                f"expected `{word}` among the axes of an array of shape {array.shape}, got {axis}"
+            )
+    return np.moveaxis(array, source, destination)
 
 
 def _moved(axis: int) -> Callable[[Any], Any]:

@@ -16,7 +16,7 @@ from gradwire._subgraph import close, rebuilt, run, tensors
 from gradwire._trace import trace
 from gradwire._traced import Traced, directions
 from gradwire.client import Client
-from gradwire.functional import grad, plain
+from gradwire.functional import grad, plain, positions_of
 from gradwire.tensor import Tensor
 
 __all__ = ["gnvp", "hvp", "jvp", "vjp"]
@@ -78,7 +78,7 @@ def hvp(
     @functools.wraps(function)
     def product(*args: Any, **kwargs: Any) -> Any:
         *arguments, vector = args
-        positions, single = positions_of(argnums)
+        positions, single = positions_of(argnums, len(arguments))
         if recorder.get() is not None:
             chosen, call = of_positions(function, arguments, kwargs, positions)
             gradients = grad(call, tuple(range(len(positions))), unconnected_gradients="zero")
@@ -103,7 +103,7 @@ def gnvp(
     @functools.wraps(function)
     def product(*args: Any, **kwargs: Any) -> Any:
         *arguments, vector = args
-        positions, single = positions_of(argnums)
+        positions, single = positions_of(argnums, len(arguments))
         if recorder.get() is not None:
             chosen, call = of_positions(function, arguments, kwargs, positions)
             pushed = _recorded_jvp(call, chosen, (vector,) if single else tuple(vector))[1]
@@ -116,11 +116,6 @@ def gnvp(
         return in_structure(traced, found, single)
 
     return product
-
-
-def positions_of(argnums: int | Sequence[int]) -> tuple[tuple[int, ...], bool]:
-    """The positions meant, and whether it is a single one."""
-    return ((argnums,), True) if isinstance(argnums, int) else (tuple(argnums), False)
 
 
 def in_structure(traced: Traced, found: Any, single: bool) -> Any:

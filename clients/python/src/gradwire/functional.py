@@ -36,11 +36,10 @@ def value_and_grad(
     arguments, None where there is no gradient. Each call is one request. Inside of a tape, or of another
     function that is traced, nothing is sent: the answer is traced tensors, to be differentiated again.
     """
-    single = isinstance(argnums, int)
-    positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
     @functools.wraps(function)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
+        positions, single = positions_of(argnums, len(args))
         tape = GradientTape(stabilize=stabilize, masked_backward=masked_backward, client=client)
         names = argument_names(function, len(args))
         arguments = list(args)
@@ -124,3 +123,15 @@ def argument_names(function: Callable[..., Any], count: int) -> list[str]:
 def plain(array: Array) -> Any:
     """An array, or NumPy's scalar for one without axes."""
     return array[()] if array.ndim == 0 else array
+
+
+def positions_of(argnums: int | Sequence[int], count: int) -> tuple[tuple[int, ...], bool]:
+    """The positions meant among `count` arguments, negative ones from the end, and whether it is a single one.
+
+    Raises TypeError for one that is not there.
+    """
+    positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    for position in positions:
+        if not -count <= position < count:
+            raise TypeError(f"expected `argnums` among {count} positional arguments, got {position}")
+    return tuple(position % count for position in positions), isinstance(argnums, int)

@@ -13,9 +13,9 @@ from gradwire._subgraph import close, rebuilt, run, tensors
 from gradwire._trace import trace
 from gradwire._traced import Traced
 from gradwire.client import Client
-from gradwire.directional import of_positions, positions_of
+from gradwire.directional import of_positions
 from gradwire.errors import TapeError
-from gradwire.functional import grad
+from gradwire.functional import grad, positions_of
 from gradwire.tensor import Tensor
 
 __all__ = ["hessian", "jacobian"]
@@ -43,7 +43,7 @@ def jacobian(
 
     @functools.wraps(function)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        positions, single = positions_of(argnums)
+        positions, single = positions_of(argnums, len(args))
         if recorder.get() is not None:
             if sparse:
                 raise TapeError(_WHOLE.format("Jacobian"))
@@ -73,7 +73,7 @@ def hessian(
 
     @functools.wraps(function)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        positions, single = positions_of(argnums)
+        positions, single = positions_of(argnums, len(args))
         if recorder.get() is not None:
             if sparse:
                 raise TapeError(_WHOLE.format("Hessian"))

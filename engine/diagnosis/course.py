@@ -61,6 +61,14 @@ class Course:
         return sweep
 
     @cached_property
+    def dependences(self) -> Graphing:
+        """The graph with what was decided by a predicate depending on it."""
+        graph, layout = self.graph, self.layout
+        if layout is None or not layout.decided:
+            return graph
+        return Graphing(graph.tape, layout.dependences, graph.outputs, graph.rebound)
+
+    @cached_property
     def leaves(self) -> Leaves:
         """The names of data."""
         tape = self.graph.tape

@@ -25,7 +25,7 @@ from engine.diagnosis.pullbacks import Sweep
 from engine.diagnosis.replay import Values, replay
 from engine.diagnosis.report import Verdict, culprit_of_cut
 from engine.diagnosis.structure import Edge, Finding, Graphing, Reach, examine
-from engine.diagnosis.words import numeric_message, structural_message
+from engine.diagnosis.words import numeric_message, structural_message, unread_message
 from engine.diagnosis.zero import why_zero, zeros
 from engine.errors import UserError
 from engine.masking import can_help
@@ -174,12 +174,22 @@ class Examination:
             return Verdict(status, None, (), finding.path, message, None, tuple(_once(warnings)))
         status, culprits = self._culprits(slot, gradient, look)
         warnings += numeric_caveats(look.sweep, slot, name, self.target, look.spoiled)
+        graph = look.course.graph
+        if status == "zero" and not culprits and look.course.layout is not None:
+            graph = look.course.dependences
+            inside = examine(graph, slot, "", self.slot)  # from outside of loops there seemed to be a path
+            culprits = tuple(look.course.placed(culprit_of_cut(edge, graph.tape)) for edge in inside.cuts)
+            if inside.status == "disconnected":
+                message = unread_message(inside, name, self.target)
+                fix = structural_cure(inside, name, self.target)
+                told = tuple(_once(warnings))
+                return Verdict(status, inside.reason, culprits, finding.path, message, fix, told)
         reason = culprits[0].reason if culprits else None
         fix = numeric_cure(culprits[0], look.course.expressions) if culprits else None
         if status in ("nan", "inf") and look.masking_helps(slot):
             fix = f"{fix or ''} {_MASKED}".strip()
         message = numeric_message(status, culprits, finding, name, self.target)
-        path = _path_through(look.course.graph, slot, self.slot, culprits) or finding.path
+        path = _path_through(graph, slot, self.slot, culprits) or finding.path
         return Verdict(status, reason, culprits, path, message, fix, tuple(_once(warnings)))
 
     def _culprits(self, slot: int, gradient: Array, look: Look) -> tuple[str, tuple[Culprit, ...]]:
@@ -188,19 +198,10 @@ class Examination:
         found: tuple[Culprit, ...] = ()
         if status in ("nan", "inf"):
             wrong = nonfinite(sweep.adjoint(slot))
-            known = {culprit.node for culprit in look.spoiled}
-            made = why_infinite(sweep, course.graph.steps, slot, wrong, course.leaves)
-            found = (*look.spoiled, *(culprit for culprit in made if culprit.node not in known))
+            found = why_infinite(sweep, course.graph.steps, slot, wrong, course.leaves, look.spoiled)
         elif status == "zero":
-            found = why_zero(sweep, slot, np.ones(gradient.shape, bool)) or self._cut_inside(slot, course)
+            found = why_zero(sweep, slot, np.ones(gradient.shape, bool))
         return status, tuple(map(course.placed, found))
-
-    def _cut_inside(self, slot: int, course: Course) -> tuple[Culprit, ...]:
-        """What cuts every path inside of loops and branches; from outside there seemed to be one."""
-        if course.layout is None:
-            return ()
-        finding = examine(course.graph, slot, "", self.slot)
-        return tuple(culprit_of_cut(edge, course.graph.tape) for edge in finding.cuts)
 
 
 def _path_through(

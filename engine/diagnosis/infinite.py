@@ -55,9 +55,18 @@ def why_target(
 
 
 def why_infinite(
-    sweep: Sweep, steps: Sequence[Instruction], source: int, marked: Mask, leaves: Leaves
+    sweep: Sweep,
+    steps: Sequence[Instruction],
+    source: int,
+    marked: Mask,
+    leaves: Leaves,
+    spoiled: Sequence[Culprit] = (),
 ) -> tuple[Culprit, ...]:
-    """The culprits for the marked elements of `source`, which are not finite; nearest the target first."""
+    """The culprits for the marked elements of `source`, which are not finite; nearest the target first.
+
+    Of those that `spoiled` the target, the ones that these elements have a part in come before all others.
+    The rest lie beside the way, such as in another term of a sum, and are not to blame.
+    """
     masks = cone(sweep.pullbacks, sweep.values, source, marked)
     found: list[Culprit] = []
     for pullback in sweep.pullbacks:
@@ -66,7 +75,17 @@ def why_infinite(
         found += _overflown(sweep, pullback, masks)
         if len(found) >= ENOUGH:
             break
-    return distinct(found)
+    nodes = {culprit.node for culprit in found}
+    shared = [one for one in spoiled if one.node in nodes or _lies_on_the_way(one, sweep, masks)]
+    known = {culprit.node for culprit in shared}
+    others = distinct(culprit for culprit in found if culprit.node not in known)
+    return (*shared, *others) or tuple(spoiled)
+
+
+def _lies_on_the_way(culprit: Culprit, sweep: Sweep, masks: Mapping[int, Mask]) -> bool:
+    """Whether a step made something that is not finite of what the masks mark."""
+    made = () if culprit.step is None else culprit.step.outputs
+    return any(bool((masks[slot] & nonfinite(sweep.values[slot])).any()) for slot in made if slot in masks)
 
 
 def _born(sweep: Sweep, pullback: Pullback, masks: Mapping[int, Mask]) -> Iterator[tuple[Edge, Mask]]:

@@ -34,7 +34,8 @@ class Layout:
     """A tape without loops and branches, the values of its slots, and what is known of those that are new.
 
     `names` are the local names of slots inside functions, `iterations` says in which passes, from the
-    outermost loop in, the step ran that makes a slot, `starts` where each outer step begins.
+    outermost loop in, the step ran that makes a slot, `starts` where each outer step begins. `decided` has
+    for what comes out of a branch or a while loop the predicate that it hung on, which carries no gradient.
     """
 
     tape: Tape
@@ -43,6 +44,17 @@ class Layout:
     names: dict[int, str] = field(default_factory=dict)
     iterations: dict[int, Iteration] = field(default_factory=dict)
     starts: list[int] = field(default_factory=list)
+    decided: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def dependences(self) -> tuple[Instruction, ...]:
+        """The steps as they depend on each other: a copy of what was decided reads its predicate as well."""
+        return tuple(
+            replace(step, op=TABLE["where"], inputs=(self.decided[slot], *step.inputs, *step.inputs))
+            if (slot := step.outputs[0]) in self.decided
+            else step
+            for step in self.steps
+        )
 
     def iteration(self, step: Instruction | None) -> int | list[int] | None:
         """In which iteration a step ran, of nested loops in which of each; None outside of loops."""
@@ -113,6 +125,7 @@ class _Course:
         holds = bool(self.values[predicate])
         taken, other = (step.attributes[key] for key in (("then", "else") if holds else ("else", "then")))
         answers = self._inline(taken, rest, step.origin, at)
+        self.layout.decided.update(dict.fromkeys(step.outputs, predicate))
         left = [slot for slot in rest if self._only_in(slot, rest, other, taken)]
         return [self._beside(answer, left, predicate, at, chosen=holds) for answer in answers]
 
@@ -147,6 +160,7 @@ class _Course:
         carry, most = given["carry"], given["max_steps"]
         carried, constants = operands[:carry], operands[carry:]
         rows: dict[int, list[int]] = {}
+        now = [*carried, *constants]
         while len(rows) < most:
             now = [*carried, *constants]
             (holds,) = play(given["condition"], [self.values[slot] for slot in now])
@@ -154,6 +168,8 @@ class _Course:
                 break
             rows[len(rows)] = list(carried)
             carried = self._inline(given["body"], now, step.origin, (*at, len(rows) - 1))
+        (last,) = self._inline(given["condition"], now, step.origin, (*at, len(rows)))
+        self.layout.decided.update(dict.fromkeys(step.outputs, last))
         count = self.tape.constant(len(rows), "int64").slot
         self.values[count] = np.asarray(len(rows), "int64")
         stacks = [self._stacked(step, carry + 1 + i, i, rows, most, at) for i in range(carry)]

@@ -67,6 +67,14 @@ def numeric_message(
     return sentence
 
 
+def unread_message(finding: Finding, name: str, target: str) -> str:
+    """The sentence for a gradient of zeros, where inside of a loop or branch nothing reads the values."""
+    return (
+        f"The gradient of '{target}' with respect to '{name}' exists, and every element is zero: as it ran, "
+        f"{_disconnected(finding, name, target)}"
+    )
+
+
 def because(culprit: Culprit) -> str:
     """Why a culprit does what it does, with the first element as proof."""
     words = _BECAUSE[_manner(culprit)]

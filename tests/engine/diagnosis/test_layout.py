@@ -176,3 +176,47 @@ def test_a_loop_that_could_be_long_is_diagnosed_all_the_same() -> None:
     inputs = {"x": np.ones(1000), "w": -1.0}
     told = ask(program, inputs, kind="gradient", wrt=("w",))
     assert told["diagnosis"]["w"]["culprits"][0]["node"] == "end/relu_1"
+
+
+BRANCH = "def a(h):\n    return h + 1\ndef b(h):\n    return h * 2\n"
+COUNT = "def go(h, w):\n    return h < w\ndef f(h, w):\n    return h + 1\n"
+UNREAD = [
+    # program, values, variable, reason, culprits
+    (
+        (f"{BRANCH}def step(h, x):\n    h = cond(a, b, x > 0, h)\n    return h, h\n"
+        "last, all = scan(step, 1.0, x)\nlast"),
+        {"x": [1, -2]}, "x", "nondifferentiable", ["scan_1/greater_1"] * 2,
+    ),
+    (
+        f"{BRANCH}def f(x, h):\n    return cond(a, b, x > 0, h)\ncheckpoint(f, x, h)",
+        {"x": 1, "h": 2}, "x", "nondifferentiable", ["result/greater_1"],
+    ),
+    (f"{COUNT}while_loop(go, f, 0.0, w, max_steps=9)", {"w": 3}, "w", "nondifferentiable", ["result/less_1"]),
+    (
+        "def step(h, x, w):\n    return h + x, h\nlast, all = scan(step, 1.0, x, w)\nlast",
+        {"x": [1, -2], "w": 2}, "w", "unused", [],
+    ),
+    (
+        "def step(h, x, w):\n    return h + x, h * w\nlast, all = scan(step, 1.0, x, w)\nlast",
+        {"x": [1, -2], "w": 2}, "w", "unused", [],
+    ),
+    (
+        "def step(h, x, w):\n    return h * x, h\nlast, all = scan(step, w, x[0:0], w)\nlast",
+        {"x": [1, -2], "w": 2}, "x", "unused", [],
+    ),
+    (
+        ("def step(h, x, w):\n    h = h + x * size(w)\n    return h, h\n"
+        "last, all = scan(step, 1.0, x, w)\nlast"),
+        {"x": [1, -2], "w": [2, 1]}, "w", "shape_only", ["scan_1/size_1"] * 2,
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("program", "inputs", "name", "reason", "nodes"), UNREAD)
+def test_what_a_loop_or_branch_does_not_read_has_a_reason(program, inputs, name, reason, nodes):
+    told = explain(program, inputs, name)
+    assert (told["status"], told["reason"]) == ("zero", reason), told["message"]
+    assert [culprit["node"] for culprit in told["culprits"]] == nodes
+    assert told["fix"]
+    assert "stop_gradient" not in told["fix"]
+    assert f"'{name}'" in told["message"]

@@ -8,6 +8,7 @@ from engine.diagnosis.nonfinite import first_nonfinite
 from engine.dtypes import TensorType
 from engine.expression import parse_program
 from engine.record import record
+from tests.engine.diagnosis.asking import explain
 
 
 def recorded(program, values):
@@ -91,3 +92,36 @@ def test_inside_a_loop_backwards():
     found = first_nonfinite(tape, arrays, outputs=[adjoints[recording.slot("x")].slot], forward=forward)
     assert (found.node, found.reason) == ("scan_1/sqrt_1", "infinite_derivative")
     assert found.evidence["iteration"] == 1
+
+
+BESIDE = [
+    # program, values, variable, status, reason, culprits
+    (
+        "sum(sqrt(x)) + sum(log(y)) + sum(x * y)",
+        {"x": [-1, 4], "y": [0, -2]},
+        "x",
+        "nan",
+        "domain",
+        ["sqrt_1"],
+    ),
+    (
+        "sum(sqrt(x)) + sum(log(y)) + sum(x * y)",
+        {"x": [-1, 4], "y": [0, -2]},
+        "y",
+        "inf",
+        "domain",
+        ["log_1"],
+    ),
+    ("sum(exp(x)) + sum(sqrt(x))", {"x": [1000, 0]}, "x", "inf", "overflow", ["exp_1", "sqrt_1"]),
+    ("sum(log(y)) + (x ** 2) ** 2", {"x": 1e130, "y": [0]}, "x", "inf", "overflow", ["pow_2", "pow_1"]),
+    ("(x ** 2) ** 2", {"x": 1e130}, "x", "inf", "overflow", ["result", "pow_1"]),
+]
+
+
+@pytest.mark.parametrize(("program", "values", "variable", "status", "reason", "nodes"), BESIDE)
+def test_what_spoils_the_target_beside_a_variable_is_not_to_blame(
+    program, values, variable, status, reason, nodes
+):
+    told = explain(program, values, variable)
+    assert (told["status"], told["reason"]) == (status, reason)
+    assert [culprit["node"] for culprit in told["culprits"]] == nodes

@@ -47,16 +47,21 @@ class Progress(Answer):
     steps: int
 
 
-class JobProblem(ProblemDocument):
-    """Why a job failed; of numbers that are not finite also the step and the diagnosis."""
+class ListedProblem(ProblemDocument):
+    """Why a job failed; of numbers that are not finite also the step."""
 
     step: int | None = None
     epoch: int | None = None
+
+
+class JobProblem(ListedProblem):
+    """The same, with the diagnosis of numbers that are not finite."""
+
     diagnosis: dict[str, Any] | None = None
 
 
-class JobWarning(Answer):
-    """A parameter that did not move, and why its gradient is zero; `rows` are those of the data."""
+class ListedWarning(Answer):
+    """A parameter that did not move, and why its gradient is zero."""
 
     code: Literal["no_gradient"]
     parameter: str
@@ -65,13 +70,18 @@ class JobWarning(Answer):
     node: str
     op: str
     reason: str
-    rows: list[int] | None
     message: str
+
+
+class JobWarning(ListedWarning):
+    """The same, with the rows of the data behind it and the diagnosis."""
+
+    rows: list[int] | None
     diagnosis: dict[str, Any]
 
 
-class Job(Answer):
-    """A job."""
+class JobFacts(Answer):
+    """What is said of a job wherever it is named."""
 
     id: str
     status: Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
@@ -82,14 +92,26 @@ class Job(Answer):
     metrics: dict[str, float | str]
     attempt: int
     cancel_requested: bool
+
+
+class Job(JobFacts):
+    """A job."""
+
     error: JobProblem | None
     warnings: list[JobWarning]
+
+
+class ListedJob(JobFacts):
+    """A job in a list: what its problem and its warnings say at length is told of the single job."""
+
+    error: ListedProblem | None
+    warnings: list[ListedWarning]
 
 
 class JobPage(Answer):
     """A page of jobs, newest first."""
 
-    jobs: list[Job]
+    jobs: list[ListedJob]
     next_cursor: str | None
 
 

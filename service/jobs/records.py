@@ -15,6 +15,8 @@ from service.jobs.states import Status
 from service.storage.tables import CHECKPOINTS, JOB_DATASETS, JOB_EVENTS, JOBS
 
 Kind = Literal["step", "epoch"]
+#: What problems and warnings say at length, told of a single job and left out of lists.
+_AT_LENGTH = ("rows", "diagnosis")
 _COLUMNS = tuple(column for column in JOBS.c if column.name not in ("document", "data"))
 
 
@@ -49,7 +51,7 @@ def order(connection: Connection, job_id: str) -> tuple[str, Mapping[str, Any]] 
 def page(
     connection: Connection, *, before: int | None, limit: int, status: Status | None
 ) -> tuple[list[dict[str, Any]], int | None]:
-    """Up to `limit` jobs, the newest first, and where the next page starts."""
+    """Up to `limit` jobs, the newest first, without what is `_AT_LENGTH`, and where the next page starts."""
     query = select(*_COLUMNS).order_by(JOBS.c.seq.desc()).limit(limit + 1)
     if before is not None:
         query = query.where(JOBS.c.seq < before)
@@ -58,7 +60,7 @@ def page(
     rows = connection.execute(query).all()
     kept = rows[:limit]
     warnings = _warnings(connection, [row.id for row in kept])
-    return [_document(row, warnings) for row in kept], kept[-1].seq if len(rows) > limit else None
+    return [_listed(_document(row, warnings)) for row in kept], kept[-1].seq if len(rows) > limit else None
 
 
 def counts(connection: Connection) -> dict[str, int]:
@@ -141,6 +143,15 @@ def _document(row: Row[Any], warnings: Mapping[str, list[Any]]) -> dict[str, Any
         "error": from_json(row.error) if row.error else None,
         "warnings": warnings.get(row.id, []),
     }
+
+
+def _listed(job: Mapping[str, Any]) -> dict[str, Any]:
+    error = None if job["error"] is None else _shortened(job["error"])
+    return {**job, "error": error, "warnings": [_shortened(warning) for warning in job["warnings"]]}
+
+
+def _shortened(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in told.items() if name not in _AT_LENGTH}
 
 
 def _event(row: Row[Any]) -> StoredEvent:

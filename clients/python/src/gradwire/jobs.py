@@ -106,7 +106,10 @@ class Job(Driven[D_co], Generic[D_co]):
 
     @property
     def warnings(self) -> list[Mapping[str, Any]]:
-        """Parameters that did not learn, each with step, node, rows and diagnosis, when last asked."""
+        """Parameters that did not learn, each with step, node, rows and diagnosis, when last asked.
+
+        Of a job out of a list, rows and diagnosis come with `refresh`.
+        """
         return list(self.document.get("warnings", ()))
 
     @call

@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Literal, TypeVar
 
 from engine.devices import CPU
@@ -158,7 +159,7 @@ class Tiers:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         limit = self._settings.time_limit_s
-        future = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        future = asyncio.get_running_loop().run_in_executor(self._threads, partial(_carried, work))
         try:
             return await asyncio.wait_for(future, limit)
         except TimeoutError:
@@ -182,6 +183,14 @@ class Tiers:
             self._metrics.children.set(self.children)
             for task in (work, gone):
                 task.cancel()
+
+
+def _carried(work: Callable[[], T]) -> T:
+    """What `work` returns. A future cannot carry a StopIteration: whoever awaits it would wait for good."""
+    try:
+        return work()
+    except StopIteration as error:
+        raise RuntimeError("a query raised StopIteration") from error
 
 
 class ClientGone(Exception):

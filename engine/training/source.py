@@ -66,6 +66,12 @@ def model_objective(
         path=f"{path}.model",
         row=data[X].shape[1:],
     )
+    if not expansion.parameters:
+        raise InvalidDocument(
+            f"expected a layer that learns: there is nothing to train at {path}.model.layers",
+            path=f"{path}.model.layers",
+            hint='for example {"type": "Dense", "units": 10}',
+        )
     given = object_at(fields.get("parameters"), f"{path}.parameters")
     parameters, state = dict(expansion.parameters), dict(expansion.state)
     for name, value in given.items():

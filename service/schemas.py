@@ -244,7 +244,11 @@ def _translate(
         if item["loc"][0] == first["loc"][0]
     ]
     path, value, _ = max(same_field, key=lambda found: len(found[0]))  # the deepest says most
-    wanted = dict.fromkeys(_expectation(item) for place, _, item in same_field if place == path)
+    items = [item for place, _, item in same_field if place == path]
+    if [item["type"] for item in items] == ["missing"]:
+        name = str(items[0]["loc"][-1])
+        return InvalidDocument(f"expected '{name}' at {path}", path=child_path(path, name))
+    wanted = dict.fromkeys(_expectation(item) for item in items)
     return InvalidDocument(f"expected {' or '.join(wanted)}, got {_show(value)} at {path}", path=path)
 
 

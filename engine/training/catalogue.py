@@ -112,16 +112,24 @@ def article(noun: str) -> str:
 
 
 def read_settings(
-    given: Mapping[str, Any], declared: Sequence[Attribute], path: str, what: str
+    given: Mapping[str, Any],
+    declared: Sequence[Attribute],
+    path: str,
+    what: str,
+    others: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The settings in normal form, defaults filled in, each refusal with its path; null means absent."""
+    """The settings in normal form, defaults filled in, each refusal with its path; null means absent.
+
+    `others` are settings that are read elsewhere, named where one is unknown.
+    """
     known = {attribute.name: attribute for attribute in declared}
+    names = [*others, *known]
     for name in given:
         if name not in known:
             raise UnknownField(
                 f"{what} has no setting {show(name)}",
                 path=member(path, str(name)),
-                hint=did_you_mean(str(name), known) or f"the settings are {', '.join(known) or 'none'}",
+                hint=did_you_mean(str(name), names) or f"the settings are {', '.join(names) or 'none'}",
             )
     settings: dict[str, Any] = {}
     for name, attribute in known.items():

@@ -11,7 +11,7 @@ from engine.attributes import BOOLEAN, Attribute, choice
 from engine.derivatives import draft_of
 from engine.documents import array_at, fields_of, member
 from engine.draws import SEEDS
-from engine.errors import DatasetMismatch, EngineError, InvalidDocument
+from engine.errors import DatasetMismatch, EngineError, InvalidDocument, MissingInput
 from engine.graph import Graph
 from engine.query import Query
 from engine.tensors import Array, encode_tensor
@@ -161,6 +161,10 @@ def _try(spec: TrainingSpec, path: str) -> None:
     except EngineError as error:
         if error.path == "$.wrt" and error.hint:
             error.hint = error.hint.replace("out of wrt", "out of the parameters")
+        if isinstance(error, MissingInput) and error.hint:
+            error.hint = error.hint.replace(
+                'send it: {"inputs": {', 'name it in the parameters if it is learned, or send it: {"data": {'
+            )
         error.path = _placed(error.path, objective, path)
         raise
 

@@ -88,7 +88,7 @@ def read_method(value: Any, path: str) -> Method:
     name_path = path if isinstance(value, str) else member(path, "name")
     record = OPTIMIZERS.named(document["name"], name_path)
     given = {k: v for k, v in document.items() if k not in ("name", "learning_rate")}
-    settings = read_settings(given, record.attributes, path, record.name)
+    settings = read_settings(given, record.attributes, path, record.name, others=("learning_rate",))
     clips = [name for name in ("clipnorm", "clipvalue", "global_clipnorm") if settings[name] is not None]
     if len(clips) > 1:
         raise InvalidAttribute(f"expected one way of clipping, got {' and '.join(clips)}", path=path)

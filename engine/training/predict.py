@@ -48,8 +48,9 @@ def prediction(
     graph = trained.objective.predict if isinstance(trained, TrainingSpec) else trained.predict
     dtype = next(iter(parameters.values())).dtype.name if parameters else dtypes.DEFAULT
     given = {name: array for name, array in {**parameters, **state}.items() if name in graph.inputs}
+    free = [name for name in graph.inputs if name not in given]
     for name, array in inputs.items():
-        _check(graph, name, given)
+        _check(name, free)
         given[name] = _entered(graph, name, np.asarray(array), dtype)
     query = Query(
         graph=graph,
@@ -60,8 +61,7 @@ def prediction(
     return query, given
 
 
-def _check(graph: Graph, name: str, taken: Mapping[str, Array]) -> None:
-    free = [known for known in graph.inputs if known not in taken]
+def _check(name: str, free: Sequence[str]) -> None:
     if name not in free:
         raise UnknownInput(
             f"there is no input '{name}' to predict from",

@@ -48,6 +48,12 @@ def test_a_wrong_type_names_its_place(field: str, value: Any, path: str, expecte
     assert f"expected {expected}" in caught.value.detail
 
 
+def test_a_field_that_is_missing_is_named() -> None:
+    with pytest.raises(InvalidDocument, match=r"^expected 'inputs' at \$$") as caught:
+        parse(schemas.Predict, {"outputs": ["y"]})
+    assert caught.value.path == "$.inputs"
+
+
 def test_exactly_one_function() -> None:
     with pytest.raises(InvalidDocument, match="neither"):
         parse(schemas.Evaluate, {})

@@ -206,3 +206,25 @@ async def test_a_long_chain_works(tmp_path: Path, length: int) -> None:
         answer = await here.post(f"{location}/gradient", {"inputs": {"x": 1.0}})
         assert answer.json() == {"value": length + 1.0, "gradients": {"x": 1.0}}
         assert await tier_of(here, "gradient") == ["child"]
+
+
+async def test_a_fault_that_futures_cannot_carry_is_answered_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*_: object) -> None:
+        raise StopIteration
+
+    async with world(tmp_path, workers=0) as here:
+        monkeypatch.setattr(here.services.calculator, "immediate", exhausted)
+        problem(await here.post("/v1/models/expand", {"model": {}}), 500, "internal")
+
+
+async def test_a_template_that_was_killed_does_not_hinder_the_end(tmp_path: Path) -> None:
+    async with world(tmp_path, thread_limit_s=0, inline_limit_s=0) as here:
+        await here.post("/v1/evaluate", {"graph": REGRESSION, "inputs": INPUTS})
+        [pid] = here.services.pool.pids
+        template = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        os.kill(template, signal.SIGKILL)
+        os.waitid(os.P_PID, template, os.WEXITED | os.WNOWAIT)  # gone, and the loop has not looked yet
+        await here.services.pool.close()
+        assert not here.services.pool.pids

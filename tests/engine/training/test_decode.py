@@ -54,6 +54,7 @@ def dense(**settings: Any) -> dict[str, Any]:
         ({"target": "loss"}, "invalid_document", "$.target"),
         ({"graph": {}}, "invalid_document", "$"),
         ({"model": {"layers": []}}, "invalid_document", "$.model.layers"),
+        ({"model": {"layers": [{"type": "Flatten"}]}}, "invalid_document", "$.model.layers"),
         ({"model": {"layers": [{"type": "Dens", "units": 3}]}}, "unknown_name", "$.model.layers[0].type"),
         ({"model": {"layers": [{"units": 3}]}}, "invalid_document", "$.model.layers[0]"),
         ({"model": dense(units=0)}, "invalid_attribute", "$.model.layers[0].units"),
@@ -107,6 +108,18 @@ def test_a_parameter_without_a_path_is_refused_with_the_reason_and_a_cure() -> N
     with pytest.raises(UserError, match="does not depend on 'c'") as caught:
         job({**LINE, "parameters": {**LINE["parameters"], "c": {"value": 1.0}}}, ROWS)
     assert caught.value.hint == "Use 'c' in 'loss', or leave it out of the parameters."
+
+
+def test_an_input_without_a_value_may_be_data_or_learned() -> None:
+    with pytest.raises(UserError, match="'b' has no value") as caught:
+        job({**LINE, "parameters": {"W": {"value": [0.5]}}}, ROWS)
+    assert caught.value.hint == 'name it in the parameters if it is learned, or send it: {"data": {"b": …}}'
+
+
+def test_the_learning_rate_is_among_the_settings_of_an_optimizer() -> None:
+    with pytest.raises(UserError, match="sgd has no setting 'lr'") as caught:
+        job({**LINE, "optimizer": {"name": "sgd", "lr": 0.1}}, ROWS)
+    assert "learning_rate, momentum" in str(caught.value.hint)
 
 
 def test_rows_that_differ_are_refused() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from engine.draws import Stream
+from engine.errors import UnknownInput
 from engine.tensors import Array
 from engine.training import EpochDone, Finished, StepDone, TrainingRun, decode_training, predict
 from tests.engine.training.world import classes, job, layered, trained, types
@@ -42,6 +43,15 @@ def test_a_trained_program_predicts_from_the_inputs_that_its_outputs_need() -> N
     list(run)
     answer = predict(spec, run.parameters, run.state, {"x": np.array([[4.0]])}, ["pred"])
     assert answer["pred"] == pytest.approx(np.array([[7.98]]), abs=0.05)
+
+
+def test_a_misspelt_input_of_a_prediction_is_told_all_that_there_are() -> None:
+    spec = job(LINE, line())
+    run = TrainingRun(spec, line())
+    given = {"x": np.array([[4.0]]), "z9": np.array([[4.0]])}
+    with pytest.raises(UnknownInput, match="no input 'z9'") as caught:
+        predict(spec, run.parameters, run.state, given, ["pred"])
+    assert caught.value.hint == "the inputs are x, y"
 
 
 def softmax(z: Array) -> Array:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -70,7 +71,8 @@ class Template:
     def kill(self, pid: int) -> None:
         """Kill the child if it still lives."""
         if self._control is not None:
-            self._control.send(to_json({"kill": pid}))
+            with suppress(ConnectionError):  # the template was killed, and its children died with it
+                self._control.send(to_json({"kill": pid}))
 
     async def close(self) -> None:
         """End the process and wait for it."""

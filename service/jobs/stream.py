@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import AsyncIterator
 from functools import partial
 
+from sqlalchemy.exc import OperationalError
+
 from service.jobs import records
 from service.jobs.records import StoredEvent
 from service.storage.database import Database
@@ -114,9 +116,11 @@ class Streams:
     async def _poll(self, job_id: str, topic: _Topic) -> None:
         while not self.closing:
             after = topic.reached
-            found = await self._database.read(
-                partial(records.events, job_id=job_id, after=after, limit=_PAGE)
-            )
+            look = partial(records.events, job_id=job_id, after=after, limit=_PAGE)
+            try:
+                found = await self._database.read(look)
+            except OperationalError:  # a look that failed; the next one comes
+                found = []
             if found:
                 topic.extend(found)
                 if found[-1].kind == "end":

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event
+from sqlalchemy.exc import OperationalError
 
-from service.jobs import ledger
+from service.jobs import ledger, records
 from service.jobs.ledger import Event
 from service.jobs.memory_queue import MemoryQueue
+from service.jobs.records import StoredEvent
 from service.jobs.stream import Streams
 from service.storage.database import Database
 from tests.service.jobs.test_ledger import ROW
@@ -87,4 +89,22 @@ async def test_a_closing_server_lets_followers_go(tmp_path: Path) -> None:
     await asyncio.sleep(0.05)
     streams.close()
     assert len(await asyncio.wait_for(follower, 2)) == 1
+    database.close()
+
+
+async def test_a_look_that_fails_is_made_up_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = await submitted(tmp_path)
+    await database.write(logs(1, "end"))
+    streams, events, failures = Streams(database, poll_s=0.01), records.events, [True]
+
+    def locked(*given: Any, **places: Any) -> list[StoredEvent]:
+        if failures:
+            failures.pop()
+            raise OperationalError("SELECT", {}, Exception("database is locked"))
+        return events(*given, **places)
+
+    monkeypatch.setattr(records, "events", locked)
+    ids = await asyncio.wait_for(collect(streams), 10)
+    assert ids == [1, 2]
+    assert not failures
     database.close()

@@ -220,6 +220,12 @@ def test_a_model_is_saved_and_loaded(tmp_path: Path) -> None:
     assert [type(layer) for layer in loaded.layers] == [gw.layers.Dense] * 2
 
 
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("x" * 100)
+    with pytest.raises(ConfigurationError, match="written by Sequential"):
+        gw.models.load_model(tmp_path / "notes.txt")
+
+
 def test_summary_counts(capsys: pytest.CaptureFixture[str]) -> None:
     model = classifier()
     model.summary()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from gradwire._default import default_client
 from gradwire._driver import AsyncDriver, D_co, SyncDriver, call
@@ -178,10 +178,14 @@ def load_model(
     path: str | Path, *, client: Client | AsyncClient | None = None
 ) -> Sequential | AsyncSequential:
     """A model that `save` wrote, of the client's kind; raises ConfigurationError for another file."""
-    with safe_open(str(path), framework="numpy") as file:
+    try:
+        opened = safe_open(str(path), framework="numpy")
+    except SafetensorError as error:
+        raise ConfigurationError(_not_saved(path)) from error
+    with opened as file:
         config = json.loads((file.metadata() or {}).get("gradwire", "null"))
         if config is None or "weights" not in config:
-            raise ConfigurationError(f"expected a file written by Sequential.save, got '{path}'")
+            raise ConfigurationError(_not_saved(path))
         weights = [Variable(file.get_tensor(n), trainable, n) for n, trainable in config["weights"]]
     settings = {"layers": [_layer(each) for each in config["model"]["layers"]], "dtype": config["dtype"]}
     model: Sequential | AsyncSequential
@@ -193,6 +197,10 @@ def load_model(
     model._shape = None if shape is None else tuple(shape)
     model._weights = {variable.name: variable for variable in weights}
     return model
+
+
+def _not_saved(path: str | Path) -> str:
+    return f"expected a file written by Sequential.save, got '{path}'"
 
 
 def _layer(document: Mapping[str, Any]) -> Layer:

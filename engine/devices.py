@@ -136,7 +136,9 @@ def here(name: str, path: str = "$.device") -> str:
         raise DeviceUnavailable(
             f"expected a device of this machine ({', '.join(found.names)}), got '{name}' at {path}",
             path=path,
-            hint=found.missing or f"GPUs are numbered from 0 to {len(found.gpus) - 1}; see GET /readyz",
+            hint=f"{found.missing}; leave `device` out to compute on the CPU"
+            if found.missing
+            else f"GPUs are numbered from 0 to {len(found.gpus) - 1}; see GET /readyz",
         )
     return name
 

@@ -126,9 +126,9 @@ def plain(array: Array) -> Any:
 
 
 def positions_of(argnums: int | Sequence[int], count: int) -> tuple[tuple[int, ...], bool]:
-    """The positions meant among `count` arguments, negative ones from the end, and whether it is a single one.
+    """The positions meant among `count` arguments, and whether it is a single one.
 
-    Raises TypeError for one that is not there.
+    Negative ones count from the end. Raises TypeError for one that is not there.
     """
     positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     for position in positions:

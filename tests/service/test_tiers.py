@@ -14,7 +14,7 @@ import pytest
 
 from service.queries import Call
 from service.tiers import ClientGone
-from tests.service.world import INPUTS, REGRESSION, World, problem, world
+from tests.service.world import INPUTS, REGRESSION, World, problem, soon, world
 
 pytestmark = pytest.mark.anyio
 
@@ -47,13 +47,6 @@ async def tier_of(here: World, kind: str) -> list[str]:
         for tier in ("inline", "thread", "child")
     }
     return [tier for tier, count in counts.items() if count]
-
-
-async def started(here: World) -> int:
-    """The pid of the first child, once there is one."""
-    while not here.services.pool.pids:
-        await asyncio.sleep(0.01)
-    return here.services.pool.pids[0]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +104,7 @@ async def test_a_slow_query_is_stopped_and_the_next_one_runs(tmp_path: Path) -> 
 async def test_the_loop_answers_while_children_work(tmp_path: Path) -> None:
     async with world(tmp_path, time_limit_s=3) as here:
         working = asyncio.ensure_future(here.post("/v1/evaluate", SLOW))
-        await started(here)
+        await here.first_child()
         waits = []
         for _ in range(20):
             start = time.perf_counter()
@@ -124,7 +117,7 @@ async def test_the_loop_answers_while_children_work(tmp_path: Path) -> None:
 async def test_too_many_slow_queries_are_turned_away(tmp_path: Path) -> None:
     async with world(tmp_path, time_limit_s=1.5, children=1, queue_limit=0) as here:
         first = asyncio.ensure_future(here.post("/v1/evaluate", SLOW))
-        await started(here)
+        await here.first_child()
         refused = await here.post("/v1/evaluate", SLOW)
         problem(refused, 503, "busy")
         assert int(refused.headers["retry-after"]) >= 1
@@ -152,7 +145,7 @@ async def test_an_estimate_over_the_limit_is_refused_before_running(tmp_path: Pa
 async def test_a_child_that_is_killed_is_a_problem_and_replaced(tmp_path: Path) -> None:
     async with world(tmp_path, children=1) as here:
         working = asyncio.ensure_future(here.post("/v1/evaluate", SLOW))
-        pid = await started(here)
+        pid = await here.first_child()
         await asyncio.sleep(0.1)
         os.kill(pid, signal.SIGKILL)
         document = problem(await working, 500, "internal")
@@ -166,8 +159,7 @@ async def test_a_child_killed_while_idle_is_not_noticed(tmp_path: Path) -> None:
         assert (await here.post("/v1/evaluate", products(800, 1))).status_code == 200
         [pid] = here.services.pool.pids
         os.kill(pid, signal.SIGKILL)
-        while here.services.pool.pids:
-            await asyncio.sleep(0.01)
+        await soon(lambda: not here.services.pool.pids)
         assert (await here.post("/v1/evaluate", products(800, 1))).status_code == 200
 
 
@@ -175,13 +167,12 @@ async def test_a_caller_who_hangs_up_frees_the_child(tmp_path: Path) -> None:
     async with world(tmp_path, children=1) as here:
 
         async def hang_up() -> None:
-            await started(here)
+            await here.first_child()
 
         call = Call("evaluate", json.dumps(SLOW).encode())
         with pytest.raises(ClientGone):
             await here.services.tiers.answer(call, 0, hang_up)
-        while here.services.pool.pids:
-            await asyncio.sleep(0.01)
+        await soon(lambda: not here.services.pool.pids)
         assert (await here.post("/v1/evaluate", products(800, 1))).status_code == 200
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,18 @@ class World:
         """The value of one sample; 0 where it was never counted."""
         value = self.services.metrics.registry.get_sample_value(name, labels)
         return value or 0.0
+
+    async def first_child(self) -> int:
+        """The pid of the first child, once there is one."""
+        await soon(lambda: bool(self.services.pool.pids))
+        return self.services.pool.pids[0]
+
+
+async def soon(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait until a condition holds; raises TimeoutError where it does not come to."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.service.jobs.world import LINE, ended, job_world, submit
-from tests.service.world import World, problem
+from tests.service.world import World, problem, soon
 
 pytestmark = pytest.mark.anyio
 
@@ -58,12 +58,6 @@ async def tiers_of(here: World, kind: str) -> set[str]:
 def left_over(folder: Path) -> list[str]:
     jobs = folder / "data" / "jobs"
     return [path.name for path in jobs.iterdir()] if jobs.is_dir() else []
-
-
-async def child_of(here: World) -> int:
-    while not here.services.pool.pids:
-        await asyncio.sleep(0.01)
-    return here.services.pool.pids[0]
 
 
 async def test_size_chooses(tmp_path: Path) -> None:
@@ -128,11 +122,10 @@ async def test_who_hangs_up_while_submitting_leaves_nothing(tmp_path: Path) -> N
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=60) as client:
             sending = asyncio.ensure_future(client.post("/v1/jobs", json=chain(100_000)))
-            pid = await child_of(here)
+            pid = await here.first_child()
             gone.set()
             assert (await sending).status_code == 499
-        while pid in here.services.pool.pids:
-            await asyncio.sleep(0.01)
+        await soon(lambda: pid not in here.services.pool.pids)
         assert left_over(tmp_path) == []
         assert (await here.client.get("/v1/jobs")).json()["jobs"] == []
 

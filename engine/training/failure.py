@@ -62,6 +62,8 @@ def explain(
     rows = None if first.rows is None else [int(places[row]) for row in first.rows]
     diagnosis = {**asdict(first), "node": node, "rows": rows}
     message = first.message.replace(PARAMETERS, str(node))
+    if rows:
+        message += f" In the data these are rows {', '.join(map(str, rows))}."
     return TrainingFailure(
         f"{what}: {message}",
         step=step,

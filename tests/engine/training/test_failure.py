@@ -31,6 +31,7 @@ def test_the_node_that_left_its_domain_is_named_with_the_rows_of_the_data() -> N
     error = failure(run)
     assert (error.code, error.node, error.op) == ("non_finite", "logs", "log")
     assert error.diagnosis["rows"] == [17]
+    assert str(error).endswith("of the batch (domain). In the data these are rows 17.")
     assert error.diagnosis["reason"] == "domain"
     assert error.step == run.step + 1
     assert error.epoch == 1

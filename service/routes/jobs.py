@@ -132,9 +132,10 @@ async def fetch(request: Request) -> Response:
 async def delete(request: Request) -> Response:
     """Forget a job that has ended, with its history and its checkpoints."""
     services, job_id = services_of(request), request.path_params["job_id"]
-    job = await job_of(services, job_id)
+    await job_of(services, job_id)
     handed_over = await services.database.read(partial(records.hand_overs, job_id=job_id))
     if not await services.database.write(partial(ledger.remove, job_id=job_id)):
+        job = await job_of(services, job_id)  # as it is now: somebody else may have been quicker
         raise Problem(
             "wrong_state",
             f"expected a job that has ended, got one that is {job['status']}",
@@ -151,9 +152,10 @@ def _wish(wanted: Intent | None, word: str) -> Handler:
     async def handle(request: Request) -> Response:
         services, job_id = services_of(request), request.path_params["job_id"]
         await asyncio.to_thread(services.queue.prepare)
-        job = await job_of(services, job_id)
+        await job_of(services, job_id)
         wish = partial(ledger.request, queue=services.queue, job_id=job_id, wanted=wanted)
         if await services.database.write(wish) is None:
+            job = await job_of(services, job_id)
             raise Problem(
                 "wrong_state",
                 f"expected a job that can {word}, got one that is {job['status']}",

@@ -443,3 +443,11 @@ async def test_what_a_crash_left_of_a_submission_is_swept(tmp_path: Path) -> Non
             os.utime(jobs / name, (time.time() - 7200,) * 2)
         await here.services.sweep()
         assert sorted(path.name for path in jobs.iterdir()) == sorted([kept, "job_new"])
+
+
+async def test_who_comes_second_to_delete_a_job_is_told_that_it_is_gone(tmp_path: Path) -> None:
+    async with job_world(tmp_path) as here:
+        job_id = await submit(here, LINE)
+        await ended(here, job_id)
+        both = await asyncio.gather(*(here.client.delete(f"/v1/jobs/{job_id}") for _ in range(8)))
+        assert sorted(response.status_code for response in both) == [204, *[404] * 7]

@@ -74,7 +74,9 @@ the values that its rule used. Loops and branches are laid out as the run took t
 the function is named (`scan_1/tanh_1`) and the `iteration` is among the evidence; loops of more than 10,000
 steps in all (2,000 where the diagnosis was not asked for), or whose values take more than 40 MiB, are named
 as a whole. A path that is cut inside a loop counts as a gradient of zeros, with the cut for its reason. For a
-healthy gradient nothing of this runs but one test; `python -m benchmarks diagnosis_cost` measures it.
+healthy gradient nothing of this runs but one test; `python -m benchmarks diagnosis_cost` measures it. That
+test is for zeros to the last bit: a gradient of rounding errors throughout, as `sum(softmax(x))` can have, is
+told as `zero` only by `POST /v1/diagnose` and `"diagnose": "full"`.
 
 ## The catalogue
 

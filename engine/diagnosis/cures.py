@@ -63,8 +63,11 @@ def cure_of_cut(edge: Edge) -> str:
     )
 
 
-def numeric_cure(culprit: Culprit, expressions: Expressions) -> str | None:
-    """What to do about a gradient that is zero, NaN or infinite."""
+def numeric_cure(culprit: Culprit, expressions: Expressions, *, taken: bool = False) -> str | None:
+    """What to do about a gradient that is zero, NaN or infinite.
+
+    `taken` says that the choice behind the culprit, if there is one, takes its elements.
+    """
     step = culprit.step
     if culprit.edge is not None and culprit.reason in _CUTS:  # inside a loop or branch
         return cure_of_cut(culprit.edge)
@@ -85,10 +88,10 @@ def numeric_cure(culprit: Culprit, expressions: Expressions) -> str | None:
         for match in expressions.offers:
             if any(step is covered for covered in match.steps):
                 return advised(match, expressions)
-    if culprit.reason == "overflow" and expressions.selector(step) is not None:
-        return _guarded(step, expressions) or _cure_of_reason(culprit, step, expressions)
+    if culprit.reason == "overflow" and not taken and expressions.selector(step) is not None:
+        return _guarded(step, expressions, taken=taken) or _cure_of_reason(culprit, step, expressions)
     if culprit.reason in ("domain", "infinite_derivative"):
-        return _guarded(step, expressions) or (
+        return _guarded(step, expressions, taken=taken) or (
             f"Keep the argument of {culprit.op} at '{culprit.node}' inside its domain, for example with clip."
         )
     return _cure_of_reason(culprit, step, expressions)
@@ -122,15 +125,15 @@ def _cure_of_reason(culprit: Culprit, step: Instruction, expressions: Expression
     }.get(culprit.reason)
 
 
-def _guarded(step: Instruction, expressions: Expressions) -> str | None:
-    """The argument replaced where the op is undefined: inside a choice by the double where."""
+def _guarded(step: Instruction, expressions: Expressions, *, taken: bool) -> str | None:
+    """The argument replaced where the op is undefined: in the branch not taken by the double where."""
     if step.op.name not in HARMLESS:
         return None
     position, number = HARMLESS[step.op.name]
     harmless = f"{number:g}"
     x = expressions.text(step.inputs[position])
     y = expressions.text(step.inputs[1 - position]) if len(step.inputs) == 2 else ""
-    chosen = expressions.selector(step)
+    chosen = None if taken else expressions.selector(step)
     if chosen is None:
         away = _AWAY.get(step.op.name)
         if away is None:

@@ -185,7 +185,7 @@ class Examination:
                 told = tuple(_once(warnings))
                 return Verdict(status, inside.reason, culprits, finding.path, message, fix, told)
         reason = culprits[0].reason if culprits else None
-        fix = numeric_cure(culprits[0], look.course.expressions) if culprits else None
+        fix = look.cure(culprits[0]) if culprits else None
         if status in ("nan", "inf") and look.masking_helps(slot):
             fix = f"{fix or ''} {_MASKED}".strip()
         message = numeric_message(status, culprits, finding, name, self.target)
@@ -227,6 +227,22 @@ class Look:
     sweep: Sweep
     spoiled: tuple[Culprit, ...]
     masked: Callable[[], Sweep] | None = None
+
+    def cure(self, culprit: Culprit) -> str | None:
+        """What to do about a culprit."""
+        return numeric_cure(culprit, self.course.expressions, taken=self._is_taken(culprit))
+
+    def _is_taken(self, culprit: Culprit) -> bool:
+        """Whether the choice behind a culprit takes every one of its elements that is listed."""
+        chosen = None if culprit.step is None else self.course.expressions.selector(culprit.step)
+        if chosen is None:
+            return False
+        where, at = chosen
+        values, places = self.sweep.values, [tuple(place) for place in culprit.elements]
+        shape = values[where.outputs[0]].shape
+        taken = np.broadcast_to(values[where.inputs[0]] == (at == 1), shape)
+        fits = all(len(place) == len(shape) and np.all(np.less(place, shape)) for place in places)
+        return all(taken[place] for place in places) if places and fits else bool(taken.all())
 
     def masking_helps(self, slot: int) -> bool:
         """Whether `masked_backward` would give a finite gradient."""

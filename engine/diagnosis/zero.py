@@ -29,7 +29,8 @@ def zeros(sweep: Sweep, slot: int) -> Mask:
 
 def _cancelled(passed: Passed, unit: float) -> Mask:
     with np.errstate(all="ignore"):
-        return np.asarray(np.abs(passed.term) <= CANCELLED * unit * passed.size)
+        small = np.abs(passed.term) <= CANCELLED * unit * passed.size
+    return np.asarray(small & np.isfinite(passed.term))  # an infinite term is no more than its size either
 
 
 def why_zero(sweep: Sweep, source: int, marked: Mask) -> tuple[Culprit, ...]:

@@ -125,3 +125,22 @@ def test_what_spoils_the_target_beside_a_variable_is_not_to_blame(
     told = explain(program, values, variable)
     assert (told["status"], told["reason"]) == (status, reason)
     assert [culprit["node"] for culprit in told["culprits"]] == nodes
+
+
+@pytest.mark.parametrize(
+    ("x", "helps"),
+    [([0.5, 3.0], False), ([-1.0, 3.0], True), ([-1.0, 0.5], False)],
+)
+def test_a_guard_is_advised_where_a_branch_is_not_taken(x, helps):
+    fix = explain("sum(where(x > 0, log(x - 1) ** 2, 0))", {"x": x}, "x")["fix"]
+    assert ("The branch that is not taken" in fix) == helps
+    guarded = "sum(where(x > 0, log(where(x > 0, x - 1, 1)) ** 2, 0))"
+    if not helps:  # it would be of no use
+        assert explain(guarded, {"x": x}, "x")["status"] != "ok"
+        assert "log(maximum(x - 1, 1e-12))" in fix
+
+
+def test_an_infinite_slope_is_no_reason_for_a_zero():
+    told = explain("norm(x) + 1 / norm(x)", {"x": [0, 0]}, "x")
+    assert (told["status"], told["reason"]) == ("zero", "stationary")
+    assert {culprit["op"] for culprit in told["culprits"]} == {"norm"}

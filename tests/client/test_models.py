@@ -250,6 +250,18 @@ def test_what_makes_no_sense_is_refused() -> None:
         classifier(optimizer=gw.optimizers.SGD(1e30)).fit(x * np.float32(1e30), y, epochs=5, verbose=0)
     with pytest.raises(ConfigurationError, match="callbacks"):
         classifier().fit(x, y, callbacks=[object()])  # type: ignore[list-item]  # on purpose
+    with pytest.raises(ConfigurationError, match="of two"):
+        classifier().fit(x, y, validation_data=(x, y, y))  # type: ignore[arg-type]  # on purpose
+
+
+def test_fields_of_data_sets_are_fitted_and_not_predicted_from(client: gw.Client) -> None:
+    x, y = blobs()
+    held = client.datasets.upload({"x": x, "y": y})
+    model = classifier()
+    model.fit(held["x"], held["y"], verbose=0)
+    for asked in (lambda: model.predict(held["x"]), lambda: model.evaluate(held["x"], y)):
+        with pytest.raises(ConfigurationError, match="are for fit"):
+            asked()
 
 
 def test_a_layer_that_does_not_learn_is_warned_about(client: gw.Client) -> None:

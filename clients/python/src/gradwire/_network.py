@@ -20,6 +20,7 @@ from gradwire._flow import Flow
 from gradwire._node import Array
 from gradwire._queries import value
 from gradwire._session import Session
+from gradwire.datasets import Column
 from gradwire.errors import ConfigurationError
 from gradwire.initializers import draw
 from gradwire.layers import InputLayer, Layer, shape_of
@@ -211,6 +212,10 @@ class Network(Driven[D_co]):
         return expansion
 
     def _predicted(self, x: Any, batch_size: int | None) -> Flow[Array]:
+        if isinstance(x, Column):
+            raise ConfigurationError(
+                "fields of data sets stay on the server and are for fit: expected an array to predict from"
+            )
         array = array_of(x)
         size = max(batch_size or _ROWS, 1)
         yield from self._started(array.shape)

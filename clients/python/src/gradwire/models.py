@@ -72,7 +72,7 @@ class Model(Network[D_co]):
             "dtype": self.dtype,
             "device": device,
             "validation_split": validation_split or None,
-            "validation_data": None if validation_data is None else pair(*validation_data[:2]),
+            "validation_data": None if validation_data is None else _validation(validation_data),
             "parameters": {n: {"value": v._value()} for n, v in self._weights.items()} or None,
             **settings_of(callbacks, compiled["optimizer"], rows, batch_size, epochs),
         }
@@ -197,6 +197,12 @@ def load_model(
     model._shape = None if shape is None else tuple(shape)
     model._weights = {variable.name: variable for variable in weights}
     return model
+
+
+def _validation(data: Any) -> dict[str, Any]:
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise ConfigurationError("expected validation_data of two, (x, y); samples have no weights here")
+    return pair(*data)
 
 
 def _not_saved(path: str | Path) -> str:

@@ -49,7 +49,7 @@ def check(
 ) -> dict[str, Any]:
     """The answer of `/v1/check`: `passed`, the order of the Taylor remainder for each variable (None where
     there is none: the target is linear in it; NaN where the target is not finite, which does not pass), and
-    the relative error of the dot products.
+    the relative error of the dot products; with `stabilize` the `rewrites` as well.
 
     `target` is a scalar (the only output when absent), `wrt` the floating inputs (all when absent), `dtype`
     the floating dtype to compute in (each input's own when absent). Raises what a gradient raises:
@@ -70,11 +70,12 @@ def _verdict(point: _Point, seed: int) -> dict[str, Any]:
     orders = {name: _order(point, name, move) for name, move in moves.items()}
     error = _dot_product_error(point, moves, float(rng.uniform(0.5, 1.5)))
     straight = all(order is None or order >= LEAST_ORDER for order in orders.values())
-    return {
+    told = {
         "passed": straight and error <= LARGEST_ERROR * point.rounding,
         "taylor_order": orders,
         "dot_product_error": error,
     }
+    return told if point.rewrites is None else {**told, "rewrites": point.rewrites}
 
 
 def movable(type: TensorType) -> bool:
@@ -118,6 +119,7 @@ class _Point:
         (self.target,) = query.chosen_targets()
         self.value = float(answer["value"])
         self.gradients: dict[str, Array] = answer["gradients"]
+        self.rewrites: list[dict[str, Any]] | None = answer.get("rewrites")
         self.rounding = max(float(np.finfo(g.dtype).eps) for g in [answer["value"], *self.gradients.values()])
 
     def _check_movable(self, names: Sequence[str]) -> None:

@@ -178,7 +178,7 @@ class GnvpAnswer(Computed):
     gnvp: Keyed
 
 
-class CheckAnswer(Answer):
+class CheckAnswer(Computed):
     """Two tests that share no arithmetic: the order of the Taylor remainder, and <Jv, w> = <v, J'w>."""
 
     passed: bool

@@ -105,11 +105,13 @@ def _zeros(sweep: Sweep, source: int, zero: Mask, name: str) -> Iterator[Warning
 
 
 def _dead_paths(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]], source: int) -> Iterator[Warning]:
+    alive = {edge.step.origin.node for _, edges in path for edge in edges if sweep.passed[edge].size.any()}
     for pullback, edges in path:
         arrives = any((sweep.size(slot) > 0).any() for slot in pullback.step.outputs)
         for edge in edges:
             dead = arrives and sweep.passed[edge].size.size > 0 and not sweep.passed[edge].size.any()
-            if dead:
+            expanded = edge.step.op.name != edge.step.origin.op  # the op as a whole may well pass something
+            if dead and not (expanded and edge.step.origin.node in alive):
                 step = edge.step
                 yield caveat(
                     "dead_path",

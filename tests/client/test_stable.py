@@ -22,7 +22,10 @@ def test_calls(client: gw.Client) -> None:
     report = client.diagnose("-log(softmax(x))[0]", {"x": X}, stabilize=True)
     assert (report["x"].status, len(report.rewrites)) == ("ok", 1)
     assert client.diagnose("-log(softmax(x))[0]", {"x": X})["x"].status == "nan"
-    assert client.check("sum(log(1 + exp(x)))", {"x": -X}, stabilize=True).passed
+    checked = client.check("sum(log(1 + exp(x)))", {"x": -X}, stabilize=True)
+    assert checked.passed
+    assert [one["rewrite"] for one in checked.rewrites] == ["softplus"]
+    assert client.check("sum(log(1 + exp(x)))", {"x": X / 1000}).rewrites == ()
     handle = client.graphs.publish("-log(softmax(x))[0]")
     np.testing.assert_array_equal(handle.gradient({"x": X}, stabilize=True)["x"], [-1.0, 1.0])
 

@@ -151,3 +151,10 @@ def test_unconnected_as_zero_or_as_an_error():
         ask("sum(floor(w) + x)", {"w": [1.5, 2], "x": [1, 2]}, kind="gradient", unconnected="error")
     assert caught.value.node == "floor_1"
     assert caught.value.hint
+
+
+def test_an_op_of_several_steps_is_no_dead_path_where_one_of_them_passes_something():
+    told = variables("median(x)", {"x": [1.0, 2.0, 3.0]})["x"]
+    assert [warning["code"] for warning in told["warnings"]] == ["partial_zero"]
+    told = variables("sum(relu(x)) + sum(tanh(x))", {"x": [-1.0, -2.0]})["x"]
+    assert "dead_path" in [warning["code"] for warning in told["warnings"]]

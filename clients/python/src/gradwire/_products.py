@@ -119,7 +119,8 @@ def check(
     answer = yield from ask(session, "check", function, {**body, **options})
     told = renamed(answer["taylor_order"], function.inputs)
     orders = {name: None if order is None else float(order) for name, order in told.items()}
-    return Check(bool(answer["passed"]), orders, float(answer["dot_product_error"]))
+    rewrites = tuple(answer.get("rewrites") or ())
+    return Check(bool(answer["passed"]), orders, float(answer["dot_product_error"]), rewrites)
 
 
 def estimate(session: Session, function: Function, inputs: Inputs, options: Options) -> Flow[dict[str, Any]]:

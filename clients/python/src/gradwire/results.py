@@ -110,11 +110,13 @@ class GaussNewtonProduct:
 class Check:
     """Whether derivatives are right: orders of the Taylor remainder by input (2 is right; None where the
     target is linear and nothing remains, NaN where it is not finite), and how far <Jv, w> is from <v, Jᵀw>.
+    `rewrites` are what `stabilize` computed in a stable form.
     """
 
     passed: bool
     taylor_order: Mapping[str, float | None]
     dot_product_error: float
+    rewrites: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

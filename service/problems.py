@@ -93,7 +93,7 @@ KINDS: Mapping[str, Kind] = {
     "invalid_attribute": Kind(
         422,
         "An attribute is missing, unknown or of the wrong kind",
-        "Give what 'detail' expects; GET /v1/ops/{name} shows the attributes of an op.",
+        "Give what 'detail' expects; GET /v1/ops/{name} shows those of an op, docs/training.md a job's.",
     ),
     "shape_mismatch": Kind(
         422, "Shapes do not fit together", "Reshape or broadcast one side as 'detail' says."

@@ -59,7 +59,7 @@ class Masks:
         family = step.op.family.name
         if family == "elementwise":
             answer, mask = self._elementwise(step, position, answer)
-        elif family in _MOVING and min(position, len(step.op.inputs) - 1) in step.op.linear_in:
+        elif family in _MOVING and _moves(step, position):
             mask = self._moved(step, position)
         elif family == "reduction" and "keepdims" in step.attributes:
             answer, mask = self._reduced(step, position, answer)
@@ -144,6 +144,12 @@ class Masks:
     def _cut(self, step: Instruction, position: int, mask: Variable, answer: Any) -> Any:
         self.acted.append(Acted(step, position, F.logical_and(F.logical_not(mask), F.not_equal(answer, 0))))
         return F.where(mask, answer, 0)
+
+
+def _moves(step: Instruction, position: int) -> bool:
+    """Whether a step moves and adds elements of an input, with weights that cannot cancel each other."""
+    linear = min(position, len(step.op.inputs) - 1) in step.op.linear_in
+    return linear and step.op.name != "linear_recurrence"  # its factors may be negative
 
 
 def _any_copy(mask: Variable, x: Variable) -> Variable:

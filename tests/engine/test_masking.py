@@ -194,3 +194,16 @@ def _gradient(text: str, inputs: dict[str, np.ndarray], **choices: Any) -> np.nd
     )
     gradient: np.ndarray = Compiler().compile(query).run(inputs)["gradients"]["x"]
     return gradient
+
+
+def test_factors_of_a_recurrence_do_not_cancel_what_is_selected():
+    program = (
+        "def f(x, w):\n    return sum(cumprod(x) * w)\ng, h = gradient(f, x, log(v))\nd = g * 1\nsum(d[0:2])"
+    )
+    inputs = {"x": [-1.0, -1.0, -1.0, -1.0], "v": [1.5, 2.0, 3.0, 4.0]}
+    plain, masked = (
+        ask(program, inputs, kind="gradient", wrt=("v",), masked_backward=on)["gradients"]["v"]
+        for on in (False, True)
+    )
+    assert plain.all()
+    np.testing.assert_array_equal(masked, plain)

@@ -28,6 +28,8 @@ from service.problems import Problem, render
 from service.storage.database import Database
 
 _LOOK_S = 0.15
+#: A child that was killed is gone at once; nobody waits longer to tidy up after it.
+_GONE_S = 0.5
 _STREAM_LIMIT = 2**22
 
 
@@ -137,6 +139,9 @@ class Attempt:
             template.kill(pid)
             if self._writer is not None:
                 self._writer.close()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(exited), _GONE_S)
+            await asyncio.to_thread(checkpoints.sweep, self._folder, self._claim.attempt)
 
     def _ask(self) -> None:
         """Ask the child to save and stop; once, and as soon as there is one."""

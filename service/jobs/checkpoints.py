@@ -88,6 +88,13 @@ def drop(folder: Path, names: Iterable[str]) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
+def sweep(folder: Path, attempt: int) -> None:
+    """Remove what children of this attempt, and of those before it, were writing when they were killed."""
+    for place in folder.glob(".*.tmp"):
+        if int(place.name.removesuffix(".tmp").split("-")[1]) <= attempt:
+            shutil.rmtree(place, ignore_errors=True)
+
+
 def _plain(arrays: Mapping[str, Array]) -> dict[str, Array]:
     """Contiguous arrays of their own; safetensors keeps no views."""
     return {name: np.array(array, order="C") for name, array in arrays.items()}

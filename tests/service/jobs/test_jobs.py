@@ -451,3 +451,10 @@ async def test_who_comes_second_to_delete_a_job_is_told_that_it_is_gone(tmp_path
         await ended(here, job_id)
         both = await asyncio.gather(*(here.client.delete(f"/v1/jobs/{job_id}") for _ in range(8)))
         assert sorted(response.status_code for response in both) == [204, *[404] * 7]
+
+
+def test_what_killed_children_were_writing_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    for name in (".5-1.tmp", ".7-2-final.tmp", ".9-3.tmp", "5-1"):
+        (tmp_path / name).mkdir()
+    checkpoints.sweep(tmp_path, 2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".9-3.tmp", "5-1"]

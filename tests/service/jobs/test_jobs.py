@@ -222,7 +222,9 @@ def child_of_job() -> int:
     Other tests' servers may be children of this process too; none of them trains now.
     """
     below = [
-        pid for pid in _children(os.getpid()) if b"service.jobs" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        pid
+        for pid in _children(os.getpid())
+        if b"service.jobs.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
     [pid] = [int(child) for parent in below for child in _children(int(parent))]
     return pid

@@ -47,7 +47,7 @@ async def submit(request: Request) -> Response:
     if key is not None and (known := await _known(services, key, digest)) is not None:
         return await _accepted(services, known)
     room = await _room(services, body, media)
-    acknowledged = False
+    kept = False
     try:
         call = Call("submit", body, media, document=room.pack())
         reply = await services.tiers.answer(call, disconnected=lambda: hung_up(request))
@@ -57,7 +57,10 @@ async def submit(request: Request) -> Response:
         row = {**from_json(reply.body), "idempotency_key": key, "request_hash": digest}
         try:
             await services.database.write(partial(ledger.submit, queue=services.queue, row=row))
-            acknowledged = True
+            kept = True
+        except asyncio.CancelledError:
+            kept = True  # it may be committed all the same; the next start sweeps what is not
+            raise
         except IntegrityError:
             known = await _known(services, str(key), digest)
             if known is None:
@@ -68,7 +71,7 @@ async def submit(request: Request) -> Response:
         except ledger.DatasetGone as gone:
             raise submission.dataset_gone(str(gone), "$.data") from None
     finally:
-        if not acknowledged:
+        if not kept:
             await asyncio.to_thread(submission.discard, room.jobs, room.job_id)
     return await _accepted(services, room.job_id)
 

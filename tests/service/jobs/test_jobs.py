@@ -15,7 +15,7 @@ import pytest
 from safetensors.numpy import load, save
 
 from service import training_answers
-from service.jobs import checkpoints
+from service.jobs import checkpoints, ledger
 from tests.service.jobs.world import LINE, classifier, ended, job, job_world, long, submit, until
 from tests.service.world import World, problem
 
@@ -49,6 +49,26 @@ async def test_a_job_from_submission_to_predictions(tmp_path: Path) -> None:
             f"/v1/jobs/{job_id}/predict", {"inputs": {"x": [[4]]}, "outputs": ["pred"]}
         )
         np.testing.assert_allclose(predicted.json()["outputs"]["pred"], [4 * w + b], rtol=1e-5)
+
+
+async def test_a_submission_cut_short_in_its_commit_keeps_its_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wait for a commit may be cancelled, the commit itself goes on: the job then is there, and runs."""
+    async with job_world(tmp_path) as here:
+        write = here.services.database.write
+
+        async def cut(statements: Any) -> Any:
+            answer = await write(statements)
+            if getattr(statements, "func", None) is ledger.submit:
+                raise asyncio.CancelledError
+            return answer
+
+        monkeypatch.setattr(here.services.database, "write", cut)
+        with pytest.raises(asyncio.CancelledError):
+            await here.post("/v1/jobs", LINE)
+        [found] = (await here.client.get("/v1/jobs")).json()["jobs"]
+        assert (await ended(here, found["id"]))["status"] == "succeeded"
 
 
 async def test_parameters_in_three_formats(tmp_path: Path) -> None:

@@ -54,7 +54,8 @@ def check(
     `target` is a scalar (the only output when absent), `wrt` the floating inputs (all when absent), `dtype`
     the floating dtype to compute in (each input's own when absent). Raises what a gradient raises:
     UnknownName, UnknownWrt, InvalidTarget, TargetRequired, MissingInput; UnknownWrt and DtypeMismatch for
-    what is no input to move a little; OverLimit where it would need more than `peak_bytes_limit` bytes.
+    what is no input to move a little, UnknownWrt where there is none; OverLimit where it would need more
+    than `peak_bytes_limit` bytes.
     """
     compile = partial((compiler or Compiler()).compile, peak_bytes_limit=peak_bytes_limit)
     with np.errstate(all="ignore"):  # what is not finite does not pass
@@ -116,6 +117,12 @@ class _Point:
         program = compile(query)
         self._check_movable(asked or ())
         answer = program.run(self.inputs)
+        if not answer["gradients"]:  # it would pass whatever the rules are
+            raise UnknownWrt(
+                "there is nothing to check: no input that is floating or complex is differentiated by",
+                path="$.wrt",
+                hint="name such an input in `wrt`, or give one as floats",
+            )
         (self.target,) = query.chosen_targets()
         self.value = float(answer["value"])
         self.gradients: dict[str, Array] = answer["gradients"]

@@ -96,3 +96,11 @@ def test_what_cannot_be_moved_is_refused():
         check(graph, inputs, target="l", wrt=("n",))
     with pytest.raises(UnknownWrt, match="'y' is none"):
         check(graph, inputs, target="l", wrt=("x", "y"))
+
+
+def test_a_check_of_nothing_does_not_pass():
+    with pytest.raises(UnknownWrt, match="nothing to check"):
+        asked("sum(x ** 2)", wrt=[])
+    graph = parse_program("sum(n) * 0.5")
+    with pytest.raises(UnknownWrt, match="nothing to check"):
+        check(graph, {"n": np.array([1, 2])}, compiler=Compiler())

@@ -56,7 +56,13 @@ def _getitem_rule(g: Any, y: Any, x: Any, *indices: Any, index: tuple[Any, ...])
 
 def _getitem(xp: Any, x: Any, *indices: Any, index: tuple[Any, ...]) -> Any:
     places = arrays_of(xp, index, indices, x.shape)
-    if indices and places[0] is indices[0] and indices[0].dtype == xp.int64 and _whole(places[1:], x):
+    if (
+        places
+        and indices
+        and places[0] is indices[0]
+        and indices[0].dtype == xp.int64
+        and _whole(places[1:], x)
+    ):
         return xp.take(x, places[0], axis=0)  # rows: faster than by an index array
     return x[places]
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
-import numpy.typing as npt
 
 from engine import dtypes
 from service.problems import Problem
@@ -95,16 +94,25 @@ def _header(path: Path, place: str) -> tuple[tuple[int, ...], np.dtype[Any], boo
     return shape, dtype, fortran and len(shape) > 1, offset
 
 
+def write(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], parts: Iterable[Any]) -> None:
+    """An npy file of `parts`, one after the other. Raises OSError.
+
+    Written and not mapped: on a full disk a write to mapped memory is a signal that kills the server.
+    """
+    descr = np.lib.format.dtype_to_descr(dtype)
+    with path.open("wb") as file:
+        header = {"descr": descr, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for part in parts:
+            file.write(np.ascontiguousarray(part, dtype).tobytes())
+
+
 def _rewrite(path: Path) -> None:
     """In native order and by rows, a few rows at a time."""
     source = np.load(path, mmap_mode="r")
     copy = path.with_suffix(".copy")
-    target: npt.NDArray[Any] = np.lib.format.open_memmap(
-        copy, "w+", source.dtype.newbyteorder("="), source.shape
-    )
     step = max(1, _CHUNK_BYTES // max(1, source[:1].nbytes))
-    for start in range(0, len(source), step):
-        target[start : start + step] = source[start : start + step]
-    target.flush()  # type: ignore[attr-defined]  # a memmap, as open_memmap says and NDArray does not
-    del target, source
+    parts = (source[start : start + step] for start in range(0, len(source), step))
+    write(copy, source.dtype.newbyteorder("="), source.shape, parts)
+    del source
     copy.replace(path)

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from service.datasets.arrays import Field, refuse, sync
+from service.datasets.arrays import Field, refuse, sync, write
 
 _MAX_COLUMNS = 4096
 _MAX_LINE = 2**20
@@ -62,14 +62,12 @@ class _Column:
         self.flush()
         self.close()
         dtype = self.kind or "float64"
-        target = np.lib.format.open_memmap(self.path.with_suffix(".npy"), "w+", np.dtype(dtype), (rows,))
+        target = self.path.with_suffix(".npy")
         raw = np.memmap(self.path, np.float64, "r", shape=(rows,))
-        for start in range(0, rows, _BATCH):
-            target[start : start + _BATCH] = raw[start : start + _BATCH]
-        target.flush()
-        del target, raw
+        write(target, np.dtype(dtype), (rows,), (raw[i : i + _BATCH] for i in range(0, rows, _BATCH)))
+        del raw
         self.path.unlink()
-        sync(self.path.with_suffix(".npy"))
+        sync(target)
         return dtype
 
     def _narrow(self, kind: str, line: int, name: str) -> None:

@@ -139,6 +139,9 @@ def test_a_full_disk_loses_nothing(small: Path, server: Server) -> None:
     assert refused.status_code == 202 or refused.json()["code"] == "disk_full"
     upload = server.client.post("/v1/datasets", content=npy(np.ones(200_000)), headers=NPY)
     assert upload.json()["code"] == "disk_full"
+    table = b"a,b\n" + b"1.5,2.5\n" * 100_000
+    upload = server.client.post("/v1/datasets", content=table, headers={"Content-Type": "text/csv"})
+    assert upload.json()["code"] == "disk_full"
     time.sleep(3.0)  # attempts end, leases run out, the queue writes or fails to
     assert server.client.get("/healthz").status_code == 200
     assert server.job(first)["status"] in ("running", "queued", "failed", "succeeded")

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from engine.batching import batch
 from engine.control.bodies import Body, input_types
 from engine.control.walks import length_of
 from engine.dtypes import TensorType
 from engine.op import TABLE, F
+from engine.ops.creation import made
 from engine.tape import Tape
 from engine.variable import Variable
 
@@ -60,17 +59,17 @@ def _batched_by_count(
     """Rows of different counts go as long as the longest; the others keep what they have and emit zeros."""
     counts = xs[-1]
     steps = length_of([x.type for x in xs], carry, scanned, attributes["length"])
-    places = counts.tape.constant(np.arange(xs[carry].shape[1] if batched[carry] else steps))
-    made = Body()
+    places = made(counts, "arange", start=xs[carry].shape[1] if batched[carry] else steps)
+    inner = Body()
     types = input_types(body)
-    arguments = made.inputs(types[: carry + scanned])
-    place = made.input(TensorType((), places.dtype))
-    arguments += made.inputs(types[carry + scanned :])
-    count = made.input(TensorType((), counts.dtype))
+    arguments = inner.inputs(types[: carry + scanned])
+    place = inner.input(TensorType((), places.dtype))
+    arguments += inner.inputs(types[carry + scanned :])
+    count = inner.input(TensorType((), counts.dtype))
     going = place < count
-    answers = made.play(body, arguments)
+    answers = inner.play(body, arguments)
     kept = [F.where(going, new, old) for new, old in zip(answers, arguments[:carry], strict=False)]
-    masked = made.finish([*kept, *(F.where(going, value, 0) for value in answers[carry:])])
+    masked = inner.finish([*kept, *(F.where(going, value, 0) for value in answers[carry:])])
     inputs = [*xs[: carry + scanned], places, *xs[carry + scanned : -1], counts, F.max(counts)]
     flags = [*batched[: carry + scanned], False, *batched[carry + scanned : -1], True, False]
     rows: tuple[Variable, ...] = batched_loop(

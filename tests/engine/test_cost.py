@@ -1,6 +1,9 @@
 """Figures of plans: the convention of FLOPs, and times that follow the number of calls."""
 
+import pytest
+
 from engine import Compiler, Query, TensorType, parse_program
+from engine.compiler import plan_of
 from engine.estimate import estimate
 
 CUBES = Query(graph=parse_program("sum(x ** 3)"), kind="evaluate", inputs={"x": TensorType((1000,))})
@@ -28,3 +31,33 @@ def test_a_loop_takes_as_long_as_its_steps():
     program = "def f(c, x):\n    c = c * 0.5 + x\n    return c, c\nc, ys = scan(f, 0, xs)\nys"
     assert seconds(program, xs=(10_000,)) > 50 * seconds(program, xs=(100,))
     assert seconds(program, xs=(10_000,)) > 0.03, "ten thousand steps would be run on the event loop"
+
+
+HUGE = 10**13  # of int64: no machine has them
+
+
+@pytest.mark.parametrize(
+    ("program", "inputs", "options"),
+    [
+        (
+            "mean(sparse_categorical_crossentropy(y, p))",
+            {"y": TensorType((2,), "int64"), "p": TensorType((2, HUGE))},
+            {"wrt": ("p",)},
+        ),
+        (
+            "sum(x[i])",
+            {"x": TensorType((HUGE, 3)), "i": TensorType((HUGE, 2), "int64")},
+            {"wrt": ("x",), "batch": ("x", "i")},
+        ),
+        (
+            "def small(x):\n    return x < 10\ndef double(x):\n    return x * 2\n"
+            f"while_loop(small, double, a, max_steps={HUGE})",
+            {"a": TensorType((3,))},
+            {"wrt": ("a",), "batch": ("a",)},
+        ),
+    ],
+)
+def test_the_cost_of_what_no_memory_holds_is_known_without_holding_it(program, inputs, options):
+    query = Query(graph=parse_program(program), kind="gradient", inputs=inputs, diagnose="off", **options)
+    _, plan = plan_of(query)
+    assert plan.estimate.peak_bytes > HUGE

@@ -10,6 +10,7 @@ import numpy as np
 from engine.attributes import InputIndex
 from engine.batches import aligned, rank, stacked
 from engine.op import F
+from engine.ops.creation import made
 
 Index = tuple[Any, ...]
 
@@ -62,7 +63,7 @@ class _Rows:
             self.index = (slice(0, n, 1), *index)
             front = 0 if adjacent else common
         else:  # row k of the index reads row k of x
-            ticket = x.tape.constant(np.arange(n).reshape((n, *(1,) * common)))
+            ticket = made(x, "arange", start=n).reshape((n, *(1,) * common))
             self.index = (InputIndex(len(indices) + 1), *index)
             self.indices.append(ticket)
             front = 0

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from engine import batches
 from engine.attributes import AXIS, BOOLEAN, Attribute
 from engine.dtypes import TensorType
 from engine.errors import IndexOutOfRange, ShapeMismatch
 from engine.families import INDEXING, composite, define, elementwise, moved, normalize_axis
 from engine.op import Cost, Cut, Domain, F, Sample, jointly
+from engine.ops.creation import made
 from engine.ops.nn.losses.shared import (
     CLASSES,
     EPSILON,
@@ -133,7 +132,7 @@ def _pick_rule(g: Any, y: Any, x: Any, labels: Any, axis: int) -> Any:
     """G at the label's class, 0 at the others."""
     classes = x.shape[axis]
     across = tuple(classes if i == axis else 1 for i in range(x.ndim))
-    numbers = x.tape.constant(np.arange(classes).reshape(across))
+    numbers = made(x, "arange", start=classes).reshape(across)
     chosen = F.expand_dims(labels, axis=axis).equals(numbers)
     return F.where(chosen, F.expand_dims(g, axis=axis), 0)
 

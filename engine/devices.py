@@ -117,7 +117,9 @@ def parse(device: Any, path: str = "$.device") -> str:
         raise InvalidDocument(
             f"expected cpu, cuda, cuda:n or auto, got {came} at {path}",
             path=path,
-            hint=did_you_mean(str(device)[:60], (CPU, "cuda", AUTO)) or "leave it out for auto",
+            hint="a GPU is cuda, or cuda:n where there are several"
+            if str(device)[:3].lower() == "gpu"
+            else did_you_mean(str(device)[:60], (CPU, "cuda", AUTO)) or "leave it out for auto",
         )
     return f"cuda:{match[1] or 0}"
 

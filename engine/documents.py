@@ -49,12 +49,12 @@ def object_at(value: Any, path: str, hint: str | None = None) -> Mapping[str, An
     return value
 
 
-def array_at(value: Any, path: str, what: str) -> Sequence[Any]:
+def array_at(value: Any, path: str, what: str, hint: str | None = None) -> Sequence[Any]:
     """An array, empty where absent; raises InvalidDocument."""
     if value is None:
         return ()
     if not isinstance(value, list | tuple):
-        raise InvalidDocument(f"expected {what}, got {show(value)} at {path}", path=path)
+        raise InvalidDocument(f"expected {what}, got {show(value)} at {path}", path=path, hint=hint)
     return value
 
 

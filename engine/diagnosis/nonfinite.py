@@ -176,7 +176,7 @@ def _told(tape: Tape, birth: Birth, values: Values, batch: int | None) -> Nonfin
     node = origin.node if birth.step is not None else names.get(birth.slot)
     rows = rows_of(birth.mask) if batch is not None and birth.mask.shape[:1] == (batch,) else None
     count = int(birth.mask.sum())
-    where = "" if rows is None else f" in rows {', '.join(map(str, rows))} of the batch"
+    where = "" if rows is None else f" in {listed(rows)} of the batch"
     made = "came in with" if birth.step is None else "was the first to make"
     return Nonfinite(
         node=node,
@@ -190,6 +190,15 @@ def _told(tape: Tape, birth: Birth, values: Values, batch: int | None) -> Nonfin
         message=f"{op} '{node}' {made} {count} non-finite "
         f"{'element' if count == 1 else 'elements'}{where} ({birth.reason}).",
     )
+
+
+def listed(rows: Sequence[int]) -> str:
+    """Rows in a sentence.
+
+    >>> listed([3]), listed([3, 17])
+    ('row 3', 'rows 3, 17')
+    """
+    return f"{'row' if len(rows) == 1 else 'rows'} {', '.join(map(str, rows))}"
 
 
 def evidence_of(birth: Birth, values: Values) -> dict[str, Any]:

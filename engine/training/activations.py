@@ -1,12 +1,14 @@
-"""Keras's names of activations, and the op that each one is."""
+"""Keras's names of activations, and the op that each one is; its settings are the op's."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import engine.ops  # noqa: F401  # fills the table of ops
 from engine.attributes import Attribute, Kind
+from engine.op import TABLE
 from engine.training.catalogue import Catalogue
 
 LINEAR = "linear"
@@ -20,7 +22,11 @@ class Activation:
     op: str | None
     aliases: tuple[str, ...] = ()
     settings: Mapping[str, Any] | None = None
-    attributes: tuple[Attribute, ...] = ()
+
+    @property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """The op's settings; classes come last."""
+        return () if self.op is None else tuple(a for a in TABLE[self.op].attributes if a.name != "axis")
 
 
 _SAME = (
@@ -42,13 +48,14 @@ ACTIVATIONS = Catalogue(
 
 
 def _read(value: Any) -> Activation:
-    if not isinstance(value, str):
+    if not isinstance(value, str | Mapping):
         raise ValueError
-    return ACTIVATIONS.named(value, "")
+    chosen = ACTIVATIONS.read(value, "")
+    return replace(chosen.record, settings=chosen.settings) if chosen.settings else chosen.record
 
 
 ACTIVATION = Attribute(
     "activation",
-    Kind("activation", "an activation's name", _read, {"type": "string"}, "str"),
+    Kind("activation", "an activation's name", _read, {"type": ["string", "object"]}, "str"),
     ACTIVATIONS.named(LINEAR, ""),
 )

@@ -20,7 +20,7 @@ class Rows:
         self, data: Mapping[str, Array], columns: Mapping[str, Column], start: int, stop: int
     ) -> None:
         self._columns = [(name, data[name][start:stop]) for name in columns]
-        self.count = stop - start
+        self.start, self.count = start, stop - start
 
     def fill(self, buffers: Mapping[str, Array], places: Array | slice) -> None:
         """Write the rows at `places` into the buffers of a batch, column by column.
@@ -64,7 +64,7 @@ def cast(name: str, rows: Array, buffer: Array) -> None:
         buffer[...] = rows
     if rows.dtype.kind == "f" and dtypes.is_integer(buffer.dtype.name) and not np.array_equal(buffer, rows):
         raise DatasetMismatch(
-            f"expected integers in '{name}', got numbers with fractions",
+            f"expected integers in '{name}', got {rows[buffer != rows][0]:g}",
             path=f"$.data.{name}",
             hint="class labels and indices are whole numbers",
         )

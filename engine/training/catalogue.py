@@ -192,7 +192,9 @@ def whole(low: int, high: int = 2**63 - 1) -> Kind:
 def sizes(value: Any) -> tuple[int, ...]:
     """A list of sizes, each at least 1; raises ValueError."""
     if not isinstance(value, list | tuple) or len(value) > 32:
-        raise ValueError
+        raise ValueError("for example [784]")
+    if None in value:
+        raise ValueError("the axis of the samples is left out, as in [784]")
     if any(integer(size) < 1 for size in value):
         raise ValueError("a size is at least 1")
     return tuple(value)

@@ -19,7 +19,9 @@ def check_data(
         place = member(path, name)
         type = data.get(name)
         if type is None:
-            raise MissingInput(f"there are no data '{name}'{expected}", path=place)
+            raise MissingInput(
+                f"there are no data '{name}'{expected}", path=place, hint=f'send them: {{"{name}": …}}'
+            )
         if type.ndim == 0:
             raise DatasetMismatch(
                 f"expected rows, got a single number for '{name}'",

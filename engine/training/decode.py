@@ -66,7 +66,7 @@ def decode_training(
     device = devices.parse(fields.get("device"), f"{path}.device")
     given = {a.name: fields[a.name] for a in _SETTINGS if a.name in fields}
     settings = read_settings(given, _SETTINGS, path, "a job")
-    array_at(fields.get("metrics"), f"{path}.metrics", "an array of metrics")
+    array_at(fields.get("metrics"), f"{path}.metrics", "an array of metrics", 'for example ["accuracy"]')
     read = model_objective if sources == ["model"] else graph_objective
     objective = read(fields, data, settings["dtype"], path, attachments)
     if admit is not None:

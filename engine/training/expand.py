@@ -31,7 +31,8 @@ class Expansion:
 
     `evaluate` is the loss as predicting sees it. Beside `y_pred`, a graph with a loss has a node `scores`
     that orders the classes alike: the logits where the loss took a softmax in. `input` and `labels` are the
-    dtypes of `x` and `y`. Without a loss the train graph answers `y`, and `evaluate` is None.
+    dtypes of `x` and `y`; `over_classes` says that the loss is one of classes. Without a loss the train graph
+    answers `y`, and `evaluate` is None.
     """
 
     train: Graph
@@ -44,7 +45,13 @@ class Expansion:
     input_shape: Shape
     input: str
     labels: str
+    over_classes: bool
     summary: tuple[Mapping[str, Any], ...]
+
+    @property
+    def answer(self) -> Shape:
+        """The shape of one row that the model answers."""
+        return tuple(self.summary[-1]["shape"][1:])
 
     def document(self) -> dict[str, Any]:
         """The answer of `/v1/models/expand`."""
@@ -90,6 +97,7 @@ def expand_model(
         input_shape=read.input_shape,
         input=read.input_dtype,
         labels=dtype if chosen is None else chosen.record.labels or dtype,
+        over_classes=chosen is not None and chosen.record.over_classes,
         summary=summary,
     )
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
-from engine.diagnosis.nonfinite import Nonfinite, first_nonfinite
-from engine.errors import NonFinite
+import numpy as np
+
+from engine.diagnosis.nonfinite import Nonfinite, first_nonfinite, listed
+from engine.errors import NonFinite, UserError
 from engine.tensors import Array
+from engine.training.batches import Rows
+from engine.training.plans import BatchPlan
 from engine.training.step import PARAMETERS, StepTape
 
 _CURES = {
@@ -18,6 +23,8 @@ _CURES = {
     "empty_selection": "nothing was selected: a mean or an extremum of no elements has no value",
     "nonfinite_input": "clean the data: these rows hold NaN or infinities",
 }
+
+_STARTED = "this parameter does not start from finite numbers: give it another initializer or value"
 
 
 class TrainingFailure(NonFinite):
@@ -38,6 +45,23 @@ class TrainingFailure(NonFinite):
     def fields(self) -> dict[str, Any]:
         """The error as data."""
         return {**super().fields(), "step": self.step, "epoch": self.epoch, "diagnosis": dict(self.diagnosis)}
+
+
+def locate(error: UserError, when: str, plan: BatchPlan, rows: Rows, places: Sequence[int]) -> None:
+    """Say in an error of a batch when it came, and which row makes it by itself, where one does.
+
+    `plan` evaluates a single row; `places` are the rows of the batch.
+    """
+    told = f"{when}: {error.detail}"
+    for place in places:
+        try:
+            with suppress(NonFinite):
+                rows.fill(plan.buffers, np.array([place]))
+                plan.run()
+        except type(error):
+            told += f"; row {rows.start + place} of the data is the first of its batch to do so"
+            break
+    error.detail, error.args = told, (told,)
 
 
 def explain(
@@ -63,7 +87,7 @@ def explain(
     diagnosis = {**asdict(first), "node": node, "rows": rows}
     message = first.message.replace(PARAMETERS, str(node))
     if rows:
-        message += f" In the data these are rows {', '.join(map(str, rows))}."
+        message += f" In the data {'this is' if len(rows) == 1 else 'these are'} {listed(rows)}."
     return TrainingFailure(
         f"{what}: {message}",
         step=step,
@@ -72,7 +96,9 @@ def explain(
         node=node,
         op=first.op,
         source=first.source,
-        hint=_CURES.get(first.reason),
+        hint=_STARTED
+        if node in parameters and first.reason == "nonfinite_input"
+        else _CURES.get(first.reason),
     )
 
 

@@ -28,12 +28,13 @@ TRUNCATED_DEVIATION = 0.87962566103423978  # of a standard normal cut at two dev
 
 @dataclass(frozen=True, slots=True)
 class Initializer:
-    """`fill(stream, shape, **settings)` answers float64 values."""
+    """`fill(stream, shape, **settings)` answers float64 values; `axes` are the fewest and most of a shape."""
 
     name: str
     fill: Fill
     attributes: tuple[Attribute, ...] = ()
     aliases: tuple[str, ...] = ()
+    axes: tuple[int, int | None] = (0, None)
 
 
 def initial(chosen: Chosen[Initializer], *, seed: int, name: str, shape: Shape, dtype: str) -> Array:
@@ -41,7 +42,21 @@ def initial(chosen: Chosen[Initializer], *, seed: int, name: str, shape: Shape, 
     settings = dict(chosen.settings)
     own = settings.pop("seed", None)
     stream = Stream(seed if own is None else own, "initialize", name)
-    return np.ascontiguousarray(chosen.record.fill(stream, shape, **settings), dtype=dtype)
+    values = chosen.record.fill(stream, shape, **settings)
+    with np.errstate(over="ignore"):  # the first step says so, with the parameter's name
+        return np.ascontiguousarray(values, dtype=dtype)
+
+
+def check_shape(chosen: Chosen[Initializer], shape: Shape, path: str) -> None:
+    """Raise ShapeMismatch where the initialiser has no values of this shape."""
+    least, most = chosen.record.axes
+    if len(shape) < least or (most is not None and len(shape) > most):
+        wanted = f"{least} axes" if most == least else f"at least {least} axes"
+        raise ShapeMismatch(
+            f"the initializer '{chosen.record.name}' is for {wanted}, got the shape {list(shape)}",
+            path=path,
+            hint="choose another, such as glorot_uniform, zeros or random_normal",
+        )
 
 
 def fans(shape: Shape) -> tuple[float, float]:
@@ -65,8 +80,6 @@ def _scaled(stream: Stream, shape: Shape, *, scale: float, mode: str, distributi
 
 
 def _orthogonal(stream: Stream, shape: Shape, *, gain: float) -> Array:
-    if len(shape) < 2:
-        raise ShapeMismatch(f"orthogonal needs at least two axes, got shape {shape}")
     rows, columns = prod(shape[:-1]), shape[-1]
     q, r = np.linalg.qr(stream.normal((max(rows, columns), min(rows, columns))))
     q = q * np.where(np.diag(r) < 0, -1.0, 1.0)
@@ -74,9 +87,8 @@ def _orthogonal(stream: Stream, shape: Shape, *, gain: float) -> Array:
 
 
 def _identity(stream: Stream, shape: Shape, *, gain: float) -> Array:
-    if len(shape) != 2:
-        raise ShapeMismatch(f"identity needs two axes, got shape {shape}")
-    return gain * np.eye(*shape)
+    rows, columns = shape
+    return gain * np.eye(rows, columns)
 
 
 def _uniform(stream: Stream, shape: Shape, *, minval: float, maxval: float) -> Array:
@@ -141,8 +153,8 @@ INITIALIZERS = Catalogue(
         _variance_scaling("he_normal", 2.0, "fan_in", "truncated_normal"),
         _variance_scaling("lecun_uniform", 1.0, "fan_in", "uniform"),
         _variance_scaling("lecun_normal", 1.0, "fan_in", "truncated_normal"),
-        Initializer("orthogonal", _orthogonal, (_GAIN, SEED), ("orthogonal_initializer",)),
-        Initializer("identity", _identity, (_GAIN,), ("eye",)),
+        Initializer("orthogonal", _orthogonal, (_GAIN, SEED), ("orthogonal_initializer",), (2, None)),
+        Initializer("identity", _identity, (_GAIN,), ("eye",), (2, 2)),
     ),
 )
 

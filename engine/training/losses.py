@@ -30,6 +30,11 @@ class Loss:
         """The op's settings, less those that training fixes."""
         return tuple(a for a in self.op.attributes if a.name not in _FIXED)
 
+    @property
+    def over_classes(self) -> bool:
+        """Whether a row of predictions has a number for each class, not numbers of their own."""
+        return any(a.name == "axis" for a in self.op.attributes)
+
 
 def _same(name: str, *aliases: str, labels: str | None = None, fuses: str | None = None) -> Loss:
     return Loss(name, TABLE[name], aliases, labels, fuses)

@@ -61,12 +61,15 @@ def read_model(document: Any, *, dtype: str, path: str, row: Shape | None = None
                 hint=f"there are {', '.join(layer.name for layer in LAYERS)}",
             )
         settings = {name: setting for name, setting in value.items() if name not in ("type", "name")}
-        if i == 0 and value["type"] in _INPUT:
+        if value["type"] in _INPUT:
+            if i > 0:
+                raise InvalidDocument(f"an Input comes first, got one at {place}", path=place)
             read = read_settings(settings, (_SHAPE, Attribute("dtype", DTYPE, None)), place, "Input")
-            shape, own = read["shape"], read["dtype"] or own
+            shape, own = _agreed(shape, read["shape"], f"{place}.shape"), read["dtype"] or own
             continue
         if i == 0 and settings.get("input_shape") is not None:
-            shape = _parsed(_INPUT_SHAPE, settings.pop("input_shape"), f"{place}.input_shape")
+            at = f"{place}.input_shape"
+            shape = _agreed(shape, _parsed(_INPUT_SHAPE, settings.pop("input_shape"), at), at)
         layers.append(_layer(value, settings, place, layers))
     if not layers:
         raise InvalidDocument(
@@ -111,6 +114,17 @@ def _input_dtype(own: str | None, first: Named, dtype: str, path: str) -> str:
     if not dtypes.is_integer(own):
         raise DtypeMismatch(f"expected real or integer input, got {own}", path=member(path, "input_dtype"))
     return own
+
+
+def _agreed(before: Shape | None, shape: Shape, path: str) -> Shape:
+    """The shape of a row, where it is said twice; raises InvalidDocument where that is not the same."""
+    if before is not None and before != shape:
+        raise InvalidDocument(
+            f"expected the model's input_shape {list(before)}, got {list(shape)} at {path}",
+            path=path,
+            hint="say it once",
+        )
+    return shape
 
 
 def _parsed(attribute: Attribute, value: Any, path: str) -> Any:

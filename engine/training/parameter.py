@@ -9,11 +9,18 @@ import numpy as np
 
 from engine import dtypes
 from engine.attributes import Attribute
-from engine.documents import fields_of
-from engine.errors import DatasetMismatch, DtypeMismatch, EngineError, InvalidAttribute, InvalidDocument
+from engine.documents import fields_of, show
+from engine.errors import (
+    DtypeMismatch,
+    EngineError,
+    InvalidAttribute,
+    InvalidDocument,
+    InvalidTensor,
+    ShapeMismatch,
+)
 from engine.tensors import Array, decode_tensor
 from engine.training.catalogue import SHAPE
-from engine.training.initializers import INITIALIZERS
+from engine.training.initializers import INITIALIZERS, check_shape
 from engine.training.scope import Weight
 
 
@@ -22,8 +29,14 @@ def read_parameter(
 ) -> Weight:
     """Read one entry of `parameters`; `model` is what a layer says of it, of which the shape is fixed.
 
-    Raises InvalidDocument, InvalidAttribute, InvalidTensor, DtypeMismatch and DatasetMismatch.
+    Raises InvalidDocument, InvalidAttribute, InvalidTensor, DtypeMismatch and ShapeMismatch.
     """
+    if not isinstance(value, Mapping):
+        raise InvalidDocument(
+            f"expected a parameter, a JSON object, got {show(value)} at {path}",
+            path=path,
+            hint='what it starts from is its value: {"value": [0.5]}',
+        )
     fields = fields_of(value, ("value", "shape", "initializer"), path, "a parameter")
     if "value" in fields:
         array = decode_tensor(fields["value"], path=f"{path}.value", attachments=attachments).array
@@ -31,7 +44,7 @@ def read_parameter(
             raise DtypeMismatch(
                 f"a parameter is a real floating tensor, got {array.dtype.name}", path=f"{path}.value"
             )
-        weight = Weight(array.shape, dtype, None, np.ascontiguousarray(array, dtype))
+        weight = Weight(array.shape, dtype, None, _started(array, dtype, f"{path}.value"))
     else:
         if "initializer" not in fields:
             raise InvalidDocument(
@@ -42,9 +55,29 @@ def read_parameter(
         chosen = INITIALIZERS.read(fields["initializer"], f"{path}.initializer")
         shape = model.shape if model is not None and "shape" not in fields else fields.get("shape")
         weight = Weight(_shape(shape, path), dtype, chosen)
+        check_shape(chosen, weight.shape, f"{path}.initializer")
     if model is not None and weight.shape != model.shape:
-        raise DatasetMismatch(f"expected shape {list(model.shape)}, got {list(weight.shape)}", path=path)
+        raise ShapeMismatch(
+            f"expected the shape {list(model.shape)} for this parameter, got {list(weight.shape)}",
+            path=path,
+            hint="the layer's settings and the shape of a row decide it; POST /v1/models/expand lists them",
+        )
     return weight
+
+
+def _started(array: Array, dtype: str, path: str) -> Array:
+    """A first value in the job's dtype; raises InvalidTensor where it is not finite there."""
+    with np.errstate(over="ignore"):
+        value = np.ascontiguousarray(array, dtype)
+    wrong = np.argwhere(~np.isfinite(value))
+    if len(wrong):
+        came = f"{array[tuple(wrong[0])]:g} at {wrong[0].tolist()}"
+        raise InvalidTensor(
+            f"a parameter starts from finite numbers of {dtype}, got {came} of {path}",
+            path=path,
+            hint="nothing can be learned from there: start from other numbers, or from an initializer",
+        )
+    return value
 
 
 def _shape(value: Any, path: str) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,14 @@ import numpy as np
 from engine import devices
 from engine.arrays import Namespace
 from engine.draws import Stream
+from engine.errors import EngineError, UserError
 from engine.executors.place import at
 from engine.tensors import Array
 from engine.training import stalling
 from engine.training.batches import Order, Rows
 from engine.training.device_rows import DeviceRows
 from engine.training.events import EpochDone, Event, Finished, Stalled, StepDone
-from engine.training.failure import explain
+from engine.training.failure import explain, locate
 from engine.training.memory import Memory
 from engine.training.objective import Objective
 from engine.training.plans import BatchPlan, Sums, evaluation_plan, set_rates, training_plan
@@ -125,7 +126,13 @@ class TrainingRun(Iterator[Event]):
         position, step = self._position, self.step
         if self._rewind is None or step >= self._rewind[0] + REWIND:
             self._rewind = (step, self._memory.copies())
-        sums = self._move(step)
+        try:
+            sums = self._move(step)
+        except UserError as error:
+            self._locate(
+                error, f"step {step + 1} (epoch {position.epoch + 1})", self._rows, self._places(step)
+            )
+            raise
         if not math.isfinite(sums["loss"][0]) or not self._memory.is_finite():
             self._fail(step)
         position.add(sums)
@@ -140,9 +147,8 @@ class TrainingRun(Iterator[Event]):
     def _prepared(self, step: int) -> tuple[BatchPlan, Array | slice]:
         """The plan for a step, its buffers filled, and which rows of the data they hold."""
         spec = self.spec
-        epoch, batch = divmod(step, spec.steps_per_epoch)
-        places = self._order.places(epoch, batch)
-        rows = min(spec.batch_size, spec.rows - batch * spec.batch_size)
+        places = self._places(step)
+        rows = min(spec.batch_size, spec.rows - step % spec.steps_per_epoch * spec.batch_size)
         plan = self._plans.get(rows)
         if plan is None:
             plan = self._plans[rows] = training_plan(
@@ -154,6 +160,16 @@ class TrainingRun(Iterator[Event]):
             plan.buffers[name][...] = self._xp.from_host(mask)
         set_rates(plan, spec.method.rates(step))
         return plan, places
+
+    def _places(self, step: int) -> Array | slice:
+        """Which rows of the data make the batch of a step."""
+        return self._order.places(*divmod(step, self.spec.steps_per_epoch))
+
+    def _locate(self, error: UserError, when: str, rows: Rows, places: Array | slice) -> None:
+        """Complete what an error of a batch says, unless a batch of one cannot be evaluated."""
+        with suppress(EngineError):
+            plan = evaluation_plan(self.spec.objective, 1, self._memory, self._xp)
+            locate(error, when, plan, rows, _listed(places))
 
     def _fail(self, step: int) -> None:
         """Go back before the step, which was done in place, and say what made the first non-finite value."""
@@ -232,8 +248,13 @@ class TrainingRun(Iterator[Event]):
             if plan is None:
                 plan = evaluation_plan(self.spec.objective, stop - start, self._memory, self._xp)
                 self._evaluations[stop - start] = plan
-            rows.fill(plan.buffers, slice(start, stop))
-            totals.add(plan.run())
+            places = slice(start, stop)
+            try:
+                rows.fill(plan.buffers, places)
+                totals.add(plan.run())
+            except UserError as error:
+                self._locate(error, f"validation after epoch {self._position.epoch + 1}", rows, places)
+                raise
         return totals.sums()
 
     # -- where it runs ----------------------------------------------------------------------------------

@@ -163,7 +163,11 @@ def read_schedule(value: Any, path: str) -> Chosen[Schedule]:
             error.path = path
             raise
     if not isinstance(value, Mapping):
-        raise InvalidAttribute(f"expected a number or a schedule, got {show(value)}", path=path)
+        raise InvalidAttribute(
+            f"expected a number or a schedule, got {show(value)}",
+            path=path,
+            hint='for example {"name": "cosine_decay", "initial_learning_rate": 0.01, "decay_steps": 1000}',
+        )
     chosen = SCHEDULES.read(value, path)
     wrong = chosen.record.check(chosen.settings)
     if wrong is not None:

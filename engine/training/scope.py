@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.training.activations import Activation
 from engine.training.catalogue import Chosen
-from engine.training.initializers import Initializer, described
+from engine.training.initializers import Initializer, check_shape, described
 
 Shape = tuple[int, ...]
 
@@ -110,6 +110,7 @@ class Scope:
     def weight(self, name: str, shape: Shape, initializer: Chosen[Initializer]) -> str:
         """A parameter of the current layer."""
         full = f"{self.layer}.{name}"
+        check_shape(initializer, shape, f".{name}_initializer")
         self.weights[full] = Weight(shape, self.dtype, initializer)
         self.inputs[full] = {"shape": list(shape), "dtype": self.dtype}
         return full
@@ -117,6 +118,7 @@ class Scope:
     def carried(self, name: str, shape: Shape, initializer: Chosen[Initializer]) -> str:
         """State of the current layer. Its next value is the node that `carry` names."""
         full = f"{self.layer}.{name}"
+        check_shape(initializer, shape, f".{name}_initializer")
         self.states[full] = State(Weight(shape, self.dtype, initializer), f"{full}.next")
         self.inputs[full] = {"shape": list(shape), "dtype": self.dtype}
         return full

@@ -15,6 +15,7 @@ from engine.errors import (
     DatasetMismatch,
     InvalidDocument,
     MissingInput,
+    ShapeMismatch,
     TargetRequired,
     UnknownName,
     did_you_mean,
@@ -23,10 +24,10 @@ from engine.expression import parse_program
 from engine.graph import Graph
 from engine.linking import check_reference
 from engine.tensors import Array
-from engine.training.expand import LABELS, PREDICTED, SCORES, TARGET, X, expand_model
+from engine.training.expand import LABELS, PREDICTED, SCORES, TARGET, Expansion, X, expand_model
 from engine.training.objective import Column, Objective
 from engine.training.parameter import read_parameter
-from engine.training.scope import Weight
+from engine.training.scope import Shape, Weight
 
 Types = Mapping[str, TensorType]
 Attachments = Mapping[str, Array] | None
@@ -87,6 +88,7 @@ def model_objective(
                 path=place,
                 hint=did_you_mean(name, parameters) or f"it has {', '.join(list(parameters)[:20])}",
             )
+    _check_labels(data[LABELS].shape[1:], expansion, path)
     columns = {
         X: Column(expansion.input, expansion.input_shape),
         LABELS: Column(expansion.labels, data[LABELS].shape[1:]),
@@ -105,6 +107,21 @@ def model_objective(
         labels=LABELS,
         predicted=PREDICTED,
         scores=SCORES,
+    )
+
+
+def _check_labels(row: Shape, expansion: Expansion, path: str) -> None:
+    """Raise ShapeMismatch where a loss of numbers would stretch one over several, which nobody means.
+
+    Losses over classes refuse what does not fit themselves.
+    """
+    made = expansion.answer
+    if expansion.over_classes or row in (made, (*made, 1)) or (*row, 1) == made:
+        return
+    raise ShapeMismatch(
+        f"expected rows of shape {list(made)} for '{LABELS}', as the model answers, got {list(row)}",
+        path=member(f"{path}.data", LABELS),
+        hint="the last layer has as many units as a row of labels has numbers",
     )
 
 

@@ -127,8 +127,6 @@ class TrainingSpec:
             "seed": self.seed,
             "dtype": self.dtype,
         }
-        if self.validation == VALIDATION_SPLIT:
-            document["validation_split"] = self.validation_rows / (self.rows + self.validation_rows)
         if self.early_stopping is not None:
             document["early_stopping"] = self.early_stopping.document()
         return document

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
+from engine import dtypes
 from engine.backward import backward, ones, zeros
 from engine.dtypes import TensorType
-from engine.errors import EngineError, Origin
+from engine.errors import EngineError, InvalidTarget, Origin
 from engine.graph import Graph
 from engine.op import F
 from engine.passes import optimize
@@ -132,7 +133,15 @@ def _measure(
     arguments: Mapping[str, Variable],
 ) -> Total:
     if isinstance(metric, str):
-        made.tape.outputs.append(played[metric].slot)
+        value = played[metric]
+        if value.size != 1 or dtypes.is_complex(value.dtype):
+            raise InvalidTarget(
+                f"a metric is one real number, '{name}' is {value.dtype} of shape {list(value.shape)}",
+                path="$.metrics",
+                node=metric,
+                hint=f"reduce it first, as in mean({metric})",
+            )
+        made.tape.outputs.append(value.slot)
         return Total(name, None)
     y_pred = played[objective.scores if metric.record.ranks else objective.predicted]
     origin = Origin(name, metric.record.name, "$.metrics")

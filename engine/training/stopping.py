@@ -8,7 +8,8 @@ from math import isnan
 from typing import Any
 
 from engine.attributes import BOOLEAN, TEXT, Attribute, choice
-from engine.errors import UnknownName, did_you_mean
+from engine.documents import show
+from engine.errors import InvalidDocument, UnknownName, did_you_mean
 from engine.training.catalogue import number, read_settings, whole
 
 _ATTRIBUTES = (
@@ -70,8 +71,14 @@ class Watch:
 def read_early_stopping(value: Any, reported: Iterable[str], path: str) -> EarlyStopping:
     """Read the settings; `reported` are the metrics that an epoch reports.
 
-    Raises UnknownField, InvalidAttribute, and UnknownName for a monitor that no epoch reports.
+    Raises InvalidDocument, UnknownField, InvalidAttribute, and UnknownName for a monitor not reported.
     """
+    if not isinstance(value, Mapping | str):
+        raise InvalidDocument(
+            f"expected an object of settings, got {show(value)} at {path}",
+            path=path,
+            hint='for example {"monitor": "val_loss", "patience": 3}',
+        )
     given = value if isinstance(value, Mapping) else {"monitor": value}
     settings = read_settings(given, _ATTRIBUTES, path, "early stopping")
     known = tuple(reported)

@@ -33,6 +33,7 @@ def test_a_loop_takes_as_long_as_its_steps():
     assert seconds(program, xs=(10_000,)) > 0.03, "ten thousand steps would be run on the event loop"
 
 
+DOUBLE = "def small(x):\n    return x < 10\ndef double(x):\n    return x * 2\n"
 HUGE = 10**13  # of int64: no machine has them
 
 
@@ -50,8 +51,7 @@ HUGE = 10**13  # of int64: no machine has them
             {"wrt": ("x",), "batch": ("x", "i")},
         ),
         (
-            "def small(x):\n    return x < 10\ndef double(x):\n    return x * 2\n"
-            f"while_loop(small, double, a, max_steps={HUGE})",
+            f"{DOUBLE}while_loop(small, double, a, max_steps={HUGE})",
             {"a": TensorType((3,))},
             {"wrt": ("a",), "batch": ("a",)},
         ),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from engine import dtypes
-from engine.attributes import BOOLEAN, Attribute
+from engine.attributes import BOOLEAN, REQUIRED, Attribute
 from engine.errors import DtypeMismatch
 from engine.training.activations import ACTIVATION, Activation
 from engine.training.catalogue import Chosen, number, whole
@@ -74,7 +76,7 @@ LAYERS = (
         "Activation",
         "activation",
         lambda scope, x, *, activation: scope.activate(x, activation),
-        (ACTIVATION,),
+        (replace(ACTIVATION, default=REQUIRED),),
     ),
     Layer(
         "Dropout",

@@ -47,7 +47,12 @@ def axes_of(axis: tuple[int, ...], x: Symbol) -> tuple[int, ...]:
 def needs_axis(x: Symbol, what: str, count: int = 1) -> None:
     """Raise InvalidAttribute unless a row has at least `count` axes."""
     if len(x.shape) < count:
-        raise InvalidAttribute(f"{what} needs rows of at least {count} axes, got {_rows(x)}")
+        axes = "one axis" if count == 1 else f"{count} axes"
+        raise InvalidAttribute(
+            f"{what} needs rows of at least {axes}, got {_rows(x)}",
+            hint="a column of single numbers has rows of shape [1]: [[1], [2]] instead of [1, 2], "
+            '"fields": [name] instead of "field": name of a data set',
+        )
 
 
 def _rows(x: Symbol) -> str:

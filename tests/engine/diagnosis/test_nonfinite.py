@@ -57,7 +57,7 @@ def test_rows_of_the_batch():
     recording, arrays = recorded("mean(log(x @ w))", {"x": [[1, 0], [0, 0], [1, 1]], "w": [1, 1]})
     found = first_nonfinite(recording.tape, arrays, batch=3)
     assert (found.node, found.rows, found.evidence) == ("log_1", [1], {"x": [0.0], "value": [-np.inf]})
-    assert "rows 1 of the batch" in found.message
+    assert "row 1 of the batch" in found.message
 
 
 def test_a_pole_of_the_adjoints_is_an_infinite_derivative():

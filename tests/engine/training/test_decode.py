@@ -68,7 +68,38 @@ def dense(**settings: Any) -> dict[str, Any]:
         ({"model": {**dense(), "input_shape": [7]}}, "dataset_mismatch", "$.data.x"),
         ({"model": dense(units=4)}, "shape_mismatch", "$.loss"),
         ({"parameters": {"dense.kernal": {"value": 1.0}}}, "unknown_name", '$.parameters["dense.kernal"]'),
-        ({"parameters": {"dense.bias": {"value": [1.0]}}}, "dataset_mismatch", '$.parameters["dense.bias"]'),
+        ({"parameters": {"dense.bias": {"value": [1.0]}}}, "shape_mismatch", '$.parameters["dense.bias"]'),
+        ({"parameters": {"dense.bias": [1.0]}}, "invalid_document", '$.parameters["dense.bias"]'),
+        ({"metrics": "accuracy"}, "invalid_document", "$.metrics"),
+        ({"early_stopping": True}, "invalid_document", "$.early_stopping"),
+        (
+            {"model": dense(bias_initializer="orthogonal")},
+            "shape_mismatch",
+            "$.model.layers[0].bias_initializer",
+        ),
+        (
+            {"model": dense(activation={"name": "elu", "alfa": 1})},
+            "unknown_field",
+            "$.model.layers[0].activation.alfa",
+        ),
+        (
+            {"model": {"layers": [{"type": "Activation"}]}},
+            "invalid_attribute",
+            "$.model.layers[0].activation",
+        ),
+        ({"model": {**dense(), "input_shape": [None, 6]}}, "invalid_attribute", "$.model.input_shape"),
+        (
+            {"model": {"input_shape": [7], "layers": [{"type": "Input", "shape": [6]}, *dense()["layers"]]}},
+            "invalid_document",
+            "$.model.layers[0].shape",
+        ),
+        (
+            {"model": {"layers": [*dense()["layers"], {"type": "Input", "shape": [6]}]}},
+            "invalid_document",
+            "$.model.layers[1]",
+        ),
+        ({"loss": "mse", "model": dense(units=1)}, "shape_mismatch", "$.data.y"),
+        ({"loss": "mae", "model": dense(units=2)}, "shape_mismatch", "$.data.y"),
     ],
 )
 def test_a_job_of_layers_is_refused_with_its_place(fields: dict[str, Any], code: str, path: str) -> None:
@@ -96,6 +127,22 @@ def test_a_job_of_layers_is_refused_with_its_place(fields: dict[str, Any], code:
         ({"program": "loss = mean((W @ x + b - y) ** 2)"}, "shape_mismatch", "$.program"),
         ({"loss": "mse"}, "invalid_document", "$.loss"),
         ({"metrics": ["accuracy"]}, "unknown_name", "$.metrics[0]"),
+        ({"metrics": ["subtract_1"]}, "invalid_target", "$.metrics"),
+        (
+            {"parameters": {**LINE["parameters"], "W": {"value": ["NaN"]}}},
+            "invalid_tensor",
+            "$.parameters.W.value",
+        ),
+        (
+            {"parameters": {**LINE["parameters"], "W": {"value": [1e300]}}},
+            "invalid_tensor",
+            "$.parameters.W.value",
+        ),
+        (
+            {"parameters": {**LINE["parameters"], "b": {"shape": [1], "initializer": "identity"}}},
+            "shape_mismatch",
+            "$.parameters.b.initializer",
+        ),
     ],
 )
 def test_a_program_is_refused_with_its_place(fields: dict[str, Any], code: str, path: str) -> None:
@@ -120,6 +167,32 @@ def test_the_learning_rate_is_among_the_settings_of_an_optimizer() -> None:
     with pytest.raises(UserError, match="sgd has no setting 'lr'") as caught:
         job({**LINE, "optimizer": {"name": "sgd", "lr": 0.1}}, ROWS)
     assert "learning_rate, momentum" in str(caught.value.hint)
+
+
+def test_a_column_of_single_numbers_is_told_how_to_become_rows() -> None:
+    with pytest.raises(UserError, match="at least one axis") as caught:
+        job({"model": dense(), "loss": "mse"}, {"x": np.ones(6), "y": np.ones((6, 3))})
+    assert "[[1], [2]]" in str(caught.value.hint)
+
+
+def test_labels_may_have_or_lack_a_last_axis_of_one() -> None:
+    for row in ((), (1,)):
+        spec = job({"model": dense(units=1), "loss": "mse"}, {"x": np.ones((6, 2)), "y": np.ones((6, *row))})
+        assert spec.rows == 6
+    with pytest.raises(UserError, match=r"shape \[1\] for 'y', as the model answers, got \[2\]"):
+        job({"model": dense(units=1), "loss": "mse"}, {"x": np.ones((6, 2)), "y": np.ones((6, 2))})
+
+
+def test_a_gpu_is_called_cuda() -> None:
+    with pytest.raises(UserError) as caught:
+        job({**LINE, "device": "gpu"}, ROWS)
+    assert caught.value.hint == "a GPU is cuda, or cuda:n where there are several"
+
+
+def test_a_share_of_validation_reads_back_as_it_was_given() -> None:
+    spec = job({**LINE, "validation_split": 0.85}, {"x": np.ones((10, 1)), "y": np.ones((10, 1))})
+    again = job(spec.document(), {"x": np.ones((10, 1)), "y": np.ones((10, 1))})
+    assert (again.rows, again.validation_rows) == (spec.rows, spec.validation_rows) == (1, 9)
 
 
 def test_rows_that_differ_are_refused() -> None:

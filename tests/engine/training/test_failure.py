@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from engine.errors import UserError
 from engine.training import TrainingFailure, TrainingRun
 from tests.engine.training.world import classes, job, layered
 
@@ -31,7 +32,7 @@ def test_the_node_that_left_its_domain_is_named_with_the_rows_of_the_data() -> N
     error = failure(run)
     assert (error.code, error.node, error.op) == ("non_finite", "logs", "log")
     assert error.diagnosis["rows"] == [17]
-    assert str(error).endswith("of the batch (domain). In the data these are rows 17.")
+    assert str(error).endswith("of the batch (domain). In the data this is row 17.")
     assert error.diagnosis["reason"] == "domain"
     assert error.step == run.step + 1
     assert error.epoch == 1
@@ -88,15 +89,43 @@ def test_an_exploding_rate_is_an_overflow_with_a_cure() -> None:
     assert all(np.isfinite(value).all() for value in run.parameters.values())
 
 
-def test_a_parameter_that_starts_as_nan_is_named() -> None:
+def test_a_parameter_that_overflows_where_it_starts_is_named() -> None:
     data = {"x": np.ones((4, 2)), "y": np.ones((4, 1))}
     document = {
         "program": "loss = mean((x @ W + b - y) ** 2)",
         "parameters": {
             "W": {"value": [[1.0], [1.0]]},
-            "b": {"value": {"dtype": "float32", "data": ["NaN"], "shape": [1]}},
+            "b": {"shape": [1], "initializer": {"name": "constant", "value": 1e300}},
         },
     }
     error = failure(TrainingRun(job(document, data), data))
     assert error.node == "b"
     assert "'b'" in error.detail
+    assert (
+        error.hint
+        == "this parameter does not start from finite numbers: give it another initializer or value"
+    )
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [(3, "label 3 is out of range"), (0.5, "got 0.5"), (np.nan, "got nan")],
+)
+@pytest.mark.parametrize("validating", [False, True])
+def test_a_label_that_is_none_is_told_with_its_step_and_its_row(
+    label: float, said: str, validating: bool
+) -> None:
+    data = classes(rows=40, sparse=True)
+    labels = data["y"].astype(float)
+    labels[37 if validating else 17] = label
+    data["y"] = labels
+    document = layered(
+        loss="sparse_categorical_crossentropy", metrics=[], batch_size=8, validation_split=0.25 * validating
+    )
+    run = TrainingRun(job(document, data), data)
+    with pytest.raises(UserError, match=said) as caught:
+        list(run)
+    when = "validation after epoch 1" if validating else f"step {run.step + 1} (epoch 1)"
+    assert caught.value.detail.startswith(f"{when}: ")
+    row = 37 if validating else 17
+    assert caught.value.detail.endswith(f"; row {row} of the data is the first of its batch to do so")

@@ -197,6 +197,13 @@ def test_dropout_keeps_the_mean_and_draws_from_seed_layer_and_step() -> None:
     assert not np.array_equal(*masks)
 
 
+def test_an_activation_takes_the_settings_of_its_op() -> None:
+    layer = {"type": "Activation", "activation": {"name": "LeakyReLU", "alpha": 0.3}}
+    expansion = expand_model({"input_shape": [2], "layers": [layer]})
+    answer = predict(expansion, {}, {}, {"x": np.array([[-1.0, 2.0]])})
+    np.testing.assert_allclose(answer["y"], [[-0.3, 2.0]], rtol=1e-6)
+
+
 def test_an_expansion_is_json_whose_graphs_read_back() -> None:
     model = {"input_shape": [6], **layered()["model"]}
     expansion = expand_model(model, loss="categorical_crossentropy", metrics=["accuracy"])

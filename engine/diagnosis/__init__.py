@@ -14,6 +14,7 @@ The files in the order in which a diagnosis uses them:
 `infinite`    why elements are NaN or infinite
 `caveats`     warnings on a gradient that exists
 `advice`      the stable form of an expression, in the user's `expressions`
+`away`        how to keep away from where an op is undefined or too steep
 `cures`       what to write instead
 `words`       the sentence for people
 `report`      the entry that goes on the wire

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from engine import arrays
-from engine.diagnosis.culprit import Culprit
+from engine.diagnosis.culprit import Culprit, of_cut
 from engine.diagnosis.elements import Mask, nonfinite, places
 from engine.diagnosis.pullbacks import Pullback, Sweep
 from engine.diagnosis.replay import Array
@@ -16,6 +16,7 @@ from engine.diagnosis.structure import Edge, Finding
 from engine.diagnosis.words import because, described
 from engine.diagnosis.zero import why_zero, zeros
 from engine.errors import Origin
+from engine.tape import Instruction
 
 VANISHING, EXPLODING = 1e-8, 1e8
 _DIFFERENCES = frozenset({"subtract", "squared_difference"})
@@ -51,9 +52,16 @@ def structural_caveats(finding: Finding, name: str, target: str) -> Iterator[War
 
 
 def numeric_caveats(
-    sweep: Sweep, source: int, name: str, target: str, spoiled: Sequence[Culprit]
+    sweep: Sweep,
+    source: int,
+    name: str,
+    target: str,
+    spoiled: Sequence[Culprit],
+    cuts: Callable[[Mask], Sequence[Edge]],
 ) -> Iterator[Warning]:
-    """What the values say; `spoiled` is what made the target itself NaN or infinite."""
+    """What the values say; `spoiled` is what made the target itself NaN or infinite, `cuts` says which cuts
+    lose a part of the gradient of some elements.
+    """
     gradient = sweep.adjoint(source)
     path = list(_between(sweep.pullbacks, source))
     finite = not nonfinite(gradient).any()
@@ -65,7 +73,7 @@ def numeric_caveats(
             f"The gradient is finite and '{target}' is not: {because(spoiled[0])}.",
         )
     if finite and not zero.all():
-        yield from _zeros(sweep, source, zero, name)
+        yield from _zeros(sweep, source, zero, name, cuts)
         yield from _dead_paths(sweep, path, source)
         yield from _scale(sweep, path, source, name)
     yield from _kinks(sweep, path)
@@ -83,7 +91,9 @@ def _between(pullbacks: Sequence[Pullback], source: int) -> Iterator[tuple[Pullb
             yield pullback, edges
 
 
-def _zeros(sweep: Sweep, source: int, zero: Mask, name: str) -> Iterator[Warning]:
+def _zeros(
+    sweep: Sweep, source: int, zero: Mask, name: str, cuts: Callable[[Mask], Sequence[Edge]]
+) -> Iterator[Warning]:
     size = sweep.size(source)
     cancelled = int((zero & (size > 0)).sum())
     if cancelled:
@@ -96,12 +106,21 @@ def _zeros(sweep: Sweep, source: int, zero: Mask, name: str) -> Iterator[Warning
         )
     if zero.any():
         culprits = why_zero(sweep, source, zero)
+        if not culprits or _is_unread(culprits[0]):  # unless another step reads them, and cuts them off
+            shapes = sweep.values
+            culprits = (*(of_cut(edge, shapes[edge.slot].shape) for edge in cuts(zero)), *culprits)
         message = f"{int(zero.sum())} of {zero.size} elements of the gradient of '{name}' are zero"
         yield caveat(
             "partial_zero",
             culprits[0].node if culprits else None,
             f"{message}: {because(culprits[0])}." if culprits else f"{message}.",
         )
+
+
+def _is_unread(culprit: Culprit) -> bool:
+    """Whether a culprit only says that a step takes other elements than these."""
+    moves = culprit.step is not None and culprit.step.op.family.name in ("indexing", "shaping")
+    return moves and culprit.reason == "unselected"
 
 
 def _dead_paths(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]], source: int) -> Iterator[Warning]:
@@ -183,14 +202,16 @@ def _masked(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]]) -> Iterat
 
 
 def _broadcasts(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]]) -> Iterator[Warning]:
-    """Differences in which (n,) meets (n, 1): every element with every other."""
-    for pullback, _ in path:
-        step = pullback.step
-        if step.op.name not in _DIFFERENCES:
+    """Where (n,) meets (n, 1), every element every other: in differences, and in products that are summed."""
+    steps = [pullback.step for pullback, _ in path]
+    for place, step in enumerate(steps):
+        if step.op.name not in _DIFFERENCES and step.op.name != "multiply":
             continue
         a, b = (sweep.values[slot].shape for slot in step.inputs)
         flat, column = sorted((a, b), key=len)
-        if len(flat) == 1 and flat[0] > 1 and column == (flat[0], 1):
+        if len(flat) != 1 or flat[0] == 1 or column != (flat[0], 1):
+            continue
+        if step.op.name in _DIFFERENCES or _is_summed(sweep, steps[place:]):
             node = step.origin.node
             yield caveat(
                 "broadcast",
@@ -198,3 +219,19 @@ def _broadcasts(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]]) -> It
                 f"{step.origin.op or step.op.name} at '{node}' broadcasts {a} against {b} to "
                 f"{(flat[0], flat[0])}: every element meets every other. Reshape one of them.",
             )
+
+
+def _is_summed(sweep: Sweep, steps: Sequence[Instruction]) -> bool:
+    """Whether all of what the first step makes is added up, and nothing else of its shape meets it before."""
+    made = set(steps[0].outputs)
+    for step in steps[1:]:
+        met = made.intersection(step.inputs)
+        if not met:
+            continue
+        if step.op.family.name == "reduction":
+            return sweep.values[step.outputs[0]].size == 1
+        others = [sweep.values[slot].size for slot in step.inputs if slot not in made]
+        if step.op.family.name != "elementwise" or any(size > 1 for size in others):
+            return False
+        made.update(step.outputs)
+    return False

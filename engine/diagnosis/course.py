@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from engine.diagnosis.culprit import Culprit
+from engine.diagnosis.culprit import Culprit, source_of
 from engine.diagnosis.expressions import Expressions
 from engine.diagnosis.infinite import Leaves
 from engine.diagnosis.layout import LAID_OUT, Layout
@@ -71,9 +71,14 @@ class Course:
     @cached_property
     def leaves(self) -> Leaves:
         """The names of data."""
-        tape = self.graph.tape
+        tape, readers = self.graph.tape, self.graph.readers
         constants = {slot: self.names[slot] for slot in tape.constants if slot in self.names}
-        return Leaves({slot: name for name, slot in tape.inputs.items()}, constants)
+        sources = {
+            slot: source_of(self.graph.steps[readers[slot][0]].origin)
+            for slot in tape.constants
+            if slot in readers
+        }
+        return Leaves({slot: name for name, slot in tape.inputs.items()}, constants, sources)
 
     @cached_property
     def expressions(self) -> Expressions:

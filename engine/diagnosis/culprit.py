@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
+from itertools import islice, product
+from math import prod
 from typing import Any
 
 from engine.diagnosis.elements import LISTED, Mask, places
@@ -16,7 +18,7 @@ from engine.tape import Instruction
 class Culprit:
     """Elements `places` of input `input` (None: of the output, or of the data) of the user's `node`.
 
-    `step` and `edge` are the place on the tape behind it; a data leaf has neither.
+    `step` and `edge` are the place on the tape behind it; a data leaf has neither, but a `slot`.
     """
 
     node: str
@@ -29,6 +31,7 @@ class Culprit:
     source: Any = None
     step: Instruction | None = None
     edge: Edge | None = None
+    slot: int | None = None
 
     def document(self) -> dict[str, Any]:
         """As it goes on the wire."""
@@ -48,6 +51,22 @@ def of_edge(edge: Edge, mask: Mask, reason: str, evidence: dict[str, Any]) -> Cu
     """The culprit for elements of what an edge reads."""
     culprit = of_step(edge.step, mask, reason, evidence)
     return replace(culprit, input=input_of(edge), edge=edge)
+
+
+def of_cut(edge: Edge, shape: tuple[int, ...]) -> Culprit:
+    """A cut as a culprit: every element of what it reads, of this shape; the op itself is the evidence."""
+    origin = edge.step.origin
+    return Culprit(
+        node=origin.node or edge.step.op.name,
+        op=origin.op or edge.step.op.name,
+        reason=edge.reason,
+        input=input_of(edge),
+        elements=[list(place) for place in islice(product(*map(range, shape)), LISTED)],
+        count=prod(shape),
+        source=source_of(origin),
+        step=edge.step,
+        edge=edge,
+    )
 
 
 def of_step(step: Instruction, mask: Mask, reason: str, evidence: dict[str, Any]) -> Culprit:

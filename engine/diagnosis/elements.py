@@ -22,11 +22,11 @@ def places(mask: Mask) -> list[list[int]]:
 def values_at(array: Array, mask: Mask) -> list[Any]:
     """What lies at the places that `places` names, for an array that broadcasts to the mask's shape.
 
-    A complex number is the list [re, im], as on the wire.
+    A complex number is the list [re, im], as on the wire; conjugates of real numbers without their -0.
     """
     spread = np.broadcast_to(array, mask.shape).reshape(-1)
     found = spread[np.flatnonzero(mask)[:LISTED]]
-    told = np.stack([found.real, found.imag], axis=-1) if found.dtype.kind == "c" else found
+    told = np.stack([found.real, found.imag + 0.0], axis=-1) if found.dtype.kind == "c" else found
     return list(told.tolist())
 
 

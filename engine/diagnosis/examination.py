@@ -7,7 +7,7 @@ has to be recorded for it is recorded once, at the first time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -15,15 +15,16 @@ import numpy as np
 
 from engine import dtypes
 from engine.diagnosis.caveats import Warning, numeric_caveats, structural_caveats
+from engine.diagnosis.cone import cuts_met
 from engine.diagnosis.course import Course, laid_out_bytes
-from engine.diagnosis.culprit import Culprit
+from engine.diagnosis.culprit import Culprit, distinct, of_cut
 from engine.diagnosis.cures import numeric_cure, structural_cure
 from engine.diagnosis.elements import Array, Mask, nonfinite, undefined
 from engine.diagnosis.infinite import why_infinite, why_target
 from engine.diagnosis.layout import MOST, MOST_UNASKED, TooLong, has_functions, lay_out
 from engine.diagnosis.pullbacks import Sweep
 from engine.diagnosis.replay import Values, replay
-from engine.diagnosis.report import Verdict, culprit_of_cut
+from engine.diagnosis.report import Verdict
 from engine.diagnosis.structure import Edge, Finding, Graphing, Reach, examine
 from engine.diagnosis.words import numeric_message, structural_message, unread_message
 from engine.diagnosis.zero import why_zero, zeros
@@ -159,38 +160,51 @@ class Examination:
         return Verdict(
             finding.status,
             finding.reason,
-            tuple(culprit_of_cut(edge, self.graph.tape) for edge in finding.cuts),
+            _as_culprits(finding.cuts, self.graph),
             finding.path,
             structural_message(finding, name, self.target, dtype),
-            structural_cure(finding, name, self.target),
+            structural_cure(finding, name, self.target, self._plain.expressions),
         )
 
     def _numeric(self, finding: Finding, name: str, gradient: Array, look: Look | None) -> Verdict:
         slot = self.variables[name]
-        warnings = list(structural_caveats(finding, name, self.target))
         if look is None:
             status = status_of(gradient, gradient == 0)
             message = numeric_message(status, (), finding, name, self.target)
-            return Verdict(status, None, (), finding.path, message, None, tuple(_once(warnings)))
-        status, culprits = self._culprits(slot, gradient, look)
-        warnings += numeric_caveats(look.sweep, slot, name, self.target, look.spoiled)
+            caveats = structural_caveats(finding, name, self.target)
+            return Verdict(status, None, (), finding.path, message, None, _once(caveats))
         graph = look.course.graph
+        if look.course.layout is not None:  # seen from outside of loops no path is cut in them
+            finding = replace(finding, partial=examine(graph, slot, name, self.slot).partial)
+        status, culprits = self._culprits(slot, gradient, look)
+        warnings = _once(
+            (
+                *structural_caveats(finding, name, self.target),
+                *numeric_caveats(
+                    look.sweep,
+                    slot,
+                    name,
+                    self.target,
+                    look.spoiled,
+                    lambda zero: cuts_met(graph, look.sweep.values, slot, zero, finding.partial),
+                ),
+            )
+        )
         if status == "zero" and not culprits and look.course.layout is not None:
             graph = look.course.dependences
             inside = examine(graph, slot, "", self.slot)  # from outside of loops there seemed to be a path
-            culprits = tuple(look.course.placed(culprit_of_cut(edge, graph.tape)) for edge in inside.cuts)
+            culprits = tuple(map(look.course.placed, _as_culprits(inside.cuts, graph)))
             if inside.status == "disconnected":
                 message = unread_message(inside, name, self.target)
-                fix = structural_cure(inside, name, self.target)
-                told = tuple(_once(warnings))
-                return Verdict(status, inside.reason, culprits, finding.path, message, fix, told)
+                fix = structural_cure(inside, name, self.target, look.course.expressions)
+                return Verdict(status, inside.reason, culprits, finding.path, message, fix, warnings)
         reason = culprits[0].reason if culprits else None
         fix = look.cure(culprits[0]) if culprits else None
         if status in ("nan", "inf") and look.masking_helps(slot):
             fix = f"{fix or ''} {_MASKED}".strip()
         message = numeric_message(status, culprits, finding, name, self.target)
         path = _path_through(graph, slot, self.slot, culprits) or finding.path
-        return Verdict(status, reason, culprits, path, message, fix, tuple(_once(warnings)))
+        return Verdict(status, reason, culprits, path, message, fix, warnings)
 
     def _culprits(self, slot: int, gradient: Array, look: Look) -> tuple[str, tuple[Culprit, ...]]:
         sweep, course = look.sweep, look.course
@@ -263,8 +277,14 @@ def _edges_of(culprit: Culprit) -> list[Edge]:
     return [Edge(culprit.step, position) for position in range(len(culprit.step.inputs))]
 
 
-def _once(warnings: list[Warning]) -> list[Warning]:
-    """Each code and node once."""
-    return list({(warning["code"], warning["node"]): warning for warning in reversed(warnings)}.values())[
-        ::-1
-    ]
+def _as_culprits(cuts: Iterable[Edge], graph: Graphing) -> tuple[Culprit, ...]:
+    """Each node that cuts once, though a loop comes to it in every step."""
+    return distinct(of_cut(edge, graph.tape.types[edge.slot].shape) for edge in cuts)
+
+
+def _once(warnings: Iterable[Warning]) -> tuple[Warning, ...]:
+    """Each code and node once, the first of them."""
+    kept: dict[tuple[str, str | None], Warning] = {}
+    for warning in warnings:
+        kept.setdefault((warning["code"], warning["node"]), warning)
+    return tuple(kept.values())

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import re
+import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from engine.diagnosis.structure import Graphing
-from engine.errors import Source
+from engine.errors import Origin, Source
+from engine.op import TABLE
 from engine.passes.stabilize import Match, offers
 from engine.tape import Instruction
 
 _LONGEST = 60
+_DEEPEST = 3  # nodes of a graph written into each other
+_SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "pow": "**", "matmul": "@"}
 
 
 @dataclass(frozen=True)
@@ -29,17 +33,40 @@ class Expressions:
 
     def text(self, slot: int) -> str:
         """A name the user gave, or the expression behind a node that has none; a constant as its number."""
+        return self._text(slot, 0)
+
+    def operand(self, step: Instruction, position: int) -> str:
+        """What a step reads, as it is written there: inside a function in the function's own names."""
+        own = step.origin.op == step.op.name
+        return (own and _written(step.origin, position)) or self.text(step.inputs[position])
+
+    def argument(self, step: Instruction) -> str:
+        """The first argument of the user's node, which may have been expanded into steps such as this."""
+        return _written(step.origin, 0) or self.text(step.inputs[0])
+
+    def _text(self, slot: int, depth: int) -> str:
         constant = self.graph.tape.constants.get(slot)
         if constant is not None and constant.ndim == 0:
-            return f"{constant.item():g}"
+            return _number(constant)
         name, step = self.names.get(slot), self.maker(slot)
-        if step is not None and isinstance(step.origin.source, Source):
-            unnamed = name is None or re.fullmatch(rf"{step.origin.op}_\d+|result", name)
+        if step is None or not _is_unnamed(name):
+            return name or "x"
+        whole = step.origin.op == step.op.name or name == step.origin.node
+        if isinstance(step.origin.source, Source):
             written = step.origin.source.text
-            whole = step.origin.op == step.op.name or name == step.origin.node
-            if unnamed and whole and "\n" not in written and len(written) <= _LONGEST:
-                return written
-        return name or "x"
+            return written if whole and "\n" not in written and len(written) <= _LONGEST else name or "x"
+        rendered = self._rendered(step, depth) if step.origin.op == step.op.name else None
+        return name or "x" if rendered is None or len(rendered) > _LONGEST else rendered
+
+    def _rendered(self, step: Instruction, depth: int) -> str | None:
+        """A simple node of a graph, which has no text, as it would be written."""
+        plain = step.op.family.name == "elementwise" and not step.attributes
+        if not (plain or step.op.name == "matmul") or depth == _DEEPEST:
+            return None
+        operands = [self._text(slot, depth + 1) for slot in step.inputs]
+        if step.op.name not in _SIGNS:
+            return f"{step.op.name}({', '.join(operands)})"
+        return f" {_SIGNS[step.op.name]} ".join(map(bracketed, operands))
 
     def maker(self, slot: int) -> Instruction | None:
         """The step that makes a slot; casts and copies are looked through."""
@@ -63,3 +90,46 @@ class Expressions:
                 return None
             behind.update(later.outputs)
         return None
+
+
+def bracketed(text: str) -> str:
+    """An expression as a factor or an exponent: in brackets unless it is a name, a number or a call."""
+    try:
+        node = ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return f"({text})"
+    return text if isinstance(node, ast.Name | ast.Constant | ast.Call | ast.Attribute) else f"({text})"
+
+
+def _number(constant: Any) -> str:
+    """A scalar constant; a complex one without an imaginary part as its real part."""
+    value = constant.item()
+    return f"{value.real if isinstance(value, complex) and value.imag == 0 else value:g}"
+
+
+def _is_unnamed(name: str | None) -> bool:
+    """Whether a slot has no name but one that an op was given by itself."""
+    if name is None:
+        return True
+    last = name.split("/")[-1]
+    op, _, number = last.rpartition("_")
+    return last == "result" or (number.isdigit() and op in TABLE)
+
+
+def _written(origin: Origin, position: int) -> str | None:
+    """The operand at `position` in the text of a node that is a call or a sign; None where it is neither."""
+    if not isinstance(origin.source, Source) or "\n" in origin.source.text:
+        return None
+    try:
+        node = ast.parse(origin.source.text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    parts: list[ast.expr] = []
+    if isinstance(node, ast.BinOp):
+        parts = [node.left, node.right]
+    elif isinstance(node, ast.Call):
+        parts = [*([node.func.value] if isinstance(node.func, ast.Attribute) else []), *node.args]
+    if position >= len(parts) or isinstance(parts[position], ast.Starred):
+        return None
+    text = ast.get_source_segment(origin.source.text, parts[position])
+    return text if text and len(text) <= _LONGEST else None

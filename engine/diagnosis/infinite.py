@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from engine.diagnosis.cone import cone
+from engine.diagnosis.cone import cone, drawn, pushed
 from engine.diagnosis.culprit import Culprit, distinct, of_edge, of_step
-from engine.diagnosis.elements import Mask, gathered, nonfinite, places, undefined, values_at
+from engine.diagnosis.elements import Mask, nonfinite, places, undefined, values_at
 from engine.diagnosis.nonfinite import Birth, evidence_of, find_births
 from engine.diagnosis.pullbacks import Pullback, Sweep
 from engine.diagnosis.structure import Edge
@@ -23,10 +24,11 @@ from engine.tape import Instruction
 
 @dataclass(frozen=True, slots=True)
 class Leaves:
-    """The names of inputs and constants by slot."""
+    """The names of inputs and constants by slot, and where in the program a constant is first read."""
 
     inputs: Mapping[int, str]
     constants: Mapping[int, str]
+    sources: Mapping[int, Any]
 
     def culprit(self, birth: Birth, values: Mapping[int, np.ndarray]) -> Culprit:
         """A birth as a culprit: a step, or a leaf by its name."""
@@ -41,6 +43,8 @@ class Leaves:
             elements=places(birth.mask),
             count=int(birth.mask.sum()),
             evidence=evidence,
+            source=self.sources.get(birth.slot),
+            slot=birth.slot,
         )
 
 
@@ -95,11 +99,10 @@ def _born(sweep: Sweep, pullback: Pullback, masks: Mapping[int, Mask]) -> Iterat
         if mask is None:
             continue
         own = mask & nonfinite(sweep.passed[edge].term)
-        incoming = [nonfinite(sweep.adjoint(slot)) for slot in edge.step.outputs]
-        if edge.step.op.family.name == "elementwise":
-            own = own & ~gathered(incoming[0], own.shape)
-        elif any(wrong.any() for wrong in incoming):
-            continue
+        for slot in edge.step.outputs:
+            incoming = nonfinite(sweep.adjoint(slot))
+            if incoming.any():
+                own = own & ~drawn(edge.step, edge.position, slot, incoming, sweep.values)
         if own.any():
             yield edge, own
 
@@ -131,15 +134,20 @@ def _blame(
 
 
 def _saved(sweep: Sweep, edge: Edge, own: Mask) -> dict[int, Mask]:
-    """The values of a step that are not finite, at the elements in question where elements correspond."""
-    step = edge.step
-    wrong = {}
-    for slot in (*step.inputs, *step.outputs):
-        mask = nonfinite(sweep.values[slot])
-        if step.op.family.name == "elementwise" and np.broadcast_shapes(mask.shape, own.shape) == own.shape:
-            mask = mask & gathered(own, mask.shape)
+    """The values that are not finite among those which these elements of what an edge reads meet."""
+    step, values = edge.step, sweep.values
+    wrong: dict[int, Mask] = {}
+
+    def note(slot: int, met: Mask) -> None:
+        mask = met & nonfinite(values[slot])
         if mask.any():
-            wrong[slot] = mask
+            wrong[slot] = wrong[slot] | mask if slot in wrong else mask
+
+    for output in step.outputs:
+        behind = pushed(step, {edge.position: own}, output, values)
+        note(output, behind)
+        for position, slot in enumerate(step.inputs):
+            note(slot, drawn(step, position, output, behind, values))
     return wrong
 
 

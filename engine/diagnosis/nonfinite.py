@@ -12,17 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.diagnosis.elements import (
-    Array,
-    Mask,
-    gathered,
-    nonfinite,
-    places,
-    rows_of,
-    spread,
-    undefined,
-    values_at,
-)
+from engine.diagnosis.cone import drawn, pushed
+from engine.diagnosis.elements import Array, Mask, nonfinite, places, rows_of, undefined, values_at
 from engine.diagnosis.layout import LAID_OUT, TooLong, lay_out
 from engine.diagnosis.replay import Values, execute, replay
 from engine.diagnosis.wide import widened
@@ -127,17 +118,12 @@ def find_births(steps: Sequence[Instruction], values: Values, wrong: Mapping[int
 def _chase(step: Instruction, slot: int, mask: Mask, values: Values, chased: dict[int, Mask]) -> list[Birth]:
     """Pass the elements on to the operands that brought them; a birth for those that none brought."""
     own = mask
-    for operand in dict.fromkeys(step.inputs):
+    for position, operand in enumerate(step.inputs):
         wrong = nonfinite(values[operand])
-        if not wrong.any():
-            continue
-        if step.op.family.name == "elementwise":
-            brought = mask & spread(wrong, mask.shape)
-            own = own & ~brought
-            wrong = gathered(brought, wrong.shape)
-        else:
-            own = np.zeros_like(own)
         if wrong.any():
+            wrong = wrong & drawn(step, position, slot, mask, values)
+        if wrong.any():
+            own = own & ~pushed(step, {position: wrong}, slot, values)
             chased[operand] = chased[operand] | wrong if operand in chased else wrong
     return [Birth(step, slot, own, why_nonfinite(step, slot, own, values))] if own.any() else []
 
@@ -157,15 +143,26 @@ def why_nonfinite(step: Instruction, slot: int, mask: Mask, values: Values) -> s
 
 
 def _is_pole(step: Instruction, operands: Sequence[Array], place: int, mask: Mask) -> bool:
-    """Whether the result is finite close by, as beside a division by zero."""
-    if step.op.family.name != "elementwise":
-        return False
+    """Whether the result is finite close by, as beside a division by zero or a singular matrix."""
+    draw = np.random.default_rng(0)
     finite = np.zeros(mask.shape, bool)
     with np.errstate(all="ignore"):
         for factor in (NUDGE, -NUDGE):
-            moved = [x + factor * np.maximum(1, np.abs(x)) if x.dtype.kind in "fc" else x for x in operands]
+            if step.op.family.name == "elementwise":
+                moved = [_moved(x, factor) for x in operands]
+            elif step.op.family.name == "linalg":  # the same for every element would leave some singular
+                moved = [_moved(x, factor * draw.uniform(0.5, 1.5, x.shape)) for x in operands]
+            else:
+                return False
             finite |= np.isfinite(execute(step, moved)[place])
     return bool(finite[mask].all())
+
+
+def _moved(x: Array, factor: Any) -> Array:
+    """An operand a little off; integers stay."""
+    if x.dtype.kind not in "fc":
+        return x
+    return np.asarray(x + factor * np.maximum(1, np.abs(x)), x.dtype)
 
 
 def _told(tape: Tape, birth: Birth, values: Values, batch: int | None) -> Nonfinite:

@@ -154,6 +154,13 @@ class Sweep:
             for edge, slot in pullback.answers
         }
 
+    def sized(self, pullback: Pullback, sizes: Sequence[Array]) -> dict[Edge, Array]:
+        """The sizes that the edges of a step would pass on for other sizes of its outputs' cotangents."""
+        local = self._local(pullback, [self.adjoint(slot) for slot in pullback.step.outputs])
+        given = dict(zip(pullback.cotangents, sizes, strict=True))
+        magnitudes = sweep_magnitudes(pullback.instructions, local, given)
+        return {edge: magnitudes.get(slot, no_size(local[slot])) for edge, slot in pullback.answers}
+
     def widely(self, pullback: Pullback) -> dict[Edge, Passed] | None:
         """What the edges would pass on in wider floats, None where a kernel cannot."""
         step = pullback.step

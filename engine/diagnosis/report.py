@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import islice, product
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.diagnosis.culprit import Culprit, input_of, source_of
-from engine.diagnosis.elements import LISTED
-from engine.diagnosis.structure import Edge
-from engine.tape import Tape
+from engine.diagnosis.culprit import Culprit
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +56,6 @@ def stats(gradient: npt.NDArray[Any] | None, shape: tuple[int, ...]) -> dict[str
             "zeros": int(gradient.size - np.count_nonzero(gradient)),
             "nonfinite": int(gradient.size - np.isfinite(gradient).sum()),
         }
-
-
-def culprit_of_cut(edge: Edge, tape: Tape) -> Culprit:
-    """A cut as a culprit: every element of what it reads, and no evidence but the op itself."""
-    origin, type = edge.step.origin, tape.types[edge.slot]
-    return Culprit(
-        node=origin.node or edge.step.op.name,
-        op=origin.op or edge.step.op.name,
-        reason=edge.reason,
-        input=input_of(edge),
-        elements=[list(place) for place in islice(product(*map(range, type.shape)), LISTED)],
-        count=type.size,
-        source=source_of(origin),
-        step=edge.step,
-        edge=edge,
-    )
 
 
 def _path(slots: Iterable[int], names: Mapping[int, str]) -> list[str]:

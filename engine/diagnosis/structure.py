@@ -55,8 +55,12 @@ class Edge:
     @property
     def selects(self) -> bool:
         """Whether the input is a condition or an index, or has its derivative by another way."""
-        covered = self.rule is not None and self.rule.covered
-        return covered or self.step.op.input(self.position).kind in ("boolean", "index")
+        if self.rule is not None and self.rule.covered:
+            return True
+        op = self.step.op
+        kind = op.input(self.position).kind
+        places = kind == "integer" and op.family.name == "indexing" and len(self.step.inputs) > 1
+        return places or kind in ("boolean", "index")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +172,23 @@ def _disconnected(graph: Graphing, reach: Reach, source: int, name: str, target:
         )
         return Finding("disconnected", "shape_only", edges)
     if name in graph.rebound:
-        return Finding("disconnected", "rebound", heads=(graph.rebound[name],))
+        return Finding("disconnected", "rebound", heads=(_later(graph, name, target),))
     if graph.is_constant(target):
         return Finding("disconnected", "constant")
     if source not in graph.readers:
         return Finding("disconnected", "unused")
     heads = tuple(output for output, slot in graph.outputs.items() if slot in reach.any and slot != source)
     return Finding("disconnected", "other_head" if heads else "unused", heads=heads)
+
+
+def _later(graph: Graphing, name: str, target: int) -> str:
+    """The first node that has the name after it and leads to the target, else the last that has it."""
+    toward = graph.toward(target, "any")
+    used = {step.origin.node for step in graph.steps if any(slot in toward for slot in step.outputs)}
+    name = graph.rebound[name]
+    while name not in used and name in graph.rebound:
+        name = graph.rebound[name]
+    return name
 
 
 def _edges(step: Instruction) -> Iterable[Edge]:

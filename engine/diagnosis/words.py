@@ -22,12 +22,17 @@ _BECAUSE = {
     "empty_selection": "{it} selects no element",
     "infinite_derivative": "the derivative of {it} is infinite{there}",
     "overflow": "{it} is too large for its dtype{there}",
+    "steep": "what passes {it} is too large for its dtype{there}",
     "domain": "{it} is not defined{there}",
+    "singular": "{it} was given a singular matrix{place}",
+    "indefinite": "{it} was given a matrix that is not positive definite{place}",
+    "slopeless": "the derivative of {it} is not defined{there}",
     "nondifferentiable": "no gradient passes {it}",
     "to_integer": "no gradient passes {it}, where the floats end",
     "stop_gradient": "it is stopped on purpose by {it}",
     "shape_only": "{it} reads the shape alone",
     "nonfinite_input": "the data of '{node}' are not finite{there}",
+    "constant": "the constant '{node}' is not finite{there}",
 }
 
 
@@ -79,17 +84,25 @@ def because(culprit: Culprit) -> str:
     """Why a culprit does what it does, with the first element as proof."""
     words = _BECAUSE[_manner(culprit)]
     it = f"{culprit.op} at '{culprit.node}'"
-    return words.format(it=it, node=culprit.node, there=_there(culprit))
+    return words.format(it=it, node=culprit.node, there=_there(culprit), place=_place(culprit))
 
 
 def _manner(culprit: Culprit) -> str:
     """The reason, told more closely where the op says more."""
     op = None if culprit.step is None else culprit.step.op
+    if culprit.edge is not None and culprit.reason in ("domain", "overflow"):  # the value itself is there
+        return "slopeless" if culprit.reason == "domain" else "steep"
+    if culprit.op == "constant" and culprit.reason == "nonfinite_input":
+        return "constant"
+    if op is not None and culprit.reason == "domain" and op.family.name == "linalg":
+        return "indefinite" if op.name == "cholesky" else "singular"
     if op is not None and culprit.reason == "stationary" and op.family.name == "control":
         return "inside"
     if op is not None and culprit.reason == "stationary" and op.kink is not None:
         return "kink"
     if op is not None and culprit.reason == "unselected" and op.family.name == "elementwise":
+        if culprit.op != op.name and len(op.inputs) > 1:
+            return "unselected"  # a choice within an op that was expanded
         return "other_branch" if len(op.inputs) > 1 else "flat"
     return culprit.reason
 
@@ -104,10 +117,19 @@ def _there(culprit: Culprit) -> str:
     ]
     if "iteration" in culprit.evidence:
         proof.append(f"iteration {culprit.evidence['iteration']}")
-    place = f"element {culprit.elements[0]}" if culprit.elements and culprit.elements[0] else ""
     if not proof:
-        return f" at {place}" if place else ""
+        return _place(culprit)
+    place = _element(culprit)
     return f" at {', '.join(proof)}" + (f" ({place})" if place else "")
+
+
+def _place(culprit: Culprit) -> str:
+    place = _element(culprit)
+    return f" at {place}" if place else ""
+
+
+def _element(culprit: Culprit) -> str:
+    return f"element {culprit.elements[0]}" if culprit.elements and culprit.elements[0] else ""
 
 
 def _number(value: int | float | list[float]) -> str:
@@ -138,7 +160,7 @@ def _disconnected(finding: Finding, name: str, target: str) -> str:
         return f"'{target}' depends on the shape of '{name}' and not on its values: {listed(finding.cuts)}."
     if finding.reason == "rebound":
         return (
-            f"'{name}' was assigned anew, and '{target}' uses the second value, node '{finding.heads[0]}': "
+            f"'{name}' was assigned anew, and '{target}' uses the later value, node '{finding.heads[0]}': "
             "the first has no part in it."
         )
     if finding.reason == "constant":

@@ -18,6 +18,7 @@ from engine.diagnosis.pullbacks import Passed, Pullback, Sweep
 from engine.diagnosis.structure import Edge
 
 _SIGNS = ("zero_operand", "stationary")
+_FLAT = ("saturated", "unselected", "empty_selection")
 ENOUGH = 32  # culprits after which a search ends: a chain of a thousand dead steps is told by its end
 CANCELLED = 64  # rounding units of the magnitude below which a sum counts as zero
 
@@ -45,14 +46,24 @@ def why_zero(sweep: Sweep, source: int, marked: Mask) -> tuple[Culprit, ...]:
         found += search.lost_in_sum(pullback)
         if len(found) >= ENOUGH:
             break
-    found.sort(key=search.is_partial)
+    if len(found) > 1:
+        found.sort(key=lambda culprit: (search.is_partial(culprit), search.leaves_a_way(culprit, source)))
     return distinct(_one_reason(found))
 
 
 def _one_reason(culprits: Sequence[Culprit]) -> Iterator[Culprit]:
-    """Inside an op that was expanded a factor of 0 is but the sign of what made it so."""
-    better = {c.node for c in culprits if c.input is None and c.reason not in _SIGNS}
-    return (c for c in culprits if c.input is not None or c.reason not in _SIGNS or c.node not in better)
+    """Inside an op that was expanded only the reasons that say most: a factor of 0 is but their sign."""
+    best: dict[str, int] = {}
+    for culprit in culprits:
+        best[culprit.node] = min(best.get(culprit.node, 2), _says(culprit))
+    return (c for c in culprits if c.input is not None or _says(c) <= best[c.node])
+
+
+def _says(culprit: Culprit) -> int:
+    """How little a reason says of an op that was expanded; of any other op each says enough."""
+    if culprit.input is not None:
+        return 2
+    return 0 if culprit.reason in _FLAT else 2 if culprit.reason in _SIGNS else 1
 
 
 class _Search:
@@ -80,7 +91,9 @@ class _Search:
             if mask is None:
                 continue
             lost = mask & (passed.size > 0) & _cancelled(passed, self.sweep.unit)
-            if not lost.any() or self._was_lost(edge):
+            if lost.any():
+                lost = lost & (self._alive(pullback)[edge] > 0)
+            if not lost.any():
                 continue
             held = self._holds_for_others(pullback, edge)
             reason = (edge.step.op.zero_reason or "stationary") if held[lost].all() else "cancellation"
@@ -106,6 +119,14 @@ class _Search:
             return False
         slot = culprit.edge.slot
         return bool((self.masks[slot] & ~zeros(self.sweep, slot)).any())
+
+    def leaves_a_way(self, culprit: Culprit, source: int) -> bool:
+        """Whether there is a way around the culprit, so that something else has to cut that one."""
+        reached = {source}
+        for pullback in reversed(self.sweep.pullbacks):
+            if any(edge.slot in reached and edge is not culprit.edge for edge, _ in pullback.answers):
+                reached.update(pullback.step.outputs)
+        return not reached.isdisjoint(self.sweep.pullbacks[0].step.outputs)
 
     def _terms(self, edges: Sequence[Edge], lost: Mask) -> Iterator[Culprit]:
         listed = iter(range(LISTED))
@@ -169,15 +190,13 @@ class _Search:
                 return True
         return False
 
-    def _was_lost(self, edge: Edge) -> bool:
-        """Whether what comes in along an edge is nothing but what cancelled before."""
-        outputs = [slot for slot in edge.step.outputs if slot in self.masks]
-        return all(
-            _cancelled(Passed(self.sweep.adjoint(slot), self.sweep.size(slot)), self.sweep.unit)[
-                self.masks[slot]
-            ].all()
-            for slot in outputs
-        )
+    def _alive(self, pullback: Pullback) -> dict[Edge, Array]:
+        """The sizes that the edges of a step pass on without what had cancelled before it came in."""
+        sizes = []
+        for slot in pullback.step.outputs:
+            arrived = Passed(self.sweep.adjoint(slot), self.sweep.size(slot))
+            sizes.append(np.where(_cancelled(arrived, self.sweep.unit), 0, arrived.size))
+        return self.sweep.sized(pullback, sizes)
 
     def _holds_for_others(self, pullback: Pullback, edge: Edge) -> Mask:
         """Where an edge cancels other cotangents as well: then the op is flat there, and no terms met."""

@@ -123,7 +123,7 @@ DIAGNOSE = Example(
                 "message": "No gradient flows from 'w' to 'loss': every path is cut by round at 'round_1' "
                 "(round is piecewise constant).",
                 "fix": "Replace round at 'round_1' by a smooth function, or pass the gradient straight "
-                "through: x + stop_gradient(round(x) - x).",
+                "through: w * x + stop_gradient(round(w * x) - (w * x)).",
                 "warnings": [],
                 "stats": {
                     "shape": [],

@@ -52,3 +52,49 @@ def test_an_unused_variable_and_the_line_of_the_target() -> None:
     assert told.startswith("w: disconnected (unused)")
     assert "target made at" in told
     assert "gw.sum(u * 8.5)" in told
+
+
+def test_what_was_computed_outside_of_the_tape_is_no_stop_of_the_users() -> None:
+    w = gw.Variable([1.0, 2.0], name="w")
+    with gw.GradientTape() as tape:
+        y = gw.sum(w * w)
+    late = y * 9.5
+    told = str(tape.explain(late, w))
+    assert told.startswith("w: stopped (outside_tape)")
+    assert "outside of the tape" in told
+    assert "late = y * 9.5" in told
+    assert "`with` block" in told
+    assert "stop_gradient" not in told
+    assert "on purpose" not in told
+
+
+def test_a_part_that_another_tape_recorded_is_a_constant_to_this_one() -> None:
+    w = gw.Variable([1.0, 2.0], name="w")
+    with gw.GradientTape():
+        y = gw.sum(w * 10.5)
+    with gw.GradientTape() as tape:
+        loss = y * gw.sum(w)
+    told = str(tape.explain(loss, w))
+    assert told.startswith("w: ok")
+    assert "partial_path" in told
+    assert "outside of the tape" in told
+    assert "y = gw.sum(w * 10.5)" in told
+    assert "stop_gradient" not in told
+
+
+def test_a_stop_of_the_users_stays_one_beside_what_is_outside() -> None:
+    w = gw.Variable([1.0, 2.0], name="w")
+    with gw.GradientTape():
+        y = gw.sum(w * w)
+    with gw.GradientTape() as tape:
+        loss = y * gw.sum(gw.stop_gradient(w) * 11.5)
+    told = tape.explain(loss, w)
+    assert told["w"].status == "stopped"
+    assert {culprit["reason"] for culprit in told["w"].culprits} == {"stop_gradient", "outside_tape"}
+
+
+def test_a_fix_is_written_in_the_variables_that_the_code_has() -> None:
+    told = explained(
+        lambda w, v: gw.sum(gw.log(w - 1.0) * v), [1.0, 2.0], others=(gw.Variable(0.0, name="v"),)
+    )
+    assert "Write xlogy(v, w - 1) for v * log(w - 1)" in told

@@ -76,7 +76,7 @@ def _rows(matcher: Matcher, step: Instruction, bound: Bound) -> bool:
 
 
 _OVER, _UNDER, _BOTH = "it cannot overflow", "it cannot underflow", "it can neither overflow nor underflow"
-_CANCELS = "it keeps the digits that cancel"
+_ABSORBS, _CANCELS = "it is 0 where its factor is 0", "it keeps the digits that cancel"
 
 REWRITES: Sequence[Rewrite] = (
     # -- logarithms of probabilities and of sums of exponentials
@@ -126,10 +126,16 @@ REWRITES: Sequence[Rewrite] = (
     Rewrite("log1p", ("log(1 + x)",), "log1p(x)", _CANCELS),
     Rewrite("log1p_of_complement", ("log(1 - x)",), "log1p(-x)", _CANCELS),
     # -- a factor that may be 0 times a logarithm
-    Rewrite("xlogy", ("x * log(y)",), "xlogy(x, y)", "it is 0 at x = 0", when=_may_be_zero),
-    Rewrite("negative_xlogy", ("x * -log(y)",), "-xlogy(x, y)", "it is 0 at x = 0", when=_may_be_zero),
-    Rewrite("xlog1py", ("x * log1p(y)",), "xlog1py(x, y)", "it is 0 at x = 0", when=_may_be_zero),
-    Rewrite("negative_xlog1py", ("x * -log1p(y)",), "-xlog1py(x, y)", "it is 0 at x = 0", when=_may_be_zero),
+    Rewrite("xlogy", ("x * log(y)",), "xlogy(x, y)", _ABSORBS, when=_may_be_zero),
+    Rewrite("negative_xlogy", ("x * -log(y)",), "-xlogy(x, y)", _ABSORBS, when=_may_be_zero),
+    Rewrite("xlog1py", ("x * log1p(y)",), "xlog1py(x, y)", _ABSORBS, when=_may_be_zero),
+    Rewrite(
+        "negative_xlog1py",
+        ("x * -log1p(y)",),
+        "-xlog1py(x, y)",
+        _ABSORBS,
+        when=_may_be_zero,
+    ),
     # -- quotients of exponentials
     Rewrite(
         "softmax",

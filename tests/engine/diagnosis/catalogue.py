@@ -44,6 +44,7 @@ class Case:
 
 
 X, W = [1.5, -2.5], [0.5, 2.0]
+ATTENTION = {"q": [[1.0, 0.0], [0.0, 1.0]], "k": [[1.0, 2.0], [3.0, 4.0]], "v": [[1.0, 2.0], [3.0, 5.0]]}
 
 STRUCTURE = (
     Case("a vector is no target", "x * 2", {"x": X}, "x", "invalid_target", repaired="sum(x * 2)"),
@@ -70,7 +71,7 @@ STRUCTURE = (
     Case("only its shape is used", "sum(zeros_like(w) + x)", {"x": X, "w": W}, "w", "disconnected",
          "shape_only", "zeros_like_1", repaired="sum(w + x)"),
     Case("rounded", "sum((round(w * x) - 1) ** 2)", {"x": X, "w": W}, "w", "blocked", "nondifferentiable",
-         "round_1", repaired="sum((w * x - 1) ** 2)", fix="stop_gradient(round(x) - x)"),
+         "round_1", repaired="sum((w * x - 1) ** 2)", fix="w * x + stop_gradient(round(w * x) - (w * x))"),
     Case("floored", "sum(floor(w) * x)", {"x": X, "w": [0.3, 2.6]}, "w", "blocked", "nondifferentiable",
          "floor_1", repaired="sum(w * x)"),
     Case("only its sign counts", "sum(sign(w) * x)", {"x": X, "w": W}, "w", "blocked", "nondifferentiable",
@@ -198,6 +199,20 @@ NOT_FINITE = (
          "x", "ok", warnings=("nonfinite_target",), steady=False),
     Case("infinity minus infinity", "sum(exp(x) - exp(y))", {"x": [1000.0], "y": [1000.0]}, "x", "inf",
          "overflow", "exp_1", repaired="sum(exp(x / 1000) - exp(y))"),
+    Case("a mask of zeros times what is undefined", "sum(m * sqrt(x))", {"x": [-1.0, 2.0], "m": [0.0, 1.0]},
+         "x", "nan", "domain", "sqrt_1", elements=[[0]], repaired="sum(m * sqrt(maximum(x, 1e-12)))",
+         fix="sqrt(maximum(x, 1e-12))"),
+    Case("a negative whole power at zero", "sum(x ** -1)", {"x": [0.0, -2.0]}, "x", "inf", "domain",
+         "pow_1", elements=[[0]], repaired="sum(divide_no_nan(1, x))", fix="divide_no_nan(1, x)"),
+    Case("a row of attention that is masked throughout", "sum(softmax(q @ k.T + mask) @ v)",
+         {**ATTENTION, "mask": [[0.0, -INF], [-INF, -INF]]}, "v", "nan", "nonfinite_input", "mask",
+         elements=[[1, 0], [1, 1]], repaired="sum(softmax(q @ k.T + where(isfinite(mask), mask, -1e9)) @ v)",
+         fix="-1e9"),
+    Case("the inverse of a singular matrix", "sum(inv(a))", {"a": [[1.0, 2.0], [2.0, 4.0]]}, "a", "nan",
+         "domain", "inv_1", repaired="sum(inv(a + eye(2)))", fix="inv(a + 1e-6 * eye(2))"),
+    Case("one bad row of a batch, and another that is not read", "sum((log(x) @ w)[:1])",
+         {"x": [[1.0, 0.0], [0.0, 1.0]], "w": [1.0, 2.0]}, "w", "nan", "domain", "log_1", elements=[[0, 1]],
+         repaired="sum((log(x + 1) @ w)[:1])"),
 )  # fmt: skip
 
 ZERO = (
@@ -293,6 +308,14 @@ ZERO = (
          "zero", "saturated", "tanh_2", also=("tanh_1",), repaired="sum(tanh(x / 50) - tanh(2 * x / 50))"),
     Case("zero, and cut besides", "sum(relu(w) + floor(w))", {"w": [-1.5, -2.5]}, "w", "zero", "unselected",
          "relu_1", warnings=("partial_path",), repaired="sum(leaky_relu(w) + floor(w))"),
+    Case("silu far out", "sum(silu(x))", {"x": [-800.0, -900.0]}, "x", "zero", "saturated", "silu_1",
+         repaired="sum(silu(x / 800))"),
+    Case("one unit dead, the other not used", "sum(relu(x @ w) @ v)",
+         {"x": [[1.0, 1.0]], "w": [[-1.0, 1.0], [-1.0, 1.0]], "v": [1.0, 0.0]}, "w", "zero", "unselected",
+         "relu_1", elements=[[0, 0]], also=("matmul_2",), repaired="sum(leaky_relu(x @ w) @ (v + 1))"),
+    Case("saturated, and what it feeds cancels", "t = tanh(40 + x ** 2)\nu = t / norm(t + 3)\n"
+         "sum(softmax(u) * y)", {"x": [1.0, 2.0, 3.0], "y": [1.0, 2.0, 4.0]}, "x", "zero", "saturated", "t",
+         also=("u",), repaired="t = tanh(x)\nu = t / norm(t + 3)\nsum(softmax(u) * y)"),
 )  # fmt: skip
 
 SUSPECT = (
@@ -324,12 +347,21 @@ SUSPECT = (
          "ok", warnings=("exploding",)),
     Case("(n,) against (n, 1)", "mean((p - y) ** 2)", {"p": [1.0, 2.0, 3.0], "y": [[1.0], [2.0], [5.0]]},
          "p", "ok", warnings=("broadcast",)),
+    Case("rows times columns, summed", "-mean(y * log(sigmoid(p)))",
+         {"p": [1.0, 2.0, 3.0], "y": [[1.0], [0.0], [1.0]]}, "p", "ok", warnings=("broadcast",)),
+    Case("a row of attention with one entry left", "sum(softmax(q @ k.T + mask) @ v)",
+         {**ATTENTION, "mask": [[0.0, -INF], [0.0, 0.0]]}, "q", "ok", warnings=("partial_zero",)),
+    Case("some elements are cut off", "sum(concat(floor(x[:1]), x[1:]))", {"x": [1.5, 2.5]}, "x", "ok",
+         warnings=("partial_path", "partial_zero")),
+    Case("sorted by their places", "sum(x[argsort(x)] * y)", {"x": [3.0, 1.0, 2.0], "y": [1.0, 2.0, 4.0]},
+         "x", "ok"),
     Case("healthy", "mean((W * x + b - y) ** 2)",
          {"W": [0.5], "b": [0.0], "x": [[1.0], [2.0], [3.0]], "y": [[2.0], [4.0], [6.0]]}, "W", "ok"),
 )  # fmt: skip
 
 _STEP = "def step(h, x, w):\n    h = {}\n    return h, h\nlast, all = scan(step, 1.0, x, w)\nlast"
 _CHOICE = "def f(x, w):\n    return {}\ndef g(x, w):\n    return x * w\ncond(f, g, x > 0, x, w)"
+_CALLS = "def f(x):\n    return {}\ndef g(y):\n    return f(2 * y)\nsum(g(x))"
 _WHILE = (
     "def go(h, w):\n    return h < 100\ndef f(h, w):\n    return {}\nwhile_loop(go, f, 1.0, w, max_steps=9)"
 )
@@ -353,6 +385,11 @@ INSIDE = (
     Case("undefined inside a checkpoint", "def f(x):\n    return log(x)\nsum(checkpoint(f, x))",
          {"x": [0.0, 1.0]}, "x", "inf", "domain", "checkpoint_1/log_1", elements=[[0]],
          repaired="def f(x):\n    return log(x + 1)\nsum(checkpoint(f, x))"),
+    Case("a part is cut inside a scan", _STEP.format("h + w * x + round(w)"), {"x": [1.5, 2.3], "w": 1.1},
+         "w", "ok", warnings=("partial_path",)),
+    Case("a function calls another", _CALLS.format("sqrt(x)"),
+         {"x": [0.0, 1.0]}, "x", "inf", "infinite_derivative", "call_1/call_1/sqrt_1", elements=[[0]],
+         repaired=_CALLS.format("sqrt(x + 1e-12)"), fix="sqrt(x + 1e-12)"),
 )  # fmt: skip
 
 STABILIZE, MASKED = {"stabilize": True}, {"masked_backward": True}

@@ -110,7 +110,7 @@ def _torch_inputs(torch: Any, case: Case) -> dict[str, Any]:
 def _torch_names(torch: Any) -> dict[str, Any]:
     direct = (
         "sum mean max any where round floor sign log sqrt exp sigmoid relu clip maximum prod tanh erf cos "
-        "sin acos abs isfinite zeros_like argmax"
+        "sin acos abs isfinite zeros_like argmax argsort"
     )
     names = {name: getattr(torch, name) for name in direct.split()}
     return names | {
@@ -124,6 +124,8 @@ def _torch_names(torch: Any) -> dict[str, Any]:
         "triu": lambda x, k: torch.triu(x, diagonal=k),
         "norm": torch.linalg.vector_norm,
         "std": lambda x: torch.std(x, correction=0),
+        "inv": torch.linalg.inv,
+        "silu": torch.nn.functional.silu,
         "nan": float("nan"),
         "scan": python_scan(torch.stack),
         "while_loop": python_while,
@@ -157,7 +159,7 @@ def _jax_names(jax: Any) -> dict[str, Any]:
     jnp = jax.numpy
     direct = (
         "sum mean max any where round floor sign equal log sqrt exp clip maximum prod tanh triu cos sin abs "
-        "isfinite zeros_like argmax cbrt acos std size nan"
+        "isfinite zeros_like argmax argsort cbrt acos std size nan"
     )
     names = {name: getattr(jnp, name) for name in direct.split()}
     return names | {
@@ -169,6 +171,8 @@ def _jax_names(jax: Any) -> dict[str, Any]:
         "erf": jax.scipy.special.erf,
         "concat": lambda *xs: jnp.concatenate(xs),
         "norm": jnp.linalg.norm,
+        "inv": jnp.linalg.inv,
+        "silu": jax.nn.silu,
         "scan": lambda f, init, xs, *more: jax.lax.scan(lambda c, x: f(c, x, *more), jnp.asarray(init), xs),
         "while_loop": lambda go, f, init, *more, max_steps: jax.lax.while_loop(
             lambda c: go(c, *more), lambda c: f(c, *more), jnp.asarray(init)

@@ -125,6 +125,7 @@ OTHERWISE = {
     "the deviation of a constant": "JAX has NaN there",
     "zero by cancellation, not by saturation": "JAX leaves a rounding error",
     "sin² + cos²": "a rounding error is left",
+    "the inverse of a singular matrix": "PyTorch raises",
     "cube root at zero": "PyTorch has no cube root; by powers it gives NaN",
     "NaN in a constant": "a list times a tensor is an error",
     "a scan that stops": "PyTorch has None where every path is stopped",

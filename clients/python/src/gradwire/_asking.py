@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gradwire._findings import OK, finding
+from gradwire._findings import OK, finding, without_stops
 from gradwire._flow import Flow
 from gradwire._lower import Lowered, lower
 from gradwire._node import Array, Edge, Leaf, Op, Recorder, remember
@@ -66,8 +66,18 @@ class Question:
             if mine.same(source):
                 name = self.wrt[k][0]
                 entry = self.diagnosis.get(name, OK)
-                return finding(source.label, entry, self._place, name, target=self.target.node.place)
+                told = finding(source.label, entry, self._place, name, target=self.target.node.place)
+                return without_stops(told, self._borders(), self._place)
         return None
+
+    def _borders(self) -> dict[str, str]:
+        """What came into the tape as a constant, by the name of the node that stopped it."""
+        document = self.known.document
+        return {
+            document.names[k]: document.name(item.inputs[0])
+            for k, item in enumerate(self.lowered.items)
+            if item.border and isinstance(item.inputs[0], tuple)
+        }
 
     def _place(self, name: str | None) -> Place | None:
         return place_of(name, self.lowered, self.known.document)

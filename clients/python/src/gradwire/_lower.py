@@ -19,7 +19,8 @@ Ref = tuple[int, int]
 class Item:
     """One entry: an input (`op` is None), or an op on earlier entries given as (position, output).
 
-    An input that stands for the output of an op has that edge as its `source`.
+    An input that stands for the output of an op has that edge as its `source`. At a `border` of the tape
+    what was computed outside of it comes in as a constant.
     """
 
     node: Node
@@ -27,6 +28,7 @@ class Item:
     inputs: tuple[Ref | Scalar, ...] = ()
     value: Array | None = None
     source: Edge | None = None
+    border: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,6 @@ class _Walk:
         ref = self.cut.get((edge.node, edge.index))
         if ref is None:
             stop = Op("stop_gradient", (edge,), {}, edge.node.place, None)
-            ref = (self.add(Item(stop, stop.op, (self._ref(edge),))), 0)
+            ref = (self.add(Item(stop, stop.op, (self._ref(edge),), border=True)), 0)
             self.cut[edge.node, edge.index] = ref
         return ref

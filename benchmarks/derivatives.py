@@ -4,26 +4,25 @@ Rosenbrock in 1,000 dimensions (gradient, product with the Hessian, the Hessian 
 scan over 1,000 steps, Newton's method inside a while loop differentiated in reverse, and the Jacobian, dense
 and sparse, of residuals like those of bundle adjustment, whose indices come with the request. Peers have no
 sparse matrices: beside a sparse question stands their dense one. Contestants run in turns; medians of rounds.
-Peers are compiled where they can be (jax.jit). `compiled` is the time of ours until the first run; `peak` is
-what one call of ours allocates beyond the buffers that the plan holds already; `estimated` counts both. MB
-behind the slash are what the process's resident memory grew by in one call; what an allocator kept from
-before counts as nothing, as JAX's does. Figures that compare need one thread for each contestant.
+Peers are compiled where they can be (jax.jit). `compiled` is the time of ours until the first run; `used` is
+what the first run of ours holds at most, inputs and answer included, beside what was `estimated` from shapes.
+MB behind the slash are what the process's resident memory grew by in a later call; what an allocator kept
+from before counts as nothing, as JAX's does. Figures that compare need one thread for each contestant.
 """
 
 from __future__ import annotations
 
 import argparse
-import ctypes
 import statistics
 import time
-import tracemalloc
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from benchmarks import _derivative_peers as peers
+from benchmarks._memory import estimated_and_used, resident
 from engine import Compiler, Query, TensorType, parse_program
 
 Call = Callable[[], Any]
@@ -64,11 +63,12 @@ def main(*, small: bool = False, with_peers: bool = False) -> None:
     """A line for each case: times of the contestants, ratios to ours, our peak memory."""
     for name, (kind, program, values, choices) in cases(small).items():
         start = time.perf_counter()
-        ours, estimate = gradwire(kind, program, values, **choices)
+        compile, vectors = gradwire(kind, program, values, **choices)
+        ready = compile()
         compiled = (time.perf_counter() - start) * 1e3
-        contestants = {"gradwire": ours}
+        contestants: dict[str, Call] = {"gradwire": partial(ready.run, values, vectors)}
         if with_peers:
-            contestants |= peers.contestants(name, values, ours())
+            contestants |= peers.contestants(name, values, ready.run(values, vectors))
         times: dict[str, list[float]] = {who: [] for who in contestants}
         grown = {}
         for who, call in contestants.items():
@@ -83,44 +83,21 @@ def main(*, small: bool = False, with_peers: bool = False) -> None:
         ratios = "".join(
             f", {w} {m:,.2f}/{grown[w]:,.1f} MB ({m / medians['gradwire']:.2f}x)" for w, m in medians.items()
         )
-        memory = f"peak {peak(ours) / 1e6:,.1f} MB, estimated {estimate / 1e6:,.1f} MB"
+        estimated, used = estimated_and_used(compile, values, vectors)
+        memory = f"used {used / 1e6:,.2f} MB, estimated {estimated / 1e6:,.2f} ({estimated / used:.2f}x)"
         print(f"{name}: ms{ratios[1:]}; compiled {compiled:,.1f} ms, {memory}", flush=True)
 
 
-def gradwire(kind: Any, program: str, values: Arrays, **choices: Any) -> tuple[Call, int]:
-    """The question compiled, and its estimated peak in bytes."""
+def gradwire(
+    kind: Any, program: str, values: Arrays, **choices: Any
+) -> tuple[Callable[[], Any], Arrays | None]:
+    """What compiles the question anew, and its vectors."""
     vectors = choices.pop("vectors", None)
     types = {n: TensorType(v.shape, v.dtype.name) for n, v in values.items()}
     if vectors is not None:
         choices["vectors"] = {n: TensorType(v.shape, v.dtype.name) for n, v in vectors.items()}
     query = Query(graph=parse_program(program), kind=kind, inputs=types, **choices)
-    compiled = Compiler().compile(query, values=values)
-    return lambda: compiled.run(values, vectors), compiled.estimate.peak_bytes
-
-
-def resident(call: Call) -> int:
-    """Bytes by which one call raised the process's resident memory at most."""
-    ctypes.CDLL("libc.so.6").malloc_trim(0)  # what was freed is not there to be taken again
-    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts again
-    before = _status("VmRSS")
-    answer = call()
-    grown = _status("VmHWM") - before
-    del answer
-    return max(0, grown)
-
-
-def _status(field: str) -> int:
-    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(field))
-    return int(line.split()[1]) << 10
-
-
-def peak(call: Call) -> int:
-    """Bytes that NumPy held at most during one call."""
-    tracemalloc.start()
-    call()
-    most = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return most
+    return lambda: Compiler().compile(query, values=values), vectors
 
 
 def cases(small: bool) -> dict[str, tuple[Any, str, Arrays, dict[str, Any]]]:

@@ -1,20 +1,21 @@
-"""Equations of many unknowns and their derivatives: milliseconds of processor time, peak memory of one run.
+"""Equations of many unknowns and their derivatives: milliseconds of processor time, peak memory of a run.
 
 Bratu's boundary-value problem on a line, which its band solves; a nonlinear Poisson equation on a square, by
 GMRES alone and preconditioned by its band; a fixed point of a wide tanh layer, plainly and with past steps
-mixed in. `peak` is what a run allocates beyond the buffers that the plan holds already; `estimated` counts
-both.
+mixed in. `used` is what the first run holds at most, inputs and answer included, beside what was `estimated`.
 """
 
 from __future__ import annotations
 
 import time
-import tracemalloc
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from engine import Compiler, Query, TensorType, parse_program
+from benchmarks._memory import estimated_and_used
+from engine import Query, TensorType, parse_program
+from engine.compiler import make_program
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -46,26 +47,25 @@ def main(*, small: bool = False) -> None:
     """A line for each equation and kind of derivative."""
     for name, (program, values) in cases(small).items():
         for kind in ("gradient", "hvp"):
-            types = {n: TensorType(v.shape, v.dtype.name) for n, v in values.items()}
-            vectors = {n: np.ones_like(v) for n, v in values.items()} if kind == "hvp" else None
-            query = Query(
-                graph=parse_program(program),
-                kind=kind,  # type: ignore[arg-type]  # the words are kinds
-                inputs=types,
-                targets=("loss",),
-                vectors=None if vectors is None else types,
-            )
-            compiled = Compiler().compile(query)
+            query, vectors = question(kind, program, values)
+            compile = partial(make_program, query)
+            compiled = compile()
             compiled.run(values, vectors)
             start = time.process_time()
             compiled.run(values, vectors)
             took = (time.process_time() - start) * 1e3
-            tracemalloc.start()
-            compiled.run(values, vectors)
-            peak = tracemalloc.get_traced_memory()[1]
-            tracemalloc.stop()
-            estimated = compiled.estimate.peak_bytes / 1e6
-            print(f"{name}, {kind}: {took:,.0f} ms, peak {peak / 1e6:,.1f} MB, estimated {estimated:,.1f} MB")
+            estimated, used = estimated_and_used(compile, values, vectors)
+            memory = f"used {used / 1e6:,.1f} MB, estimated {estimated / 1e6:,.1f} ({estimated / used:.2f}x)"
+            print(f"{name}, {kind}: {took:,.0f} ms, {memory}")
+
+
+def question(kind: Any, program: str, values: Arrays) -> tuple[Query, Arrays | None]:
+    """The question for a kind of derivative, and the vectors that it takes."""
+    types = {n: TensorType(v.shape, v.dtype.name) for n, v in values.items()}
+    vectors = {n: np.ones_like(v) for n, v in values.items()} if kind == "hvp" else None
+    own = None if vectors is None else types
+    graph = parse_program(program)
+    return Query(graph=graph, kind=kind, inputs=types, targets=("loss",), vectors=own), vectors
 
 
 def cases(small: bool) -> dict[str, tuple[str, Arrays]]:

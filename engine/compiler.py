@@ -38,6 +38,8 @@ Array = npt.NDArray[Any]
 class Program:
     """One query, planned and bound. `run` may be called from several threads."""
 
+    pattern_bytes = 0  # nothing is kept of a pattern, as a sparse program does
+
     def __init__(self, bound: BoundPlan | DevicePlan, draft: Draft, query: Query) -> None:
         types = query.inputs
         self.device = bound.device if isinstance(bound, DevicePlan) else devices.CPU

@@ -48,8 +48,8 @@ def cost_of(tape: Tape, step: Instruction) -> Cost:
     cost = step.op.cost(types, outputs, **step.attributes)
     if step.op.scalar is None or step.op.ufunc is not None or cost.workspace:
         return cost
-    out = outputs[0]
-    return replace(cost, workspace=scratch_bytes(step, ITEMSIZE[out.dtype], out.size))
+    itemsize = max(ITEMSIZE[type.dtype] for type in (*types, *outputs))
+    return replace(cost, workspace=scratch_bytes(step, types[0].dtype, itemsize, outputs[0].size))
 
 
 def _moved(types: Sequence[TensorType], outputs: Sequence[TensorType]) -> Cost:

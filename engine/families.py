@@ -214,13 +214,15 @@ def elementwise(
     *aliases: str,
     output: str | None = None,
     flops: int = 1,
+    scratch: int = 0,
     ufunc: str | None = None,
     **fields: Any,
 ) -> Op:
     """An op on each element under broadcasting.
 
     `ufunc` names the array API function that is the whole kernel; else `forward(m, *xs)` is a formula
-    over the scalar functions of the namespace `m`, and serves as the scalar form too.
+    over the scalar functions of the namespace `m`, and serves as the scalar form too. `scratch` arrays are
+    held at once beside the answer, where playing the formula (`engine.temporaries`) does not tell.
     """
     count = len(fields["vjp"]) if isinstance(fields["vjp"], list | tuple) else 1
     if ufunc is not None and "forward" not in fields:
@@ -232,7 +234,7 @@ def elementwise(
         *aliases,
         family=ELEMENTWISE,
         infer=infer_elementwise(output),
-        cost=per_element(flops),
+        cost=per_element(flops, scratch),
         ufunc=ufunc,
         **fields,
     )

@@ -202,6 +202,16 @@ def arrays_of(xp: Any, index: Index, indices: Sequence[Any], shape: tuple[int, .
     return tuple(answer)
 
 
+def axis_of_slices(index: Index, shape: tuple[int, ...]) -> int | None:
+    """The axis along which an index of integers picks whole slices, every other axis taken as it is."""
+    if len(index) != len(shape):
+        return None
+    found = [axis for axis, item in enumerate(index) if isinstance(item, InputIndex | tuple)]
+    others = zip(index, shape, strict=True)
+    whole = sum(isinstance(item, slice) and item == slice(0, size, 1) for item, size in others)
+    return found[0] if len(found) == 1 and whole == len(shape) - 1 else None
+
+
 def selects_once(index: Index) -> bool:
     """Whether it is certain that `x[index]` reads no element twice."""
     if any(isinstance(item, InputIndex) for item in index):

@@ -168,8 +168,9 @@ class Op:
     linear in either of its two inputs. An op that is not `holomorphic` has a derivative by the parts of its
     complex inputs only; `on_complex` names the op that stands in for it on complex inputs, where other edges
     carry. `view` says that the output only looks at the first input (with these attributes), `in_place` that
-    the kernel writes into its first array and returns it. `kink` marks the elements at which the derivative
-    jumps, `zero_reason` says why a derivative here vanishes.
+    the kernel writes into its first array and returns it, `loose` that its array may be part of one of its
+    own or lie in another order than C's, so that an answer is a copy. `kink` marks the elements at which the
+    derivative jumps, `zero_reason` says why a derivative here vanishes.
     """
 
     name: str
@@ -200,6 +201,7 @@ class Op:
     cost: Callable[..., Cost] | None = None
     view: bool | Callable[..., bool] = False
     in_place: bool = False
+    loose: bool | Callable[..., bool] = False
     internal: bool = False
     domain: Domain | tuple[Domain, ...] = Domain()
     samples: tuple[Sample, ...] = ()
@@ -251,6 +253,10 @@ class Op:
     def is_view(self, attributes: Mapping[str, Any]) -> bool:
         """Whether the output shares the first input's memory."""
         return self.view(**attributes) if callable(self.view) else self.view
+
+    def is_loose(self, attributes: Mapping[str, Any]) -> bool:
+        """Whether an answer has to be a copy of what the kernel makes."""
+        return self.loose(**attributes) if callable(self.loose) else self.loose
 
     def cases(self) -> tuple[Sample, ...]:
         """The op's samples, else those of its family."""

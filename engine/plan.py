@@ -216,10 +216,14 @@ class _Arena:
 
 
 def _mark_copied(plan: Plan) -> None:
-    """Outputs that would alias an input, a constant or another output, or are part of a value, are copied."""
+    """Outputs that would alias an input, a constant or another output, are part of a value, or lie as an
+    answer may not, are copied.
+    """
     seen = set(plan.foreign)
+    made = {slot: step.instruction for step in plan.steps for slot in step.instruction.outputs}
     for slot in plan.tape.outputs:
-        root = plan.roots[slot]
-        if root in seen or slot not in plan.whole:
+        root, step = plan.roots[slot], made.get(slot)
+        loose = step is not None and step.op.is_loose(step.attributes)
+        if root in seen or slot not in plan.whole or loose:
             plan.copied.add(slot)
         seen.add(root)

@@ -189,8 +189,13 @@ class SparseProgram:
         self._rows = one_row(query).count if query.batch else 1
 
     @property
+    def pattern_bytes(self) -> int:
+        """What the pattern takes that is kept from run to run."""
+        return self._found.layout.nbytes
+
+    @property
     def estimate(self) -> Estimate:
-        """What one run takes, with the coordinates that are answered."""
+        """What one run takes, with the coordinates that are kept and answered."""
         return self._found.taken(self._program.estimate, self._rows)
 
     def run(self, inputs: Values, directions: Values | None = None) -> dict[str, Any]:

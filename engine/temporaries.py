@@ -10,28 +10,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from engine.tape import Instruction
 
 _MASKS = frozenset(
     ("isnan", "isinf", "isfinite", "equal", "less", "greater", "logical_not", "logical_and", "logical_or")
 )
+_VIEWS = frozenset(("real", "imag"))  # of complex arrays; of real ones nobody asks
 _known: dict[tuple[Any, ...], int] = {}
 
 
-def scratch_bytes(step: Instruction, itemsize: int, size: int) -> int:
-    """Bytes held beside the output of an elementwise step whose elements have `itemsize` bytes."""
-    key = (step.op.name, len(step.inputs), itemsize, repr(step.attributes))
+def scratch_bytes(step: Instruction, dtype: str, itemsize: int, size: int) -> int:
+    """Bytes held beside the output of an elementwise step on `dtype`, whose arrays have `itemsize` bytes an
+    element.
+    """
+    key = (step.op.name, len(step.inputs), dtype, itemsize, repr(step.attributes))
     per_element = _known.get(key)
     if per_element is None:
-        per_element = _known[key] = _play(step, itemsize)
+        per_element = _known[key] = _play(step, dtype, itemsize)
     return per_element * size
 
 
-def _play(step: Instruction, itemsize: int) -> int:
+def _play(step: Instruction, dtype: str, itemsize: int) -> int:
     formula = step.op.scalar
     if formula is None or step.op.is_view(step.attributes):
         return 0
-    count = _Count(itemsize)
+    count = _Count(itemsize, np.dtype(dtype))
     try:
         answer = formula(_Functions(count), *[_StandIn(count, 0) for _ in step.inputs], **step.attributes)
     except (TypeError, AttributeError, ValueError):
@@ -41,10 +46,10 @@ def _play(step: Instruction, itemsize: int) -> int:
 
 
 class _Count:
-    """Bytes an element alive, and the most that ever were; `full` is an array's own."""
+    """Bytes an element alive, and the most that ever were; `full` is an array's own, `dtype` an input's."""
 
-    def __init__(self, full: int) -> None:
-        self.full = full
+    def __init__(self, full: int, dtype: np.dtype[Any]) -> None:
+        self.full, self.dtype = full, dtype
         self.alive = self.most = 0
 
 
@@ -55,6 +60,11 @@ class _StandIn:
         self._count, self._weight = count, weight
         count.alive += weight
         count.most = max(count.most, count.alive)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """What formulas ask for before they choose."""
+        return self._count.dtype
 
     def __del__(self) -> None:
         self._count.alive -= self._weight
@@ -85,6 +95,8 @@ class _Functions:
     def __init__(self, count: _Count) -> None:
         self._count = count
 
-    def __getattr__(self, name: str) -> Callable[..., _StandIn]:
-        weight = 1 if name in _MASKS else self._count.full
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name == "isdtype":
+            return np.isdtype
+        weight = 0 if name in _VIEWS else 1 if name in _MASKS else self._count.full
         return lambda *_, **__: _StandIn(self._count, weight)

@@ -18,6 +18,7 @@ from engine.draws import Stream
 from engine.errors import IndexOutOfRange, UserError
 
 MakeError = Callable[[Any], UserError]
+FEW_SLICES = 32  # fewer slices are added one by one: a sparse matrix is not worth its making
 
 
 @cache
@@ -83,9 +84,12 @@ class _Passing:
 
     @staticmethod
     def answer(value: Any, copied: bool) -> Any:
-        """An array of the caller's own: contiguous, writable, sharing nothing."""
+        """An array of the caller's own: contiguous, writable, sharing nothing.
+
+        What is not `copied` looks at no memory but its kernel's own, and may keep that if it is all of it.
+        """
         array = np.asarray(value)
-        if copied or not array.flags.c_contiguous or not array.flags.writeable or array.base is not None:
+        if copied or not array.flags.c_contiguous or not array.flags.writeable or not _is_all(array):
             return np.array(array, order="C", copy=True)
         return array
 
@@ -93,6 +97,14 @@ class _Passing:
     def guarding() -> Any:
         """The CPU looks at once: there is nothing to look at in the end."""
         return nullcontext()
+
+
+def _is_all(array: Any) -> bool:
+    """Whether an array holds no more memory than its own elements take."""
+    base = array.base
+    return base is None or (
+        isinstance(base, np.ndarray) and base.base is None and base.nbytes == array.nbytes
+    )
 
 
 _REDUCTIONS = {
@@ -141,7 +153,7 @@ def _axis_of_slices(target: Any, index: tuple[Any, ...]) -> int | None:
             found = axis
         elif not isinstance(item, slice) or item != slice(0, target.shape[axis], 1):
             return None
-    return found if found is not None and index[found].size >= 32 else None
+    return found if found is not None and index[found].size >= FEW_SLICES else None
 
 
 def _add_slices(target: Any, axis: int, places: Any, values: Any) -> None:

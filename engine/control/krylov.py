@@ -159,8 +159,8 @@ def band(xp: Any, product: Product, like: Any, bandwidth: int) -> Product:
 
 
 def workspace(rows: int, unknowns: int, itemsize: int, bandwidth: int | None) -> int:
-    """Bytes that a solve holds beside its operands."""
+    """Bytes that a solve holds beside its operands: while it factorises a band, or else while it iterates."""
     vectors = min(RESTART, unknowns) + 12
     if bandwidth is not None:
-        vectors += 8 * bandwidth + 6
+        vectors = max(8 * bandwidth + 6, 3 * bandwidth + 2 + vectors)
     return prod((rows, vectors, unknowns, itemsize))

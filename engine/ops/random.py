@@ -8,11 +8,12 @@ loop over keys draws anew in each step, and a batch draws anew in each row only 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 from engine import dtypes
 from engine.attributes import DTYPE, SHAPE, SIZE, Attribute, choice
-from engine.dtypes import TensorType
+from engine.dtypes import ITEMSIZE, TensorType
 from engine.errors import DtypeMismatch, ShapeMismatch
 from engine.families import CREATION, broadcast, composite, define, elementwise
 from engine.op import Cost, Cut, Domain, F, Op, Sample, not_implemented
@@ -29,8 +30,12 @@ def _batched_draw(op: Any, xs: Sequence[Any], batched: Sequence[bool], n: int, *
     return xs[0].tape.apply(op, xs, attributes)
 
 
-def _cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: Any) -> Cost:
-    return Cost(30 * outputs[0].size, outputs[0].nbytes, 2 * outputs[0].nbytes)
+def _cost(
+    types: Sequence[TensorType], outputs: Sequence[TensorType], *, kind: str, shape: tuple[int, ...]
+) -> Cost:
+    """The keys are drawn for one after the other: arrays on the way from raw words to a row."""
+    arrays = 2 if kind == "order" else 3
+    return Cost(30 * outputs[0].size, outputs[0].nbytes, arrays * ITEMSIZE[outputs[0].dtype] * prod(shape))
 
 
 _KIND = Attribute("kind", choice("uniform", "normal", "order"))
@@ -188,6 +193,7 @@ gamma_quantile_slope = elementwise(
     vjp=(_SECOND, _SECOND),
     kinds="real_floating",
     flops=3000,
+    scratch=8,
     domain=(Domain(0.5, 3.0), Domain(0.1, 0.9)),
     internal=True,
     second_order=False,
@@ -203,6 +209,7 @@ gamma_quantile = elementwise(
     ),
     kinds="real_floating",
     flops=400,
+    scratch=3,
     domain=(Domain(0.5, 3.0), Domain(0.1, 0.9)),
     internal=True,
     second_order=False,

@@ -169,6 +169,7 @@ polygamma = elementwise(
     vjp=lambda g, y, x, order: g * F.polygamma(x, order=order + 1),
     attributes=(Attribute("order", SIZE, 1, "0 is digamma, 1 trigamma"),),
     flops=60,
+    scratch=1,
     domain=Domain(0.5, 4.0),
     samples=(Sample(((2, 3),)), Sample(((3,),), {"order": 2}), Sample(([-1.3, -0.4],), {"order": 3})),
     conventions="Unlike in SciPy and TensorFlow the order is an attribute and comes second.",
@@ -181,6 +182,7 @@ sinc = elementwise(
     kinds="real_floating",
     vjp=lambda g, y, x: g * (-math.pi * F.spherical_jn(math.pi * x, order=1)),
     flops=20,
+    scratch=1,
     conventions="Its derivatives are exact at and near 0, at every order.",
 )
 
@@ -201,5 +203,6 @@ spherical_jn = elementwise(
     vjp=_spherical_jn_rule,
     attributes=(Attribute("order", SIZE, 0),),
     flops=40,
+    scratch=2,
     samples=(Sample(((2, 3),)), Sample(([0.0, 1e-3, 1.5],), {"order": 2})),
 )

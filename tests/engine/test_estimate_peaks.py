@@ -5,14 +5,15 @@ What is used is what NumPy reports to tracemalloc. Arrays are so large that Pyth
 
 from __future__ import annotations
 
-import gc
 import random
-import tracemalloc
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmarks import derivatives, equations
+from benchmarks._memory import estimated_and_used
 from engine.compiler import make_program
 from engine.cost import cost_of
 from engine.derivatives import draft_of
@@ -98,15 +99,27 @@ def measured(text: str, n: int, choices: dict[str, Any]) -> float:
     draw = np.random.default_rng(0)
     inputs = {name: draw.uniform(0.1, 1.0, n) for name in "xw"}
     query = Query(graph=parse_program(text), inputs={name: TensorType((n,)) for name in "xw"}, **choices)
-    make_program(query).run(inputs)  # whatever is made once and kept
-    fresh = make_program(query)
-    gc.collect()
-    tracemalloc.start()
-    before, _ = tracemalloc.get_traced_memory()
-    fresh.run(inputs)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    return fresh.estimate.peak_bytes / (peak - before + sum(array.nbytes for array in inputs.values()))
+    estimated, used = estimated_and_used(partial(make_program, query), inputs)
+    return estimated / used
+
+
+@pytest.mark.slow  # an LSTM of 1,000 steps takes its time under tracemalloc
+@pytest.mark.parametrize("name", derivatives.cases(small=False))
+def test_of_the_derivatives_that_are_measured(name: str) -> None:
+    """An LSTM by scan, Newton's method in a while loop, matrices dense and sparse."""
+    kind, program, values, choices = derivatives.cases(small=False)[name]
+    compile, vectors = derivatives.gradwire(kind, program, values, **choices)
+    estimated, used = estimated_and_used(compile, values, vectors)
+    assert estimated == pytest.approx(used, rel=0.2)
+
+
+@pytest.mark.parametrize("kind", ["gradient", "hvp"])
+@pytest.mark.parametrize("name", equations.cases(small=True))
+def test_of_equations_solved_without_a_matrix(name: str, kind: str) -> None:
+    program, values = equations.cases(small=True)[name]
+    query, vectors = equations.question(kind, program, values)
+    estimated, used = estimated_and_used(partial(make_program, query), values, vectors)
+    assert estimated == pytest.approx(used, rel=0.2)
 
 
 @pytest.mark.parametrize(

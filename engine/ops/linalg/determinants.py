@@ -37,7 +37,7 @@ det = define(
     infer=_infer_det,
     kinds="floating",
     vjp=lambda g, y, x: _scaling(g) * F.cofactor(x),
-    cost=cubic(2 / 3),
+    cost=cubic(2 / 3, matrices=1),
     samples=(
         Sample((MATRIX,)),
         Sample((STACK,)),
@@ -83,7 +83,7 @@ cofactor = define(
     infer=infer_square,
     kinds="floating",
     vjp=lambda g, y, x: F.det_curvature(x, g),
-    cost=cubic(22, workspace=3),
+    cost=cubic(22, copies=3, matrices=5),
     internal=True,
     samples=(Sample((MATRIX,)), Sample((STACK,))),
 )
@@ -128,7 +128,7 @@ det_curvature = define(
     infer=infer_square,
     kinds="floating",
     vjp=(_third_derivative, lambda g, y, x, h: F.det_curvature(x, g)),
-    cost=cubic(30),
+    cost=cubic(30, copies=3, matrices=5),
     linear_in=frozenset({1}),
     internal=True,
     samples=(Sample((MATRIX, (3, 3))), Sample((STACK, (2, 2, 2)))),
@@ -160,7 +160,7 @@ slogdet = define(
     pullback=_slogdet_rule,
     holomorphic=False,
     outputs=("sign", "logabsdet"),
-    cost=cubic(2 / 3),
+    cost=cubic(2 / 3, matrices=1),
     samples=(Sample((MATRIX,)), Sample((STACK,))),
     conventions="The sign of a real matrix carries no gradient, that of a complex one, det / |det|, does. A "
     "singular matrix has sign 0 and logarithm -Infinity.",

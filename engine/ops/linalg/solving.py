@@ -6,12 +6,13 @@ lost with one of them; the diagnosis then names the op.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from engine import batches
 from engine.attributes import BOOLEAN, INT, Attribute
-from engine.dtypes import TensorType
+from engine.dtypes import ITEMSIZE, TensorType
 from engine.errors import DtypeMismatch, ShapeMismatch
 from engine.families import LINALG, broadcast, composite, define, moved
 from engine.op import Cost, F, Sample
@@ -43,12 +44,15 @@ def infer_square(types: Sequence[TensorType], **_: Any) -> tuple[TensorType, ...
     return (TensorType(types[0].shape, types[0].dtype),)
 
 
-def cubic(flops: float, workspace: int = 1) -> Any:
-    """The cost of a factorisation: `flops` times n³ for each matrix, `workspace` copies of it."""
+def cubic(flops: float, *, copies: int = 0, matrices: int = 0) -> Callable[..., Cost]:
+    """The cost of a factorisation: `flops` times n³ for each matrix, `copies` of the whole stack, and what
+    LAPACK works on: `matrices`, of one size, since it takes one of the stack after the other.
+    """
 
     def cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: Any) -> Cost:
         x = types[0]
-        return Cost(int(flops * x.size * x.shape[-1]), moved(types, outputs), workspace * x.nbytes)
+        scratch = copies * x.nbytes + matrices * ITEMSIZE[x.dtype] * x.shape[-1] ** 2
+        return Cost(int(flops * x.size * x.shape[-1]), moved(types, outputs), scratch)
 
     return cost
 
@@ -63,7 +67,7 @@ inv = define(
     infer=infer_square,
     kinds="floating",
     vjp=lambda g, y, x: -F.matmul(F.matmul(transposed(y), g), transposed(y)),
-    cost=cubic(2),
+    cost=cubic(2, matrices=2),
     samples=(Sample((MATRIX,)), Sample((STACK,))),
     conventions=f"{SINGULAR} To solve a linear system use solve.",
 )
@@ -108,6 +112,14 @@ def _batched_solve(op: Any, xs: Sequence[Any], batched: Sequence[bool], n: int) 
     return F.squeeze(answer, axis=-1) if vectors else answer
 
 
+def _solve_cost(types: Sequence[TensorType], outputs: Sequence[TensorType]) -> Cost:
+    """LAPACK overwrites a copy of one system after the other, right side included."""
+    plain = cubic(2 / 3, matrices=1)(types, outputs)
+    a, b = types
+    column = b.shape[-1] if b.ndim > 1 else 1
+    return replace(plain, workspace=plain.workspace + ITEMSIZE[b.dtype] * a.shape[-1] * column)
+
+
 solve = define(
     "solve",
     family=LINALG,
@@ -117,7 +129,7 @@ solve = define(
     infer=_infer_solve,
     kinds="floating",
     vjp=(_by_matrix, _by_right_side),
-    cost=cubic(2 / 3),
+    cost=_solve_cost,
     linear_in=frozenset({1}),
     samples=(
         Sample((MATRIX, (3,))),
@@ -158,7 +170,7 @@ cholesky = define(
     vjp=_cholesky_rule,
     holomorphic=False,
     attributes=(Attribute("upper", BOOLEAN, False, "the factor U = Lᵀ (Lᴴ) instead"),),
-    cost=cubic(1 / 3),
+    cost=cubic(1 / 3, copies=1, matrices=1),
     samples=(Sample((POSITIVE,)), Sample((POSITIVE_STACK,), {"upper": True})),
     conventions="Of the symmetric part (x + xᵀ) / 2, of a complex matrix the Hermitian one. A matrix that is "
     "not positive definite answers NaN.",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
 from typing import Any
 
 from engine import batches, reaches
 from engine.attributes import AXES, AXIS, Attribute
-from engine.dtypes import TensorType
+from engine.dtypes import ITEMSIZE, TensorType
 from engine.errors import ShapeMismatch
 from engine.families import (
     KEEPDIMS,
@@ -17,9 +20,10 @@ from engine.families import (
     infer_reduction,
     normalize_axis,
     per_element,
+    reduced,
     spread,
 )
-from engine.op import F, Family, Op, Sample
+from engine.op import Cost, F, Family, Op, Sample
 
 _FAMILY = Family("softmax", jvp="double_vjp", batch=batches.along_axis, reach=reaches.along_axis)
 _AXIS = Attribute("axis", AXES, (-1,), "the axes taken together")
@@ -55,6 +59,13 @@ def _logsumexp(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any
     return answer if keepdims else xp.squeeze(answer, axis=axis)
 
 
+def _cost(types: Sequence[TensorType], outputs: Sequence[TensorType], *, axis: tuple[int, ...]) -> Cost:
+    """Beside the answer the exponentials, and a number of each slice."""
+    x = types[0]
+    slices = ITEMSIZE[x.dtype] * prod(reduced(x.shape, axis, True))
+    return replace(per_element(15)(types, outputs), workspace=x.nbytes + slices)
+
+
 def _normalised(name: str, *aliases: str, **fields: Any) -> Op:
     return define(
         name,
@@ -64,7 +75,7 @@ def _normalised(name: str, *aliases: str, **fields: Any) -> Op:
         normalize=axes_of_input,
         kinds="real_floating",
         attributes=(_AXIS,),
-        cost=per_element(15, workspace=1),
+        cost=_cost,
         samples=_SAMPLES,
         zero_reason="saturated",
         **fields,

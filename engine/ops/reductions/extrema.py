@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import nan
 from typing import Any
 
@@ -22,7 +23,7 @@ from engine.families import (
     reduction,
     spread,
 )
-from engine.op import Cut, F, Op, Sample
+from engine.op import Cost, Cut, F, Op, Sample
 from engine.ops.reductions.totals import count
 
 _EVENLY = "Elements that tie share the gradient evenly. NaN wins over every number, in the gradient too."
@@ -104,6 +105,15 @@ def _infer_place(types: Sequence[TensorType], *, axis: int, keepdims: bool) -> t
     return (TensorType(reduced(types[0].shape, (axis,), keepdims), "int64"),)
 
 
+def _place_cost(
+    types: Sequence[TensorType], outputs: Sequence[TensorType], *, axis: int, keepdims: bool
+) -> Cost:
+    """NumPy searches a copy that has the axis last."""
+    x = types[0]
+    last = axis == x.ndim - 1
+    return replace(per_element(1)(types, outputs), workspace=0 if last else x.nbytes)
+
+
 def _place(name: str, summary: str) -> Op:
     return define(
         name,
@@ -115,7 +125,7 @@ def _place(name: str, summary: str) -> Op:
         kinds="real",
         vjp=_POSITION,
         attributes=(Attribute("axis", AXIS, -1, "the axis to search along"), KEEPDIMS),
-        cost=per_element(1),
+        cost=_place_cost,
         samples=(Sample(((2, 3),)), Sample(((2, 3),), {"axis": 0, "keepdims": True})),
         conventions="The first of equals. The last axis when none is named; NumPy would flatten.",
     )

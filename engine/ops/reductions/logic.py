@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from engine.families import reduction
-from engine.op import nondifferentiable
+from engine import dtypes
+from engine.dtypes import TensorType
+from engine.families import per_element, reduction
+from engine.op import Cost, nondifferentiable
 
 _STEP = nondifferentiable("the answer jumps and is constant in between")
 _TRUTH = "Numbers count as true where they are not 0; NaN is true."
@@ -14,6 +18,12 @@ _TRUTH = "Numbers count as true where they are not 0; NaN is true."
 def _count(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     nonzero = x if x.dtype == xp.bool else x != 0
     return xp.sum(nonzero, axis=axis, keepdims=keepdims, dtype=xp.int64)
+
+
+def _count_cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: Any) -> Cost:
+    """A mask beside what is given, unless that is one."""
+    x = types[0]
+    return replace(per_element(1)(types, outputs), workspace=0 if x.dtype == dtypes.BOOL else x.size)
 
 
 any = reduction(
@@ -45,5 +55,6 @@ count_nonzero = reduction(
     forward=_count,
     kinds="any",
     vjp=_STEP,
+    cost=_count_cost,
     conventions=_TRUTH,
 )

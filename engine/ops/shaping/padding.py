@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
 from typing import Any
 
 from engine import batches, reaches
 from engine.attributes import NUMBER, PAIRS, Attribute, choice
-from engine.dtypes import TensorType
+from engine.dtypes import ITEMSIZE, TensorType
 from engine.errors import InvalidAttribute, ShapeMismatch
 from engine.indices import along
-from engine.op import F, Sample
+from engine.op import Cost, F, Sample
 from engine.ops.creation import value_of
-from engine.ops.shaping.common import mover
+from engine.ops.shaping.common import copied, mover
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -76,6 +78,22 @@ def _pad(xp: Any, x: Any, *, pad_width: Pairs, mode: str, constant_values: float
     return x if any(map(any, pad_width)) else xp.asarray(x, copy=True)
 
 
+def _pad_cost(
+    types: Sequence[TensorType], outputs: Sequence[TensorType], *, pad_width: Pairs, mode: str, **_: Any
+) -> Cost:
+    """A new tensor for each axis that is continued, made from the one before and what edges repeat."""
+    plain = copied(types, outputs)
+    if mode == "constant":
+        return plain
+    shape, most, before = list(types[0].shape), 0, 0
+    for axis, widths in enumerate(pad_width):
+        if any(widths):
+            border = sum(widths) * prod(shape[:axis] + shape[axis + 1 :]) if mode == "edge" else 0
+            shape[axis] += sum(widths)
+            most, before = max(most, before + border + prod(shape)), prod(shape)
+    return replace(plain, workspace=max(0, most - outputs[0].size) * ITEMSIZE[outputs[0].dtype])
+
+
 def _pad_rule(g: Any, y: Any, x: Any, pad_width: Pairs, mode: str, constant_values: float) -> Any:
     if mode == "constant":
         sizes = zip(x.shape, pad_width, strict=True)
@@ -90,6 +108,7 @@ pad = mover(
     forward=_pad,
     normalize=_normalize_pad,
     infer=_infer_pad,
+    cost=_pad_cost,
     vjp=_pad_rule,
     attributes=(
         Attribute("pad_width", PAIRS, doc="[before, after] for each axis, or one pair for all"),
@@ -129,6 +148,20 @@ def _folded(xp: Any, border: Any, axis: int, mode: str) -> Any:
     return border if mode == "wrap" else xp.flip(border, axis=axis)
 
 
+def _fold_cost(
+    types: Sequence[TensorType], outputs: Sequence[TensorType], *, pad_width: Pairs, mode: str
+) -> Cost:
+    """A core for each axis that was continued, cut from the one before, and a border on its way into it."""
+    plain = copied(types, outputs)
+    shape, most, before = list(types[0].shape), 0, 0
+    for axis, widths in enumerate(pad_width):
+        if any(widths):
+            shape[axis] -= sum(widths)
+            border = (1 if mode == "edge" else max(widths)) * prod(shape[:axis] + shape[axis + 1 :])
+            most, before = max(most, before + prod(shape) + 2 * border), prod(shape)
+    return replace(plain, workspace=max(0, most - outputs[0].size) * ITEMSIZE[outputs[0].dtype])
+
+
 def _infer_fold(types: Sequence[TensorType], *, pad_width: Pairs, mode: str) -> tuple[TensorType, ...]:
     sizes = zip(types[0].shape, pad_width, strict=True)
     return (TensorType(tuple(size - before - after for size, (before, after) in sizes), types[0].dtype),)
@@ -141,6 +174,7 @@ pad_adjoint = mover(
     summary="The adjoint of pad: the borders added back to where they were read from.",
     forward=_fold,
     infer=_infer_fold,
+    cost=_fold_cost,
     vjp=lambda g, y, x, pad_width, mode: F.pad(g, pad_width=pad_width, mode=mode),
     kinds="numeric",
     attributes=(Attribute("pad_width", PAIRS), Attribute("mode", choice(*_MODES[1:]))),

@@ -98,8 +98,8 @@ def _gradients(query: Query, answer: Answer) -> Draft:
         return keyed
 
     asked = query.kind == "diagnose" or query.diagnose == "full"
-    held = max((result.examination.look_bytes for result in results), default=0)
-    return Draft(tape, assemble, look_bytes=held if asked else 0, exports=_exports(query, results))
+    held = max((result.examination.look_bytes for result in results), default=0) if asked else 0
+    return Draft(tape, assemble, look_bytes=held, exports=_exports(query, results))
 
 
 def _exports(query: Query, results: Sequence[_Differentiated]) -> dict[str, int]:

@@ -49,10 +49,13 @@ def cure_of_cut(edge: Edge, expressions: Expressions) -> str:
     )
 
 
-def numeric_cure(culprit: Culprit, expressions: Expressions, *, taken: bool = False) -> str | None:
+def numeric_cure(
+    culprit: Culprit, expressions: Expressions, *, taken: bool = False, vanished: bool = False
+) -> str | None:
     """What to do about a gradient that is zero, NaN or infinite.
 
-    `taken` says that the choice behind the culprit, if there is one, takes its elements.
+    `taken` says that the choice behind the culprit, if there is one, takes its elements, `vanished` that what
+    it reads is 0 only by rounding.
     """
     step = culprit.step
     if culprit.edge is not None and culprit.reason in _CUTS:  # inside a loop or branch
@@ -75,6 +78,11 @@ def numeric_cure(culprit: Culprit, expressions: Expressions, *, taken: bool = Fa
         return guarded(step, expressions, taken=taken) or _cure_of_reason(culprit, step, expressions)
     if culprit.edge is not None and culprit.reason == "overflow":
         return f"Scale the target down, or what '{culprit.node}' reads up{_wider(step, expressions)}."
+    if vanished:
+        return (
+            f"What {culprit.op} at '{culprit.node}' reads is not 0 but too small for its dtype: compute with "
+            f"logarithms, a product as a sum of them{_wider(step, expressions)}."
+        )
     if culprit.reason in ("domain", "infinite_derivative"):
         return kept_away(culprit, step, expressions, taken=taken)
     return _cure_of_reason(culprit, step, expressions)

@@ -193,7 +193,9 @@ class Examination:
         if status == "zero" and not culprits and look.course.layout is not None:
             graph = look.course.dependences
             inside = examine(graph, slot, "", self.slot)  # from outside of loops there seemed to be a path
-            culprits = tuple(map(look.course.placed, _as_culprits(inside.cuts, graph)))
+            reach = Reach(graph, slot, self.slot)
+            cuts = sorted(inside.cuts, key=reach.steers)
+            culprits = tuple(map(look.course.placed, _as_culprits(cuts, graph)))
             if inside.status == "disconnected":
                 message = unread_message(inside, name, self.target)
                 fix = structural_cure(inside, name, self.target, look.course.expressions)
@@ -244,7 +246,16 @@ class Look:
 
     def cure(self, culprit: Culprit) -> str | None:
         """What to do about a culprit."""
-        return numeric_cure(culprit, self.course.expressions, taken=self._is_taken(culprit))
+        vanished = culprit.reason == "domain" and self._has_vanished(culprit)
+        return numeric_cure(
+            culprit, self.course.expressions, taken=self._is_taken(culprit), vanished=vanished
+        )
+
+    def _has_vanished(self, culprit: Culprit) -> bool:
+        """Whether something that a culprit reads is 0 only because it was too small for its dtype."""
+        slots = () if culprit.step is None else culprit.step.inputs
+        gone = (self.sweep.vanished(slot) for slot in slots)
+        return any(mask is not None and bool(mask.any()) for mask in gone)
 
     def _is_taken(self, culprit: Culprit) -> bool:
         """Whether the choice behind a culprit takes every one of its elements that is listed."""

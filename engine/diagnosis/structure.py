@@ -232,9 +232,15 @@ class Reach:
         return any(slot in toward for slot in step.outputs)
 
     def cuts(self) -> list[Edge]:
-        """Every cut on a value path to the target, those that a gradient from the source meets first."""
+        """Every cut on a value path to the target, those that only steer a choice last; before that those
+        that a gradient from the source meets.
+        """
         on_path = [edge for edge in self.crossed if self.leads(edge.step, "value")]
-        return sorted(on_path, key=lambda edge: edge.slot not in self.gradient)
+        return sorted(on_path, key=lambda edge: (self.steers(edge), edge.slot not in self.gradient))
+
+    def steers(self, edge: Edge) -> bool:
+        """Whether what a cut makes has no part in the target but to choose."""
+        return edge.selects or not self.leads(edge.step, "unselected")
 
     def partial(self) -> tuple[Edge, ...]:
         """Cuts that lose a part of a gradient that exists; selections lose nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,6 +21,9 @@ _WIDER: dict[str, type[np.inexact]] = {
 
 def widened(step: Instruction, operands: Sequence[Array]) -> list[Array] | None:
     """The outputs computed in wider floats, None where the kernel cannot."""
+    asked = step.attributes.get("dtype") if step.op.family.name == "reduction" else None
+    if asked in _WIDER:  # what it adds up in
+        step = replace(step, attributes={**step.attributes, "dtype": _WIDER[asked].__name__})
     try:
         with np.errstate(all="ignore"):
             return execute(step, [widen(operand) for operand in operands])

@@ -170,3 +170,10 @@ def test_a_node_of_a_graph_is_written_as_what_it_computes():
         .run({"w": np.array(1.0), "v": np.array(0.0)})
     )
     assert "Write xlogy(v, w - 1) for v * log(w - 1)" in told["variables"]["w"]["fix"]
+
+
+def test_what_underflowed_is_not_kept_away_from_zero():
+    told = explain("log(prod(p))", {"p": [1e-200, 1e-200]}, "p")
+    assert (told["status"], told["reason"]) == ("inf", "domain")
+    assert "1e-12" not in told["fix"]
+    assert "logarithms" in told["fix"]

@@ -89,3 +89,22 @@ def test_conjugates_of_real_numbers_show_no_negative_zero():
     told = explain("sum(real(z * w))", {"z": z, "w": [0, 0]}, "z")
     (culprit,) = told["culprits"]
     assert str(culprit["evidence"]["cotangent"]) == "[[1.0, 0.0], [1.0, 0.0]]"
+
+
+BRANCH = "def f(x):\n    return {}\ndef g(x):\n    return x\ncond(f, g, x > 0, x)"
+
+
+@pytest.mark.parametrize(
+    ("program", "status", "reason"),
+    [
+        ("sum(where(x > 0, round(x), 0))", "blocked", "round_1"),
+        ("sum(where(x > 0, stop_gradient(x), round(x)))", "blocked", "round_1"),
+        (BRANCH.format("stop_gradient(x)"), "zero", "result/stop_gradient_1"),
+        (BRANCH.format("floor(x)"), "zero", "result/floor_1"),
+    ],
+)
+def test_a_condition_is_blamed_after_what_it_chooses(program, status, reason):
+    told = explain(program, {"x": 1.5}, "x")
+    nodes = [one["node"] for one in told["culprits"]]
+    assert (told["status"], nodes[0]) == (status, reason)
+    assert "greater_1" in nodes

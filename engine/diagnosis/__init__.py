@@ -19,12 +19,13 @@ The files in the order in which a diagnosis uses them:
 `words`       the sentence for people
 `report`      the entry that goes on the wire
 `examination` all of it for one target
+`first`       the first value that is not finite in a step of a training job
 """
 
 from engine.diagnosis.caveats import masked_caveat
 from engine.diagnosis.culprit import source_of
 from engine.diagnosis.examination import Examination, Inputs, Look
-from engine.diagnosis.nonfinite import Nonfinite, first_nonfinite
+from engine.diagnosis.first import Nonfinite, first_nonfinite
 from engine.diagnosis.structure import Graphing
 from engine.diagnosis.suspicion import Suspicion, first_suspicious, suspicion_of
 

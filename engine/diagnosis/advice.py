@@ -8,13 +8,14 @@ from typing import Any
 from engine.diagnosis.expressions import Expressions
 from engine.passes.stabilize import Match
 
+ON_REQUEST = "; or ask with `stabilize`"  # what queries have, and jobs have not
 _OF_LAST_AXIS = frozenset({"softmax", "log_softmax", "logsumexp"})  # the others reduce the whole array
 
 
 def advised(match: Match, expressions: Expressions) -> str:
     """What to write for what, and why."""
     after, before = (_written(text, match, expressions) for text in (match.rewrite.advice, match.before))
-    return f"Write {after} for {before}: {match.rewrite.why}; or ask with `stabilize`."
+    return f"Write {after} for {before}: {match.rewrite.why}{ON_REQUEST}."
 
 
 def _written(text: str, match: Match, expressions: Expressions) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine import dtypes
+from engine.diagnosis.advice import ON_REQUEST
 from engine.diagnosis.culprit import Culprit
 from engine.diagnosis.expressions import Expressions, bracketed
 from engine.passes.stable import HARMLESS
@@ -76,7 +77,7 @@ def guarded(step: Instruction, expressions: Expressions, *, taken: bool, steep: 
     branches = f"{call}, {other}" if at == 1 else f"{other}, {call}"
     text = f"where({condition}, {branches})" if whole else call
     cure = "The branch that is not taken still meets 0 · inf; guard its argument as well"
-    return f"{cure}: {text}; or ask with `stabilize`."
+    return f"{cure}: {text}{ON_REQUEST}."
 
 
 def _moved(step: Instruction, expressions: Expressions, x: str, y: str, *, steep: bool) -> str | None:

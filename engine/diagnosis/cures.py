@@ -9,6 +9,7 @@ from engine.diagnosis.culprit import Culprit
 from engine.diagnosis.expressions import Expressions, bracketed
 from engine.diagnosis.structure import Edge, Finding
 from engine.errors import Source
+from engine.passes.stabilize import Match
 from engine.tape import Instruction
 
 _SOFT = frozenset({"softmax", "log_softmax", "logsumexp"})
@@ -61,7 +62,23 @@ def numeric_cure(
     if culprit.edge is not None and culprit.reason in _CUTS:  # inside a loop or branch
         return cure_of_cut(culprit.edge, expressions)
     if step is None:
-        return _cure_of_data(culprit, expressions)
+        return special_cure(culprit, expressions) or _cure_of_data(culprit)
+    if vanished and not _offered(step, expressions):
+        return (
+            f"What {culprit.op} at '{culprit.node}' reads is not 0 but too small for its dtype: compute with "
+            f"logarithms, a product as a sum of them{_wider(step, expressions)}."
+        )
+    cure = special_cure(culprit, expressions, taken=taken)
+    if cure is None and culprit.edge is not None and culprit.reason == "overflow":
+        return f"Scale the target down, or what '{culprit.node}' reads up{_wider(step, expressions)}."
+    return cure or _cure_of_reason(culprit, step, expressions)
+
+
+def special_cure(culprit: Culprit, expressions: Expressions, *, taken: bool = False) -> str | None:
+    """What to write instead, where the place says more about it than the reason alone."""
+    step = culprit.step
+    if step is None:
+        return _cure_of_masks(culprit, expressions)
     if step.origin.op in ("root", "fixed_point") and culprit.reason not in ("overflow", "underflow"):
         return (
             f"The Jacobian of the function of '{culprit.node}' is singular or ill-conditioned at the "
@@ -70,39 +87,46 @@ def numeric_cure(
         )
     if step.op.family.name == "control" and culprit.reason not in ("overflow", "underflow"):
         return f"Look into the functions of '{culprit.node}': diagnose them by themselves on these values."
-    if culprit.reason in _SPOILED:
-        for match in expressions.offers:
-            if any(step is covered for covered in match.steps):
-                return advised(match, expressions)
+    match = _offered(step, expressions) if culprit.reason in _SPOILED else None
+    if match is not None:
+        return advised(match, expressions)
     if culprit.reason == "overflow" and not taken and expressions.selector(step) is not None:
-        return guarded(step, expressions, taken=taken) or _cure_of_reason(culprit, step, expressions)
-    if culprit.edge is not None and culprit.reason == "overflow":
-        return f"Scale the target down, or what '{culprit.node}' reads up{_wider(step, expressions)}."
-    if vanished:
-        return (
-            f"What {culprit.op} at '{culprit.node}' reads is not 0 but too small for its dtype: compute with "
-            f"logarithms, a product as a sum of them{_wider(step, expressions)}."
-        )
+        return guarded(step, expressions, taken=taken)
     if culprit.reason in ("domain", "infinite_derivative"):
         return kept_away(culprit, step, expressions, taken=taken)
-    return _cure_of_reason(culprit, step, expressions)
+    return None
 
 
-def _cure_of_data(culprit: Culprit, expressions: Expressions) -> str:
+def _offered(step: Instruction, expressions: Expressions) -> Match | None:
+    """The first stable form that a step is a part of."""
+    matches = (match for match in expressions.offers if any(step is covered for covered in match.steps))
+    return next(matches, None)
+
+
+def _cure_of_masks(culprit: Culprit, expressions: Expressions) -> str | None:
+    """What to do about infinities that came in to mask what a softmax takes."""
+    if culprit.slot is None or not _is_infinite(culprit) or not _masks(culprit.slot, expressions):
+        return None
+    return (
+        f"Write a large finite number for each infinity of '{culprit.node}', such as -1e9 for -inf: a row of "
+        "nothing but -inf has no softmax."
+    )
+
+
+def _cure_of_data(culprit: Culprit) -> str:
     """What to do about a leaf that came in with NaN or infinities."""
-    infinite = all(value in (_INF, -_INF) for value in culprit.evidence.get("value", ()))
-    if infinite and culprit.slot is not None and _masks(culprit.slot, expressions):
-        return (
-            f"Write a large finite number for each infinity of '{culprit.node}', such as -1e9 for -inf: a "
-            "row of nothing but -inf has no softmax."
-        )
     if culprit.op == "constant":
-        how = ", such as 1e9 for inf" if infinite else ""
+        how = ", such as 1e9 for inf" if _is_infinite(culprit) else ""
         return f"Write a finite number for the constant '{culprit.node}'{how}."
     return (
         f"Clean '{culprit.node}' before sending it, or in the program: "
         f"where(isfinite({culprit.node}), {culprit.node}, 0)."
     )
+
+
+def _is_infinite(culprit: Culprit) -> bool:
+    """Whether what came in is infinite, and nowhere NaN."""
+    return all(value in (_INF, -_INF) for value in culprit.evidence.get("value", ()))
 
 
 def _masks(slot: int, expressions: Expressions) -> bool:

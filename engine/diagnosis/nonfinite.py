@@ -6,22 +6,19 @@ where the op allows it, to the instruction whose operands were finite, or to the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from engine.diagnosis.cone import drawn, pushed
-from engine.diagnosis.elements import Array, Mask, nonfinite, places, rows_of, undefined, values_at
-from engine.diagnosis.layout import LAID_OUT, TooLong, lay_out
-from engine.diagnosis.replay import Values, execute, replay
+from engine.diagnosis.elements import Array, Mask, nonfinite, undefined, values_at
+from engine.diagnosis.replay import Values, execute
 from engine.diagnosis.wide import widened
-from engine.errors import Origin
-from engine.tape import Instruction, Tape
+from engine.tape import Instruction
 
 NUDGE = 1e-3
-LARGEST_LAYOUT = 256 << 20  # bytes of values beyond which a loop is not laid out
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,69 +33,6 @@ class Birth:
     slot: int
     mask: Mask
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Nonfinite:
-    """The first birth, told with names: what a failed training job reports.
-
-    `rows` are the rows of the batch in which it lies, where the tensor has the batch as its first axis.
-    """
-
-    node: str | None
-    op: str
-    reason: str
-    elements: list[list[int]]
-    count: int
-    evidence: dict[str, Any]
-    source: Any
-    rows: list[int] | None
-    message: str
-
-
-def first_nonfinite(
-    tape: Tape,
-    inputs: Mapping[str, Array],
-    *,
-    outputs: Iterable[int] | None = None,
-    batch: int | None = None,
-    forward: int | None = None,
-) -> Nonfinite | None:
-    """The node that first made a NaN or an infinity that reached an output, None where all are finite.
-
-    `tape` is one as recorded, before any pass, adjoints and updates included if wanted; `outputs` are the
-    slots to explain (those of the tape if absent); `batch` is the number of rows, for naming rows; `forward`
-    how many instructions come before the adjoints, whose poles are infinite derivatives.
-    """
-    steps: Sequence[Instruction] = tape.instructions
-    ahead = len(steps) if forward is None else forward
-    wanted = tuple(tape.outputs if outputs is None else outputs)
-    values = replay(tape, steps, inputs)
-    first = _first(steps, values, wanted)
-    iteration = None
-    if first is not None and first.step is not None and first.step.op.name in LAID_OUT:
-        try:  # look inside
-            layout = lay_out(tape, steps, inputs, limit=LARGEST_LAYOUT, read=wanted)
-        except TooLong:
-            pass
-        else:
-            ahead = [*layout.starts, len(layout.steps)][ahead]
-            steps, values = layout.steps, layout.values
-            first = _first(steps, values, wanted)
-            iteration = None if first is None else layout.iteration(first.step)
-    if first is None:
-        return None
-    if first.reason == "domain" and any(step is first.step for step in steps[ahead:]):
-        first = replace(first, reason="infinite_derivative")
-    told = _told(tape, first, values, batch)
-    return told if iteration is None else replace(told, evidence={**told.evidence, "iteration": iteration})
-
-
-def _first(steps: Sequence[Instruction], values: Values, outputs: Iterable[int]) -> Birth | None:
-    """The first birth behind these slots."""
-    wrong = {slot: nonfinite(values[slot]) for slot in outputs}
-    births = find_births(steps, values, {slot: mask for slot, mask in wrong.items() if mask.any()})
-    return births[0] if births else None
 
 
 def find_births(steps: Sequence[Instruction], values: Values, wrong: Mapping[int, Mask]) -> list[Birth]:
@@ -163,39 +97,6 @@ def _moved(x: Array, factor: Any) -> Array:
     if x.dtype.kind not in "fc":
         return x
     return np.asarray(x + factor * np.maximum(1, np.abs(x)), x.dtype)
-
-
-def _told(tape: Tape, birth: Birth, values: Values, batch: int | None) -> Nonfinite:
-    origin = Origin() if birth.step is None else birth.step.origin
-    names = {slot: name for name, slot in tape.inputs.items()}
-    data = "input" if birth.slot in names else "constant"
-    op = data if birth.step is None else origin.op or birth.step.op.name
-    node = origin.node if birth.step is not None else names.get(birth.slot)
-    rows = rows_of(birth.mask) if batch is not None and birth.mask.shape[:1] == (batch,) else None
-    count = int(birth.mask.sum())
-    where = "" if rows is None else f" in {listed(rows)} of the batch"
-    made = "came in with" if birth.step is None else "was the first to make"
-    return Nonfinite(
-        node=node,
-        op=op,
-        reason=birth.reason,
-        elements=places(birth.mask),
-        count=count,
-        evidence=evidence_of(birth, values),
-        source=origin.source,
-        rows=rows,
-        message=f"{op} '{node}' {made} {count} non-finite "
-        f"{'element' if count == 1 else 'elements'}{where} ({birth.reason}).",
-    )
-
-
-def listed(rows: Sequence[int]) -> str:
-    """Rows in a sentence.
-
-    >>> listed([3]), listed([3, 17])
-    ('row 3', 'rows 3, 17')
-    """
-    return f"{'row' if len(rows) == 1 else 'rows'} {', '.join(map(str, rows))}"
 
 
 def evidence_of(birth: Birth, values: Values) -> dict[str, Any]:

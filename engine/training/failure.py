@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.diagnosis.nonfinite import Nonfinite, first_nonfinite, listed
+from engine.diagnosis.first import Nonfinite, first_nonfinite, listed
 from engine.errors import NonFinite, UserError
 from engine.tensors import Array
 from engine.training.batches import Rows
@@ -98,7 +98,7 @@ def explain(
         source=first.source,
         hint=_STARTED
         if node in parameters and first.reason == "nonfinite_input"
-        else _CURES.get(first.reason),
+        else first.fix or _CURES.get(first.reason),
     )
 
 

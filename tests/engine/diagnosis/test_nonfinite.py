@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.backward import backward, ones
-from engine.diagnosis.nonfinite import first_nonfinite
+from engine.diagnosis.first import first_nonfinite
 from engine.dtypes import TensorType
 from engine.expression import parse_program
 from engine.record import record

@@ -129,3 +129,41 @@ def test_a_label_that_is_none_is_told_with_its_step_and_its_row(
     assert caught.value.detail.startswith(f"{when}: ")
     row = 37 if validating else 17
     assert caught.value.detail.endswith(f"; row {row} of the data is the first of its batch to do so")
+
+
+@pytest.mark.parametrize(
+    ("pred", "x", "subject", "hint"),
+    [
+        ("sqrt(w * x)", [1.0, -2.0], "sqrt 'pred' was", "sqrt(maximum(w * x, 1e-12))"),
+        ("sqrt(w * x)", [1.0, 0.0], "the derivative of sqrt 'pred' was", "sqrt(w * x + 1e-12)"),
+        ("sqrt((w - x) ** 2)", [1.0, 2.0], "the derivative of sqrt 'pred' was", "Write abs(w - x)"),
+        ("log(1 - sigmoid(w * x))", [1.0, 400.0], "log 'pred' was", "Write log_sigmoid(-(w * x))"),
+    ],
+)
+def test_the_cure_is_that_of_a_diagnosis(pred: str, x: list[float], subject: str, hint: str) -> None:
+    data = {"x": np.array(x), "y": np.ones(2)}
+    document = {
+        "program": f"pred = {pred}\nloss = mean((pred - y) ** 2)",
+        "parameters": {"w": {"value": 2.0}},
+        "batch_size": 2,
+        "shuffle": False,
+    }
+    error = failure(TrainingRun(job(document, data), data))
+    assert subject in error.detail
+    assert hint in str(error.hint)
+    assert error.diagnosis["fix"] == error.hint
+    assert error.diagnosis["rows"] == [1]
+    assert "stabilize" not in str(error.hint)  # which no job has
+
+
+def test_infinities_that_mask_are_not_told_to_be_cleaned_away() -> None:
+    data = {"x": np.ones((2, 2)), "m": np.array([[0.0, 0.0], [-np.inf, -np.inf]]), "y": np.ones(2)}
+    document = {
+        "program": "loss = mean((sum(softmax(w * x + m) * x, axis=1) - y) ** 2)",
+        "parameters": {"w": {"value": 0.5}},
+        "batch_size": 2,
+        "shuffle": False,
+    }
+    error = failure(TrainingRun(job(document, data), data))
+    assert (error.node, error.diagnosis["rows"]) == ("m", [1])
+    assert "-1e9" in str(error.hint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -86,18 +87,21 @@ class Attempt:
         """Have the child save and stop, and give the job back: this worker is about to end."""
         self._leaving = True
 
-    async def run(self) -> str | None:
-        """Work on the job until it ends, is given back or is lost to another; what the log should know."""
+    async def run(self) -> tuple[str | None, int]:
+        """Work on the job until it ends, is given back or is lost: a note for the log, and its level."""
         try:
             end = await self._in_child()
-            return await self._conclude(end)
+            await self._conclude(end)
         except Fenced:
-            return "another attempt has the job"
+            return "another attempt has the job", logging.INFO
         except OperationalError as error:
             # Most likely a full disk: say so if that can still be written, else the lease will run out.
             with suppress(OperationalError, Fenced):
                 await self._finish("failed", render(disk_full(error)).body)
-            return f"the database failed: {error}"
+            return f"the database failed: {error}", logging.WARNING
+        if end.log is None:
+            return None, logging.INFO
+        return end.log, logging.ERROR if end.how == "failed" else logging.WARNING  # ours, with its traceback
 
     async def give_back(self, why: str) -> None:
         """After a failure of our own: another attempt, unless there were too many."""
@@ -210,22 +214,19 @@ class Attempt:
     def _look(self, connection: Connection) -> str | None:
         return ledger.intent(connection, self._claim.job_id, self._claim.attempt)
 
-    async def _conclude(self, end: _End) -> str | None:
+    async def _conclude(self, end: _End) -> None:
         if end.how in ("succeeded", "failed", "cancelled"):
             await self._finish(end.how, end.problem)
-            return end.log
+            return
         intent = await self._database.read(self._look)
         if intent is not None:
             await self._finish("cancelled" if intent == "cancel" else "paused", None)
-            return None
-        if end.how == "stopped":
+        elif end.how == "stopped":
             await self._release(None)
-            return None
-        if end.problem is not None:
+        elif end.problem is not None:
             await self._finish("failed", end.problem)
-            return end.log
-        await self._retry(end)
-        return end.log
+        else:
+            await self._retry(end)
 
     async def _retry(self, end: _End) -> None:
         stalls = await self._database.read(lambda c: ledger.stalls(c, self._claim.job_id))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy.exc import OperationalError
 from structlog.typing import FilteringBoundLogger
 
 from service.children.launcher import Template
@@ -123,7 +124,11 @@ class Worker:
                     self._idle.set()
 
     async def _work(self, job_id: str, delivery: int) -> None:
-        claim = await self._database.write(lambda c: ledger.claim(c, job_id, delivery, self._name))
+        try:
+            claim = await self._database.write(lambda c: ledger.claim(c, job_id, delivery, self._name))
+        except OperationalError as error:  # most likely a full disk: the job waits, and is delivered again
+            self._logger.warning("claim failed", job=job_id, error=str(error))
+            return
         if claim is None:
             return
         attempt = Attempt(self._database, self._queue, self._fork, self._folder, claim, self._limits)
@@ -132,8 +137,8 @@ class Worker:
             attempt.leave()
         self._logger.info("attempt begins", job=job_id, attempt=claim.attempt, checkpoint=claim.checkpoint)
         try:
-            note = await attempt.run()
-            self._logger.info("attempt ended", job=job_id, attempt=claim.attempt, note=note)
+            note, level = await attempt.run()
+            self._logger.log(level, "attempt ended", job=job_id, attempt=claim.attempt, note=note)
         except Exception:  # ours: the job must not wait for its lease to run out
             self._logger.exception("attempt failed", job=job_id, attempt=claim.attempt)
             await attempt.give_back("its worker failed")

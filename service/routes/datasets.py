@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -58,7 +60,12 @@ async def create(request: Request) -> Response:
             services.datasets.place(dataset_id, body)
             return created
 
-        created = await services.database.write(keep)
+        try:
+            created = await services.database.write(keep)
+        except OperationalError:
+            with suppress(OperationalError):
+                await _take_away(services, dataset_id)
+            raise
     except OSError as error:
         raise Problem("disk_full", f"the data set could not be stored: {error.strerror}") from error
     finally:
@@ -104,15 +111,19 @@ async def delete(request: Request) -> Response:
             path="$url.dataset_id",
             hint="wait for the job, or cancel it",
         )
+    await _take_away(services, dataset.id)
+    return Response(status_code=204)
+
+
+async def _take_away(services: Services, dataset_id: str) -> None:
+    """Remove the files of a set without a record, unless the same content was uploaded again meanwhile."""
 
     def bury(connection: Connection) -> Path | None:
-        """Take the files away, unless the same content was uploaded again meanwhile."""
-        return services.datasets.bury(dataset.id) if store.absent(connection, dataset.id) else None
+        return services.datasets.bury(dataset_id) if store.absent(connection, dataset_id) else None
 
     grave = await services.database.write(bury)
     if grave is not None:
         await asyncio.to_thread(services.datasets.discard, grave)
-    return Response(status_code=204)
 
 
 async def known(services: Services, dataset_id: str) -> Dataset:

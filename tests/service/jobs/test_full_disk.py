@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +11,7 @@ import numpy as np
 import pytest
 from sqlalchemy import event
 
+from tests.service.jobs.ballast import Ballast
 from tests.service.jobs.kills import FAST, Server
 from tests.service.jobs.test_datasets import NPY, npy
 from tests.service.jobs.world import LINE, classifier, ended, job, job_world, long, submit, until
@@ -81,39 +80,6 @@ async def test_a_job_whose_history_does_not_fit_goes_on_when_there_is_room(tmp_p
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 24 MiB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(place)]
-    if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("mounting a small file system needs root")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-class Ballast:
-    """A file that takes all the room that is left."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "ballast"
-
-    def fill(self) -> None:
-        with self._path.open("ab", buffering=0) as file:
-            for size in (2**16, 4096, 1):
-                try:
-                    while True:
-                        file.write(bytes(size))
-                except OSError:
-                    continue
-
-    def drop(self) -> None:
-        self._path.unlink()
-
-
-@pytest.fixture
 def server(small: Path) -> Iterator[Server]:
     running = Server(small, *FAST, "--checkpoint-s", "0.3")
     try:
@@ -139,9 +105,6 @@ def test_a_full_disk_loses_nothing(small: Path, server: Server) -> None:
     assert refused.status_code == 202 or refused.json()["code"] == "disk_full"
     upload = server.client.post("/v1/datasets", content=npy(np.ones(200_000)), headers=NPY)
     assert upload.json()["code"] == "disk_full"
-    table = b"a,b\n" + b"1.5,2.5\n" * 100_000
-    upload = server.client.post("/v1/datasets", content=table, headers={"Content-Type": "text/csv"})
-    assert upload.json()["code"] == "disk_full"
     time.sleep(3.0)  # attempts end, leases run out, the queue writes or fails to
     assert server.client.get("/healthz").status_code == 200
     assert server.job(first)["status"] in ("running", "queued", "failed", "succeeded")
@@ -156,8 +119,7 @@ def test_a_full_disk_loses_nothing(small: Path, server: Server) -> None:
     for job_id, undisturbed in alone.items():
         found = server.ended(job_id)
         if found["status"] == "failed":  # it was running, and its checkpoint had no room
-            # seen once in about thirty runs, its cause not found: an attempt that calls it a fault of ours
-            assert found["error"]["code"] in ("disk_full", "internal")
+            assert found["error"]["code"] == "disk_full"
         else:
             assert server.outcome(job_id) == undisturbed
     assert server.client.get("/readyz").status_code == 200

@@ -296,6 +296,22 @@ async def test_too_much_memory_fails_the_job_and_nothing_else(tmp_path: Path) ->
         assert (await ended(here, await submit(here, LINE)))["status"] == "succeeded"
 
 
+async def test_a_failure_of_ours_is_in_the_log_at_every_level(tmp_path: Path) -> None:
+    """The problem says that it is there; here the data of a job vanish while it is paused."""
+    async with job_world(tmp_path, log_level="error") as here:
+        job_id = await submit(here, long())
+        await until(here, job_id, lambda found: found["progress"]["step"] > 0)
+        await here.client.post(f"/v1/jobs/{job_id}/pause")
+        await until(here, job_id, lambda found: found["status"] == "paused")
+        (tmp_path / "data" / "jobs" / job_id / "data" / "0.npy").unlink()
+        await here.client.post(f"/v1/jobs/{job_id}/resume")
+        failed = await ended(here, job_id)
+        assert (failed["status"], failed["error"]["code"]) == ("failed", "internal")
+        [line] = here.lines("attempt ended")
+        assert (line["level"], line["job"]) == ("error", job_id)
+        assert "FileNotFoundError" in line["note"]
+
+
 async def test_a_full_disk_fails_the_job_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*arguments: Any) -> None:
         raise OSError(28, "No space left on device")

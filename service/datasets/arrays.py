@@ -97,14 +97,16 @@ def _header(path: Path, place: str) -> tuple[tuple[int, ...], np.dtype[Any], boo
 def write(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], parts: Iterable[Any]) -> None:
     """An npy file of `parts`, one after the other. Raises OSError.
 
-    Written and not mapped: on a full disk a write to mapped memory is a signal that kills the server.
+    Written and not mapped: on a full disk a write to mapped memory is a signal that kills the server. Nor by
+    NumPy: it writes through a C stream and closes that unseen, so that on a full disk an array may silently
+    lose its end.
     """
     descr = np.lib.format.dtype_to_descr(dtype)
     with path.open("wb") as file:
         header = {"descr": descr, "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         for part in parts:
-            file.write(np.ascontiguousarray(part, dtype).tobytes())
+            file.write(np.ascontiguousarray(part, dtype).data)
 
 
 def _rewrite(path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 import time
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any, NoReturn, Self
 from uuid import uuid4
 
-import numpy as np
 from pydantic_core import from_json, to_json
 
 from engine import devices
@@ -24,7 +22,7 @@ from engine.tensors import decode_tensor, encode_tensor
 from engine.training.decode import decode_training
 from engine.training.spec import TrainingSpec
 from service.body import Media
-from service.datasets.arrays import sync
+from service.datasets.arrays import sync, write
 from service.datasets.folder import DatasetFolder
 from service.datasets.store import Dataset
 from service.jobs.sources import Array
@@ -272,10 +270,8 @@ def _lay_down(folder: Path, inline: Mapping[str, Array]) -> None:
     data.mkdir(parents=True)
     (folder / "checkpoints").mkdir()
     for file, array in inline.items():
-        with (data / file).open("xb") as target:
-            np.lib.format.write_array(target, np.ascontiguousarray(array) if array.ndim else array)
-            target.flush()
-            os.fsync(target.fileno())
+        write(data / file, array.dtype, array.shape, [array])
+        sync(data / file)
     for place in (data, folder, folder.parent):
         sync(place)
 

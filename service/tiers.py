@@ -161,7 +161,8 @@ class Tiers:
         limit = self._settings.time_limit_s
         future = asyncio.get_running_loop().run_in_executor(self._threads, partial(_carried, work))
         try:
-            return await asyncio.wait_for(future, limit)
+            async with asyncio.timeout(limit):  # wait_for may swallow a cancellation
+                return await future
         except TimeoutError:
             raise Problem(
                 "time_limit",

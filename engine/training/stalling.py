@@ -36,9 +36,10 @@ class StallWatch:
         self._before = np.array(memory.on_host(memory.flat))
         self._since = step
         self._again = 0
-        sizes = [prod(weight.shape) for weight in spec.objective.parameters.values()]
-        self._starts = np.cumsum([0, *sizes[:-1]])
-        self._empty = np.array(sizes) == 0
+        sizes = {name: prod(weight.shape) for name, weight in spec.objective.parameters.items()}
+        ends = np.cumsum([*sizes.values()])
+        starts = {name: end - size for (name, size), end in zip(sizes.items(), ends, strict=True) if size}
+        self._names, self._starts = list(starts), list(starts.values())  # nothing in an empty one can move
 
     def due(self, step: int) -> bool:
         """Whether to look at this end of an epoch: after a window of whole epochs, and at the last one."""
@@ -53,9 +54,9 @@ class StallWatch:
         if self._spec.method.optimizer.settings["weight_decay"]:
             still |= self._never_pulled()
         names: list[str] = []
-        if still.any() and not self._empty.any():
+        if still.any():
             whole = np.logical_and.reduceat(still, self._starts)
-            names = [n for n, s in zip(self._spec.objective.parameters, whole, strict=True) if s]
+            names = [n for n, s in zip(self._names, whole, strict=True) if s]
         np.copyto(self._before, flat)
         self.window, self._since = step - self._since, step
         return names

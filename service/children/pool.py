@@ -90,7 +90,8 @@ class ChildPool:
             raise self._busy(f"{self._waiting} large queries are waiting already")
         self._waiting += 1
         try:
-            await asyncio.wait_for(self._slots.acquire(), self._time_limit_s)
+            async with asyncio.timeout(self._time_limit_s):  # wait_for may swallow a cancellation
+                await self._slots.acquire()
         except TimeoutError:
             raise self._busy(f"no process came free within {self._time_limit_s:g} s") from None
         finally:

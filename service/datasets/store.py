@@ -25,11 +25,12 @@ class Dataset:
     bytes: int
     fields: Mapping[str, Field]
 
-    def type_of(self, names: Sequence[str]) -> TensorType:
-        """The type of a field, or of several columns side by side."""
+    def type_of(self, names: str | Sequence[str]) -> TensorType:
+        """The type of a field; a list of columns is a matrix of them side by side, be it of one."""
+        if isinstance(names, str):
+            field = self.fields[names]
+            return TensorType((self.rows, *field.shape), field.dtype)
         fields = [self.fields[name] for name in names]
-        if len(fields) == 1:
-            return TensorType((self.rows, *fields[0].shape), fields[0].dtype)
         return TensorType((self.rows, len(fields)), np.result_type(*(field.dtype for field in fields)).name)
 
     def record(self) -> dict[str, Any]:

@@ -160,6 +160,7 @@ class Attempt:
             "document": self._claim.document,
             "data": data["data"],
             "validation": data.get("validation_data"),
+            "types": data["types"],
             "folder": str(self._folder),
             "checkpoint": self._claim.checkpoint,
             "every_s": self._limits.checkpoint_s,

@@ -42,6 +42,13 @@ _KEPT_BYTES = 32 * 2**20
 #: A job's function is recorded for each size of batch, differentiated, and planned.
 _RECORDINGS = 4
 _LAYER_NODES = 3
+#: What can be done about a job that has not saved itself, by its status.
+_SAVES = {
+    "queued": "it saves itself once it runs: wait for a worker to take it",
+    "paused": "it was paused before it began: resume it",
+    "cancelled": "it was cancelled before it saved itself for the first time: submit it again",
+    "failed": "it failed before it saved itself for the first time: its error says why",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,7 @@ class Trained:
                 "wrong_state",
                 f"expected a job that has saved a checkpoint, got one that is {self.status} and has none",
                 path="$url.job_id",
-                hint="wait for its first epoch, or look at its error",
+                hint=_SAVES.get(self.status, "it saves every few seconds: ask again in a moment"),
             )
         return self.kept[-1]
 

@@ -146,8 +146,11 @@ def disk_full(error: Exception) -> Problem:
 
 def _train(order: Mapping[str, Any], report: _Reporter, bound: Callable[[], None] = lambda: None) -> str:
     """Train to the end, or until asked to stop; what became of it. `bound` limits memory on the CPU."""
-    data = open_sources(order["data"])
-    validation = open_sources(order["validation"]) if order["validation"] is not None else None
+    types = order["types"]
+    data = open_sources(order["data"], types["data"])
+    validation = None
+    if order["validation"] is not None:
+        validation = open_sources(order["validation"], types["validation_data"])
     spec = decode(
         from_json(order["document"]), types_of(data), None if validation is None else types_of(validation)
     )

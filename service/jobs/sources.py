@@ -16,9 +16,9 @@ Array = npt.NDArray[Any]
 Sources = Mapping[str, Sequence[str]]
 
 
-def open_sources(sources: Sources) -> dict[str, Array]:
-    """The arrays by field, mapped read-only; stacked columns are in memory."""
-    return {name: _open(files) for name, files in sources.items()}
+def open_sources(sources: Sources, types: Mapping[str, Any]) -> dict[str, Array]:
+    """The arrays by field, mapped read-only, of the ledger's `types`; stacked columns are in memory."""
+    return {name: _open(files).reshape(types[name]["shape"]) for name, files in sources.items()}
 
 
 def types_of(arrays: Mapping[str, Array]) -> dict[str, TensorType]:

@@ -75,7 +75,8 @@ class Streams:
                 batch = await self._batch(job_id, topic, after)
                 if not batch:
                     try:
-                        await asyncio.wait_for(changed.wait(), patience_s)
+                        async with asyncio.timeout(patience_s):  # wait_for may swallow a cancellation
+                            await changed.wait()
                         continue
                     except TimeoutError:
                         if await self._database.read(lambda c: records.get(c, job_id)) is None:

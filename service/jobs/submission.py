@@ -218,9 +218,10 @@ def _source(
     dataset = room.sets.get(str(value["dataset"]))
     if dataset is None:
         raise dataset_gone(str(value["dataset"]), f"{path}.dataset")
-    names = _fields(value, path, dataset)
+    given = _fields(value, path, dataset)
+    names = [given] if isinstance(given, str) else given
     sets = DatasetFolder(room.datasets)
-    return [str(sets.path(dataset.id, dataset.fields[name])) for name in names], dataset.type_of(names)
+    return [str(sets.path(dataset.id, dataset.fields[name])) for name in names], dataset.type_of(given)
 
 
 def dataset_gone(dataset_id: str, path: str) -> Problem:
@@ -233,7 +234,8 @@ def dataset_gone(dataset_id: str, path: str) -> Problem:
     )
 
 
-def _fields(value: Mapping[str, Any], path: str, dataset: Dataset) -> list[str]:
+def _fields(value: Mapping[str, Any], path: str, dataset: Dataset) -> str | list[str]:
+    """The name of a field, or those of columns to be put side by side."""
     given = value.get("fields", value.get("field"))
     if given is None and len(dataset.fields) == 1:
         given = next(iter(dataset.fields))
@@ -252,11 +254,16 @@ def _fields(value: Mapping[str, Any], path: str, dataset: Dataset) -> list[str]:
                 path,
                 did_you_mean(str(name), dataset.fields) or f"it has {known}",
             )
-    kinds = {(dataset.fields[name].shape, dataset.fields[name].dtype == "bool") for name in names}
-    if len(kinds) > 1 or (len(names) > 1 and dataset.fields[names[0]].shape):
-        _mismatch(
-            "only columns of plain numbers are stacked", f"{path}.fields", "name one field with 'field'"
-        )
+    if isinstance(given, str):
+        return given
+    for name in names:
+        if dataset.fields[name].shape:
+            _mismatch(
+                f"only columns of single numbers are put side by side, '{name}' has rows of shape "
+                f"{list(dataset.fields[name].shape)}",
+                f"{path}.fields",
+                f'name it alone: {{"dataset": …, "field": "{name}"}}',
+            )
     return list(names)
 
 

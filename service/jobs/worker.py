@@ -21,7 +21,7 @@ from sqlalchemy.exc import OperationalError
 from structlog.typing import FilteringBoundLogger
 
 from service.children.launcher import Template
-from service.jobs import ledger, records
+from service.jobs import checkpoints, ledger, records
 from service.jobs.attempt import Attempt, Limits
 from service.jobs.ledger import Fenced
 from service.jobs.port import JobQueue
@@ -175,6 +175,8 @@ class Worker:
                 self._logger.warning("job taken over", job=job.id, owner=job.owner, why=why)
             except Fenced:
                 continue  # somebody was quicker
+            begun = self._folder / job.id / "checkpoints"
+            await asyncio.to_thread(checkpoints.sweep, begun, job.attempt)
 
     def _let_go(self, connection: Connection, job: Any, why: str) -> None:
         if job.intent is None:

@@ -31,6 +31,8 @@ from service.routes.jobs import COMMON, job_of
 
 _FORMATS = ("json", "npz", "safetensors")
 _HEARTBEAT_S = 10.0
+#: Entries of a history that are read at a time.
+_PIECE = 2_000
 #: Bytes of parameters that are listed as JSON, or copied, in the server itself; more goes to a child.
 _LISTED, _COPIED = 2**19, 2**24
 
@@ -41,8 +43,22 @@ async def metrics(request: Request) -> Response:
     paging.only(request, ("by",))
     by = paging.choice(request, "by", ("epoch", "step")) or "epoch"
     await job_of(services, job_id)
-    found = await services.database.read(partial(records.metrics, job_id=job_id, by=cast(records.Kind, by)))
-    return respond(json_reply({"metrics": found}))
+    return StreamingResponse(
+        _history(services, job_id, cast(records.Kind, by)), media_type="application/json"
+    )
+
+
+async def _history(services: Services, job_id: str, by: records.Kind) -> AsyncIterator[bytes]:
+    """The metrics as JSON, read and sent piece by piece, so that nobody waits for a long history."""
+    yield b'{"metrics":['
+    between, place = b"", cast("int | None", -1)
+    while place is not None:
+        look = partial(records.metrics, job_id=job_id, by=by, after=place, limit=_PIECE)
+        piece, place = await services.database.read(look)
+        if piece:
+            yield between + piece
+            between = b","
+    yield b"]}"
 
 
 async def events(request: Request) -> Response:

@@ -20,7 +20,7 @@ from service.datasets import store
 from service.datasets.store import Dataset
 from service.dependencies import Services, services_of
 from service.encoding import json_reply
-from service.jobs import ledger, records, submission
+from service.jobs import checkpoints, ledger, records, submission
 from service.jobs.states import STATUSES, Intent, Status
 from service.jobs.submission import Room
 from service.problems import Problem
@@ -157,7 +157,8 @@ def _wish(wanted: Intent | None, word: str) -> Handler:
         await asyncio.to_thread(services.queue.prepare)
         await job_of(services, job_id)
         wish = partial(ledger.request, queue=services.queue, job_id=job_id, wanted=wanted)
-        if await services.database.write(wish) is None:
+        status = await services.database.write(wish)
+        if status is None:
             job = await job_of(services, job_id)
             raise Problem(
                 "wrong_state",
@@ -166,6 +167,10 @@ def _wish(wanted: Intent | None, word: str) -> Handler:
                 hint="GET /v1/jobs/{id} shows the status; "
                 + ("only a paused job resumes" if wanted is None else "what has ended stays as it is"),
             )
+        if status == "cancelled":
+            attempt = (await job_of(services, job_id))["attempt"]
+            folder = services.settings.jobs_folder / job_id / "checkpoints"
+            await asyncio.to_thread(checkpoints.sweep, folder, attempt)  # no attempt comes to do it
         return await _accepted(services, job_id)
 
     return handle

@@ -33,7 +33,8 @@ def only(request: Request, known: Collection[str]) -> None:
     """Raise Problem invalid_parameter for a query parameter that the endpoint does not know."""
     for name in request.query_params:
         if name not in known:
-            allowed = f"only the parameters {' and '.join(known)}" if known else "no parameters"
+            noun = "parameter" if len(known) == 1 else "parameters"
+            allowed = f"only the {noun} {' and '.join(known)}" if known else "no parameters"
             raise Problem(
                 "invalid_parameter",
                 f"expected {allowed}, got '{name[:100]}'",

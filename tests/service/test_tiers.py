@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from service.children.pool import ChildPool
 from service.queries import Call
 from service.tiers import ClientGone
 from tests.service.world import INPUTS, REGRESSION, World, problem, soon, world
@@ -112,6 +113,22 @@ async def test_the_loop_answers_while_children_work(tmp_path: Path) -> None:
             waits.append(time.perf_counter() - start)
         assert sorted(waits)[10] < 0.1
         problem(await working, 504, "time_limit")
+
+
+async def test_who_hangs_up_as_a_child_comes_free_is_gone(tmp_path: Path) -> None:
+    """The child must not be asked in the name of nobody, and the place must come back."""
+    pool = ChildPool(size=1, queue_limit=4, time_limit_s=30, config={})
+    await pool._slots.acquire()
+    waiting = asyncio.ensure_future(pool.run({}, b""))
+    await asyncio.sleep(0.01)
+    pool._slots.release()  # wakes the one that waits …
+    await asyncio.sleep(0)
+    waiting.cancel()  # … who is cancelled before it has seen that
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(waiting, 5)
+    assert not pool._slots.locked()
+    assert pool.pids == []
+    await pool.close()
 
 
 async def test_too_many_slow_queries_are_turned_away(tmp_path: Path) -> None:

@@ -51,6 +51,24 @@ def test_dead_relus_are_told_with_node_step_and_rows() -> None:
     assert "2 more" in told.message
 
 
+def test_a_parameter_of_no_numbers_hides_no_other() -> None:
+    x = np.full((32, 1), -1.0)
+    document = {
+        "program": "loss = mean(relu(w * x) + (b - y) ** 2) + sum(first) + sum(last)",
+        "parameters": {
+            "first": {"value": []},
+            "w": {"value": [1.0]},
+            "b": {"value": [0.5]},
+            "last": {"value": []},
+        },
+        "optimizer": {"name": "sgd", "learning_rate": 0.01},
+        "batch_size": 8,
+        "epochs": 5,
+    }
+    _, [told] = stalls(document, {"x": x, "y": x})
+    assert [finding["parameter"] for finding in told.findings] == ["w"]
+
+
 def test_some_rows_and_shuffled_ones_are_named_as_in_the_data() -> None:
     """One row in a batch is let through, but its factor is zero: only the others are the relu's doing."""
     x = np.full((32, 1), -1.0)

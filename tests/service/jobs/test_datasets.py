@@ -151,7 +151,7 @@ async def test_jobs_train_on_fields_and_on_stacked_columns(tmp_path: Path) -> No
     async with job_world(tmp_path) as here:
         table = await upload(here, b"u,v,w\n1,10,2\n2,20,4\n3,30,6\n", CSV)
         named = {"dataset": table["id"]}
-        body = {**LINE, "data": {"x": {**named, "fields": ["u"]}, "y": {**named, "field": "w"}}}
+        body = {**LINE, "data": {"x": {**named, "field": "u"}, "y": {**named, "field": "w"}}}
         y = [2, 4, 6]
         same = {**LINE, "data": {"x": [1, 2, 3], "y": y}}
         done, expected = [await ended(here, await submit(here, job)) for job in (body, same)]
@@ -163,6 +163,28 @@ async def test_jobs_train_on_fields_and_on_stacked_columns(tmp_path: Path) -> No
         missing = {**LINE, "data": {"x": {**named, "field": "q"}, "y": y}}
         document = problem(await here.post("/v1/jobs", missing), 422, "dataset_mismatch")
         assert document["path"] == "$.data.x"
+
+
+async def test_a_list_of_columns_is_a_matrix_be_it_of_one_or_with_truths(tmp_path: Path) -> None:
+    async with job_world(tmp_path) as here:
+        table = await upload(here, b"u,w,new\n1,2,true\n2,4,false\n3,6,true\n", CSV)
+        named = {"dataset": table["id"]}
+        layers = {"model": {"layers": [{"type": "Dense", "units": 1}]}, "loss": "mse"}
+        values = {"u": [1, 2, 3], "w": [2, 4, 6], "new": [1, 0, 1]}
+        for columns in (["u"], ["u", "new"], ["new"]):
+            y = {**named, "field": "w"}
+            data = {"x": {**named, "fields": columns}, "y": y}
+            row = [list(each) for each in zip(*(values[name] for name in columns), strict=True)]
+            typed = {"x": row, "y": values["w"]}
+            mine, same = [
+                await ended(here, await submit(here, {**layers, "data": each, "validation_data": each}))
+                for each in (data, typed)
+            ]
+            assert (mine["status"], mine["metrics"]) == ("succeeded", same["metrics"])
+        x = await upload(here, npz(x=np.ones((3, 2)), u=np.ones(3)), NPZ)
+        wrong = {"x": {"dataset": x["id"], "fields": ["u", "x"]}, "y": {**named, "field": "w"}}
+        refused = problem(await here.post("/v1/jobs", {**layers, "data": wrong}), 422, "dataset_mismatch")
+        assert "'x' has rows of shape [2]" in refused["detail"]
 
 
 async def test_a_set_that_a_job_needs_stays(tmp_path: Path) -> None:

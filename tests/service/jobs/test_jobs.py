@@ -15,11 +15,13 @@ import pytest
 from safetensors.numpy import load, save
 
 from service import training_answers
-from service.jobs import checkpoints, ledger
+from service.jobs import checkpoints, ledger, records
 from tests.service.jobs.world import LINE, classifier, ended, job, job_world, long, submit, until
 from tests.service.world import World, problem
 
 pytestmark = pytest.mark.anyio
+
+KINDS = ("epoch", "step")
 
 
 def by_hand(epochs: int) -> tuple[Any, Any]:
@@ -348,6 +350,7 @@ def _order(connection: Any, job_id: str) -> dict[str, Any]:
         "document": document,
         "data": data["data"],
         "validation": None,
+        "types": data["types"],
         "checkpoint": None,
         "every_s": 10,
         "every_steps": None,
@@ -370,9 +373,59 @@ async def test_deleting_takes_everything_along(tmp_path: Path) -> None:
 async def test_what_has_not_saved_has_no_parameters(tmp_path: Path) -> None:
     async with job_world(tmp_path, work=False) as here:
         job_id = await submit(here, LINE)
-        problem(await here.client.get(f"/v1/jobs/{job_id}/parameters"), 409, "wrong_state")
+        parameters = f"/v1/jobs/{job_id}/parameters"
+        waiting = problem(await here.client.get(parameters), 409, "wrong_state")
+        assert "wait for a worker" in waiting["hint"]
         assert (await here.client.get(f"/v1/jobs/{job_id}/checkpoints")).json() == {"checkpoints": []}
         assert (await job(here, job_id))["status"] == "queued"
+        for word, cure in (("pause", "resume it"), ("cancel", "submit it again")):
+            await here.client.post(f"/v1/jobs/{job_id}/{word}")
+            asked = {"inputs": {"x": [[4]]}, "outputs": ["pred"]}
+            for answer in (
+                await here.client.get(parameters),
+                await here.post(f"/v1/jobs/{job_id}/predict", asked),
+            ):
+                assert cure in problem(answer, 409, "wrong_state")["hint"]
+
+
+async def test_cancelling_what_does_not_run_leaves_no_half_checkpoint(tmp_path: Path) -> None:
+    """A worker that was killed while its child saved leaves a half; a cancelled job has no later attempt."""
+    async with job_world(tmp_path, work=False) as here:
+        for status in ("queued", "paused"):
+            job_id = await submit(here, LINE)
+            folder = tmp_path / "data" / "jobs" / job_id / "checkpoints"
+            (folder / ".7-0.tmp").mkdir()
+            if status == "paused":
+                await here.client.post(f"/v1/jobs/{job_id}/pause")
+                assert list(folder.iterdir()), "another attempt may come"
+            await here.client.post(f"/v1/jobs/{job_id}/cancel")
+            assert list(folder.iterdir()) == []
+
+
+async def test_a_long_history_comes_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with job_world(tmp_path) as here:
+        job_id = await submit(here, LINE)
+        await ended(here, job_id)
+        whole = [(await here.client.get(f"/v1/jobs/{job_id}/metrics?by={by}")).json() for by in KINDS]
+        assert [len(found["metrics"]) for found in whole] == [20, 20]
+        reads: list[int] = []
+        read = records.metrics
+
+        def counted(*arguments: Any, limit: int, **named: Any) -> Any:
+            found = read(*arguments, limit=limit, **named)
+            reads.append(limit)
+            return found
+
+        monkeypatch.setattr(records, "metrics", counted)
+        for piece in (1, 7, 20):
+            monkeypatch.setattr("service.routes.job_results._PIECE", piece)
+            again = [(await here.client.get(f"/v1/jobs/{job_id}/metrics?by={by}")).json() for by in KINDS]
+            assert again == whole
+        assert reads.count(7) == 2 * 3
+        fresh = await submit(here, {**LINE, "epochs": 1})
+        assert (await here.client.get(f"/v1/jobs/{fresh}/metrics")).headers[
+            "content-type"
+        ] == "application/json"
 
 
 async def test_the_events_of_a_job_that_has_ended(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -54,8 +56,9 @@ class Book:
         return found
 
     async def steps(self) -> list[int]:
-        found = await self.database.read(lambda c: records.metrics(c, "job_a", "step"))
-        return [row["step"] for row in found]
+        read = partial(records.metrics, job_id="job_a", by="step", after=0, limit=1000)
+        found, _ = await self.database.read(read)
+        return [row["step"] for row in json.loads(b"[" + found + b"]")]
 
     async def kinds(self) -> list[str]:
         found = await self.database.read(lambda c: records.events(c, "job_a", after=0, limit=1000))

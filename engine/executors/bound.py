@@ -150,16 +150,21 @@ def _bind(step: Step, plan: Plan, buffered: Set[int], xp: Namespace) -> Callable
     attributes = runnable(instruction, [slot in plan.read for slot in outputs], xp)
     whole = instruction.op.whole_kernel(tape.types[outputs[0]].dtype) if outputs else ""
     ufunc = getattr(xp, whole, None)
-    dying = tuple(slot for slot in step.dying if slot not in buffered and tape.types[slot].nbytes > 4096)
+    dying = let_go(step, tape, buffered)
     if step.buffer is not None:
         if xp.is_ufunc(ufunc):
             run = into_buffer(ufunc, inputs, outputs[0])
         else:
             run = _copied(kernel, xp, inputs, outputs[0], attributes)
-        return _dropping(run, dying) if dying else run
+        return dropping(run, dying) if dying else run
     single = instruction.op.outputs is not None and len(instruction.op.outputs) == 1
     owned = step.owned if instruction.op.in_place else None
     return _allocating(kernel, xp, inputs, outputs, attributes, dying, single, owned)
+
+
+def let_go(step: Step, tape: Tape, buffered: Set[int]) -> tuple[int, ...]:
+    """The slots whose arrays are let go of after a step; small ones are not worth the call."""
+    return tuple(slot for slot in step.dying if slot not in buffered and tape.types[slot].nbytes > 4096)
 
 
 class Subprogram:
@@ -244,7 +249,7 @@ def _placed(run: Callable[[Values], None], origin: Origin) -> Callable[[Values],
     return place
 
 
-def _dropping(run: Callable[[Values], None], dying: Sequence[int]) -> Callable[[Values], None]:
+def dropping(run: Callable[[Values], None], dying: Sequence[int]) -> Callable[[Values], None]:
     """A step, and after it what is not read again let go of."""
 
     def drop(values: Values) -> None:

@@ -8,23 +8,44 @@ stand. Long runs of elementwise work over flat vectors go through in blocks that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from engine import arrays
 from engine.arrays import Namespace
 from engine.executors.blocks import Call, blocked, one_by_one
-from engine.executors.bound import Values, bind, into_buffer
+from engine.executors.bound import Values, bind, dropping, into_buffer, let_go
 from engine.executors.failures import failed
 from engine.plan import Plan, Step, takes_out
 from engine.tape import Instruction
 from engine.tensors import Array
 
 
+class Scratch:
+    """Memory that several plans use by turns: nothing in it is kept from one run of a plan to the next."""
+
+    def __init__(self, xp: Namespace) -> None:
+        self._xp = xp
+        self._held: list[Any] = []
+
+    def take(self, sizes: Sequence[int]) -> list[Any]:
+        """An array of bytes for each of `sizes`, those of other plans where they are large enough."""
+        answer: list[Any] = [None] * len(sizes)
+        for rank, place in enumerate(sorted(range(len(sizes)), key=lambda i: -sizes[i])):
+            size = sizes[place]
+            if rank == len(self._held):
+                self._held.append(self._xp.empty(size, dtype=self._xp.uint8))
+            elif self._held[rank].size < size:
+                self._held[rank] = self._xp.empty(size, dtype=self._xp.uint8)
+            answer[place] = self._held[rank][:size]
+        return answer
+
+
 class ResidentPlan:
     """A plan bound to `inputs`, which are read and, where donated to, written at each run.
 
-    `donated` sends output slots to the input slots whose memory they take over. One run at a time.
+    `donated` sends output slots to the input slots whose memory they take over. What is made on the way lies
+    in `scratch`. One run at a time, also of the plans that share it.
     """
 
     def __init__(
@@ -33,6 +54,7 @@ class ResidentPlan:
         inputs: Mapping[str, Any],
         donated: Mapping[int, int],
         xp: Namespace | None = None,
+        scratch: Scratch | None = None,
     ) -> None:
         self.plan = plan
         self._xp = xp = xp or arrays.numpy()
@@ -44,9 +66,12 @@ class ResidentPlan:
         for name, slot in tape.inputs.items():
             self._values[slot] = inputs[name]
         self._fixed = {*tape.constants, *tape.inputs.values()}
-        self._arena = [xp.empty(size, dtype=xp.uint8) for size in plan.buffers]
+        joined = [step for step in plan.tape.instructions if is_joined(step)]
+        wholes = [tape.types[step.outputs[0]].nbytes for step in joined]
+        memory = (scratch or Scratch(xp)).take([*plan.buffers, *wholes])
+        self._arena = memory[: len(plan.buffers)]
         self._last = _last_readers(plan)
-        self._joined = _Joined(plan, xp)
+        self._joined = _Joined(plan, joined, memory[len(plan.buffers) :])
         self._steps: list[tuple[Callable[[Values], None], int]] = []
         calls: list[Call] = []
         for index, step in enumerate(plan.steps):
@@ -97,12 +122,15 @@ class ResidentPlan:
         if target is not None:
             self._values[out] = target
             self._fixed.add(out)
-            if instruction.op.name == "concat":
-                return self._joined.copying(out, target)
+            dying = let_go(step, self.plan.tape, self._fixed)
+            if is_joined(instruction):
+                copying = self._joined.copying(out, target)
+                return dropping(copying, dying) if dying else copying
             whole = instruction.op.whole_kernel(self.plan.tape.types[out].dtype)
             ufunc = getattr(self._xp, whole, None)
             if self._xp.is_ufunc(ufunc) and not fixed:
-                return into_buffer(ufunc, inputs, out)
+                run = into_buffer(ufunc, inputs, out)
+                return dropping(run, dying) if dying else run
             if self._xp.is_ufunc(ufunc):
                 temporary = (
                     step.buffer if out not in self._joined.places and out not in self._donated else None
@@ -163,22 +191,25 @@ def _last_readers(plan: Plan) -> dict[int, int]:
     return last
 
 
+def is_joined(step: Instruction) -> bool:
+    """Whether it is a concatenation whose parts can be made where they will stand."""
+    return step.op.name == "concat" and bool(step.attributes["axis"] == 0)
+
+
 class _Joined:
     """Concatenations along the first axis, each in memory of its own; their parts are made in place.
 
     `places` sends the root of such a part to the whole and to its first byte there.
     """
 
-    def __init__(self, plan: Plan, xp: Namespace) -> None:
-        self._xp = xp
-        self._wholes: dict[int, Any] = {}
+    def __init__(self, plan: Plan, steps: Sequence[Instruction], memory: Sequence[Any]) -> None:
+        self._wholes = {step.outputs[0]: own for step, own in zip(steps, memory, strict=True)}
         self.places: dict[int, tuple[int, int]] = {}
         self._sizes: dict[int, int] = {}
         self._rest: dict[int, list[tuple[int, int, int]]] = {}
         makers = {slot: step for step in plan.tape.instructions for slot in step.outputs}
-        for step in plan.tape.instructions:
-            if step.op.name == "concat" and step.attributes["axis"] == 0:
-                self._find(plan, step, makers)
+        for step in steps:
+            self._find(plan, step, makers)
 
     def memory(self, slot: int) -> Any:
         """The bytes where a whole, or a part that is made in place, lies."""
@@ -201,7 +232,6 @@ class _Joined:
 
     def _find(self, plan: Plan, step: Instruction, makers: Mapping[int, Instruction]) -> None:
         whole, types = step.outputs[0], plan.tape.types
-        self._wholes[whole] = self._xp.empty(types[whole].nbytes, dtype=self._xp.uint8)
         rest = self._rest[whole] = []
         start = first = 0
         for part in step.inputs:

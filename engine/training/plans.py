@@ -1,7 +1,7 @@
 """The plans of a run: one for each size of batch, to train and to evaluate.
 
 A plan is bound once to the arrays of the run's memory and to a batch's buffers of its own; a step fills the
-buffers and runs.
+buffers and runs. What is made on the way lies in scratch memory, which the plans of a run share.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from engine import arrays
 from engine.arrays import Namespace
-from engine.executors.resident import ResidentPlan
+from engine.executors.resident import ResidentPlan, Scratch
 from engine.passes import optimize
 from engine.plan import make_plan
 from engine.tape import Tape
@@ -26,7 +26,9 @@ Sums = dict[str, tuple[float, int]]
 class BatchPlan:
     """A tape bound to memory and to the buffers of a batch of `rows`, by the names of the tape's inputs."""
 
-    def __init__(self, made: StepTape, rows: int, memory: Memory, xp: Namespace) -> None:
+    def __init__(
+        self, made: StepTape, rows: int, memory: Memory, xp: Namespace, scratch: Scratch | None
+    ) -> None:
         self.made, self.rows = made, rows
         resident = {
             PARAMETERS: memory.flat,
@@ -41,7 +43,7 @@ class BatchPlan:
         }
         everything = {**resident, **self.buffers}
         self.inputs = {name: everything[name] for name in tape.inputs}
-        self._bound = _resident(tape, made, self.inputs, xp)
+        self._bound = _resident(tape, made, self.inputs, xp, scratch)
 
     def run(self) -> Sums:
         """Sums and counts over the batch that lies in the buffers, the loss first."""
@@ -56,17 +58,26 @@ class BatchPlan:
 
 
 def training_plan(
-    objective: Objective, method: Method, rows: int, memory: Memory, xp: Namespace | None = None
+    objective: Objective,
+    method: Method,
+    rows: int,
+    memory: Memory,
+    xp: Namespace | None = None,
+    scratch: Scratch | None = None,
 ) -> BatchPlan:
     """One step, which moves parameters, slots and state in place."""
-    return BatchPlan(step_tape(objective, method, rows), rows, memory, xp or arrays.numpy())
+    return BatchPlan(step_tape(objective, method, rows), rows, memory, xp or arrays.numpy(), scratch)
 
 
 def evaluation_plan(
-    objective: Objective, rows: int, memory: Memory, xp: Namespace | None = None
+    objective: Objective,
+    rows: int,
+    memory: Memory,
+    xp: Namespace | None = None,
+    scratch: Scratch | None = None,
 ) -> BatchPlan:
     """Loss and metrics as predicting sees them."""
-    return BatchPlan(evaluation_tape(objective, rows), rows, memory, xp or arrays.numpy())
+    return BatchPlan(evaluation_tape(objective, rows), rows, memory, xp or arrays.numpy(), scratch)
 
 
 def set_rates(plan: BatchPlan, rates: Mapping[str, float]) -> None:
@@ -75,11 +86,13 @@ def set_rates(plan: BatchPlan, rates: Mapping[str, float]) -> None:
         plan.buffers[f"{RATE}{name}"][...] = rate
 
 
-def _resident(tape: Tape, made: StepTape, inputs: Mapping[str, Any], xp: Namespace) -> ResidentPlan:
+def _resident(
+    tape: Tape, made: StepTape, inputs: Mapping[str, Any], xp: Namespace, scratch: Scratch | None
+) -> ResidentPlan:
     optimized = optimize(tape)
     last = len(optimized.outputs) - len(made.written)
     donated = {
         output: optimized.inputs[name]
         for output, name in zip(optimized.outputs[last:], made.written, strict=True)
     }
-    return ResidentPlan(make_plan(optimized), inputs, donated, xp)
+    return ResidentPlan(make_plan(optimized), inputs, donated, xp, scratch)

@@ -18,6 +18,7 @@ from engine.arrays import Namespace
 from engine.draws import Stream
 from engine.errors import EngineError, UserError
 from engine.executors.place import at
+from engine.executors.resident import Scratch
 from engine.tensors import Array
 from engine.training import stalling
 from engine.training.batches import Order, Rows
@@ -63,6 +64,7 @@ class TrainingRun(Iterator[Event]):
         with self._there() as xp:
             self._xp = xp
             self._memory = Memory(objective, spec.method, spec.seed, xp)
+            self._scratch = Scratch(xp)
             if resume is not None:
                 self._memory.restore({n: a for n, a in resume.arrays.items() if not n.startswith(BEST)})
                 best = {n.removeprefix(BEST): a for n, a in resume.arrays.items() if n.startswith(BEST)}
@@ -152,7 +154,7 @@ class TrainingRun(Iterator[Event]):
         plan = self._plans.get(rows)
         if plan is None:
             plan = self._plans[rows] = training_plan(
-                spec.objective, spec.method, rows, self._memory, self._xp
+                spec.objective, spec.method, rows, self._memory, self._xp, self._scratch
             )
         self._rows.fill(plan.buffers, places)
         for name, (stream, draw) in self._masks.items():
@@ -246,7 +248,9 @@ class TrainingRun(Iterator[Event]):
             stop = min(start + self.spec.batch_size, rows.count)
             plan = self._evaluations.get(stop - start)
             if plan is None:
-                plan = evaluation_plan(self.spec.objective, stop - start, self._memory, self._xp)
+                plan = evaluation_plan(
+                    self.spec.objective, stop - start, self._memory, self._xp, self._scratch
+                )
                 self._evaluations[stop - start] = plan
             places = slice(start, stop)
             try:

@@ -5,51 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import ceil, prod
+from math import ceil
 from typing import Any
 
-from engine import devices, dtypes
-from engine.cost import Estimate
+from engine import devices
+from engine.training.estimate import TrainingEstimate, estimate_of
 from engine.training.objective import Objective
 from engine.training.optimizers import Method
 from engine.training.step import evaluation_tape, planned, step_tape
 from engine.training.stopping import EarlyStopping
 
 VALIDATION_SPLIT, VALIDATION_DATA = "split", "data"
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingEstimate:
-    """What a job takes: one step, and the bytes that stay from step to step."""
-
-    step: Estimate
-    steps: int
-    parameter_bytes: int
-    optimizer_bytes: int
-    state_bytes: int
-
-    @property
-    def peak_bytes(self) -> int:
-        """Bytes alive at once, the data left out: they are mapped, not loaded."""
-        # parameters and slots are inputs of the step; a rewind and the best parameters are kept beside them
-        return self.step.peak_bytes + 2 * self.parameter_bytes + self.optimizer_bytes + self.state_bytes
-
-    @property
-    def seconds(self) -> float:
-        """Predicted time of all steps."""
-        return self.step.seconds * self.steps
-
-    def as_dict(self) -> dict[str, Any]:
-        """The numbers by name."""
-        return {
-            "step": self.step.as_dict(),
-            "steps": self.steps,
-            "seconds": self.seconds,
-            "parameter_bytes": self.parameter_bytes,
-            "optimizer_bytes": self.optimizer_bytes,
-            "state_bytes": self.state_bytes,
-            "peak_bytes": self.peak_bytes,
-        }
 
 
 @dataclass(frozen=True)
@@ -104,13 +70,7 @@ class TrainingSpec:
 
     @cached_property
     def _estimate(self) -> TrainingEstimate:
-        size = self.objective.size * dtypes.ITEMSIZE[self.dtype]
-        rows = min(self.batch_size, self.rows)
-        step = planned(step_tape(self.objective, self.method, rows).tape).estimate
-        state = sum(
-            prod(s.weight.shape) * dtypes.ITEMSIZE[s.weight.dtype] for s in self.objective.state.values()
-        )
-        return TrainingEstimate(step, self.steps, size, size * len(self.method.slots), state)
+        return estimate_of(self)
 
     def estimate(self) -> TrainingEstimate:
         """What the job takes, known before it runs."""

@@ -120,7 +120,12 @@ class Attempt:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _child(self) -> _End:
-        """Start the child, feed it, and listen to it; it does not outlive this."""
+        """Start the child, feed it, and listen to it; it does not outlive this.
+
+        First, what earlier attempts wrote and could not record makes room: they record nothing any more.
+        """
+        claim = self._claim
+        await asyncio.to_thread(checkpoints.clear, self._folder, claim.attempt, claim.kept)
         ours, theirs = socket.socketpair()
         with theirs:
             config = {

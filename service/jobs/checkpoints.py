@@ -11,9 +11,11 @@ its successor writes; which folder counts is decided by the ledger.
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from safetensors.numpy import load, save
 
 Array = npt.NDArray[Any]
 _STATE = "state:"
+_NAME = re.compile(r"\.?\d+-(\d+)(-final)?(\.tmp)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,21 @@ def drop(folder: Path, names: Iterable[str]) -> None:
 def sweep(folder: Path, attempt: int) -> None:
     """Remove what children of this attempt, and of those before it, were writing when they were killed."""
     for place in folder.glob(".*.tmp"):
-        if int(place.name.removesuffix(".tmp").split("-")[1]) <= attempt:
+        if _attempt(place) <= attempt:
             shutil.rmtree(place, ignore_errors=True)
+
+
+def clear(folder: Path, attempt: int, kept: Collection[str]) -> None:
+    """Remove whatever attempts before this one left beside the checkpoints that count."""
+    for place in folder.iterdir() if folder.is_dir() else ():
+        if place.name not in kept and _attempt(place) < attempt:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _attempt(place: Path) -> float:
+    """Whose it is, by its name; what is not of ours is nobody's, and later than all."""
+    found = _NAME.fullmatch(place.name)
+    return int(found[1]) if found else math.inf
 
 
 def _plain(arrays: Mapping[str, Array]) -> dict[str, Array]:

@@ -40,13 +40,18 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A job in the hands of one attempt, and the checkpoint to go on from."""
+    """A job in the hands of one attempt, and its checkpoints that are kept, the newest first."""
 
     job_id: str
     attempt: int
     document: str
     data: str
-    checkpoint: str | None
+    kept: tuple[str, ...]
+
+    @property
+    def checkpoint(self) -> str | None:
+        """The one to go on from."""
+        return self.kept[0] if self.kept else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +93,17 @@ def claim(connection: Connection, job_id: str, delivery: int, owner: str) -> Cla
     if not taken:
         return None
     job = connection.execute(select(JOBS).where(JOBS.c.id == job_id)).one()
-    newest = connection.execute(
-        select(CHECKPOINTS).where(CHECKPOINTS.c.job_id == job_id).order_by(CHECKPOINTS.c.seq.desc()).limit(1)
-    ).first()
+    kept = connection.execute(
+        select(CHECKPOINTS).where(CHECKPOINTS.c.job_id == job_id).order_by(CHECKPOINTS.c.seq.desc())
+    ).all()
+    newest = kept[0] if kept else None
     step = newest.step if newest else 0
     connection.execute(delete(JOB_EVENTS).where(JOB_EVENTS.c.job_id == job_id, JOB_EVENTS.c.step > step))
     place = {"epoch": newest.epoch if newest else 0, "step": step}
     metrics = newest.metrics if newest else "{}"
     connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(**place, metrics=metrics))
     note(connection, job_id, [Event("status", {"status": "running", "attempt": job.attempt, **place})])
-    return Claim(job_id, job.attempt, job.document, job.data, newest.id if newest else None)
+    return Claim(job_id, job.attempt, job.document, job.data, tuple(row.id for row in kept))
 
 
 def beat(connection: Connection, job_id: str, attempt: int) -> Intent | None:

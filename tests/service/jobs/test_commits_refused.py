@@ -73,6 +73,9 @@ async def test_whichever_commits_are_refused_a_job_ends_with_the_same_bits(
             assert (done["status"], done["error"]) == ("succeeded", None), passing
             assert done["progress"] == whole["progress"]
             assert await outcome(here, job_id) == expected
+            kept = (await here.client.get(f"/v1/jobs/{job_id}/checkpoints")).json()["checkpoints"]
+            folder = tmp_path / "data" / "jobs" / job_id / "checkpoints"
+            assert {place.name for place in folder.iterdir()} == {checkpoint["id"] for checkpoint in kept}
         assert passing > 3, "a claim, a checkpoint and an end at least"
 
 

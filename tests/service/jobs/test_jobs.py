@@ -544,6 +544,14 @@ async def test_who_comes_second_to_delete_a_job_is_told_that_it_is_gone(tmp_path
         assert sorted(response.status_code for response in both) == [204, *[404] * 7]
 
 
+def test_what_earlier_attempts_left_beside_what_counts_is_cleared_and_nothing_else(tmp_path: Path) -> None:
+    for name in (".5-1.tmp", "5-1", "7-2", "7-2-final", "9-3", "11-4", "lost+found"):
+        (tmp_path / name).mkdir()
+    checkpoints.clear(tmp_path, 3, ("7-2",))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["11-4", "7-2", "9-3", "lost+found"]
+    checkpoints.clear(tmp_path / "not there", 3, ())
+
+
 def test_what_killed_children_were_writing_is_swept_and_nothing_else(tmp_path: Path) -> None:
     for name in (".5-1.tmp", ".7-2-final.tmp", ".9-3.tmp", "5-1"):
         (tmp_path / name).mkdir()

@@ -57,6 +57,21 @@ def test_a_job_that_diverges_says_where(client: gw.Client) -> None:
     assert caught.value.problem.step is not None
     assert caught.value.problem.diagnosis["reason"] == "overflow"
     assert caught.value.job_id == job.id
+    assert job.error is not None
+    assert job.error["code"] == "non_finite"
+
+
+def test_parameters_start_from_arrays_and_variables(client: gw.Client) -> None:
+    jobs = [
+        client.jobs.submit(LINE, **line(parameters=parameters)).wait(60)
+        for parameters in (
+            {"W": {"value": [0.5]}, "b": {"value": [0.0]}},
+            {"W": np.array([0.5]), "b": [0.0]},
+            {"W": gw.Variable([0.5]), "b": {"shape": [1], "initializer": "zeros"}},
+        )
+    ]
+    assert len({str(job.parameters()) for job in jobs}) == 1
+    assert jobs[0].error is None
 
 
 def test_a_job_is_paused_resumed_and_cancelled(client: gw.Client) -> None:

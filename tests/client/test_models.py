@@ -162,6 +162,78 @@ def test_callbacks_watch_and_steer() -> None:
     np.testing.assert_array_equal(frozen.get_weights()[0], before[0])
 
 
+class Until(gw.callbacks.Callback):
+    """Ends the fit after the second epoch."""
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.model.stop_training = epoch == 1
+
+
+def test_a_callback_ends_the_fit_and_keeps_what_was_learned(client: gw.Client) -> None:
+    x, y = blobs()
+    model = classifier()
+    before = model.evaluate(x, y, return_dict=True)["loss"]
+    history = model.fit(x, y, epochs=100_000, verbose=0, callbacks=Until())
+    assert history.epoch == [0, 1]
+    job = client.jobs.list(limit=1)[0]
+    assert (job.status, job.error) == ("cancelled", None)
+    assert 2 <= job.progress["epoch"] < 100_000
+    assert model.evaluate(x, y, return_dict=True)["loss"] < before
+    for name, value in job.parameters().items():
+        np.testing.assert_array_equal(value, dict(zip(NAMES, model.get_weights(), strict=True))[name])
+    assert len(model.fit(x, y, epochs=1, verbose=0).epoch) == 1, "it is asked anew by every fit"
+
+
+NAMES = ("dense.kernel", "dense.bias", "dense_1.kernel", "dense_1.bias")
+
+
+def test_a_job_that_ended_before_it_could_be_stopped_is_as_good() -> None:
+    x, y = blobs()
+    model = classifier()
+    history = model.fit(x, y, epochs=2, verbose=0, callbacks=[Until()])
+    assert history.epoch == [0, 1]
+    assert np.isfinite(model.evaluate(x, y)).all()
+
+
+@pytest.mark.parametrize("moment", ["on_train_begin", "on_epoch_end"])
+def test_a_callback_that_raises_cancels_the_job(client: gw.Client, moment: str) -> None:
+    def boom(*_: Any, **__: Any) -> None:
+        raise ConfigurationError("boom")
+
+    callback = gw.callbacks.Callback()
+    setattr(callback, moment, boom)
+    x, y = blobs()
+    with pytest.raises(ConfigurationError, match="boom"):
+        classifier().fit(x, y, epochs=1_000_000, verbose=0, callbacks=[callback])
+    job = client.jobs.list(limit=1)[0]
+    with pytest.raises(gw.errors.JobCancelled):
+        job.wait(timeout=10)
+
+
+def test_a_column_of_numbers_is_as_good_as_rows_of_one(client: gw.Client) -> None:
+    """As in Keras, where the model's rows differ by a last axis of 1."""
+    x = np.linspace(-1.0, 1.0, 6)
+    answers = []
+    dataset = client.datasets.upload({"x": x, "y": 2 * x})
+    rows = x[:, None]
+    for given, valid in ((x, x), (rows, rows), (list(x), rows), (dataset["x"], x), (x[:, None, None], x)):
+        model = gw.Sequential([gw.layers.Dense(1, input_shape=(1,))])
+        model.compile("sgd", "mse")
+        history = model.fit(given, 2 * x, epochs=3, verbose=0, validation_data=(valid, 2 * x))
+        answers.append((history.history, model.predict(x).tolist(), model(x).numpy().tolist()))
+        assert model.evaluate(x, 2 * x) == model.evaluate(rows, 2 * rows)
+    assert all(answer == answers[0] for answer in answers)
+    assert np.shape(answers[0][1]) == (6, 1)
+
+
+def test_rows_of_another_shape_are_refused_before_they_are_sent() -> None:
+    model = classifier()
+    with pytest.raises(ConfigurationError, match=r"expected rows of shape \(2,\), got \(3,\)"):
+        model.predict(np.zeros((4, 3)))
+    with pytest.raises(ConfigurationError, match=r"got \(\): the first axis is that of rows"):
+        model.predict(np.zeros(2))
+
+
 def test_rates_of_epochs_become_rates_of_steps() -> None:
     halved = gw.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2 if epoch else rate)
     schedule = halved.tabulated(0.8, 3, 10)
@@ -237,6 +309,10 @@ def test_summary_counts(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_makes_no_sense_is_refused() -> None:
+    with pytest.raises(TypeError, match="a list of layers, got one Dense"):
+        gw.Sequential(gw.layers.Dense(1))  # type: ignore[arg-type]  # that is the point
+    with pytest.raises(ValueError, match=r"expected 4 weights \(dense.kernel, .*\), got 1"):
+        classifier().set_weights([np.zeros((2, 8))])
     x, y = blobs()
     with pytest.raises(ConfigurationError, match="input_shape"):
         gw.Sequential([gw.layers.Dense(1)]).summary()

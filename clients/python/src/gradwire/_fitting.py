@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from asyncio import CancelledError
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from math import ceil, floor
 from typing import Any
@@ -14,13 +14,19 @@ from tqdm import tqdm
 
 from gradwire._driver import D_co
 from gradwire._files import array_of
-from gradwire._flow import Flow
+from gradwire._flow import Flow, Sleep
 from gradwire._sse import Event
 from gradwire._stream import each
 from gradwire.callbacks import Callback, EarlyStopping, LearningRateScheduler
 from gradwire.datasets import Column
-from gradwire.errors import ConfigurationError, GradwireError, TrainingWarning
-from gradwire.jobs import Job, numbers
+from gradwire.errors import ConfigurationError, GradwireError, TrainingWarning, WrongState
+from gradwire.jobs import FINAL, Job, numbers
+
+_LOOK_S = 0.1
+
+
+class _Stopped(Exception):
+    """A callback wants the job to end."""
 
 
 def settings_of(
@@ -56,26 +62,59 @@ def rows_of(x: Any, validation_split: float) -> int:
     return floor(count * (1 - validation_split)) if validation_split else count
 
 
-def follow(job: Job[D_co], callbacks: Sequence[Callback], *, bar: bool) -> Flow[None]:
-    """Read a job's events to the end; raises JobFailed, JobCancelled. Interrupted, the job is cancelled."""
+def follow(
+    job: Job[D_co], callbacks: Sequence[Callback], stop: Callable[[], bool], *, bar: bool
+) -> Flow[None]:
+    """Read a job's events to the end; raises JobFailed, JobCancelled.
+
+    Interrupted, or where a callback raises, the job is cancelled. Where `stop` answers true after an epoch it
+    saves itself first.
+    """
+    calling = False
     try:
+        calling = True
+        for callback in callbacks:
+            callback.on_train_begin()
+        calling = False
         with tqdm(total=job.progress.get("steps"), disable=not bar, file=sys.stdout, unit="step") as shown:
 
             def tell(event: Event) -> None:
+                nonlocal calling
                 _show(shown, event.kind, event.data)
                 if event.kind == "log" and event.data.get("code") == "no_gradient":
                     warnings.warn(event.data["message"], TrainingWarning, stacklevel=2)
                 if event.kind == "epoch":
                     logs = numbers({k: v for k, v in event.data.items() if k not in ("epoch", "step")})
+                    calling = True
                     for callback in callbacks:
                         callback.on_epoch_end(int(event.data["epoch"]) - 1, _flat(logs))
+                    calling = False
+                    if stop():
+                        raise _Stopped
 
             yield from each(Job.stream.flow(job), tell)
-    except (KeyboardInterrupt, CancelledError):
-        with suppress(GradwireError):  # it may have ended in the same moment
-            yield from Job.cancel.flow(job)
+    except _Stopped:
+        yield from _saved(job)
+        return
+    except BaseException as error:
+        if calling or isinstance(error, KeyboardInterrupt | CancelledError):
+            with suppress(GradwireError):  # it may have ended in the same moment
+                yield from Job.cancel.flow(job)
         raise
     yield from Job.wait.flow(job)
+
+
+def _saved(job: Job[D_co]) -> Flow[None]:
+    """Have the job save itself and end; what it has learned by then can be read."""
+    with suppress(WrongState):  # it has ended in the same moment
+        yield from Job.pause.flow(job)
+    while job.status not in ("paused", *FINAL):
+        yield Sleep(_LOOK_S)
+        yield from Job.refresh.flow(job)
+    if job.status == "paused":
+        yield from Job.cancel.flow(job)
+    elif job.status != "succeeded":
+        job.check()
 
 
 def _show(bar: Any, kind: str, data: Mapping[str, Any]) -> None:

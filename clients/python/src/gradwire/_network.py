@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,8 @@ class Network(Driven[D_co]):
         self._shape: tuple[int, ...] | None = None
         self._expansion: Expansion | None = None
         self._weights: dict[str, Variable] = {}
+        if isinstance(layers, Layer):
+            raise TypeError(f"expected a list of layers, got one {type(layers).__name__}: put it into [ ]")
         for layer in layers or ():
             self.add(layer)
 
@@ -125,8 +128,13 @@ class Network(Driven[D_co]):
     def set_weights(self, weights: Sequence[Any]) -> Flow[None]:
         """Bind new values, in the order of `variables`; raises ValueError where number or shapes differ."""
         yield from self._started()
-        for variable, given in zip(self._weights.values(), weights, strict=True):
-            variable.assign(given)
+        given = list(weights)
+        if len(given) != len(self._weights):
+            raise ValueError(
+                f"expected {len(self._weights)} weights ({', '.join(self._weights)}), got {len(given)}"
+            )
+        for variable, each in zip(self._weights.values(), given, strict=True):
+            variable.assign(each)
 
     @call
     def save(self, path: str | Path) -> Flow[None]:
@@ -148,7 +156,7 @@ class Network(Driven[D_co]):
         if self._expansion is None or not self._weights:
             self._start_now(None if self._shape is not None else shape_of_rows(x))
         expansion = self._expanded()
-        rows = x if isinstance(x, Tensor | Variable) else constant(x)
+        rows = x if isinstance(x, Tensor | Variable) else constant(self._ranked(x))
         inputs: dict[str, Any] = {"x": record("astype", (rows,), {"dtype": np.dtype(expansion.input)})}
         inputs.update(self._weights)
         if not training:
@@ -188,6 +196,19 @@ class Network(Driven[D_co]):
         assert self._expansion is not None, "the model is built first"
         return self._expansion
 
+    def _ranked(self, x: Any) -> Any:
+        """Rows whose shape differs by a last axis of size 1 in the shape of the model's, as Keras has it."""
+        if self._shape is None:
+            return x
+        if isinstance(x, Column):
+            scalars = len(x.shape) == 1 and self._shape == (1,)
+            return replace(x, shape=(*x.shape, 1), stacked=True) if scalars else x
+        array = array_of(x)
+        row = array.shape[1:]
+        if array.ndim and ((*row, 1) == self._shape or row == (*self._shape, 1)):
+            return array.reshape((len(array), *self._shape))
+        return array
+
     def _built(self, input_shape: Sequence[int | None] | None = None) -> Flow[Expansion]:
         """Ask for the graphs, unless they are here."""
         if input_shape is not None and self._shape is None:
@@ -216,9 +237,13 @@ class Network(Driven[D_co]):
             raise ConfigurationError(
                 "fields of data sets stay on the server and are for fit: expected an array to predict from"
             )
-        array = array_of(x)
+        array = self._ranked(array_of(x))
         size = max(batch_size or _ROWS, 1)
         yield from self._started(array.shape)
+        if array.shape[1:] != self._shape:
+            raise ConfigurationError(
+                f"expected rows of shape {self._shape}, got {array.shape[1:]}: the first axis is that of rows"
+            )
         parts = []
         for k in range(0, max(len(array), 1), size):
             answer = self(array[k : k + size])

@@ -27,6 +27,8 @@ def order(session: Session, wanted: Mapping[str, Any]) -> Flow[dict[str, Any]]:
             body[key] = {}
             for name, field in value.items():
                 body[key][name] = yield from _field(session, field)
+        elif key == "parameters":
+            body[key] = {n: written(v if isinstance(v, Mapping) else {"value": v}) for n, v in value.items()}
         else:
             body[key] = written(value)
     return body

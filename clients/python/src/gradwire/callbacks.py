@@ -15,7 +15,11 @@ __all__ = ["Callback", "EarlyStopping", "History", "LearningRateScheduler"]
 
 
 class Callback:
-    """Told here, in this process, how the job on the server gets on; it cannot change the job."""
+    """Told here, in this process, how the job on the server gets on.
+
+    It may end the fit: with `self.model.stop_training = True` the job saves itself where it is by then, which
+    may be some epochs further on, and that is what the model has learned. What it raises cancels the job.
+    """
 
     model: Model[Any]
 

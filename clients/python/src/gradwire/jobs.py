@@ -45,7 +45,8 @@ class Jobs(Driven[D_co]):
         """Submit a job that trains a program, a graph or a model of layers, and answer a handle of it.
 
         `data` are arrays, nested lists or fields of data sets (`dataset["x"]`) by name; big arrays are
-        uploaded as data sets first. The other keywords are those of `POST /v1/jobs`: target, parameters,
+        uploaded as data sets first. `parameters` by name are arrays or variables to start from, or the wire's
+        {"shape": …, "initializer": …}. The other keywords are those of `POST /v1/jobs`: target, parameters,
         loss, metrics, optimizer, batch_size, epochs, shuffle, seed, validation_split, validation_data,
         early_stopping, dtype, device. Raises ProblemError for whatever cannot be trained.
         """
@@ -103,6 +104,12 @@ class Job(Driven[D_co], Generic[D_co]):
         """How many epochs and steps there are, and which were reached, when the server was last asked."""
         progress: Mapping[str, int] = self.document["progress"]
         return progress
+
+    @property
+    def error(self) -> Mapping[str, Any] | None:
+        """The problem that a failed job ended with, None where it did not, when the server was last asked."""
+        error: Mapping[str, Any] | None = self.document.get("error")
+        return error
 
     @property
     def warnings(self) -> list[Mapping[str, Any]]:

@@ -30,6 +30,8 @@ __all__ = ["AsyncSequential", "Sequential", "load_model"]
 class Model(Network[D_co]):
     """What `Sequential` and `AsyncSequential` have in common: compile, fit, evaluate."""
 
+    #: A callback sets it to end the fit after this epoch.
+    stop_training = False
     _compiled: dict[str, Any] | None = None
 
     def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Sequence[Any] = ()) -> None:
@@ -44,7 +46,7 @@ class Model(Network[D_co]):
         batch_size: int = 32,
         epochs: int = 1,
         verbose: bool | int | str = "auto",
-        callbacks: Sequence[Callback] = (),
+        callbacks: Callback | Sequence[Callback] = (),
         validation_split: float = 0.0,
         validation_data: tuple[Any, Any] | None = None,
         shuffle: bool = True,
@@ -56,11 +58,13 @@ class Model(Network[D_co]):
 
         x and y are arrays, or fields of data sets. Weights that this model has are what the job starts from;
         the optimiser starts afresh. `device` is cpu, cuda, cuda:n or auto. Raises JobFailed with the server's
-        problem. A fit that is interrupted cancels its job.
+        problem. A fit that is interrupted, or whose callback raises, cancels its job.
         """
         compiled = self._need("fit")
         history = History()
-        watching = [*callbacks, history]
+        told = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
+        watching = [*told, history]
+        x, self.stop_training = self._ranked(x), False
         rows = rows_of(x, validation_split)
         document = {
             "loss": _measure(compiled["loss"]),
@@ -72,16 +76,16 @@ class Model(Network[D_co]):
             "dtype": self.dtype,
             "device": device,
             "validation_split": validation_split or None,
-            "validation_data": None if validation_data is None else _validation(validation_data),
+            "validation_data": None if validation_data is None else self._validation(validation_data),
             "parameters": {n: {"value": v._value()} for n, v in self._weights.items()} or None,
-            **settings_of(callbacks, compiled["optimizer"], rows, batch_size, epochs),
+            **settings_of(told, compiled["optimizer"], rows, batch_size, epochs),
         }
         jobs = Jobs(self._driver, self._session)
         job = yield from Jobs.submit.flow(jobs, model=self, data=pair(x, y), **document)
         for callback in watching:
             callback.model = self
-            callback.on_train_begin()
-        yield from follow(job, watching, bar=verbose not in (0, False))
+        stop = lambda: self.stop_training  # noqa: E731  # a callback may have set it
+        yield from follow(job, watching, stop, bar=verbose not in (0, False))
         yield from self._bound((yield from Job.parameters.flow(job)), x)
         for callback in watching:
             callback.on_train_end()
@@ -105,6 +109,11 @@ class Model(Network[D_co]):
         if return_dict:
             return found
         return list(found.values()) if len(found) > 1 else found["loss"]
+
+    def _validation(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, tuple | list) or len(data) != 2:
+            raise ConfigurationError("expected validation_data of two, (x, y); samples have no weights here")
+        return pair(self._ranked(data[0]), data[1])
 
     def _need(self, word: str) -> dict[str, Any]:
         if self._compiled is None or self._compiled["loss"] is None:
@@ -197,12 +206,6 @@ def load_model(
     model._shape = None if shape is None else tuple(shape)
     model._weights = {variable.name: variable for variable in weights}
     return model
-
-
-def _validation(data: Any) -> dict[str, Any]:
-    if not isinstance(data, tuple | list) or len(data) != 2:
-        raise ConfigurationError("expected validation_data of two, (x, y); samples have no weights here")
-    return pair(*data)
 
 
 def _not_saved(path: str | Path) -> str:

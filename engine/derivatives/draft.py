@@ -115,6 +115,11 @@ def common_rows(counts: Mapping[str, int], path: str) -> int:
     return next(iter(counts.values()))
 
 
+def as_seen(adjoint: Variable) -> Variable:
+    """An adjoint as users see it: of a complex tensor its conjugate, without the -0 of a real number's."""
+    return adjoint.conj() + 0 if dtypes.is_complex(adjoint.dtype) else adjoint
+
+
 def unique(*names: str) -> tuple[str, ...]:
     """The names once each, in order."""
     return tuple(dict.fromkeys(names))

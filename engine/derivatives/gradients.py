@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from engine import dtypes
 from engine.backward import backward, ones, zeros
-from engine.derivatives.draft import Draft, Inputs, Outputs, Values, slot_of, unique, wrt_slots
+from engine.derivatives.draft import Draft, Inputs, Outputs, Values, as_seen, slot_of, unique, wrt_slots
 from engine.derivatives.masked import Watched, warnings_of, watched
 from engine.derivatives.recorded import recorded
 from engine.diagnosis import Examination, Graphing, Look, Suspicion, first_suspicious, suspicion_of
@@ -136,7 +136,7 @@ def _differentiate(query: Query, examination: Examination, outputs: Outputs) -> 
             _refuse_unconnected(query, examination, name)
             if query.unconnected == "zero":
                 adjoint = zeros(tape, tape.variable(s))
-        places[name] = None if adjoint is None else outputs.add(adjoint.conj().slot)
+        places[name] = None if adjoint is None else outputs.add(as_seen(adjoint).slot)
     acted = () if masks is None else watched(masks, outputs)
     return _Differentiated(examination, outputs.add(slot), places, acted)
 

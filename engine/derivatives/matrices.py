@@ -7,7 +7,7 @@ products tell all, a few coloured ones are taken instead (`engine.derivatives.sp
 
 from __future__ import annotations
 
-from engine.derivatives.draft import Draft, Values
+from engine.derivatives.draft import Draft, Values, as_seen
 from engine.derivatives.sides import Method, Sides, conjugated, sides_of
 from engine.derivatives.sparse import compressed, sparse
 from engine.dtypes import TensorType
@@ -54,7 +54,7 @@ def _whole(query: Query, method: Method) -> Draft:
         for other, answer in sides.products(method, {name: type}, {name: _unit(sides, type)}).items():
             own = others[other]
             if method == "reverse":
-                row = answer.conj() if conjugated(method, type) else answer
+                row = as_seen(answer) if conjugated(method, type) else answer
                 blocks[name][other] = sides.outputs.add(row.reshape((*type.shape, *own.shape)).slot)
             else:
                 blocks[other][name] = sides.outputs.add(_turned(answer, own, type).slot)

@@ -9,7 +9,16 @@ from __future__ import annotations
 from typing import Any
 
 from engine.backward import backward, ones, zeros
-from engine.derivatives.draft import Draft, Outputs, Values, carries_gradient, directions, slot_of, unique
+from engine.derivatives.draft import (
+    Draft,
+    Outputs,
+    Values,
+    as_seen,
+    carries_gradient,
+    directions,
+    slot_of,
+    unique,
+)
 from engine.derivatives.gradients import why_no_target
 from engine.derivatives.recorded import recorded
 from engine.forward import forward
@@ -55,8 +64,8 @@ def hvp(query: Query) -> Draft:
     for name in given:
         variable = slot_of(recording, name, "$.vectors")
         adjoint = _or_zeros(tape, adjoints, variable)
-        gradients[name] = outputs.add(adjoint.conj().slot)
-        products[name] = outputs.add(_or_zeros(tape, moved, adjoint.slot).conj().slot)
+        gradients[name] = outputs.add(as_seen(adjoint).slot)
+        products[name] = outputs.add(as_seen(_or_zeros(tape, moved, adjoint.slot)).slot)
     return Draft(
         tape,
         lambda values, _: {
@@ -84,7 +93,7 @@ def gnvp(query: Query) -> Draft:
     outputs = Outputs(tape)
     places = {name: outputs.add(slot) for name, slot in slots.items()}
     variables = {name: slot_of(recording, name, "$.vectors") for name in given}
-    seen = {name: _or_zeros(tape, pulled, slot).conj() for name, slot in variables.items()}
+    seen = {name: as_seen(_or_zeros(tape, pulled, slot)) for name, slot in variables.items()}
     products = {name: outputs.add(product.slot) for name, product in seen.items()}
     return Draft(
         tape, lambda values, _: {"outputs": _at(values, places), "gnvp": _at(values, products)}, types

@@ -8,6 +8,7 @@ from engine.derivatives.draft import (
     Assemble,
     Draft,
     Outputs,
+    as_seen,
     carries_gradient,
     common_rows,
     directions,
@@ -79,7 +80,7 @@ def _pulled(query: Query, recording: Recording, seeds: dict[int, Variable]) -> d
     wanted = wrt_slots(query, recording)
     adjoints = backward(tape, seeds, [slot for slot in wanted.values() if carries_gradient(tape, slot)])
     return {
-        name: adjoints[slot].conj().slot if slot in adjoints else zeros(tape, tape.variable(slot)).slot
+        name: as_seen(adjoints[slot]).slot if slot in adjoints else zeros(tape, tape.variable(slot)).slot
         for name, slot in wanted.items()
     }
 

@@ -516,3 +516,13 @@ def test_every_program_can_be_diagnosed(name):
     for entry in ask("diagnose", program, still, targets=("loss",))["variables"].values():
         assert entry["status"] in ("ok", "zero", "disconnected", "stopped")
         json.dumps(entry, allow_nan=False)
+
+
+@pytest.mark.parametrize("program", ["sum(real(z))", "sum(real(z * 2))", "sum(real(z) ** 2)"])
+def test_gradients_that_are_real_have_no_negative_zero(program):
+    values = {"z": np.array([1 + 1j, 2])}
+    gradient = ask("gradient", program, values)["gradients"]["z"]
+    row = ask("jacobian", program, values)["jacobian"]["result"]["z"]
+    pulled = ask("vjp", program, values, given={"result": np.array(1.0)})["vjp"]["z"]
+    for answer in (gradient, row, pulled):
+        assert not np.signbit([answer.real, answer.imag]).any()

@@ -139,3 +139,100 @@ def test_the_planted_node_is_named(fault: str, seed: int) -> None:
             assert ("dead_path" if status == "zero" else "partial_path") in codes, where
         else:
             assert (entry["status"], entry["reason"], blamed[0]) == (status, reason, line), where
+
+
+BODY = (
+    "sin({a} + 2)",
+    "tanh({a} / 3)",
+    "exp({a} / 9)",
+    "{a} / 2 + 1",
+    "softmax({a})",
+    "cumsum({a})",
+    "{a}[[2, 0, 1]]",
+)
+CALLS = {
+    "scan": "    last = {last} + row / 5\n    return last, last\nout, all = scan(f, start, m)",
+    "cond": "    return {last}\ndef g(h):\n    return h\nout = cond(f, g, sum(m) > 0, start)",
+    "while": "    return i + 1, {last}\ndef go(i, h):\n    return i < 3\n"
+    "n, out = while_loop(go, f, 0.0, start, carry=2, max_steps=5)",
+    "map": "    return {last}\nout = map(f, stack([start, start * 2]))[0]",
+    "checkpoint": "    return {last}\nout = checkpoint(f, start)",
+    "call": "    return {last}\nout = f(start)",
+}
+PARAMETERS = {"scan": "h, row", "while": "i, h"}
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_planted_line_of_a_function_is_named(call: str, fault: str, dtype: str, seed: int) -> None:
+    text, status, reason = FAULTS[fault]
+    draw = np.random.default_rng(seed)
+    forms = draw.choice(BODY, int(draw.integers(2, 5)))
+    place = int(draw.integers(len(forms)))
+    lines, last = [], "h"
+    for k, form in enumerate(forms):
+        if k == place:
+            lines.append(f"    planted = {text.replace('float64', dtype).format(last)}")
+            last = "planted"
+        lines.append(f"    t{k} = {form.format(a=last)}")
+        last = f"t{k}"
+    body = "\n".join([f"def f({PARAMETERS.get(call, 'h')}):", *lines, CALLS[call].format(last=last)])
+    program = f"start = x * 0.5 + y\n{body}\nsum(out * [0.7, 1.1, 1.9])"
+    inputs = {name: draw.uniform(0.5, 1.5, 3) for name in "xy"} | {"m": draw.uniform(0.5, 1.5, (2, 3))}
+    told = ask(program, inputs, wrt=("x", "y"), dtype=dtype)["variables"]
+    line = 2 + 1 + place
+    for entry in told.values():
+        where = f"{program}\n{entry}"
+        assert entry["culprits"][0]["source"]["line"] == line, where
+        assert entry["reason"] == reason, where
+        kinds = {status, "nan"} if status == "inf" else {status, "zero"}  # a cut in a function may be zeros
+        assert entry["status"] in kinds, where
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_every_cut_is_reported_at_once_and_no_other(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    names, lines, cuts = ["x", "y", "z"], [], dict[str, str]()
+    edges: list[tuple[str, str, str | None]] = []  # read, made, cut on the way
+    for k in range(int(draw.integers(4, 10))):
+        form = str(draw.choice([*KEEPING, *JOINING, *JOINING, *MIXING, *INSIDE]))
+        read = [str(name) for name in draw.choice(names[-5:], 2, replace=False)][: 1 + ("{b}" in form)]
+        written = []
+        for name in read:
+            cut = None
+            if draw.random() < 0.25:
+                cut = f"cut{len(cuts)}"
+                cuts[cut] = str(draw.choice(["stop_gradient", "floor"]))
+                lines.append(
+                    f"{cut} = {cuts[cut]}({name} * 7)"
+                    if cuts[cut] == "floor"
+                    else f"{cut} = {cuts[cut]}({name})"
+                )
+            written.append(cut or name)
+            edges.append((name, f"t{k}", cut))
+        lines.append(f"t{k} = {form.format(a=written[0], b=written[-1])}")
+        names.append(f"t{k}")
+    program = FUNCTIONS + "\n".join([*lines, f"sum({names[-1]} * [0.7, 1.1, 1.9])"])
+    behind = {names[-1]}
+    for read_, made, _ in reversed(edges):
+        behind |= {read_} if made in behind else set()
+    inputs = {name: draw.uniform(0.5, 1.5, 3) for name in "xyz"} | {"m": draw.uniform(0.5, 1.5, (3, 3))}
+    for name, entry in ask(program, inputs, wrt=("x", "y", "z"))["variables"].items():
+        where = f"{name}\n{program}\n{entry}"
+        values, carried = {name}, {name}
+        for read_, made, cut in edges:
+            values |= {made} if read_ in values else set()
+            carried |= {made} if read_ in carried and cut is None else set()
+        met = {cut for read_, made, cut in edges if cut and read_ in values and made in behind}
+        if names[-1] not in values:
+            assert entry["status"] == "disconnected", where
+        elif names[-1] in carried:
+            first = {cut for read_, made, cut in edges if cut and read_ in carried and made in behind}
+            told = {one["node"] for one in entry["warnings"] if one["code"] == "partial_path"}
+            assert (entry["status"], told) == ("ok", first), where
+        else:
+            stopped = all(cuts[cut] == "stop_gradient" for cut in met)
+            assert entry["status"] == ("stopped" if stopped else "blocked"), where
+            assert {one["node"] for one in entry["culprits"]} == met, where

@@ -34,12 +34,18 @@ def structural_cure(finding: Finding, name: str, target: str, expressions: Expre
 
 def cure_of_cut(edge: Edge, expressions: Expressions) -> str:
     """What to write instead of an op that cuts."""
-    if edge.rule is not None and edge.rule.cure:
-        return edge.rule.cure
     origin = edge.step.origin
     node, op = origin.node, origin.op or edge.step.op.name
+    if edge.rule is not None and edge.rule.cure:
+        inside = edge.step.op.name != op  # of what the op was expanded into, or of its derivative
+        return f"Replace {op} at '{node}' by a smooth function." if inside else edge.rule.cure
     if edge.reason == "stop_gradient":
         return f"Remove the stop_gradient at '{node}' if the gradient is wanted."
+    if edge.reason == "to_integer" and edge.rule is not None:
+        return (
+            f"What {op} at '{node}' answers are places, which have no slope: use the values that stand "
+            "there, or weigh them softly, as in softmax(k * x)."
+        )
     if edge.reason == "to_integer":
         return f"Stay in a floating dtype at '{node}', and convert after the target is computed."
     x = expressions.operand(edge.step, edge.position)
@@ -85,6 +91,8 @@ def special_cure(culprit: Culprit, expressions: Expressions, *, taken: bool = Fa
             "solution, or its linear system was not solved: look at its Jacobian there, scale the equations, "
             "or raise linear_steps or linear_tolerance."
         )
+    if step.op.name == "custom_gradient" and culprit.edge is not None:
+        return f"Look into the backward function of '{culprit.node}': evaluate it by itself on these values."
     if step.op.family.name == "control" and culprit.reason not in ("overflow", "underflow"):
         return f"Look into the functions of '{culprit.node}': diagnose them by themselves on these values."
     match = _offered(step, expressions) if culprit.reason in _SPOILED else None

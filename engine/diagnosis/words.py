@@ -16,6 +16,7 @@ _BECAUSE = {
     "zero_operand": "{it} multiplies by 0{there}",
     "stationary": "the slope of {it} is 0{there}, and the zero is right",
     "inside": "no gradient passes {it}{there}",
+    "backward": "the backward function of {it} answers 0{there}",
     "kink": "{it} has a kink{there}, where its slope is taken as 0",
     "cancellation": "terms of opposite sign cancel at {it}",
     "underflow": "what passes {it} is too small for its dtype{there}",
@@ -97,7 +98,7 @@ def _manner(culprit: Culprit) -> str:
     if op is not None and culprit.reason == "domain" and op.family.name == "linalg":
         return "indefinite" if op.name == "cholesky" else "singular"
     if op is not None and culprit.reason == "stationary" and op.family.name == "control":
-        return "inside"
+        return "backward" if op.name == "custom_gradient" else "inside"
     if op is not None and culprit.reason == "stationary" and op.kink is not None:
         return "kink"
     if op is not None and culprit.reason == "unselected" and op.family.name == "elementwise":

@@ -177,3 +177,28 @@ def test_what_underflowed_is_not_kept_away_from_zero():
     assert (told["status"], told["reason"]) == ("inf", "domain")
     assert "1e-12" not in told["fix"]
     assert "logarithms" in told["fix"]
+
+
+TWICE = "def f(x):\n    return x * 2\ndef g(x, y, dy):\n    return {}\nsum(custom_gradient(f, g, x))"
+
+
+@pytest.mark.parametrize(("backward", "status"), [("0 * dy", "zero"), ("dy / (x - x)", "inf")])
+def test_of_a_custom_gradient_the_backward_function_is_to_blame(backward, status):
+    told = explain(TWICE.format(backward), {"x": [1, 2]}, "x")
+    assert told["status"] == status
+    assert "backward function of 'custom_gradient_1'" in told["fix"]
+
+
+def test_the_derivative_of_a_kink_is_not_told_to_compare_softly():
+    program = "def f(x):\n    return sum(relu(x) * 2)\nsum(gradient(f, x))"
+    told = explain(program, {"x": [1, 2]}, "x")
+    assert "sigmoid" not in told["fix"]
+    assert "relu at" in told["fix"]
+
+
+@pytest.mark.parametrize("program", ["v, i = top_k(x, 2)\nsum(i * 1.0)", "sum(argsort(x) * 1.0)"])
+def test_places_are_not_to_be_kept_floating(program):
+    told = explain(program, {"x": [3, 1, 2]}, "x")
+    assert (told["status"], told["reason"]) == ("blocked", "to_integer")
+    assert "use the values that stand there" in told["fix"]
+    assert "floating dtype" not in told["fix"]

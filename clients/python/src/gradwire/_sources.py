@@ -38,7 +38,7 @@ def with_taken(finding: Finding, tape: Recorder) -> Finding:
     if finding.status != "disconnected" or not tape.taken:
         return finding
     places = "; ".join(str(place) for place in list(tape.taken)[:3])
-    hint = f"values were read while the tape recorded, and are constants from there on: {places}"
+    hint = f"Values were read while the tape recorded, and are constants from there on: {places}"
     return replace(finding, fix=f"{finding.fix} {hint}" if finding.fix else hint)
 
 

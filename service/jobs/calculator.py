@@ -17,6 +17,7 @@ import numpy as np
 from pydantic_core import from_json, to_json
 from safetensors.numpy import save
 
+from engine.errors import MissingInput
 from engine.graph import Graph
 from engine.linking import expanded_size
 from engine.tensors import decode_tensor
@@ -181,7 +182,12 @@ class JobCalculator(Calculator):
             path = child_path("$.inputs", name)
             inputs[name] = decode_tensor(value, path=path, dtype=declared, attachments=attachments).array
         query, values = prediction(spec, learned.parameters, learned.state, inputs, parsed.outputs)
-        program = self.compiler.compile(query, peak_bytes_limit=self._max_peak_bytes)
+        try:
+            program = self.compiler.compile(query, peak_bytes_limit=self._max_peak_bytes)
+        except MissingInput as error:
+            if parsed.outputs is None and error.hint:
+                error.hint += ', or name outputs that do without it: {"outputs": ["pred"]}'
+            raise
         elements = sum(array.size for array in inputs.values())
         return self.prepared(program, values, parsed.encoding or "json", elements, call)
 

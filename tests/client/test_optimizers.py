@@ -12,6 +12,7 @@ import pytest
 import gradwire as gw
 from gradwire import optimizers
 from gradwire.errors import OptimizerError
+from tests.engine.training.world import trained
 
 
 def run(optimizer: optimizers.Optimizer, steps: int = 100, dtype: str = "float64") -> np.ndarray:
@@ -80,6 +81,46 @@ def test_a_hundred_steps_agree_with_pytorch(name: str, oracle: Callable[[str], M
         (w * w * torch.tensor([1.0, 0.25])).sum().backward()
         peer.step()
     np.testing.assert_allclose(run(ours()), w.detach().numpy(), rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda: optimizers.SGD(0.1, clipnorm=0.3),
+        lambda: optimizers.SGD(0.1, 0.9, clipvalue=0.2),
+        lambda: optimizers.Adam(0.05, global_clipnorm=0.3),
+        lambda: optimizers.Adam(0.05, amsgrad=True, weight_decay=0.1),
+        lambda: optimizers.AdamW(0.05, 0.2, clipnorm=0.5),
+        lambda: optimizers.RMSprop(0.05, weight_decay=0.1),
+        lambda: optimizers.Adagrad(0.1, clipvalue=0.05),
+    ],
+)
+def test_steps_here_are_those_of_a_job(optimizer: Callable[[], optimizers.Optimizer]) -> None:
+    """The settings that all optimisers share; gradients grow and shrink, so the largest is not the last."""
+    x = np.array([[3.0], [-0.1], [2.0], [0.05]])
+    data = {"x": x, "y": x}
+    document = {
+        "program": "loss = mean((W * x - y) ** 2) + sum((b - x) ** 2)",
+        "parameters": {"W": {"value": [0.5, -1.0]}, "b": {"value": [[0.3]]}},
+        "optimizer": optimizer().document(),
+        "batch_size": 1,
+        "epochs": 5,
+        "shuffle": False,
+        "dtype": "float64",
+    }
+    run, _ = trained(document, data)
+    w, b = gw.Variable([0.5, -1.0]), gw.Variable([[0.3]])
+    here = optimizer()
+    for row in np.tile(x[:, 0], 5):
+        slope = (w.numpy() * row - row) * row  # the mean over two elements halves 2 (W x - y) x
+        here.apply_gradients([(slope, w), (2 * (b.numpy() - row), b)])
+    np.testing.assert_allclose(w.numpy(), run.parameters["W"], rtol=1e-12)
+    np.testing.assert_allclose(b.numpy(), run.parameters["b"], rtol=1e-12)
+
+
+def test_two_ways_of_clipping_are_one_too_many() -> None:
+    with pytest.raises(OptimizerError, match="clipnorm and clipvalue"):
+        optimizers.Adam(clipnorm=1.0, clipvalue=1.0)
 
 
 def test_keras_epsilon_stands_outside_of_the_root_in_adam_and_inside_in_rmsprop() -> None:

@@ -51,6 +51,8 @@ async def test_a_job_from_submission_to_predictions(tmp_path: Path) -> None:
             f"/v1/jobs/{job_id}/predict", {"inputs": {"x": [[4]]}, "outputs": ["pred"]}
         )
         np.testing.assert_allclose(predicted.json()["outputs"]["pred"], [4 * w + b], rtol=1e-5)
+        unnamed = await here.post(f"/v1/jobs/{job_id}/predict", {"inputs": {"x": [[4]]}})
+        assert '"outputs": ["pred"]' in problem(unnamed, 422, "missing_input")["hint"]
 
 
 async def test_a_submission_cut_short_in_its_commit_keeps_its_data(

@@ -23,19 +23,36 @@ from gradwire.variable import Variable
 __all__ = ["Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "SGD", "schedules"]
 
 Schedule = Callable[[int], float]
+_SHARED = ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm")
 
 
 class Optimizer(ABC):
     """What optimisers share: `apply_gradients`, `iterations` and a slot of arrays for each variable.
 
     `learning_rate` is a number, or a function of the number of steps taken so far. Real and imaginary parts
-    of complex variables step as numbers of their own.
+    of complex variables step as numbers of their own. All take Keras's `weight_decay` (w moves by
+    −rate·decay·w first) and one of `clipvalue` (each element), `clipnorm` (each gradient) and
+    `global_clipnorm` (all together).
     """
 
     slots: ClassVar[tuple[str, ...]] = ()
     settings: ClassVar[tuple[str, ...]] = ()  # what a job is told beside the learning rate
 
-    def __init__(self, learning_rate: float | Schedule) -> None:
+    def __init__(
+        self,
+        learning_rate: float | Schedule,
+        *,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+    ) -> None:
+        clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
+        given = [name for name, bound in clips.items() if bound is not None]
+        if len(given) > 1:
+            raise OptimizerError(f"expected one way of clipping, got {' and '.join(given)}")
+        self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
+        self.weight_decay = weight_decay
         self.learning_rate = learning_rate
         self.iterations = 0
         self._state: dict[int, tuple[Variable, dict[str, Array]]] = {}
@@ -53,6 +70,8 @@ class Optimizer(ABC):
         if missing:
             self._complain(missing, everything=len(missing) == len(pairs))
         rate = self.learning_rate(self.iterations) if callable(self.learning_rate) else self.learning_rate
+        gradients: list[Array] = []
+        variables = [variable for gradient, variable in pairs if gradient is not None]
         for gradient, variable in pairs:
             if gradient is None:
                 continue
@@ -61,9 +80,13 @@ class Optimizer(ABC):
                 raise OptimizerError(
                     f"expected a gradient of shape {variable.shape} for '{variable.name}', got {g.shape}"
                 )
-            g = g.astype(variable.dtype, copy=False)
-            stepped = self.step(_parts(variable._value()), _parts(g), self._slots(variable), float(rate))
-            variable.assign(stepped[..., 0] + 1j * stepped[..., 1] if g.dtype.kind == "c" else stepped)
+            gradients.append(_parts(g.astype(variable.dtype, copy=False)))
+        for g, variable in zip(self._clipped(gradients), variables, strict=True):
+            w = _parts(variable._value())
+            if self.weight_decay is not None:
+                w = w - w * (self.weight_decay * float(rate))
+            stepped = self.step(w, g, self._slots(variable), float(rate))
+            variable.assign(stepped[..., 0] + 1j * stepped[..., 1] if variable.dtype.kind == "c" else stepped)
         self.iterations += 1
 
     def document(self) -> dict[str, Any]:
@@ -76,8 +99,9 @@ class Optimizer(ABC):
                 "expected a number or one of gradwire.optimizers.schedules as a job's learning rate, got "
                 f"{rate!r}; functions run only where optimisers step here"
             )
-        given = {name: getattr(self, name) for name in self.settings}
-        return {"name": type(self).__name__.lower(), "learning_rate": rate, **given}
+        given = {name: getattr(self, name) for name in (*self.settings, *_SHARED)}
+        named = {"name": type(self).__name__.lower(), "learning_rate": rate, **given}
+        return {name: value for name, value in named.items() if value is not None}
 
     @abstractmethod
     def step(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
@@ -86,6 +110,18 @@ class Optimizer(ABC):
     def initial(self, w: Array) -> Array:
         """What a slot starts from."""
         return np.zeros_like(w)
+
+    def _clipped(self, gradients: list[Array]) -> list[Array]:
+        """The gradients within the bounds that were asked for."""
+        if self.clipvalue is not None:
+            return [np.clip(g, -self.clipvalue, self.clipvalue) for g in gradients]
+        bound = self.clipnorm if self.clipnorm is not None else self.global_clipnorm
+        if bound is None:
+            return gradients
+        squares = [float(np.sum(np.square(g))) for g in gradients]
+        if self.clipnorm is None:
+            squares = [sum(squares)] * len(squares)
+        return [g * (bound / max(s**0.5, bound)) for g, s in zip(gradients, squares, strict=True)]
 
     def _slots(self, variable: Variable) -> dict[str, Array]:
         key = id(variable)  # the entry holds the variable, so that no other can take its id
@@ -114,9 +150,13 @@ class SGD(Optimizer):
     settings = ("momentum", "nesterov")
 
     def __init__(
-        self, learning_rate: float | Schedule = 0.01, momentum: float = 0.0, nesterov: bool = False
+        self,
+        learning_rate: float | Schedule = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        **shared: float | None,
     ) -> None:
-        super().__init__(learning_rate)
+        super().__init__(learning_rate, **shared)
         if not 0.0 <= momentum <= 1.0:
             raise OptimizerError(f"expected a momentum between 0 and 1, got {momentum}")
         self.momentum = momentum
@@ -133,8 +173,8 @@ class SGD(Optimizer):
 class Adam(Optimizer):
     """Adaptive moments (Kingma and Ba, 2015)."""
 
-    slots = ("m", "v")
-    settings: ClassVar[tuple[str, ...]] = ("beta_1", "beta_2", "epsilon")
+    slots = ("m", "v", "largest")
+    settings: ClassVar[tuple[str, ...]] = ("beta_1", "beta_2", "epsilon", "amsgrad")
 
     def __init__(
         self,
@@ -142,17 +182,22 @@ class Adam(Optimizer):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **shared: float | None,
     ) -> None:
-        super().__init__(learning_rate)
+        super().__init__(learning_rate, **shared)
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
+        self.amsgrad = amsgrad
 
     def step(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
-        """The new w: w − rate·√(1−β₂ᵗ)/(1−β₁ᵗ) · m / (√v + ε)."""
+        """The new w: w − rate·√(1−β₂ᵗ)/(1−β₁ᵗ) · m / (√v + ε), v the largest so far with `amsgrad`."""
         t = self.iterations + 1
         slots["m"] = m = slots["m"] + (g - slots["m"]) * (1 - self.beta_1)
         slots["v"] = v = slots["v"] + (g * g - slots["v"]) * (1 - self.beta_2)
+        if self.amsgrad:
+            slots["largest"] = v = np.maximum(slots["largest"], v)
         scale = rate * (1 - self.beta_2**t) ** 0.5 / (1 - self.beta_1**t)
         new: Array = w - scale * m / (np.sqrt(v) + self.epsilon)
         return new
@@ -161,8 +206,6 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
 
-    settings: ClassVar[tuple[str, ...]] = (*Adam.settings, "weight_decay")
-
     def __init__(
         self,
         learning_rate: float | Schedule = 0.001,
@@ -170,13 +213,10 @@ class AdamW(Adam):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **shared: float | None,
     ) -> None:
-        super().__init__(learning_rate, beta_1, beta_2, epsilon)
-        self.weight_decay = weight_decay
-
-    def step(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
-        """Adam's step from w·(1 − rate·decay)."""
-        return super().step(w - w * (self.weight_decay * rate), g, slots, rate)
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **shared)
 
 
 class RMSprop(Optimizer):
@@ -192,8 +232,9 @@ class RMSprop(Optimizer):
         momentum: float = 0.0,
         epsilon: float = 1e-7,
         centered: bool = False,
+        **shared: float | None,
     ) -> None:
-        super().__init__(learning_rate)
+        super().__init__(learning_rate, **shared)
         self.rho = rho
         self.momentum = momentum
         self.epsilon = epsilon
@@ -222,8 +263,9 @@ class Adagrad(Optimizer):
         learning_rate: float | Schedule = 0.001,
         initial_accumulator_value: float = 0.1,
         epsilon: float = 1e-7,
+        **shared: float | None,
     ) -> None:
-        super().__init__(learning_rate)
+        super().__init__(learning_rate, **shared)
         self.initial_accumulator_value = initial_accumulator_value
         self.epsilon = epsilon
 

@@ -273,6 +273,27 @@ def test_every_optimizer_and_loss_is_known_to_the_server() -> None:
         gw.losses.MeanSquaredError(reduction="sum").document()
 
 
+def test_every_initializer_of_the_server_is_here_with_its_settings(client: gw.Client) -> None:
+    from engine.training.initializers import INITIALIZERS
+
+    public = gw.keras.initializers
+    kinds = [getattr(public, name) for name in public.__all__ if name != "Initializer"]
+    read = [INITIALIZERS.read(kind().document(), "$") for kind in kinds]
+    assert {chosen.record.name for chosen in read} == {record.name for record in INITIALIZERS}
+    for kind, chosen in zip(kinds, read, strict=True):
+        assert chosen == INITIALIZERS.read(chosen.record.name, "$"), f"{kind.__name__} has other defaults"
+    layer = gw.layers.Dense(2, kernel_initializer=public.Constant(3.0), bias_initializer=public.HeNormal(1))
+    model = gw.Sequential([layer])
+    model.build((None, 4))
+    np.testing.assert_array_equal(model.get_weights()[0], np.full((4, 2), 3.0))
+    layers = [gw.layers.Dense(3, kernel_initializer=public.Orthogonal(2.0, seed=5), input_shape=(3,))]
+    drawn = gw.Sequential(layers)
+    drawn.compile(gw.optimizers.SGD(0.0), "mse")
+    drawn.fit(np.ones((2, 3)), np.ones((2, 3)), verbose=0)
+    kernel = drawn.get_weights()[0]
+    np.testing.assert_allclose(kernel @ kernel.T, 4 * np.eye(3), atol=1e-5)
+
+
 def test_fields_of_a_data_set_are_trained_on(client: gw.Client) -> None:
     x, y = blobs()
     stored = client.datasets.upload({"x": x, "y": y})

@@ -44,11 +44,11 @@ def test_every_public_name_is_there_and_documented() -> None:
     for name in gw.__all__:
         assert getattr(gw, name) is not None
     assert own - written == set()
-    for module in (gw.optimizers, gw.losses, gw.layers, gw.callbacks):
+    for module in (gw.optimizers, gw.losses, gw.layers, gw.callbacks, gw.initializers):
         classes = {
             n for n, v in vars(module).items() if isinstance(v, type) and v.__module__ == module.__name__
         }
-        assert classes - {"Optimizer", "Loss", "Layer", "InputLayer"} <= written
+        assert classes - {"Optimizer", "Loss", "Layer", "InputLayer", "Initializer", "_Scaled"} <= written
 
 
 def test_the_code_of_the_readme_runs(url: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,20 @@ aliases, and `keras` holds optimisers and losses.
 
 import numpy as _np
 
-from gradwire import _ops, callbacks, errors, keras, layers, losses, math, models, nn, optimizers, random
+from gradwire import (
+    _ops,
+    callbacks,
+    errors,
+    initializers,
+    keras,
+    layers,
+    losses,
+    math,
+    models,
+    nn,
+    optimizers,
+    random,
+)
 from gradwire._by_hand import (
     broadcast_arrays,
     index_add,
@@ -128,6 +141,7 @@ __all__ = [
     "layers",
     "models",
     "callbacks",
+    "initializers",
     "optimizers",
     "losses",
     "keras",

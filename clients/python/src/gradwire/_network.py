@@ -18,12 +18,12 @@ from gradwire._driver import D_co, Driven, call
 from gradwire._expansion import Expansion, expand, play
 from gradwire._files import array_of
 from gradwire._flow import Flow
+from gradwire._initial import draw
 from gradwire._node import Array
 from gradwire._queries import value
 from gradwire._session import Session
 from gradwire.datasets import Column
 from gradwire.errors import ConfigurationError
-from gradwire.initializers import draw
 from gradwire.layers import InputLayer, Layer, shape_of
 from gradwire.tensor import Tensor, constant, record
 from gradwire.variable import Variable

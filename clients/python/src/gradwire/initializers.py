@@ -1,75 +1,134 @@
-"""What weights start from, under Keras's names, drawn here by NumPy for models that start in this process.
-
-A model that is fitted before anything reads its weights leaves this to the server instead.
-"""
+"""What weights start from, under Keras's names: settings that travel with a layer to whoever draws."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import prod, sqrt
+import re
 from typing import Any
 
-import numpy as np
-
-from gradwire._node import Array
-
-__all__ = ["draw"]
-
-_SCALED = {  # scale, fan, distribution
-    "glorot_uniform": (1.0, "avg", "uniform"),
-    "glorot_normal": (1.0, "avg", "normal"),
-    "he_uniform": (2.0, "in", "uniform"),
-    "he_normal": (2.0, "in", "normal"),
-    "lecun_uniform": (1.0, "in", "uniform"),
-    "lecun_normal": (1.0, "in", "normal"),
-}
-_TRUNCATED_DEVIATION = 0.87962566103423978  # of a normal distribution cut at two deviations
-
-
-def draw(initializer: Any, shape: tuple[int, ...], dtype: str, random: np.random.Generator) -> Array:
-    """Values of a shape; `initializer` is a name, or a mapping with a name and settings, as on the wire.
-
-    Raises ValueError for one that only the server knows.
-    """
-    given = {"name": initializer} if isinstance(initializer, str) else dict(initializer)
-    name = given.pop("name")
-    return np.asarray(_values(name, given, shape, random), dtype)
+__all__ = [
+    "Constant",
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "Identity",
+    "Initializer",
+    "LecunNormal",
+    "LecunUniform",
+    "Ones",
+    "Orthogonal",
+    "RandomNormal",
+    "RandomUniform",
+    "TruncatedNormal",
+    "VarianceScaling",
+    "Zeros",
+]
 
 
-def _values(name: str, given: Mapping[str, Any], shape: tuple[int, ...], random: np.random.Generator) -> Any:
-    if given.get("seed") is not None:
-        random = np.random.default_rng(given["seed"])
-    if name in ("zeros", "ones", "constant"):
-        return np.full(shape, {"zeros": 0.0, "ones": 1.0}.get(name, given.get("value", 0.0)))
-    if name == "random_uniform":
-        return random.uniform(given.get("minval", -0.05), given.get("maxval", 0.05), shape)
-    if name in ("random_normal", "truncated_normal"):
-        draws = random.standard_normal(shape) if name == "random_normal" else _truncated(shape, random)
-        return given.get("mean", 0.0) + given.get("stddev", 0.05) * draws
-    if name in _SCALED:
-        scale, mode, distribution = _SCALED[name]
-        into, out = _fans(shape)
-        variance = scale / max(1.0, into if mode == "in" else (into + out) / 2)
-        if distribution == "uniform":
-            return sqrt(3 * variance) * random.uniform(-1.0, 1.0, shape)
-        return sqrt(variance) / _TRUNCATED_DEVIATION * _truncated(shape, random)
-    raise ValueError(
-        f"the initializer '{name}' is drawn by the server only; fit or set_weights first, or choose one "
-        f"of zeros, ones, constant, random_uniform, random_normal, truncated_normal, {', '.join(_SCALED)}"
-    )
+class Initializer:
+    """What initialisers share: a name on the wire and settings; those that are None are left out."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = {name: value for name, value in settings.items() if value is not None}
+
+    def document(self) -> dict[str, Any]:
+        """As the wire has it."""
+        name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
+        return {"name": name, **self.settings}
 
 
-def _fans(shape: tuple[int, ...]) -> tuple[float, float]:
-    if len(shape) < 2:
-        size = shape[0] if shape else 1
-        return size, size
-    field = prod(shape[:-2])
-    return shape[-2] * field, shape[-1] * field
+class Zeros(Initializer):
+    """Zeros everywhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
 
 
-def _truncated(shape: tuple[int, ...], random: np.random.Generator) -> Array:
-    """Normal draws; what falls beyond two deviations is drawn again."""
-    values = random.standard_normal(shape)
-    while (far := np.abs(values) > 2.0).any():
-        values = np.where(far, random.standard_normal(shape), values)
-    return np.asarray(values)
+class Ones(Initializer):
+    """Ones everywhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class Constant(Initializer):
+    """One value everywhere."""
+
+    def __init__(self, value: float = 0.0) -> None:
+        super().__init__(value=value)
+
+
+class RandomNormal(Initializer):
+    """Normal draws."""
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
+        super().__init__(mean=mean, stddev=stddev, seed=seed)
+
+
+class TruncatedNormal(RandomNormal):
+    """Normal draws, cut at two deviations."""
+
+
+class RandomUniform(Initializer):
+    """Uniform draws from an interval."""
+
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None) -> None:
+        super().__init__(minval=minval, maxval=maxval, seed=seed)
+
+
+class VarianceScaling(Initializer):
+    """Draws whose variance is `scale` divided by how many numbers go in, come out, or their mean."""
+
+    def __init__(
+        self,
+        scale: float = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "truncated_normal",
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(scale=scale, mode=mode, distribution=distribution, seed=seed)
+
+
+class _Scaled(Initializer):
+    """A scaling whose settings are in its name."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        super().__init__(seed=seed)
+
+
+class GlorotUniform(_Scaled):
+    """Uniform, by the mean of both fans (Glorot and Bengio, 2010)."""
+
+
+class GlorotNormal(_Scaled):
+    """Truncated normal, by the mean of both fans (Glorot and Bengio, 2010)."""
+
+
+class HeUniform(_Scaled):
+    """Uniform, twice as wide, by what goes in (He et al., 2015)."""
+
+
+class HeNormal(_Scaled):
+    """Truncated normal, twice as wide, by what goes in (He et al., 2015)."""
+
+
+class LecunUniform(_Scaled):
+    """Uniform, by what goes in (LeCun et al., 1998)."""
+
+
+class LecunNormal(_Scaled):
+    """Truncated normal, by what goes in (LeCun et al., 1998)."""
+
+
+class Orthogonal(Initializer):
+    """A random matrix with orthonormal rows or columns, times `gain` (Saxe et al., 2014)."""
+
+    def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
+        super().__init__(gain=gain, seed=seed)
+
+
+class Identity(Initializer):
+    """The identity matrix, times `gain`."""
+
+    def __init__(self, gain: float = 1.0) -> None:
+        super().__init__(gain=gain)

@@ -185,6 +185,8 @@ def shape_of(shape: Shape) -> tuple[int, ...]:
 
 
 def _written(value: Any) -> Any:
+    if hasattr(value, "document"):
+        return value.document()
     if callable(value):
         return value.__name__
     return list(value) if isinstance(value, tuple) else value

@@ -25,6 +25,7 @@ _BECAUSE = {
     "overflow": "{it} is too large for its dtype{there}",
     "steep": "what passes {it} is too large for its dtype{there}",
     "domain": "{it} is not defined{there}",
+    "undefined_inside": "something inside {it} is not defined on these values",
     "singular": "{it} was given a singular matrix{place}",
     "indefinite": "{it} was given a matrix that is not positive definite{place}",
     "slopeless": "the derivative of {it} is not defined{there}",
@@ -95,6 +96,8 @@ def _manner(culprit: Culprit) -> str:
         return "slopeless" if culprit.reason == "domain" else "steep"
     if culprit.op == "constant" and culprit.reason == "nonfinite_input":
         return "constant"
+    if op is not None and culprit.reason == "domain" and op.family.name == "control":
+        return "undefined_inside"
     if op is not None and culprit.reason == "domain" and op.family.name == "linalg":
         return "indefinite" if op.name == "cholesky" else "singular"
     if op is not None and culprit.reason == "stationary" and op.family.name == "control":

@@ -147,6 +147,16 @@ def test_a_message_says_what_is_so(program, inputs, name, words):
     assert words in explain(program, inputs, name)["message"]
 
 
+def test_a_loop_too_long_to_be_laid_out_is_not_told_to_be_undefined_itself():
+    program = (
+        "def f(h, x, w):\n    h = h + sqrt(w * x)\n    return h, h\nlast, all = scan(f, 0.0, x, w)\nlast"
+    )
+    told = explain(program, {"x": [1.0] * 9000 + [-1.0] * 3000, "w": 1}, "w")
+    assert (told["status"], told["culprits"][0]["node"]) == ("nan", "scan_1")
+    assert "something inside scan at 'scan_1' is not defined" in told["message"]
+    assert "functions of 'scan_1'" in told["fix"]
+
+
 def test_a_constant_is_found_on_its_line():
     told = explain("y = x * 2\nsum(where(y > 9, y, inf) * x)", {"x": [1, 2]}, "x")
     assert told["culprits"][0]["op"] == "constant"

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
@@ -79,6 +79,7 @@ def create_app(
             UserError: _on_error,
             HTTPException: _on_http_exception,
             ClientGone: _on_client_gone,
+            ClientDisconnect: _on_client_gone,
             OperationalError: _on_database,
         },
     )

@@ -9,7 +9,7 @@ from typing import Any
 from engine import devices
 from engine.attributes import BOOLEAN, Attribute, choice
 from engine.derivatives import draft_of
-from engine.documents import array_at, fields_of, member
+from engine.documents import array_at, fields_of, member, show
 from engine.draws import SEEDS
 from engine.errors import DatasetMismatch, EngineError, InvalidDocument, MissingInput
 from engine.graph import Graph
@@ -165,8 +165,16 @@ def _try(spec: TrainingSpec, path: str) -> None:
             error.hint = error.hint.replace(
                 'send it: {"inputs": {', 'name it in the parameters if it is learned, or send it: {"data": {'
             )
+        if isinstance(error, MissingInput) and error.hint and (idle := _unread(objective)):
+            error.hint += f"; nothing reads {' and '.join(map(show, idle))} of the data"
         error.path = _placed(error.path, objective, path)
         raise
+
+
+def _unread(objective: Objective) -> list[str]:
+    """The data that no node reads: a name that was mistyped is among them."""
+    read = {reference for node in objective.train.nodes for reference in node.inputs}
+    return [name for name in objective.columns if name not in read][:5]
 
 
 def _given(objective: Objective, rows: int, method: Method) -> Types:

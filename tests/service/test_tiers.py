@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from service.children.pool import ChildPool
@@ -191,6 +192,30 @@ async def test_a_caller_who_hangs_up_frees_the_child(tmp_path: Path) -> None:
             await here.services.tiers.answer(call, 0, hang_up)
         await soon(lambda: not here.services.pool.pids)
         assert (await here.post("/v1/evaluate", products(800, 1))).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/gradient", "/v1/jobs", "/v1/datasets"])
+async def test_a_caller_who_hangs_up_while_sending_is_no_failure_of_ours(tmp_path: Path, path: str) -> None:
+    """It is logged as what it is, without a traceback, and nothing of it stays."""
+    messages = iter(
+        [{"type": "http.request", "body": b"a,b\n1,2\n", "more_body": True}, {"type": "http.disconnect"}]
+    )
+
+    async def receive() -> Any:
+        return next(messages)
+
+    async def send(_: Any) -> None:
+        pass
+
+    headers = [(b"content-type", b"text/csv" if path.endswith("sets") else b"application/json")]
+    async with world(tmp_path) as here:
+        transport = here.client._transport
+        assert isinstance(transport, httpx.ASGITransport)
+        scope = {"type": "http", "method": "POST", "path": path, "headers": headers, "query_string": b""}
+        await transport.app({**scope, "http_version": "1.1", "scheme": "http"}, receive, send)
+        assert here.lines("unexpected") == []
+        assert [line["status"] for line in here.lines("request")] == [499]
+        assert list((tmp_path / "data" / "datasets").rglob("body")) == []
 
 
 async def test_nothing_is_left_behind(tmp_path: Path) -> None:

@@ -163,6 +163,12 @@ def test_an_input_without_a_value_may_be_data_or_learned() -> None:
     assert caught.value.hint == 'name it in the parameters if it is learned, or send it: {"data": {"b": …}}'
 
 
+def test_data_that_nothing_reads_are_told_where_others_are_missing() -> None:
+    with pytest.raises(UserError, match="'x' has no value") as caught:
+        job(LINE, {"X": ROWS["x"], "y": ROWS["y"]})
+    assert str(caught.value.hint).endswith("; nothing reads 'X' of the data")
+
+
 def test_the_learning_rate_is_among_the_settings_of_an_optimizer() -> None:
     with pytest.raises(UserError, match="sgd has no setting 'lr'") as caught:
         job({**LINE, "optimizer": {"name": "sgd", "lr": 0.1}}, ROWS)

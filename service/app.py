@@ -152,7 +152,7 @@ async def _on_database(request: Request, error: Any) -> Response:
     assert isinstance(error, OperationalError), "registered for this alone"
     if not is_full(error):
         raise error
-    return respond(render(Problem("disk_full", "the server's disk is full, and nothing was stored")))
+    return respond(render(Problem("disk_full", "the server's disk is full, and nothing was changed")))
 
 
 async def _on_client_gone(request: Request, error: Any) -> Response:

@@ -258,6 +258,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         summary="Forget a data set",
         tag="datasets",
         answers={204: ("Forgotten.", None)},
-        errors=(*_COMMON, "dataset_not_found", "wrong_state"),
+        errors=(*_COMMON, "dataset_not_found", "wrong_state", "disk_full"),
     ),
 )

@@ -74,7 +74,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             201: ("Stored; Location names it.", answers.GraphSummary),
             200: ("It was there already.", answers.GraphSummary),
         },
-        errors=FUNCTION_ERRORS,
+        errors=(*FUNCTION_ERRORS, "disk_full"),
         examples=(examples.PUBLISH,),
     ),
     Endpoint(
@@ -117,6 +117,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         summary="Forget a published graph",
         tag="graphs",
         answers={204: ("Gone.", None)},
-        errors=("graph_not_found", *_COMMON),
+        errors=("graph_not_found", "disk_full", *_COMMON),
     ),
 )

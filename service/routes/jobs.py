@@ -202,7 +202,7 @@ def _wish_endpoint(name: str, wanted: Intent | None, summary: str) -> Endpoint:
         summary=summary,
         tag="jobs",
         answers=_JOB,
-        errors=(*COMMON, "wrong_state"),
+        errors=(*COMMON, "wrong_state", "disk_full"),
     )
 
 
@@ -264,7 +264,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         summary="Forget a job that has ended",
         tag="jobs",
         answers={204: ("Forgotten.", None)},
-        errors=(*COMMON, "wrong_state"),
+        errors=(*COMMON, "wrong_state", "disk_full"),
     ),
     _wish_endpoint("cancel", "cancel", "Stop a job for good"),
     _wish_endpoint("pause", "pause", "Have a job save and stop until it is resumed"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +20,8 @@ T = TypeVar("T")
 
 FILE = "gradwire.sqlite"
 _BUSY_MS = 10_000
+#: With less than this the disk counts as full.
+_ROOM = 2**20
 
 
 class Database:
@@ -25,6 +29,7 @@ class Database:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
         self.engine = create_engine(f"sqlite:///{folder / FILE}")
         event.listen(self.engine, "connect", _set_pragmas)
         with self.engine.begin() as connection:
@@ -40,10 +45,16 @@ class Database:
         return await self._in_thread(self._write, statements)
 
     async def ping(self) -> None:
-        """Raise if the database cannot be written to."""
+        """Raise if the database cannot be written to, or its disk has no room for what comes next.
+
+        The write-ahead log may hold a touch where it holds nothing else any more.
+        """
 
         def touch(connection: Connection) -> None:
             connection.execute(text("UPDATE schema_version SET version = version"))
+            disk = os.statvfs(self._folder)
+            if (disk.f_bavail if os.geteuid() else disk.f_bfree) * disk.f_frsize < _ROOM:
+                raise OSError(errno.ENOSPC, f"less than {_ROOM} bytes are free")
 
         await self.write(touch)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from itertools import count
 from pathlib import Path
@@ -92,3 +93,35 @@ async def test_an_upload_whose_record_is_refused_leaves_no_files(
         assert not list((datasets / "tmp").iterdir())
         again = await here.client.post("/v1/datasets", content=b"a\n1\n", headers=CSV)
         assert again.status_code == 201
+
+
+@pytest.mark.anyio
+async def test_whatever_writes_says_that_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And its entry in the OpenAPI document says that it may; the same request again succeeds."""
+    async with job_world(tmp_path, work=False) as here:
+        graph = (await here.post("/v1/graphs", {"program": "2 * x"})).json()["id"]
+        created = await here.client.post("/v1/datasets", content=b"a\n1\n", headers=CSV)
+        dataset = created.json()["id"]
+        one, other = [await submit(here, LINE) for _ in range(2)]
+        requests: list[tuple[str, str, str, Any]] = [
+            ("POST", "/v1/graphs", "", {"program": "3 * x"}),
+            ("DELETE", "/v1/graphs/{graph_id}", graph, None),
+            ("DELETE", "/v1/datasets/{dataset_id}", dataset, None),
+            ("POST", "/v1/jobs", "", LINE),
+            ("POST", "/v1/jobs/{job_id}/cancel", one, None),
+            ("DELETE", "/v1/jobs/{job_id}", one, None),
+            ("POST", "/v1/jobs/{job_id}/pause", other, None),
+            ("POST", "/v1/jobs/{job_id}/resume", other, None),
+        ]
+        paths = (await here.client.get("/openapi.json")).json()["paths"]
+        refusals = Refusals(here, monkeypatch)
+        for method, path, name, body in requests:
+            assert "507" in paths[path][method.lower()]["responses"], path
+            url = re.sub(r"\{.*\}", name, path)
+            refusals.after(0, refused=1)
+            document = problem(await here.client.request(method, url, json=body), 507, "disk_full")
+            assert document["detail"] == "the server's disk is full, and nothing was changed"
+            again = await here.client.request(method, url, json=body)
+            assert again.status_code in (201, 202, 204), (path, again.text)

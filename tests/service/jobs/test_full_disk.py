@@ -43,7 +43,7 @@ async def test_the_database_is_full(tmp_path: Path) -> None:
         big = {**LINE, "data": {"x": [[1]] * 3000, "y": [[2]] * 3000}}
         big["program"] += "\n" + "\n".join(f"n{k} = {k}.0 * x" for k in range(800))
         document = problem(await here.post("/v1/jobs", big), 507, "disk_full")
-        assert "nothing was stored" in document["detail"]
+        assert "nothing was changed" in document["detail"]
         assert [path.name for path in (tmp_path / "data" / "jobs").iterdir()] == [kept]
         graph = {"program": "y = x\n" + "\n".join(f"n{k} = {k}.0 * x" for k in range(800))}
         problem(await here.post("/v1/graphs", graph), 507, "disk_full")
@@ -101,6 +101,7 @@ def test_a_full_disk_loses_nothing(small: Path, server: Server) -> None:
     seen = {server.client.post("/v1/jobs", json=long()).status_code for _ in range(20)}
     assert seen <= {202, 507}, "SQLite may have some room of its own left"
     assert 507 in seen
+    assert server.client.get("/readyz").status_code == 503
     refused = server.client.post("/v1/jobs", json=long())
     assert refused.status_code == 202 or refused.json()["code"] == "disk_full"
     upload = server.client.post("/v1/datasets", content=npy(np.ones(200_000)), headers=NPY)

@@ -7,11 +7,11 @@ operation, and the most that are alive at a time are what a run holds. Masks are
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from engine.dtypes import ITEMSIZE
 from engine.tape import Instruction
 
 _MASKS = frozenset(
@@ -54,17 +54,13 @@ class _Count:
 
 
 class _StandIn:
-    """An array in name only, of `weight` bytes an element."""
+    """An array in name only, of `weight` bytes an element; formulas ask for its dtype before they choose."""
 
-    def __init__(self, count: _Count, weight: int) -> None:
+    def __init__(self, count: _Count, weight: int, dtype: np.dtype[Any] | None = None) -> None:
         self._count, self._weight = count, weight
+        self.dtype = count.dtype if dtype is None else dtype
         count.alive += weight
         count.most = max(count.most, count.alive)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """What formulas ask for before they choose."""
-        return self._count.dtype
 
     def __del__(self) -> None:
         self._count.alive -= self._weight
@@ -90,13 +86,17 @@ class _StandIn:
 
 
 class _Functions:
-    """A namespace in which every function makes a stand-in."""
+    """A namespace in which every function makes a stand-in; dtypes and what is asked of them are NumPy's."""
 
     def __init__(self, count: _Count) -> None:
         self._count = count
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name == "isdtype":
-            return np.isdtype
+    def __getattr__(self, name: str) -> Any:
+        if name in ("isdtype", "finfo"):
+            return getattr(np, name)
+        if name in ITEMSIZE:
+            return np.dtype(name)
+        if name == "astype":
+            return lambda _, dtype, **__: _StandIn(self._count, self._count.full, np.dtype(dtype))
         weight = 0 if name in _VIEWS else 1 if name in _MASKS else self._count.full
         return lambda *_, **__: _StandIn(self._count, weight)

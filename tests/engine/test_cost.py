@@ -1,10 +1,15 @@
 """Figures of plans: the convention of FLOPs, and times that follow the number of calls."""
 
+import numpy as np
 import pytest
 
-from engine import Compiler, Query, TensorType, parse_program
+from engine import Compiler, Query, TensorType, dtypes, parse_program
 from engine.compiler import plan_of
+from engine.cost import cost_of
+from engine.errors import EngineError
 from engine.estimate import estimate
+from engine.op import TABLE
+from tests.engine.sampling import arrays_of, record
 
 CUBES = Query(graph=parse_program("sum(x ** 3)"), kind="evaluate", inputs={"x": TensorType((1000,))})
 
@@ -31,6 +36,21 @@ def test_a_loop_takes_as_long_as_its_steps():
     program = "def f(c, x):\n    c = c * 0.5 + x\n    return c, c\nc, ys = scan(f, 0, xs)\nys"
     assert seconds(program, xs=(10_000,)) > 50 * seconds(program, xs=(100,))
     assert seconds(program, xs=(10_000,)) > 0.03, "ten thousand steps would be run on the event loop"
+
+
+@pytest.mark.parametrize("name", [name for name in TABLE if TABLE[name].scalar is not None])
+def test_the_memory_of_a_formula_is_known_for_every_dtype(name):
+    op, known = TABLE[name], 0
+    for sample in op.cases():
+        for dtype in dtypes.ALL:
+            numbers = arrays_of(op, sample, "complex128" if dtypes.is_complex(dtype) else "float64")
+            try:
+                with np.errstate(invalid="ignore"):
+                    tape, _ = record(op, [x.astype(dtype) for x in numbers], sample.attributes)
+            except EngineError:
+                continue  # it takes no such numbers
+            known += sum(cost_of(tape, step).workspace >= 0 for step in tape.instructions)
+    assert known
 
 
 DOUBLE = "def small(x):\n    return x < 10\ndef double(x):\n    return x * 2\n"

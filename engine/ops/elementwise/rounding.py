@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.attributes import INT, Attribute
 from engine.families import elementwise
-from engine.op import Domain, F, nondifferentiable
+from engine.op import Domain, F, Sample, nondifferentiable
 
 _STAIRCASE = "is piecewise constant"
 _STEPS = Domain(0.1, 0.4)
@@ -61,6 +61,11 @@ round = elementwise(
     kinds="real",
     vjp=nondifferentiable(f"round {_STAIRCASE}"),
     attributes=(Attribute("decimals", INT, 0, "places after the point; negative: before it"),),
+    samples=(
+        Sample(((2, 3),)),
+        Sample(((2, 3),), {"decimals": 2}),
+        Sample(([1234.0, -5678.0],), {"decimals": -2}),
+    ),
     domain=_STEPS,
     flops=3,
 )

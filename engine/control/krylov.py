@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 RESTART = 50  # vectors kept, at most: what the estimate counts
@@ -160,7 +159,9 @@ def band(xp: Any, product: Product, like: Any, bandwidth: int) -> Product:
 
 def workspace(rows: int, unknowns: int, itemsize: int, bandwidth: int | None) -> int:
     """Bytes that a solve holds beside its operands: while it factorises a band, or else while it iterates."""
-    vectors = min(RESTART, unknowns) + 12
+    count = min(RESTART, unknowns)
+    small = 3 * (count + 1) ** 2  # triangle, rotation, and what solving the triangle copies
+    vectors = count + 12
     if bandwidth is not None:
         vectors = max(8 * bandwidth + 6, 3 * bandwidth + 2 + vectors)
-    return prod((rows, vectors, unknowns, itemsize))
+    return rows * (vectors * unknowns + small) * itemsize

@@ -1,8 +1,9 @@
 """Whether derivatives are right, without a step size to choose: `check`.
 
 Two tests that share no arithmetic. Taylor: along a random direction v, f(x + hv) - f(x) - h <g, v> shrinks
-with h² (or faster, or is nothing at all); the order is the slope between halved steps, read
-where the remainder stands clear of rounding. Adjoint: <J v, w> = <v, J'w>, to the last bits.
+with h² (or faster, or is nothing at all); the order is the slope between halved steps, read where the
+remainder stands clear of rounding. The values of f are taken in float64 whatever dtype the gradient is
+computed in: float32 has too few digits to show a remainder. Adjoint: <J v, w> = <v, J'w>, to the last bits.
 A rule that is wrong by a thousandth leaves a remainder of order 1. A complex variable moves in its real and
 imaginary parts at once, and <a, b> is the real part of Σ conj(a) b.
 """
@@ -10,8 +11,9 @@ imaginary parts at once, and <a, b> is the real part of Σ conj(a) b.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -24,13 +26,14 @@ from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, UnknownWrt
 from engine.graph import Graph
 from engine.query import Kind, Query
-from engine.sparse import SparseProgram
 
 Array = npt.NDArray[Any]
 
 LEAST_ORDER = 1.9  # of 2; a function that is linear along v has no remainder, and passes
 STEPS = tuple(2.0**-k for k in range(1, 28))
 CLEAR = 64.0  # a remainder is read where it is this many roundings large
+_WIDEST = "float64"
+_LEAST_ROUNDING = float(np.finfo(_WIDEST).eps)
 LARGEST_ERROR = 1e3  # of the dot products, in units of the dtype's rounding
 
 
@@ -57,7 +60,13 @@ def check(
     what is no input to move a little, UnknownWrt where there is none; OverLimit where it would need more
     than `peak_bytes_limit` bytes.
     """
-    compile = partial((compiler or Compiler()).compile, peak_bytes_limit=peak_bytes_limit)
+    compiler = compiler or Compiler()
+
+    def compile(query: Query) -> Program:
+        program = compiler.compile(query, peak_bytes_limit=peak_bytes_limit)
+        assert isinstance(program, Program), "nothing sparse is asked for"
+        return program
+
     with np.errstate(all="ignore"):  # what is not finite does not pass
         if dtype is not None:
             graph = constants_in(graph, dtype)
@@ -93,7 +102,7 @@ class _Point:
         inputs: Mapping[str, Array],
         target: str | None,
         wrt: Sequence[str] | None,
-        compile: Callable[[Query], Program | SparseProgram],
+        compile: Callable[[Query], Program],
         optimize: bool,
         stabilize: bool,
     ) -> None:
@@ -124,10 +133,11 @@ class _Point:
                 hint="name such an input in `wrt`, or give one as floats",
             )
         (self.target,) = query.chosen_targets()
-        self.value = float(answer["value"])
         self.gradients: dict[str, Array] = answer["gradients"]
         self.rewrites: list[dict[str, Any]] | None = answer.get("rewrites")
-        self.rounding = max(float(np.finfo(g.dtype).eps) for g in [answer["value"], *self.gradients.values()])
+        self.rounding = program.rounding
+        self._wide = compile(replace(self._query("evaluate"), graph=_widened(graph), dtype=_WIDEST))
+        self.value = self.at({}) if np.isfinite(answer["value"]) else math.nan
 
     def _check_movable(self, names: Sequence[str]) -> None:
         """Raise UnknownWrt for a node, DtypeMismatch for an input that is no floating or complex number."""
@@ -154,9 +164,8 @@ class _Point:
         return np.asarray(scale * turned, x.dtype)
 
     def at(self, moved: Mapping[str, Array]) -> float:
-        """The target's value with some inputs replaced."""
-        query = self._query("evaluate")
-        answer = self._compile(query).run({**self.inputs, **moved})
+        """The target's value in float64, with some inputs replaced."""
+        answer = self._wide.run({**self.inputs, **moved})
         return float(answer["outputs"][self.target])
 
     def pushed(self, moves: Mapping[str, Array]) -> float:
@@ -180,36 +189,53 @@ class _Point:
 def _order(point: _Point, name: str, move: Array) -> float | None:
     """The order of f(x + hv) - f(x) - h <g, v>: the median slope where it is clear of rounding.
 
-    None where nothing remains, NaN where no step has a remainder to read, as of a target that is NaN itself.
+    None where nothing remains but rounding, NaN where no step has a remainder to read, as of a target that
+    is NaN itself. Below float64 only wide steps may be clear of rounding, where a slope mixes several orders
+    and says little; then it counts that <g, v> is as right as the digits can tell.
     """
-    x = point.inputs[name]
-    slope = _product(point.gradients[name], move)
-    remainders: list[tuple[float, float]] = []
-    finite = False
+    x, move = _wide(point.inputs[name]), _wide(move)
+    terms = _terms(point.gradients[name], move)
+    slope, size = float(terms.sum()), float(np.abs(terms).sum())
+    tellable = 8 * CLEAR * point.rounding
+    clear: list[tuple[float, float]] = []
+    right: list[bool] = []
     for h in STEPS:
-        moved = x + np.asarray(h, x.dtype) * move
-        value = point.at({name: moved})
-        taken = h * slope
-        if moved.dtype not in _WIDE:  # what was really moved, after rounding
-            taken = _product(point.gradients[name], _wide(moved) - _wide(x))
-        remainder = abs(value - point.value - taken)
-        noise = point.rounding * (abs(value) + abs(point.value) + abs(taken))
+        value = point.at({name: x + h * move})
+        remainder = abs(value - point.value - h * slope)
+        noise = CLEAR * _LEAST_ROUNDING * (abs(value) + abs(point.value))
+        noise += CLEAR * point.rounding * h * (size + abs(point.value))
         if not math.isfinite(remainder):
             continue
-        finite = True
-        if remainder > CLEAR * noise:
-            remainders.append((h, remainder))
+        right.append(remainder + noise <= h * size * tellable)
+        if remainder > noise:
+            clear.append((h, remainder))
     slopes = [
         math.log2(large / small) / math.log2(h / shorter)
-        for (h, large), (shorter, small) in pairwise(remainders)
+        for (h, large), (shorter, small) in pairwise(clear)
         if small > 0
     ]
     if not slopes:
-        return None if finite else math.nan
-    return float(np.median(slopes[-4:]))
+        return None if right else math.nan
+    order = float(np.median(slopes[-4:]))
+    settled = any(map(operator.and_, right, right[1:]))  # one alone may be where the remainder changes sign
+    coarse = point.rounding > _LEAST_ROUNDING
+    return None if order < LEAST_ORDER and coarse and settled else order
 
 
-_WIDE = (np.dtype(np.float64), np.dtype(np.complex128))
+def _widened(graph: Graph) -> Graph:
+    """The graph with every precision that it names itself, in inputs and nodes, the widest."""
+    inputs = {
+        name: spec if spec.dtype is None else replace(spec, dtype=dtypes.in_precision(spec.dtype, _WIDEST))
+        for name, spec in graph.inputs.items()
+    }
+    nodes = tuple(
+        replace(node, attributes={**node.attributes, "dtype": dtypes.in_precision(named, _WIDEST)})
+        if (named := node.attributes.get("dtype")) is not None
+        else node
+        for node in graph.nodes
+    )
+    functions = {name: _widened(function) for name, function in graph.functions.items()}
+    return replace(graph, inputs=inputs, nodes=nodes, functions=functions)
 
 
 def _wide(x: Array) -> Array:
@@ -219,10 +245,6 @@ def _wide(x: Array) -> Array:
 def _terms(gradient: Array, move: Array) -> Array:
     """What each element adds to <gradient, move>."""
     return np.asarray((_wide(gradient).conj() * _wide(move)).real)
-
-
-def _product(gradient: Array, move: Array) -> float:
-    return float(_terms(gradient, move).sum())
 
 
 def _dot_product_error(point: _Point, moves: Mapping[str, Array], weight: float) -> float:

@@ -58,6 +58,12 @@ class Program:
         """What one run takes, known before it runs."""
         return self._bound.plan.estimate
 
+    @cached_property
+    def rounding(self) -> float:
+        """The coarsest relative rounding of any number on the way; 0 where all are whole."""
+        inexact = {type.dtype for type in self._bound.plan.tape.types if dtypes.is_inexact(type.dtype)}
+        return max((float(np.finfo(dtype).eps) for dtype in inexact), default=0.0)
+
     def run(
         self, inputs: Mapping[str, Array], directions: Mapping[str, Array] | None = None
     ) -> dict[str, Any]:

@@ -6,13 +6,26 @@ import importlib
 import os
 from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 import hypothesis
+import numpy as np
 import pytest
 
 # A busy machine is no failure; in CI the same examples are drawn every time.
 hypothesis.settings.register_profile("gradwire", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("gradwire")
+
+
+_beginnings: dict[int, Any] = {}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A module's RNG starts anew for each test: no draw hangs on what ran before."""
+    generator = getattr(getattr(item, "module", None), "RNG", None)
+    if isinstance(generator, np.random.Generator):
+        bits = generator.bit_generator
+        bits.state = _beginnings.setdefault(id(generator), bits.state)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from typing import Any
 
 RESTART = 50  # vectors kept, at most: what the estimate counts
 STEPS = 2000  # products with the matrix, at most
+RANK = 16.0  # roundings of a product that its part in a new direction has to exceed
 STALLED = 0.99  # a cycle that leaves more than this of every residual has reached the end
 
 Product = Callable[[Any], Any]
@@ -107,7 +108,7 @@ def _cycle(
         column = xp.matmul(rotation[:, : k + 1, : k + 1], h[:, :, None])[:, :, 0]
         size = xp.abs(column[:, k])
         corner = xp.sqrt(size * size + length * length)
-        empty = corner == 0  # nothing new: the space is invariant
+        empty = corner <= RANK * eps * before  # nothing new, but for rounding: the space is invariant
         safe = xp.where(empty, xp.ones_like(corner), corner)
         cos = xp.where(empty, xp.ones_like(column[:, k]), column[:, k] / safe)
         sin = xp.where(empty, xp.zeros_like(corner), length / safe)

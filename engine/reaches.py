@@ -117,8 +117,8 @@ def moved(seen: Seen, i: int) -> Reach | None:
     for position, type in enumerate(seen.inputs):
         if min(position, len(seen.op.inputs) - 1) in seen.op.linear_in:
             nothing = np.zeros(type.shape, np.int64)
-            marked.append(numbers(type.shape) + 1 if position == i else nothing)
-            blank.append(nothing.copy())
+            marked.append(np.add(numbers(type.shape), 1, out=nothing) if position == i else nothing)
+            blank.append(np.zeros(type.shape, np.int64))
             continue
         value = seen.value(position)
         if value is None:

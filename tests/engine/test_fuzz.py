@@ -1,6 +1,7 @@
 """Whatever an op is called with, it answers in the inferred type or refuses as the caller's fault."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -66,6 +67,10 @@ ANSWERED = {
     "an empty range between distant bounds": call("arange", start=1e300, step=-1),
     "decimals beyond the dtype": call("round", [1.5, 1e300], decimals=1_000_000),
     "decimals far before the point": call("round", [1.5, 1e300], decimals=-1_000_000),
+    "decimals before the point of few digits": call("round", np.ones(2, np.float16), decimals=-7),
+    "a number set by no index": replace(
+        call("index_set", np.float32(1), np.float32(2), index=[]), kind="gradient"
+    ),
     "an index tensor that is not used": call("index_add", 1.0, 2.0, [0, 1], index=[]),
     "a read with an index tensor that is not used": call("getitem", 1.0, [0, 1], index=[]),
     "hard_tanh of unsigned integers": call("hard_tanh", np.array([0, 1, 7], np.uint8)),

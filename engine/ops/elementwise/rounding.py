@@ -49,7 +49,7 @@ def _round(m: Any, x: Any, *, decimals: int) -> Any:
     if decimals > 0:  # a number that is too large to be scaled has no such decimals
         scaled = x * scale
         return m.where(m.isfinite(scaled), m.round(scaled) / scale, x)
-    return m.round(x / scale) * scale if scale <= m.finfo(x.dtype).max else x * 0
+    return m.round(x / scale) * scale if scale <= float(m.finfo(x.dtype).max) else x * 0
 
 
 round = elementwise(

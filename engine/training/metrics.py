@@ -54,12 +54,24 @@ def _same_shape(y_true: Any, y_pred: Any) -> None:
 def _binary(y_true: Any, y_pred: Any, *, threshold: float) -> Any:
     if y_pred.ndim == y_true.ndim + 1 and y_pred.shape[-1] == 1:
         y_true = F.expand_dims(y_true, axis=-1)
+    elif y_true.ndim == y_pred.ndim + 1 and y_true.shape[-1] == 1:
+        y_true = F.squeeze(y_true, axis=-1)
     _same_shape(y_true, y_pred)
     return (y_pred > threshold).astype(y_true.dtype).equals(y_true)
 
 
-def _categorical(y_true: Any, y_pred: Any) -> Any:
+def _one_hot(y_true: Any, y_pred: Any) -> None:
+    """The same shape, of rows with a number for each class."""
     _same_shape(y_true, y_pred)
+    if y_pred.ndim < 2:
+        raise ShapeMismatch(
+            f"predictions of shape {y_pred.shape} are no rows of scores",
+            hint="one number for each sample is a binary prediction: use binary_accuracy",
+        )
+
+
+def _categorical(y_true: Any, y_pred: Any) -> Any:
+    _one_hot(y_true, y_pred)
     return F.argmax(y_true, axis=-1).equals(F.argmax(y_pred, axis=-1))
 
 
@@ -83,7 +95,7 @@ def _sparse_top_k(y_true: Any, y_pred: Any, *, k: int) -> Any:
 
 
 def _top_k(y_true: Any, y_pred: Any, *, k: int) -> Any:
-    _same_shape(y_true, y_pred)
+    _one_hot(y_true, y_pred)
     return _sparse_top_k(F.argmax(y_true, axis=-1), y_pred, k=k)
 
 
@@ -106,8 +118,8 @@ def _squared(y_true: Any, y_pred: Any) -> Any:
 
 
 def _accuracy(y_true: Any, y_pred: Any) -> Any:
-    """By the shapes, as in Keras: one output is binary, labels without classes are sparse."""
-    if y_pred.ndim == 0 or y_pred.shape[-1] == 1:
+    """By the shapes, as in Keras: one number a sample is binary, labels without classes are sparse."""
+    if y_pred.ndim < 2 or y_pred.shape[-1] == 1:
         return _binary(y_true, y_pred, threshold=0.5)
     if y_true.ndim < y_pred.ndim or y_true.shape[-1] == 1:
         return _sparse(y_true, y_pred)

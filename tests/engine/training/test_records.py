@@ -12,7 +12,7 @@ import pytest
 
 from engine.draws import Stream
 from engine.dtypes import TensorType
-from engine.errors import UserError
+from engine.errors import ShapeMismatch, UserError
 from engine.executors.numpy import run_tape
 from engine.tape import Tape
 from engine.tensors import Array
@@ -202,6 +202,8 @@ LABELS = np.array([1, 1, 2, 0])
         ("acc", LABELS[:, None], SCORES, 0.75),
         ("accuracy", np.array([[1.0], [0.0], [1.0]]), np.array([[0.7], [0.6], [0.2]]), 1 / 3),
         ("accuracy", np.array([1.0, 0.0, 1.0]), np.array([[0.7], [0.4], [0.2]]), 2 / 3),
+        ("accuracy", np.array([1.0, 0.0, 1.0]), np.array([0.7, 0.4, 0.2]), 2 / 3),
+        ("accuracy", np.array([[1.0], [0.0], [1.0]]), np.array([0.7, 0.4, 0.2]), 2 / 3),
         ("categorical_accuracy", np.eye(3)[LABELS], SCORES, 0.75),
         ("sparse_categorical_accuracy", LABELS, SCORES, 0.75),
         ({"name": "binary_accuracy", "threshold": 0.65}, np.array([[1.0, 0.0]]), np.array([[0.7, 0.6]]), 1.0),
@@ -215,6 +217,12 @@ LABELS = np.array([1, 1, 2, 0])
 )
 def test_metrics_by_hand(name: Any, y_true: Array, y_pred: Array, expected: float) -> None:
     assert measured(name, y_true, y_pred) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["categorical_accuracy", "top_k_categorical_accuracy"])
+def test_one_number_a_sample_is_no_row_of_scores(name: str) -> None:
+    with pytest.raises(ShapeMismatch, match=r"predictions of shape \(4,\) are no rows of scores"):
+        measured(name, np.ones(4), np.ones(4))
 
 
 @pytest.mark.parametrize("name", [loss.name for loss in LOSSES])

@@ -16,6 +16,7 @@ from gradwire import (
     layers,
     losses,
     math,
+    metrics,
     models,
     nn,
     optimizers,
@@ -144,6 +145,7 @@ __all__ = [
     "initializers",
     "optimizers",
     "losses",
+    "metrics",
     "keras",
     # ops
     "nn",

@@ -16,7 +16,7 @@ from gradwire._fitting import follow, pair, rows_of, settings_of
 from gradwire._flow import Flow
 from gradwire._network import Network
 from gradwire._orders import written
-from gradwire._scores import name_of, score
+from gradwire._scores import document_of, name_of, score
 from gradwire.callbacks import Callback, History
 from gradwire.client import AsyncClient, Client
 from gradwire.errors import ConfigurationError
@@ -223,4 +223,4 @@ def _layer(document: Mapping[str, Any]) -> Layer:
 
 
 def _measure(measure: Any) -> Any:
-    return written(measure) if isinstance(measure, str) or hasattr(measure, "document") else name_of(measure)
+    return measure if isinstance(measure, str) else written(document_of(measure))

@@ -55,7 +55,21 @@ def test_a_job_an_evaluation_and_a_loop_agree(given: list[Any], sparse: bool) ->
     predicted = network.predict(SCORES)
     for metric in given:
         if isinstance(metric, metrics.Metric):
-            assert fed(metric, y, predicted) == pytest.approx(there[metric.document()["name"]], rel=1e-12)
+            assert fed(metric, y, predicted) == pytest.approx(there[metric.name], rel=1e-12)
+
+
+@pytest.mark.usefixtures("client")
+def test_a_metric_is_called_what_it_was_called(capsys: pytest.CaptureFixture[str]) -> None:
+    network = model(4, 4)
+    loss = gw.losses.SparseCategoricalCrossentropy(from_logits=True)
+    network.compile("sgd", loss, metrics=[metrics.SparseCategoricalAccuracy("acc")])
+    stop = gw.callbacks.EarlyStopping("val_acc", patience=0, mode="max", min_delta=1.0)
+    history = network.fit(SCORES, LABELS, epochs=9, validation_data=(SCORES, LABELS), callbacks=[stop])
+    assert set(history.history) == {"loss", "acc", "val_loss", "val_acc"}
+    assert len(history.epoch) < 9, "it was stopped by the metric's own name"
+    assert "val_acc=" in capsys.readouterr().out
+    assert network.evaluate(SCORES, LABELS, return_dict=True).keys() == {"loss", "acc"}
+    assert (metrics.Mean("train_loss").name, metrics.Mean().name) == ("train_loss", "mean")
 
 
 def test_samples_may_weigh_differently() -> None:

@@ -30,13 +30,24 @@ class _Stopped(Exception):
 
 
 def settings_of(
-    callbacks: Sequence[Callback], optimizer: Any, rows: int, batch_size: int, epochs: int
+    callbacks: Sequence[Callback],
+    optimizer: Any,
+    rows: int,
+    batch_size: int,
+    epochs: int,
+    names: Mapping[str, str],
 ) -> dict[str, Any]:
-    """What callbacks change about a job; raises ConfigurationError for things that are none."""
+    """What callbacks change about a job; raises ConfigurationError for things that are none.
+
+    `names` are what metrics are called here, by their names on the wire.
+    """
+    there = {here: name for name, here in names.items()}
     settings: dict[str, Any] = {"optimizer": _optimizer(optimizer)}
     for callback in callbacks:
         if isinstance(callback, EarlyStopping):
-            settings["early_stopping"] = callback.document()
+            ending = callback.document()
+            ending["monitor"] = there.get(ending["monitor"], ending["monitor"])
+            settings["early_stopping"] = ending
         elif isinstance(callback, LearningRateScheduler):
             document = settings["optimizer"]
             rate = document.get("learning_rate", 0.001)
@@ -63,9 +74,14 @@ def rows_of(x: Any, validation_split: float) -> int:
 
 
 def follow(
-    job: Job[D_co], callbacks: Sequence[Callback], stop: Callable[[], bool], *, bar: bool
+    job: Job[D_co],
+    callbacks: Sequence[Callback],
+    stop: Callable[[], bool],
+    names: Mapping[str, str],
+    *,
+    bar: bool,
 ) -> Flow[None]:
-    """Read a job's events to the end; raises JobFailed, JobCancelled.
+    """Read a job's events to the end, metrics renamed by `names`; raises JobFailed, JobCancelled.
 
     Interrupted, or where a callback raises, the job is cancelled. Where `stop` answers true after an epoch it
     saves itself first.
@@ -80,14 +96,14 @@ def follow(
 
             def tell(event: Event) -> None:
                 nonlocal calling
-                _show(shown, event.kind, event.data)
+                _show(shown, event.kind, event.data, names)
                 if event.kind == "log" and event.data.get("code") == "no_gradient":
                     warnings.warn(event.data["message"], TrainingWarning, stacklevel=2)
                 if event.kind == "epoch":
                     logs = numbers({k: v for k, v in event.data.items() if k not in ("epoch", "step")})
                     calling = True
                     for callback in callbacks:
-                        callback.on_epoch_end(int(event.data["epoch"]) - 1, _flat(logs))
+                        callback.on_epoch_end(int(event.data["epoch"]) - 1, _flat(logs, names))
                     calling = False
                     if stop():
                         raise _Stopped
@@ -117,7 +133,7 @@ def _saved(job: Job[D_co]) -> Flow[None]:
         job.check()
 
 
-def _show(bar: Any, kind: str, data: Mapping[str, Any]) -> None:
+def _show(bar: Any, kind: str, data: Mapping[str, Any], names: Mapping[str, str]) -> None:
     if kind not in ("step", "epoch"):
         return
     step = int(data.get("step") or 0)
@@ -126,12 +142,13 @@ def _show(bar: Any, kind: str, data: Mapping[str, Any]) -> None:
     if kind == "epoch":
         logs = numbers({k: v for k, v in data.items() if k not in ("epoch", "step")})
         bar.set_description(f"epoch {data['epoch']}", refresh=False)
-        bar.set_postfix({name: f"{value:.4g}" for name, value in _flat(logs).items()})
+        bar.set_postfix({name: f"{value:.4g}" for name, value in _flat(logs, names).items()})
 
 
-def _flat(logs: Mapping[str, Any]) -> dict[str, float]:
+def _flat(logs: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, float]:
     nested = logs.get("metrics")
-    return numbers(nested) if isinstance(nested, Mapping) else dict(logs)
+    flat = numbers(nested) if isinstance(nested, Mapping) else logs
+    return {names.get(name, name): value for name, value in flat.items()}
 
 
 def _optimizer(optimizer: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from gradwire import _ops, metrics
@@ -23,8 +24,18 @@ def document_of(measure: Any) -> dict[str, Any]:
 
 
 def name_of(measure: Any) -> str:
-    """What a loss or metric is called on the wire."""
-    return str(document_of(measure)["name"])
+    """What a loss or metric is called in answers."""
+    return measure.name if isinstance(measure, Metric) else str(document_of(measure)["name"])
+
+
+def renamed(measures: Iterable[Any]) -> dict[str, str]:
+    """By the names on the wire what metrics are called otherwise, of training and of validation."""
+    names: dict[str, str] = {}
+    for measure in measures:
+        there, here = str(document_of(measure)["name"]), name_of(measure)
+        if there != here:
+            names |= {there: here, f"val_{there}": f"val_{here}"}
+    return names
 
 
 def score(session: Session, measure: Any, y_true: Array, y_pred: Array) -> Flow[float]:

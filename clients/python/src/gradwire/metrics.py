@@ -32,8 +32,14 @@ __all__ = [
 class Mean:
     """The mean of all numbers that it was given, as of the losses of an epoch's batches."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str | None = None) -> None:
+        self._name = name
         self._total = self._count = 0.0
+
+    @property
+    def name(self) -> str:
+        """The name that it was given, else its own."""
+        return self._name or self._own_name()
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Take a number, or an array of them; `sample_weight` is a number, or one for each row or element."""
@@ -52,6 +58,10 @@ class Mean:
         self.update_state(*batch, **weights)
         return self.result()
 
+    @classmethod
+    def _own_name(cls) -> str:
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
     def _finished(self, mean: float) -> float:
         return mean
 
@@ -66,7 +76,10 @@ class Mean:
 
 
 class Metric(Mean):
-    """A measure of predictions against what was expected. Raises ValueError for shapes that do not fit."""
+    """A measure of predictions against what was expected; what it is called in histories is `name`.
+
+    Raises ValueError for shapes that do not fit.
+    """
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
         """Take a batch: what was expected, and what was predicted."""
@@ -74,8 +87,10 @@ class Metric(Mean):
 
     def document(self) -> dict[str, Any]:
         """As a job's metric: its name on the wire, and its settings."""
-        name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
-        return {"name": name, **{key: value for key, value in vars(self).items() if key[0] != "_"}}
+        return {
+            "name": self._own_name(),
+            **{key: value for key, value in vars(self).items() if key[0] != "_"},
+        }
 
     def measure(self, y_true: Array, y_pred: Array) -> float:
         """The metric of these predictions alone."""
@@ -89,8 +104,8 @@ class Metric(Mean):
 class BinaryAccuracy(Metric):
     """How many predictions are on the side of `threshold` that their label, 0 or 1, says."""
 
-    def __init__(self, *, threshold: float = 0.5) -> None:
-        super().__init__()
+    def __init__(self, name: str | None = None, *, threshold: float = 0.5) -> None:
+        super().__init__(name)
         self.threshold = threshold
 
     def _values(self, y_true: Array, y_pred: Array) -> Any:
@@ -114,8 +129,8 @@ class SparseCategoricalAccuracy(Metric):
 class SparseTopKCategoricalAccuracy(Metric):
     """How many rows of scores have their label among the k highest."""
 
-    def __init__(self, *, k: int = 5) -> None:
-        super().__init__()
+    def __init__(self, k: int = 5, name: str | None = None) -> None:
+        super().__init__(name)
         self.k = k
 
     def _values(self, y_true: Array, y_pred: Array) -> Any:

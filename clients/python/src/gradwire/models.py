@@ -16,7 +16,7 @@ from gradwire._fitting import follow, pair, rows_of, settings_of
 from gradwire._flow import Flow
 from gradwire._network import Network
 from gradwire._orders import written
-from gradwire._scores import document_of, name_of, score
+from gradwire._scores import document_of, name_of, renamed, score
 from gradwire.callbacks import Callback, History
 from gradwire.client import AsyncClient, Client
 from gradwire.errors import ConfigurationError
@@ -65,7 +65,7 @@ class Model(Network[D_co]):
         told = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
         watching = [*told, history]
         x, self.stop_training = self._ranked(x), False
-        rows = rows_of(x, validation_split)
+        rows, names = rows_of(x, validation_split), renamed(compiled["metrics"])
         document = {
             "loss": _measure(compiled["loss"]),
             "metrics": [_measure(metric) for metric in compiled["metrics"]],
@@ -78,14 +78,14 @@ class Model(Network[D_co]):
             "validation_split": validation_split or None,
             "validation_data": None if validation_data is None else self._validation(validation_data),
             "parameters": {n: {"value": v._value()} for n, v in self._weights.items()} or None,
-            **settings_of(told, compiled["optimizer"], rows, batch_size, epochs),
+            **settings_of(told, compiled["optimizer"], rows, batch_size, epochs, names),
         }
         jobs = Jobs(self._driver, self._session)
         job = yield from Jobs.submit.flow(jobs, model=self, data=pair(x, y), **document)
         for callback in watching:
             callback.model = self
         stop = lambda: self.stop_training  # noqa: E731  # a callback may have set it
-        yield from follow(job, watching, stop, bar=verbose not in (0, False))
+        yield from follow(job, watching, stop, names, bar=verbose not in (0, False))
         yield from self._bound((yield from Job.parameters.flow(job)), x)
         for callback in watching:
             callback.on_train_end()

@@ -116,9 +116,11 @@ def moved(seen: Seen, i: int) -> Reach | None:
     marked, blank = [], []
     for position, type in enumerate(seen.inputs):
         if min(position, len(seen.op.inputs) - 1) in seen.op.linear_in:
-            nothing = np.zeros(type.shape, np.int64)
-            marked.append(np.add(numbers(type.shape), 1, out=nothing) if position == i else nothing)
-            blank.append(np.zeros(type.shape, np.int64))
+            mark, none = (np.zeros(type.shape, np.int64) for _ in range(2))  # to be written: no bare numbers
+            if position == i:
+                mark += numbers(type.shape) + 1
+            marked.append(mark)
+            blank.append(none)
             continue
         value = seen.value(position)
         if value is None:

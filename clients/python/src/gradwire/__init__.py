@@ -2,7 +2,7 @@
 
 Traced values only record; reading one, or asking a tape for gradients, sends one request. Names are
 NumPy's and TensorFlow's side by side: every op of the server is here under its canonical name and its
-aliases, and `keras` holds optimisers and losses.
+aliases, and `keras` holds what models are made of and trained with.
 """
 
 import numpy as _np

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
+
+from gradwire._words import snake_case
 
 __all__ = [
     "Constant",
@@ -33,8 +34,7 @@ class Initializer:
 
     def document(self) -> dict[str, Any]:
         """As the wire has it."""
-        name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
-        return {"name": name, **self.settings}
+        return {"name": snake_case(type(self)), **self.settings}
 
 
 class Zeros(Initializer):

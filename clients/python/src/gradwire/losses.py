@@ -6,7 +6,6 @@ classes they answer the mean over the whole batch unless `reduction` says otherw
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from gradwire._ops import (
@@ -16,6 +15,7 @@ from gradwire._ops import (
     mean_squared_error,
     sparse_categorical_crossentropy,
 )
+from gradwire._words import snake_case
 from gradwire.tensor import Tensor
 
 __all__ = [
@@ -48,7 +48,7 @@ class Loss:
         given = {key: value for key, value in vars(self).items() if key not in ("reduction", "axis")}
         if self.reduction != "mean" or getattr(self, "axis", -1) != -1:
             raise ValueError("expected a loss that is a mean, with classes last: a job trains no other")
-        return {"name": re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower(), **given}
+        return {"name": snake_case(type(self)), **given}
 
     def __call__(self, y_true: Any, y_pred: Any) -> Tensor:
         """The loss of predictions."""

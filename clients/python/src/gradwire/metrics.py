@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from math import sqrt
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from gradwire._files import array_of
 from gradwire._node import Array
+from gradwire._words import snake_case
 from gradwire.tensor import Tensor, constant
 
 __all__ = [
@@ -60,7 +60,7 @@ class Mean:
 
     @classmethod
     def _own_name(cls) -> str:
-        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+        return snake_case(cls)
 
     def _finished(self, mean: float) -> float:
         return mean
@@ -81,7 +81,9 @@ class Metric(Mean):
     Raises ValueError for shapes that do not fit.
     """
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+    def update_state(  # type: ignore[override]  # takes two, as in Keras
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None
+    ) -> None:
         """Take a batch: what was expected, and what was predicted."""
         self._add(np.asarray(self._values(array_of(y_true), array_of(y_pred)), np.float64), sample_weight)
 

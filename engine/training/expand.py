@@ -14,7 +14,7 @@ from math import prod
 from typing import Any
 
 from engine.decode import decode_graph
-from engine.errors import DtypeMismatch, EngineError
+from engine.errors import DtypeMismatch, EngineError, InvalidDocument
 from engine.graph import Graph
 from engine.training.catalogue import Chosen
 from engine.training.losses import LOSSES, Loss
@@ -103,10 +103,22 @@ def expand_model(
 
 
 def read_metrics(metrics: Sequence[Any]) -> dict[str, Chosen[Metric]]:
-    """Metrics by the name that they are reported under: the one they were asked for by."""
-    chosen = [METRICS.read(value, f"$.metrics[{i}]") for i, value in enumerate(metrics)]
-    names = [value if isinstance(value, str) else value["name"] for value in metrics]
-    return dict(zip(names, chosen, strict=True))
+    """Metrics by the name that they are reported under: the one they were asked for by.
+
+    Raises InvalidDocument for two of one name with different settings.
+    """
+    chosen: dict[str, Chosen[Metric]] = {}
+    for i, value in enumerate(metrics):
+        path = f"$.metrics[{i}]"
+        metric = METRICS.read(value, path)
+        name = value if isinstance(value, str) else value["name"]
+        if chosen.setdefault(name, metric).settings != metric.settings:
+            raise InvalidDocument(
+                f"'{name}' is asked for twice at {path}, with different settings",
+                path=path,
+                hint="metrics are reported by their names: ask for one of each, or for the other by an alias",
+            )
+    return chosen
 
 
 def _play(

@@ -72,6 +72,18 @@ def test_a_metric_is_called_what_it_was_called(capsys: pytest.CaptureFixture[str
     assert (metrics.Mean("train_loss").name, metrics.Mean().name) == ("train_loss", "mean")
 
 
+@pytest.mark.usefixtures("client")
+def test_two_metrics_of_a_kind_are_refused() -> None:
+    network = model(4, 4)
+    kind = metrics.SparseTopKCategoricalAccuracy
+    network.compile("sgd", "sparse_categorical_crossentropy", metrics=[kind(1, "first"), kind(2, "second")])
+    with pytest.raises(gw.errors.ConfigurationError, match="got 'first' and 'second': a job reports each"):
+        network.fit(SCORES, LABELS, verbose=0)
+    network.compile("sgd", "sparse_categorical_crossentropy", metrics=[kind(1), kind(2)])
+    with pytest.raises(gw.errors.ProblemError, match="asked for twice"):
+        network.fit(SCORES, LABELS, verbose=0)
+
+
 def test_samples_may_weigh_differently() -> None:
     right = SCORES.argmax(1) == LABELS
     weights = np.arange(50.0)

@@ -10,6 +10,7 @@ from gradwire._flow import Flow
 from gradwire._node import Array
 from gradwire._queries import value
 from gradwire._session import Session
+from gradwire.errors import ConfigurationError
 from gradwire.losses import Loss
 from gradwire.metrics import Metric
 
@@ -29,10 +30,18 @@ def name_of(measure: Any) -> str:
 
 
 def renamed(measures: Iterable[Any]) -> dict[str, str]:
-    """By the names on the wire what metrics are called otherwise, of training and of validation."""
+    """By the names on the wire what metrics are called otherwise, of training and of validation.
+
+    Raises ConfigurationError for two names of one metric: a job reports it once.
+    """
     names: dict[str, str] = {}
+    called: dict[str, str] = {}
     for measure in measures:
         there, here = str(document_of(measure)["name"]), name_of(measure)
+        if called.setdefault(there, here) != here:
+            raise ConfigurationError(
+                f"expected one '{there}', got '{called[there]}' and '{here}': a job reports each metric once"
+            )
         if there != here:
             names |= {there: here, f"val_{there}": f"val_{here}"}
     return names

@@ -36,11 +36,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gradwire._numpy import FUNCTIONS as _FUNCTIONS
-from gradwire._variadic import arguments as _arguments
-from gradwire.tensor import Tensor
-from gradwire.tensor import record as _record
-from gradwire.tensor import record_many as _record_many
+from gradwire._tracing.array_protocol import FUNCTIONS as _FUNCTIONS
+from gradwire._tracing.variadic import arguments as _arguments
+from gradwire._tracing.tensor import Tensor
+from gradwire._tracing.tensor import record as _record
+from gradwire._tracing.tensor import record_many as _record_many
 '''
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import gradwire as gw
-from gradwire._driver import call
+from gradwire._transport.driver import call
 from gradwire.errors import ConfigurationError, JobFailed
 from tests.client.fake import JSON, Fake, fake_server, problem
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import gradwire as gw
-from gradwire._driver import call
+from gradwire._transport.driver import call
 from gradwire.errors import Busy, ConfigurationError, NoAnswer, RequestTimeout, Unauthorized
 from tests.client.fake import Fake, fake_server, problem
 

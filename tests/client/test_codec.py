@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from gradwire._codec import BULK_BYTES, SAFETENSORS, SMALL_ELEMENTS, Declared, post, read
-from gradwire._flow import Response
+from gradwire._transport.codec import BULK_BYTES, SAFETENSORS, SMALL_ELEMENTS, Declared, post, read
+from gradwire._transport.flow import Response
 from gradwire.errors import UnexpectedAnswer
 
 JSON = {"content-type": "application/json"}

@@ -8,7 +8,7 @@ import pytest
 
 import gradwire as gw
 from gradwire import errors
-from gradwire._places import Place
+from gradwire._locations import Place
 from service.problems import KINDS
 from tests.client.fake import fake_server, problem
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gradwire._flow import Flow, Request, Response, Retry, Sleep, exchange, retry_after
+from gradwire._transport.flow import Flow, Request, Response, Retry, Sleep, exchange, retry_after
 from gradwire.errors import Busy, NoAnswer, RequestTimeout, ShapeMismatch, TimeLimit, UnexpectedAnswer
 
 POST = Request("POST", "/v1/evaluate", b"{}")

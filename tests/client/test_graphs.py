@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import gradwire as gw
+from gradwire._client.graphs import Options
 from gradwire.errors import DeviceUnavailable, GraphNotFound, TraceError, UnknownInput, UnknownOp
-from gradwire.graphs import Options
 
 PROGRAM = "loss = mean((W * x + b - y) ** 2)"
 INPUTS: dict[str, Any] = {"W": [0.5], "b": [0], "x": [[1], [2], [3]], "y": [[2], [4], [6]]}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import gradwire as gw
-from gradwire._sse import Event, Parser
+from gradwire._transport.sse import Event, Parser
 from gradwire.errors import JobCancelled, JobFailed, JobNotFound, NoAnswer, NonFinite
 from tests.client.fake import JSON, fake_server, problem
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gradwire as gw
-from gradwire import losses
+from gradwire.keras import losses
 
 pytestmark = pytest.mark.usefixtures("client")
 

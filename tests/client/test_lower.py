@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import gradwire as gw
-from gradwire._document import write
-from gradwire._lower import Lowered, lower
+from gradwire._tracing.document import write
+from gradwire._tracing.lower import Lowered, lower
 
 
 def lowered(*tensors: Any) -> Lowered:

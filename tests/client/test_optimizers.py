@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import gradwire as gw
-from gradwire import optimizers
 from gradwire.errors import OptimizerError
+from gradwire.keras import optimizers
 from tests.engine.training.world import trained
 
 

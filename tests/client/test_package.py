@@ -14,7 +14,8 @@ import pytest
 
 import gradwire as gw
 from engine.op import TABLE
-from gradwire import _by_hand, _ops
+from gradwire._tracing import extra_ops
+from gradwire._tracing import ops as _ops
 
 CLIENT = Path(__file__).parents[2] / "clients" / "python"
 
@@ -39,7 +40,7 @@ def test_importing_it_imports_no_server() -> None:
 def test_every_public_name_is_there_and_documented() -> None:
     readme = (CLIENT / "README.md").read_text()
     written = set(re.findall(r"[A-Za-z_]\w*", "".join(re.findall(r"`[^`]+`|```.*?```", readme, re.DOTALL))))
-    own = set(gw.__all__) - set(_ops.__all__) - set(_by_hand.__all__)
+    own = set(gw.__all__) - set(_ops.__all__) - set(extra_ops.__all__)
     assert len(gw.__all__) == len(set(gw.__all__))
     for name in gw.__all__:
         assert getattr(gw, name) is not None
@@ -74,7 +75,7 @@ def test_the_ops_are_those_of_the_table() -> None:
     plain = [op for op in TABLE.public() if all(a.kind.name != "function" for a in op.attributes)]
     known = {name for op in plain for name in (op.name, *op.aliases)}
     written_elsewhere = {"getitem", "slice", "zeros", "ones"}
-    assert known - written_elsewhere <= {*_ops.__all__, *_by_hand.__all__}
+    assert known - written_elsewhere <= {*_ops.__all__, *extra_ops.__all__}
 
 
 def test_the_generated_file_is_fresh() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gradwire as gw
-from gradwire._structure import leaves
+from gradwire._tracing.structure import leaves
 from gradwire.errors import InvalidTarget, TapeError
 
 pytestmark = pytest.mark.usefixtures("client")

@@ -7,22 +7,14 @@ aliases, and `keras` holds what models are made of and trained with.
 
 import numpy as _np
 
-from gradwire import (
-    _ops,
-    callbacks,
-    errors,
-    initializers,
-    keras,
-    layers,
-    losses,
-    math,
-    metrics,
-    models,
-    nn,
-    optimizers,
-    random,
-)
-from gradwire._by_hand import (
+from gradwire import errors, keras, math, nn, random
+from gradwire._client.client import AsyncClient, Client
+from gradwire._client.datasets import Column, Dataset
+from gradwire._client.graphs import PublishedGraph
+from gradwire._client.jobs import Job
+from gradwire._tracing import ops as _ops
+from gradwire._tracing.default import default_client, set_default_client
+from gradwire._tracing.extra_ops import (
     broadcast_arrays,
     index_add,
     index_set,
@@ -32,24 +24,23 @@ from gradwire._by_hand import (
     unbind,
     unstack,
 )
-from gradwire._default import default_client, set_default_client
-from gradwire._flow import Retry
-from gradwire._ops import *  # noqa: F403  # __all__ of the generated module says which
+from gradwire._tracing.ops import *  # noqa: F403  # __all__ of the generated module says which
+from gradwire._tracing.tensor import Tensor, constant, convert_to_tensor, ones, zeros
+from gradwire._tracing.variable import Variable
+from gradwire._transport.flow import Retry
 from gradwire._version import __version__
-from gradwire.batching import vmap
-from gradwire.client import AsyncClient, Client
-from gradwire.control import checkpoint, cond, map, scan, while_loop
-from gradwire.custom import custom_gradient
-from gradwire.datasets import Column, Dataset
-from gradwire.directional import gnvp, hvp, jvp, vjp
+from gradwire.autodiff.control import checkpoint, cond, map, scan, while_loop
+from gradwire.autodiff.custom_gradient import custom_gradient
+from gradwire.autodiff.directional import gnvp, hvp, jvp, vjp
+from gradwire.autodiff.functional import grad, value_and_grad
+from gradwire.autodiff.implicit import fixed_point, root
+from gradwire.autodiff.matrices import hessian, jacobian
+from gradwire.autodiff.published import PublishedFunction, function
+from gradwire.autodiff.tape import GradientTape
+from gradwire.autodiff.vmap import vmap
 from gradwire.errors import GradwireError, ProblemError
-from gradwire.functional import grad, value_and_grad
-from gradwire.graphs import PublishedGraph
-from gradwire.implicit import fixed_point, root
-from gradwire.jobs import Job
-from gradwire.matrices import hessian, jacobian
-from gradwire.models import AsyncSequential, Sequential
-from gradwire.published import PublishedFunction, function
+from gradwire.keras import callbacks, initializers, layers, losses, metrics, models, optimizers
+from gradwire.keras.models import AsyncSequential, Sequential
 from gradwire.results import (
     Check,
     Finding,
@@ -63,9 +54,6 @@ from gradwire.results import (
     Report,
     Sparse,
 )
-from gradwire.tape import GradientTape
-from gradwire.tensor import Tensor, constant, convert_to_tensor, ones, zeros
-from gradwire.variable import Variable
 
 bool_ = _np.bool_
 int32, int64 = _np.int32, _np.int64

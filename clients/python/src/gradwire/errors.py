@@ -72,7 +72,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from gradwire._places import Place
+from gradwire._locations import Place
 
 
 class GradwireError(Exception):

@@ -1,6 +1,6 @@
 """The ops of neural networks under one roof, as in TensorFlow's `nn` and JAX's `nn`."""
 
-from gradwire._ops import (
+from gradwire._tracing.ops import (
     celu,
     elu,
     gelu,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradwire.tensor import Tensor, constant
+from gradwire._tracing.tensor import Tensor, constant
 
 __all__ = ["normal", "set_seed", "uniform"]
 

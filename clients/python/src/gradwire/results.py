@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gradwire._codec import Array
-from gradwire._places import Place
+from gradwire._locations import Place
+from gradwire._transport.codec import Array
 
 
 @dataclass(frozen=True, slots=True)

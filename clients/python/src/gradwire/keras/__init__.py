@@ -1,8 +1,8 @@
 """Keras's names for what models are made of and trained with."""
 
-from gradwire import callbacks, initializers, layers, losses, metrics, models, optimizers
-from gradwire.layers import Input
-from gradwire.models import Sequential
+from gradwire.keras import callbacks, initializers, layers, losses, metrics, models, optimizers
+from gradwire.keras.layers import Input
+from gradwire.keras.models import Sequential
 
 __all__ = [
     "Input",

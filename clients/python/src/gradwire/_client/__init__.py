@@ -1,0 +1,16 @@
+"""The clients and their calls.
+
+`client`         `Client` and `AsyncClient`, and the default client
+`session`        what a client remembers between calls
+`function`       what a call takes as a function: a program, a graph document, or Python
+`calls`          the calls of both clients, each written once
+`derivatives`    the calls of directional and second derivatives, checks and estimates
+`requests`       the requests behind the calls
+`products`       the requests behind the calls of higher order
+`graphs`         published graphs
+`jobs`           training jobs
+`job_documents`  a job's document in the form of the wire
+`datasets`       data sets on the server
+`uploads`        arrays as files to upload
+`findings`       entries of a diagnosis, with the user's own lines
+"""

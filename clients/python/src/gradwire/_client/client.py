@@ -1,0 +1,119 @@
+"""`Client` and `AsyncClient`: addresses, keys, timeouts, and who drives the flows."""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from gradwire._client.calls import Calls
+from gradwire._client.datasets import Datasets
+from gradwire._client.graphs import Graphs
+from gradwire._client.jobs import Jobs
+from gradwire._client.session import Session
+from gradwire._tracing import default
+from gradwire._transport.driver import AsyncDriver, SyncDriver
+from gradwire._transport.flow import Retry
+from gradwire._version import __version__
+from gradwire.errors import ConfigurationError
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+
+
+class Client(Calls[SyncDriver]):
+    """A connection to a Gradwire server, with blocking calls; safe to share between threads.
+
+    `url` and `api_key` come from GRADWIRE_URL and GRADWIRE_API_KEY where they are not given. `timeout` is
+    in seconds, for each request; `retry` says how failures that pass are tried again. The first client
+    made is the one that tensors and tapes use. `device` (cpu, cuda, cuda:n, auto) is where the server
+    computes what a call or a job does not place itself. Close it, or use it as a context manager.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout: float | None = 120.0,
+        device: str | None = None,
+        retry: Retry = Retry(),  # noqa: B008  # frozen
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        address, headers, limits = _settings(url, api_key, timeout)
+        http = httpx.Client(base_url=address, headers=headers, timeout=limits, transport=transport)
+        super().__init__(SyncDriver(http), Session(retry, device=device))
+        self.url = address
+        self.graphs: Graphs[SyncDriver] = Graphs(self._driver, self._session)
+        self.publish = self.graphs.publish
+        self.datasets: Datasets[SyncDriver] = Datasets(self._driver, self._session)
+        self.jobs: Jobs[SyncDriver] = Jobs(self._driver, self._session)
+        default.offer(self)
+
+    def close(self) -> None:
+        """Close the connections; a default client is then no longer the default."""
+        default.withdraw(self)
+        self._driver.http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Client({self.url!r})"
+
+
+class AsyncClient(Calls[AsyncDriver]):
+    """The same calls, to be awaited. Tapes and reading tensors block, and use a `Client`."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout: float | None = 120.0,
+        device: str | None = None,
+        retry: Retry = Retry(),  # noqa: B008  # frozen
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        address, headers, limits = _settings(url, api_key, timeout)
+        http = httpx.AsyncClient(base_url=address, headers=headers, timeout=limits, transport=transport)
+        super().__init__(AsyncDriver(http), Session(retry, device=device))
+        self.url = address
+        self.graphs: Graphs[AsyncDriver] = Graphs(self._driver, self._session)
+        self.publish = self.graphs.publish
+        self.datasets: Datasets[AsyncDriver] = Datasets(self._driver, self._session)
+        self.jobs: Jobs[AsyncDriver] = Jobs(self._driver, self._session)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._driver.http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"AsyncClient({self.url!r})"
+
+
+def _settings(
+    url: str | None, api_key: str | None, timeout: float | None
+) -> tuple[str, dict[str, str], httpx.Timeout]:
+    address = (url or os.environ.get("GRADWIRE_URL") or DEFAULT_URL).rstrip("/")
+    if not address.startswith(("http://", "https://")):
+        raise ConfigurationError(f"expected an address such as {DEFAULT_URL}, got {address!r}")
+    headers = {"User-Agent": f"gradwire-python/{__version__}"}
+    key = api_key or os.environ.get("GRADWIRE_API_KEY")
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
+    return address, headers, httpx.Timeout(timeout, connect=None if timeout is None else min(timeout, 10.0))

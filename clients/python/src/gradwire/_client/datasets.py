@@ -1,0 +1,111 @@
+"""Data sets: arrays on the server under the hash of their content, for jobs to train on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from gradwire._client.session import Session
+from gradwire._client.uploads import body_of
+from gradwire._transport.codec import read
+from gradwire._transport.driver import D_co, Driven, call
+from gradwire._transport.flow import Flow, Request
+from gradwire.errors import DatasetNotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A field of a data set, or several columns stacked, as a job's data; `shape` has the rows first."""
+
+    dataset: str
+    names: tuple[str, ...]
+    shape: tuple[int, ...]
+    stacked: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """As the wire has it."""
+        if self.stacked:
+            return {"dataset": self.dataset, "fields": list(self.names)}
+        return {"dataset": self.dataset, "field": self.names[0]}
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A data set: `fields` tells the shape of a row and the dtype of each.
+
+    `dataset["x"]` is a field, to be given to a job; `dataset[["a", "b"]]` are columns stacked.
+    """
+
+    id: str
+    rows: int
+    bytes: int
+    fields: Mapping[str, Mapping[str, Any]]
+    preview: Mapping[str, Any] | None = None
+
+    def __getitem__(self, name: str | Sequence[str]) -> Column:
+        names = (name,) if isinstance(name, str) else tuple(name)
+        for each in names:
+            if each not in self.fields:
+                raise KeyError(f"the data set has no field '{each}'; it has {', '.join(self.fields)}")
+        stacked = not isinstance(name, str)
+        row = (len(names),) if stacked else tuple(self.fields[names[0]]["shape"])
+        return Column(self.id, names, (self.rows, *row), stacked)
+
+
+class Datasets(Driven[D_co]):
+    """The data sets of a server: upload, get, list, delete."""
+
+    def __init__(self, driver: D_co, session: Session) -> None:
+        super().__init__(driver)
+        self._session = session
+
+    @call
+    def upload(self, data: Any) -> Flow[Dataset]:
+        """Upload an array (its field is `data`), a dict of arrays with as many rows, or a file.
+
+        A file is named by its path: npy, npz or csv, whose columns are the fields. It is sent in pieces,
+        never held in memory whole, and not at all where the server has the same content already.
+        """
+        return (yield from upload(self._session, data))
+
+    @call
+    def get(self, id: str) -> Flow[Dataset]:
+        """A data set with its first rows as `preview`; raises DatasetNotFound."""
+        return _dataset(read((yield from self._session.send(Request("GET", f"/v1/datasets/{id}")))))
+
+    @call
+    def list(self) -> Flow[list[Dataset]]:
+        """Every data set, oldest first."""
+        found: list[Dataset] = []
+        cursor = ""
+        while True:
+            page = read((yield from self._session.send(Request("GET", f"/v1/datasets{cursor}"))))
+            found.extend(_dataset(each) for each in page["datasets"])
+            if not page.get("next_cursor"):
+                return found
+            cursor = f"?cursor={quote(page['next_cursor'])}"
+
+    @call
+    def delete(self, id: str) -> Flow[None]:
+        """Forget a data set; raises WrongState while a job needs it, DatasetNotFound."""
+        yield from self._session.send(Request("DELETE", f"/v1/datasets/{id}"))
+
+
+def upload(session: Session, data: Any) -> Flow[Dataset]:
+    """Upload unless the server has it."""
+    with body_of(data) as body:
+        path = f"/v1/datasets/{body.id}?preview=1"
+        try:
+            return _dataset(read((yield from session.send(Request("GET", path)))))
+        except DatasetNotFound:
+            pass
+        request = Request("POST", "/v1/datasets", headers={"Content-Type": body.media}, file=body.file)
+        return _dataset(read((yield from session.send(request))))
+
+
+def _dataset(described: Mapping[str, Any]) -> Dataset:
+    return Dataset(
+        described["id"], described["rows"], described["bytes"], described["fields"], described.get("preview")
+    )

@@ -1,0 +1,328 @@
+"""Published graphs: functions that live on the server under the hash of their text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, TypedDict, Unpack
+from urllib.parse import quote
+
+from gradwire._client import products, requests
+from gradwire._client.function import Function, FunctionLike, resolve
+from gradwire._client.requests import Names
+from gradwire._client.session import Known, Session
+from gradwire._tracing.document import Document
+from gradwire._transport.codec import Array, post, read
+from gradwire._transport.driver import D_co, Driven, call
+from gradwire._transport.flow import Flow, Request
+from gradwire.errors import TraceError
+from gradwire.results import (
+    Check,
+    GaussNewtonProduct,
+    Gradients,
+    Hessian,
+    HessianProduct,
+    Jacobian,
+    Pullback,
+    Pushforward,
+    Report,
+)
+
+
+class Options(TypedDict, total=False):
+    """What every call of a published graph takes; see Client.evaluate."""
+
+    batch: Names
+    dtype: str | None
+    optimize: bool | None
+    device: str | None
+    stabilize: bool | None
+
+
+class Graphs(Driven[D_co]):
+    """The graphs of a server: publish, get, list, delete."""
+
+    def __init__(self, driver: D_co, session: Session) -> None:
+        super().__init__(driver)
+        self._session = session
+
+    @call
+    def publish(
+        self,
+        function: FunctionLike | None = None,
+        *,
+        program: str | None = None,
+        graph: Mapping[str, Any] | None = None,
+    ) -> Flow[PublishedGraph[D_co]]:
+        """Publish a function and answer a handle to call it by; publishing twice is publishing once.
+
+        A Python function must take every array as a parameter; raises TraceError where it does not.
+        """
+        chosen = resolve(self._session, function, program, graph)
+        if chosen.captured:
+            listed = ", ".join(f"'{name}'" for name in chosen.captured)
+            raise TraceError(
+                f"the function uses values from outside ({listed}); a published function has no values of "
+                "its own, so make every array a parameter"
+            )
+        if chosen.known is not None:
+            described = yield from self._session.publish(chosen.known)
+            return PublishedGraph(self._driver, self._session, chosen, described)
+        described = read((yield from self._session.send(post("/v1/graphs", chosen.fields, tensors=False))))
+        return (yield from _handle(self, described, chosen.fields.get("graph")))
+
+    @call
+    def get(self, id: str) -> Flow[PublishedGraph[D_co]]:
+        """The handle of a published graph; raises GraphNotFound."""
+        described = read((yield from self._session.send(Request("GET", f"/v1/graphs/{id}"))))
+        return (yield from _handle(self, described, described.get("graph")))
+
+    @call
+    def list(self) -> Flow[list[dict[str, Any]]]:
+        """Every published graph: id, inputs, outputs, number of nodes."""
+        found: list[dict[str, Any]] = []
+        cursor = ""
+        while True:
+            page = read((yield from self._session.send(Request("GET", f"/v1/graphs{cursor}"))))
+            found.extend(page["graphs"])
+            if not page.get("next_cursor"):
+                return found
+            cursor = f"?cursor={quote(page['next_cursor'])}"
+
+    @call
+    def delete(self, id: str) -> Flow[None]:
+        """Forget a published graph; raises GraphNotFound."""
+        yield from self._session.send(Request("DELETE", f"/v1/graphs/{id}"))
+
+
+class PublishedGraph(Driven[D_co], Generic[D_co]):
+    """A function on the server; calls send numbers only.
+
+    Should the server forget it, it is published again by itself. Called like a function, it takes its
+    inputs by name or in their order and answers its output (several: a dict of them).
+    """
+
+    def __init__(
+        self, driver: D_co, session: Session, function: Function, described: Mapping[str, Any]
+    ) -> None:
+        super().__init__(driver)
+        self._session = session
+        self._function = function
+        self._described = described
+
+    @property
+    def id(self) -> str:
+        """The hash of the graph's canonical form: `sha256:…`."""
+        return str(self._described["id"])
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs, in their order."""
+        return tuple(self._function.inputs or self._described["inputs"])
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs."""
+        return tuple(self._function.outputs or self._described["outputs"])
+
+    @property
+    def nodes(self) -> int:
+        """How many nodes the graph has."""
+        return int(self._described["nodes"])
+
+    @call
+    def __call__(self, *args: Any, **inputs: Any) -> Flow[Any]:
+        """The output for these inputs; a dict where there are several outputs."""
+        given = bind(self.inputs, args, inputs)
+        found = yield from requests.evaluate(self._session, self._function, given, None, {})
+        return next(iter(found.values())) if len(found) == 1 else found
+
+    @call
+    def evaluate(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        outputs: Names = None,
+        **options: Unpack[Options],
+    ) -> Flow[dict[str, Array]]:
+        """The values of `outputs` by name; see Client.evaluate."""
+        sent = self._sent(options)
+        return (yield from requests.evaluate(self._session, self._function, inputs, outputs, sent))
+
+    @call
+    def gradient(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        wrt: Names = None,
+        target: Names = None,
+        unconnected: str | None = None,
+        diagnose: str | None = None,
+        masked_backward: bool | None = None,
+        return_graph: bool | None = None,
+        receipt: bool | None = None,
+        **options: Unpack[Options],
+    ) -> Flow[Gradients]:
+        """The value of the target and its gradients; see Client.gradient."""
+        sent = self._sent(
+            options,
+            unconnected=unconnected,
+            diagnose=diagnose,
+            masked_backward=masked_backward,
+            return_graph=return_graph,
+            receipt=receipt,
+        )
+        return (yield from requests.gradient(self._session, self._function, inputs, wrt, target, sent))
+
+    @call
+    def vjp(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        cotangents: Mapping[str, Any] | None = None,
+        *,
+        wrt: Names = None,
+        outputs: Names = None,
+        cotangent_batch: bool | None = None,
+        **options: Unpack[Options],
+    ) -> Flow[Pullback]:
+        """Cotangents pulled back to the inputs; see Client.vjp."""
+        sent = self._sent(options, cotangent_batch=cotangent_batch)
+        asked = requests.vjp(self._session, self._function, inputs, cotangents, wrt, outputs, sent)
+        return (yield from asked)
+
+    @call
+    def jvp(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        tangents: Mapping[str, Any] | None = None,
+        *,
+        outputs: Names = None,
+        **options: Unpack[Options],
+    ) -> Flow[Pushforward]:
+        """Tangents pushed forward to the outputs; see Client.jvp."""
+        sent = self._sent(options)
+        return (yield from products.jvp(self._session, self._function, inputs, tangents, outputs, sent))
+
+    @call
+    def jacobian(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        outputs: Names = None,
+        wrt: Names = None,
+        method: str | None = None,
+        sparse: bool | None = None,
+        **options: Unpack[Options],
+    ) -> Flow[Jacobian]:
+        """Every output by every input of `wrt`; see Client.jacobian."""
+        sent = self._sent(options, method=method, sparse=sparse)
+        return (yield from products.jacobian(self._session, self._function, inputs, wrt, outputs, sent))
+
+    @call
+    def hessian(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        target: str | None = None,
+        wrt: Names = None,
+        sparse: bool | None = None,
+        **options: Unpack[Options],
+    ) -> Flow[Hessian]:
+        """Second derivatives of a scalar target; see Client.hessian."""
+        sent = self._sent(options, sparse=sparse)
+        return (yield from products.hessian(self._session, self._function, inputs, wrt, target, sent))
+
+    @call
+    def hvp(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        vectors: Mapping[str, Any] | None = None,
+        *,
+        target: str | None = None,
+        **options: Unpack[Options],
+    ) -> Flow[HessianProduct]:
+        """The Hessian of a scalar target times vectors; see Client.hvp."""
+        sent = self._sent(options)
+        return (yield from products.hvp(self._session, self._function, inputs, vectors, target, sent))
+
+    @call
+    def gnvp(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        vectors: Mapping[str, Any] | None = None,
+        *,
+        outputs: Names = None,
+        **options: Unpack[Options],
+    ) -> Flow[GaussNewtonProduct]:
+        """Jᵀ J of the outputs times vectors; see Client.gnvp."""
+        sent = self._sent(options)
+        return (yield from products.gnvp(self._session, self._function, inputs, vectors, outputs, sent))
+
+    @call
+    def diagnose(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        wrt: Names = None,
+        target: str | None = None,
+        masked_backward: bool | None = None,
+        **options: Unpack[Options],
+    ) -> Flow[Report]:
+        """Why each gradient is what it is; see Client.diagnose."""
+        sent = self._sent(options, masked_backward=masked_backward)
+        return (yield from requests.diagnose(self._session, self._function, inputs, wrt, target, sent))
+
+    @call
+    def check(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        target: str | None = None,
+        wrt: Names = None,
+        seed: int | None = None,
+        **options: Unpack[Options],
+    ) -> Flow[Check]:
+        """Whether the derivatives at a point are right; see Client.check."""
+        sent = self._sent(options, seed=seed)
+        return (yield from products.check(self._session, self._function, inputs, wrt, target, sent))
+
+    @call
+    def estimate(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        sparse: bool | None = None,
+        **options: Unpack[Options],
+    ) -> Flow[dict[str, Any]]:
+        """What a call would cost, before anything runs; see Client.estimate."""
+        sent = self._sent(options, sparse=sparse)
+        return (yield from products.estimate(self._session, self._function, inputs, sent))
+
+    def _sent(self, options: Options, **own: Any) -> dict[str, Any]:
+        """A call's own options and those of all calls, under their names on the wire."""
+        batch = requests.rows(self._function, options.get("batch"))
+        return {**own, **options, "batch": batch}
+
+    def __repr__(self) -> str:
+        return f"PublishedGraph({self.id[:19]}…: {', '.join(self.inputs)} → {', '.join(self.outputs)})"
+
+
+def bind(names: Sequence[str], args: Sequence[Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Positional and named inputs by name; raises TypeError as a function would."""
+    if len(args) > len(names):
+        raise TypeError(f"expected at most {len(names)} inputs ({', '.join(names)}), got {len(args)}")
+    given = dict(zip(names, args, strict=False))
+    twice = given.keys() & inputs.keys()
+    if twice:
+        raise TypeError(f"the input '{min(twice)}' was given twice")
+    return {**given, **inputs}
+
+
+def _handle(
+    graphs: Graphs[D_co], described: Mapping[str, Any], graph: Mapping[str, Any] | None
+) -> Flow[PublishedGraph[D_co]]:
+    """A handle of a graph given as a document or program; its text is kept, should it be needed again."""
+    if graph is None:
+        whole = read((yield from graphs._session.send(Request("GET", f"/v1/graphs/{described['id']}"))))
+        graph = whole["graph"]
+    known = Known(Document(dict(graph), ()), id=described["id"])
+    return PublishedGraph(graphs._driver, graphs._session, Function(known=known), described)

@@ -1,0 +1,232 @@
+"""Training jobs: submitted, they run on the server whether or not anybody watches."""
+
+from __future__ import annotations
+
+import io
+import random
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic
+from urllib.parse import quote
+
+import numpy as np
+
+from gradwire._client.job_documents import order
+from gradwire._client.session import Session
+from gradwire._transport.codec import Array, post, read
+from gradwire._transport.driver import D_co, Driven, call, streamed
+from gradwire._transport.flow import Flow, Request, Sleep
+from gradwire._transport.stream import StreamFlow, follow
+from gradwire.errors import JobCancelled, JobFailed
+
+FINAL = ("succeeded", "failed", "cancelled")
+_FIRST_WAIT, _LONGEST_WAIT = 0.05, 2.0
+
+
+class Jobs(Driven[D_co]):
+    """The jobs of a server: submit, get, list."""
+
+    def __init__(self, driver: D_co, session: Session) -> None:
+        super().__init__(driver)
+        self._session = session
+
+    @call
+    def submit(
+        self,
+        /,
+        program: str | None = None,
+        *,
+        graph: Mapping[str, Any] | None = None,
+        model: Any = None,
+        data: Mapping[str, Any],
+        idempotency_key: str | None = None,
+        **document: Any,
+    ) -> Flow[Job[D_co]]:
+        """Submit a job that trains a program, a graph or a model of layers, and answer a handle of it.
+
+        `data` are arrays, nested lists or fields of data sets (`dataset["x"]`) by name; big arrays are
+        uploaded as data sets first. `parameters` by name are arrays or variables to start from, or the wire's
+        {"shape": …, "initializer": …}. The other keywords are those of `POST /v1/jobs`: target, parameters,
+        loss, metrics, optimizer, batch_size, epochs, shuffle, seed, validation_split, validation_data,
+        early_stopping, dtype, device. Raises ProblemError for whatever cannot be trained.
+        """
+        wanted = {"program": program, "graph": graph, "model": model, "data": data, **document}
+        if wanted.get("device") is None:
+            wanted["device"] = self._session.device
+        body = yield from order(self._session, wanted)
+        request = post("/v1/jobs", body, tensors=False)
+        if idempotency_key is not None:
+            headers = {**request.headers, "Idempotency-Key": idempotency_key}
+            request = Request(request.method, request.path, request.content, headers)
+        return Job(self._driver, self._session, read((yield from self._session.send(request))))
+
+    @call
+    def get(self, id: str) -> Flow[Job[D_co]]:
+        """The handle of a job; raises JobNotFound."""
+        described = read((yield from self._session.send(Request("GET", f"/v1/jobs/{id}"))))
+        return Job(self._driver, self._session, described)
+
+    @call
+    def list(self, status: str | None = None, limit: int | None = None) -> Flow[list[Job[D_co]]]:
+        """Jobs, newest first: all, those of a status, or only so many."""
+        found: list[Job[D_co]] = []
+        chosen = "" if status is None else f"&status={quote(status)}"
+        cursor = ""
+        while True:
+            path = f"/v1/jobs?limit={min(limit or 100, 100)}{chosen}{cursor}"
+            page = read((yield from self._session.send(Request("GET", path))))
+            found.extend(Job(self._driver, self._session, each) for each in page["jobs"])
+            if not page.get("next_cursor") or (limit is not None and len(found) >= limit):
+                return found[:limit]
+            cursor = f"&cursor={quote(page['next_cursor'])}"
+
+
+class Job(Driven[D_co], Generic[D_co]):
+    """A job on the server; `document` is what the server said of it last."""
+
+    def __init__(self, driver: D_co, session: Session, document: Mapping[str, Any]) -> None:
+        super().__init__(driver)
+        self._session = session
+        self.document = document
+
+    @property
+    def id(self) -> str:
+        """Its name on the server."""
+        return str(self.document["id"])
+
+    @property
+    def status(self) -> str:
+        """Queued, running, paused, succeeded, failed or cancelled, when the server was last asked."""
+        return str(self.document["status"])
+
+    @property
+    def progress(self) -> Mapping[str, int]:
+        """How many epochs and steps there are, and which were reached, when the server was last asked."""
+        progress: Mapping[str, int] = self.document["progress"]
+        return progress
+
+    @property
+    def error(self) -> Mapping[str, Any] | None:
+        """The problem that a failed job ended with, None where it did not, when the server was last asked."""
+        error: Mapping[str, Any] | None = self.document.get("error")
+        return error
+
+    @property
+    def warnings(self) -> list[Mapping[str, Any]]:
+        """Parameters that did not learn, each with step, node, rows and diagnosis, when last asked.
+
+        Of a job out of a list, rows and diagnosis come with `refresh`.
+        """
+        return list(self.document.get("warnings", ()))
+
+    @call
+    def refresh(self) -> Flow[Job[D_co]]:
+        """Ask the server how the job stands; answers the job itself."""
+        yield from self._told(Request("GET", self._path()))
+        return self
+
+    @call
+    def wait(self, timeout: float | None = None) -> Flow[Job[D_co]]:
+        """Wait until the job has succeeded; answers the job itself.
+
+        Raises JobFailed with the server's problem, JobCancelled, and TimeoutError after `timeout` seconds,
+        which the job survives.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        pause = _FIRST_WAIT
+        while True:
+            yield from self._told(Request("GET", self._path()))
+            if self.status in FINAL:
+                self.check()
+                return self
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError(f"the job {self.id} is {self.status} after {timeout} seconds; it goes on")
+            yield Sleep(pause * (1 - random.random() / 4))
+            pause = min(_LONGEST_WAIT, 1.5 * pause)
+
+    def check(self) -> None:
+        """Raise JobFailed or JobCancelled where the job ended so, when the server was last asked."""
+        if self.status == "failed":
+            raise JobFailed(self.id, self.document.get("error") or {})
+        if self.status == "cancelled":
+            raise JobCancelled(f"the job {self.id} was cancelled", job_id=self.id)
+
+    @streamed
+    def stream(self) -> StreamFlow:
+        """Events as they happen, from the first one to `end`: kind, data, id.
+
+        A connection that breaks off is resumed behind the last event.
+        """
+        return follow(self._path("/events"), self._session.retry)
+
+    @call
+    def cancel(self) -> Flow[Job[D_co]]:
+        """Stop it for good; raises WrongState where it has ended."""
+        yield from self._told(Request("POST", self._path("/cancel")))
+        return self
+
+    @call
+    def pause(self) -> Flow[Job[D_co]]:
+        """Have it save and stop until it is resumed."""
+        yield from self._told(Request("POST", self._path("/pause")))
+        return self
+
+    @call
+    def resume(self) -> Flow[Job[D_co]]:
+        """Let it go on after a pause."""
+        yield from self._told(Request("POST", self._path("/resume")))
+        return self
+
+    @call
+    def delete(self) -> Flow[None]:
+        """Forget it, with its history and its checkpoints; raises WrongState where it has not ended."""
+        yield from self._session.send(Request("DELETE", self._path()))
+
+    @call
+    def parameters(self, checkpoint: str | None = None) -> Flow[dict[str, Array]]:
+        """What it has learned by its last checkpoint, or by the one named."""
+        chosen = "" if checkpoint is None else f"&checkpoint={quote(checkpoint)}"
+        path = self._path(f"/parameters?format=npz{chosen}")
+        answer = yield from self._session.send(Request("GET", path))
+        with np.load(io.BytesIO(answer.content), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+
+    @call
+    def predict(
+        self,
+        inputs: Mapping[str, Any],
+        outputs: Sequence[str] | None = None,
+        checkpoint: str | None = None,
+    ) -> Flow[dict[str, Array]]:
+        """Outputs for new inputs, by name; models of layers have the input `x` and the output `y`."""
+        body = {"inputs": dict(inputs), "outputs": outputs, "checkpoint": checkpoint}
+        sent = {key: value for key, value in body.items() if value is not None}
+        answer = read((yield from self._session.send(post(self._path("/predict"), sent))))
+        found: dict[str, Array] = answer["outputs"]
+        return found
+
+    @call
+    def metrics(self, by: str = "epoch") -> Flow[list[dict[str, float]]]:
+        """What every epoch, or every step, reported."""
+        answer = read((yield from self._session.send(Request("GET", self._path(f"/metrics?by={by}")))))
+        return [numbers(entry) for entry in answer["metrics"]]
+
+    @call
+    def checkpoints(self) -> Flow[list[dict[str, Any]]]:
+        """The checkpoints that are kept: id, epoch, step, metrics."""
+        answer = read((yield from self._session.send(Request("GET", self._path("/checkpoints")))))
+        return list(answer["checkpoints"])
+
+    def __repr__(self) -> str:
+        return f"Job({self.id!r}, {self.status})"
+
+    def _path(self, rest: str = "") -> str:
+        return f"/v1/jobs/{self.id}{rest}"
+
+    def _told(self, request: Request) -> Flow[None]:
+        self.document = read((yield from self._session.send(request)))
+
+
+def numbers(entry: Mapping[str, Any]) -> dict[str, float]:
+    """Metrics with NaN and infinities as numbers again."""
+    return {key: float(value) if isinstance(value, str) else value for key, value in entry.items()}

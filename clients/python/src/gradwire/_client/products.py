@@ -1,0 +1,158 @@
+"""The flows behind the calls of higher order: directions, matrices, checks and estimates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gradwire._client.function import Function, renamed, tensors_for_wire
+from gradwire._client.requests import Names, Options, ask, chosen_outputs, output, wrt_names
+from gradwire._client.session import Session
+from gradwire._transport.flow import Flow
+from gradwire.results import (
+    Check,
+    GaussNewtonProduct,
+    Hessian,
+    HessianProduct,
+    Jacobian,
+    Pushforward,
+    Sparse,
+)
+
+Inputs = Mapping[str, Any] | None
+
+
+def jvp(
+    session: Session, function: Function, inputs: Inputs, tangents: Inputs, outputs: Names, options: Options
+) -> Flow[Pushforward]:
+    """Tangents of inputs pushed forward to the outputs."""
+    body = {
+        "inputs": tensors_for_wire(inputs, function),
+        "tangents": directions(function, tangents),
+        "outputs": chosen_outputs(function, outputs),
+    }
+    answer = yield from ask(session, "jvp", function, {**body, **options})
+    return Pushforward(*(renamed(answer[key], function.outputs) for key in ("outputs", "jvp")))
+
+
+def jacobian(
+    session: Session, function: Function, inputs: Inputs, wrt: Names, outputs: Names, options: Options
+) -> Flow[Jacobian]:
+    """Blocks of the Jacobian by output and input."""
+    body = {
+        "inputs": tensors_for_wire(inputs, function),
+        "wrt": wrt_names(function, wrt),
+        "outputs": chosen_outputs(function, outputs),
+    }
+    answer = yield from ask(session, "jacobian", function, {**body, **options})
+    blocks = renamed(answer["jacobian"], function.outputs)
+    return Jacobian(
+        renamed(answer["outputs"], function.outputs),
+        {name: _blocks(row, function) for name, row in blocks.items()},
+        answer["method"],
+    )
+
+
+def hessian(
+    session: Session, function: Function, inputs: Inputs, wrt: Names, target: str | None, options: Options
+) -> Flow[Hessian]:
+    """Blocks of the Hessian of a target by two inputs."""
+    body = {
+        "inputs": tensors_for_wire(inputs, function),
+        "wrt": wrt_names(function, wrt),
+        "target": output(function, target),
+    }
+    answer = yield from ask(session, "hessian", function, {**body, **options})
+    rows = renamed(answer["hessian"], function.inputs)
+    return Hessian(
+        answer["value"],
+        renamed(answer["gradients"], function.inputs),
+        {name: _blocks(row, function) for name, row in rows.items()},
+    )
+
+
+def hvp(
+    session: Session,
+    function: Function,
+    inputs: Inputs,
+    vectors: Inputs,
+    target: str | None,
+    options: Options,
+) -> Flow[HessianProduct]:
+    """The Hessian of a target times vectors."""
+    body = {
+        "inputs": tensors_for_wire(inputs, function),
+        "vectors": directions(function, vectors),
+        "target": output(function, target),
+    }
+    answer = yield from ask(session, "hvp", function, {**body, **options})
+    named = (renamed(answer[key], function.inputs) for key in ("gradients", "hvp"))
+    return HessianProduct(answer["value"], *named)
+
+
+def gnvp(
+    session: Session, function: Function, inputs: Inputs, vectors: Inputs, outputs: Names, options: Options
+) -> Flow[GaussNewtonProduct]:
+    """The Gauss-Newton matrix of outputs, Jᵀ J, times vectors."""
+    body = {
+        "inputs": tensors_for_wire(inputs, function),
+        "vectors": directions(function, vectors),
+        "outputs": chosen_outputs(function, outputs),
+    }
+    answer = yield from ask(session, "gnvp", function, {**body, **options})
+    return GaussNewtonProduct(
+        renamed(answer["outputs"], function.outputs), renamed(answer["gnvp"], function.inputs)
+    )
+
+
+def check(
+    session: Session, function: Function, inputs: Inputs, wrt: Names, target: str | None, options: Options
+) -> Flow[Check]:
+    """Whether the derivatives at a point are right."""
+    body = {
+        "inputs": tensors_for_wire(inputs, function),
+        "wrt": wrt_names(function, wrt),
+        "target": output(function, target),
+    }
+    answer = yield from ask(session, "check", function, {**body, **options})
+    told = renamed(answer["taylor_order"], function.inputs)
+    orders = {name: None if order is None else float(order) for name, order in told.items()}
+    rewrites = tuple(answer.get("rewrites") or ())
+    return Check(bool(answer["passed"]), orders, float(answer["dot_product_error"]), rewrites)
+
+
+def estimate(session: Session, function: Function, inputs: Inputs, options: Options) -> Flow[dict[str, Any]]:
+    """What a function would cost, from shapes alone."""
+    given = {**function.captured, **(inputs or {})}
+    shapes = {function.input(name): _described(value) for name, value in given.items()}
+    answer: dict[str, Any] = yield from ask(session, "estimate", function, {"inputs": shapes, **options})
+    return answer
+
+
+def directions(function: Function, given: Inputs) -> dict[str, Any]:
+    """Tangents or vectors by the names of their inputs."""
+    named = {function.input(name): value for name, value in (given or {}).items()}
+    return tensors_for_wire(named, Function())
+
+
+def block(value: Any) -> Any:
+    """One block: an array, or coordinates where it came as such."""
+    if isinstance(value, Mapping):
+        rows, columns = (np.asarray(value[key], np.int64) for key in ("rows", "cols"))
+        return Sparse(rows, columns, np.asarray(value["values"]), tuple(map(int, value["shape"])))
+    return value
+
+
+def _blocks(row: Mapping[str, Any], function: Function) -> dict[str, Any]:
+    return {name: block(value) for name, value in renamed(row, function.inputs).items()}
+
+
+def _described(value: Any) -> dict[str, Any]:
+    """Shape and dtype of an input; a description is passed on as it is."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    array = np.asarray(getattr(value, "array", value))
+    dtype = array.dtype.name if isinstance(value, np.ndarray) or array.dtype.kind not in "iu" else "float64"
+    return {"shape": list(array.shape), "dtype": dtype}

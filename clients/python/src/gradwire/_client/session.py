@@ -1,0 +1,134 @@
+"""What a client remembers between calls: its patience, and the graphs that the server knows already.
+
+A graph that is met for the first time travels inside its call. Met again, it is published under its
+hash, once; from then on only numbers travel. A server that has forgotten it is told again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from gradwire._locations import Place
+from gradwire._tracing.document import Document, names_in, write
+from gradwire._tracing.lower import Lowered, Ref
+from gradwire._tracing.node import Op, Parameter
+from gradwire._transport.codec import Declared, post, read
+from gradwire._transport.flow import Flow, Request, Response, Retry, exchange
+from gradwire.errors import GraphNotFound, ProblemError, TraceError
+
+
+@dataclass(slots=True)
+class Known:
+    """A graph this client has sent before."""
+
+    document: Document
+    id: str | None = None
+    uses: int = 0
+    summed: bool = False  # as a target it has several elements, so its sum is differentiated
+
+
+@dataclass(slots=True)
+class Session:
+    """The state behind one client; safe to share between threads."""
+
+    retry: Retry = field(default_factory=Retry)
+    graphs: int = 512
+    device: str | None = None  # where the server is to compute, unless a call says otherwise
+    _known: OrderedDict[Hashable, Known] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def known(self, lowered: Lowered, outputs: Sequence[Ref]) -> Known:
+        """The entry of a graph; its document is written when it is met for the first time."""
+        key = (lowered.key, tuple(outputs))
+        with self._lock:
+            entry = self._known.get(key)
+            if entry is None:
+                entry = self._known[key] = Known(write(lowered, outputs))
+                if len(self._known) > self.graphs:
+                    self._known.popitem(last=False)
+            else:
+                self._known.move_to_end(key)
+        return entry
+
+    def send(self, request: Request) -> Flow[Response]:
+        """One request, with its retries."""
+        return exchange(request, self.retry)
+
+    def placed(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The body of a call with this client's device, unless it names one."""
+        return body if self.device is None else {"device": self.device, **body}
+
+    def ask(self, kind: str, known: Known, body: Mapping[str, Any]) -> Flow[Any]:
+        """Call a graph: `kind` is the endpoint, `body` everything but the graph."""
+        if known.id is None and known.uses:
+            yield from self.publish(known)
+        known.uses += 1
+        body = self.placed(body)
+        if known.id is None:
+            whole = {"graph": known.document.graph, **body}
+            return read((yield from self.send(post(f"/v1/{kind}", whole))))
+        try:
+            return read((yield from self.send(post(f"/v1/graphs/{known.id}/{kind}", body))))
+        except GraphNotFound:
+            yield from self.publish(known)
+            return read((yield from self.send(post(f"/v1/graphs/{known.id}/{kind}", body))))
+
+    def publish(self, known: Known) -> Flow[Any]:
+        """Publish a graph; answers the server's description of it."""
+        body = {"graph": known.document.graph}
+        described = read((yield from self.send(post("/v1/graphs", body, tensors=False))))
+        known.id = described["id"]
+        return described
+
+
+def input_values(lowered: Lowered, document: Document, *, skip: int = 0) -> dict[str, Declared]:
+    """The values of a trace's inputs but the first few, by the names that the document gives them."""
+    values: dict[str, Declared] = {}
+    for position, item in enumerate(lowered.items):
+        if item.op is None and position >= skip:
+            if item.value is None:
+                raise _valueless(item.node)
+            values[document.names[position]] = Declared(item.value)
+    return values
+
+
+def place_of(name: str | None, lowered: Lowered, document: Document) -> Place | None:
+    """The user's line behind a node's name in an answer; `scan_1/tanh_1` is inside a function of `scan_1`."""
+    return None if name is None else _place_in(lowered, document.names, name.partition(":")[0])
+
+
+def _place_in(lowered: Lowered, names: Sequence[str], name: str) -> Place | None:
+    if name in names:
+        return lowered.items[names.index(name)].node.place
+    outer, _, inner = name.partition("/")
+    if outer not in names:
+        return None
+    node = lowered.items[names.index(outer)].node
+    functions = node.functions.values() if isinstance(node, Op) else ()
+    found = [place for f in functions if (place := _place_in(f, names_in(f), inner)) is not None]
+    return found[0] if len(found) == 1 else node.place  # two branches may use one name
+
+
+@contextmanager
+def located(lowered: Lowered, document: Document) -> Iterator[None]:
+    """Problems raised within gain the user's line that made the node they name."""
+    try:
+        yield
+    except ProblemError as error:
+        inside_function = ".functions" in (error.path or "")
+        if error.place is None and not inside_function:
+            error.place = place_of(error.node, lowered, document)
+        raise
+
+
+def _valueless(node: Any) -> TraceError:
+    name = f"'{node.name}'" if isinstance(node, Parameter) else "a parameter"
+    return TraceError(
+        f"the value of {name} is not known while its function is traced, so it cannot be read; record "
+        "with gradwire.where instead of branching, and call numpy(), float() or print() outside"
+    )

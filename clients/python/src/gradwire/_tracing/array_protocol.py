@@ -1,0 +1,121 @@
+"""NumPy's functions on traced tensors: by their names, which are names or aliases of the server's ops.
+
+`_ops` fills FUNCTIONS when it is imported. What has no counterpart raises UnsupportedFunction; nothing
+is ever fetched and computed here in silence, but for the few functions that answer plain Python values.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradwire._tracing.node import Traced
+from gradwire.errors import UnsupportedFunction
+
+#: Every name and alias of an op, to the function that records it.
+FUNCTIONS: dict[str, Callable[..., Any]] = {}
+
+_REDUCTIONS = {
+    "add": "sum",
+    "multiply": "prod",
+    "maximum": "max",
+    "minimum": "min",
+    "logical_and": "all",
+    "logical_or": "any",
+}
+
+#: Functions that answer a Python value or text: they fetch.
+_FETCHING = {"allclose", "array_equal", "array_repr", "array_str", "array2string", "shape", "ndim", "size"}
+
+#: Functions of NumPy's that share their name with an op and mean something else.
+_OTHERS = {"identity", "select"}
+
+_RENAMED = {"a_min": "min", "a_max": "max", "indices_or_sections": "sections", "reps": "repetitions"}
+
+#: Options of universal functions that mean nothing when left at these values.
+_NEUTRAL = {"out": None, "dtype": None, "where": True, "initial": np._NoValue, "order": "K", "subok": True}
+
+
+def call_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    """A universal function, or its `reduce`, as a recorded op."""
+    called = f"numpy.{ufunc.__name__}"
+    given = {k: v for k, v in options.items() if not (k in _NEUTRAL and v is _NEUTRAL[k])}
+    if method == "__call__":
+        return _record(ufunc.__name__, called, inputs, given)
+    if method == "reduce" and ufunc.__name__ in _REDUCTIONS:
+        return _record(_REDUCTIONS[ufunc.__name__], f"{called}.reduce", inputs, {"axis": 0, **given})
+    raise UnsupportedFunction(f"{called}.{method} is not an op; write it with reductions or indexing")
+
+
+def call_function(function: Any, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    """A function of NumPy's array-function protocol as a recorded op."""
+    name, module = function.__name__, function.__module__
+    called = f"{module}.{name}"
+    if name in _FETCHING and module == "numpy":
+        return function(*[np.asarray(a) if isinstance(a, Traced) else a for a in args], **options)
+    op = FUNCTIONS.get(name)
+    if op is not None:
+        args, options = _translate(function, op, args, options)
+    if name in ("argmax", "argmin") and options.get("axis") is None:
+        args, options = (
+            (FUNCTIONS["flatten"](*args),),
+            {**options, "axis": 0},
+        )  # an op's default is the last axis
+    return _record(name, called, args, options)
+
+
+def _translate(
+    function: Any, op: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]
+) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """Arguments in the order and under the names of NumPy, in those of the op.
+
+    The op's parameters without a default are bound by position, the others by name; what is left at
+    NumPy's own default is dropped.
+    """
+    theirs, ours = _parameters(function), _parameters(op)
+    if theirs is None or ours is None or any(p.kind is p.VAR_POSITIONAL for p in ours):
+        return args, options
+    needed = sum(p.default is p.empty for p in ours)
+    given = {**{p.name: value for p, value in zip(theirs, args, strict=False)}, **options}
+    positional, named = [], {}
+    for k, parameter in enumerate(theirs):
+        if parameter.name in given:
+            value = given.pop(parameter.name)
+            if k < needed:
+                positional.append(value)
+            elif not (value is parameter.default or value is np._NoValue):
+                named[_RENAMED.get(parameter.name, parameter.name)] = value
+    return positional, {**named, **given}
+
+
+@functools.cache
+def _parameters(function: Any) -> tuple[inspect.Parameter, ...] | None:
+    try:
+        return tuple(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return None
+
+
+def _record(name: str, called: str, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    function = None if name in _OTHERS else FUNCTIONS.get(name)
+    if function is None:
+        near = difflib.get_close_matches(name, FUNCTIONS, n=3, cutoff=0.8)
+        meant = f"; did you mean {' or '.join(f'gradwire.{n}' for n in near)}?" if near else ""
+        raise UnsupportedFunction(
+            f"{called} has no op on the server, so it cannot be traced{meant}; "
+            "to compute it here, outside of any gradient, fetch first: tensor.numpy()"
+        )
+    signature = inspect.signature(function)
+    try:
+        signature.bind(*args, **options)
+    except TypeError as error:
+        raise UnsupportedFunction(
+            f"{called} cannot be traced with these arguments: {error}; "
+            f"gradwire.{function.__name__} takes {', '.join(signature.parameters)}"
+        ) from None
+    return function(*args, **options)

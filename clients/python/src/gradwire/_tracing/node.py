@@ -1,0 +1,141 @@
+"""What a traced tensor stands for: a value, a parameter still without one, or an op on other nodes.
+
+Nodes only point at their inputs, so a trace lives as long as a tensor of the user's does. They are
+compared by identity and never change, but for `Op.values`, which keeps what a server answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gradwire._locations import Place
+
+if TYPE_CHECKING:
+    from gradwire._tracing.lower import Lowered
+
+Array = npt.NDArray[Any]
+Scalar = bool | int | float
+
+
+class Recorder:
+    """Whoever is recording: nodes made meanwhile carry it, and so are known to be on the tape.
+
+    It is `open` for as long as somebody may still ask for gradients through its nodes; `taken` are the
+    lines where values were read meanwhile, which are constants from there on. A tape entered inside
+    another records for both: that one is what it is `within`.
+    """
+
+    def __init__(self) -> None:
+        self.open = True
+        self.taken: dict[Place, None] = {}
+        self.within: Recorder | None = None
+
+    def holds(self, other: Recorder | None) -> bool:
+        """Whether what `other` recorded is on this one too."""
+        while other is not None and other is not self:
+            other = other.within
+        return other is self
+
+    @property
+    def needed(self) -> bool:
+        """Whether this or one that it is within is open."""
+        tape: Recorder | None = self
+        while tape is not None and not tape.open:
+            tape = tape.within
+        return tape is not None
+
+
+recorder: ContextVar[Recorder | None] = ContextVar("gradwire_recorder", default=None)
+
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class Leaf:
+    """A value; `owner` is the same object for every value that one Variable ever had."""
+
+    value: Array
+    name: str | None = None
+    place: Place | None = None
+    owner: object | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Parameter:
+    """An input without a value, while a function is traced for good."""
+
+    name: str
+    place: Place | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Op:
+    """One op on edges and baked-in numbers; `functions` are the sub-graphs its attributes name."""
+
+    op: str
+    inputs: tuple[Edge | Scalar, ...]
+    attributes: Mapping[str, Any]
+    place: Place | None
+    recorder: Recorder | None
+    functions: Mapping[str, Lowered] = field(default_factory=dict)
+    values: dict[int, Leaf] = field(default_factory=dict)  # by output
+
+
+Node = Leaf | Parameter | Op
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class Edge:
+    """Output `index` of a node."""
+
+    node: Node
+    index: int = 0
+
+
+class Traced:
+    """What can be recorded: a tensor or a variable, each with an edge of its own."""
+
+    __slots__ = ()
+
+    def _edge(self) -> Edge:
+        raise NotImplementedError
+
+
+def leaf_of(edge: Edge) -> Leaf | None:
+    """The leaf with the value behind an edge, where that is in the client already; always the same one."""
+    if isinstance(edge.node, Leaf):
+        return edge.node
+    return edge.node.values.get(edge.index) if isinstance(edge.node, Op) else None
+
+
+def known(edge: Edge) -> Array | None:
+    """The value behind an edge, where it is in the client already."""
+    leaf = leaf_of(edge)
+    return None if leaf is None else leaf.value
+
+
+def remember(edge: Edge, value: Array) -> None:
+    """Keep what a server answered for the output of an op."""
+    assert isinstance(edge.node, Op), "only ops are computed"
+    edge.node.values[edge.index] = Leaf(value, place=edge.node.place)
+
+
+def as_array(value: Any, dtype: Any = None) -> Array:
+    """A copy of `value` as an array of a dtype that the wire knows.
+
+    Arrays and NumPy scalars keep their dtype. Python numbers and lists follow the server's rule:
+    float64, integers included; booleans stay booleans, complex numbers complex.
+    """
+    array = np.array(value, dtype=None if dtype is None else np.dtype(dtype))
+    if array.dtype.kind not in "biufc" or array.dtype.name in _UNSENDABLE:
+        raise TypeError(f"expected numbers, got {type(value).__name__} with dtype {array.dtype}")
+    if dtype is None and array.dtype.kind in "iu" and not isinstance(value, np.ndarray | np.generic):
+        array = array.astype(np.float64)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+_UNSENDABLE = ("longdouble", "clongdouble", "float128", "complex256")

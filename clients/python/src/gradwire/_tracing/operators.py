@@ -1,0 +1,196 @@
+"""Python's operators and NumPy's protocols on traced values: everything records, reading fetches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradwire._locations import here
+from gradwire._tracing import array_protocol
+from gradwire._tracing.indexing import index_attribute
+from gradwire._tracing.node import Array, Traced, recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from gradwire._tracing.tensor import Tensor
+
+_NOT_NUMBERS = (str, bytes, dict, set, type(None))
+
+
+class Operators(Traced):
+    """What `Tensor` and `Variable` can do; each knows its own edge and how to record and read."""
+
+    __slots__ = ()
+    __hash__ = None  # type: ignore[assignment]  # `==` compares elements, as in NumPy and TensorFlow
+
+    def _record(self, op: str, *inputs: Any, **attributes: Any) -> Tensor:
+        raise NotImplementedError
+
+    def _value(self) -> Array:
+        raise NotImplementedError
+
+    def _taken(self) -> Array:
+        """The value for the user's own use: what becomes of it is no longer recorded."""
+        tape = recorder.get()
+        if tape is not None and (place := here()) is not None:
+            tape.taken[place] = None
+        return self._value()
+
+    # -- arithmetic ------------------------------------------------------------------------------
+
+    def __add__(self, other: Any) -> Tensor:
+        return self._record("add", self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return self._record("add", other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return self._record("subtract", self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return self._record("subtract", other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return self._record("multiply", self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return self._record("multiply", other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return self._record("divide", self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return self._record("divide", other, self)
+
+    def __floordiv__(self, other: Any) -> Tensor:
+        return self._record("floor_divide", self, other)
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return self._record("floor_divide", other, self)
+
+    def __mod__(self, other: Any) -> Tensor:
+        return self._record("remainder", self, other)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return self._record("remainder", other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return self._record("pow", self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return self._record("pow", other, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return self._record("matmul", self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return self._record("matmul", other, self)
+
+    def __neg__(self) -> Tensor:
+        return self._record("negative", self)
+
+    def __pos__(self) -> Tensor:
+        return self._record("positive", self)
+
+    def __abs__(self) -> Tensor:
+        return self._record("abs", self)
+
+    def __round__(self, digits: int | None = None) -> Tensor:
+        return self._record("round", self, decimals=digits)
+
+    # -- comparison and logic ----------------------------------------------------------------------
+
+    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]  # elementwise
+        return NotImplemented if isinstance(other, _NOT_NUMBERS) else self._record("equal", self, other)
+
+    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]  # elementwise
+        return NotImplemented if isinstance(other, _NOT_NUMBERS) else self._record("not_equal", self, other)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return self._record("less", self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return self._record("less_equal", self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return self._record("greater", self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return self._record("greater_equal", self, other)
+
+    def __and__(self, other: Any) -> Tensor:
+        return self._record("bitwise_and", self, other)
+
+    def __rand__(self, other: Any) -> Tensor:
+        return self._record("bitwise_and", other, self)
+
+    def __or__(self, other: Any) -> Tensor:
+        return self._record("bitwise_or", self, other)
+
+    def __ror__(self, other: Any) -> Tensor:
+        return self._record("bitwise_or", other, self)
+
+    def __xor__(self, other: Any) -> Tensor:
+        return self._record("bitwise_xor", self, other)
+
+    def __rxor__(self, other: Any) -> Tensor:
+        return self._record("bitwise_xor", other, self)
+
+    def __invert__(self) -> Tensor:
+        return self._record("bitwise_invert", self)
+
+    # -- indexing ----------------------------------------------------------------------------------
+
+    def __getitem__(self, key: Any) -> Tensor:
+        index, tensors = index_attribute(key)
+        return self._record("getitem", self, *tensors, index=index)
+
+    def __len__(self) -> int:
+        shape = self._value().shape
+        if not shape:
+            raise TypeError("a 0-d tensor has no length")
+        return int(shape[0])
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[k] for k in range(len(self)))
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def __float__(self) -> float:
+        return float(self._taken().item())
+
+    def __int__(self) -> int:
+        return int(self._taken().item())
+
+    def __complex__(self) -> complex:
+        return complex(self._taken().item())
+
+    def __bool__(self) -> bool:
+        return bool(self._value())
+
+    def __index__(self) -> int:
+        value = self._value()
+        if value.dtype.kind not in "iu" or value.ndim:
+            raise TypeError(
+                f"only a 0-d integer tensor is an index, this one is {value.dtype}{list(value.shape)}"
+            )
+        return int(value)
+
+    def __format__(self, spec: str) -> str:
+        value = self._value()
+        return format(value.item(), spec) if spec and value.size == 1 else format(str(self), spec)
+
+    # -- NumPy's protocols ---------------------------------------------------------------------------
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(self._taken(), dtype=dtype)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        return array_protocol.call_ufunc(ufunc, method, inputs, options)
+
+    def __array_function__(
+        self, function: Any, types: Sequence[type], args: Sequence[Any], options: Mapping[str, Any]
+    ) -> Any:
+        return array_protocol.call_function(function, args, options)

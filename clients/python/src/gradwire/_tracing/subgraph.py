@@ -1,0 +1,119 @@
+"""Python functions as sub-graphs of a node: traced without values, what they capture listed.
+
+A function is run once on parameters, under a recorder of its own. Whatever it reads that this recorder
+has not made, a tensor from outside or an array, becomes a further input, so that gradients reach it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from gradwire._locations import here
+from gradwire._tracing.lower import Lowered, lower_function
+from gradwire._tracing.node import Edge, Leaf, Node, Parameter, Recorder, recorder
+from gradwire._tracing.structure import leaves, rebuild
+from gradwire._tracing.tensor import Tensor
+from gradwire._tracing.tracer import as_edge
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A function that was run: its parameters, what it answered, and that as edges (None left out)."""
+
+    parameters: Sequence[Node]
+    answer: Any
+    roots: Sequence[Edge]
+    label: str
+
+
+@contextmanager
+def recording(tape: Recorder | None) -> Iterator[None]:
+    """Inside, `tape` is who records."""
+    token = recorder.set(tape)
+    try:
+        yield
+    finally:
+        recorder.reset(token)
+
+
+def run(function: Callable[..., Any], *arguments: Any, inside: Recorder) -> Body:
+    """Run `function` on parameters in the structures of `arguments`."""
+    names = parameter_names(function, len(arguments))
+    made: list[Node] = []
+    given = []
+    for name, argument in zip(names, arguments, strict=True):
+        parameters = [Parameter(name, here()) for leaf in leaves(argument) if leaf is not None]
+        given.append(_placed(argument, parameters))
+        made.extend(parameters)
+    with recording(inside):
+        answer = function(*given)
+        roots = [as_edge(leaf) for leaf in leaves(answer) if leaf is not None]
+    return Body(made, answer, roots, _label(function))
+
+
+def rebuilt(answer: Any, tensors: Sequence[Any]) -> Any:
+    """`answer` with other things in the places of its leaves; None stays None."""
+    found = iter(tensors)
+    return rebuild(answer, iter([None if leaf is None else next(found) for leaf in leaves(answer)]))
+
+
+def close(bodies: Sequence[Body], inside: Recorder) -> tuple[list[Lowered], list[Edge]]:
+    """Bodies as functions that take, after their own parameters, all that any of them captured."""
+    lowered = [lower_function(b.parameters, b.roots, inside=inside, label=b.label) for b in bodies]
+    captured = captured_by(lowered, [len(b.parameters) for b in bodies])
+    if len(bodies) == 1 or not captured:
+        return lowered, captured
+    shared = [owned(edge) for edge in captured]
+    stand_ins: dict[tuple[Node, int], Node] = {
+        (edge.node, edge.index): parameter for edge, parameter in zip(captured, shared, strict=True)
+    }
+    closed = [
+        lower_function([*b.parameters, *shared], b.roots, inside=inside, label=b.label, stand_ins=stand_ins)
+        for b in bodies
+    ]
+    return closed, captured
+
+
+def captured_by(lowered: Sequence[Lowered], own: Sequence[int]) -> list[Edge]:
+    """The edges from outside that functions read, each once; `own[k]` inputs of function k are its own."""
+    found: dict[tuple[Node, int], Edge] = {}
+    for function, count in zip(lowered, own, strict=True):
+        for item in function.items[count:]:
+            if item.op is None:
+                edge = item.source or Edge(item.node)
+                found.setdefault((edge.node, edge.index), edge)
+    return list(found.values())
+
+
+def tensors(edges: Sequence[Edge]) -> list[Tensor]:
+    """Edges as what can be recorded."""
+    return [Tensor(edge) for edge in edges]
+
+
+def owned(edge: Edge) -> Parameter:
+    """A parameter in place of something from outside."""
+    name = edge.node.name if isinstance(edge.node, Leaf | Parameter) else None
+    return Parameter(name or "captured", edge.node.place)
+
+
+def parameter_names(function: Callable[..., Any], count: int) -> list[str]:
+    """What a function calls its first `count` positional parameters; x1, x2, … where it does not say."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    named = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return (named + [f"x{k + 1}" for k in range(len(named), count)])[:count]
+
+
+def _placed(argument: Any, parameters: Sequence[Parameter]) -> Any:
+    return rebuilt(argument, [Tensor(Edge(parameter)) for parameter in parameters])
+
+
+def _label(function: Callable[..., Any]) -> str:
+    name = getattr(function, "__name__", "function")
+    return "function" if name == "<lambda>" else name

@@ -1,0 +1,141 @@
+"""`Tensor`: a value that is known, or will be once a server has computed it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradwire._locations import here
+from gradwire._tracing import default
+from gradwire._tracing.arithmetic import small_arithmetic
+from gradwire._tracing.methods import Methods
+from gradwire._tracing.node import Array, Edge, Leaf, Op, as_array, known
+from gradwire._tracing.operators import Operators
+from gradwire._tracing.tracer import as_edge, trace
+
+
+class Tensor(Methods):
+    """A traced value. Operators and NumPy functions record; reading (`numpy()`, `float`, `print`) fetches.
+
+    Shape and dtype of a computed tensor are known to the server only, so `shape`, `dtype`, `ndim`,
+    `size`, `len` and iteration fetch its value too. A value is fetched once. Errors are those of
+    `Client.evaluate`.
+    """
+
+    __slots__ = ("_at",)
+
+    def __init__(self, edge: Edge) -> None:
+        self._at = edge
+
+    def _edge(self) -> Edge:
+        return self._at
+
+    def _record(self, op: str, *inputs: Any, **attributes: Any) -> Tensor:
+        return record(op, inputs, attributes)
+
+    def _value(self) -> Array:
+        value = known(self._at)
+        if value is None:
+            value = small_arithmetic(self._at)
+        return default.values([self._at])[0] if value is None else value
+
+    def numpy(self) -> Array:
+        """The value as a NumPy array of one's own."""
+        return self._taken().copy()
+
+    def item(self) -> Any:
+        """The value of a tensor of one element, as a Python number."""
+        return self._taken().item()
+
+    def tolist(self) -> Any:
+        """The value as nested lists."""
+        return self._taken().tolist()
+
+    @property
+    def name(self) -> str | None:
+        """The name given to a constant."""
+        return self._at.node.name if isinstance(self._at.node, Leaf) else None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the axes."""
+        return self._value().shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The elements' type."""
+        return self._value().dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self._value().ndim
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self._value().size
+
+    def __str__(self) -> str:
+        value = self._value()
+        return f"Tensor({np.array2string(value, separator=', ')}, shape={value.shape}, dtype={value.dtype})"
+
+    def __repr__(self) -> str:
+        if known(self._at) is not None:
+            return str(self)
+        node = self._at.node
+        what = node.op if isinstance(node, Op) else "parameter"
+        return f"<Tensor of {what}, not fetched{f', from {node.place}' if node.place else ''}>"
+
+
+def record(
+    op: str,
+    inputs: Sequence[Any],
+    attributes: Mapping[str, Any] | None = None,
+    *,
+    integer: Sequence[int] = (),
+) -> Tensor:
+    """Record one op with one output."""
+    return Tensor(Edge(trace(op, inputs, attributes, integer=integer)))
+
+
+def record_many(
+    op: str, inputs: Sequence[Any], outputs: int, attributes: Mapping[str, Any] | None = None
+) -> tuple[Tensor, ...]:
+    """Record one op with several outputs."""
+    node = trace(op, inputs, attributes)
+    return tuple(Tensor(Edge(node, k)) for k in range(outputs))
+
+
+def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = None) -> Tensor:
+    """A tensor of a value, which is copied.
+
+    Arrays keep their dtype; numbers and lists of numbers become float64, integers included, unless
+    `dtype` says otherwise. With `shape`, the value is reshaped, a single number repeated.
+    """
+    array = as_array(value, dtype)
+    if shape is not None:
+        array = np.full(shape, array) if array.size == 1 else array.reshape(shape)
+    return Tensor(Edge(Leaf(array, name, here())))
+
+
+def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+    """`value` as a tensor; a tensor or variable stays on its tape, cast where `dtype` is given."""
+    if isinstance(value, Operators):
+        tensor = Tensor(as_edge(value))
+        return tensor if dtype is None else record("astype", (tensor,), {"dtype": np.dtype(dtype)})
+    if isinstance(value, list | tuple) and any(isinstance(item, Operators) for item in value):
+        return record("stack", value)
+    return constant(value, dtype, name=name)
+
+
+def zeros(shape: int | Sequence[int], dtype: Any = np.float64) -> Tensor:
+    """A tensor of zeros."""
+    return Tensor(Edge(Leaf(np.zeros(shape, np.dtype(dtype)), place=here())))
+
+
+def ones(shape: int | Sequence[int], dtype: Any = np.float64) -> Tensor:
+    """A tensor of ones."""
+    return Tensor(Edge(Leaf(np.ones(shape, np.dtype(dtype)), place=here())))

@@ -1,0 +1,90 @@
+"""Recording: values become leaves, numbers are baked in, attributes take their form on the wire."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradwire._locations import here
+from gradwire._tracing.lower import Lowered
+from gradwire._tracing.node import Edge, Leaf, Op, Scalar, Traced, as_array, recorder
+from gradwire.errors import TraceError
+
+
+def trace(
+    op: str,
+    inputs: Sequence[Any],
+    attributes: Mapping[str, Any] | None = None,
+    *,
+    functions: Mapping[str, Lowered] | None = None,
+    integer: Sequence[int] = (),
+) -> Op:
+    """Record one op. Attributes that are None are left to the server's defaults.
+
+    At the positions in `integer`, a Python list of integers stays one instead of turning into floats.
+    """
+    tape = recorder.get()
+    edges = tuple([_input(value, k in integer) for k, value in enumerate(inputs)])
+    written = {k: attribute(v) for k, v in attributes.items() if v is not None} if attributes else {}
+    return Op(op, edges, written, here(), tape, functions or {})
+
+
+def as_edge(value: Any, *, integer: bool = False) -> Edge:
+    """The edge of anything that can be a tensor; arrays are copied."""
+    if isinstance(value, Traced):
+        return _settled(value._edge())
+    if isinstance(value, list | tuple) and any(isinstance(item, Traced) for item in value):
+        return Edge(trace("stack", value))
+    if integer and not isinstance(value, np.ndarray | np.generic):
+        array = np.array(value)
+        return Edge(Leaf(array, place=here()) if array.dtype.kind in "biu" else Leaf(as_array(value)))
+    return Edge(Leaf(as_array(value), place=here()))
+
+
+def attribute(value: Any) -> Any:
+    """An attribute as JSON: dtypes by name, tuples and arrays as lists, non-finite numbers as strings."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return (
+            value
+            if math.isfinite(value)
+            else {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
+        )
+    if isinstance(value, np.ndarray | np.generic):
+        return attribute(value.tolist())
+    if isinstance(value, list | tuple):
+        return [attribute(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: attribute(item) for key, item in value.items()}
+    if isinstance(value, np.dtype):
+        return value.name
+    if isinstance(value, type):
+        return np.dtype(value).name
+    if isinstance(value, Traced):
+        raise TraceError(
+            "expected a plain value for an attribute, got a tensor; attributes shape the graph itself, "
+            "so read the number first: float(tensor), int(tensor) or tensor.numpy()"
+        )
+    raise TypeError(
+        f"expected an attribute (number, text, list, dtype), got {type(value).__name__}: {value!r}"
+    )
+
+
+def _input(value: Any, integer: bool) -> Edge | Scalar:
+    if type(value) in (int, float, bool):
+        return value  # type: ignore[no-any-return]  # the types were just compared
+    return as_edge(value, integer=integer)
+
+
+def _settled(edge: Edge) -> Edge:
+    """A fetched value that no tape needs goes on alone, so that long loops do not keep their past."""
+    node = edge.node
+    if isinstance(node, Op) and node.values and not (node.recorder and node.recorder.needed):
+        leaf = node.values.get(edge.index)
+        if leaf is not None:
+            return Edge(leaf)
+    return edge

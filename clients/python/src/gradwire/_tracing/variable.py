@@ -1,0 +1,111 @@
+"""`Variable`: a value that is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gradwire._locations import here
+from gradwire._tracing.methods import Methods
+from gradwire._tracing.node import Array, Edge, Leaf, as_array
+from gradwire._tracing.operators import Operators
+from gradwire._tracing.tensor import Tensor, record
+
+
+class Variable(Methods):
+    """A named value that optimisers change and tapes watch by themselves.
+
+    An expression captures the value that the variable has when it is recorded; `assign` binds a new
+    value and changes no earlier one. Numbers and lists become float64 unless `dtype` says otherwise;
+    arrays keep their dtype. A traced initial value is fetched; a callable one is called.
+    """
+
+    __slots__ = ("_leaf", "_owner", "name", "trainable")
+
+    def __init__(
+        self,
+        initial_value: Any | Callable[[], Any],
+        trainable: bool = True,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        if callable(initial_value):
+            initial_value = initial_value()
+        self.name = name or "Variable"
+        self.trainable = trainable
+        self._owner = object()
+        if isinstance(initial_value, Operators):
+            initial_value = initial_value._value()
+        self._leaf = Leaf(as_array(initial_value, dtype), self.name, here(), self._owner)
+
+    def _edge(self) -> Edge:
+        return Edge(self._leaf)
+
+    def _record(self, op: str, *inputs: Any, **attributes: Any) -> Tensor:
+        return record(op, inputs, attributes)
+
+    def _value(self) -> Array:
+        return self._leaf.value
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the axes."""
+        return self._leaf.value.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The elements' type; it never changes."""
+        return self._leaf.value.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self._leaf.value.ndim
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self._leaf.value.size
+
+    def numpy(self) -> Array:
+        """The present value, as an array of one's own."""
+        return self._taken().copy()
+
+    def value(self) -> Tensor:
+        """The present value as a tensor that later assignments do not touch."""
+        return Tensor(Edge(self._leaf))
+
+    read_value = value
+
+    def assign(self, value: Any) -> Variable:
+        """Bind a new value of the same shape; what was recorded before keeps the old one.
+
+        A tensor is fetched. Raises ValueError where the shapes differ.
+        """
+        given = value._value() if isinstance(value, Operators) else value
+        array = np.array(given, dtype=self.dtype)
+        if array.shape != self.shape:
+            raise ValueError(
+                f"expected shape {self.shape} for the variable '{self.name}', got {array.shape}; "
+                "a variable of another shape is another variable"
+            )
+        self._leaf = Leaf(array, self.name, self._leaf.place, self._owner)
+        return self
+
+    def assign_add(self, delta: Any) -> Variable:
+        """Bind the present value plus `delta`."""
+        return self.assign(self._value() + _read(delta))
+
+    def assign_sub(self, delta: Any) -> Variable:
+        """Bind the present value minus `delta`."""
+        return self.assign(self._value() - _read(delta))
+
+    def __repr__(self) -> str:
+        value = np.array2string(self._leaf.value, separator=", ")
+        return f"<Variable '{self.name}' shape={self.shape} dtype={self.dtype} value={value}>"
+
+
+def _read(value: Any) -> Any:
+    return value._value() if isinstance(value, Operators) else value

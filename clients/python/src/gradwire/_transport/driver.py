@@ -1,0 +1,241 @@
+"""The two ways to drive a flow: waiting in this thread, or in this thread's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+
+import httpx
+
+from gradwire._transport.flow import Flow, Read, Request, Sleep, Step
+from gradwire._transport.httpx_transport import async_content, content, heading, no_answer, response, urls
+from gradwire._transport.sse import Event
+from gradwire._transport.stream import Emit, StreamFlow
+
+P = ParamSpec("P")
+T = TypeVar("T")
+S = TypeVar("S")
+C = TypeVar("C")
+
+
+class _Opened(Generic[C]):
+    """The open answer of a flow, if it has one: closed with `stack`."""
+
+    def __init__(self, stack: Any) -> None:
+        self.stack = stack
+        self.request = Request("GET", "")
+        self.chunks: C | None = None
+
+
+#: What came of a step, or what went wrong: both are the flow's to judge, interruptions included.
+_Outcome = tuple[Any, BaseException | None]
+
+
+def _go_on(flow: Generator[S, Any, Any], came: Any, wrong: BaseException | None) -> S:
+    """The next step of a flow; raises StopIteration at its end."""
+    return flow.send(came) if wrong is None else flow.throw(wrong)
+
+
+class SyncDriver:
+    """Drives flows with blocking calls; safe to share between threads."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self.http = http
+        self._url = urls(http.base_url)
+
+    def run(self, flow: Flow[T]) -> T:
+        """Drive `flow` to its end."""
+        with contextlib.ExitStack() as stack:
+            opened: _Opened[Iterator[bytes]] = _Opened(stack)
+            try:
+                step = next(flow)
+                while True:
+                    step = _go_on(flow, *self._attempt(step, opened))
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+
+    def stream(self, flow: StreamFlow) -> Iterator[Event]:
+        """Drive `flow`, giving its events on."""
+        with contextlib.ExitStack() as stack:
+            opened: _Opened[Iterator[bytes]] = _Opened(stack)
+            try:
+                step = next(flow)
+                while True:
+                    if isinstance(step, Emit):
+                        yield step.event
+                        step = flow.send(None)
+                    else:
+                        step = _go_on(flow, *self._attempt(step, opened))
+            except StopIteration:
+                return
+
+    def _attempt(self, step: Step, opened: _Opened[Iterator[bytes]]) -> _Outcome:
+        try:
+            return self._do(step, opened), None
+        except httpx.TransportError as error:
+            request = step if isinstance(step, Request) else opened.request
+            return None, no_answer(error, request, self.http.base_url)
+        except KeyboardInterrupt as interruption:
+            return None, interruption
+
+    def _do(self, step: Step, opened: _Opened[Iterator[bytes]]) -> Any:
+        if isinstance(step, Request):
+            address, headers = self._url(step.path), dict(step.headers)
+            return response(self.http.request(step.method, address, content=content(step), headers=headers))
+        if isinstance(step, Sleep):
+            return time.sleep(step.seconds)
+        if isinstance(step, Read):
+            return None if opened.chunks is None else next(opened.chunks, None)
+        opened.stack.close()
+        opened.request = step.request
+        answer = opened.stack.enter_context(
+            self.http.stream("GET", self._url(step.request.path), headers=step.request.headers)
+        )
+        opened.chunks = answer.iter_bytes()
+        return heading(answer, answer.read() if answer.is_error else b"")
+
+
+class AsyncDriver:
+    """Drives flows inside an event loop."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self.http = http
+        self._url = urls(http.base_url)
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Drive `flow` to its end."""
+        async with contextlib.AsyncExitStack() as stack:
+            opened: _Opened[AsyncIterator[bytes]] = _Opened(stack)
+            try:
+                step = next(flow)
+                while True:
+                    step = _go_on(flow, *(await self._attempt(step, opened)))
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+
+    async def stream(self, flow: StreamFlow) -> AsyncIterator[Event]:
+        """Drive `flow`, giving its events on."""
+        async with contextlib.AsyncExitStack() as stack:
+            opened: _Opened[AsyncIterator[bytes]] = _Opened(stack)
+            try:
+                step = next(flow)
+                while True:
+                    if isinstance(step, Emit):
+                        yield step.event
+                        step = flow.send(None)
+                    else:
+                        step = _go_on(flow, *(await self._attempt(step, opened)))
+            except StopIteration:
+                return
+
+    async def _attempt(self, step: Step, opened: _Opened[AsyncIterator[bytes]]) -> _Outcome:
+        try:
+            return await self._do(step, opened), None
+        except httpx.TransportError as error:
+            request = step if isinstance(step, Request) else opened.request
+            return None, no_answer(error, request, self.http.base_url)
+        except asyncio.CancelledError as interruption:
+            return None, interruption
+
+    async def _do(self, step: Step, opened: _Opened[AsyncIterator[bytes]]) -> Any:
+        if isinstance(step, Request):
+            address, headers = self._url(step.path), dict(step.headers)
+            return response(
+                await self.http.request(step.method, address, content=async_content(step), headers=headers)
+            )
+        if isinstance(step, Sleep):
+            return await asyncio.sleep(step.seconds)
+        if isinstance(step, Read):
+            return None if opened.chunks is None else await anext(opened.chunks, None)
+        await opened.stack.aclose()
+        opened.request = step.request
+        answer = await opened.stack.enter_async_context(
+            self.http.stream("GET", self._url(step.request.path), headers=step.request.headers)
+        )
+        opened.chunks = answer.aiter_bytes()
+        return heading(answer, await answer.aread() if answer.is_error else b"")
+
+
+Driver = SyncDriver | AsyncDriver
+D_co = TypeVar("D_co", bound=Driver, covariant=True)
+
+
+class Driven(Generic[D_co]):
+    """Something whose calls are flows, and the driver that runs them."""
+
+    def __init__(self, driver: D_co) -> None:
+        self._drives = driver
+
+    @property
+    def _driver(self) -> D_co:
+        return self._drives
+
+
+class call(Generic[P, T]):  # used as a decorator, in lower case as `property` is
+    """A method written once as a flow: blocking on a `Driven[SyncDriver]`, awaitable on the other.
+
+    `flow` is the flow itself, to be a part of another one: `yield from Jobs.submit.flow(jobs, …)`.
+    """
+
+    def __init__(self, method: Callable[Concatenate[Any, P], Flow[T]]) -> None:
+        self.flow = method
+        functools.update_wrapper(self, method)
+
+    @overload
+    def __get__(self, owner: None, kind: type) -> call[P, T]: ...
+
+    @overload
+    def __get__(self, owner: Driven[SyncDriver], kind: type) -> Callable[P, T]: ...
+
+    @overload
+    def __get__(self, owner: Driven[AsyncDriver], kind: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
+
+    def __get__(self, owner: Any, kind: type) -> Any:
+        if owner is None:
+            return self
+
+        @functools.wraps(self.flow)
+        def bound(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return owner._driver.run(self.flow(owner, *args, **kwargs))
+
+        return bound
+
+    def __call__(self, owner: Any, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Called on the class, as a plain method is: `Client.evaluate(client, …)`."""
+        return self.__get__(owner, type(owner))(*args, **kwargs)
+
+
+class streamed(Generic[P]):  # used as a decorator, as `call` is
+    """A method written once as a stream of events: an iterator on the one driver, async on the other.
+
+    `flow` is the stream itself, to be a part of a flow.
+    """
+
+    def __init__(self, method: Callable[Concatenate[Any, P], StreamFlow]) -> None:
+        self.flow = method
+        self.__doc__ = method.__doc__
+
+    @overload
+    def __get__(self, owner: None, kind: type) -> streamed[P]: ...
+
+    @overload
+    def __get__(self, owner: Driven[SyncDriver], kind: type) -> Callable[P, Iterator[Event]]: ...
+
+    @overload
+    def __get__(self, owner: Driven[AsyncDriver], kind: type) -> Callable[P, AsyncIterator[Event]]: ...
+
+    def __get__(self, owner: Any, kind: type) -> Any:
+        if owner is None:
+            return self
+
+        @functools.wraps(self.flow)
+        def bound(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return owner._driver.stream(self.flow(owner, *args, **kwargs))
+
+        return bound

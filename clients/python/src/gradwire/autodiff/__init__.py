@@ -1,0 +1,17 @@
+"""Derivatives of Python code.
+
+`tape`               `GradientTape`
+`sources`            what a tape differentiates with respect to
+`targets`            what a tape differentiates
+`gradient_requests`  one question about a tape: the lowered trace, names, and the result
+`functional`         `grad` and `value_and_grad`
+`transformed`        a Python function run once on real arguments
+`directional`        `jvp`, `vjp`, `hvp`, `gnvp`
+`matrices`           `jacobian` and `hessian`
+`vmap`               `vmap`
+`nested`             derivatives inside a recording, which become nodes
+`control`            `scan`, `while_loop`, `cond`, `map`, `checkpoint`
+`custom_gradient`    functions with a derivative rule of the user's own
+`implicit`           `root` and `fixed_point`
+`published`          `function`: a Python function whose graph lives on the server
+"""

@@ -1,0 +1,158 @@
+"""Loops, branches, maps and checkpoints of Python functions.
+
+Each function is traced once, without values, into a sub-graph of one node; what it uses from outside
+becomes a further input of that node, so that gradients flow to it. Values that go round or are mapped may
+be nested lists, tuples and dicts of tensors.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gradwire._tracing.node import Edge, Op, Recorder
+from gradwire._tracing.structure import leaves, rebuild
+from gradwire._tracing.subgraph import Body, close, rebuilt, run, tensors
+from gradwire._tracing.tensor import Tensor
+from gradwire._tracing.tracer import trace
+from gradwire.errors import TraceError
+
+__all__ = ["checkpoint", "cond", "map", "scan", "while_loop"]
+
+
+def scan(
+    function: Callable[..., Any], init: Any, xs: Any = None, length: int | None = None, reverse: bool = False
+) -> tuple[Any, Any]:
+    """Walk along the first axis of `xs`, carrying a value: `function(carry, x)` answers (carry, y).
+
+    Answers (the last carry, the ys stacked along a new first axis). Without `xs`, say the `length`; the
+    function then gets None. What is carried keeps its structure, shapes and dtypes. The body is planned
+    once, however many steps there are. Raises TraceError where the function answers something else.
+    """
+    inside = Recorder()
+    walked = [x for x in leaves(xs) if x is not None]
+    body = run(function, init, xs, inside=inside)
+    if not isinstance(body.answer, tuple | list) or len(body.answer) != 2:
+        raise TraceError(
+            f"expected '{body.label}' to answer (carry, y), got {type(body.answer).__name__}; "
+            "end it with `return carry, y`, y being None where nothing is stacked"
+        )
+    carried = list(leaves(init))
+    _expect_same(body.label, init, body.answer[0])
+    (lowered,), captured = close([body], inside)
+    counts = {"carry": len(carried), "scanned": len(walked), "reverse": reverse or None}
+    node = trace(
+        "scan",
+        [*carried, *walked, *tensors(captured)],
+        {**counts, "length": None if walked else length},
+        functions={"body": lowered},
+    )
+    results = _outputs(node, len(body.roots))
+    stacked = rebuilt(body.answer[1], results[len(carried) :])
+    return rebuild(init, iter(results[: len(carried)])), stacked
+
+
+def while_loop(
+    condition: Callable[[Any], Any], body: Callable[[Any], Any], init: Any, max_steps: int | None = None
+) -> Any:
+    """`body(value)` again and again, from `init`, as long as `condition(value)` holds.
+
+    The value keeps its structure, shapes and dtypes. The gradient stores it at up to `max_steps` steps
+    (the server's default: 1,000), and running out of them is an error.
+    """
+    inside = Recorder()
+    test, step = run(condition, init, inside=inside), run(body, init, inside=inside)
+    _expect_same(step.label, init, step.answer)
+    functions, captured = close([test, step], inside)
+    carried = list(leaves(init))
+    node = trace(
+        "while_loop",
+        [*carried, *tensors(captured)],
+        {"carry": len(carried), "max_steps": max_steps},
+        functions=dict(zip(("condition", "body"), functions, strict=True)),
+    )
+    return rebuild(init, iter(_outputs(node, len(carried))))
+
+
+def cond(
+    predicate: Any, true_function: Callable[..., Any], false_function: Callable[..., Any], *operands: Any
+) -> Any:
+    """`true_function(*operands)` where `predicate`, one boolean, holds, else `false_function(*operands)`.
+
+    Only the chosen one runs. Both answer the same structure, shapes and dtypes. To choose element by
+    element, use `where`.
+    """
+    inside = Recorder()
+    branches = [run(f, *operands, inside=inside) for f in (true_function, false_function)]
+    _expect_same(branches[1].label, branches[0].answer, branches[1].answer)
+    functions, captured = close(branches, inside)
+    given = [leaf for leaf in leaves(operands) if leaf is not None]
+    node = trace(
+        "cond",
+        [predicate, *given, *tensors(captured)],
+        functions=dict(zip(("then", "else"), functions, strict=True)),
+    )
+    return _answer(node, branches[0])
+
+
+def map(function: Callable[..., Any], xs: Any) -> Any:
+    """`function` on every row of `xs` along the first axis, the answers stacked; all rows in one pass.
+
+    In a structure of several tensors, all have as many rows.
+    """
+    inside = Recorder()
+    body = run(function, xs, inside=inside)
+    return map_rows(body, list(leaves(xs)), inside)
+
+
+def map_rows(body: Body, rows: Sequence[Any], inside: Recorder) -> Any:
+    """The node that runs a body on the rows of its parameters."""
+    (lowered,), captured = close([body], inside)
+    given = [*rows, *tensors(captured)]
+    return _answer(trace("map", given, {"mapped": len(rows)}, functions={"body": lowered}), body)
+
+
+def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, whose inner values are computed again for the gradient instead of being kept.
+
+    Positional arguments are tensors, or structures of them; keyword arguments pass through as they are.
+    """
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        inside = Recorder()
+        chosen = functools.wraps(function)(functools.partial(function, **kwargs))
+        body = run(chosen, *args, inside=inside)
+        (lowered,), captured = close([body], inside)
+        given = [leaf for leaf in leaves(args) if leaf is not None]
+        node = trace("checkpoint", [*given, *tensors(captured)], functions={"function": lowered})
+        return _answer(node, body)
+
+    return wrapper
+
+
+def _outputs(node: Op, count: int) -> list[Tensor]:
+    return [Tensor(Edge(node, k)) for k in range(count)]
+
+
+def _answer(node: Op, body: Body) -> Any:
+    return rebuilt(body.answer, _outputs(node, len(body.roots)))
+
+
+def _expect_same(label: str, expected: Any, came: Any) -> None:
+    """Raise TraceError unless two structures are alike."""
+    if _outline(expected) != _outline(came):
+        raise TraceError(
+            f"'{label}' answers {_outline(came)}, expected {_outline(expected)}: what is carried, and what "
+            "two branches answer, have one structure"
+        )
+
+
+def _outline(tree: Any) -> str:
+    if isinstance(tree, dict):
+        return "{" + ", ".join(f"{key}: {_outline(item)}" for key, item in tree.items()) + "}"
+    if isinstance(tree, list | tuple):
+        ends = "[]" if isinstance(tree, list) else "()"
+        return ends[0] + ", ".join(_outline(item) for item in tree) + ends[1]
+    return "None" if tree is None else "tensor"

@@ -1,0 +1,114 @@
+"""`custom_gradient`: a function with a derivative rule of the user's own."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gradwire._locations import here
+from gradwire._tracing.lower import lower_function
+from gradwire._tracing.node import Edge, Node, Op, Parameter, Recorder, recorder
+from gradwire._tracing.subgraph import captured_by, owned, parameter_names
+from gradwire._tracing.tensor import Tensor
+from gradwire._tracing.tracer import as_edge, trace
+from gradwire.errors import TraceError
+
+
+def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let `function`, which answers (result, gradient function), bring its own derivative.
+
+    As in TensorFlow: the gradient function takes the cotangents of the results and answers those of the
+    arguments, in their order, None for zero. Positional arguments are tensors, keyword arguments pass
+    through as they are. Both functions are traced, without values, into sub-graphs of one
+    `custom_gradient` node. Tensors and variables that they use from outside are constants to them: their
+    gradient through this function is None, and `explain` says that it was stopped; pass them as arguments
+    if it is wanted. Raises TraceError where the gradient function answers another number of cotangents than
+    there are arguments.
+    """
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        outer = [as_edge(arg) for arg in args]
+        names = parameter_names(function, len(args))
+        inside = Recorder()
+        parameters = [Parameter(name, here()) for name in names]
+        token = recorder.set(inside)
+        try:
+            answer = function(*[Tensor(Edge(p)) for p in parameters], **kwargs)
+            results, rule = _checked(function, answer)
+            single = not isinstance(results, tuple | list)
+            ys = [as_edge(result) for result in ([results] if single else results)]
+            dys = [Parameter(f"d{_result(k, single)}", here()) for k in range(len(ys))]
+            given = rule(*[Tensor(Edge(dy)) for dy in dys])
+        finally:
+            recorder.reset(token)
+        dxs = list(given) if isinstance(given, tuple | list) else [given]
+        if len(dxs) != len(args):
+            raise TraceError(
+                f"the gradient function of '{function.__name__}' answered {len(dxs)} cotangents for "
+                f"{len(args)} arguments; answer one for each, in their order"
+            )
+        node = _record(function.__name__, outer, parameters, ys, dys, dxs, inside)
+        tensors = tuple(Tensor(Edge(node, k)) for k in range(len(ys)))
+        return tensors[0] if single else tensors
+
+    return wrapper
+
+
+def _record(
+    label: str,
+    outer: Sequence[Edge],
+    parameters: Sequence[Parameter],
+    ys: Sequence[Edge],
+    dys: Sequence[Parameter],
+    dxs: Sequence[Any],
+    inside: Recorder,
+) -> Op:
+    """The node, with captured values as further arguments that no gradient reaches."""
+    token = recorder.set(inside)
+    try:
+        slopes = [_zero(p) if dx is None else as_edge(dx) for dx, p in zip(dxs, parameters, strict=True)]
+        whole = lower_function([*parameters, *dys], [*ys, *slopes], inside=inside, label=label)
+        captured = captured_by([whole], [len(parameters) + len(dys)])
+        nodes = [owned(edge) for edge in captured]
+        idle = [_zero(node) for node in nodes]
+    finally:
+        recorder.reset(token)
+    stand_ins = dict(zip(((e.node, e.index) for e in captured), nodes, strict=True))
+    forward = lower_function([*parameters, *nodes], ys, inside=inside, label=label, stand_ins=stand_ins)
+    results = [Parameter(_result(k, len(ys) == 1)) for k in range(len(ys))]
+    backward = lower_function(
+        [*parameters, *nodes, *results, *dys],
+        [*slopes, *idle],
+        inside=inside,
+        label=f"{label}_gradient",
+        stand_ins=stand_ins | _results(ys, results),
+    )
+    held = [
+        Edge(trace("stop_gradient", (Tensor(edge),))) for edge in captured
+    ]  # None, and never a silent zero
+    inputs = [Tensor(edge) for edge in (*outer, *held)]
+    return trace("custom_gradient", inputs, functions={"forward": forward, "backward": backward})
+
+
+def _zero(parameter: Parameter) -> Edge:
+    return Edge(trace("zeros_like", (Tensor(Edge(parameter)),)))
+
+
+def _results(ys: Sequence[Edge], results: Sequence[Parameter]) -> dict[tuple[Node, int], Node]:
+    """What the backward function need not compute again: the results of ops."""
+    return {(y.node, y.index): r for y, r in zip(ys, results, strict=True) if isinstance(y.node, Op)}
+
+
+def _result(k: int, single: bool) -> str:
+    return "y" if single else f"y{k + 1}"
+
+
+def _checked(function: Callable[..., Any], answer: Any) -> tuple[Any, Callable[..., Any]]:
+    if not (isinstance(answer, tuple | list) and len(answer) == 2 and callable(answer[1])):
+        raise TraceError(
+            f"expected '{function.__name__}' to answer (result, gradient function), got "
+            f"{type(answer).__name__}; end it with `return y, grad`"
+        )
+    return answer[0], answer[1]

@@ -1,0 +1,174 @@
+"""`jvp`, `vjp`, `hvp`, `gnvp`: derivatives in directions, none of them ever a matrix.
+
+Called plainly they send one request and answer NumPy arrays. Inside of a tape, or of another function that
+is traced, they record nodes and answer tensors, which can be differentiated again.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gradwire._client.client import Client
+from gradwire._tracing.node import Edge, Recorder, recorder
+from gradwire._tracing.structure import leaves, rebuild
+from gradwire._tracing.subgraph import close, rebuilt, run, tensors
+from gradwire._tracing.tensor import Tensor
+from gradwire._tracing.tracer import trace
+from gradwire.autodiff.functional import grad, plain, positions_of
+from gradwire.autodiff.transformed import Traced, directions
+
+__all__ = ["gnvp", "hvp", "jvp", "vjp"]
+
+
+def jvp(
+    function: Callable[..., Any],
+    primals: Sequence[Any],
+    tangents: Sequence[Any],
+    *,
+    client: Client | None = None,
+) -> tuple[Any, Any]:
+    """The answer of `function(*primals)`, and how it moves along `tangents`.
+
+    `tangents` has the structure of `primals`, a tuple of arguments.
+    """
+    primals, tangents = tuple(primals), tuple(tangents)
+    if recorder.get() is not None:
+        return _recorded_jvp(function, primals, tangents)
+    traced = Traced(function, primals, {}, range(len(primals)), client)
+    outputs = list(dict.fromkeys(traced.outputs))
+    found = traced.ask("jvp", tangents=directions(traced.wrt, tangents), outputs=outputs)
+    both = ([plain(found[key][name]) for name in traced.outputs] for key in ("outputs", "jvp"))
+    value, tangent = (traced.answered(values) for values in both)
+    return value, tangent
+
+
+def vjp(
+    function: Callable[..., Any], *primals: Any, client: Client | None = None
+) -> tuple[Any, Callable[[Any], Any]]:
+    """The answer of `function(*primals)`, and a function that pulls a cotangent of it back.
+
+    That function takes a cotangent in the structure of the answer and gives a tuple, one for each of
+    `primals`, in one request a call. The answer is made of tensors, fetched when read.
+    """
+    if recorder.get() is not None:
+        return _recorded_vjp(function, primals)
+    traced = Traced(function, primals, {}, range(len(primals)), client)
+
+    def pullback(cotangents: Any) -> Any:
+        given = [leaf for leaf in leaves(cotangents) if leaf is not None]
+        seeds = directions(traced.outputs, given)
+        found = traced.ask("vjp", cotangents=seeds, wrt=traced.wrt)["vjp"]
+        pulled = [None if found[name] is None else plain(found[name]) for name in traced.wrt]
+        return rebuild(traced.sources, iter(pulled))
+
+    return traced.tensors, pullback
+
+
+def hvp(
+    function: Callable[..., Any], argnums: int | Sequence[int] = 0, *, client: Client | None = None
+) -> Callable[..., Any]:
+    """A function of the arguments of `function` and, last, a vector: the Hessian times that vector.
+
+    `function` answers one number. The vector has the structure of the argument at `argnums`, or is a
+    tuple of such where `argnums` is a sequence; so is the answer.
+    """
+
+    @functools.wraps(function)
+    def product(*args: Any, **kwargs: Any) -> Any:
+        *arguments, vector = args
+        positions, single = positions_of(argnums, len(arguments))
+        if recorder.get() is not None:
+            chosen, call = of_positions(function, arguments, kwargs, positions)
+            gradients = grad(call, tuple(range(len(positions))), unconnected_gradients="zero")
+            pushed = _recorded_jvp(gradients, chosen, (vector,) if single else tuple(vector))[1]
+            return pushed[0] if single else pushed
+        traced = Traced(function, arguments, kwargs, positions, client)
+        vectors = directions(traced.wrt, vector)
+        found = traced.ask("hvp", vectors=vectors, target=traced.outputs[0])["hvp"]
+        return in_structure(traced, found, single)
+
+    return product
+
+
+def gnvp(
+    function: Callable[..., Any], argnums: int | Sequence[int] = 0, *, client: Client | None = None
+) -> Callable[..., Any]:
+    """A function of the arguments of `function` and, last, a vector: Jᵀ J times that vector.
+
+    J is the Jacobian of what `function` answers, residuals for example. Structures are as in `hvp`.
+    """
+
+    @functools.wraps(function)
+    def product(*args: Any, **kwargs: Any) -> Any:
+        *arguments, vector = args
+        positions, single = positions_of(argnums, len(arguments))
+        if recorder.get() is not None:
+            chosen, call = of_positions(function, arguments, kwargs, positions)
+            pushed = _recorded_jvp(call, chosen, (vector,) if single else tuple(vector))[1]
+            pulled = _recorded_vjp(call, chosen)[1](pushed)
+            return pulled[0] if single else pulled
+        traced = Traced(function, arguments, kwargs, positions, client)
+        vectors = directions(traced.wrt, vector)
+        outputs = list(dict.fromkeys(traced.outputs))
+        found = traced.ask("gnvp", vectors=vectors, outputs=outputs)["gnvp"]
+        return in_structure(traced, found, single)
+
+    return product
+
+
+def in_structure(traced: Traced, found: Any, single: bool) -> Any:
+    """Arrays by name, in the structure of the arguments."""
+    shaped = rebuild(traced.sources, iter([plain(found[name]) for name in traced.wrt]))
+    return shaped[0] if single else shaped
+
+
+def of_positions(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], positions: Sequence[int]
+) -> tuple[tuple[Any, ...], Callable[..., Any]]:
+    """The arguments at some positions, and the function of these alone."""
+
+    def call(*chosen: Any) -> Any:
+        arguments = list(args)
+        for position, value in zip(positions, chosen, strict=True):
+            arguments[position] = value
+        return function(*arguments, **kwargs)
+
+    return tuple(args[position] for position in positions), call
+
+
+def _recorded_jvp(
+    function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
+) -> tuple[Any, Any]:
+    inside = Recorder()
+    body = run(function, *primals, inside=inside)
+    (lowered,), captured = close([body], inside)
+    outside = tensors(captured)
+    still = [trace("zeros_like", (tensor,)) for tensor in outside]
+    inputs = [*leaves(primals), *outside]
+    moved = [*leaves(tangents), *(Tensor(Edge(node)) for node in still)]
+    called = trace("call", inputs, functions={"function": lowered})
+    pushed = trace("jvp", [*inputs, *moved], functions={"function": lowered})
+    value, tangent = (
+        rebuilt(body.answer, [Tensor(Edge(node, k)) for k in range(len(body.roots))])
+        for node in (called, pushed)
+    )
+    return value, tangent
+
+
+def _recorded_vjp(function: Callable[..., Any], primals: Sequence[Any]) -> tuple[Any, Callable[[Any], Any]]:
+    inside = Recorder()
+    body = run(function, *primals, inside=inside)
+    (lowered,), captured = close([body], inside)
+    own = list(leaves(primals))
+    inputs = [*own, *tensors(captured)]
+    called = trace("call", inputs, functions={"function": lowered})
+
+    def pullback(cotangents: Any) -> Any:
+        given = [leaf for leaf in leaves(cotangents) if leaf is not None]
+        wrt = list(range(len(own)))
+        node = trace("vjp", [*inputs, *given], {"wrt": wrt}, functions={"function": lowered})
+        return rebuild(tuple(primals), iter([Tensor(Edge(node, k)) for k in wrt]))
+
+    return rebuilt(body.answer, [Tensor(Edge(called, k)) for k in range(len(body.roots))]), pullback

@@ -1,0 +1,137 @@
+"""`grad` and `value_and_grad`: functions of arrays to functions that answer gradients."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gradwire._client.client import Client
+from gradwire._locations import here
+from gradwire._tracing.node import Array, Edge, Leaf, as_array, recorder
+from gradwire._tracing.operators import Operators
+from gradwire._tracing.structure import leaves, map_leaves, rebuild
+from gradwire._tracing.subgraph import parameter_names
+from gradwire._tracing.tensor import Tensor, constant, record
+from gradwire._tracing.variable import Variable
+from gradwire.autodiff.tape import GradientTape
+from gradwire.errors import TraceError
+
+
+def value_and_grad(
+    function: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    *,
+    unconnected_gradients: str = "none",
+    stabilize: bool = False,
+    masked_backward: bool = False,
+    client: Client | None = None,
+) -> Callable[..., Any]:
+    """A function that answers the value of `function` and its gradient by the arguments at `argnums`.
+
+    `function` must answer one number; with `has_aux`, a pair of that and anything else, which is passed
+    on. The arguments may be nested lists, tuples and dicts of floating arrays. Answers hold NumPy arrays:
+    (value, gradient), the gradient a tuple where `argnums` is a sequence, in the structure of the
+    arguments, None where there is no gradient. Each call is one request. Inside of a tape, or of another
+    function that is traced, nothing is sent: the answer is traced tensors, to be differentiated again.
+    """
+
+    @functools.wraps(function)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        positions, single = positions_of(argnums, len(args))
+        tape = GradientTape(stabilize=stabilize, masked_backward=masked_backward, client=client)
+        names = argument_names(function, len(args))
+        arguments = list(args)
+        for position in positions:
+            arguments[position] = map_leaves(as_source(names[position]), args[position])
+        chosen = tuple(arguments[position] for position in positions)
+        tape.watch(chosen)
+        with tape:
+            answer = function(*arguments, **kwargs)
+        target, aux = answer if has_aux else (answer, None)
+        if not isinstance(target, Operators):
+            target = constant(target)  # a function that uses none of its arguments
+        zero = unconnected_gradients == "zero"
+        gradients = tape._differentiate(target, list(leaves(chosen)), None, zero=zero, sums=False)
+        if recorder.get() is not None:
+            shaped, value = rebuild(chosen, iter(gradients)), target
+        else:
+            shaped = rebuild(chosen, iter([None if g is None else plain(g._value()) for g in gradients]))
+            value = plain(target._value())
+        return ((value, aux) if has_aux else value), (shaped[0] if single else shaped)
+
+    return differentiated
+
+
+def grad(
+    function: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    *,
+    unconnected_gradients: str = "none",
+    stabilize: bool = False,
+    masked_backward: bool = False,
+    client: Client | None = None,
+) -> Callable[..., Any]:
+    """A function that answers the gradient of `function` ; see value_and_grad."""
+    both = value_and_grad(
+        function,
+        argnums,
+        has_aux,
+        unconnected_gradients=unconnected_gradients,
+        stabilize=stabilize,
+        masked_backward=masked_backward,
+        client=client,
+    )
+
+    @functools.wraps(function)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        value, gradient = both(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return differentiated
+
+
+def as_source(name: str) -> Callable[[Any], Tensor | Variable]:
+    """What makes an argument something to differentiate by; raises TraceError for integers.
+
+    While something records, a traced argument stays on its tape; else its value is taken.
+    """
+
+    def make(value: Any) -> Tensor | Variable:
+        if isinstance(value, Variable):
+            return value
+        if isinstance(value, Operators) and recorder.get() is not None:
+            return record("identity", (value,))
+        array = value._value() if isinstance(value, Operators) else as_array(value)
+        if array.dtype.kind not in "fc":
+            raise TraceError(
+                f"expected floating numbers to differentiate by for '{name}', got {array.dtype}; "
+                "integers carry no gradient: pass value.astype(float)"
+            )
+        return Tensor(Edge(Leaf(array, name, here())))
+
+    return make
+
+
+def argument_names(function: Callable[..., Any], count: int) -> list[str]:
+    """What the arguments are called in graphs and messages."""
+    return parameter_names(function, max(count, 1))
+
+
+def plain(array: Array) -> Any:
+    """An array, or NumPy's scalar for one without axes."""
+    return array[()] if array.ndim == 0 else array
+
+
+def positions_of(argnums: int | Sequence[int], count: int) -> tuple[tuple[int, ...], bool]:
+    """The positions meant among `count` arguments, and whether it is a single one.
+
+    Negative ones count from the end. Raises TypeError for one that is not there.
+    """
+    positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    for position in positions:
+        if not -count <= position < count:
+            raise TypeError(f"expected `argnums` among {count} positional arguments, got {position}")
+    return tuple(position % count for position in positions), isinstance(argnums, int)

@@ -1,0 +1,237 @@
+"""One question about a tape, put to a server: the lowered trace, who is called what, and the answer."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gradwire._client.findings import OK, finding, without_stops
+from gradwire._client.products import block
+from gradwire._client.session import Known, Session, input_values, located, place_of
+from gradwire._locations import Place
+from gradwire._tracing.lower import Lowered, lower
+from gradwire._tracing.node import Array, Edge, Leaf, Op, Recorder, remember
+from gradwire._transport.flow import Flow
+from gradwire.errors import InvalidTarget
+from gradwire.results import Finding, Sparse
+
+Options = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Something to differentiate by: its present edge and, for a variable, the owner of its values."""
+
+    label: str
+    edge: Edge
+    owner: object | None = None
+
+    def same(self, other: Source) -> bool:
+        """Whether both mean the same variable or tensor."""
+        if self.owner is not None:
+            return self.owner is other.owner
+        return self.edge.node is other.edge.node and self.edge.index == other.edge.index
+
+
+@dataclass(slots=True)
+class Question:
+    """Target and sources, put in order.
+
+    `wrt[k]` are the names of source k; a variable that was assigned while the tape ran has one for each
+    of its values. `options` go with every request. `value` and `diagnosis` come with the answer.
+    """
+
+    target: Edge
+    sources: Sequence[Source]
+    lowered: Lowered
+    known: Known
+    wrt: Sequence[Sequence[str]]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    value: Array | None = None
+    diagnosis: Mapping[str, Any] = field(default_factory=dict)
+
+    def body(self) -> dict[str, Any]:
+        """What every request about it holds."""
+        wrt = list(dict.fromkeys(name for names in self.wrt for name in names))
+        return {"inputs": input_values(self.lowered, self.known.document), "wrt": wrt, **self.options}
+
+    def finding(self, source: Source) -> Finding | None:
+        """What is known about a source; None where its gradient has not been asked for."""
+        for k, mine in enumerate(self.sources):
+            if mine.same(source):
+                name = self.wrt[k][0]
+                entry = self.diagnosis.get(name, OK)
+                told = finding(source.label, entry, self._place, name, target=self.target.node.place)
+                return without_stops(told, self._borders(), self._place)
+        return None
+
+    def _borders(self) -> dict[str, str]:
+        """What came into the tape as a constant, by the name of the node that stopped it."""
+        document = self.known.document
+        return {
+            document.names[k]: document.name(item.inputs[0])
+            for k, item in enumerate(self.lowered.items)
+            if item.border and isinstance(item.inputs[0], tuple)
+        }
+
+    def _place(self, name: str | None) -> Place | None:
+        return place_of(name, self.lowered, self.known.document)
+
+
+def question(
+    session: Session, tape: Recorder, target: Edge, sources: Sequence[Source], options: Options
+) -> Question:
+    """Lower a target and what it is differentiated by."""
+    tensors = [source.edge for source in sources if source.owner is None]
+    lowered = lower([target, *tensors], tape=tape)
+    read = _positions_by_owner(lowered)
+    unread = [source.edge for source in sources if source.owner is not None and source.owner not in read]
+    if unread:
+        lowered = lower([target, *tensors, *unread], tape=tape)
+        read = _positions_by_owner(lowered)
+    known = session.known(lowered, lowered.roots[:1])
+    document = known.document
+    roots = iter(lowered.roots[1:])
+    wrt = [
+        [document.name(next(roots))]
+        if source.owner is None
+        else [document.names[k] for k in read[source.owner]]
+        for source in sources
+    ]
+    return Question(target, sources, lowered, known, wrt, options)
+
+
+def _positions_by_owner(lowered: Lowered) -> dict[object, list[int]]:
+    found: dict[object, list[int]] = {}
+    for position, item in enumerate(lowered.items):
+        if isinstance(item.node, Leaf) and item.node.owner is not None:
+            found.setdefault(item.node.owner, []).append(position)
+    return found
+
+
+def ask_gradients(
+    session: Session,
+    tape: Recorder,
+    target: Edge,
+    sources: Sequence[Source],
+    options: Options,
+    *,
+    zero: bool,
+    sums: bool,
+) -> Flow[tuple[Question, list[Array | None]]]:
+    """Gradients of a target; with `sums`, one of several elements is summed, as TensorFlow does.
+
+    That a target has several elements shows in the answer to its first request; it is remembered.
+    """
+    asked = question(session, tape, target, sources, options)
+    if not asked.known.summed:
+        try:
+            gradients = yield from _ask(session, asked, zero=zero)
+            if isinstance(target.node, Op) and asked.value is not None:
+                remember(target, asked.value)
+            return asked, gradients
+        except InvalidTarget:
+            if not sums:
+                raise
+            summed = question(session, tape, _sum_of(target, tape), sources, options)
+            try:
+                gradients = yield from _ask(session, summed, zero=zero)
+            except InvalidTarget:
+                gradients = None
+            if gradients is None:
+                raise  # the first complaint, which is about what the user wrote
+            asked.known.summed = True
+            return summed, gradients
+    summed = question(session, tape, _sum_of(target, tape), sources, options)
+    return summed, (yield from _ask(session, summed, zero=zero))
+
+
+def ask_reasons(
+    session: Session, tape: Recorder, target: Edge, sources: Sequence[Source], options: Options
+) -> Flow[Question]:
+    """A diagnosis of every source; a target of several elements is summed, as for gradients."""
+    asked = question(session, tape, target, sources, options)
+    if not asked.known.summed:
+        yield from _diagnose(session, asked)
+        if asked.value is None or asked.value.size == 1:
+            return asked
+    summed = question(session, tape, _sum_of(target, tape), sources, options)
+    yield from _diagnose(session, summed)
+    return summed
+
+
+def ask_jacobian(
+    session: Session,
+    tape: Recorder,
+    target: Edge,
+    sources: Sequence[Source],
+    watched: Sequence[Source],
+    options: Options,
+    *,
+    zero: bool,
+    sparse: bool,
+) -> Flow[list[Array | Sparse | None]]:
+    """Blocks of a target's Jacobian by each source; None (or zeros) for one that the target never reads."""
+    asked = question(session, tape, target, sources, options)
+    document = asked.known.document
+    reached = asked.lowered.reached()
+    wanted = [
+        [n for n in names if document.names.index(n.partition(":")[0]) in reached] if s in watched else []
+        for s, names in zip(sources, asked.wrt, strict=True)
+    ]
+    output = document.graph["outputs"][0]
+    flat = list(dict.fromkeys(name for names in (asked.wrt if zero else wanted) for name in names))
+    if not flat:
+        return [None] * len(sources)
+    body = {**asked.body(), "wrt": flat, "outputs": [output], "sparse": sparse or None}
+    with located(asked.lowered, document):
+        answer = yield from session.ask("jacobian", asked.known, body)
+    blocks = {name: block(found) for name, found in answer["jacobian"][output].items()}
+    if isinstance(target.node, Op):
+        remember(target, answer["outputs"][output])
+    return [
+        _joined([blocks[n] for n in found]) if found else (_none_of(blocks[names[0]]) if zero else None)
+        for names, found in zip(asked.wrt, wanted, strict=True)
+    ]
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    """The sum of blocks, dense or sparse."""
+    return functools.reduce(operator.add, parts)
+
+
+def _none_of(found: Any) -> Any:
+    """A block like another, without entries that are not zero."""
+    if not isinstance(found, Sparse):
+        return np.zeros_like(found)
+    nowhere = found.rows[:0]
+    return Sparse(nowhere, nowhere, found.values[..., :0], found.shape)
+
+
+def _ask(session: Session, asked: Question, *, zero: bool) -> Flow[list[Array | None]]:
+    options = {"unconnected": "zero"} if zero else {}
+    with located(asked.lowered, asked.known.document):
+        answer = yield from session.ask("gradient", asked.known, {**asked.body(), **options})
+    asked.value = answer["value"]
+    asked.diagnosis = answer.get("diagnosis") or {}
+    return [_total([answer["gradients"][name] for name in names]) for names in asked.wrt]
+
+
+def _diagnose(session: Session, asked: Question) -> Flow[None]:
+    with located(asked.lowered, asked.known.document):
+        answer = yield from session.ask("diagnose", asked.known, asked.body())
+    asked.value, asked.diagnosis = answer["value"], answer["variables"]
+
+
+def _sum_of(target: Edge, tape: Recorder) -> Edge:
+    return Edge(Op("sum", (target,), {}, target.node.place, tape))
+
+
+def _total(parts: Sequence[Array | None]) -> Array | None:
+    present = [part for part in parts if part is not None]
+    return None if not present else present[0] if len(present) == 1 else np.sum(present, axis=0)

@@ -1,0 +1,133 @@
+"""`jacobian` and `hessian`: whole matrices of derivatives, formed on the server in one pass."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gradwire._client.client import Client
+from gradwire._client.products import block
+from gradwire._tracing.node import Edge, Recorder, recorder
+from gradwire._tracing.structure import leaves, rebuild
+from gradwire._tracing.subgraph import close, rebuilt, run, tensors
+from gradwire._tracing.tensor import Tensor
+from gradwire._tracing.tracer import trace
+from gradwire.autodiff.directional import of_positions
+from gradwire.autodiff.functional import grad, positions_of
+from gradwire.autodiff.transformed import Traced
+from gradwire.errors import TapeError
+
+__all__ = ["hessian", "jacobian"]
+
+_WHOLE = (
+    "a sparse {} is asked for while a tape or a traced function records, and graphs hold whole arrays; "
+    "leave `sparse` out there, or ask outside of it"
+)
+
+
+def jacobian(
+    function: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    *,
+    method: str = "auto",
+    sparse: bool = False,
+    client: Client | None = None,
+) -> Callable[..., Any]:
+    """A function that answers the Jacobian of `function`: an array of shape out.shape + in.shape.
+
+    Where `function` answers a structure, each of its arrays becomes the structure of the arguments at
+    `argnums`. `method` is "forward", "reverse" or "auto", the cheaper one. With `sparse`, arrays are
+    `Sparse`. Zero where nothing connects. While something records it is a node, and not sparse.
+    """
+
+    @functools.wraps(function)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        positions, single = positions_of(argnums, len(args))
+        if recorder.get() is not None:
+            if sparse:
+                raise TapeError(_WHOLE.format("Jacobian"))
+            return _recorded_jacobian(function, args, kwargs, positions, single)
+        traced = Traced(function, args, kwargs, positions, client)
+        outputs = list(dict.fromkeys(traced.outputs))
+        options = {"method": method, "sparse": sparse or None}
+        found = traced.ask("jacobian", wrt=traced.wrt, outputs=outputs, **options)["jacobian"]
+        return traced.answered([_row(traced, found[name], single) for name in traced.outputs])
+
+    return differentiated
+
+
+def hessian(
+    function: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    *,
+    sparse: bool = False,
+    client: Client | None = None,
+) -> Callable[..., Any]:
+    """A function that answers the Hessian of `function`, which answers one number.
+
+    It is an array of shape a.shape + a.shape; for structures of arguments, or several `argnums`, the
+    structure twice, with blocks a.shape + b.shape. With `sparse`, arrays are `Sparse`. While something
+    records it is nodes, and not sparse.
+    """
+
+    @functools.wraps(function)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        positions, single = positions_of(argnums, len(args))
+        if recorder.get() is not None:
+            if sparse:
+                raise TapeError(_WHOLE.format("Hessian"))
+            return _recorded_hessian(function, args, kwargs, positions, single)
+        traced = Traced(function, args, kwargs, positions, client)
+        found = traced.ask("hessian", wrt=traced.wrt, target=traced.outputs[0], sparse=sparse or None)[
+            "hessian"
+        ]
+        rows = [_row(traced, found[name], single) for name in traced.wrt]
+        shaped = rebuild(traced.sources, iter(rows))
+        return shaped[0] if single else shaped
+
+    return differentiated
+
+
+def _row(traced: Traced, blocks: Any, single: bool) -> Any:
+    shaped = rebuild(traced.sources, iter([block(blocks[name]) for name in traced.wrt]))
+    return shaped[0] if single else shaped
+
+
+def _recorded_jacobian(
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    positions: Sequence[int],
+    single: bool,
+) -> Any:
+    """One node: for each array of the answer, blocks by every array of the arguments at `positions`."""
+    chosen, call = of_positions(function, args, kwargs, positions)
+    inside = Recorder()
+    body = run(call, *chosen, inside=inside)
+    (lowered,), captured = close([body], inside)
+    own = list(leaves(chosen))
+    wrt = list(range(len(own)))
+    node = trace("jacobian", [*own, *tensors(captured)], {"wrt": wrt}, functions={"function": lowered})
+    blocks = iter([Tensor(Edge(node, k)) for k in range(len(body.roots) * len(own))])
+    rows = [rebuild(chosen, blocks) for _ in body.roots]
+    return rebuilt(body.answer, [row[0] if single else row for row in rows])
+
+
+def _recorded_hessian(
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    positions: Sequence[int],
+    single: bool,
+) -> Any:
+    """By one array a node of its own; by several the Jacobian of the gradient."""
+    chosen, call = of_positions(function, args, kwargs, positions)
+    if not single or isinstance(chosen[0], list | tuple | dict):
+        argnums = positions[0] if single else tuple(positions)
+        return jacobian(grad(function, argnums), argnums)(*args, **kwargs)
+    inside = Recorder()
+    body = run(call, *chosen, inside=inside)
+    (lowered,), captured = close([body], inside)
+    inputs = [*chosen, *tensors(captured)]
+    return Tensor(Edge(trace("hessian", inputs, {"wrt": [0]}, functions={"function": lowered})))

@@ -1,0 +1,100 @@
+"""`function`: a Python function whose graph lives on the server."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, overload
+
+from gradwire._client.client import Client
+from gradwire._client.graphs import PublishedGraph
+from gradwire._tracing.default import default_client
+from gradwire._tracing.operators import Operators
+from gradwire._tracing.structure import leaves
+from gradwire._transport.codec import Array
+from gradwire._transport.driver import SyncDriver
+from gradwire.results import Gradients, Pullback, Report
+
+
+class PublishedFunction:
+    """A Python function, traced and published at its first use; after that, calls send numbers only.
+
+    Its parameters without a default are the graph's inputs, by their names; a default is baked in.
+    Called with arrays and numbers it answers arrays, in one request; called with traced tensors it
+    records, as the plain function would.
+    """
+
+    def __init__(self, function: Callable[..., Any], client: Client | None = None) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+        self._client = client
+        self._published: tuple[Client, PublishedGraph[SyncDriver]] | None = None
+
+    @property
+    def graph(self) -> PublishedGraph[SyncDriver]:
+        """The graph on the server, published where that has not happened yet."""
+        client = self._client or default_client()
+        if self._published is None or self._published[0] is not client:
+            self._published = (client, client.publish(self._function))
+        return self._published[1]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The result for these arguments: arrays for arrays, a traced tensor where any argument is one."""
+        if any(isinstance(leaf, Operators) for leaf in leaves([args, kwargs])):
+            return self._function(*args, **kwargs)
+        return self.graph(*args, **kwargs)
+
+    def evaluate(
+        self, inputs: Mapping[str, Any] | None = None, *, outputs: Sequence[str] | str | None = None
+    ) -> dict[str, Array]:
+        """The values of `outputs` by name; see Client.evaluate."""
+        return self.graph.evaluate(inputs, outputs=outputs)
+
+    def gradient(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        wrt: Sequence[str] | str | None = None,
+        target: Sequence[str] | str | None = None,
+    ) -> Gradients:
+        """The value of the target and its gradients; see Client.gradient."""
+        return self.graph.gradient(inputs, wrt=wrt, target=target)
+
+    def vjp(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        cotangents: Mapping[str, Any] | None = None,
+        *,
+        wrt: Sequence[str] | str | None = None,
+    ) -> Pullback:
+        """Cotangents pulled back to the inputs; see Client.vjp."""
+        return self.graph.vjp(inputs, cotangents, wrt=wrt)
+
+    def diagnose(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        wrt: Sequence[str] | str | None = None,
+        target: str | None = None,
+    ) -> Report:
+        """Why each gradient is what it is; see Client.diagnose."""
+        return self.graph.diagnose(inputs, wrt=wrt, target=target)
+
+
+@overload
+def function(function: Callable[..., Any], *, client: Client | None = None) -> PublishedFunction: ...
+
+
+@overload
+def function(
+    function: None = None, *, client: Client | None = None
+) -> Callable[[Callable[..., Any]], PublishedFunction]: ...
+
+
+def function(
+    function: Callable[..., Any] | None = None, *, client: Client | None = None
+) -> PublishedFunction | Callable[[Callable[..., Any]], PublishedFunction]:
+    """Decorate a Python function to live on the server: `@gradwire.function`; see PublishedFunction."""
+    if function is None:
+        return lambda chosen: PublishedFunction(chosen, client)
+    return PublishedFunction(function, client)

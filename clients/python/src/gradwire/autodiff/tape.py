@@ -1,0 +1,282 @@
+"""`GradientTape`: records what happens to variables, and asks a server for the gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import Token
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from gradwire._client.client import Client
+from gradwire._tracing.default import default_client
+from gradwire._tracing.node import Array, Edge, Leaf, Op, Recorder, recorder
+from gradwire._tracing.structure import leaves, rebuild
+from gradwire._tracing.tensor import Tensor, record
+from gradwire._tracing.variable import Variable
+from gradwire.autodiff.gradient_requests import Question, Source, ask_gradients, ask_jacobian, ask_reasons
+from gradwire.autodiff.nested import gradient_nodes, jacobian_nodes
+from gradwire.autodiff.sources import identity_of, source_of, unwatched, with_taken
+from gradwire.autodiff.targets import target_edge
+from gradwire.errors import TapeError
+from gradwire.results import Report, Sparse
+
+
+class GradientTape:
+    """Records the ops on variables made inside its `with` block; one request then answers all gradients.
+
+    Trainable variables are watched by themselves, unless `watch_accessed_variables` is False; other
+    tensors after `watch`. What was computed outside the block is a constant, as in TensorFlow. A tape
+    answers one call of `gradient`, or as many as wanted where it is `persistent`. The errors of a call
+    carry the server's words and the line of the user's code that they are about.
+
+    Tapes nest: a tape inside another records for both, and a gradient asked for while another tape
+    records, or a function is being traced, is recorded itself, so that it can be differentiated again. It
+    costs no request until it is read.
+
+    With `stabilize`, what overflows or is undefined on the way, such as log(softmax(x)), is computed and
+    differentiated in a stable form; with `masked_backward`, gradients pass nothing to elements that nothing
+    selects, where 0 · inf would be NaN. `explain` says what is wrong all the same, and where the mask acted.
+    """
+
+    def __init__(
+        self,
+        persistent: bool = False,
+        watch_accessed_variables: bool = True,
+        *,
+        stabilize: bool = False,
+        masked_backward: bool = False,
+        client: Client | None = None,
+    ) -> None:
+        self._options = {"stabilize": True} if stabilize else {}
+        self._masked = {"masked_backward": True} if masked_backward else {}
+        self._persistent = persistent
+        self._automatic = watch_accessed_variables
+        self._client = client
+        self._recorder = Recorder()
+        self._active: Token[Recorder | None] | None = None
+        self._watched: set[object] = set()
+        self._answered: tuple[Any, Question] | None = None
+        self._used = False
+
+    # -- recording -------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        outer = recorder.get()
+        if self._active is not None:
+            raise TapeError("this tape is recording already; it can be entered again after its block ended")
+        if outer is not None and not self._recorder.holds(outer):
+            self._recorder.within = outer
+        self._active = recorder.set(self._recorder)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def __del__(self) -> None:
+        self._recorder.open = False
+
+    def _stop(self) -> None:
+        if self._active is not None:
+            recorder.reset(self._active)
+            self._active = None
+
+    def watch(self, tensor: Any) -> None:
+        """Make gradients by these tensors possible: constants, results from outside, other variables."""
+        for leaf in leaves(tensor):
+            if not isinstance(leaf, Tensor | Variable):
+                raise TapeError(
+                    f"expected a tensor or a variable to watch, got {type(leaf).__name__}; an array has no "
+                    "identity on the tape, so make a tensor of it first: gradwire.convert_to_tensor(array)"
+                )
+            self._watched.add(identity_of(leaf))
+
+    @contextmanager
+    def stop_recording(self) -> Iterator[None]:
+        """Inside, what is computed is a constant to the tape."""
+        if self._active is None:
+            raise TapeError("expected to be inside the tape's `with` block to stop recording")
+        token = recorder.set(None)
+        try:
+            yield
+        finally:
+            recorder.reset(token)
+
+    def reset(self) -> None:
+        """Forget all that was recorded and watched so far."""
+        self._recorder.open = False
+        self._recorder = Recorder()
+        self._watched.clear()
+        self._answered, self._used = None, False
+        if self._active is not None:
+            recorder.set(self._recorder)
+
+    # -- asking ------------------------------------------------------------------------------------------
+
+    def gradient(
+        self,
+        target: Any,
+        sources: Any,
+        output_gradients: Any = None,
+        unconnected_gradients: str = "none",
+    ) -> Any:
+        """Gradients of `target` by `sources`, in the structure of `sources` (single, list, tuple, dict).
+
+        Each is a tensor of its source's shape whose value is there already, or None where there is no
+        gradient ("zero": zeros); `explain` says why. A target of several elements is summed, and several
+        targets are added up, as in TensorFlow; `output_gradients` weigh their elements. Raises TapeError
+        on a second call of a tape that is not persistent. Such a tape stops recording when it is asked
+        inside its own block; a persistent one records the gradient.
+        """
+        if unconnected_gradients not in ("none", "zero"):
+            raise ValueError(
+                f"expected 'none' or 'zero' for unconnected_gradients, got {unconnected_gradients!r}"
+            )
+        zero = unconnected_gradients == "zero"
+        given = list(leaves(sources))
+        found = self._differentiate(target, given, output_gradients, zero=zero, sums=True)
+        return rebuild(sources, iter(found))
+
+    def jacobian(
+        self, target: Any, sources: Any, unconnected_gradients: str = "none", *, sparse: bool = False
+    ) -> Any:
+        """Every element of `target` by every element of `sources`, in their structure.
+
+        Each is a tensor of shape target.shape + source.shape, or None where the target does not hang on
+        the source ("zero": zeros); with `sparse`, a `Sparse` in place of a tensor. While another tape or a
+        traced function records it is a node, and not sparse.
+        """
+        if unconnected_gradients not in ("none", "zero"):
+            raise ValueError(
+                f"expected 'none' or 'zero' for unconnected_gradients, got {unconnected_gradients!r}"
+            )
+        edge, described, watched = self._asked(target, list(leaves(sources)), None)
+        zero = unconnected_gradients == "zero"
+        if recorder.get() is not None:
+            if sparse:
+                raise TapeError(
+                    "a sparse Jacobian is asked for while a tape or a traced function records, and graphs "
+                    "hold whole arrays; leave `sparse` out there, or ask outside of it"
+                )
+            nodes = jacobian_nodes(edge, described, watched, self._recorder, zero=zero)
+            self._used = True
+            self._recorder.open = self._persistent
+            return rebuild(sources, iter(nodes))
+        client = self._client or default_client()
+        flow = ask_jacobian(
+            client._session,
+            self._recorder,
+            edge,
+            described,
+            watched,
+            self._options,
+            zero=zero,
+            sparse=sparse,
+        )
+        blocks = client._driver.run(flow)
+        found = [block if block is None or isinstance(block, Sparse) else _known(block) for block in blocks]
+        self._used = True
+        self._recorder.open = self._persistent
+        return rebuild(sources, iter(found))
+
+    def explain(self, target: Any, sources: Any) -> Report:
+        """Why each gradient of `target` by `sources` is what it is; print the report.
+
+        It tells for each source the status and reason, the nodes to blame with the lines of your code
+        that made them, and a fix. What the last `gradient` answered about it costs no request.
+        """
+        given = list(leaves(sources))
+        described = [source_of(leaf, k) for k, leaf in enumerate(given)]
+        watched = [s for s, leaf in zip(described, given, strict=True) if self._is_watched(leaf)]
+        asked = self._remembered(target, watched)
+        if watched and asked is None:
+            client = self._client or default_client()
+            edge = target_edge(target, None, self._recorder)
+            asked = client._driver.run(
+                ask_reasons(client._session, self._recorder, edge, watched, self._options | self._masked)
+            )
+            self._answered = (target, asked)
+        findings = [(asked and asked.finding(s)) or unwatched(s) for s in described]
+        return Report(asked and asked.value, tuple(with_taken(f, self._recorder) for f in findings))
+
+    def _remembered(self, target: Any, sources: Sequence[Source]) -> Question | None:
+        """The last answer, where it tells about this target and gives a reason for all of the sources."""
+        if self._answered is None or self._answered[0] is not target:
+            return None
+        asked = self._answered[1]
+        found = [asked.finding(source) for source in sources]
+        return asked if all(finding and finding.message for finding in found) else None
+
+    def _differentiate(
+        self, target: Any, given: Sequence[Any], weights: Any, *, zero: bool, sums: bool
+    ) -> list[Tensor | None]:
+        edge, described, watched = self._asked(target, given, weights)
+        found: dict[int, Tensor | None] = {}
+        nested = recorder.get() is not None
+        if watched and nested:
+            nodes = gradient_nodes(edge, watched, self._recorder, zero=zero, sums=sums)
+            found = {id(s): node for s, node in zip(watched, nodes, strict=True)}
+        elif watched:
+            client = self._client or default_client()
+            flow = ask_gradients(
+                client._session,
+                self._recorder,
+                edge,
+                watched,
+                self._options | self._masked,
+                zero=zero,
+                sums=sums,
+            )
+            asked, arrays = client._driver.run(flow)
+            self._answered = (target, asked)
+            found = {id(s): None if g is None else _known(g) for s, g in zip(watched, arrays, strict=True)}
+        self._used = True
+        self._recorder.open = self._persistent
+        answers = [found.get(id(s)) for s in described]
+        if not zero:
+            return answers
+        make = _recorded_zeros if nested else _zeros
+        return [make(leaf) if g is None else g for g, leaf in zip(answers, given, strict=True)]
+
+    def _asked(
+        self, target: Any, given: Sequence[Any], weights: Any
+    ) -> tuple[Edge, list[Source], list[Source]]:
+        """The target as an edge, the sources, and those of them that are watched."""
+        if self._used and not self._persistent:
+            raise TapeError(
+                "this tape has answered its one call; for more of them, make it "
+                "gradwire.GradientTape(persistent=True)"
+            )
+        if not self._persistent and recorder.get() is self._recorder:
+            self._stop()
+        edge = target_edge(target, weights, self._recorder)
+        described = [source_of(leaf, k) for k, leaf in enumerate(given)]
+        return (
+            edge,
+            described,
+            [s for s, leaf in zip(described, given, strict=True) if self._is_watched(leaf)],
+        )
+
+    def _is_watched(self, leaf: Tensor | Variable) -> bool:
+        if identity_of(leaf) in self._watched:
+            return True
+        if isinstance(leaf, Variable):
+            return self._automatic and leaf.trainable
+        node = leaf._edge().node
+        return isinstance(node, Op) and self._recorder.holds(node.recorder)
+
+
+def _known(array: Array) -> Tensor:
+    return Tensor(Edge(Leaf(array)))
+
+
+def _zeros(leaf: Tensor | Variable) -> Tensor:
+    return _known(np.zeros_like(leaf._value()))
+
+
+def _recorded_zeros(leaf: Tensor | Variable) -> Tensor:
+    return record("zeros_like", (leaf,))

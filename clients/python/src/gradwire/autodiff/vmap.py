@@ -1,0 +1,115 @@
+"""`vmap`: a function of one row to a function of all rows, in one pass."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradwire._client.client import Client
+from gradwire._client.session import input_values, located
+from gradwire._tracing.default import default_client
+from gradwire._tracing.lower import lower_function
+from gradwire._tracing.node import Array, Recorder, as_array, recorder
+from gradwire._tracing.operators import Operators
+from gradwire._tracing.structure import leaves, map_leaves
+from gradwire._tracing.subgraph import Body, rebuilt, run
+from gradwire._tracing.tensor import record
+from gradwire.autodiff.control import map_rows
+from gradwire.autodiff.functional import plain
+
+__all__ = ["vmap"]
+
+
+def vmap(
+    function: Callable[..., Any],
+    in_axes: int | Sequence[int | None] | None = 0,
+    out_axes: int = 0,
+    *,
+    client: Client | None = None,
+) -> Callable[..., Any]:
+    """A function that does for all rows at once what `function` does for one.
+
+    `in_axes` says along which axis the rows of each argument lie, None where every row shares it;
+    `out_axes` where those of the answers do. Keyword arguments are shared. Called plainly it sends one
+    request and answers NumPy arrays; inside of a tape or a traced function it records a node. `grad`,
+    `hessian` and their like may stand inside: `vmap(grad(f))` are the gradients of every row.
+    """
+
+    @functools.wraps(function)
+    def mapped(*args: Any, **kwargs: Any) -> Any:
+        axes = [in_axes] * len(args) if in_axes is None or isinstance(in_axes, int) else list(in_axes)
+        if len(axes) != len(args) or all(axis is None for axis in axes):
+            raise ValueError(
+                f"expected an axis for each of {len(args)} arguments, one of them at least, got {in_axes!r}"
+            )
+        rows = [k for k, axis in enumerate(axes) if axis is not None]
+        chosen = [map_leaves(_rows_first(axes[k]), args[k]) for k in rows]
+
+        def call(*given: Any) -> Any:
+            arguments = list(args)
+            for k, value in zip(rows, given, strict=True):
+                arguments[k] = value
+            return function(*arguments, **kwargs)
+
+        functools.update_wrapper(call, function)
+        inside = Recorder()
+        body = run(call, *chosen, inside=inside)
+        given = list(leaves(chosen))
+        if recorder.get() is not None:
+            answer = map_rows(body, given, inside)
+            return map_leaves(_moved(out_axes), answer)
+        arrays = [leaf._value() if isinstance(leaf, Operators) else as_array(leaf) for leaf in given]
+        return _asked(body, arrays, out_axes, client)
+
+    return mapped
+
+
+def _asked(body: Body, arrays: Sequence[Array], out_axes: int, client: Client | None) -> Any:
+    """Evaluate a body for all rows."""
+    chosen = client or default_client()
+    lowered = lower_function(body.parameters, body.roots, inside=None, label=body.label)
+    known = chosen._session.known(lowered, tuple(dict.fromkeys(lowered.roots)))
+    document = known.document
+    names = document.names[: len(arrays)]
+    inputs = {
+        **dict(zip(names, arrays, strict=True)),
+        **input_values(lowered, document, skip=len(arrays)),
+    }
+    with located(lowered, document):
+        flow = chosen._session.ask("evaluate", known, {"inputs": inputs, "batch": list(names)})
+        found = chosen._driver.run(flow)["outputs"]
+    results = [plain(_moveaxis(found[document.name(ref)], 0, out_axes, "out_axes")) for ref in lowered.roots]
+    return rebuilt(body.answer, results)
+
+
+def _rows_first(axis: int | None) -> Callable[[Any], Any]:
+    def move(leaf: Any) -> Any:
+        if axis == 0:
+            return leaf
+        if isinstance(leaf, Operators):
+            return record("moveaxis", (leaf,), {"source": axis, "destination": 0})
+        return _moveaxis(np.asarray(leaf), axis or 0, 0, "in_axes")
+
+    return move
+
+
+def _moveaxis(array: Array, source: int, destination: int, word: str) -> Array:
+    """NumPy's; raises ValueError for an axis that the array does not have, by the argument's name."""
+    for axis in (source, destination):
+        if axis and not -array.ndim <= axis < array.ndim:
+            raise ValueError(
+                f"expected `{word}` among the axes of an array of shape {array.shape}, got {axis}"
+            )
+    return np.moveaxis(array, source, destination)
+
+
+def _moved(axis: int) -> Callable[[Any], Any]:
+    def move(leaf: Any) -> Any:
+        if axis == 0 or leaf is None:
+            return leaf
+        return record("moveaxis", (leaf,), {"source": 0, "destination": axis})
+
+    return move

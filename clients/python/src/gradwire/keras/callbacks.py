@@ -1,0 +1,95 @@
+"""What watches a fit, under Keras's names."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from gradwire.keras.schedules import PiecewiseConstantDecay
+
+if TYPE_CHECKING:
+    from gradwire.keras.models import Model
+
+__all__ = ["Callback", "EarlyStopping", "History", "LearningRateScheduler"]
+
+
+class Callback:
+    """Told here, in this process, how the job on the server gets on.
+
+    It may end the fit: with `self.model.stop_training = True` the job saves itself where it is by then, which
+    may be some epochs further on, and that is what the model has learned. What it raises cancels the job.
+    """
+
+    model: Model[Any]
+
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        """The job was submitted."""
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """An epoch, counted from 0, has ended with these metrics."""
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        """The job has succeeded, and its weights are in the model."""
+
+
+class History(Callback):
+    """What a fit answers: `history` maps a metric to its value after every epoch, `epoch` counts from 0."""
+
+    def __init__(self) -> None:
+        self.history: dict[str, list[float]] = {}
+        self.epoch: list[int] = []
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Keep the metrics."""
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+
+
+class EarlyStopping(Callback):
+    """Has the server end the job once a metric has not improved for `patience` epochs."""
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0.0,
+        patience: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:
+        self._document = {
+            "monitor": monitor,
+            "min_delta": min_delta,
+            "patience": patience,
+            "mode": mode,
+            "baseline": baseline,
+            "restore_best_weights": restore_best_weights,
+            "start_from_epoch": start_from_epoch,
+        }
+
+    def document(self) -> dict[str, Any]:
+        """As the wire has it."""
+        return {key: value for key, value in self._document.items() if value is not None}
+
+
+class LearningRateScheduler(Callback):
+    """The rate of each epoch from `schedule(epoch)` or `schedule(epoch, rate)`, epochs counted from 0.
+
+    It is asked for all epochs when the job is submitted.
+    """
+
+    def __init__(self, schedule: Callable[..., float]) -> None:
+        self.schedule = schedule
+
+    def tabulated(self, rate: float, epochs: int, steps: int) -> PiecewiseConstantDecay:
+        """The rates of all epochs, each of so many steps."""
+        takes_rate = len(inspect.signature(self.schedule).parameters) > 1
+        rates: list[float] = []
+        for epoch in range(epochs):
+            rate = float(self.schedule(epoch, rate) if takes_rate else self.schedule(epoch))
+            rates.append(rate)
+        ends = [(epoch + 1) * steps - 1 for epoch in range(epochs - 1)]
+        return PiecewiseConstantDecay(ends, rates)

@@ -1,0 +1,226 @@
+"""`Sequential`: layers in a row, trained by a job on the server, or by a tape of one's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+from safetensors import SafetensorError, safe_open
+
+from gradwire._client.client import AsyncClient, Client
+from gradwire._client.job_documents import written
+from gradwire._client.jobs import Job, Jobs
+from gradwire._client.uploads import array_of
+from gradwire._tracing.default import default_client
+from gradwire._tracing.variable import Variable
+from gradwire._transport.driver import AsyncDriver, D_co, SyncDriver, call
+from gradwire._transport.flow import Flow
+from gradwire.errors import ConfigurationError
+from gradwire.keras.base_model import Network
+from gradwire.keras.callbacks import Callback, History
+from gradwire.keras.evaluation import document_of, name_of, renamed, score
+from gradwire.keras.fit import follow, pair, rows_of, settings_of
+from gradwire.keras.layers import InputLayer, Layer
+
+__all__ = ["AsyncSequential", "Sequential", "load_model"]
+
+
+class Model(Network[D_co]):
+    """What `Sequential` and `AsyncSequential` have in common: compile, fit, evaluate."""
+
+    #: A callback sets it to end the fit after this epoch.
+    stop_training = False
+    _compiled: dict[str, Any] | None = None
+
+    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Sequence[Any] = ()) -> None:
+        """Say what `fit` minimises and how, and what it reports: names, or things of these modules."""
+        self._compiled = {"optimizer": optimizer, "loss": loss, "metrics": list(metrics or ())}
+
+    @call
+    def fit(
+        self,
+        x: Any,
+        y: Any,
+        batch_size: int = 32,
+        epochs: int = 1,
+        verbose: bool | int | str = "auto",
+        callbacks: Callback | Sequence[Callback] = (),
+        validation_split: float = 0.0,
+        validation_data: tuple[Any, Any] | None = None,
+        shuffle: bool = True,
+        *,
+        seed: int = 0,
+        device: str | None = None,
+    ) -> Flow[History]:
+        """Train on the server, as one job, and bind what was learned; answers the history of metrics.
+
+        x and y are arrays, or fields of data sets. Weights that this model has are what the job starts from;
+        the optimiser starts afresh. `device` is cpu, cuda, cuda:n or auto. Raises JobFailed with the server's
+        problem. A fit that is interrupted, or whose callback raises, cancels its job.
+        """
+        compiled = self._need("fit")
+        history = History()
+        told = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
+        watching = [*told, history]
+        x, self.stop_training = self._ranked(x), False
+        rows, names = rows_of(x, validation_split), renamed(compiled["metrics"])
+        document = {
+            "loss": _measure(compiled["loss"]),
+            "metrics": [_measure(metric) for metric in compiled["metrics"]],
+            "batch_size": batch_size,
+            "epochs": epochs,
+            "shuffle": shuffle,
+            "seed": seed,
+            "dtype": self.dtype,
+            "device": device,
+            "validation_split": validation_split or None,
+            "validation_data": None if validation_data is None else self._validation(validation_data),
+            "parameters": {n: {"value": v._value()} for n, v in self._weights.items()} or None,
+            **settings_of(told, compiled["optimizer"], rows, batch_size, epochs, names),
+        }
+        jobs = Jobs(self._driver, self._session)
+        job = yield from Jobs.submit.flow(jobs, model=self, data=pair(x, y), **document)
+        for callback in watching:
+            callback.model = self
+        stop = lambda: self.stop_training  # noqa: E731  # a callback may have set it
+        yield from follow(job, watching, stop, names, bar=verbose not in (0, False))
+        yield from self._bound((yield from Job.parameters.flow(job)), x)
+        for callback in watching:
+            callback.on_train_end()
+        return history
+
+    @call
+    def evaluate(
+        self,
+        x: Any,
+        y: Any,
+        batch_size: int | None = None,
+        verbose: Any = 0,
+        return_dict: bool = False,
+    ) -> Flow[Any]:
+        """The loss and the metrics on all rows together: a number, a list of them, or a dict by name."""
+        compiled = self._need("evaluate")
+        predicted, expected = (yield from self._predicted(x, batch_size)), array_of(y)
+        found = {"loss": (yield from score(self._session, compiled["loss"], expected, predicted))}
+        for metric in compiled["metrics"]:
+            found[name_of(metric)] = yield from score(self._session, metric, expected, predicted)
+        if return_dict:
+            return found
+        return list(found.values()) if len(found) > 1 else found["loss"]
+
+    def _validation(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, tuple | list) or len(data) != 2:
+            raise ConfigurationError("expected validation_data of two, (x, y); samples have no weights here")
+        return pair(self._ranked(data[0]), data[1])
+
+    def _need(self, word: str) -> dict[str, Any]:
+        if self._compiled is None or self._compiled["loss"] is None:
+            raise ConfigurationError(f"expected a loss before {word}: call model.compile(optimizer, loss)")
+        return self._compiled
+
+
+class Sequential(Model[SyncDriver]):
+    """A model of layers, one after the other, as Keras has it.
+
+    `fit` is one job on the server. `model(x)` inside a tape records the layers' graph, with the weights as
+    variables. The weights are drawn here when something reads them first; a model that is fitted before
+    that starts from the server's draws for its `seed`. `client` is the default client unless it is given.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer] | None = None,
+        name: str = "sequential",
+        *,
+        dtype: str = "float32",
+        client: Client | None = None,
+    ) -> None:
+        self._client = client
+        super().__init__(layers, name, dtype=dtype)
+
+    def _connection(self) -> Client:
+        return self._client or default_client()
+
+    def _start_now(self, input_shape: Sequence[int | None] | None = None) -> None:
+        self._driver.run(self._started(input_shape))
+
+
+class AsyncSequential(Model[AsyncDriver]):
+    """The same model, whose methods are awaited: `await model.fit(x, y)`.
+
+    `variables`, `trainable_variables` and `model(x)` do not ask the server, so they come after
+    `await model.build((None, …))` or any other method. Tapes, and reading the tensors that `model(x)`
+    records, block and use a `Client`.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer] | None = None,
+        name: str = "sequential",
+        *,
+        dtype: str = "float32",
+        client: AsyncClient,
+    ) -> None:
+        self._client = client
+        super().__init__(layers, name, dtype=dtype)
+
+    def _connection(self) -> AsyncClient:
+        return self._client
+
+    def _start_now(self, input_shape: Sequence[int | None] | None = None) -> None:
+        raise ConfigurationError(
+            "the model is not built yet, which asks the server: `await model.build((None, …))` first"
+        )
+
+
+@overload
+def load_model(path: str | Path, *, client: Client | None = None) -> Sequential: ...
+
+
+@overload
+def load_model(path: str | Path, *, client: AsyncClient) -> AsyncSequential: ...
+
+
+def load_model(
+    path: str | Path, *, client: Client | AsyncClient | None = None
+) -> Sequential | AsyncSequential:
+    """A model that `save` wrote, of the client's kind; raises ConfigurationError for another file."""
+    try:
+        opened = safe_open(str(path), framework="numpy")
+    except SafetensorError as error:
+        raise ConfigurationError(_not_saved(path)) from error
+    with opened as file:
+        config = json.loads((file.metadata() or {}).get("gradwire", "null"))
+        if config is None or "weights" not in config:
+            raise ConfigurationError(_not_saved(path))
+        weights = [Variable(file.get_tensor(n), trainable, n) for n, trainable in config["weights"]]
+    settings = {"layers": [_layer(each) for each in config["model"]["layers"]], "dtype": config["dtype"]}
+    model: Sequential | AsyncSequential
+    if isinstance(client, AsyncClient):
+        model = AsyncSequential(name=config["name"], client=client, **settings)
+    else:
+        model = Sequential(name=config["name"], client=client, **settings)
+    shape = config["model"].get("input_shape")
+    model._shape = None if shape is None else tuple(shape)
+    model._weights = {variable.name: variable for variable in weights}
+    return model
+
+
+def _not_saved(path: str | Path) -> str:
+    return f"expected a file written by Sequential.save, got '{path}'"
+
+
+def _layer(document: Mapping[str, Any]) -> Layer:
+    settings = {key: value for key, value in document.items() if key not in ("type", "name")}
+    if document["type"] == "Input":
+        return InputLayer(settings["shape"], settings.get("dtype"))
+    kind = next(each for each in Layer.__subclasses__() if each.__name__ == document["type"])
+    layer = kind.__new__(kind)
+    Layer.__init__(layer, document.get("name"), None, **settings)
+    return layer
+
+
+def _measure(measure: Any) -> Any:
+    return measure if isinstance(measure, str) else written(document_of(measure))

@@ -1,0 +1,280 @@
+"""Optimisers that step here, in NumPy, under Keras's names and defaults.
+
+A step reads gradients, as tensors or arrays, and assigns new values to variables; nothing is sent. The
+formulas are Keras 3's.
+"""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from gradwire._tracing.node import Array
+from gradwire._tracing.operators import Operators
+from gradwire._tracing.variable import Variable
+from gradwire.errors import OptimizerError
+from gradwire.keras import schedules
+from gradwire.keras.schedules import LearningRateSchedule
+
+__all__ = ["Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "SGD", "schedules"]
+
+Schedule = Callable[[int], float]
+_SHARED = ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm")
+
+
+class Optimizer(ABC):
+    """What optimisers share: `apply_gradients`, `iterations` and a slot of arrays for each variable.
+
+    `learning_rate` is a number, or a function of the number of steps taken so far. Real and imaginary parts
+    of complex variables step as numbers of their own. All take Keras's `weight_decay` (w moves by
+    −rate·decay·w first) and one of `clipvalue` (each element), `clipnorm` (each gradient) and
+    `global_clipnorm` (all together).
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ()
+    settings: ClassVar[tuple[str, ...]] = ()  # what a job is told beside the learning rate
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule,
+        *,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+    ) -> None:
+        clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
+        given = [name for name, bound in clips.items() if bound is not None]
+        if len(given) > 1:
+            raise OptimizerError(f"expected one way of clipping, got {' and '.join(given)}")
+        self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
+        self.weight_decay = weight_decay
+        self.learning_rate = learning_rate
+        self.iterations = 0
+        self._state: dict[int, tuple[Variable, dict[str, Array]]] = {}
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> None:
+        """One step on each (gradient, variable).
+
+        Variables without a gradient are left as they are, with a warning, as in Keras. Raises
+        OptimizerError where none has one, where shapes differ, and where there is nothing at all.
+        """
+        pairs = list(grads_and_vars)
+        if not pairs:
+            raise OptimizerError("expected pairs of a gradient and a variable, got none")
+        missing = [variable.name for gradient, variable in pairs if gradient is None]
+        if missing:
+            self._complain(missing, everything=len(missing) == len(pairs))
+        rate = self.learning_rate(self.iterations) if callable(self.learning_rate) else self.learning_rate
+        gradients: list[Array] = []
+        variables = [variable for gradient, variable in pairs if gradient is not None]
+        for gradient, variable in pairs:
+            if gradient is None:
+                continue
+            g = gradient._value() if isinstance(gradient, Operators) else np.asarray(gradient)
+            if g.shape != variable.shape:
+                raise OptimizerError(
+                    f"expected a gradient of shape {variable.shape} for '{variable.name}', got {g.shape}"
+                )
+            gradients.append(_parts(g.astype(variable.dtype, copy=False)))
+        for g, variable in zip(self._clipped(gradients), variables, strict=True):
+            w = _parts(variable._value())
+            if self.weight_decay is not None:
+                w = w - w * (self.weight_decay * float(rate))
+            stepped = self.step(w, g, self._slots(variable), float(rate))
+            variable.assign(stepped[..., 0] + 1j * stepped[..., 1] if variable.dtype.kind == "c" else stepped)
+        self.iterations += 1
+
+    def document(self) -> dict[str, Any]:
+        """As a job's `optimizer`; raises OptimizerError where the rate is a function of one's own."""
+        rate: Any = self.learning_rate
+        if isinstance(rate, LearningRateSchedule):
+            rate = rate.document()
+        elif callable(rate):
+            raise OptimizerError(
+                "expected a number or one of gradwire.keras.optimizers.schedules as a job's learning rate, got "
+                f"{rate!r}; functions run only where optimisers step here"
+            )
+        given = {name: getattr(self, name) for name in (*self.settings, *_SHARED)}
+        named = {"name": type(self).__name__.lower(), "learning_rate": rate, **given}
+        return {name: value for name, value in named.items() if value is not None}
+
+    @abstractmethod
+    def step(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
+        """The new value of `w`; `slots` may be bound to new arrays, `iterations` counts finished steps."""
+
+    def initial(self, w: Array) -> Array:
+        """What a slot starts from."""
+        return np.zeros_like(w)
+
+    def _clipped(self, gradients: list[Array]) -> list[Array]:
+        """The gradients within the bounds that were asked for."""
+        if self.clipvalue is not None:
+            return [np.clip(g, -self.clipvalue, self.clipvalue) for g in gradients]
+        bound = self.clipnorm if self.clipnorm is not None else self.global_clipnorm
+        if bound is None:
+            return gradients
+        squares = [float(np.sum(np.square(g))) for g in gradients]
+        if self.clipnorm is None:
+            squares = [sum(squares)] * len(squares)
+        return [g * (bound / max(s**0.5, bound)) for g, s in zip(gradients, squares, strict=True)]
+
+    def _slots(self, variable: Variable) -> dict[str, Array]:
+        key = id(variable)  # the entry holds the variable, so that no other can take its id
+        if key not in self._state:
+            w = _parts(variable._value())
+            self._state[key] = (variable, {name: self.initial(w) for name in self.slots})
+        return self._state[key][1]
+
+    def _complain(self, missing: list[str], *, everything: bool) -> None:
+        listed = ", ".join(f"'{name}'" for name in missing)
+        cure = "tape.explain(target, variables) says why"
+        if everything:
+            raise OptimizerError(f"no gradient for any variable: {listed}; {cure}")
+        warnings.warn(f"no gradient for {listed}, which stay as they are; {cure}", UserWarning, stacklevel=3)
+
+
+def _parts(x: Array) -> Array:
+    """A complex array as real and imaginary parts along a last axis, each of which is a parameter."""
+    return np.stack([x.real, x.imag], axis=-1) if x.dtype.kind == "c" else x
+
+
+class SGD(Optimizer):
+    """Gradient descent, with momentum and Nesterov's look-ahead where asked for."""
+
+    slots = ("momentum",)
+    settings = ("momentum", "nesterov")
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        **shared: float | None,
+    ) -> None:
+        super().__init__(learning_rate, **shared)
+        if not 0.0 <= momentum <= 1.0:
+            raise OptimizerError(f"expected a momentum between 0 and 1, got {momentum}")
+        self.momentum = momentum
+        self.nesterov = nesterov
+
+    def step(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
+        """Velocity: v ← momentum·v − rate·g; w + v, or with Nesterov w + momentum·v − rate·g."""
+        if self.momentum == 0.0:
+            return w - rate * g
+        slots["momentum"] = v = self.momentum * slots["momentum"] - rate * g
+        return w + (self.momentum * v - rate * g if self.nesterov else v)
+
+
+class Adam(Optimizer):
+    """Adaptive moments (Kingma and Ba, 2015)."""
+
+    slots = ("m", "v", "largest")
+    settings: ClassVar[tuple[str, ...]] = ("beta_1", "beta_2", "epsilon", "amsgrad")
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **shared: float | None,
+    ) -> None:
+        super().__init__(learning_rate, **shared)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.amsgrad = amsgrad
+
+    def step(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
+        """The new w: w − rate·√(1−β₂ᵗ)/(1−β₁ᵗ) · m / (√v + ε), v the largest so far with `amsgrad`."""
+        t = self.iterations + 1
+        slots["m"] = m = slots["m"] + (g - slots["m"]) * (1 - self.beta_1)
+        slots["v"] = v = slots["v"] + (g * g - slots["v"]) * (1 - self.beta_2)
+        if self.amsgrad:
+            slots["largest"] = v = np.maximum(slots["largest"], v)
+        scale = rate * (1 - self.beta_2**t) ** 0.5 / (1 - self.beta_1**t)
+        new: Array = w - scale * m / (np.sqrt(v) + self.epsilon)
+        return new
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **shared: float | None,
+    ) -> None:
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **shared)
+
+
+class RMSprop(Optimizer):
+    """Gradients divided by a running root mean square (Hinton), with momentum or centred where asked for."""
+
+    slots = ("velocity", "average", "momentum")
+    settings = ("rho", "momentum", "epsilon", "centered")
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-7,
+        centered: bool = False,
+        **shared: float | None,
+    ) -> None:
+        super().__init__(learning_rate, **shared)
+        self.rho = rho
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.centered = centered
+
+    def step(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
+        """The new w: w − rate·g / √(v + ε), v the mean of g², less the squared mean of g where centred."""
+        slots["velocity"] = v = self.rho * slots["velocity"] + (1 - self.rho) * g * g
+        if self.centered:
+            slots["average"] = mean = self.rho * slots["average"] + (1 - self.rho) * g
+            v = v - mean * mean
+        change = rate * g / np.sqrt(v + self.epsilon)
+        if self.momentum > 0.0:
+            slots["momentum"] = change = self.momentum * slots["momentum"] + change
+        return w - change
+
+
+class Adagrad(Optimizer):
+    """Gradients divided by the root of the sum of all their squares (Duchi et al., 2011)."""
+
+    slots = ("accumulator",)
+    settings = ("initial_accumulator_value", "epsilon")
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.001,
+        initial_accumulator_value: float = 0.1,
+        epsilon: float = 1e-7,
+        **shared: float | None,
+    ) -> None:
+        super().__init__(learning_rate, **shared)
+        self.initial_accumulator_value = initial_accumulator_value
+        self.epsilon = epsilon
+
+    def initial(self, w: Array) -> Array:
+        """The accumulator's start."""
+        return np.full_like(w, self.initial_accumulator_value)
+
+    def step(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
+        """The new w: w − rate·g / √(a + ε), a the sum of g²."""
+        slots["accumulator"] = a = slots["accumulator"] + g * g
+        new: Array = w - rate * g / np.sqrt(a + self.epsilon)
+        return new

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from engine import Compiler, Query, TensorType, parse_program
-from engine.compiler import plan_of
+from engine.queries.compiler import plan_of
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 

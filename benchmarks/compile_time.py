@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from engine.compiler import make_program
-from engine.decode import decode_graph
+from engine.derivatives.query import Query
 from engine.dtypes import TensorType
-from engine.graph import Graph
-from engine.query import Query
-from engine.record import record
+from engine.frontend.decode import decode_graph
+from engine.frontend.graph import Graph
+from engine.frontend.record import record
+from engine.queries.compiler import make_program
 
 STEPS: list[tuple[str, list[float]]] = [("multiply", [1.0000001]), ("add", [1e-7]), ("tanh", [])]
 

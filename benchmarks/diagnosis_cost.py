@@ -15,10 +15,10 @@ from typing import Literal
 
 import numpy as np
 
-from engine.compiler import Compiler, Program
+from engine.derivatives.query import Kind, Query
 from engine.dtypes import TensorType
-from engine.expression import parse_program
-from engine.query import Kind, Query
+from engine.frontend.program import parse_program
+from engine.queries.compiler import Compiler, Program
 
 
 def program_of(nodes: int) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks._memory import estimated_and_used
 from engine import Query, TensorType, parse_program
-from engine.compiler import make_program
+from engine.queries.compiler import make_program
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 import engine.ops  # noqa: F401 - fills the table
-from engine.op import TABLE
+from engine.ir.op import TABLE
 from service.problems import KINDS, Kind
 from service.settings import Settings
 

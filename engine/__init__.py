@@ -34,13 +34,13 @@ that ops share: of shapes, of rows, of what depends on what), `tape` and `variab
 
 import engine.control
 import engine.ops  # noqa: F401  # both fill the table of ops before anything looks one up
-from engine.compiler import Compiler, Program
-from engine.decode import decode_graph
+from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.errors import EngineError, InternalError, UserError
-from engine.expression import parse_program
-from engine.graph import Graph
-from engine.query import Query
+from engine.frontend.decode import decode_graph
+from engine.frontend.graph import Graph
+from engine.frontend.program import parse_program
+from engine.queries.compiler import Compiler, Program
 
 __all__ = [
     "Compiler",

@@ -10,7 +10,7 @@ from typing import Any, cast
 from starlette.requests import Request
 from structlog.typing import FilteringBoundLogger
 
-from engine import devices
+from engine.runtime import devices
 from service.children.pool import ChildPool
 from service.datasets.folder import DatasetFolder
 from service.jobs import records, submission

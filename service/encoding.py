@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pydantic_core import to_json
 
-from engine.tensors import Encoding, encode_tensor
+from engine.frontend.tensors import Encoding, encode_tensor
 from service import safetensors_io
 from service.problems import Reply
 

@@ -15,19 +15,19 @@ from typing import Any, Literal, Self
 import numpy.typing as npt
 from pydantic_core import from_json, to_json
 
-from engine import devices
-from engine.check import check
-from engine.compiler import Compiler, Program
-from engine.decode import decode_graph
+from engine.derivatives.query import Query
 from engine.errors import InvalidDocument, UserError
-from engine.estimate import estimate
-from engine.expression import parse_program
-from engine.graph import Graph
-from engine.linking import expanded_size
-from engine.query import Query
-from engine.receipt import receipt
-from engine.sparse import SparseProgram
-from engine.tensors import Encoding
+from engine.frontend.decode import decode_graph
+from engine.frontend.function_checks import expanded_size
+from engine.frontend.graph import Graph
+from engine.frontend.program import parse_program
+from engine.frontend.tensors import Encoding
+from engine.queries.check import check
+from engine.queries.compiler import Compiler, Program
+from engine.queries.estimate import estimate
+from engine.queries.receipt import receipt
+from engine.queries.sparse import SparseProgram
+from engine.runtime import devices
 from service import safetensors_io, schemas
 from service.body import Media
 from service.encoding import encode_answer, json_reply

@@ -7,12 +7,13 @@ from typing import Any, cast
 
 import numpy.typing as npt
 
-from engine import devices, dtypes
+from engine import dtypes
+from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.errors import InvalidDocument, UnknownInput, did_you_mean
-from engine.graph import Graph, abridged
-from engine.query import Query
-from engine.tensors import Tensor, decode_tensor, dtype_name
+from engine.frontend.graph import Graph, abridged
+from engine.frontend.tensors import Tensor, decode_tensor, dtype_name
+from engine.runtime import devices
 from service import schemas
 from service.strict_json import child_path
 

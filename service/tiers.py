@@ -16,7 +16,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Literal, TypeVar
 
-from engine.devices import CPU
+from engine.runtime.devices import CPU
 from service.children.child import out_of_memory
 from service.children.pool import ChildPool
 from service.metrics import Metrics

@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
     """Write the file, or compare it."""
     sys.path.insert(0, str(ROOT))
     import engine.ops  # noqa: F401, PLC0415  # fills the table
-    from engine.op import TABLE  # noqa: PLC0415  # only this script may know the server
+    from engine.ir.op import TABLE  # noqa: PLC0415  # only this script may know the server
 
     text = _formatted(render(TABLE.public()))
     if "--check" not in arguments:

@@ -6,8 +6,8 @@ NaN, special functions, draws. Where NumPy and CuPy differ, the branch is here. 
 array silently.
 """
 
-from engine.arrays.device import cupy
-from engine.arrays.host import check_indices, numpy
+from engine.arrays.cupy import cupy
 from engine.arrays.namespace import Namespace
+from engine.arrays.numpy import check_indices, numpy
 
 __all__ = ["Namespace", "check_indices", "cupy", "numpy"]

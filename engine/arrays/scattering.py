@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.arrays import guard
-from engine.arrays.host import index_error
+from engine.arrays.numpy import index_error
 
 #: What CUDA adds atomically, as `cupyx.scatter_add` takes it.
 _ATOMIC = ("int32", "uint32", "uint64", "float16", "float32", "float64")

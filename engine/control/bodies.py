@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine import dtypes
-from engine.backward import zeros
-from engine.cost import CALL_SECONDS, operations, seconds
 from engine.dtypes import TensorType
-from engine.forward import forward
-from engine.op import Cost, F
+from engine.ir.op import Cost, F
+from engine.ir.tape import Tape
+from engine.ir.variable import Variable
 from engine.passes import lower
-from engine.plan import KEPT_BYTES, make_plan
-from engine.tape import Tape
-from engine.variable import Variable
+from engine.runtime.cost import CALL_SECONDS, operations, seconds
+from engine.runtime.plan import KEPT_BYTES, make_plan
+from engine.transforms.jvp import forward
+from engine.transforms.vjp import zeros
 
 TANGENT = "tangent "  # how tangent inputs of a body are named, before a number
 

@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from engine.attributes import FUNCTION, Attribute
-from engine.backward import backward, zeros
-from engine.batches import aligned, rank, stacked
-from engine.batching import batch
 from engine.control.bodies import Body, cost_of_runs, inexact, with_tangents
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, ShapeMismatch, WrongArity
-from engine.families import CONTROL, define
-from engine.functions import FunctionRule, Sizes, Specialize, Types, expect_inputs, expect_same, outputs_of
-from engine.op import Cost, Cut, F, jointly
-from engine.reaches import Inside
-from engine.tape import Tape
-from engine.variable import Variable
+from engine.ir.attributes import FUNCTION, Attribute
+from engine.ir.batch_rules import aligned, rank, stacked
+from engine.ir.dependence_rules import Inside
+from engine.ir.families import CONTROL, define
+from engine.ir.function_rules import (
+    FunctionRule,
+    Sizes,
+    Specialize,
+    Types,
+    expect_inputs,
+    expect_same,
+    outputs_of,
+)
+from engine.ir.op import Cost, Cut, F, jointly
+from engine.ir.tape import Tape
+from engine.ir.variable import Variable
+from engine.transforms.vjp import backward, zeros
+from engine.transforms.vmap import batch
 
 _PREDICATE = Cut("nondifferentiable", "nondifferentiable", "a condition only selects")
 

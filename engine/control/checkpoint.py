@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine.attributes import FUNCTION, Attribute
-from engine.backward import backward, zeros
-from engine.batching import batch
 from engine.control.bodies import Body, cost_of_runs, inexact, with_tangents
 from engine.dtypes import TensorType
-from engine.families import CONTROL, define
-from engine.functions import outputs_of
-from engine.op import Cost, jointly
+from engine.ir.attributes import FUNCTION, Attribute
+from engine.ir.dependence_rules import Inside
+from engine.ir.families import CONTROL, define
+from engine.ir.function_rules import outputs_of
+from engine.ir.op import Cost, jointly
+from engine.ir.tape import Tape
+from engine.ir.variable import Variable
 from engine.ops.control import CALLED
-from engine.reaches import Inside
-from engine.tape import Tape
-from engine.variable import Variable
+from engine.transforms.vjp import backward, zeros
+from engine.transforms.vmap import batch
 
 
 def _infer(types: Sequence[TensorType], *, function: Tape) -> tuple[TensorType, ...]:

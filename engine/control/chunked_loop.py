@@ -3,7 +3,7 @@
 For each chunk `before` answers what its steps read and what does not wait for the step before, all steps
 in one batch; `core` runs step by step and hands on what is carried; `after` answers, in one batch again, the
 results that nothing in the loop reads, and the sums that grow by a term a step. `once` is what every step
-shares. Steps that fill no chunk run the body as it was. See `engine.passes.fission`.
+shares. Steps that fill no chunk run the body as it was. See `engine.passes.loop_fission`.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine.attributes import FUNCTION, INTS, SIZE, Attribute
 from engine.control.bodies import cost_of_runs
 from engine.control.scan_loop import scan_loop
 from engine.control.stepping import owned, sliced, stacks_of, walk
 from engine.control.walks import length_of
 from engine.dtypes import TensorType
-from engine.families import CONTROL, define
-from engine.functions import outputs_of
-from engine.op import Cost, stop
-from engine.tape import Tape
+from engine.ir.attributes import FUNCTION, INTS, SIZE, Attribute
+from engine.ir.families import CONTROL, define
+from engine.ir.function_rules import outputs_of
+from engine.ir.op import Cost, stop
+from engine.ir.tape import Tape
 
 PARTS = ("once", "before", "core", "after")
 

@@ -11,17 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine import dtypes
-from engine.attributes import FUNCTION, Attribute
-from engine.backward import backward as walk_back
-from engine.backward import zeros
-from engine.batches import aligned
-from engine.batching import batch
 from engine.control.bodies import Body, input_types
-from engine.control.linearity import first_nonlinear
 from engine.dtypes import TensorType
 from engine.errors import DerivativeNotImplemented, ShapeMismatch
-from engine.families import CONTROL, broadcast, cast_back, define, free
-from engine.functions import (
+from engine.ir.attributes import FUNCTION, Attribute
+from engine.ir.batch_rules import aligned
+from engine.ir.dependence_rules import Inside
+from engine.ir.families import CONTROL, broadcast, cast_back, define, free
+from engine.ir.function_rules import (
     FunctionRule,
     Sizes,
     Specialize,
@@ -30,10 +27,13 @@ from engine.functions import (
     expect_outputs,
     outputs_of,
 )
-from engine.op import F, jointly
-from engine.reaches import Inside
-from engine.tape import Tape
-from engine.variable import Variable
+from engine.ir.op import F, jointly
+from engine.ir.tape import Tape
+from engine.ir.variable import Variable
+from engine.transforms.linearity import first_nonlinear
+from engine.transforms.vjp import backward as walk_back
+from engine.transforms.vjp import zeros
+from engine.transforms.vmap import batch
 
 
 def _infer(types: Sequence[TensorType], *, forward: Tape, **_: Any) -> tuple[TensorType, ...]:

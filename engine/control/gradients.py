@@ -10,9 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from engine.attributes import FUNCTION, INTS, Attribute
-from engine.backward import backward, ones, zeros
-from engine.batching import batch
 from engine.control.bodies import Body, inexact
 from engine.dtypes import TensorType, is_complex, is_floating, is_inexact
 from engine.errors import (
@@ -23,13 +20,16 @@ from engine.errors import (
     NotHolomorphic,
     ShapeMismatch,
 )
-from engine.families import COMPOSITE, define
-from engine.forward import forward
-from engine.functions import FunctionRule, Sizes, Specialize, Types, expect_inputs, outputs_of
-from engine.holomorphy import first_not_holomorphic
-from engine.op import TABLE, F, Op, jointly
-from engine.tape import Tape
-from engine.variable import Variable
+from engine.ir.attributes import FUNCTION, INTS, Attribute
+from engine.ir.families import COMPOSITE, define
+from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs, outputs_of
+from engine.ir.op import TABLE, F, Op, jointly
+from engine.ir.tape import Tape
+from engine.ir.variable import Variable
+from engine.transforms.holomorphy import first_not_holomorphic
+from engine.transforms.jvp import forward
+from engine.transforms.vjp import backward, ones, zeros
+from engine.transforms.vmap import batch
 
 _FUNCTION = Attribute("function", FUNCTION, doc="what is differentiated")
 _WRT = Attribute(

@@ -14,17 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from engine.attributes import FUNCTION, NUMBER, SIZE, Attribute, choice
-from engine.backward import backward, zeros
-from engine.batching import batch
 from engine.control.bodies import Body, inexact, input_types
 from engine.control.iteration import ANDERSON
 from engine.control.linear_solve import LINEAR, solve
 from engine.dtypes import TensorType, is_complex, is_inexact
 from engine.errors import DtypeMismatch, NotHolomorphic
-from engine.families import COMPOSITE, define
-from engine.forward import forward
-from engine.functions import (
+from engine.ir.attributes import FUNCTION, NUMBER, SIZE, Attribute, choice
+from engine.ir.families import COMPOSITE, define
+from engine.ir.function_rules import (
     FunctionRule,
     Sizes,
     Specialize,
@@ -34,10 +31,13 @@ from engine.functions import (
     outputs_of,
     settle,
 )
-from engine.holomorphy import first_not_holomorphic
-from engine.op import TABLE, F, Op, jointly
-from engine.tape import Tape
-from engine.variable import Variable
+from engine.ir.op import TABLE, F, Op, jointly
+from engine.ir.tape import Tape
+from engine.ir.variable import Variable
+from engine.transforms.holomorphy import first_not_holomorphic
+from engine.transforms.jvp import forward
+from engine.transforms.vjp import backward, zeros
+from engine.transforms.vmap import batch
 
 DENSE = 256  # unknowns: their Jacobian is formed and factorised
 

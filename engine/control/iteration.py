@@ -10,18 +10,18 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
-from engine.attributes import FUNCTION, NUMBER, SIZE, Attribute
-from engine.batches import stacked
 from engine.control import krylov
 from engine.control.bodies import cost_of_runs
 from engine.control.newton import SOLUTION, rows_of, worst_row
 from engine.dtypes import TensorType
 from engine.errors import OverLimit
-from engine.families import CONTROL, define
-from engine.functions import FunctionRule, Sizes, Specialize, Types, expect_inputs
-from engine.op import Cost
-from engine.tape import Tape
-from engine.variable import Variable
+from engine.ir.attributes import FUNCTION, NUMBER, SIZE, Attribute
+from engine.ir.batch_rules import stacked
+from engine.ir.families import CONTROL, define
+from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs
+from engine.ir.op import Cost
+from engine.ir.tape import Tape
+from engine.ir.variable import Variable
 
 ANDERSON = Attribute("anderson", SIZE, 0, "how many past steps are mixed into the next; 0: none")
 

@@ -10,19 +10,19 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
-from engine.attributes import FUNCTION, NUMBER, SIZE, Attribute
-from engine.backward import backward, zeros
-from engine.batches import stacked
-from engine.batching import batch
 from engine.control import krylov
 from engine.control.bodies import cost_of_runs, inexact
 from engine.dtypes import ITEMSIZE, TensorType
-from engine.families import CONTROL, define
-from engine.forward import forward
-from engine.functions import FunctionRule, Sizes, Specialize, Types, expect_inputs, expect_outputs
-from engine.op import Cost, F, jointly
-from engine.tape import Tape
-from engine.variable import Variable
+from engine.ir.attributes import FUNCTION, NUMBER, SIZE, Attribute
+from engine.ir.batch_rules import stacked
+from engine.ir.families import CONTROL, define
+from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs, expect_outputs
+from engine.ir.op import Cost, F, jointly
+from engine.ir.tape import Tape
+from engine.ir.variable import Variable
+from engine.transforms.jvp import forward
+from engine.transforms.vjp import backward, zeros
+from engine.transforms.vmap import batch
 
 LINEAR = (
     Attribute("linear_tolerance", NUMBER, None, "the relative residual of linear systems"),

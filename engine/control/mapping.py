@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.attributes import FUNCTION, SIZE, Attribute
-from engine.batching import batch
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch, WrongArity
-from engine.families import COMPOSITE, define
-from engine.functions import FunctionRule, Sizes, Specialize, Types, expect_inputs
-from engine.op import jointly
-from engine.tape import Tape
-from engine.variable import Variable
+from engine.ir.attributes import FUNCTION, SIZE, Attribute
+from engine.ir.families import COMPOSITE, define
+from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs
+from engine.ir.op import jointly
+from engine.ir.tape import Tape
+from engine.ir.variable import Variable
+from engine.transforms.vmap import batch
 
 
 def _map(*xs: Variable, body: Tape, mapped: int) -> Any:

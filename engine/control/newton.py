@@ -12,19 +12,19 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from engine.attributes import FUNCTION, NUMBER, SIZE, Attribute
-from engine.batches import stacked
-from engine.batching import batch
 from engine.control import krylov
 from engine.control.bodies import cost_of_runs
 from engine.control.linear_solve import LINEAR, cost_of_solve
 from engine.dtypes import ITEMSIZE, TensorType
 from engine.errors import OverLimit
-from engine.families import CONTROL, define
-from engine.functions import FunctionRule, Sizes, Specialize, Types, expect_inputs
-from engine.op import Cost, Cut
-from engine.tape import Tape
-from engine.variable import Variable
+from engine.ir.attributes import FUNCTION, NUMBER, SIZE, Attribute
+from engine.ir.batch_rules import stacked
+from engine.ir.families import CONTROL, define
+from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs
+from engine.ir.op import Cost, Cut
+from engine.ir.tape import Tape
+from engine.ir.variable import Variable
+from engine.transforms.vmap import batch
 
 SOLUTION = Cut(
     "stop",

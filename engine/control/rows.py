@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine.batching import batch
 from engine.control.bodies import Body, input_types
 from engine.control.walks import length_of
 from engine.dtypes import TensorType
-from engine.op import TABLE, F
+from engine.ir.op import TABLE, F
+from engine.ir.tape import Tape
+from engine.ir.variable import Variable
 from engine.ops.creation import made
-from engine.tape import Tape
-from engine.variable import Variable
+from engine.transforms.vmap import batch
 
 
 def batched_loop(

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.attributes import FUNCTION, Attribute
 from engine.control.bodies import input_types
 from engine.control.scan_loop import COUNTS
 from engine.control.walks import loop
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch, WrongArity
-from engine.families import COMPOSITE, define
-from engine.functions import FunctionRule, Sizes, Specialize, Types, expect_inputs, outputs_of, settle
-from engine.op import jointly
-from engine.tape import Tape
+from engine.ir.attributes import FUNCTION, Attribute
+from engine.ir.families import COMPOSITE, define
+from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs, outputs_of, settle
+from engine.ir.op import jointly
+from engine.ir.tape import Tape
 
 
 def _link(attributes: Mapping[str, Any], inputs: int, sizes: Sizes) -> None:

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.attributes import BOOLEAN, FUNCTION, SIZE, Attribute
 from engine.control.bodies import cost_of_runs
 from engine.control.rows import batched_loop
 from engine.control.stepping import owned, stacks_of, walk
 from engine.control.walks import length_of, pull, push
 from engine.dtypes import TensorType
-from engine.families import CONTROL, define
-from engine.functions import FunctionRule, Sizes, Specialize, Types, expect_inputs, outputs_of
-from engine.op import Cost, jointly
-from engine.reaches import Stepwise
-from engine.tape import Tape
+from engine.ir.attributes import BOOLEAN, FUNCTION, SIZE, Attribute
+from engine.ir.dependence_rules import Stepwise
+from engine.ir.families import CONTROL, define
+from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs, outputs_of
+from engine.ir.op import Cost, jointly
+from engine.ir.tape import Tape
 
 COUNTS = (
     Attribute("carry", SIZE, 1, "how many inputs are carried from step to step; they come first"),

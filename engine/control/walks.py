@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine.backward import backward, zeros
 from engine.control.bodies import TANGENT, Body, inexact, input_types, with_tangents
 from engine.dtypes import TensorType
-from engine.functions import outputs_of
-from engine.op import TABLE
-from engine.tape import Tape
-from engine.variable import Variable
+from engine.ir.function_rules import outputs_of
+from engine.ir.op import TABLE
+from engine.ir.tape import Tape
+from engine.ir.variable import Variable
+from engine.transforms.vjp import backward, zeros
 
 
 def loop(inputs: Sequence[Variable], **attributes: Any) -> list[Variable]:

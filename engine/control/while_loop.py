@@ -10,17 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.attributes import FUNCTION, SIZE, Attribute
-from engine.backward import zeros
-from engine.batches import aligned, rank
-from engine.batching import batch
 from engine.control.bodies import Body, cost_of_runs, inexact, input_types, with_tangents
 from engine.control.stepping import owned, stacks_of
 from engine.control.walks import pull_loop
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, OverLimit, ShapeMismatch, WrongArity
-from engine.families import COMPOSITE, CONTROL, define
-from engine.functions import (
+from engine.ir.attributes import FUNCTION, SIZE, Attribute
+from engine.ir.batch_rules import aligned, rank
+from engine.ir.families import COMPOSITE, CONTROL, define
+from engine.ir.function_rules import (
     FunctionRule,
     Sizes,
     Specialize,
@@ -30,9 +28,11 @@ from engine.functions import (
     outputs_of,
     settle,
 )
-from engine.op import Cost, F, jointly
-from engine.tape import Tape
-from engine.variable import Variable
+from engine.ir.op import Cost, F, jointly
+from engine.ir.tape import Tape
+from engine.ir.variable import Variable
+from engine.transforms.vjp import zeros
+from engine.transforms.vmap import batch
 
 MAX_STEPS = 1000
 

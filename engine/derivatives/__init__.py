@@ -10,9 +10,9 @@ from engine.derivatives.draft import DIRECTION, Draft
 from engine.derivatives.gradients import diagnose, gradient
 from engine.derivatives.matrices import hessian, jacobian
 from engine.derivatives.products import gnvp, hvp, jvp
+from engine.derivatives.query import Query
 from engine.derivatives.rows import one_row
 from engine.derivatives.values import evaluate, vjp
-from engine.query import Query
 
 KINDS: Mapping[str, Callable[[Query], Draft]] = {
     "evaluate": evaluate,

@@ -9,15 +9,15 @@ from typing import Any
 import numpy.typing as npt
 
 from engine import dtypes
-from engine.batching import batch
+from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, MissingInput, ShapeMismatch, UnknownName
-from engine.graph import split_reference
+from engine.frontend.graph import split_reference
+from engine.frontend.record import Recording
+from engine.ir.tape import Tape
+from engine.ir.variable import Variable
 from engine.passes import lower
-from engine.query import Query
-from engine.record import Recording
-from engine.tape import Tape
-from engine.variable import Variable
+from engine.transforms.vmap import batch
 
 Values = Sequence[npt.NDArray[Any]]
 Inputs = Mapping[str, npt.NDArray[Any]]

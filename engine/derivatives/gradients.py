@@ -10,16 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import dtypes
-from engine.backward import backward, ones, zeros
 from engine.derivatives.draft import Draft, Inputs, Outputs, Values, as_seen, slot_of, unique, wrt_slots
 from engine.derivatives.masked import Watched, warnings_of, watched
+from engine.derivatives.query import Query
 from engine.derivatives.recorded import recorded
 from engine.diagnosis import Examination, Graphing, Look, Suspicion, first_suspicious, suspicion_of
 from engine.dtypes import TensorType
 from engine.errors import DerivativeNotImplemented, InvalidTarget, Unconnected
-from engine.masking import Masks
-from engine.query import Query
-from engine.record import Recording
+from engine.frontend.record import Recording
+from engine.transforms.masks import Masks
+from engine.transforms.vjp import backward, ones, zeros
 
 Array = npt.NDArray[Any]
 

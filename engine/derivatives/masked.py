@@ -11,7 +11,7 @@ import numpy as np
 from engine.derivatives.draft import Outputs, Values
 from engine.diagnosis import masked_caveat
 from engine.errors import Origin
-from engine.masking import Masks
+from engine.transforms.masks import Masks
 
 
 @dataclass(frozen=True, slots=True)

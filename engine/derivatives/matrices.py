@@ -8,14 +8,14 @@ products tell all, a few coloured ones are taken instead (`engine.derivatives.sp
 from __future__ import annotations
 
 from engine.derivatives.draft import Draft, Values, as_seen
-from engine.derivatives.sides import Method, Sides, conjugated, sides_of
+from engine.derivatives.problem import Method, Sides, conjugated, sides_of
+from engine.derivatives.query import Query
 from engine.derivatives.sparse import compressed, sparse
 from engine.dtypes import TensorType
-from engine.op import TABLE, F
+from engine.ir.op import TABLE, F
+from engine.ir.variable import Variable
 from engine.passes import optimize
-from engine.plan import make_plan
-from engine.query import Query
-from engine.variable import Variable
+from engine.runtime.plan import make_plan
 
 MARGIN = 0.9  # forward mode is chosen only where it is clearly cheaper
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.backward import backward, ones, zeros
 from engine.derivatives.draft import (
     Draft,
     Outputs,
@@ -20,11 +19,12 @@ from engine.derivatives.draft import (
     unique,
 )
 from engine.derivatives.gradients import why_no_target
+from engine.derivatives.query import Query
 from engine.derivatives.recorded import recorded
-from engine.forward import forward
-from engine.query import Query
-from engine.tape import Tape
-from engine.variable import Variable
+from engine.ir.tape import Tape
+from engine.ir.variable import Variable
+from engine.transforms.jvp import forward
+from engine.transforms.vjp import backward, ones, zeros
 
 
 def jvp(query: Query) -> Draft:

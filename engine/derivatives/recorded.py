@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from engine.derivatives.query import Query
 from engine.diagnosis import source_of
+from engine.frontend.record import Recording, record
+from engine.ir.tape import Tape
 from engine.passes.stabilize import Applied, stabilize
-from engine.query import Query
-from engine.record import Recording, record
-from engine.tape import Tape
 
 
 def recorded(query: Query, needed: Iterable[str]) -> Recording:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from engine.derivatives.draft import DIRECTION, common_rows, without_rows
+from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.errors import UnknownInput, did_you_mean
-from engine.query import Query
 
 
 @dataclass(frozen=True, slots=True)

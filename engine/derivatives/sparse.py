@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.attributes import InputIndex
 from engine.derivatives.draft import DIRECTION, Draft, Values
-from engine.derivatives.sides import Method, Sides, sides_of
+from engine.derivatives.problem import Method, Sides, sides_of
+from engine.derivatives.query import Query
+from engine.derivatives.sparsity import Known, Layout, TooDense, dependence, hessian_layout, jacobian_layout
+from engine.derivatives.sparsity.known import Source
+from engine.derivatives.sparsity.pattern import stacked
 from engine.dtypes import TensorType, is_inexact
 from engine.errors import UnknownName, UnknownWrt
-from engine.op import F
-from engine.query import Query
-from engine.sparsity import Known, Layout, TooDense, dependence, hessian_layout, jacobian_layout
-from engine.sparsity.known import Source
-from engine.sparsity.pattern import stacked
-from engine.tape import Tape
+from engine.ir.attributes import InputIndex
+from engine.ir.op import F
+from engine.ir.tape import Tape
 
 Array = npt.NDArray[Any]
 

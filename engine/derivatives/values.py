@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from engine.backward import backward, zeros
 from engine.derivatives.draft import (
     DIRECTION,
     Assemble,
@@ -18,11 +17,12 @@ from engine.derivatives.draft import (
     without_rows,
     wrt_slots,
 )
+from engine.derivatives.query import Query
 from engine.derivatives.recorded import recorded
 from engine.dtypes import TensorType
-from engine.query import Query
-from engine.record import Recording
-from engine.variable import Variable
+from engine.frontend.record import Recording
+from engine.ir.variable import Variable
+from engine.transforms.vjp import backward, zeros
 
 
 def evaluate(query: Query) -> Draft:

@@ -6,8 +6,8 @@ from engine import dtypes
 from engine.diagnosis.advice import ON_REQUEST
 from engine.diagnosis.culprit import Culprit
 from engine.diagnosis.expressions import Expressions, bracketed
+from engine.ir.tape import Instruction
 from engine.passes.stable import HARMLESS
-from engine.tape import Instruction
 
 # For ops that are undefined, or infinitely steep, somewhere: how to keep away from the place.
 _AWAY: dict[str, str] = {

@@ -16,7 +16,7 @@ from engine.diagnosis.structure import Edge, Finding
 from engine.diagnosis.words import because, described
 from engine.diagnosis.zero import why_zero, zeros
 from engine.errors import Origin
-from engine.tape import Instruction
+from engine.ir.tape import Instruction
 
 VANISHING, EXPLODING = 1e-8, 1e8
 _DIFFERENCES = frozenset({"subtract", "squared_difference"})

@@ -16,8 +16,8 @@ from engine.diagnosis.pullbacks import Pullback
 from engine.diagnosis.replay import Values
 from engine.diagnosis.structure import Edge, Graphing
 from engine.dtypes import TensorType, name_of
-from engine.reaches import Inside, Reach, Seen, Stepwise
-from engine.tape import Instruction
+from engine.ir.dependence_rules import Inside, Reach, Seen, Stepwise
+from engine.ir.tape import Instruction
 
 
 def cone(pullbacks: Sequence[Pullback], values: Values, source: int, marked: Mask) -> dict[int, Mask]:

@@ -14,7 +14,7 @@ from engine.diagnosis.layout import LAID_OUT, Layout
 from engine.diagnosis.pullbacks import Pullback, Sweep, record_pullbacks
 from engine.diagnosis.replay import Values
 from engine.diagnosis.structure import Graphing
-from engine.tape import Instruction, Tape
+from engine.ir.tape import Instruction, Tape
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import Any
 from engine.diagnosis.elements import LISTED, Mask, places
 from engine.diagnosis.structure import Edge
 from engine.errors import Origin, Source
-from engine.tape import Instruction
+from engine.ir.tape import Instruction
 
 
 @dataclass(frozen=True, slots=True)

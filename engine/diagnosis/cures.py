@@ -9,8 +9,8 @@ from engine.diagnosis.culprit import Culprit
 from engine.diagnosis.expressions import Expressions, bracketed
 from engine.diagnosis.structure import Edge, Finding
 from engine.errors import Source
+from engine.ir.tape import Instruction
 from engine.passes.stabilize import Match
-from engine.tape import Instruction
 
 _SOFT = frozenset({"softmax", "log_softmax", "logsumexp"})
 

@@ -29,7 +29,7 @@ from engine.diagnosis.structure import Edge, Finding, Graphing, Reach, examine
 from engine.diagnosis.words import numeric_message, structural_message, unread_message
 from engine.diagnosis.zero import why_zero, zeros
 from engine.errors import UserError
-from engine.masking import can_help
+from engine.transforms.masks import can_help
 
 LARGEST_LOOK = 256 << 20  # bytes beyond which the numbers of a gradient are not examined unasked
 HELD = 6  # arrays of the size of each value: itself, its adjoint and size, what its edges passed on, scratch

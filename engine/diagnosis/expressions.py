@@ -10,9 +10,9 @@ from typing import Any
 
 from engine.diagnosis.structure import Graphing
 from engine.errors import Origin, Source
-from engine.op import TABLE
+from engine.ir.op import TABLE
+from engine.ir.tape import Instruction
 from engine.passes.stabilize import Match, offers
-from engine.tape import Instruction
 
 _LONGEST = 60
 _DEEPEST = 3  # nodes of a graph written into each other

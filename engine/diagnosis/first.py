@@ -16,7 +16,7 @@ from engine.diagnosis.nonfinite import Birth, evidence_of, find_births
 from engine.diagnosis.replay import Values, replay
 from engine.diagnosis.structure import Graphing
 from engine.errors import Origin
-from engine.tape import Instruction, Tape
+from engine.ir.tape import Instruction, Tape
 
 LARGEST_LAYOUT = 256 << 20  # bytes of values beyond which a loop is not laid out
 

@@ -19,7 +19,7 @@ from engine.diagnosis.nonfinite import Birth, evidence_of, find_births
 from engine.diagnosis.pullbacks import Pullback, Sweep
 from engine.diagnosis.structure import Edge
 from engine.diagnosis.zero import ENOUGH, evidence_at
-from engine.tape import Instruction
+from engine.ir.tape import Instruction
 
 
 @dataclass(frozen=True, slots=True)

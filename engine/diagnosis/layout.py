@@ -14,9 +14,9 @@ import numpy as np
 from engine import dtypes
 from engine.diagnosis.replay import Array, Values, play, run_steps
 from engine.errors import Origin
-from engine.op import TABLE, F
-from engine.tape import Instruction, Tape, nested
-from engine.variable import Variable
+from engine.ir.op import TABLE, F
+from engine.ir.tape import Instruction, Tape, nested
+from engine.ir.variable import Variable
 
 LAID_OUT = frozenset({"scan_loop", "while_steps", "cond", "checkpoint"})
 MOST = 10_000  # instructions beyond which a loop stays one step: about three seconds

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from engine.diagnosis.replay import Array, Values, execute
-from engine.op import Cut
-from engine.tape import Instruction
+from engine.ir.op import Cut
+from engine.ir.tape import Instruction
 
 
 def sweep_magnitudes(steps: Iterable[Instruction], values: Mapping[int, Array], given: Values) -> Values:

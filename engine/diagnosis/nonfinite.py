@@ -16,7 +16,7 @@ from engine.diagnosis.cone import drawn, pushed
 from engine.diagnosis.elements import Array, Mask, nonfinite, undefined, values_at
 from engine.diagnosis.replay import Values, execute
 from engine.diagnosis.wide import widened
-from engine.tape import Instruction
+from engine.ir.tape import Instruction
 
 NUDGE = 1e-3
 

@@ -13,13 +13,13 @@ from functools import cached_property
 
 import numpy as np
 
-from engine.backward import carries, depending_on, gather, pull
 from engine.diagnosis.magnitude import sweep_magnitudes
 from engine.diagnosis.replay import Array, Values, run_steps
 from engine.diagnosis.structure import Edge
 from engine.diagnosis.wide import widen, widened
-from engine.masking import Masks
-from engine.tape import Instruction, Tape
+from engine.ir.tape import Instruction, Tape
+from engine.transforms.masks import Masks
+from engine.transforms.vjp import carries, depending_on, gather, pull
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from engine import arrays
 from engine.errors import EngineError
-from engine.executors.bound import runnable
-from engine.tape import Instruction, Tape
+from engine.ir.tape import Instruction, Tape
+from engine.runtime.executors.bound import runnable
 
 Array = npt.NDArray[Any]
 Values = dict[int, Array]

@@ -15,10 +15,10 @@ from heapq import heapify, heappop, heappush
 from typing import Literal
 
 from engine import dtypes
-from engine.backward import carries
 from engine.errors import UserError
-from engine.op import Cut
-from engine.tape import Instruction, Tape
+from engine.ir.op import Cut
+from engine.ir.tape import Instruction, Tape
+from engine.transforms.vjp import carries
 
 Edges = Literal["any", "value", "unselected", "gradient"]
 Status = Literal["ok", "invalid_target", "integer", "disconnected", "stopped", "blocked"]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from engine.diagnosis.replay import Array, execute
-from engine.tape import Instruction
+from engine.ir.tape import Instruction
 
 _WIDER: dict[str, type[np.inexact]] = {
     "float16": np.float64,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.attributes import FUNCTION, Attribute
-from engine.families import COMPOSITE, define, elementwise
-from engine.functions import FunctionRule, Sizes, Specialize, Types, expect_inputs
-from engine.op import jointly, stop
+from engine.ir.attributes import FUNCTION, Attribute
+from engine.ir.families import COMPOSITE, define, elementwise
+from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs
+from engine.ir.op import jointly, stop
 
 identity = elementwise(
     "identity",

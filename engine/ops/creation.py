@@ -7,11 +7,11 @@ from math import ceil, isfinite
 from typing import Any
 
 from engine import dtypes
-from engine.attributes import BOOLEAN, DTYPE, INT, NUMBER, SHAPE, SIZE, Attribute
 from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute
-from engine.families import CREATION, define
-from engine.op import TABLE, Cost, Cut, Op, Sample
+from engine.ir.attributes import BOOLEAN, DTYPE, INT, NUMBER, SHAPE, SIZE, Attribute
+from engine.ir.families import CREATION, define
+from engine.ir.op import TABLE, Cost, Cut, Op, Sample
 
 SHAPE_ONLY = Cut("nondifferentiable", "shape_only", "only the shape is read, never a value")
 _DTYPE = Attribute("dtype", DTYPE, dtypes.DEFAULT)

@@ -1,8 +1,9 @@
 """Random numbers from explicit keys: the same key and shape give the same bits, everywhere and always.
 
 There is no generator state. A key is an integer; what is drawn is a function of the key, the kind of draw
-and the place in the shape (`engine.draws`, counter-based Philox), so gradients see draws as constants, a
-loop over keys draws anew in each step, and a batch draws anew in each row only where the keys are batched.
+and the place in the shape (`engine.arrays.philox`, counter-based Philox), so gradients see draws as
+constants, a loop over keys draws anew in each step, and a batch draws anew in each row only where the keys
+are batched.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from math import prod
 from typing import Any
 
 from engine import dtypes
-from engine.attributes import DTYPE, SHAPE, SIZE, Attribute, choice
 from engine.dtypes import ITEMSIZE, TensorType
 from engine.errors import DtypeMismatch, ShapeMismatch
-from engine.families import CREATION, broadcast, composite, define, elementwise
-from engine.op import Cost, Cut, Domain, F, Op, Sample, not_implemented
+from engine.ir.attributes import DTYPE, SHAPE, SIZE, Attribute, choice
+from engine.ir.families import CREATION, broadcast, composite, define, elementwise
+from engine.ir.op import Cost, Cut, Domain, F, Op, Sample, not_implemented
 
 _KEY = Cut("nondifferentiable", "nondifferentiable", "a key only selects the draw")
 _SAME = "The same key and shape give the same draw; use a key of your own for each draw."

@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from engine.attributes import SIZE, Attribute
 from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute
-from engine.families import elementwise
-from engine.op import Domain, F, Op, Sample
+from engine.ir.attributes import SIZE, Attribute
+from engine.ir.families import elementwise
+from engine.ir.op import Domain, F, Op, Sample
 
 _TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 _SQRT_TAU = math.sqrt(2 * math.pi)

@@ -17,15 +17,15 @@ origins of instructions and the bits of every output stay as they were, but for 
 the steps of a split loop, which round in another order.
 """
 
+from engine.ir.tape import Tape
 from engine.passes.cse import cse
 from engine.passes.dead import dead
 from engine.passes.expand import expand
-from engine.passes.fission import fission
 from engine.passes.fold import fold
-from engine.passes.inner import inner
-from engine.passes.joins import joins
+from engine.passes.in_functions import inner
+from engine.passes.join_matmuls import joins
+from engine.passes.loop_fission import fission
 from engine.passes.simplify import simplify
-from engine.tape import Tape
 
 
 def optimize(tape: Tape) -> Tape:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.ir.tape import Tape
 from engine.passes.rewrite import Rewrite
-from engine.tape import Tape
 
 
 def cse(tape: Tape) -> Tape:

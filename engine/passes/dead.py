@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.tape import Tape
+from engine.ir.tape import Tape
 
 
 def dead(tape: Tape) -> Tape:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from engine.ir.tape import Tape
 from engine.passes.rewrite import Rewrite
-from engine.tape import Tape
 
 
 def expand(tape: Tape) -> Tape:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from engine import arrays
-from engine.op import Cut
+from engine.ir.op import Cut
+from engine.ir.tape import Instruction, Tape
 from engine.passes.rewrite import Rewrite
-from engine.tape import Instruction, Tape
 
 LARGEST = 4096  # bytes: folding must not make a small program carry large constants
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from engine.tape import Instruction, Tape
+from engine.ir.tape import Instruction, Tape
 
 
 @dataclass(slots=True)

@@ -5,8 +5,8 @@ Of complex numbers they stay: (inf + 0i) (1 + 0i) is no longer inf + 0i.
 
 from __future__ import annotations
 
+from engine.ir.tape import Instruction, Tape
 from engine.passes.rewrite import Rewrite
-from engine.tape import Instruction, Tape
 
 SMALL = 64  # elements of a constant that are looked at
 

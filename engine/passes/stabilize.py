@@ -13,11 +13,11 @@ from typing import Any
 
 from engine import dtypes
 from engine.errors import EngineError, Origin
+from engine.ir.tape import Instruction, Tape
+from engine.ir.variable import Variable
 from engine.passes.rewrite import Rewrite as Copy
 from engine.passes.stable import GUARD, REWRITES, Bound, Matcher, Rewrite, guarded
 from engine.passes.stable.patterns import play
-from engine.tape import Instruction, Tape
-from engine.variable import Variable
 
 #: Ops that only choose, repeat and arrange elements of their first input: a logarithm may go before them.
 _ARRANGING = frozenset(

@@ -1,6 +1,6 @@
 """Training: a job's document in, events and trained parameters out. It knows no process, disk or HTTP.
 
-Random numbers are a function of (seed, purpose, name, step): `engine.draws`.
+Random numbers are a function of (seed, purpose, name, step): `engine.arrays.philox`.
 
 The stages in the order a job passes them:
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import engine.ops  # noqa: F401  # fills the table of ops
-from engine.attributes import Attribute, Kind
-from engine.op import TABLE
+from engine.ir.attributes import Attribute, Kind
+from engine.ir.op import TABLE
 from engine.training.catalogue import Catalogue
 
 LINEAR = "linear"

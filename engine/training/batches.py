@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from engine import dtypes
-from engine.draws import Stream
+from engine.arrays.philox import Stream
 from engine.errors import DatasetMismatch
-from engine.tensors import Array
+from engine.frontend.tensors import Array
 from engine.training.objective import Column
 
 

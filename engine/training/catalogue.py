@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from engine.attributes import REQUIRED, Attribute, Kind, integer, to_json
-from engine.documents import member, show
 from engine.errors import (
     EngineError,
     InvalidAttribute,
@@ -21,6 +19,8 @@ from engine.errors import (
     UnknownName,
     did_you_mean,
 )
+from engine.frontend.json_reader import member, show
+from engine.ir.attributes import REQUIRED, Attribute, Kind, integer, to_json
 
 
 class Record(Protocol):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.documents import member
 from engine.dtypes import TensorType
 from engine.errors import DatasetMismatch, DtypeMismatch, MissingInput
+from engine.frontend.json_reader import member
 from engine.training.objective import Column, entering
 
 

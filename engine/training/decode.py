@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 from math import floor
 from typing import Any
 
-from engine import devices
-from engine.attributes import BOOLEAN, Attribute, choice
+from engine.arrays.philox import SEEDS
 from engine.derivatives import draft_of
-from engine.documents import array_at, fields_of, member, show
-from engine.draws import SEEDS
+from engine.derivatives.query import Query
 from engine.errors import DatasetMismatch, EngineError, InvalidDocument, MissingInput
-from engine.graph import Graph
-from engine.query import Query
-from engine.tensors import Array, encode_tensor
+from engine.frontend.graph import Graph
+from engine.frontend.json_reader import array_at, fields_of, member, show
+from engine.frontend.tensors import Array, encode_tensor
+from engine.ir.attributes import BOOLEAN, Attribute, choice
+from engine.runtime import devices
 from engine.training.catalogue import number, read_settings, whole
 from engine.training.data import check_data
 from engine.training.objective import Objective

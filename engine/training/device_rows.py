@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.arrays import Namespace
-from engine.tensors import Array
+from engine.frontend.tensors import Array
 from engine.training.batches import Rows, cast
 from engine.training.objective import Column
 

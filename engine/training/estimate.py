@@ -7,9 +7,9 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from engine import dtypes
-from engine.cost import Estimate
 from engine.dtypes import TensorType
-from engine.plan import Plan
+from engine.runtime.cost import Estimate
+from engine.runtime.plan import Plan
 from engine.training.step import StepTape, planned, step_tape
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
-from engine.decode import decode_graph
 from engine.errors import DtypeMismatch, EngineError, InvalidDocument
-from engine.graph import Graph
+from engine.frontend.decode import decode_graph
+from engine.frontend.graph import Graph
 from engine.training.catalogue import Chosen
 from engine.training.losses import LOSSES, Loss
 from engine.training.metrics import METRICS, Metric

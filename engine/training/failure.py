@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.diagnosis.first import Nonfinite, first_nonfinite, listed
 from engine.errors import NonFinite, UserError
-from engine.tensors import Array
+from engine.frontend.tensors import Array
 from engine.training.batches import Rows
 from engine.training.plans import BatchPlan
 from engine.training.step import PARAMETERS, StepTape

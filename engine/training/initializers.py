@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.attributes import Attribute, Kind, choice
-from engine.draws import SEEDS, Array, Stream
+from engine.arrays.philox import SEEDS, Array, Stream
 from engine.errors import ShapeMismatch
+from engine.ir.attributes import Attribute, Kind, choice
 from engine.training.catalogue import Catalogue, Chosen, number, whole
 
 Shape = tuple[int, ...]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import engine.ops  # noqa: F401  # fills the table of ops
-from engine.attributes import Attribute
-from engine.op import TABLE, Op
+from engine.ir.attributes import Attribute
+from engine.ir.op import TABLE, Op
 from engine.training.catalogue import Catalogue
 
 _FIXED = ("axis", "reduction")  # the loss of a batch is the mean over its samples, classes come last

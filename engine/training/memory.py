@@ -11,7 +11,7 @@ import numpy as np
 
 from engine import arrays
 from engine.arrays import Namespace
-from engine.tensors import Array
+from engine.frontend.tensors import Array
 from engine.training.initializers import INITIALIZERS, initial
 from engine.training.objective import Objective
 from engine.training.optimizers import Method

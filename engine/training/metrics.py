@@ -12,9 +12,9 @@ from math import sqrt
 from typing import Any
 
 from engine import dtypes
-from engine.attributes import Attribute
 from engine.errors import ShapeMismatch
-from engine.op import F
+from engine.ir.attributes import Attribute
+from engine.ir.op import F
 from engine.training.catalogue import Catalogue, Chosen, number, whole
 from engine.training.losses import LOSSES, Loss
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine import dtypes
-from engine.attributes import DTYPE, Attribute
-from engine.documents import array_at, fields_of, member, name_at, show
 from engine.errors import DtypeMismatch, DuplicateName, EngineError, InvalidDocument
+from engine.frontend.json_reader import array_at, fields_of, member, name_at, show
+from engine.ir.attributes import DTYPE, Attribute
 from engine.training.catalogue import SHAPE, Chosen, read_settings
 from engine.training.layers import LAYERS, Layer
 from engine.training.scope import Shape

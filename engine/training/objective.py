@@ -11,7 +11,7 @@ from math import prod
 
 from engine import dtypes
 from engine.dtypes import TensorType
-from engine.graph import Graph
+from engine.frontend.graph import Graph
 from engine.training.catalogue import Chosen
 from engine.training.metrics import Metric
 from engine.training.scope import Draw, Shape, State, Weight

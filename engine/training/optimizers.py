@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Any
 
-from engine.attributes import BOOLEAN, Attribute
-from engine.documents import member, show
 from engine.errors import InvalidAttribute, InvalidDocument
-from engine.op import F
+from engine.frontend.json_reader import member, show
+from engine.ir.attributes import BOOLEAN, Attribute
+from engine.ir.op import F
 from engine.training.catalogue import Catalogue, Chosen, number, read_settings
 from engine.training.schedules import Schedule, rate_at, read_schedule, schedule_document
 

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 
 from engine import dtypes
-from engine.attributes import Attribute
-from engine.documents import fields_of, show
 from engine.errors import (
     DtypeMismatch,
     EngineError,
@@ -18,7 +16,9 @@ from engine.errors import (
     InvalidTensor,
     ShapeMismatch,
 )
-from engine.tensors import Array, decode_tensor
+from engine.frontend.json_reader import fields_of, show
+from engine.frontend.tensors import Array, decode_tensor
+from engine.ir.attributes import Attribute
 from engine.training.catalogue import SHAPE
 from engine.training.initializers import INITIALIZERS, check_shape
 from engine.training.scope import Weight

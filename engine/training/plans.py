@@ -11,10 +11,10 @@ from typing import Any
 
 from engine import arrays
 from engine.arrays import Namespace
-from engine.executors.resident import ResidentPlan, Scratch
+from engine.ir.tape import Tape
 from engine.passes import optimize
-from engine.plan import make_plan
-from engine.tape import Tape
+from engine.runtime.executors.resident import ResidentPlan, Scratch
+from engine.runtime.plan import make_plan
 from engine.training.memory import Memory
 from engine.training.objective import Objective
 from engine.training.optimizers import Method

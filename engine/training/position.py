@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from engine.attributes import NON_FINITE, to_json
+from engine.ir.attributes import NON_FINITE, to_json
 from engine.training.stopping import Watch
 
 

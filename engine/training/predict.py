@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from engine import dtypes
-from engine.compiler import Compiler, make_program
+from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.errors import UnknownInput, did_you_mean
-from engine.graph import Graph
-from engine.query import Query
-from engine.tensors import Array
+from engine.frontend.graph import Graph
+from engine.frontend.tensors import Array
+from engine.queries.compiler import Compiler, make_program
 from engine.training.expand import Expansion
 from engine.training.spec import TrainingSpec
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from engine import devices
 from engine.arrays import Namespace
-from engine.draws import Stream
+from engine.arrays.philox import Stream
 from engine.errors import EngineError, UserError
-from engine.executors.place import at
-from engine.executors.resident import Scratch
-from engine.tensors import Array
+from engine.frontend.tensors import Array
+from engine.runtime import devices
+from engine.runtime.executors.placement import at
+from engine.runtime.executors.resident import Scratch
 from engine.training import stalling
 from engine.training.batches import Order, Rows
 from engine.training.device_rows import DeviceRows

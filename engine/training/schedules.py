@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from math import ceil, cos, floor, pi
 from typing import Any
 
-from engine.attributes import BOOLEAN, Attribute
-from engine.documents import show
 from engine.errors import InvalidAttribute
+from engine.frontend.json_reader import show
+from engine.ir.attributes import BOOLEAN, Attribute
 from engine.training.catalogue import NUMBERS, Catalogue, Chosen, number, whole
 
 RATE = number(0.0)

@@ -59,7 +59,7 @@ class State:
 class Draw:
     """A random input of the train graph: 0 with probability `rate`, else 1 / (1 - rate), for each element.
 
-    `shape` is that of one row. The bits are a function of (seed, layer, step); see `engine.draws`.
+    `shape` is that of one row. The bits are a function of (seed, layer, step); see `engine.arrays.philox`.
     """
 
     layer: str

@@ -7,9 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from engine import dtypes
-from engine.compiler import constants_in
-from engine.decode import decode_graph
-from engine.documents import member, object_at, show
 from engine.dtypes import TensorType
 from engine.errors import (
     DatasetMismatch,
@@ -20,10 +17,13 @@ from engine.errors import (
     UnknownName,
     did_you_mean,
 )
-from engine.expression import parse_program
-from engine.graph import Graph
-from engine.linking import check_reference
-from engine.tensors import Array
+from engine.frontend.decode import decode_graph
+from engine.frontend.function_checks import check_reference
+from engine.frontend.graph import Graph
+from engine.frontend.json_reader import member, object_at, show
+from engine.frontend.program import parse_program
+from engine.frontend.tensors import Array
+from engine.queries.compiler import constants_in
 from engine.training.expand import LABELS, PREDICTED, SCORES, TARGET, Expansion, X, expand_model
 from engine.training.objective import Column, Objective
 from engine.training.parameter import read_parameter

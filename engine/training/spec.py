@@ -8,7 +8,7 @@ from functools import cached_property
 from math import ceil
 from typing import Any
 
-from engine import devices
+from engine.runtime import devices
 from engine.training.estimate import TrainingEstimate, estimate_of
 from engine.training.objective import Objective
 from engine.training.optimizers import Method

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from engine.compiler import make_program
+from engine.derivatives.query import Query
 from engine.errors import UserError
-from engine.query import Query
-from engine.record import record
-from engine.tensors import Array
+from engine.frontend.record import record
+from engine.frontend.tensors import Array
+from engine.queries.compiler import make_program
 from engine.training.events import Stalled
 from engine.training.memory import Memory
 from engine.training.spec import TrainingSpec

@@ -12,22 +12,22 @@ from math import prod
 from typing import Any
 
 from engine import dtypes
-from engine.backward import backward, ones, zeros
 from engine.dtypes import TensorType
 from engine.errors import EngineError, InvalidTarget, Origin
-from engine.graph import Graph
-from engine.op import F
+from engine.frontend.graph import Graph
+from engine.frontend.record import record
+from engine.ir.op import F
+from engine.ir.tape import Tape
+from engine.ir.variable import Variable
 from engine.passes import optimize
-from engine.plan import Plan, make_plan
-from engine.record import record
-from engine.tape import Tape
+from engine.runtime.plan import Plan, make_plan
 from engine.training.catalogue import Chosen
 from engine.training.clipping import clipped
 from engine.training.metrics import Metric, total
 from engine.training.objective import Objective
 from engine.training.optimizers import Method
 from engine.training.scope import Weight
-from engine.variable import Variable
+from engine.transforms.vjp import backward, ones, zeros
 
 PARAMETERS = "parameters:"  # names of users have no colon
 SLOT, RATE = "slot:", "rate:"

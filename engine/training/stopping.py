@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from math import isnan
 from typing import Any
 
-from engine.attributes import BOOLEAN, TEXT, Attribute, choice
-from engine.documents import show
 from engine.errors import InvalidDocument, UnknownName, did_you_mean
+from engine.frontend.json_reader import show
+from engine.ir.attributes import BOOLEAN, TEXT, Attribute, choice
 from engine.training.catalogue import number, read_settings, whole
 
 _ATTRIBUTES = (

@@ -9,8 +9,8 @@ import traceback
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from engine import devices
-from engine.executors.cupy import held
+from engine.runtime import devices
+from engine.runtime.executors.cupy import held
 from service.children import frames
 from service.children.confinement import confine
 from service.problems import Problem, Reply, internal, render

@@ -18,7 +18,7 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from engine import devices
+from engine.runtime import devices
 from service.children import frames
 from service.children.launcher import Template
 from service.jobs import checkpoints, ledger

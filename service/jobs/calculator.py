@@ -18,9 +18,9 @@ from pydantic_core import from_json, to_json
 from safetensors.numpy import save
 
 from engine.errors import MissingInput
-from engine.graph import Graph
-from engine.linking import expanded_size
-from engine.tensors import decode_tensor
+from engine.frontend.function_checks import expanded_size
+from engine.frontend.graph import Graph
+from engine.frontend.tensors import decode_tensor
 from engine.training.expand import expand_model
 from engine.training.predict import prediction
 from engine.training.spec import TrainingSpec

@@ -26,8 +26,8 @@ from typing import Any, NoReturn
 import numpy as np
 from pydantic_core import from_json
 
-from engine import devices
 from engine.errors import UserError
+from engine.runtime import devices
 from engine.training.events import EpochDone, Finished, Stalled
 from engine.training.run import TrainingRun
 from engine.training.snapshot import Snapshot

@@ -14,11 +14,11 @@ from uuid import uuid4
 
 from pydantic_core import from_json, to_json
 
-from engine import devices
 from engine.dtypes import TensorType
 from engine.errors import DatasetMismatch, InvalidDocument, OverLimit, UnknownField, did_you_mean
-from engine.graph import Graph
-from engine.tensors import decode_tensor, encode_tensor
+from engine.frontend.graph import Graph
+from engine.frontend.tensors import decode_tensor, encode_tensor
+from engine.runtime import devices
 from engine.training.decode import decode_training
 from engine.training.spec import TrainingSpec
 from service.body import Media

@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from engine import devices
+from engine.runtime import devices
 from service import answers
 from service.dependencies import services_of
 from service.encoding import json_reply

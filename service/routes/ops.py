@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 import engine.ops  # noqa: F401  # fills the table
 from engine.errors import UnknownOp
-from engine.op import TABLE, lookup
+from engine.ir.op import TABLE, lookup
 from service import answers
 from service.encoding import json_reply
 from service.problems import Problem

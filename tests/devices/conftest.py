@@ -10,8 +10,9 @@ from types import ModuleType
 
 import pytest
 
-from engine import arrays, devices
-from engine.executors.cupy import cuda
+from engine import arrays
+from engine.runtime import devices
+from engine.runtime.executors.cupy import cuda
 
 FAKE = Path(__file__).parent / "fake"
 collect_ignore = ["fake"]  # looking for doctests would import it under the name of CuPy

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import devices
-from engine.compiler import Compiler, plan_of
+from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.errors import DeviceUnavailable, InvalidDocument
-from engine.expression import parse_program
-from engine.query import Query
+from engine.frontend.program import parse_program
+from engine.queries.compiler import Compiler, plan_of
+from engine.runtime import devices
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine import devices
 from engine.errors import DeviceUnavailable
+from engine.runtime import devices
 from service.jobs import child
 from tests.engine.training.world import classes, job, layered
 

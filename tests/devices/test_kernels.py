@@ -9,15 +9,15 @@ import pytest
 
 import engine.ops  # noqa: F401  # fills the table
 from engine import dtypes
-from engine.arrays.device import ON_HOST
-from engine.backward import backward
+from engine.arrays.cupy import ON_HOST
 from engine.errors import DerivativeNotImplemented, DtypeMismatch
-from engine.executors.cupy import DevicePlan
-from engine.executors.numpy import BoundPlan
-from engine.op import TABLE, F, Op, Sample
+from engine.ir.op import TABLE, F, Op, Sample
+from engine.ir.tape import Tape
 from engine.passes import lower
-from engine.plan import make_plan
-from engine.tape import Tape
+from engine.runtime.executors.cupy import DevicePlan
+from engine.runtime.executors.numpy import BoundPlan
+from engine.runtime.plan import make_plan
+from engine.transforms.vjp import backward
 from tests.engine.sampling import arrays_of, named, record
 
 LIMIT = 1 << 30
@@ -114,7 +114,7 @@ def test_only_listed_functions_go_through_the_host() -> None:
 
 def test_a_device_array_is_never_converted_silently(fake_cupy: Any) -> None:
     """The stand-in itself: what CuPy would wait for, it refuses."""
-    from engine.executors.cupy import cuda
+    from engine.runtime.executors.cupy import cuda
 
     with cuda("cuda:0").entered(LIMIT) as xp:
         x = xp.from_host(np.ones(2))

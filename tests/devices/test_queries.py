@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.compiler import Compiler
-from engine.decode import decode_graph
+from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, IndexOutOfRange, InternalError, OverLimit
-from engine.expression import parse_program
-from engine.graph import Graph
-from engine.query import Query
+from engine.frontend.decode import decode_graph
+from engine.frontend.graph import Graph
+from engine.frontend.program import parse_program
+from engine.queries.compiler import Compiler
 
 RNG = np.random.default_rng(5)
 W, X, V = RNG.normal(size=(3, 4)), RNG.normal(size=(5, 3)), RNG.normal(size=(3, 4))

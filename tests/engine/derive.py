@@ -6,12 +6,12 @@ import numpy as np
 
 import engine.ops  # noqa: F401
 from engine import dtypes
-from engine.backward import backward
 from engine.dtypes import TensorType
-from engine.executors.numpy import run_tape
-from engine.op import F, lookup
-from engine.tape import Tape
-from engine.variable import Variable
+from engine.ir.op import F, lookup
+from engine.ir.tape import Tape
+from engine.ir.variable import Variable
+from engine.runtime.executors.numpy import run_tape
+from engine.transforms.vjp import backward
 
 
 class Derived(NamedTuple):

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from engine.attributes import REQUIRED, Kind
-from engine.compiler import Compiler
-from engine.decode import decode_graph
+from engine.derivatives.query import Query
 from engine.dtypes import TensorType
-from engine.op import Op
-from engine.query import Query
-from engine.record import record
+from engine.frontend.decode import decode_graph
+from engine.frontend.record import record
+from engine.ir.attributes import REQUIRED, Kind
+from engine.ir.op import Op
+from engine.queries.compiler import Compiler
 
 SHAPES = [(), (0,), (1,), (3,), (2, 3), (3, 3), (2, 0), (3, 1), (2, 3, 4), (1, 1, 1)]
 DTYPES = ["float64", "float32", "int64", "bool", "complex128", "uint8", "float16", "int8"]

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from engine import arrays, dtypes
-from engine.backward import backward
 from engine.dtypes import TensorType
-from engine.executors.numpy import BoundPlan, run_tape
-from engine.op import TABLE, Cut, Domain, Op, Sample
+from engine.ir.op import TABLE, Cut, Domain, Op, Sample
+from engine.ir.tape import Tape
+from engine.ir.variable import Variable
 from engine.passes import lower
-from engine.plan import make_plan
-from engine.tape import Tape
-from engine.variable import Variable
+from engine.runtime.executors.numpy import BoundPlan, run_tape
+from engine.runtime.plan import make_plan
+from engine.transforms.vjp import backward
 
 Array = np.ndarray[Any, Any]
 

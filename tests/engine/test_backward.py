@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 import engine.ops  # noqa: F401
-from engine.backward import backward, ones
 from engine.dtypes import TensorType
-from engine.executors.numpy import run_tape
-from engine.op import F
-from engine.tape import Tape
+from engine.ir.op import F
+from engine.ir.tape import Tape
+from engine.runtime.executors.numpy import run_tape
+from engine.transforms.vjp import backward, ones
 
 
 def tape_of(**shapes: tuple[int, ...]):

@@ -7,13 +7,13 @@ import pytest
 
 import engine.ops  # noqa: F401
 from engine import dtypes
-from engine.backward import backward
-from engine.batching import batch
 from engine.dtypes import TensorType
-from engine.executors.numpy import run_tape
-from engine.op import TABLE, Cut, Sample
+from engine.ir.op import TABLE, Cut, Sample
+from engine.ir.tape import Tape
 from engine.passes import lower
-from engine.tape import Tape
+from engine.runtime.executors.numpy import run_tape
+from engine.transforms.vjp import backward
+from engine.transforms.vmap import batch
 
 N = 3
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.check import check
-from engine.compiler import Compiler
-from engine.decode import decode_graph
 from engine.errors import DtypeMismatch, InvalidTarget, UnknownWrt
-from engine.expression import parse_program
-from engine.op import TABLE
+from engine.frontend.decode import decode_graph
+from engine.frontend.program import parse_program
+from engine.ir.op import TABLE
+from engine.queries.check import check
+from engine.queries.compiler import Compiler
 
 COMPILER = Compiler()
 

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.compiler import Compiler
-from engine.decode import decode_graph
+from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.errors import (
     DtypeMismatch,
@@ -17,8 +16,9 @@ from engine.errors import (
     UnknownName,
     UnknownWrt,
 )
-from engine.expression import parse_program
-from engine.query import Query
+from engine.frontend.decode import decode_graph
+from engine.frontend.program import parse_program
+from engine.queries.compiler import Compiler
 
 LINEAR = {
     "version": 1,

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from engine import Compiler, Query, TensorType, decode_graph, parse_program
-from engine.check import check
 from engine.errors import DtypeMismatch, InvalidTarget, NotHolomorphic
-from engine.receipt import receipt
+from engine.queries.check import check
+from engine.queries.receipt import receipt
 
 RNG = np.random.default_rng(3)
 

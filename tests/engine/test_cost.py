@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from engine import Compiler, Query, TensorType, dtypes, parse_program
-from engine.compiler import plan_of
-from engine.cost import cost_of
 from engine.errors import EngineError
-from engine.estimate import estimate
-from engine.op import TABLE
+from engine.ir.op import TABLE
+from engine.queries.compiler import plan_of
+from engine.queries.estimate import estimate
+from engine.runtime.cost import cost_of
 from tests.engine.sampling import arrays_of, record
 
 CUBES = Query(graph=parse_program("sum(x ** 3)"), kind="evaluate", inputs={"x": TensorType((1000,))})

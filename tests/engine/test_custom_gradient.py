@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from engine import Compiler, Query, TensorType, parse_program
-from engine.control.linearity import first_nonlinear
 from engine.errors import DerivativeNotImplemented, ShapeMismatch, WrongArity
-from engine.op import F
-from engine.tape import Tape
+from engine.ir.op import F
+from engine.ir.tape import Tape
+from engine.transforms.linearity import first_nonlinear
 
 RNG = np.random.default_rng(2)
 TRIPLED = """

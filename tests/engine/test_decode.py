@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.decode import decode_graph
 from engine.errors import Cycle, UserError
+from engine.frontend.decode import decode_graph
 
 Y = {"name": "y", "op": "multiply", "inputs": ["w", "x"]}
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from benchmarks._memory import estimated_and_used, resident
-from engine.compiler import make_program
+from engine.derivatives.query import Query
 from engine.dtypes import TensorType
-from engine.estimate import estimate
-from engine.expression import parse_program
-from engine.query import Query
+from engine.frontend.program import parse_program
+from engine.queries.compiler import make_program
+from engine.queries.estimate import estimate
 
 N = 200_000
 

@@ -15,12 +15,12 @@ import pytest
 
 from benchmarks._memory import estimated_and_used
 from engine import dtypes
-from engine.attributes import parse_attributes, to_json
-from engine.compiler import make_program
-from engine.decode import decode_graph
+from engine.derivatives.query import Query
 from engine.dtypes import TensorType
-from engine.op import TABLE, Op, Sample
-from engine.query import Query
+from engine.frontend.decode import decode_graph
+from engine.ir.attributes import parse_attributes, to_json
+from engine.ir.op import TABLE, Op, Sample
+from engine.queries.compiler import make_program
 from tests.engine.sampling import arrays_of, differentiable
 
 Array = np.ndarray[Any, Any]

@@ -14,14 +14,14 @@ import pytest
 
 from benchmarks import derivatives, equations
 from benchmarks._memory import estimated_and_used
-from engine.compiler import make_program
-from engine.cost import cost_of
 from engine.derivatives import draft_of
+from engine.derivatives.query import Query
 from engine.dtypes import TensorType
-from engine.estimate import estimate
-from engine.expression import parse_program
+from engine.frontend.program import parse_program
 from engine.passes import lower
-from engine.query import Query
+from engine.queries.compiler import make_program
+from engine.queries.estimate import estimate
+from engine.runtime.cost import cost_of
 
 UNARY = (
     "tanh({a})", "exp(-{a} * {a})", "sigmoid({a})", "{a} * {a} + 1", "softplus({a})", "relu({a}) + 0.1 * {a}",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 import engine.ops  # noqa: F401  # fills the table
-from engine.compiler import Compiler
-from engine.decode import decode_graph
+from engine.derivatives.query import Query
 from engine.dtypes import TensorType
-from engine.op import TABLE, Op
-from engine.query import Query
-from engine.tensors import decode_tensor
+from engine.frontend.decode import decode_graph
+from engine.frontend.tensors import decode_tensor
+from engine.ir.op import TABLE, Op
+from engine.queries.compiler import Compiler
 
 SAMPLED = [op for op in TABLE.public() if op.cases()]
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.decode import decode_graph
 from engine.errors import Source, UserError
-from engine.expression import parse_program
-from engine.graph import Graph
+from engine.frontend.decode import decode_graph
+from engine.frontend.graph import Graph
+from engine.frontend.program import parse_program
 
 
 def nodes(graph: Graph) -> list[tuple[Any, ...]]:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.compiler import Compiler, plan_of
+from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.errors import IndexOutOfRange
-from engine.expression import parse_program
-from engine.query import Query
-from engine.tape import Instruction
+from engine.frontend.program import parse_program
+from engine.ir.tape import Instruction
+from engine.queries.compiler import Compiler, plan_of
 
 LSTM = """
 def step(h, c, x, W, U, b):

@@ -11,13 +11,13 @@ import pytest
 
 import engine.ops  # noqa: F401  # fills the table
 from engine import dtypes
-from engine.backward import backward
 from engine.dtypes import TensorType
 from engine.errors import EngineError
-from engine.executors.numpy import run_tape
-from engine.forward import forward
-from engine.op import TABLE, F, Op, Sample
-from engine.tape import Tape
+from engine.ir.op import TABLE, F, Op, Sample
+from engine.ir.tape import Tape
+from engine.runtime.executors.numpy import run_tape
+from engine.transforms.jvp import forward
+from engine.transforms.vjp import backward
 from tests.engine.sampling import Array, arrays_of, differentiable, named, record, run_checked
 
 CASES = [

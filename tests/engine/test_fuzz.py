@@ -8,7 +8,7 @@ import pytest
 
 import engine.ops  # noqa: F401  # fills the table
 from engine.errors import UserError
-from engine.op import TABLE
+from engine.ir.op import TABLE
 from tests.engine.fuzzing import Call, play, random_call
 
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.decode import decode_graph
-from engine.graph import canonical_attributes
-from engine.op import lookup
-from engine.ordering import Loop, topological
+from engine.frontend.decode import decode_graph
+from engine.frontend.graph import canonical_attributes
+from engine.frontend.ordering import Loop, topological
+from engine.ir.op import lookup
 
 LOSS: dict[str, Any] = {
     "version": 1,

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import engine.ops  # noqa: F401  # fills the table
-from engine.attributes import INDEX, InputIndex, to_json
 from engine.dtypes import TensorType
 from engine.errors import DataDependentShape, IndexOutOfRange, ShapeMismatch, UserError
-from engine.executors.numpy import run_tape
-from engine.indices import is_view, normalize_index, selects_once, shape_of
-from engine.op import F
-from engine.tape import Tape
+from engine.ir.attributes import INDEX, InputIndex, to_json
+from engine.ir.indices import is_view, normalize_index, selects_once, shape_of
+from engine.ir.op import F
+from engine.ir.tape import Tape
+from engine.runtime.executors.numpy import run_tape
 
 Case = tuple[tuple[int, ...], tuple[Any, ...]]
 

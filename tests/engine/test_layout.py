@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 import engine.ops  # noqa: F401  # fills the table
 from engine import arrays
 from engine.dtypes import TensorType
-from engine.executors.numpy import run_tape
-from engine.op import F
+from engine.ir.op import F
+from engine.ir.tape import Tape
 from engine.ops.shaping.layout import in_c_order
-from engine.plan import make_plan
-from engine.tape import Tape
+from engine.runtime.executors.numpy import run_tape
+from engine.runtime.plan import make_plan
 
 VIEWS = (
     F.permute_dims,

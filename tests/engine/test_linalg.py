@@ -7,12 +7,12 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from engine.backward import backward
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, ShapeMismatch
-from engine.executors.numpy import run_tape
-from engine.op import F, lookup
-from engine.tape import Tape
+from engine.ir.op import F, lookup
+from engine.ir.tape import Tape
+from engine.runtime.executors.numpy import run_tape
+from engine.transforms.vjp import backward
 from tests.engine.derive import derive, weights
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, IndexOutOfRange, InvalidAttribute, ShapeMismatch
-from engine.op import TABLE, lookup
-from engine.tape import Tape
+from engine.ir.op import TABLE, lookup
+from engine.ir.tape import Tape
 from tests.engine.derive import derive
 
 EPSILON = 1e-7

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from engine.compiler import Compiler
-from engine.decode import decode_graph
+from engine.derivatives.query import Query
 from engine.dtypes import TensorType
-from engine.expression import parse_program
-from engine.query import Query
+from engine.frontend.decode import decode_graph
+from engine.frontend.program import parse_program
+from engine.queries.compiler import Compiler
 from tests.engine.diagnosis.asking import ask, explain
 from tests.engine.random_programs import Sketch, sketches
 from tests.engine.test_random_graphs import ask as ask_sketch

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from engine.compiler import Compiler
+from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, InvalidTarget, ShapeMismatch, UnknownInput
-from engine.expression import parse_program
-from engine.query import Query
+from engine.frontend.program import parse_program
+from engine.queries.compiler import Compiler
 
 RNG = np.random.default_rng(5)
 NETWORK = "h = tanh(x @ W + b)\ny = softmax(h) * 2\nloss = sum(y ** 3) / 4"

@@ -10,13 +10,13 @@ import pytest
 
 from engine import Compiler, Query, TensorType, decode_graph, parse_program
 from engine.arrays import numpy as namespace
-from engine.backward import backward
 from engine.control import krylov
 from engine.control.linear_solve import solve
 from engine.errors import DtypeMismatch, OverLimit
-from engine.executors.numpy import run_tape
-from engine.op import F
-from engine.tape import Tape
+from engine.ir.op import F
+from engine.ir.tape import Tape
+from engine.runtime.executors.numpy import run_tape
+from engine.transforms.vjp import backward
 
 Array = np.ndarray[Any, Any]
 N = 10_000

@@ -16,10 +16,10 @@ import pytest
 
 import engine
 from engine import arrays
-from engine.arrays import device, host
+from engine.arrays import cupy, numpy
 from engine.arrays.namespace import BEYOND_THE_STANDARD, SPECIAL
 from engine.arrays.scattering import Scattering
-from engine.op import TABLE
+from engine.ir.op import TABLE
 
 SPACES = ("xp", "m")  # what kernels and scalar forms call their namespace
 FOLDER = Path(engine.__file__).parent
@@ -68,7 +68,7 @@ def test_every_name_is_there_on_a_cuda_device(oracle: Callable[[str], ModuleType
     oracle("cupy")
     xp = arrays.cupy()
     assert not [name for name in {*used(), *KIT} if not hasattr(xp, name)]
-    known = {*vars(device._Kit), *vars(Scattering)}
+    known = {*vars(cupy._Kit), *vars(Scattering)}
     assert {name for name in known if not name.startswith("_")} - {"sort", "argsort", "sign"} == KIT | {
         "spherical_jn"
     }
@@ -129,5 +129,5 @@ def _is_refused(name: str, char: str) -> bool:
 
 
 def test_what_goes_through_the_host_is_listed() -> None:
-    assert set(device.ON_HOST) <= set(vars(device._Kit))
-    assert host.numpy().on_device is False
+    assert set(cupy.ON_HOST) <= set(vars(cupy._Kit))
+    assert numpy.numpy().on_device is False

@@ -15,10 +15,10 @@ import pytest
 
 import engine.ops
 from engine import arrays, dtypes
-from engine.attributes import FUNCTION, parse_attributes, to_json
 from engine.errors import DtypeMismatch
-from engine.executors.numpy import run_tape
-from engine.op import TABLE, Accumulate, Cut, F, Op, Sample
+from engine.ir.attributes import FUNCTION, parse_attributes, to_json
+from engine.ir.op import TABLE, Accumulate, Cut, F, Op, Sample
+from engine.runtime.executors.numpy import run_tape
 from tests.engine.sampling import (
     Array,
     Derivative,

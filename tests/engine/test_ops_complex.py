@@ -16,9 +16,9 @@ import pytest
 import engine.ops  # noqa: F401  # fills the table
 from engine import arrays, dtypes
 from engine.errors import DtypeMismatch
-from engine.executors.numpy import run_tape
-from engine.forward import forward
-from engine.op import TABLE, F, Op, Sample
+from engine.ir.op import TABLE, F, Op, Sample
+from engine.runtime.executors.numpy import run_tape
+from engine.transforms.jvp import forward
 from tests.engine.sampling import (
     Array,
     Derivative,

@@ -7,8 +7,8 @@ import pytest
 
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, InvalidAttribute, ShapeMismatch
-from engine.op import TABLE, lookup
-from engine.tape import Tape
+from engine.ir.op import TABLE, lookup
+from engine.ir.tape import Tape
 from tests.engine.derive import derive
 
 inf, nan = math.inf, math.nan

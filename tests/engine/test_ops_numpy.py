@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import engine.ops  # noqa: F401  # fills the table
-from engine.attributes import parse_attributes
-from engine.executors.numpy import run_tape
-from engine.op import TABLE, Op, Sample
+from engine.ir.attributes import parse_attributes
+from engine.ir.op import TABLE, Op, Sample
+from engine.runtime.executors.numpy import run_tape
 from tests.engine.sampling import arrays_of, named, record
 
 Reference = Callable[..., Any]

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import engine.ops  # noqa: F401  # fills the table
-from engine.executors.numpy import run_tape
-from engine.op import TABLE, Op, Sample
+from engine.ir.op import TABLE, Op, Sample
+from engine.runtime.executors.numpy import run_tape
 from tests.engine.sampling import Array, arrays_of, bound_attributes, named, record
 from tests.engine.strict_namespace import namespace, to_host
 from tests.engine.test_ops_complex import takes_complex

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.backward import backward, ones
 from engine.dtypes import TensorType
-from engine.executors.numpy import run_tape
-from engine.op import TABLE, lookup
-from engine.tape import Tape
+from engine.ir.op import TABLE, lookup
+from engine.ir.tape import Tape
+from engine.runtime.executors.numpy import run_tape
+from engine.transforms.vjp import backward, ones
 from tests.engine.peer import Case, compared, named, op_of
 from tests.engine.test_ops_complex import TAKEN
 

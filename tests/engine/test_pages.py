@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from engine.compiler import Compiler
-from engine.decode import decode_graph
+from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.errors import SyntaxFault
-from engine.expression import parse_program
-from engine.expression import text as limits
-from engine.graph import MAX_NODES, Graph
-from engine.linking import MAX_DEPTH
-from engine.query import Query
-from engine.tensors import decode_tensor, encode_tensor
+from engine.frontend.decode import decode_graph
+from engine.frontend.function_checks import MAX_DEPTH
+from engine.frontend.graph import MAX_NODES, Graph
+from engine.frontend.program import parse_program
+from engine.frontend.program import text as limits
+from engine.frontend.tensors import decode_tensor, encode_tensor
+from engine.queries.compiler import Compiler
 
 DOCS = Path(__file__).parents[2] / "docs"
 PROGRAMS = (DOCS / "programs.md").read_text()

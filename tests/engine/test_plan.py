@@ -5,13 +5,13 @@ import pytest
 
 import engine.ops  # noqa: F401
 from engine.arrays import numpy
-from engine.backward import backward, ones
 from engine.dtypes import TensorType
-from engine.executors.numpy import BoundPlan
-from engine.op import TABLE, F
+from engine.ir.op import TABLE, F
+from engine.ir.tape import Tape
 from engine.passes import lower, optimize
-from engine.plan import make_plan
-from engine.tape import Tape
+from engine.runtime.executors.numpy import BoundPlan
+from engine.runtime.plan import make_plan
+from engine.transforms.vjp import backward, ones
 
 
 def chain(length: int, shape: tuple[int, ...]) -> Tape:

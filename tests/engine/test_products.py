@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from engine.compiler import Compiler
-from engine.decode import decode_graph
+from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.errors import MissingInput, ShapeMismatch, UnknownWrt
-from engine.query import Query
+from engine.frontend.decode import decode_graph
+from engine.queries.compiler import Compiler
 
 
 def graph(*nodes, outputs):

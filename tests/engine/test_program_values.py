@@ -8,10 +8,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.compiler import Compiler
+from engine.derivatives.query import Query
 from engine.dtypes import TensorType
-from engine.expression import parse_program
-from engine.query import Query
+from engine.frontend.program import parse_program
+from engine.queries.compiler import Compiler
 
 
 @st.composite

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from engine.check import check
-from engine.compiler import Compiler
+from engine.derivatives.query import Kind, Query
 from engine.dtypes import TensorType
-from engine.executors.numpy import run_tape
-from engine.expression import parse_program
+from engine.frontend.program import parse_program
+from engine.frontend.record import record
 from engine.passes import lower, optimize
-from engine.query import Kind, Query
-from engine.record import record
+from engine.queries.check import check
+from engine.queries.compiler import Compiler
+from engine.runtime.executors.numpy import run_tape
 from tests.engine.complex_programs import FUNCTIONS, complex_sketches, complex_torch
 from tests.engine.random_programs import Array, Sketch, run
 from tests.engine.test_random_graphs import bounded, compare

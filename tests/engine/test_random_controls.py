@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 import engine.ops  # noqa: F401  # fills the table
-from engine.compiler import Compiler
+from engine.derivatives.query import Kind, Query
 from engine.dtypes import TensorType
-from engine.expression import parse_program
-from engine.op import TABLE
-from engine.query import Kind, Query
+from engine.frontend.program import parse_program
+from engine.ir.op import TABLE
+from engine.queries.compiler import Compiler
 from tests.engine.random_controls import BLOCKS, NAMES, Controls, controls, jax_controls, run
 
 LOOPS = ("scan", "reverse", "counted", "nested", "while", "custom")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from engine.compiler import Compiler
+from engine.derivatives.query import Kind, Query
 from engine.dtypes import TensorType
-from engine.expression import parse_program
-from engine.query import Kind, Query
+from engine.frontend.program import parse_program
+from engine.queries.compiler import Compiler
 from tests.engine.random_programs import NUMPY, Array, Sketch, jax_functions, run, sketches, torch_functions
 
 NAMES = ("x", "W", "s")

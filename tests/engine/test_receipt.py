@@ -5,7 +5,7 @@ import pytest
 
 from engine import Query, TensorType, parse_program
 from engine.errors import InvalidDocument
-from engine.receipt import receipt
+from engine.queries.receipt import receipt
 
 
 def asked(program, x, **choices):

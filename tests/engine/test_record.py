@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from engine.decode import decode_graph
 from engine.dtypes import TensorType
 from engine.errors import MissingInput, ShapeMismatch, UnknownInput, UnknownName, UserError
-from engine.expression import parse_program
-from engine.graph import Graph
-from engine.record import Recording, record
+from engine.frontend.decode import decode_graph
+from engine.frontend.graph import Graph
+from engine.frontend.program import parse_program
+from engine.frontend.record import Recording, record
 
 
 def node(name: str, op: str, *inputs: Any, **attributes: Any) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import pytest
 
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, IndexOutOfRange, InvalidAttribute, ShapeMismatch
-from engine.op import lookup
-from engine.tape import Tape
+from engine.ir.op import lookup
+from engine.ir.tape import Tape
 from tests.engine.derive import derive, weights
 
 inf, nan = math.inf, math.nan

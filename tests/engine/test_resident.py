@@ -11,14 +11,14 @@ import pytest
 import engine.ops  # noqa: F401
 from engine.dtypes import TensorType
 from engine.errors import IndexOutOfRange, Origin
-from engine.executors.blocks import BLOCK
-from engine.executors.numpy import run_tape
-from engine.executors.resident import ResidentPlan
-from engine.op import F
+from engine.ir.op import F
+from engine.ir.tape import Tape
+from engine.ir.variable import Variable
 from engine.passes import lower
-from engine.plan import make_plan
-from engine.tape import Tape
-from engine.variable import Variable
+from engine.runtime.executors.blocks import BLOCK
+from engine.runtime.executors.numpy import run_tape
+from engine.runtime.executors.resident import ResidentPlan
+from engine.runtime.plan import make_plan
 
 LONG = 5 * BLOCK // 8 + 3  # float64: five blocks and a little
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.compiler import Compiler
 from engine.errors import IndexOutOfRange, OverLimit, UnknownName, UnknownWrt
-from engine.sparse import KEPT_LAYOUTS, Layouts
+from engine.queries.compiler import Compiler
+from engine.queries.sparse import KEPT_LAYOUTS, Layouts
 from tests.engine.sparse_asking import (
     BUNDLE,
     CLOSE,

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import engine.ops  # noqa: F401  # fills the table
-from engine.compiler import Compiler
-from engine.decode import decode_graph
 from engine.derivatives import sparse as drafts
+from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.errors import UserError
-from engine.op import TABLE
-from engine.query import Query
+from engine.frontend.decode import decode_graph
+from engine.ir.op import TABLE
+from engine.queries.compiler import Compiler
 from tests.engine.fuzzing import IDENTITY, Call, random_call
 from tests.engine.sparse_asking import dense
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import sparse as passes
-from engine.compiler import Compiler
 from engine.derivatives import sparse as drafts
+from engine.queries import sparse as passes
+from engine.queries.compiler import Compiler
 from tests.engine.random_programs import Sketch, sketches
 from tests.engine.sparse_asking import (
     BUNDLE,

@@ -15,14 +15,14 @@ import scipy.sparse
 import engine.control
 import engine.ops  # noqa: F401
 from engine import dtypes
-from engine.executors.numpy import BoundPlan
-from engine.op import TABLE, Op, Sample
+from engine.derivatives.sparsity import Known, TooDense, column_colours, dependence, star_colours
+from engine.derivatives.sparsity.layout import _from_either
+from engine.ir.dependence_rules import Reach, Seen
+from engine.ir.op import TABLE, Op, Sample
+from engine.ir.tape import Tape
 from engine.passes import lower
-from engine.plan import make_plan
-from engine.reaches import Reach, Seen
-from engine.sparsity import Known, TooDense, column_colours, dependence, star_colours
-from engine.sparsity.layout import _from_either
-from engine.tape import Tape
+from engine.runtime.executors.numpy import BoundPlan
+from engine.runtime.plan import make_plan
 from tests.engine.sampling import Array, Derivative, arrays_of, differentiable, drawn, named, record
 
 CASES = [

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from engine.compiler import Compiler
-from engine.decode import decode_graph
+from engine.derivatives.query import Query
 from engine.dtypes import TensorType
-from engine.estimate import estimate
-from engine.expression import parse_program
+from engine.frontend.decode import decode_graph
+from engine.frontend.program import parse_program
 from engine.passes.stable import GUARD, REWRITES
-from engine.query import Query
+from engine.queries.compiler import Compiler
+from engine.queries.estimate import estimate
 from tests.engine.diagnosis.asking import ask, explain
 from tests.engine.random_programs import Sketch, sketches
 from tests.engine.test_random_graphs import ask as ask_sketch

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.attributes import InputIndex
-from engine.backward import backward
 from engine.dtypes import TensorType
 from engine.errors import (
     DtypeMismatch,
@@ -19,10 +17,12 @@ from engine.errors import (
     ShapeMismatch,
     WrongArity,
 )
-from engine.executors.numpy import run_tape
-from engine.op import TABLE, F, lookup
+from engine.ir.attributes import InputIndex
+from engine.ir.op import TABLE, F, lookup
+from engine.ir.tape import Tape
 from engine.ops.linalg.einsum import parse_equation
-from engine.tape import Tape
+from engine.runtime.executors.numpy import run_tape
+from engine.transforms.vjp import backward
 from tests.engine.derive import derive, weights
 
 

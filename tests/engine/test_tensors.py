@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 
 from engine import dtypes
 from engine.errors import DtypeMismatch, InvalidTensor, ShapeMismatch, UnknownField, UserError
-from engine.tensors import decode_tensor, encode_tensor
+from engine.frontend.tensors import decode_tensor, encode_tensor
 
 ARRAYS = hnp.arrays(
     dtype=st.sampled_from([np.dtype(name) for name in dtypes.ALL]),

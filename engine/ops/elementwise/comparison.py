@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.attributes import BOOLEAN, NUMBER, Attribute
-from engine.families import predicate
+from engine.ir.attributes import BOOLEAN, NUMBER, Attribute
+from engine.ir.families import predicate
 
 _WHY = "a comparison is piecewise constant"
 

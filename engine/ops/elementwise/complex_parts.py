@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from engine import dtypes
-from engine.families import cast_back, elementwise
-from engine.op import F
+from engine.ir.families import cast_back, elementwise
+from engine.ir.op import F
 from engine.ops.elementwise.arithmetic import POLE
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from engine.families import elementwise
-from engine.op import Domain, F
+from engine.ir.families import elementwise
+from engine.ir.op import Domain, F
 from engine.ops.elementwise.arithmetic import POLE, POSITIVE
 
 _LN2 = math.log(2)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.families import elementwise, predicate
-from engine.op import Cut, Op
+from engine.ir.families import elementwise, predicate
+from engine.ir.op import Cut, Op
 
 _WHY = "logic is piecewise constant"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.attributes import INT, Attribute
-from engine.families import elementwise
-from engine.op import Domain, F, Sample, nondifferentiable
+from engine.ir.attributes import INT, Attribute
+from engine.ir.families import elementwise
+from engine.ir.op import Domain, F, Sample, nondifferentiable
 
 _STAIRCASE = "is piecewise constant"
 _STEPS = Domain(0.1, 0.4)

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from engine import dtypes
-from engine.attributes import NUMBER, Attribute
 from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute
-from engine.families import elementwise
-from engine.op import F, Sample, nondifferentiable
+from engine.ir.attributes import NUMBER, Attribute
+from engine.ir.families import elementwise
+from engine.ir.op import F, Sample, nondifferentiable
 from engine.ops.elementwise.arithmetic import POLE
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine import batches, reaches
-from engine.attributes import AXIS, Attribute
 from engine.dtypes import ITEMSIZE, TensorType
 from engine.errors import ShapeMismatch
-from engine.families import INDEXING, broadcast, composite, define, normalize_axis
-from engine.op import Accumulate, Cost, F, Sample, jointly
+from engine.ir import batch_rules, dependence_rules
+from engine.ir.attributes import AXIS, Attribute
+from engine.ir.families import INDEXING, broadcast, composite, define, normalize_axis
+from engine.ir.op import Accumulate, Cost, F, Sample, jointly
 from engine.ops.indexing.basic import POSITION, selected_cost
 
 
@@ -69,7 +69,7 @@ def _infer_read(types: Sequence[TensorType], *, axis: int) -> tuple[TensorType, 
 read_along_axis = define(
     "read_along_axis",
     family=INDEXING,
-    batch=batches.along_axis,
+    batch=batch_rules.along_axis,
     summary="take_along_axis of tensors whose sizes beside the axis are equal.",
     forward=_read,
     normalize=_normalize,
@@ -102,8 +102,8 @@ def _added_cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_:
 add_along_axis = define(
     "add_along_axis",
     family=INDEXING,
-    batch=batches.along_axis,
-    reach=reaches.added("read_along_axis"),
+    batch=batch_rules.along_axis,
+    reach=dependence_rules.added("read_along_axis"),
     summary="x with `values` added at places along an axis; repeated places add up.",
     forward=lambda xp, x, values, indices, *, axis: xp.put_along_axis_add(x, indices, values, axis),
     normalize=_normalize,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine import reaches
-from engine.arrays.host import FEW_SLICES
-from engine.attributes import INDEX, Attribute
+from engine.arrays.numpy import FEW_SLICES
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
-from engine.families import INDEXING, define, moved
-from engine.indices import arrays_of, axis_of_slices, is_view, normalize_index, selects_once, shape_of
-from engine.op import Accumulate, Cost, Cut, F, Sample
+from engine.ir import dependence_rules
+from engine.ir.attributes import INDEX, Attribute
+from engine.ir.families import INDEXING, define, moved
+from engine.ir.indices import arrays_of, axis_of_slices, is_view, normalize_index, selects_once, shape_of
+from engine.ir.op import Accumulate, Cost, Cut, F, Sample
 from engine.ops.creation import made
 from engine.ops.indexing import batches
 
@@ -122,7 +122,7 @@ def _index_add(xp: Any, x: Any, values: Any, *indices: Any, index: tuple[Any, ..
 index_add = define(
     "index_add",
     batch=batches.write,
-    reach=reaches.added("getitem"),
+    reach=dependence_rules.added("getitem"),
     family=INDEXING,
     summary="x with `values` added at the places of an index; repeated places add up.",
     forward=_index_add,

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.attributes import InputIndex
-from engine.batches import aligned, rank, stacked
-from engine.op import F
+from engine.ir.attributes import InputIndex
+from engine.ir.batch_rules import aligned, rank, stacked
+from engine.ir.op import F
 from engine.ops.creation import made
 
 Index = tuple[Any, ...]

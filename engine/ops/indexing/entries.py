@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from engine.attributes import SHAPE, Attribute, InputIndex
 from engine.dtypes import TensorType
-from engine.families import INDEXING, define
-from engine.op import Cost, F, Sample
+from engine.ir.attributes import SHAPE, Attribute, InputIndex
+from engine.ir.families import INDEXING, define
+from engine.ir.op import Cost, F, Sample
 from engine.ops.indexing.basic import POSITION
 
 Shape = tuple[int, ...]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine import batches, dtypes
-from engine.attributes import AXIS, DTYPE, SIZE, Attribute, InputIndex
+from engine import dtypes
 from engine.dtypes import TensorType
 from engine.errors import IndexOutOfRange
-from engine.families import INDEXING, composite, define, normalize_axis
-from engine.indices import along
-from engine.op import Cost, Cut, F, Sample, jointly
+from engine.ir import batch_rules
+from engine.ir.attributes import AXIS, DTYPE, SIZE, Attribute, InputIndex
+from engine.ir.families import INDEXING, composite, define, normalize_axis
+from engine.ir.indices import along
+from engine.ir.op import Cost, Cut, F, Sample, jointly
 from engine.ops.indexing.basic import POSITION
 
 
@@ -99,7 +100,7 @@ def _infer_one_hot(
 one_hot = define(
     "one_hot",
     family=INDEXING,
-    batch=batches.along_axis,
+    batch=batch_rules.along_axis,
     summary="Each index as a row of zeros with a one at its place.",
     forward=_one_hot,
     normalize=lambda types, *, axis, **_: {"axis": normalize_axis(axis, types[0].ndim + 1)},

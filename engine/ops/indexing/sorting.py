@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine import batches, reaches
-from engine.attributes import AXIS, BOOLEAN, SIZE, Attribute
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
-from engine.families import INDEXING, composite, define, moved, normalize_axis
-from engine.indices import along
-from engine.op import Cost, Cut, F, Sample
+from engine.ir import batch_rules, dependence_rules
+from engine.ir.attributes import AXIS, BOOLEAN, SIZE, Attribute
+from engine.ir.families import INDEXING, composite, define, moved, normalize_axis
+from engine.ir.indices import along
+from engine.ir.op import Cost, Cut, F, Sample
 
 _ATTRIBUTES = (
     Attribute("axis", AXIS, -1),
@@ -45,8 +45,8 @@ def _by_place(g: Any, y: Any, x: Any, axis: int, descending: bool, stable: bool)
 sort = define(
     "sort",
     family=INDEXING,
-    batch=batches.along_axis,
-    reach=reaches.along_axis,
+    batch=batch_rules.along_axis,
+    reach=dependence_rules.along_axis,
     summary="The elements in order along an axis.",
     forward=lambda xp, x, *, axis, descending, stable: xp.sort(
         x, axis=axis, descending=descending, stable=stable
@@ -65,7 +65,7 @@ sort = define(
 argsort = define(
     "argsort",
     family=INDEXING,
-    batch=batches.along_axis,
+    batch=batch_rules.along_axis,
     summary="The places of the elements, in the elements' order along an axis.",
     forward=lambda xp, x, *, axis, descending, stable: xp.argsort(
         x, axis=axis, descending=descending, stable=stable

@@ -11,10 +11,10 @@ from math import prod
 from typing import Any
 
 from engine import dtypes
-from engine.attributes import CONTRACTION, Attribute
 from engine.errors import ShapeMismatch
-from engine.families import composite, normalize_axis
-from engine.op import F, Sample
+from engine.ir.attributes import CONTRACTION, Attribute
+from engine.ir.families import composite, normalize_axis
+from engine.ir.op import F, Sample
 from engine.ops.shaping.axes import permuted
 
 Labels = tuple[Hashable, ...]

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine import batches, dtypes
+from engine import dtypes
 from engine.dtypes import TensorType
-from engine.families import LINALG, define
-from engine.op import F, Sample, jointly
+from engine.ir import batch_rules
+from engine.ir.families import LINALG, define
+from engine.ir.op import F, Sample, jointly
 from engine.ops.linalg.matmul import transposed
 from engine.ops.linalg.solving import MATRIX, STACK, cubic, infer_square, square
 
@@ -31,7 +32,7 @@ def _scaling(g: Any) -> Any:
 det = define(
     "det",
     family=LINALG,
-    batch=batches.trailing,
+    batch=batch_rules.trailing,
     summary="The determinant of a square matrix.",
     forward=lambda xp, x: xp.linalg.det(x),
     infer=_infer_det,
@@ -77,7 +78,7 @@ def _conjugate(xp: Any, x: Any) -> Any:
 cofactor = define(
     "cofactor",
     family=LINALG,
-    batch=batches.trailing,
+    batch=batch_rules.trailing,
     summary="The derivative of the determinant: the transposed adjugate.",
     forward=_cofactor,
     infer=infer_square,
@@ -122,7 +123,7 @@ def _trace(x: Any) -> Any:
 det_curvature = define(
     "det_curvature",
     family=LINALG,
-    batch=batches.trailing,
+    batch=batch_rules.trailing,
     summary="The second derivative of the determinant at x, applied to h.",
     forward=_det_curvature,
     infer=infer_square,
@@ -151,7 +152,7 @@ def _slogdet_rule(gs: Any, ys: Any, x: Any) -> list[Any]:
 slogdet = define(
     "slogdet",
     family=LINALG,
-    batch=batches.trailing,
+    batch=batch_rules.trailing,
     summary="The sign of the determinant, and the logarithm of its magnitude.",
     forward=lambda xp, x: tuple(xp.linalg.slogdet(x)),
     infer=_infer_slogdet,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine import batches, reaches
-from engine.attributes import AXIS, INT, Attribute
 from engine.dtypes import TensorType
 from engine.errors import IndexOutOfRange, ShapeMismatch
-from engine.families import LINALG, SHAPING, composite, define, normalize_axis
-from engine.op import Accumulate, F, Op, Sample
+from engine.ir import batch_rules, dependence_rules
+from engine.ir.attributes import AXIS, INT, Attribute
+from engine.ir.families import LINALG, SHAPING, composite, define, normalize_axis
+from engine.ir.op import Accumulate, F, Op, Sample
 from engine.ops.creation import made
 from engine.ops.shaping.axes import permuted
 from engine.ops.shaping.common import copied
@@ -56,8 +56,8 @@ def _infer_read(types: Sequence[TensorType], *, offset: int) -> tuple[TensorType
 read_diagonal = define(
     "read_diagonal",
     family=LINALG,
-    batch=batches.trailing,
-    reach=reaches.moved,
+    batch=batch_rules.trailing,
+    reach=dependence_rules.moved,
     summary="The diagonal of the last two axes.",
     forward=lambda xp, x, *, offset: xp.linalg.diagonal(x, offset=offset),
     normalize=_normalize,
@@ -81,8 +81,8 @@ def _add_diagonal(xp: Any, x: Any, values: Any, *, offset: int) -> Any:
 add_diagonal = define(
     "add_diagonal",
     family=LINALG,
-    batch=batches.trailing,
-    reach=reaches.added("read_diagonal"),
+    batch=batch_rules.trailing,
+    reach=dependence_rules.added("read_diagonal"),
     summary="x with `values` added to the diagonal of the last two axes.",
     forward=_add_diagonal,
     normalize=_normalize,
@@ -181,7 +181,7 @@ diag = composite(
 def _triangle(name: str, summary: str) -> Op:
     return define(
         name,
-        batch=batches.trailing,
+        batch=batch_rules.trailing,
         family=SHAPING,
         summary=summary,
         forward=lambda xp, x, *, k: getattr(xp, name)(x, k=k),

@@ -9,10 +9,10 @@ from itertools import combinations
 from math import prod
 from typing import Any
 
-from engine.attributes import TEXT, Attribute
 from engine.errors import InvalidAttribute, ShapeMismatch, WrongArity
-from engine.families import composite
-from engine.op import F, Sample
+from engine.ir.attributes import TEXT, Attribute
+from engine.ir.families import composite
+from engine.ir.op import F, Sample
 from engine.ops.linalg.contraction import Labels, arranged, contract, total
 
 _SEARCHED = 24  # operands among which the cheapest pair is looked for

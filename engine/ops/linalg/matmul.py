@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from engine import batches, reaches
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
-from engine.families import LINALG, broadcast, define, moved
-from engine.op import Cost, F, Sample
+from engine.ir import batch_rules, dependence_rules
+from engine.ir.families import LINALG, broadcast, define, moved
+from engine.ir.op import Cost, F, Sample
 
 
 def _infer_matmul(types: Sequence[TensorType], **_: Any) -> tuple[TensorType, ...]:
@@ -73,8 +73,8 @@ def _by_right(g: Any, y: Any, x1: Any, x2: Any) -> Any:
 matmul = define(
     "matmul",
     family=LINALG,
-    batch=batches.product,
-    reach=reaches.product,
+    batch=batch_rules.product,
+    reach=dependence_rules.product,
     summary="The matrix product over the last two axes, broadcasting the others; vectors as in NumPy.",
     forward=lambda xp, x1, x2: xp.matmul(x1, x2),
     infer=_infer_matmul,
@@ -114,8 +114,8 @@ row_dot = define(
         lambda g, y, x1, x2: F.expand_dims(g, axis=-1) * x2,
         lambda g, y, x1, x2: F.expand_dims(g, axis=-1) * x1,
     ),
-    batch=batches.elementwise,
-    reach=reaches.rows,
+    batch=batch_rules.elementwise,
+    reach=dependence_rules.rows,
     kinds="real",
     cost=_matmul_cost,
     linear_in=frozenset({0}),

@@ -7,10 +7,10 @@ from functools import reduce
 from typing import Any
 
 from engine import dtypes
-from engine.attributes import AXIS, Attribute
 from engine.errors import ShapeMismatch
-from engine.families import broadcast, composite, normalize_axis
-from engine.op import F, Sample
+from engine.ir.attributes import AXIS, Attribute
+from engine.ir.families import broadcast, composite, normalize_axis
+from engine.ir.op import F, Sample
 
 
 def _dot(x1: Any, x2: Any) -> Any:

@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from engine import batches
-from engine.attributes import BOOLEAN, INT, Attribute
 from engine.dtypes import ITEMSIZE, TensorType
 from engine.errors import DtypeMismatch, ShapeMismatch
-from engine.families import LINALG, broadcast, composite, define, moved
-from engine.op import Cost, F, Sample
+from engine.ir import batch_rules
+from engine.ir.attributes import BOOLEAN, INT, Attribute
+from engine.ir.families import LINALG, broadcast, composite, define, moved
+from engine.ir.op import Cost, F, Sample
 from engine.ops.creation import made
 from engine.ops.linalg.matmul import adjoint, transposed
 
@@ -61,7 +61,7 @@ inv = define(
     "inv",
     "inverse",
     family=LINALG,
-    batch=batches.trailing,
+    batch=batch_rules.trailing,
     summary="The inverse of a square matrix.",
     forward=lambda xp, x: xp.inv(x),
     infer=infer_square,
@@ -104,11 +104,11 @@ def _column(v: Any, x2: Any) -> Any:
 
 def _batched_solve(op: Any, xs: Sequence[Any], batched: Sequence[bool], n: int) -> Any:
     """All systems as one stack; vectors become columns, since a stack of vectors reads as a matrix."""
-    a, b = (batches.stacked(x, has_rows, n) for x, has_rows in zip(xs, batched, strict=True))
+    a, b = (batch_rules.stacked(x, has_rows, n) for x, has_rows in zip(xs, batched, strict=True))
     vectors = b.ndim == 2
     b = F.expand_dims(b, axis=-1) if vectors else b
     axes = max(a.ndim, b.ndim) - 1
-    answer = F.solve(batches.aligned(a, True, axes), batches.aligned(b, True, axes))
+    answer = F.solve(batch_rules.aligned(a, True, axes), batch_rules.aligned(b, True, axes))
     return F.squeeze(answer, axis=-1) if vectors else answer
 
 
@@ -162,7 +162,7 @@ def _cholesky_rule(g: Any, y: Any, x: Any, upper: bool) -> Any:
 cholesky = define(
     "cholesky",
     family=LINALG,
-    batch=batches.trailing,
+    batch=batch_rules.trailing,
     summary="The triangular factor L of a positive definite matrix x = L Lᵀ, of a complex one x = L Lᴴ.",
     forward=lambda xp, x, *, upper: xp.cholesky(x, upper),
     infer=infer_square,

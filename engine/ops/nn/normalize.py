@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.attributes import AXES, NUMBER, Attribute
-from engine.families import composite
-from engine.op import F, Sample
+from engine.ir.attributes import AXES, NUMBER, Attribute
+from engine.ir.families import composite
+from engine.ir.op import F, Sample
 
 _AXIS = Attribute("axis", AXES, (-1,), "the axes of one vector")
 _EPSILON = Attribute("epsilon", NUMBER, 1e-12, "the least squared length divided by")

@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from engine.attributes import NUMBER, Attribute
 from engine.errors import InvalidAttribute
-from engine.families import composite, elementwise
-from engine.op import F, Sample
+from engine.ir.attributes import NUMBER, Attribute
+from engine.ir.families import composite, elementwise
+from engine.ir.op import F, Sample
 from engine.ops.elementwise.arithmetic import POLE
 
 _BOTH_SIDES = Sample(([-1.5, -0.4, 0.3, 1.2],))

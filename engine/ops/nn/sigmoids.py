@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from engine.attributes import BOOLEAN, Attribute
-from engine.families import composite, elementwise
-from engine.op import F, Sample
+from engine.ir.attributes import BOOLEAN, Attribute
+from engine.ir.families import composite, elementwise
+from engine.ir.op import F, Sample
 
 _SAMPLES = (Sample(((2, 3),)), Sample(((),)))
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-from engine import batches, reaches
-from engine.attributes import AXES, AXIS, Attribute
 from engine.dtypes import ITEMSIZE, TensorType
 from engine.errors import ShapeMismatch
-from engine.families import (
+from engine.ir import batch_rules, dependence_rules
+from engine.ir.attributes import AXES, AXIS, Attribute
+from engine.ir.families import (
     KEEPDIMS,
     REDUCTION,
     axes_of_input,
@@ -23,9 +23,9 @@ from engine.families import (
     reduced,
     spread,
 )
-from engine.op import Cost, F, Family, Op, Sample
+from engine.ir.op import Cost, F, Family, Op, Sample
 
-_FAMILY = Family("softmax", jvp="double_vjp", batch=batches.along_axis, reach=reaches.along_axis)
+_FAMILY = Family("softmax", jvp="double_vjp", batch=batch_rules.along_axis, reach=dependence_rules.along_axis)
 _AXIS = Attribute("axis", AXES, (-1,), "the axes taken together")
 _SAMPLES = (
     Sample(((2, 3),)),

@@ -7,10 +7,10 @@ from dataclasses import replace
 from math import nan
 from typing import Any
 
-from engine.attributes import AXIS, Attribute
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
-from engine.families import (
+from engine.ir.attributes import AXIS, Attribute
+from engine.ir.families import (
     AXIS_OR_ALL,
     KEEPDIMS,
     REDUCTION,
@@ -23,7 +23,7 @@ from engine.families import (
     reduction,
     spread,
 )
-from engine.op import Cost, Cut, F, Op, Sample
+from engine.ir.op import Cost, Cut, F, Op, Sample
 from engine.ops.reductions.totals import count
 
 _EVENLY = "Elements that tie share the gradient evenly. NaN wins over every number, in the gradient too."

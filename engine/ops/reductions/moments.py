@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from math import nan
 from typing import Any
 
-from engine.attributes import NUMBER, Attribute
-from engine.families import axes_of_input, per_element, reduction, spread
-from engine.op import F, Sample
+from engine.ir.attributes import NUMBER, Attribute
+from engine.ir.families import axes_of_input, per_element, reduction, spread
+from engine.ir.op import F, Sample
 from engine.ops.reductions.totals import count
 
 _CORRECTION = (

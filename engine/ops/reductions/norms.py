@@ -7,10 +7,10 @@ from math import inf
 from typing import Any
 
 from engine import dtypes
-from engine.attributes import NUMBER, ORDER, Attribute
 from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute, ShapeMismatch
-from engine.families import (
+from engine.ir.attributes import NUMBER, ORDER, Attribute
+from engine.ir.families import (
     AXIS_OR_ALL,
     KEEPDIMS,
     composite,
@@ -20,7 +20,7 @@ from engine.families import (
     reduction,
     spread,
 )
-from engine.op import Cost, F, Sample
+from engine.ir.op import Cost, F, Sample
 from engine.ops.reductions.moments import squared
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine.attributes import AXIS, BOOLEAN, Attribute
 from engine.dtypes import TensorType
-from engine.families import (
+from engine.ir.attributes import AXIS, BOOLEAN, Attribute
+from engine.ir.families import (
     REDUCTION,
     cast_back,
     define,
@@ -22,8 +22,8 @@ from engine.families import (
     reduction,
     spread,
 )
-from engine.indices import along
-from engine.op import Cost, F, Op, Sample
+from engine.ir.indices import along
+from engine.ir.op import Cost, F, Op, Sample
 from engine.ops.reductions.totals import (
     ACCUMULATOR,
     WIDENS,

@@ -6,10 +6,10 @@ from math import floor
 from typing import Any
 
 from engine import dtypes
-from engine.attributes import NUMBER, Attribute
 from engine.errors import InvalidAttribute
-from engine.families import AXIS_OR_ALL, KEEPDIMS, composite, normalize_axes, reduced
-from engine.op import F, Sample
+from engine.ir.attributes import NUMBER, Attribute
+from engine.ir.families import AXIS_OR_ALL, KEEPDIMS, composite, normalize_axes, reduced
+from engine.ir.op import F, Sample
 from engine.ops.reductions.extrema import some_elements
 from engine.ops.reductions.totals import gathered
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from math import nan, prod
 from typing import Any
 
-from engine.attributes import DTYPE, Attribute
 from engine.dtypes import TensorType
-from engine.families import axes_of_input, cast_back, check_cast, reduced, reduction, spread
-from engine.op import F
+from engine.ir.attributes import DTYPE, Attribute
+from engine.ir.families import axes_of_input, cast_back, check_cast, reduced, reduction, spread
+from engine.ir.op import F
 
 _WIDE = {
     "bool": "int64",

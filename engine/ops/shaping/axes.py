@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine import batches
-from engine.attributes import AXES, AXIS, Attribute
 from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute, ShapeMismatch
-from engine.families import composite, normalize_axes, normalize_axis
-from engine.op import F, Sample
+from engine.ir import batch_rules
+from engine.ir.attributes import AXES, AXIS, Attribute
+from engine.ir.families import composite, normalize_axes, normalize_axis
+from engine.ir.op import F, Sample
 from engine.ops.shaping.common import mover
 
 
@@ -39,7 +39,7 @@ permute_dims = mover(
     "permute_dims",
     "transpose",
     "permute",
-    batch=batches.permuted,
+    batch=batch_rules.permuted,
     summary="The axes in another order, reversed when `axes` is absent.",
     forward=lambda xp, x, *, axes: xp.permute_dims(x, axes),
     normalize=_normalize_permutation,
@@ -131,7 +131,7 @@ def _expanded(shape: tuple[int, ...], axis: tuple[int, ...]) -> tuple[int, ...]:
 expand_dims = mover(
     "expand_dims",
     "unsqueeze",
-    batch=batches.along_axis,
+    batch=batch_rules.along_axis,
     summary="New axes of size 1 at the places `axis` of the answer.",
     forward=lambda xp, x, *, axis: xp.reshape(x, _expanded(x.shape, axis)),
     normalize=_normalize_expand,
@@ -167,7 +167,7 @@ def _infer_squeeze(types: Sequence[TensorType], *, axis: tuple[int, ...]) -> tup
 
 squeeze = mover(
     "squeeze",
-    batch=batches.along_axis,
+    batch=batch_rules.along_axis,
     summary="Without axes of size 1: those named, or all.",
     forward=lambda xp, x, *, axis: xp.squeeze(x, axis=axis),
     normalize=_normalize_squeeze,

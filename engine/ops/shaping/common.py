@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.dtypes import TensorType
-from engine.families import SHAPING, define, free, moved
-from engine.op import Cost, Op
+from engine.ir.families import SHAPING, define, free, moved
+from engine.ir.op import Cost, Op
 
 LINEAR = frozenset({0})
 

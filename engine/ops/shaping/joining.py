@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from engine import batches
-from engine.attributes import AXIS, SECTIONS, Attribute, choice
 from engine.dtypes import TensorType
 from engine.errors import IndexOutOfRange, ShapeMismatch
-from engine.families import SHAPING, composite, define, normalize_axis
-from engine.indices import along
-from engine.op import F, Sample
+from engine.ir import batch_rules
+from engine.ir.attributes import AXIS, SECTIONS, Attribute, choice
+from engine.ir.families import SHAPING, composite, define, normalize_axis
+from engine.ir.indices import along
+from engine.ir.op import F, Sample
 from engine.ops.shaping.common import LINEAR, copied
 
 AXIS_0 = Attribute("axis", AXIS, 0)
@@ -48,7 +48,7 @@ concat = define(
     "concat",
     "concatenate",
     family=SHAPING,
-    batch=batches.along_axis,
+    batch=batch_rules.along_axis,
     summary="The tensors one after the other along an axis.",
     forward=lambda xp, *xs, axis: xp.concat(xs, axis=axis),
     normalize=_normalize_join,

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine import batches
-from engine.attributes import AXES, INTS, Attribute
 from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute
-from engine.families import axes_of_input, composite, normalize_axis
-from engine.op import F, Sample
+from engine.ir import batch_rules
+from engine.ir.attributes import AXES, INTS, Attribute
+from engine.ir.families import axes_of_input, composite, normalize_axis
+from engine.ir.op import F, Sample
 from engine.ops.shaping.common import mover
 
 flip = mover(
     "flip",
     "reverse",
-    batch=batches.along_axis,
+    batch=batch_rules.along_axis,
     summary="The elements in reverse order along axes, all of them when none is named.",
     forward=lambda xp, x, *, axis: xp.flip(x, axis=axis),
     normalize=axes_of_input,
@@ -64,7 +64,7 @@ def _roll(xp: Any, x: Any, *, shift: tuple[int, ...], axis: tuple[int, ...] | No
 
 roll = mover(
     "roll",
-    batch=batches.along_axis,
+    batch=batch_rules.along_axis,
     summary="The elements moved on by `shift` along axes; what leaves at the end enters at the start.",
     forward=_roll,
     normalize=_normalize_roll,

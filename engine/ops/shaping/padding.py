@@ -7,12 +7,12 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-from engine import batches, reaches
-from engine.attributes import NUMBER, PAIRS, Attribute, choice
 from engine.dtypes import ITEMSIZE, TensorType
 from engine.errors import InvalidAttribute, ShapeMismatch
-from engine.indices import along
-from engine.op import Cost, F, Sample
+from engine.ir import batch_rules, dependence_rules
+from engine.ir.attributes import NUMBER, PAIRS, Attribute, choice
+from engine.ir.indices import along
+from engine.ir.op import Cost, F, Sample
 from engine.ops.creation import value_of
 from engine.ops.shaping.common import copied, mover
 
@@ -103,7 +103,7 @@ def _pad_rule(g: Any, y: Any, x: Any, pad_width: Pairs, mode: str, constant_valu
 
 pad = mover(
     "pad",
-    batch=batches.padded_attribute("pad_width", (0, 0)),
+    batch=batch_rules.padded_attribute("pad_width", (0, 0)),
     summary="x continued beyond its borders.",
     forward=_pad,
     normalize=_normalize_pad,
@@ -169,8 +169,8 @@ def _infer_fold(types: Sequence[TensorType], *, pad_width: Pairs, mode: str) -> 
 
 pad_adjoint = mover(
     "pad_adjoint",
-    batch=batches.padded_attribute("pad_width", (0, 0)),
-    reach=reaches.folded,
+    batch=batch_rules.padded_attribute("pad_width", (0, 0)),
+    reach=dependence_rules.folded,
     summary="The adjoint of pad: the borders added back to where they were read from.",
     forward=_fold,
     infer=_infer_fold,

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from engine import batches, reaches
-from engine.attributes import BOOLEAN, DTYPE, NEW_SHAPE, SHAPE, Attribute
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
-from engine.families import SHAPING, broadcast, cast_back, check_cast, composite, define, free, moved
-from engine.op import Cost, Cut, F, Sample
+from engine.ir import batch_rules, dependence_rules
+from engine.ir.attributes import BOOLEAN, DTYPE, NEW_SHAPE, SHAPE, Attribute
+from engine.ir.families import SHAPING, broadcast, cast_back, check_cast, composite, define, free, moved
+from engine.ir.op import Cost, Cut, F, Sample
 from engine.ops.shaping.common import LINEAR, copied, infer_given_shape, mover
 from engine.ops.shaping.layout import in_c_order, squeezed
 
@@ -24,8 +24,8 @@ def _infer_astype(types: Sequence[TensorType], *, dtype: str) -> tuple[TensorTyp
 astype = mover(
     "astype",
     "cast",
-    batch=batches.trailing,
-    reach=reaches.elementwise,
+    batch=batch_rules.trailing,
+    reach=dependence_rules.elementwise,
     summary="The same values in another dtype; floats lose their fraction on the way to integers.",
     forward=lambda xp, x, *, dtype: xp.astype(x, getattr(xp, dtype)),
     infer=_infer_astype,
@@ -62,7 +62,7 @@ def _reshape_cost(
 
 reshape = mover(
     "reshape",
-    batch=batches.to_shape,
+    batch=batch_rules.to_shape,
     summary="The same elements, in C order, in another shape.",
     forward=_reshape,
     normalize=_normalize_reshape,
@@ -102,7 +102,7 @@ def _normalize_broadcast(types: Sequence[TensorType], *, shape: tuple[int, ...])
 
 broadcast_to = mover(
     "broadcast_to",
-    batch=batches.to_shape,
+    batch=batch_rules.to_shape,
     summary="x repeated along axes of size 1 and new leading axes, up to `shape`.",
     forward=lambda xp, x, *, shape: xp.broadcast_to(x, shape),
     normalize=_normalize_broadcast,
@@ -148,8 +148,8 @@ def _sum_cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: A
 sum_to = define(
     "sum_to",
     family=SHAPING,
-    batch=batches.to_shape,
-    reach=reaches.folded,
+    batch=batch_rules.to_shape,
+    reach=dependence_rules.folded,
     summary="The adjoint of broadcast_to: x summed down to `shape`.",
     forward=_sum_to,
     infer=infer_given_shape,
@@ -177,7 +177,7 @@ def _integers(shape: tuple[int, ...]) -> Any:
 shape = define(
     "shape",
     family=SHAPING,
-    batch=batches.static,
+    batch=batch_rules.static,
     summary="The sizes of the axes, as an int64 vector.",
     forward=lambda xp, x: xp.constant(x.shape, xp.int64),
     infer=lambda types: (TensorType((types[0].ndim,), "int64"),),
@@ -190,7 +190,7 @@ shape = define(
 size = define(
     "size",
     family=SHAPING,
-    batch=batches.static,
+    batch=batch_rules.static,
     summary="The number of elements, as an int64 scalar.",
     forward=lambda xp, x: xp.constant(prod(x.shape), xp.int64),
     infer=_integers(()),
@@ -204,7 +204,7 @@ ndim = define(
     "ndim",
     "rank",
     family=SHAPING,
-    batch=batches.static,
+    batch=batch_rules.static,
     summary="The number of axes, as an int64 scalar.",
     forward=lambda xp, x: xp.constant(x.ndim, xp.int64),
     infer=_integers(()),

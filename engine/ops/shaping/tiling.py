@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine import batches
-from engine.attributes import AXIS, INTS, Attribute, InputIndex
 from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute
-from engine.families import normalize_axis
-from engine.indices import along
-from engine.op import Accumulate, F, Sample
+from engine.ir import batch_rules
+from engine.ir.attributes import AXIS, INTS, Attribute, InputIndex
+from engine.ir.families import normalize_axis
+from engine.ir.indices import along
+from engine.ir.op import Accumulate, F, Sample
 from engine.ops.creation import made
 from engine.ops.shaping.common import mover
 
@@ -55,7 +55,7 @@ def _tile(xp: Any, x: Any, *, repetitions: tuple[int, ...]) -> Any:
 
 tile = mover(
     "tile",
-    batch=batches.tiled,
+    batch=batch_rules.tiled,
     summary="x laid side by side `repetitions` times along each axis.",
     forward=_tile,
     normalize=_normalize_tile,
@@ -114,7 +114,7 @@ def _repeat_rule(g: Any, y: Any, x: Any, repeats: tuple[int, ...], axis: int | N
 repeat = mover(
     "repeat",
     "repeat_interleave",
-    batch=batches.along_axis,
+    batch=batch_rules.along_axis,
     summary="Each element repeated in place along an axis.",
     forward=_repeat,
     normalize=_normalize_repeat,

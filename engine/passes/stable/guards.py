@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.op import F
+from engine.ir.op import F
+from engine.ir.tape import Instruction
+from engine.ir.variable import Variable
 from engine.passes.stable.patterns import Matcher
-from engine.tape import Instruction
-from engine.variable import Variable
 
 #: By op the position of the argument that decides, and a value of it at which nothing can go wrong.
 HARMLESS: Mapping[str, tuple[int, float]] = {

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.attributes import REQUIRED
-from engine.op import TABLE
-from engine.tape import Instruction, Tape
+from engine.ir.attributes import REQUIRED
+from engine.ir.op import TABLE
+from engine.ir.tape import Instruction, Tape
 
 Operand = int | float  # a slot, or a float that no slot holds
 Bound = dict[str, Any]  # small letters to operands, capitals to attributes

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import log, sqrt
 
+from engine.ir.tape import Instruction
 from engine.passes.stable.patterns import Bound, Call, Matcher, Pattern, parse
-from engine.tape import Instruction
 
 Condition = Callable[[Matcher, Instruction, Bound], bool]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine import dtypes
-from engine.attributes import BOOLEAN, REQUIRED, Attribute
 from engine.errors import DtypeMismatch
+from engine.ir.attributes import BOOLEAN, REQUIRED, Attribute
 from engine.training.activations import ACTIVATION, Activation
 from engine.training.catalogue import Chosen, number, whole
 from engine.training.initializers import Initializer, initializer

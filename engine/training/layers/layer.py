@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from engine.attributes import Attribute
 from engine.errors import InvalidAttribute
+from engine.ir.attributes import Attribute
 from engine.training.scope import Symbol
 
 

@@ -6,7 +6,7 @@ come in as inputs of the graph and their next values are nodes, committed with t
 
 from __future__ import annotations
 
-from engine.attributes import AXES, AXIS, BOOLEAN, Attribute
+from engine.ir.attributes import AXES, AXIS, BOOLEAN, Attribute
 from engine.training.catalogue import Chosen, number
 from engine.training.initializers import Initializer, initializer
 from engine.training.layers.layer import Layer, axes_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import prod
 
-from engine.attributes import NEW_SHAPE, Attribute
 from engine.errors import ShapeMismatch
+from engine.ir.attributes import NEW_SHAPE, Attribute
 from engine.training.layers.layer import Layer
 from engine.training.scope import Scope, Shape, Symbol
 

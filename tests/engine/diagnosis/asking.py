@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.compiler import Compiler
+from engine.derivatives.query import Query
 from engine.dtypes import TensorType
-from engine.expression import parse_program
-from engine.query import Query
+from engine.frontend.program import parse_program
+from engine.queries.compiler import Compiler
 
 
 def arrays_of(inputs: Mapping[str, Any], dtype: str = "float64") -> dict[str, np.ndarray]:

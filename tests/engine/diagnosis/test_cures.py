@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from engine.compiler import Compiler
-from engine.decode import decode_graph
+from engine.derivatives.query import Query
 from engine.dtypes import TensorType
-from engine.query import Query
+from engine.frontend.decode import decode_graph
+from engine.queries.compiler import Compiler
 from tests.engine.diagnosis.asking import ask, explain
 from tests.engine.diagnosis.test_catalogue import REASONS
 

@@ -5,11 +5,11 @@ import pytest
 
 import engine.control  # noqa: F401  # fills the table
 from engine import dtypes
-from engine.backward import backward, ones
 from engine.diagnosis import Examination, Graphing
 from engine.errors import DerivativeNotImplemented
-from engine.executors.numpy import run_tape
-from engine.op import TABLE, F
+from engine.ir.op import TABLE, F
+from engine.runtime.executors.numpy import run_tape
+from engine.transforms.vjp import backward, ones
 from tests.engine.sampling import arrays_of, named, record
 
 BAD = {"zeros": 0.0, "NaN": np.nan, "infinity": np.inf, "huge": 1e300, "tiny": 1e-300, "negative": -3.0}

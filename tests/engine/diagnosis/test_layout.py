@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from engine.compiler import Compiler
 from engine.derivatives import gradients
+from engine.derivatives.query import Query
 from engine.diagnosis import examination, layout
 from engine.dtypes import TensorType
-from engine.expression import parse_program
-from engine.query import Query
-from engine.record import record
+from engine.frontend.program import parse_program
+from engine.frontend.record import record
+from engine.queries.compiler import Compiler
 from tests.engine.diagnosis.asking import ask, explain
 from tests.engine.random_programs import Sketch, sketches
 from tests.engine.test_random_graphs import bounded

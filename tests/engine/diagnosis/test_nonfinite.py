@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from engine.backward import backward, ones
 from engine.diagnosis.first import first_nonfinite
 from engine.dtypes import TensorType
-from engine.expression import parse_program
-from engine.record import record
+from engine.frontend.program import parse_program
+from engine.frontend.record import record
+from engine.transforms.vjp import backward, ones
 from tests.engine.diagnosis.asking import explain
 
 

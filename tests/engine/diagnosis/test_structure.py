@@ -4,12 +4,12 @@ be missing, finite differences confirm that the target does not move, or moves o
 import numpy as np
 import pytest
 
-from engine.compiler import Compiler
-from engine.decode import decode_graph
+from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.errors import InvalidTarget, Unconnected
-from engine.expression import parse_program
-from engine.query import Query
+from engine.frontend.decode import decode_graph
+from engine.frontend.program import parse_program
+from engine.queries.compiler import Compiler
 
 
 def ask(program, values, *, kind="diagnose", **choices):

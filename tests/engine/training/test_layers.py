@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.decode import decode_graph
-from engine.draws import Stream
+from engine.arrays.philox import Stream
 from engine.errors import UserError
-from engine.tensors import Array
+from engine.frontend.decode import decode_graph
+from engine.frontend.tensors import Array
 from engine.training import StepDone, TrainingRun, expand_model, predict
 from engine.training.activations import ACTIVATIONS
 from engine.training.layers import LAYERS

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.draws import Stream
+from engine.arrays.philox import Stream
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch, UserError
-from engine.executors.numpy import run_tape
-from engine.tape import Tape
-from engine.tensors import Array
+from engine.frontend.tensors import Array
+from engine.ir.tape import Tape
+from engine.runtime.executors.numpy import run_tape
 from engine.training.initializers import INITIALIZERS, initial
 from engine.training.losses import LOSSES
 from engine.training.metrics import METRICS, total

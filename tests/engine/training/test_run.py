@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.draws import Stream
+from engine.arrays.philox import Stream
 from engine.errors import UnknownInput
-from engine.tensors import Array
+from engine.frontend.tensors import Array
 from engine.training import EpochDone, Finished, StepDone, TrainingRun, decode_training, predict
 from tests.engine.training.world import classes, job, layered, trained, types
 

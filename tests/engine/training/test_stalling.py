@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.tensors import Array
+from engine.frontend.tensors import Array
 from engine.training import Snapshot, Stalled, TrainingRun
 from engine.training.stalling import CAUSES, StallWatch
 from tests.engine.training.world import classes, job, layered
@@ -182,7 +182,7 @@ def test_looking_costs_next_to_nothing() -> None:
 
 
 def test_the_causes_are_reasons_of_the_diagnosis() -> None:
-    from engine.op import TABLE
+    from engine.ir.op import TABLE
 
     known = {op.zero_reason for op in TABLE.public()} | {"underflow", "empty_selection"}
     assert known >= CAUSES

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.dtypes import TensorType
-from engine.tensors import Array
+from engine.frontend.tensors import Array
 from engine.training import EpochDone, Snapshot, TrainingRun, TrainingSpec, decode_training
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine import batches
-from engine.attributes import AXIS, BOOLEAN, Attribute
 from engine.dtypes import TensorType
 from engine.errors import IndexOutOfRange, ShapeMismatch
-from engine.families import INDEXING, composite, define, elementwise, moved, normalize_axis
-from engine.op import Cost, Cut, Domain, F, Sample, jointly
+from engine.ir import batch_rules
+from engine.ir.attributes import AXIS, BOOLEAN, Attribute
+from engine.ir.families import INDEXING, composite, define, elementwise, moved, normalize_axis
+from engine.ir.op import Cost, Cut, Domain, F, Sample, jointly
 from engine.ops.creation import made
 from engine.ops.nn.losses.shared import (
     CLASSES,
@@ -140,7 +140,7 @@ def _pick_rule(g: Any, y: Any, x: Any, labels: Any, axis: int) -> Any:
 pick_class = define(
     "pick_class",
     family=INDEXING,
-    batch=batches.along_axis,
+    batch=batch_rules.along_axis,
     summary="The score of each sample's label; a label out of range is an error.",
     forward=_pick,
     infer=_infer_pick,

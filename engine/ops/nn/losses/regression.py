@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from engine.attributes import NUMBER, Attribute
 from engine.errors import InvalidAttribute
-from engine.families import elementwise
-from engine.op import Domain, F, Sample
+from engine.ir.attributes import NUMBER, Attribute
+from engine.ir.families import elementwise
+from engine.ir.op import Domain, F, Sample
 from engine.ops.nn.losses.shared import EPSILON, log_of, per_sample, pointwise
 
 mean_squared_error = pointwise(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from engine.attributes import AXIS, NUMBER, Attribute, choice
 from engine.errors import InvalidAttribute, ShapeMismatch
-from engine.families import composite, normalize_axis
-from engine.op import F, Op, Sample
+from engine.ir.attributes import AXIS, NUMBER, Attribute, choice
+from engine.ir.families import composite, normalize_axis
+from engine.ir.op import F, Op, Sample
 
 REDUCTION = Attribute(
     "reduction", choice("mean", "sum", "none"), "mean", "over all the losses; none: leave them"

@@ -1,0 +1,338 @@
+"""The namespace of the CPU: NumPy and SciPy, and the kit over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import cache, partial
+from typing import Any
+
+import array_api_compat.numpy as numpy_namespace
+import numpy as np
+import scipy.linalg
+import scipy.sparse
+import scipy.special
+
+from engine.arrays.namespace import BEYOND_THE_STANDARD, SPECIAL, Namespace
+from engine.arrays.philox import Stream
+from engine.errors import IndexOutOfRange, UserError
+
+MakeError = Callable[[Any], UserError]
+FEW_SLICES = 32  # fewer slices are added one by one: a sparse matrix is not worth its making
+
+
+@cache
+def numpy() -> Namespace:
+    """The namespace of the CPU."""
+    standard = {
+        name: getattr(numpy_namespace, name) for name in dir(numpy_namespace) if not name.startswith("_")
+    }
+    special = {name: getattr(scipy.special, name) for name in SPECIAL}
+    kit = {
+        "index_add": _index_add,
+        "put_along_axis_add": _put_along_axis_add,
+        **{name: getattr(_Passing, name) for name in vars(_Passing) if not name.startswith("_")},
+        "index_put": _index_put,
+        "within": within,
+        "check_indices": check_indices,
+        "watch_indices": _watch_indices,
+        "item": _item,
+        "anywhere": _anywhere,
+        "constant": np.array,
+        "repeat_each": np.repeat,
+        "inv": _per_matrix(np.linalg.inv),
+        "solve": _per_matrix(np.linalg.solve),
+        "cholesky": _cholesky,
+        "complex_of": _complex_of,
+        "svd": _svd,
+        "errstate": np.errstate,
+        "divmod": np.divmod,
+        "draw": draw,
+        "banded_inverse": banded_inverse,
+        "gamma_quantile": _gamma_quantile,
+        "gamma_quantile_slope": _gamma_quantile_slope,
+        # array_api_compat's own of these are no ufuncs: they could not write into a buffer
+        **{name: getattr(np, name) for name in ("matmul", "floor", "ceil", "trunc", "sign")},
+    }
+    extra = {name: getattr(np, name) for name in BEYOND_THE_STANDARD}
+    reductions = {name: _reduction(ufunc) for name, ufunc in _REDUCTIONS.items()}
+    return Namespace(**{**extra, **standard, **special, **reductions, **kit})
+
+
+class _Passing:
+    """What the executors ask of a library: its memory, and the way in and out of it."""
+
+    on_device = False
+    place = "the machine"
+    is_ufunc = staticmethod(lambda function: isinstance(function, np.ufunc))
+    may_share_memory = np.may_share_memory
+
+    @staticmethod
+    def from_host(array: Any) -> Any:
+        """The array where kernels read it: it is there."""
+        return array
+
+    @staticmethod
+    def to_host(x: Any) -> Any:
+        """A copy of the caller's own."""
+        return np.array(x)
+
+    @staticmethod
+    def writable(x: Any, owned: bool) -> Any:
+        """An array that may be written; a kernel's 0-d answer may be a scalar, which cannot."""
+        return np.asarray(x) if owned else np.array(x, order="C", copy=True)
+
+    @staticmethod
+    def answer(value: Any, copied: bool) -> Any:
+        """An array of the caller's own: contiguous, writable, sharing nothing.
+
+        What is not `copied` looks at no memory but its kernel's own, and may keep that if it is all of it.
+        """
+        array = np.asarray(value)
+        if copied or not array.flags.c_contiguous or not array.flags.writeable or not _is_all(array):
+            return np.array(array, order="C", copy=True)
+        return array
+
+    @staticmethod
+    def guarding() -> Any:
+        """The CPU looks at once: there is nothing to look at in the end."""
+        return nullcontext()
+
+
+def _is_all(array: Any) -> bool:
+    """Whether an array holds no more memory than its own elements take."""
+    base = array.base
+    return base is None or (
+        isinstance(base, np.ndarray) and base.base is None and base.nbytes == array.nbytes
+    )
+
+
+_REDUCTIONS = {
+    "sum": np.add,
+    "prod": np.multiply,
+    "max": np.maximum,
+    "min": np.minimum,
+    "any": np.logical_or,
+    "all": np.logical_and,
+}
+
+
+def _reduction(ufunc: Any) -> Any:
+    """The reduction without NumPy's wrapper, which costs more than a small sum."""
+    reduce = ufunc.reduce
+
+    def reduction(x: Any, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
+        return reduce(x, axis, dtype, None, keepdims)
+
+    return reduction
+
+
+def _index_add(target: Any, index: tuple[Any, ...], values: Any) -> Any:
+    """`target[index] += values` in place, repeated indices adding up."""
+    target = np.asarray(target)
+    axis = _axis_of_slices(target, index)
+    if axis is not None:
+        _add_slices(target, axis, index[axis], values)
+    elif any(isinstance(item, np.ndarray) for item in index):
+        np.add.at(target, index, values)
+    else:
+        target[index] += values
+    return target
+
+
+_SPARSE_DTYPES = ("float32", "float64", "complex64", "complex128")
+
+
+def _axis_of_slices(target: Any, index: tuple[Any, ...]) -> int | None:
+    """The axis along which an index picks whole slices, where there are enough of them to be worth it."""
+    if target.ndim < 2 or len(index) != target.ndim or target.dtype.name not in _SPARSE_DTYPES:
+        return None
+    found = None
+    for axis, item in enumerate(index):
+        if isinstance(item, np.ndarray) and found is None:
+            found = axis
+        elif not isinstance(item, slice) or item != slice(0, target.shape[axis], 1):
+            return None
+    return found if found is not None and index[found].size >= FEW_SLICES else None
+
+
+def _add_slices(target: Any, axis: int, places: Any, values: Any) -> None:
+    """A product with a sparse selection matrix: an order of magnitude faster than `np.add.at`."""
+    size, count = target.shape[axis], places.size
+    check_indices(places, size)
+    before, after = target.shape[:axis], target.shape[axis + 1 :]
+    values = np.broadcast_to(values, (*before, *places.shape, *after)).reshape((*before, count, *after))
+    values = np.ascontiguousarray(np.moveaxis(values, axis, 0).reshape(count, -1))
+    rows = np.where(places < 0, places + size, places).reshape(-1)
+    written: Any = slice(None)
+    if 8 * count < size:  # few slices of many: the rest is not touched
+        written, rows = np.unique(rows, return_inverse=True)
+        size = written.size
+    ones = np.ones(count, target.dtype)
+    selection = scipy.sparse.csr_array((ones, rows, np.arange(count + 1)), shape=(count, size))
+    target = np.moveaxis(target, axis, 0)
+    target[written] += (selection.T @ values).reshape((size, *before, *after))
+
+
+def _index_put(target: Any, index: tuple[Any, ...], values: Any) -> Any:
+    """`target[index] = values` in place; of values for one place the last counts."""
+    target[index] = values
+    return target
+
+
+def _put_along_axis_add(target: Any, indices: Any, values: Any, axis: int) -> Any:
+    """`target[..., indices, ...] += values` along `axis` in place, repeated indices adding up."""
+    grid = np.ogrid[tuple(slice(size) for size in indices.shape)]
+    if not target.flags.c_contiguous:
+        np.add.at(target, (*grid[:axis], indices, *grid[axis + 1 :]), values)
+        return target
+    size = target.shape[axis]
+    check_indices(indices, size)
+    flat = np.array(indices, np.int64, order="C")  # places in the flattened target, made where they lie
+    np.add(flat, size, out=flat, where=flat < 0)
+    strides = [stride // target.itemsize for stride in target.strides]
+    flat *= strides[axis]
+    for other, (places, stride) in enumerate(zip(grid, strides, strict=True)):
+        if other != axis:
+            flat += places * stride
+    np.add.at(target.reshape(-1), flat.reshape(-1), np.broadcast_to(values, indices.shape).reshape(-1))
+    return target
+
+
+def within(values: Any, low: float, high: float, make_error: MakeError) -> None:
+    """Raise what `make_error` makes of an offender unless `low <= values < high` everywhere."""
+    if values.size == 0:
+        return
+    least, most = values.min(), values.max()
+    if not (least >= low and most < high):
+        raise make_error(most if most >= high else least)
+
+
+def check_indices(indices: Any, size: int, *, negative: bool = True) -> None:
+    """Raise IndexOutOfRange, naming an offender, unless all indices lie within an axis of `size`."""
+    within(indices, -size if negative else 0, size, partial(index_error, size))
+
+
+def index_error(size: int, index: Any) -> IndexOutOfRange:
+    """What an index beyond an axis of `size` is refused with."""
+    return IndexOutOfRange(
+        f"index {index} is out of range for size {size}", hint="an index runs from -size to size - 1"
+    )
+
+
+def _watch_indices(indices: Any, size: int) -> None:
+    """NumPy looks at every index as it reads."""
+
+
+def _item(x: Any) -> Any:
+    """The one number of an array, as Python has it."""
+    return x.item()
+
+
+def _anywhere(mask: Any) -> bool:
+    """Whether work that a mask selects is worth doing."""
+    return bool(np.any(mask))
+
+
+def _per_matrix(function: Any) -> Any:
+    """A function of square matrices where those of a stack that it refuses answer NaN, not the whole call."""
+
+    def over_stack(a: Any, *b: Any) -> Any:
+        try:
+            return function(a, *b)
+        except np.linalg.LinAlgError:
+            pass
+        stacked = [x for x in (a, *b) if x.ndim > 2]
+        if not stacked:
+            return np.full_like(b[0] if b else a, np.nan)
+        lead = np.broadcast_shapes(*(x.shape[:-2] for x in stacked))
+        operands = [np.broadcast_to(x, (*lead, *x.shape[-2:])) if x.ndim > 1 else x for x in (a, *b)]
+        rows = [over_stack(*(x[place] if x.ndim > 1 else x for x in operands)) for place in np.ndindex(lead)]
+        return np.stack(rows).reshape(*lead, *rows[0].shape)
+
+    return over_stack
+
+
+_lower_factor = _per_matrix(np.linalg.cholesky)
+
+
+def _cholesky(x: Any, upper: bool) -> Any:
+    """The factor of the Hermitian part, so that the derivative is that of every element."""
+    factor = _lower_factor((x + _adjoint(x)) / 2)
+    return _adjoint(factor) if upper else factor
+
+
+def _adjoint(x: Any) -> Any:
+    turned = np.matrix_transpose(x)
+    return np.conj(turned) if turned.dtype.kind == "c" else turned
+
+
+def _complex_of(real: Any, imag: Any) -> Any:
+    """Real + i imag by its parts: a product with i would make NaN of an infinite part."""
+    shape = np.broadcast_shapes(np.shape(real), np.shape(imag))
+    made = np.empty(shape, np.complex128 if real.dtype == np.float64 else np.complex64)
+    made.real, made.imag = real, imag
+    return made
+
+
+def _svd(x: Any) -> Any:
+    """The thin singular value decomposition; a matrix that is not finite has the values NaN."""
+    sound = np.isfinite(x).all(axis=(-2, -1), keepdims=True)
+    u, s, vh = np.linalg.svd(np.where(sound, x, 0), full_matrices=False)
+    return u, np.where(sound[..., 0], s, np.nan), vh
+
+
+def banded_inverse(diagonals: Any, bandwidth: int) -> Any:
+    """Division by a band matrix, factorised once: row d of `diagonals` holds A[j + d - bandwidth, j] at j.
+
+    By a singular matrix it answers values that are not finite.
+    """
+    routines: Any = scipy.linalg.lapack.get_lapack_funcs(("gbtrf", "gbtrs"), (diagonals,))
+    factorise, divide = routines
+    room = np.concatenate([np.zeros((bandwidth, diagonals.shape[1]), diagonals.dtype), diagonals])
+    factors, pivots, _ = factorise(room, bandwidth, bandwidth)
+
+    def inverse(right: Any) -> Any:
+        return divide(factors, bandwidth, bandwidth, right, pivots)[0]
+
+    return inverse
+
+
+def draw(keys: Any, purpose: str, shape: tuple[int, ...]) -> Any:
+    """A draw for each key, the keys' axes first: "uniform" and "normal" in float64, "order" of shape[0]."""
+
+    def one(key: Any) -> Any:
+        stream = Stream(int(key), "random", purpose)
+        return stream.order(shape[0]) if purpose == "order" else getattr(stream, purpose)(shape)
+
+    dtype = np.int64 if purpose == "order" else np.float64
+    drawn = np.empty((keys.size, *shape), dtype)
+    for row, key in enumerate(np.asarray(keys).reshape(-1)):
+        drawn[row] = one(key)
+    return drawn.reshape((*keys.shape, *shape))
+
+
+def _gamma_quantile(a: Any, p: Any) -> Any:
+    """Where the gamma distribution of shape a reaches probability p, from the nearer tail."""
+    a, p = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(p, np.float64))
+    near = scipy.special.gammaincinv(a, np.minimum(p, 0.5))
+    return np.where(p <= 0.5, near, scipy.special.gammainccinv(a, np.minimum(1 - p, 0.5)))
+
+
+def _gamma_quantile_slope(a: Any, p: Any) -> Any:
+    """d/da of the quantile."""
+    return slope_of_quantile(np, _gamma_quantile, np.asarray(a, np.float64), p)
+
+
+def slope_of_quantile(library: Any, quantile_of: Callable[[Any, Any], Any], a: Any, p: Any) -> Any:
+    """d/da by a difference of sixth order of the quantile's logarithm over steps of 0.3 % of a.
+
+    The logarithm is smooth in log a down to the smallest a. Where the quantile underflows the slope is 0.
+    """
+    step = 3e-3 * a
+    total = 0.0
+    for place, weight in ((1, 45.0), (2, -9.0), (3, 1.0)):
+        ahead, behind = (quantile_of(a + side * place * step, p) for side in (1, -1))
+        total = total + weight * (library.log(ahead) - library.log(behind))
+    quantile = quantile_of(a, p)
+    return library.where(quantile > 0, quantile * total / (60 * step), 0.0)

@@ -1,0 +1,123 @@
+"""The question: a graph, what is asked of it, and the types of what is given. It holds no numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from engine.dtypes import TensorType
+from engine.errors import MissingInput, TargetRequired, UnknownName, UnknownWrt
+from engine.frontend.function_checks import check_reference
+from engine.frontend.graph import Graph
+
+Kind = Literal["evaluate", "gradient", "vjp", "diagnose", "jvp", "hvp", "gnvp", "jacobian", "hessian"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """What is asked. Absent choices take the defaults of the wire format.
+
+    `inputs`, `cotangents`, `tangents` (jvp) and `vectors` (hvp, gnvp) are the types of the given values;
+    `sparse` asks for a Jacobian's or Hessian's entries with their places; `colours` then says how many
+    products show them all, which the compiler finds out.
+    `batch` are the inputs that share a leading axis of N rows; every cotangent, and every tangent or vector
+    of such an input, has it too. With `cotangent_batch` every cotangent has a leading axis of K.
+    With `stabilize` expressions that overflow or are undefined on the way run in their stable forms.
+    With `masked_backward` a gradient passes nothing to elements that nothing selects, not even NaN.
+    With `return_graph` the answer of a gradient carries itself as a graph. `target_list` says that the
+    targets came as a list, so that answers are keyed by target first. `device` is what
+    `engine.runtime.devices` parsed.
+    """
+
+    graph: Graph
+    kind: Kind
+    inputs: Mapping[str, TensorType]
+    outputs: tuple[str, ...] | None = None
+    targets: tuple[str, ...] | None = None
+    target_list: bool = False
+    wrt: tuple[str, ...] | None = None
+    cotangents: Mapping[str, TensorType] | None = None
+    tangents: Mapping[str, TensorType] | None = None
+    vectors: Mapping[str, TensorType] | None = None
+    unconnected: Literal["null", "zero", "error"] = "null"
+    diagnose: Literal["auto", "full", "off"] = "auto"
+    dtype: str | None = None
+    optimize: bool = True
+    method: Literal["auto", "forward", "reverse"] = "auto"
+    sparse: bool = False
+    colours: int | None = None
+    batch: tuple[str, ...] = ()
+    cotangent_batch: bool = False
+    return_graph: bool = False
+    stabilize: bool = False
+    masked_backward: bool = False
+    device: str = "cpu"
+
+    def key(self) -> tuple[Any, ...]:
+        """Equal for queries that one program answers."""
+        return (self.graph.id, *(_frozen(getattr(self, f.name)) for f in fields(self) if f.name != "graph"))
+
+    def chosen_outputs(self) -> tuple[str, ...]:
+        """The outputs asked for: those named, else the keys of the cotangents, else all.
+
+        Raises UnknownName.
+        """
+        chosen = self.outputs
+        if chosen is None:
+            chosen = tuple(self.cotangents) if self.cotangents is not None else self.graph.outputs
+        for name in chosen:
+            self._check(name, UnknownName, "$.outputs")
+        for name in self.cotangents or {}:
+            self._check(name, UnknownName, f"$.cotangents.{name}")
+        return chosen
+
+    def chosen_targets(self) -> tuple[str, ...]:
+        """The targets asked for, else the only output; raises TargetRequired, UnknownName."""
+        if self.targets is None:
+            if len(self.graph.outputs) != 1:
+                listed = ", ".join(f"'{name}'" for name in self.graph.outputs)
+                raise TargetRequired(
+                    f"the function has {len(self.graph.outputs)} outputs: {listed}",
+                    path="$.target",
+                    hint="name the one to differentiate in `target`",
+                )
+            return self.graph.outputs
+        for name in self.targets:
+            self._check(name, UnknownName, "$.target")
+        return self.targets
+
+    def chosen_directions(self) -> Mapping[str, TensorType]:
+        """The tangents of a jvp, the vectors of an hvp or gnvp, by name; `wrt` must name the same, if sent.
+
+        Raises MissingInput, UnknownWrt.
+        """
+        word = "tangents" if self.kind == "jvp" else "vectors"
+        given = self.tangents if self.kind == "jvp" else self.vectors
+        if not given:
+            raise MissingInput(
+                f"a {self.kind} needs `{word}`",
+                path=f"$.{word}",
+                hint="give one for each variable to move; those left out stay still",
+            )
+        for name in given:
+            self._check(name, UnknownWrt, f"$.{word}.{name}")
+        if self.wrt is not None and set(self.wrt) != set(given):
+            raise UnknownWrt(
+                f"`wrt` names {sorted(self.wrt)} and `{word}` {sorted(given)}",
+                path="$.wrt",
+                hint=f"leave `wrt` out: the keys of `{word}` are what is differentiated",
+            )
+        return given
+
+    def check_wrt(self) -> None:
+        """Raise UnknownWrt for a name that nothing defines."""
+        for name in self.wrt or ():
+            self._check(name, UnknownWrt, "$.wrt")
+
+    def _check(self, reference: str, error: type[UnknownName] | type[UnknownWrt], path: str) -> None:
+        check_reference(reference, self.graph, path, error)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(sorted(value.items())) if isinstance(value, Mapping) else value

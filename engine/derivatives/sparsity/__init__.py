@@ -1,0 +1,28 @@
+"""Sparse derivatives: which elements depend on which, and how few products show them all.
+
+    known       values of the tape that no floating input has a part in: indices and masks
+    pattern     for each slot the elements that it depends on, from the ops' own rules
+    (`engine.ir.dependence_rules`)
+    colouring   columns (or rows) that can share one product, since they meet nowhere
+    layout      where each entry lies in the products, and back into coordinates
+
+The pattern of a derivative is a superset of its nonzeros at every point with the same indices: it follows
+from the graph alone. Entries of it that happen to be zero stay.
+"""
+
+from engine.derivatives.sparsity.colouring import column_colours, star_colours
+from engine.derivatives.sparsity.known import Known
+from engine.derivatives.sparsity.layout import Coordinates, Layout, hessian_layout, jacobian_layout
+from engine.derivatives.sparsity.pattern import TooDense, dependence
+
+__all__ = [
+    "Coordinates",
+    "Known",
+    "Layout",
+    "TooDense",
+    "column_colours",
+    "dependence",
+    "hessian_layout",
+    "jacobian_layout",
+    "star_colours",
+]

@@ -1,0 +1,189 @@
+"""Calls: which argument is a function, which an array, which an attribute.
+
+Functions come first, then arrays, then attributes in the order of the op's signature, as in NumPy; all
+but the functions' and arrays' order may be given by keyword. `concat(a, b)` is `concat([a, b])`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from engine.errors import InvalidAttribute, Origin, WrongArity
+from engine.frontend.function_checks import count_outputs, function_attributes
+from engine.frontend.graph import Number
+from engine.frontend.program import literals
+from engine.frontend.program.body import Ref
+from engine.ir.attributes import BOOLEAN, REQUIRED, Attribute
+from engine.ir.op import Op
+
+if TYPE_CHECKING:
+    from engine.frontend.program.evaluator import Evaluator
+
+_SEQUENCES: Final = frozenset({"new_shape", "shape", "axes", "ints"})
+
+
+def call(evaluator: Evaluator, node: ast.Call) -> Ref:
+    """The node of `op(…)`, `x.op(…)`, or `f(…)` for a function of the program."""
+    for keyword in node.keywords:
+        if keyword.arg is None:
+            raise evaluator.text.fault(keyword, "a star is not in the language", "write the arguments out")
+    function = node.func
+    if isinstance(function, ast.Name) and evaluator.functions(function.id) is not None:
+        return _call_function(evaluator, node, function.id)
+    binding = _Binding(evaluator, node)
+    if isinstance(function, ast.Name):
+        if function.id.startswith("__"):
+            hint = "a program is a formula, not Python; GET /v1/ops lists the ops"
+            raise evaluator.text.fault(node, f"'{function.id[:40]}' is no op", hint)
+        return binding.bind(evaluator.op(function.id, node))
+    if isinstance(function, ast.Attribute):
+        if function.attr.startswith("_"):
+            hint = "a program is a formula, not Python; GET /v1/ops lists the ops"
+            raise evaluator.text.fault(node, f"'.{function.attr[:40]}' is no op", hint)
+        op = evaluator.op(function.attr, node)
+        return binding.bind(op, [evaluator.operand(function.value, _kind(op, 0))])
+    raise evaluator.text.fault(node, "only ops and functions are called", "write op(x) or x.op()")
+
+
+def _call_function(evaluator: Evaluator, node: ast.Call, name: str) -> Ref:
+    """`f(x, y)` is `call(f, x, y)`."""
+    if node.keywords:
+        raise evaluator.text.fault(
+            node, f"'{name}' was given an argument by keyword", "functions of a program bind by position"
+        )
+    operands = [evaluator.operand(argument) for argument in node.args]
+    function = evaluator.functions(name)
+    assert function is not None, name
+    op = evaluator.op("call", node)
+    return evaluator.apply(op, operands, {"function": name}, node, len(function.outputs))
+
+
+def _are_sizes(count: int, waiting: Sequence[Attribute]) -> bool:
+    """Whether so many arguments would be the sizes of the first attribute, as in x.reshape(2, 3)."""
+    if not waiting or waiting[0].kind.name not in _SEQUENCES:
+        return False
+    switch = len(waiting) > 1 and waiting[0].default is REQUIRED and waiting[1].kind is BOOLEAN
+    return count > (1 if switch else len(waiting))
+
+
+class _Binding:
+    """The arguments of one call, as they are taken."""
+
+    def __init__(self, evaluator: Evaluator, node: ast.Call) -> None:
+        self.evaluator = evaluator
+        self.node = node
+        self.positional = deque(node.args)
+        self.keywords = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg is not None}
+        self.attributes: dict[str, Any] = {}
+
+    def bind(self, op: Op, operands: Sequence[Ref | Number] = ()) -> Ref:
+        """Write the node; `operands` are those that stand before the call's own, as x in x.op()."""
+        for attribute in op.attributes:
+            if attribute.kind.name == "function":
+                self._take_function(op, attribute)
+        equation = next((a for a in op.attributes if a.kind.name == "text"), None)
+        if equation is not None and self.positional and _is_text(self.positional[0]):
+            self.attributes[equation.name] = self._value(op, self.positional.popleft(), equation)
+        arrays = [*operands, *self._arrays(op, len(operands))]
+        self._take_attributes(op)
+        count = count_outputs(op, len(arrays), self.attributes, self._sizes_of)
+        return self.evaluator.apply(op, arrays, self.attributes, self.node, count)
+
+    def _take_function(self, op: Op, attribute: Attribute) -> None:
+        functions = self.evaluator.functions
+        given = self.keywords.pop(attribute.name, None)
+        if given is None and self.positional:
+            first = self.positional[0]
+            known = isinstance(first, ast.Name) and functions(first.id) is not None
+            if known or attribute.default is not None:
+                given = self.positional.popleft()
+        if given is None:
+            return  # the op's record says whether it can do without
+        if not isinstance(given, ast.Name) or functions(given.id) is None:
+            name = given.id if isinstance(given, ast.Name) else "f"
+            raise self.evaluator.text.fault(
+                given,
+                f"{op.name} expects the name of a function as '{attribute.name}'",
+                f"define it first: def {name}(x): return …",
+            )
+        self.attributes[attribute.name] = given.id
+
+    def _arrays(self, op: Op, given: int) -> list[Ref | Number]:
+        """The arrays after the `given` ones that are known already."""
+        arrays: list[Ref | Number] = []
+        fixed = op.inputs[:-1] if op.variadic else op.inputs
+        for position, parameter in enumerate(fixed[given:], given):
+            if parameter.name in self.keywords:
+                arrays.append(self.evaluator.operand(self.keywords.pop(parameter.name), parameter.kind))
+            elif self.positional:
+                arrays.append(self.evaluator.operand(self.positional.popleft(), _kind(op, position)))
+        if op.variadic:
+            arrays += [self.evaluator.operand(item, op.inputs[-1].kind) for item in self._spread(op)]
+        return arrays
+
+    def _spread(self, op: Op) -> list[ast.expr]:
+        """The arrays of a variadic input: the elements of a list, or all that stand there."""
+        first = self.positional[0] if self.positional else None
+        if isinstance(first, ast.List | ast.Tuple) and not function_attributes(op):
+            self.positional.popleft()
+            return first.elts
+        rest = list(self.positional)
+        self.positional.clear()
+        return rest
+
+    def _take_attributes(self, op: Op) -> None:
+        waiting = [a for a in op.attributes if a.kind.name != "function" and a.name not in self.attributes]
+        if _are_sizes(len(self.positional), waiting):
+            sizes = [self._value(op, argument, waiting[0]) for argument in self.positional]
+            if all(type(size) is int for size in sizes):
+                self.attributes[waiting[0].name] = sizes
+                self.positional.clear()
+        if len(self.positional) > len(waiting):
+            raise self._wrong_arity(op, len(self.positional) - len(waiting))
+        for attribute in waiting[: len(self.positional)]:
+            if attribute.name in self.keywords:
+                raise self._invalid(op, self.node, f"'{attribute.name}' is given twice", op.signature)
+            self.attributes[attribute.name] = self._value(op, self.positional.popleft(), attribute)
+        known = {attribute.name: attribute for attribute in op.attributes}
+        for name, value in self.keywords.items():
+            if name in known:
+                self.attributes[name] = self._value(op, value, known[name])
+            else:
+                self.attributes[name] = None  # refused with the op's attributes listed
+
+    def _value(self, op: Op, node: ast.expr, attribute: Attribute) -> Any:
+        try:
+            return literals.attribute_value(node, attribute, self.evaluator.names)
+        except literals.NotLiteral as error:
+            raise self._invalid(
+                op,
+                error.node,
+                f"expected {attribute.kind.expected} for '{attribute.name}', written out, got an expression",
+                f"attributes are fixed before the data are known: write a literal; {op.signature}",
+            ) from None
+
+    def _sizes_of(self, name: str) -> tuple[int, int]:
+        function = self.evaluator.functions(name)
+        assert function is not None, name
+        return len(function.inputs), len(function.outputs)
+
+    def _wrong_arity(self, op: Op, extra: int) -> WrongArity:
+        source = self.evaluator.text.source(self.node)
+        error = WrongArity(f"got {extra} argument{'s' if extra > 1 else ''} too many", hint=op.signature)
+        return error.at(Origin(None, op.name, self.evaluator.text.path, source))
+
+    def _invalid(self, op: Op, node: ast.expr, detail: str, hint: str) -> InvalidAttribute:
+        source = self.evaluator.text.source(node)
+        error = InvalidAttribute(detail, hint=hint)
+        return error.at(Origin(None, op.name, self.evaluator.text.path, source))
+
+
+def _kind(op: Op, position: int) -> str:
+    return op.input(position).kind if op.inputs else "any"
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)

@@ -1,0 +1,243 @@
+"""Statements and functions, in the order they stand."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from engine.errors import Cycle, DuplicateName, Origin, OverLimit, SyntaxFault
+from engine.frontend.function_checks import MAX_DEPTH, link
+from engine.frontend.graph import NAME, Graph
+from engine.frontend.json_reader import name_at
+from engine.frontend.program.body import Body, Item, Ref
+from engine.frontend.program.cures import cure
+from engine.frontend.program.evaluator import Evaluator, Value
+from engine.frontend.program.literals import NotLiteral, literal
+from engine.frontend.program.text import ProgramText
+
+RESULT = "result"
+
+
+def parse_program(text: str, *, declared: Mapping[str, Any] | None = None, path: str = "$.program") -> Graph:
+    """The graph that a program in NumPy's syntax means; it is never evaluated as Python.
+
+    `declared` are the names given under `inputs`: those that the text does not use become unused inputs.
+    Raises SyntaxFault for what is not in the language, and UnknownOp, UnknownName, DuplicateName,
+    WrongArity, InvalidAttribute, Cycle and OverLimit, each with the place in the text.
+
+    >>> graph = parse_program("mean((W * x + b - y) ** 2)")
+    >>> [node.name for node in graph.nodes], graph.outputs
+    (['multiply_1', 'add_1', 'subtract_1', 'pow_1', 'result'], ('result',))
+    """
+    source = ProgramText(text, path)
+    names = [name_at(name, "$.inputs") for name in declared or ()]
+    try:
+        graph = _Program(source, names).graph()
+    except RecursionError:  # where the caller has used up most of Python's stack
+        raise source.too_deep() from None
+    link(graph, path)
+    return graph
+
+
+class _Program:
+    """The text's functions, each made into a graph when it is first met, and its statements."""
+
+    def __init__(self, text: ProgramText, declared: list[str]) -> None:
+        self.text = text
+        self.declared = declared
+        self.tree = text.parse()
+        self.definitions: dict[str, ast.FunctionDef] = {}
+        for statement in self.tree.body:
+            if isinstance(statement, ast.FunctionDef):
+                self._define(statement)
+        # What the text calls anything is never given to a node that has no name.
+        self.reserved = {*declared, *self.definitions, RESULT}
+        self.reserved.update(node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name))
+        self.reserved.update(node.arg for node in ast.walk(self.tree) if isinstance(node, ast.arg))
+        self.made: dict[str, Graph] = {}
+        self.making: list[str] = []
+
+    def graph(self) -> Graph:
+        body = Body(self.text.path, self.declared, self.reserved)
+        statements = _Statements(self, body, free=True)
+        last: Item | None = None
+        lines = [line for line in self.tree.body if not isinstance(line, ast.FunctionDef)]
+        for statement in lines:
+            if isinstance(statement, ast.Expr):
+                if statement is not lines[-1]:
+                    raise self.text.fault(
+                        statement, "the value of this line is not used", "give it a name: y = …"
+                    )
+                last = statements.bind(RESULT, statement.value, single=True)
+            else:
+                last = statements.run(statement)
+        if last is None:
+            raise self.text.fault_at(
+                0, "expected an expression, got none", "end with one: mean((w * x - y) ** 2)"
+            )
+        for name in self.definitions:
+            self.function(name)
+        graph = body.finish([Ref(last)], dict(sorted(self.made.items())))
+        return replace(graph, inputs=dict(sorted(graph.inputs.items())))
+
+    def function(self, name: str) -> Graph | None:
+        """The function of a name, None where there is none; raises Cycle for recursion."""
+        if name not in self.definitions or name in self.made:
+            return self.made.get(name)
+        definition = self.definitions[name]
+        origin = Origin(None, "def", self.text.path, self.text.source(definition))
+        if name in self.making:
+            circle = " → ".join([*self.making[self.making.index(name) :], name])
+            hint = "functions are expanded, so recursion never ends; use scan or while_loop"
+            raise Cycle(f"the functions {circle} call themselves", hint=hint).at(origin)
+        if len(self.making) >= MAX_DEPTH:
+            hint = "write the innermost functions out"
+            raise OverLimit(f"functions call functions more than {MAX_DEPTH} deep", hint=hint).at(origin)
+        self.making.append(name)
+        self.made[name] = self._make(definition)
+        self.making.pop()
+        return self.made[name]
+
+    def _define(self, statement: ast.FunctionDef) -> None:
+        name = statement.name
+        if name in self.definitions or name in self.declared:
+            raise DuplicateName(
+                f"the name '{name}' is taken, at line {statement.lineno} of {self.text.path}",
+                path=self.text.path,
+                source=self.text.source(statement),
+                hint="each function has a name of its own",
+            )
+        check_name(self.text, statement, name)
+        self.definitions[name] = statement
+
+    def _make(self, definition: ast.FunctionDef) -> Graph:
+        body = Body(self.text.path, self._parameters(definition), self.reserved)
+        statements = _Statements(self, body, free=False)
+        *lines, last = definition.body
+        for line in lines:
+            if isinstance(line, ast.Return):
+                raise self.text.fault(line, "a return ends its function", "delete what follows it")
+            statements.run(line)
+        if not isinstance(last, ast.Return) or last.value is None:
+            raise self.text.fault(
+                last, f"the function '{definition.name}' returns nothing", "end it with return …"
+            )
+        return body.finish(statements.results(last.value))
+
+    def _parameters(self, definition: ast.FunctionDef) -> list[str]:
+        given = definition.args
+        plain = [*given.posonlyargs, *given.args]
+        odd = [*given.kwonlyargs, *given.defaults, *filter(None, [given.vararg, given.kwarg])]
+        odd += definition.decorator_list
+        odd += filter(None, [definition.returns, *(parameter.annotation for parameter in plain)])
+        if odd:
+            hint = "functions are written def f(x, y): …; return …"
+            raise self.text.fault(odd[0], "expected plain parameters", hint)
+        for parameter in plain:
+            check_name(self.text, parameter, parameter.arg)
+        return [parameter.arg for parameter in plain]
+
+
+class _Statements:
+    """The statements of one body."""
+
+    def __init__(self, program: _Program, body: Body, *, free: bool) -> None:
+        self.program = program
+        self.text = program.text
+        self.body = body
+        self.evaluator = Evaluator(self.text, body, program.function, free=free)
+
+    def run(self, statement: ast.stmt) -> Item:
+        """An assignment; answers the item whose name was assigned last."""
+        if not isinstance(statement, ast.Assign):
+            what, hint = cure(statement)
+            raise self.text.fault(statement, f"{what} is not in the language", hint)
+        if len(statement.targets) > 1:
+            raise self.text.fault(
+                statement.targets[1], "a line assigns once", "write one line for each name: a = …, then b = a"
+            )
+        target = statement.targets[0]
+        if isinstance(target, ast.Tuple | ast.List):
+            return self._unpack(target, statement.value)
+        return self.bind(self._target(target), statement.value)
+
+    def bind(self, name: str, expression: ast.expr, *, single: bool = False) -> Item:
+        """`name = expression`, which has to be one tensor where `single`."""
+        evaluate = self.evaluator.operand if single else self.evaluator.value
+        value = evaluate(expression)
+        try:
+            known = literal(expression, self.evaluator.names)
+        except NotLiteral:
+            self.evaluator.names.pop(name, None)
+        else:
+            self.evaluator.names[name] = known
+        source = self.text.source(expression)
+        return self.body.assign(name, value, source)
+
+    def results(self, expression: ast.expr) -> list[Ref]:
+        """What a function returns: one value, or a tuple of them."""
+        parts = expression.elts if isinstance(expression, ast.Tuple) else [expression]
+        answers: list[Ref] = []
+        for part in parts:
+            value = self.evaluator.value(part)
+            if isinstance(value, Ref) and value.output is None and value.count and len(parts) == 1:
+                return self.body.unpack(value, value.count)
+            value = self.evaluator.single(value, part)
+            source = self.text.source(part)
+            answers.append(value if isinstance(value, Ref) else self.body.number(value, source))
+        return answers
+
+    def _unpack(self, target: ast.Tuple | ast.List, expression: ast.expr) -> Item:
+        names = [self._target(part) for part in target.elts]
+        if not names:
+            raise self.text.fault(target, "expected names, got none", "write a name for each output")
+        values = self._values(expression, len(names))
+        items: list[Item] = []
+        for name, part, value in zip(names, target.elts, values, strict=True):
+            self.evaluator.names.pop(name, None)
+            items.append(self.body.assign(name, value, self.text.source(part)))
+        return items[-1]
+
+    def _values(self, expression: ast.expr, count: int) -> list[Value]:
+        """The `count` values of the right side of an unpacking."""
+        if isinstance(expression, ast.Tuple | ast.List):
+            if len(expression.elts) != count:
+                raise self._mismatch(expression, count, len(expression.elts))
+            return [self.evaluator.operand(part) for part in expression.elts]
+        value = self.evaluator.value(expression)
+        if not isinstance(value, Ref) or value.output is not None:
+            raise self.text.fault(expression, "one tensor cannot be unpacked", "index it: a, b = x[0], x[1]")
+        if value.count not in (None, count):
+            raise self._mismatch(expression, count, value.count)
+        unpacked: list[Value] = [*self.body.unpack(value, count)]
+        return unpacked
+
+    def _mismatch(self, expression: ast.expr, names: int, values: int | None) -> SyntaxFault:
+        return self.text.fault(
+            expression, f"{names} names are given {values} values", "write a name for each value"
+        )
+
+    def _target(self, target: ast.expr) -> str:
+        if isinstance(target, ast.Name):
+            check_name(self.text, target, target.id)
+            if target.id in self.program.definitions:
+                raise DuplicateName(
+                    f"the name '{target.id}' is a function's, at line {target.lineno} of {self.text.path}",
+                    path=self.text.path,
+                    source=self.text.source(target),
+                    hint="give the value another name",
+                )
+            return target.id
+        hint = "tensors never change: build a new one, as in where(mask, a, b), and give it a name"
+        if isinstance(target, ast.Starred):
+            hint = "write a name for each output"
+        raise self.text.fault(target, "only names are assigned", hint)
+
+
+def check_name(text: ProgramText, node: ast.AST, name: str) -> None:
+    """Raise SyntaxFault for what cannot be a name of the graph."""
+    if name.startswith("__") or not NAME.fullmatch(name):
+        hint = "names are letters, digits and _, 128 characters at most, and start with no __"
+        raise text.fault(node, f"'{name[:40]}' is no name for a value", hint)

@@ -1,0 +1,12 @@
+"""The intermediate representation: ops as records, and tapes of them.
+
+`op`                what an op is: one record, from which everything about it follows
+`attributes`        the values that an op takes beside its arrays, each with its schema
+`function_rules`    how the inputs and outputs of a function attribute bind
+`families`          what ops of one family share: shape rule, derivative rule, batch rule
+`batch_rules`       how an op takes a leading batch axis
+`dependence_rules`  which elements of the inputs an element of the output depends on
+`indices`           NumPy's indexing, decided from shapes alone
+`tape`              the Wengert list; recording checks arity, attributes, shapes and dtypes
+`variable`          a slot of a tape with operators, for formulas and derivative rules
+"""

@@ -1,0 +1,208 @@
+"""Which elements an op's outputs read: the rules of sparsity that families and records share.
+
+A rule is `rule(seen, i)`: an instruction, `Seen`, and the position of one of its inputs. It answers how that
+input's elements reach the output as a `Reach`, or None: each output element may depend on every element of
+that input, which is always right. An op whose functions do the work has `Inside` or `Stepwise` in place of a
+rule. Elements are numbered in C order. A rule reads shapes and indices, never a floating value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine import arrays
+from engine.dtypes import TensorType
+from engine.ir.op import TABLE, Op
+
+Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a rule may look at. `value(i)` is the array of an input that no floating input has a part in,
+    None where it is not known.
+    """
+
+    op: Op
+    inputs: Sequence[TensorType]
+    output: TensorType
+    attributes: Mapping[str, Any]
+    value: Callable[[int], npt.NDArray[Any] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Three steps, each left out where it does nothing.
+
+    `take`: the input's element in each place, -1 for none. `into`: the group, one of `groups`, that each
+    place belongs to. `read`: the group (or place, or element) that each output element reads.
+    """
+
+    take: Numbers | None = None
+    into: Numbers | None = None
+    groups: int = 0
+    read: Numbers | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """The input passes, from position `first` on, into every function attribute of `names`, whose outputs are
+    the op's. With `adjoint` the function pulls back: it takes inputs, outputs, cotangents.
+    """
+
+    names: tuple[str, ...]
+    first: int = 0
+    adjoint: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stepwise:
+    """The op is a loop over its `body`: carried from step to step, scanned row by row."""
+
+
+Rule = Callable[[Seen, int], Reach | None]
+
+SAME = Reach()
+
+
+def numbers(shape: tuple[int, ...]) -> Numbers:
+    """The elements' numbers, in that shape."""
+    return np.arange(prod(shape), dtype=np.int64).reshape(shape)
+
+
+def spread(shape: tuple[int, ...], to: tuple[int, ...]) -> Numbers:
+    """For each element of an array of the shape `to`, the element of `shape` that broadcasting puts there."""
+    return np.broadcast_to(numbers(shape), to).reshape(-1)
+
+
+def everything(source: TensorType, output: TensorType) -> Reach:
+    """Each element of the output depends on all of the input."""
+    zero = np.zeros(max(source.size, output.size), np.int64)
+    return Reach(into=zero[: source.size], groups=1, read=zero[: output.size])
+
+
+def elementwise(seen: Seen, i: int) -> Reach | None:
+    """Element by element, under broadcasting."""
+    shape, out = seen.inputs[i].shape, seen.output.shape
+    return SAME if shape == out else Reach(take=spread(shape, out))
+
+
+def along_axis(seen: Seen, i: int) -> Reach | None:
+    """Along `axis` everything depends on everything; across it nothing does."""
+    shape, out, axis = seen.inputs[i].shape, seen.output.shape, seen.attributes.get("axis")
+    if axis is None:
+        return None
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    kept = tuple(1 if k in axes else size for k, size in enumerate(shape))
+    labels = spread(kept, shape)
+    if out == shape:
+        return Reach(into=labels, groups=prod(kept), read=labels)
+    if seen.output.size == prod(kept):
+        return Reach(into=labels, groups=prod(kept))
+    return None
+
+
+def moved(seen: Seen, i: int) -> Reach | None:
+    """Elements are moved, repeated or left out: the kernel itself says where, given their numbers."""
+    kernel = seen.op.forward
+    if kernel is None or not seen.op.linear_in:
+        return None
+    marked, blank = [], []
+    for position, type in enumerate(seen.inputs):
+        if min(position, len(seen.op.inputs) - 1) in seen.op.linear_in:
+            mark, none = (np.zeros(type.shape, np.int64) for _ in range(2))  # to be written: no bare numbers
+            if position == i:
+                mark += numbers(type.shape) + 1
+            marked.append(mark)
+            blank.append(none)
+            continue
+        value = seen.value(position)
+        if value is None:
+            return along_axis(seen, i)
+        marked.append(value)
+        blank.append(value)
+    try:
+        there, empty = (kernel(arrays.numpy(), *given, **seen.attributes) for given in (marked, blank))
+    except IndexError:  # the run says it, with its place
+        return None
+    return Reach(take=np.where(there != empty, there - 1, -1).reshape(-1))
+
+
+def added(reader: str) -> Rule:
+    """The second input is added into the first, at the places from which the op `reader` would read."""
+
+    def rule(seen: Seen, i: int) -> Reach | None:
+        if i == 0:
+            return SAME
+        kernel = TABLE[reader].forward
+        indices = [seen.value(position) for position in range(2, len(seen.inputs))]
+        if kernel is None or any(index is None for index in indices):
+            return None
+        try:
+            places = kernel(arrays.numpy(), numbers(seen.output.shape), *indices, **seen.attributes)
+        except IndexError:
+            return None
+        take = None if seen.inputs[i].shape == places.shape else spread(seen.inputs[i].shape, places.shape)
+        return Reach(take=take, into=places.reshape(-1), groups=seen.output.size)
+
+    return rule
+
+
+def folded(seen: Seen, i: int) -> Reach | None:
+    """The adjoint of broadcast_to or pad: each element is added to the one that it repeats."""
+    if seen.op.name == "sum_to":
+        places = spread(seen.output.shape, seen.inputs[i].shape)
+    else:
+        kernel = TABLE["pad"].forward
+        assert kernel is not None, "pad has a kernel"
+        own = numbers(seen.output.shape)
+        places = kernel(arrays.numpy(), own, **seen.attributes, constant_values=0).reshape(-1)
+    return Reach(into=places, groups=seen.output.size)
+
+
+def matrices(seen: Seen, i: int) -> Reach | None:
+    """Within each matrix of a stack everything depends on everything."""
+    shape, out = seen.inputs[i].shape, seen.output.shape
+    stack = shape[:-2]
+    if len(shape) < 2 or stack not in (out, out[:-2]):
+        return None
+    labels = numbers(stack)
+    into = np.repeat(labels.reshape(-1), prod(shape[-2:]))
+    read = None if out == stack else np.repeat(labels.reshape(-1), prod(out[-2:]))
+    return Reach(into=into, groups=labels.size, read=read)
+
+
+def product(seen: Seen, i: int) -> Reach | None:
+    """The matrix product: rows of the first input, columns of the second."""
+    first, second = (type.shape for type in seen.inputs)
+    first = (1, *first) if len(first) == 1 else first
+    second = (*second, 1) if len(second) == 1 else second
+    stack = np.broadcast_shapes(first[:-2], second[:-2])
+    shape = first if i == 0 else second
+    lines = (*shape[:-1], 1) if i == 0 else (*shape[:-2], 1, shape[-1])
+    read = spread(lines, (*stack, first[-2], second[-1]))
+    return Reach(into=spread(lines, shape), groups=prod(lines), read=read)
+
+
+def rows(seen: Seen, i: int) -> Reach | None:
+    """The last axis is reduced; the others broadcast."""
+    shape = seen.inputs[i].shape
+    kept = shape[:-1]
+    into = spread((*kept, 1), shape)
+    return Reach(into=into, groups=prod(kept), read=spread(kept, seen.output.shape))
+
+
+def by_row(seen: Seen, i: int) -> Reach | None:
+    """Row k of the output depends on row k of a batched input."""
+    n = seen.attributes["n"]
+    if not seen.attributes["batched"][i] or n == 0:
+        return None
+    labels = np.arange(n)
+    into, read = (np.repeat(labels, type.size // n) for type in (seen.inputs[i], seen.output))
+    return Reach(into=into, groups=n, read=read)

@@ -1,0 +1,305 @@
+"""Families of ops, and the constructors that enter records into the table.
+
+What ops of a family share is said here once: how shapes and dtypes come out, what a run costs, how a
+tangent is pushed forward, which samples test it. A record then says only what is its own.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from engine import dtypes
+from engine.dtypes import TensorType
+from engine.errors import DtypeMismatch, IndexOutOfRange, ShapeMismatch
+from engine.ir import batch_rules, dependence_rules
+from engine.ir.attributes import AXES, BOOLEAN, Attribute
+from engine.ir.op import TABLE, Cost, Cut, Family, Input, Op, Rule, Sample, jointly
+
+# -- shapes ------------------------------------------------------------------------------------------
+
+
+def broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The common shape under NumPy's broadcasting; raises ShapeMismatch."""
+    answer: list[int] = []
+    for axis in range(1, max(map(len, shapes), default=0) + 1):
+        size = 1
+        for shape in shapes:
+            if len(shape) < axis or shape[-axis] == 1:
+                continue
+            if size not in (1, shape[-axis]):
+                listed = " and ".join(map(str, shapes))
+                raise ShapeMismatch(
+                    f"shapes {listed} do not broadcast: axis -{axis} has sizes {size} and {shape[-axis]}",
+                    hint="sizes must be equal, or one of them 1; reshape or expand_dims can align them",
+                )
+            size = shape[-axis]
+        answer.append(size)
+    return tuple(reversed(answer))
+
+
+def normalize_axis(axis: int, ndim: int) -> int:
+    """A non-negative axis; raises IndexOutOfRange."""
+    if not -ndim <= axis < ndim:
+        allowed = f"from {-ndim} to {ndim - 1}" if ndim else "none: the tensor is a scalar"
+        raise IndexOutOfRange(f"axis {axis} is out of range for {ndim} axes", hint=f"the axes are {allowed}")
+    return axis % ndim
+
+
+def normalize_axes(axis: tuple[int, ...] | None, ndim: int) -> tuple[int, ...]:
+    """Sorted non-negative axes, all of them for None; raises IndexOutOfRange."""
+    if axis is None:
+        return tuple(range(ndim))
+    axes = sorted(normalize_axis(a, ndim) for a in axis)
+    if len(set(axes)) != len(axes):
+        raise IndexOutOfRange(f"the axes {axis} name one axis twice", hint="name each axis once")
+    return tuple(axes)
+
+
+def reduced(shape: tuple[int, ...], axis: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
+    """The shape after a reduction over `axis` (non-negative)."""
+    if keepdims:
+        return tuple(1 if i in axis else size for i, size in enumerate(shape))
+    return tuple(size for i, size in enumerate(shape) if i not in axis)
+
+
+def check_cast(given: str, wanted: str) -> None:
+    """Raise DtypeMismatch where a conversion would drop imaginary parts."""
+    if dtypes.is_complex(given) and not dtypes.is_complex(wanted) and wanted != dtypes.BOOL:
+        raise DtypeMismatch(
+            f"{given} to {wanted} would drop the imaginary parts",
+            hint="take real(x), imag(x) or abs(x) first",
+        )
+
+
+def cast_back(g: Any, x: Any) -> Any:
+    """A cotangent in the dtype of an input that was converted; a real input takes the real part."""
+    return (g if dtypes.is_complex(x.dtype) else g.real()).astype(x.dtype)
+
+
+# -- cost --------------------------------------------------------------------------------------------
+
+
+def moved(types: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
+    """Bytes read and written by a kernel that touches each element once."""
+    return sum(t.nbytes for t in types) + sum(t.nbytes for t in outputs)
+
+
+def per_element(flops: int, workspace: int = 0) -> Callable[..., Cost]:
+    """One operation for each element of the larger side, as slow as `flops` simple ones; `workspace` scratch
+    arrays of the output's size.
+    """
+
+    def cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: Any) -> Cost:
+        every = [*types, *outputs]
+        sizes = [t.nbytes for t in every]
+        scratch = workspace * max(sizes) if workspace else 0
+        elements = max([t.size for t in every])
+        return Cost(min(flops, 1) * elements, sum(sizes), scratch, max(0, flops - 1) * elements)
+
+    return cost
+
+
+def free(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: Any) -> Cost:
+    """A view: nothing is computed or moved."""
+    return Cost(0, 0)
+
+
+# -- constructors ------------------------------------------------------------------------------------
+
+
+def define(
+    name: str,
+    *aliases: str,
+    family: Family,
+    summary: str,
+    vjp: Rule | Cut | Sequence[Rule | Cut],
+    forward: Callable[..., Any] | None = None,
+    kinds: str | Sequence[str] = "numeric",
+    promote: Sequence[bool] | bool = True,
+    variadic: bool = False,
+    minimum: int = 1,
+    **fields: Any,
+) -> Op:
+    """Enter a record. The inputs' names are read from `forward` (after `xp`) or from `formula`.
+
+    `vjp`, `kinds` and `promote` are given once for all inputs or as one entry for each.
+    """
+    source = forward or fields.get("formula")
+    assert source is not None, name
+    kinds_of = inspect.signature(source).parameters.values()
+    parameters = [p for p in kinds_of if p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD)]
+    names = [p.name for p in parameters][1 if forward else 0 :]
+    count = len(names)
+    rules = [vjp] * count if callable(vjp) or isinstance(vjp, Cut) else list(vjp)
+    kind = [kinds] * count if isinstance(kinds, str) else list(kinds)
+    shares = [promote] * count if isinstance(promote, bool) else list(promote)
+    assert len(rules) == len(kind) == len(shares) == count, name
+    inputs = tuple(
+        Input(names[i], rules[i], kind[i], shares[i], variadic and i == count - 1, minimum)  # type: ignore[arg-type]  # kinds are checked by the record's test
+        for i in range(count)
+    )
+    return TABLE.add(
+        Op(name, family, summary, inputs, forward=forward, aliases=aliases, group=_group(), **fields)
+    )
+
+
+def _group() -> str:
+    """The ops' module that calls a constructor: the group is the file's name."""
+    frame = sys._getframe(1)
+    while frame.f_globals["__name__"] == __name__:
+        assert frame.f_back is not None
+        frame = frame.f_back
+    name = str(frame.f_globals["__name__"])
+    return name.removeprefix("engine.ops.").removeprefix("engine.").split(".")[0]
+
+
+def composite(name: str, *aliases: str, formula: Callable[..., Any], **fields: Any) -> Op:
+    """An op that is a formula over others: recording expands it, and its derivatives are theirs."""
+    fields.setdefault("kinds", "any")
+    fields.setdefault("vjp", jointly)
+    return define(name, *aliases, family=COMPOSITE, formula=formula, **fields)
+
+
+def _elementwise_samples(op: Op) -> Sequence[Sample]:
+    count = len(op.inputs)
+    if count == 1:
+        return (Sample(((2, 3),)), Sample(((),)))
+    shapes: list[tuple[int, ...]] = [(2, 3), (3,), (2, 1)]
+    mixed = tuple(shapes[i % 3] for i in range(count))
+    return (Sample(((2, 3),) * count), Sample(mixed), Sample(tuple(reversed(mixed))))
+
+
+ELEMENTWISE = Family(
+    "elementwise",
+    jvp="elementwise",
+    batch=batch_rules.elementwise,
+    samples=_elementwise_samples,
+    reach=dependence_rules.elementwise,
+)
+REDUCTION = Family(
+    "reduction", jvp="double_vjp", batch=batch_rules.along_axis, reach=dependence_rules.along_axis
+)
+SHAPING = Family("shaping", jvp="linear", reach=dependence_rules.moved)
+INDEXING = Family("indexing", jvp="double_vjp", reach=dependence_rules.moved)
+LINALG = Family("linalg", jvp="double_vjp", reach=dependence_rules.matrices)
+CONTROL = Family("control", jvp="carry")
+CREATION = Family("creation", jvp="linear", batch=batch_rules.elementwise)
+COMPOSITE = Family(
+    "composite", jvp="linear"
+)  # expanded when recorded: its instructions push their own tangents
+
+
+def infer_elementwise(output: str | None = None) -> Callable[..., tuple[TensorType, ...]]:
+    """Broadcast shapes; the promoted dtype, or `output` (a dtype; "real" for the real part's, "complex" for
+    that of a number with such parts).
+    """
+
+    def infer(types: Sequence[TensorType], **_: Any) -> tuple[TensorType, ...]:
+        dtype = types[-1].dtype
+        if output == "real":
+            dtype = dtypes.real_of(dtype)
+        elif output == "complex":
+            dtype = dtypes.complex_of(dtype)
+        elif output is not None:
+            dtype = output
+        shapes = [t.shape for t in types]
+        shape = shapes[0] if shapes.count(shapes[0]) == len(shapes) else broadcast(*shapes)
+        return (TensorType(shape, dtype, all(t.weak for t in types)),)
+
+    return infer
+
+
+def elementwise(
+    name: str,
+    *aliases: str,
+    output: str | None = None,
+    flops: int = 1,
+    scratch: int = 0,
+    ufunc: str | None = None,
+    **fields: Any,
+) -> Op:
+    """An op on each element under broadcasting.
+
+    `ufunc` names the array API function that is the whole kernel; else `forward(m, *xs)` is a formula
+    over the scalar functions of the namespace `m`, and serves as the scalar form too. `scratch` arrays are
+    held at once beside the answer, where playing the formula (`engine.runtime.scratch`) does not tell.
+    """
+    count = len(fields["vjp"]) if isinstance(fields["vjp"], list | tuple) else 1
+    if ufunc is not None and "forward" not in fields:
+        fields["forward"] = _ufunc(ufunc, count)
+    fields.setdefault("kinds", "floating")
+    fields.setdefault("scalar", fields["forward"])
+    return define(
+        name,
+        *aliases,
+        family=ELEMENTWISE,
+        infer=infer_elementwise(output),
+        cost=per_element(flops, scratch),
+        ufunc=ufunc,
+        **fields,
+    )
+
+
+def _ufunc(name: str, count: int) -> Callable[..., Any]:
+    if count == 1:
+        return lambda xp, x: getattr(xp, name)(x)
+    return lambda xp, x1, x2: getattr(xp, name)(x1, x2)
+
+
+def predicate(name: str, *aliases: str, why: str, inputs: int, **fields: Any) -> Op:
+    """An elementwise op that answers bool: no gradient passes."""
+    cure = "Compare softly: sigmoid(k * (a - b)) goes from 0 to 1 where a passes b, and has a gradient."
+    cut = Cut("nondifferentiable", "nondifferentiable", why, cure if inputs == 2 else "")
+    fields.setdefault("kinds", "any")
+    return elementwise(name, *aliases, output="bool", vjp=(cut,) * inputs, **fields)
+
+
+KEEPDIMS = Attribute("keepdims", BOOLEAN, False, "keep the reduced axes with size 1")
+AXIS_OR_ALL = Attribute("axis", AXES, None, "the axes to reduce; all of them when absent")
+
+
+def infer_reduction(output: str | None = None) -> Callable[..., tuple[TensorType, ...]]:
+    """The shape without `axis`; the input's dtype, or `output` (a dtype, or "real" for the real part's)."""
+
+    def infer(
+        types: Sequence[TensorType], *, axis: tuple[int, ...], keepdims: bool = False, **_: Any
+    ) -> tuple[TensorType, ...]:
+        x = types[0]
+        dtype = dtypes.real_of(x.dtype) if output == "real" else output or x.dtype
+        return (TensorType(reduced(x.shape, axis, keepdims), dtype),)
+
+    return infer
+
+
+def axes_of_input(types: Sequence[TensorType], *, axis: Any, **_: Any) -> dict[str, Any]:
+    """Normalise `axis` against the first input's rank (`types` may be variables: they have the same face)."""
+    return {"axis": normalize_axes(axis, types[0].ndim)}
+
+
+REDUCTION_SAMPLES = (
+    Sample(((2, 3),)),
+    Sample(((2, 3),), {"axis": 0}),
+    Sample(((2, 3, 2),), {"axis": [0, -1], "keepdims": True}),
+    Sample(((),)),
+)
+
+
+def reduction(name: str, *aliases: str, output: str | None = None, flops: int = 1, **fields: Any) -> Op:
+    """An op that reduces axes: `axis` (all when absent) and `keepdims`, as in NumPy.
+
+    A rule gets `axis` as non-negative integers; `spread(g, x, axis)` lays a cotangent over x's shape.
+    """
+    attributes = (AXIS_OR_ALL, KEEPDIMS, *fields.pop("attributes", ()))
+    fields.setdefault("normalize", axes_of_input)
+    fields.setdefault("infer", infer_reduction(output))
+    fields.setdefault("samples", REDUCTION_SAMPLES)
+    fields.setdefault("cost", per_element(flops))
+    return define(name, *aliases, family=REDUCTION, attributes=attributes, **fields)
+
+
+def spread(g: Any, x: Any, axis: tuple[int, ...]) -> Any:
+    """A reduction's cotangent (or value) laid out over the shape of its input."""
+    return g.reshape(reduced(x.shape, axis, True)).broadcast_to(x.shape)

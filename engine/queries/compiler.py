@@ -1,0 +1,212 @@
+"""From a question to an answer: a graph, specialised to one signature, as a program that runs.
+
+The `Compiler` records a query, walks it, rewrites and plans it, and keeps the result, so that the same
+question with other numbers costs only the run. `Program.run` answers in the shape of the wire format with
+arrays as leaves.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine import dtypes
+from engine.derivatives import DIRECTION, Draft, draft_of, one_row
+from engine.derivatives.query import Query
+from engine.dtypes import TensorType
+from engine.errors import OverLimit
+from engine.frontend.graph import Constant, Graph
+from engine.frontend.write import graph_document
+from engine.passes import lower, optimize
+from engine.queries.sparse import Layouts, SparseProgram, most_entries
+from engine.runtime import devices
+from engine.runtime.cost import Estimate
+from engine.runtime.executors.cupy import DevicePlan
+from engine.runtime.executors.numpy import BoundPlan
+from engine.runtime.plan import Plan, make_plan
+from engine.transforms.vmap import batch
+
+Array = npt.NDArray[Any]
+
+
+class Program:
+    """One query, planned and bound. `run` may be called from several threads."""
+
+    pattern_bytes = 0  # nothing is kept of a pattern, as a sparse program does
+
+    def __init__(self, bound: BoundPlan | DevicePlan, draft: Draft, query: Query) -> None:
+        types = query.inputs
+        self.device = bound.device if isinstance(bound, DevicePlan) else devices.CPU
+        self._bound = bound
+        self._returns_graph = query.return_graph
+        self._assemble = draft.assemble
+        self._exports = draft.exports
+        self._rewrites = draft.tape.rewrites if query.stabilize else None
+        self._types = {name: types[name].dtype for name in bound.plan.tape.inputs if name in types}
+        self._directions = {
+            f"{DIRECTION}{name}": (name, type.dtype) for name, type in draft.directions.items()
+        }
+
+    @property
+    def estimate(self) -> Estimate:
+        """What one run takes, known before it runs."""
+        return self._bound.plan.estimate
+
+    @cached_property
+    def rounding(self) -> float:
+        """The coarsest relative rounding of any number on the way; 0 where all are whole."""
+        inexact = {type.dtype for type in self._bound.plan.tape.types if dtypes.is_inexact(type.dtype)}
+        return max((float(np.finfo(dtype).eps) for dtype in inexact), default=0.0)
+
+    def run(
+        self, inputs: Mapping[str, Array], directions: Mapping[str, Array] | None = None
+    ) -> dict[str, Any]:
+        """The answer, for values of the query's types; its arrays are the caller's own.
+
+        `directions` are the cotangents, tangents or vectors.
+        """
+        values = {name: np.asarray(inputs[name], dtype) for name, dtype in self._types.items()}
+        for key, (name, dtype) in self._directions.items():
+            values[key] = np.asarray((directions or {})[name], dtype)
+        answer = self._assemble(self._bound.run(values), values)
+        if self._rewrites is not None:
+            answer["rewrites"] = self._rewrites
+        if self._returns_graph:
+            answer["graph"] = self.graph
+        return answer
+
+    @cached_property
+    def graph(self) -> dict[str, Any]:
+        """The program as a graph document that gives the same answer again; of gradients only."""
+        tape = self._bound.plan.tape
+        return graph_document(tape, {name: tape.outputs[place] for name, place in self._exports.items()})
+
+
+class Compiler:
+    """Programs by query, the least recently used dropped first. Safe to share between threads.
+
+    `device_memory` is how many bytes of a GPU this process may hold, by default half of it.
+    """
+
+    def __init__(self, *, entries: int = 512, device_memory: int | None = None) -> None:
+        self._entries = entries
+        self._device_memory = device_memory
+        self._programs: OrderedDict[tuple[Any, ...], Program] = OrderedDict()
+        self._layouts = Layouts()
+        self._lock = threading.Lock()
+        self.hits = 0
+        self.misses = 0
+
+    def compile(
+        self,
+        query: Query,
+        *,
+        peak_bytes_limit: int | None = None,
+        values: Mapping[str, Array] | None = None,
+    ) -> Program | SparseProgram:
+        """The program that answers `query`.
+
+        Where that asks for a sparse matrix, its pattern is read from the indices among `values`; an index
+        without a value may be any. Raises every UserError that the graph or the question earns; OverLimit
+        where a run would need more than `peak_bytes_limit` bytes at once.
+        """
+        if query.sparse and query.colours is None:
+            most = most_entries(peak_bytes_limit)
+            found = self._layouts.find(in_dtype(query), values or {}, most)
+            products = self.compile(found.coloured(query), peak_bytes_limit=peak_bytes_limit)
+            sparse = SparseProgram(query, products, found)
+            _check_limit(sparse.estimate, peak_bytes_limit)
+            return sparse
+        key = query.key()
+        with self._lock:
+            program = self._programs.get(key)
+            if program is not None:
+                self._programs.move_to_end(key)
+                self.hits += 1
+            else:
+                self.misses += 1
+        if program is None:
+            program = make_program(query, peak_bytes_limit, self._device_memory)
+            with self._lock:
+                self._programs[key] = program
+                while len(self._programs) > self._entries:
+                    self._programs.popitem(last=False)
+        _check_limit(program.estimate, peak_bytes_limit)
+        return program
+
+    def known(self, query: Query) -> bool:
+        """Whether the program is there already, so that compiling costs nothing."""
+        with self._lock:
+            return query.key() in self._programs
+
+
+def make_program(
+    query: Query, peak_bytes_limit: int | None = None, device_memory: int | None = None
+) -> Program:
+    """Record, differentiate, rewrite, plan, choose the device and bind, without a cache."""
+    query = in_dtype(query)
+    draft, plan = plan_of(query)
+    _check_limit(plan.estimate, peak_bytes_limit)
+    device = devices.choose(query.device, plan.tape, plan.estimate, device_memory)
+    if device == devices.CPU:
+        return Program(BoundPlan(plan), draft, query)
+    allowed = devices.gpu(device).allowed(device_memory)
+    _check_limit(plan.estimate, allowed, f"{device} may give this process ")
+    return Program(DevicePlan(plan, device, allowed), draft, query)
+
+
+def plan_of(query: Query) -> tuple[Draft, Plan]:
+    """The draft of a question in its own dtype, and the plan of its tape."""
+    row = one_row(query)
+    draft = draft_of(row.query)
+    tape = draft.tape
+    if query.batch:
+        tape = batch(lower(tape), row.batched, row.count)
+    tape = optimize(tape) if query.optimize else lower(tape)
+    plan = make_plan(tape)
+    if draft.look_bytes:
+        peak = plan.estimate.peak_bytes + draft.look_bytes
+        plan.estimate = replace(plan.estimate, peak_bytes=peak)
+    return draft, plan
+
+
+def _check_limit(estimate: Estimate, limit: int | None, whose: str = "the limit is ") -> None:
+    if limit is not None and estimate.peak_bytes > limit:
+        raise OverLimit(
+            f"this needs {estimate.peak_bytes:,} bytes at once, and {whose}{limit:,}",
+            estimate=estimate.as_dict(),
+            hint="use smaller tensors, float32 (`dtype`), or fewer outputs at once",
+        )
+
+
+def in_dtype(query: Query) -> Query:
+    """The query with its floating and complex inputs and constants in the precision that it asks for."""
+    dtype = query.dtype
+    if dtype is None:
+        return query
+    inputs = {
+        name: TensorType(type.shape, dtypes.in_precision(type.dtype, dtype))
+        if dtypes.is_inexact(type.dtype)
+        else type
+        for name, type in query.inputs.items()
+    }
+    return replace(query, graph=constants_in(query.graph, dtype), inputs=inputs)
+
+
+def constants_in(graph: Graph, dtype: str) -> Graph:
+    """The graph with its typed floating and complex constants in the precision of `dtype`."""
+    constants = {
+        name: Constant(constant.array.astype(dtypes.in_precision(constant.array.dtype.name, dtype)))
+        if not constant.weak and dtypes.is_inexact(constant.array.dtype.name)
+        else constant
+        for name, constant in graph.constants.items()
+    }
+    functions = {name: constants_in(function, dtype) for name, function in graph.functions.items()}
+    return replace(graph, constants=constants, functions=functions)

@@ -1,0 +1,312 @@
+"""A plan bound to one array library: arrays of the library in, arrays of the library out.
+
+A plan is bound once: every step becomes a closure over slot numbers, with its kernel, attributes and
+output buffer already looked up, so a run is a loop over calls. Memory belongs to a context; a
+bound plan keeps a few contexts for reuse, and one context serves one run at a time. Views of buffers and
+of constants are made once for a context. Loops run a plan many times over in one context: a session.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
+from operator import length_hint
+from typing import Any
+
+from engine.arrays import Namespace, guard
+from engine.errors import InternalError, Origin
+from engine.ir.tape import Instruction, Tape
+from engine.passes import lower
+from engine.runtime.executors.failures import failed, no_memory
+from engine.runtime.plan import KEPT_BYTES, Plan, Step, make_plan
+
+Values = list[Any]
+KEPT_CONTEXTS = 4
+
+
+class BoundPlan:
+    """A plan ready to run; `run` may be called from several threads at once."""
+
+    def __init__(self, plan: Plan, xp: Namespace) -> None:
+        self.plan = plan
+        self._xp = xp
+        tape = plan.tape
+        self._inputs = dict(tape.inputs)
+        self._constants = {slot: xp.from_host(constant) for slot, constant in tape.constants.items()}
+        kept = {step.instruction.outputs[0] for step in plan.steps if step.buffer is not None}
+        self._views = {} if xp.on_device else fixed_views(plan, kept, xp)
+        kept.update(plan.steps[place].instruction.outputs[0] for place in self._views)
+        self._places = [place for place in range(len(plan.steps)) if place not in self._views]
+        self._steps = [bind(plan.steps[place], plan, kept, xp) for place in self._places]
+        self._contexts: deque[Values] = deque(maxlen=KEPT_CONTEXTS)
+        self._keeps = sum(plan.buffers) <= KEPT_BYTES
+        everything = (slot for step in plan.steps for slot in step.instruction.outputs)
+        self._transient = [slot for slot in everything if slot not in kept]
+        self._transient += tape.inputs.values()
+
+    def run(self, inputs: Mapping[str, Any]) -> list[Any]:
+        """The outputs, in the tape's order, for arrays in the dtypes and shapes of the signature.
+
+        Raises IndexOutOfRange, OverLimit (no memory), or what a kernel refuses, each at the user's node.
+        """
+        values = self.taken()
+        for name, slot in self._inputs.items():
+            values[slot] = inputs[name]
+        with self.quiet():
+            self.play(values)
+        copied, answer = self.plan.copied, self._xp.answer
+        answers = [answer(values[slot], slot in copied) for slot in self.plan.tape.outputs]
+        self.given_back(values)
+        return answers
+
+    def play(self, values: Values) -> None:
+        """Every step once, in a context whose inputs are in place; floating-point errors are the caller's."""
+        steps = iter(self._steps)
+        try:
+            for step in steps:
+                step(values)
+        except Exception as error:
+            place = self._places[len(self._steps) - length_hint(steps) - 1]
+            failed(self.plan, error, place, self._xp.place)
+
+    def quiet(self) -> Any:
+        """Floating-point errors make NaN or infinity, and no noise."""
+        return self._xp.errstate(all="ignore")
+
+    def taken(self) -> Values:
+        """A context for the caller alone."""
+        try:
+            return self._contexts.pop()
+        except IndexError:
+            return self._context()
+
+    def given_back(self, values: Values) -> None:
+        """A context that the caller is done with."""
+        if self._keeps:
+            for slot in self._transient:
+                values[slot] = None
+            self._contexts.append(values)
+
+    def _context(self) -> Values:
+        """Slots with the constants and the arena's views in place."""
+        plan, tape, xp = self.plan, self.plan.tape, self._xp
+        values: Values = [None] * len(tape.types)
+        for slot, constant in self._constants.items():
+            values[slot] = constant
+        try:
+            arena = [xp.empty(size, dtype=xp.uint8) for size in plan.buffers]
+        except MemoryError:
+            raise no_memory(plan, xp.place) from None
+        for step in plan.steps:
+            if step.buffer is not None:
+                slot = step.instruction.outputs[0]
+                type = tape.types[slot]
+                values[slot] = arena[step.buffer][: type.nbytes].view(type.dtype).reshape(type.shape)
+        for place in self._views:
+            instruction = plan.steps[place].instruction
+            values[instruction.outputs[0]] = _seen(instruction, values, xp)
+        return values
+
+
+def fixed_views(plan: Plan, buffered: Set[int], xp: Namespace) -> dict[int, None]:
+    """The steps, by their places, that only look at buffers and constants: they see the same at every run."""
+    tape = plan.tape
+    found: dict[int, None] = {}
+    tried: dict[int, Any] = dict(tape.constants)
+    for place, step in enumerate(plan.steps):
+        instruction = step.instruction
+        if instruction.op.in_place or not instruction.op.is_view(instruction.attributes):
+            continue
+        for slot in instruction.inputs:
+            if slot in buffered and slot not in tried:  # as it will be, and no byte of it is touched
+                tried[slot] = xp.empty(tape.types[slot].shape, dtype=getattr(xp, tape.types[slot].dtype))
+        if all(slot in tried for slot in instruction.inputs):
+            seen = _seen(instruction, tried, xp)
+            if xp.may_share_memory(seen, tried[instruction.inputs[0]]):  # not a reshape that has to copy
+                tried[instruction.outputs[0]] = seen
+                found[place] = None
+    return found
+
+
+def _seen(step: Instruction, values: Any, xp: Namespace) -> Any:
+    assert step.op.forward is not None
+    answer = step.op.forward(xp, *[values[slot] for slot in step.inputs], **step.attributes)
+    return answer[0] if isinstance(answer, tuple | list) else answer
+
+
+def bind(step: Step, plan: Plan, buffered: Set[int], xp: Namespace) -> Callable[[Values], None]:
+    """One step as a closure over slots; `buffered` slots keep their view of the arena from run to run."""
+    run = _bind(step, plan, buffered, xp)
+    return _placed(run, step.instruction.origin) if xp.on_device else run
+
+
+def _bind(step: Step, plan: Plan, buffered: Set[int], xp: Namespace) -> Callable[[Values], None]:
+    instruction = step.instruction
+    kernel = instruction.op.forward
+    if kernel is None:
+        raise InternalError(f"{instruction.op.name} has no kernel")
+    inputs, outputs, tape = instruction.inputs, instruction.outputs, plan.tape
+    attributes = runnable(instruction, [slot in plan.read for slot in outputs], xp)
+    whole = instruction.op.whole_kernel(tape.types[outputs[0]].dtype) if outputs else ""
+    ufunc = getattr(xp, whole, None)
+    dying = let_go(step, tape, buffered)
+    if step.buffer is not None:
+        if xp.is_ufunc(ufunc):
+            run = into_buffer(ufunc, inputs, outputs[0])
+        else:
+            run = _copied(kernel, xp, inputs, outputs[0], attributes)
+        return dropping(run, dying) if dying else run
+    single = instruction.op.outputs is not None and len(instruction.op.outputs) == 1
+    owned = step.owned if instruction.op.in_place else None
+    return _allocating(kernel, xp, inputs, outputs, attributes, dying, single, owned)
+
+
+def let_go(step: Step, tape: Tape, buffered: Set[int]) -> tuple[int, ...]:
+    """The slots whose arrays are let go of after a step; small ones are not worth the call."""
+    return tuple(slot for slot in step.dying if slot not in buffered and tape.types[slot].nbytes > 4096)
+
+
+class Subprogram:
+    """A function of a loop or branch, planned once: arrays in, arrays out; `outputs` are their types."""
+
+    def __init__(self, tape: Tape, xp: Namespace) -> None:
+        tape = lower(tape)
+        self.outputs = [tape.types[slot] for slot in tape.outputs]
+        self._bound = BoundPlan(make_plan(tape), xp)
+        self._names = tuple(tape.inputs)
+        self._slots = tuple(tape.inputs.values()), tuple(tape.outputs)
+
+    def __call__(self, values: Sequence[Any]) -> list[Any]:
+        """Run the function once."""
+        return list(self._bound.run(dict(zip(self._names, values, strict=True))))
+
+    @contextmanager
+    def session(self) -> Iterator[Callable[[Sequence[Any]], list[Any]]]:
+        """The function for many runs in one context, from one thread.
+
+        What it answers may look at its inputs or be a scalar: it is to be read, or copied, never written.
+        """
+        bound = self._bound
+        inputs, outputs = self._slots
+        values = bound.taken()
+
+        def run(given: Sequence[Any]) -> list[Any]:
+            for slot, value in zip(inputs, given, strict=True):
+                values[slot] = value
+            bound.play(values)
+            return [values[slot] for slot in outputs]
+
+        with bound.quiet():
+            yield run
+        bound.given_back(values)
+
+
+def runnable(step: Instruction, needed: Sequence[bool], xp: Namespace) -> dict[str, Any]:
+    """The attributes as a kernel takes them: functions can be called, a lazy kernel knows what is needed."""
+    attributes = {
+        name: Subprogram(value, xp) if isinstance(value, Tape) else value
+        for name, value in step.attributes.items()
+    }
+    if step.op.lazy:
+        attributes["needed"] = tuple(needed)
+    return attributes
+
+
+def into_buffer(ufunc: Any, inputs: Sequence[int], out: int) -> Callable[[Values], None]:
+    """A universal function that writes to where its output lies."""
+    if len(inputs) == 1:
+        (a,) = inputs
+
+        def unary(values: Values) -> None:
+            ufunc(values[a], values[out])
+
+        return unary
+    a, b = inputs
+
+    def binary(values: Values) -> None:
+        ufunc(values[a], values[b], out=values[out])
+
+    return binary
+
+
+def _copied(
+    kernel: Callable[..., Any], xp: Any, inputs: Sequence[int], out: int, attributes: dict[str, Any]
+) -> Callable[[Values], None]:
+    def copy(values: Values) -> None:
+        values[out][...] = kernel(xp, *[values[slot] for slot in inputs], **attributes)
+
+    return copy
+
+
+def _placed(run: Callable[[Values], None], origin: Origin) -> Callable[[Values], None]:
+    """A step whose notes for the end of the run say which node they are of."""
+
+    def place(values: Values) -> None:
+        guard.current().origin = origin
+        run(values)
+
+    return place
+
+
+def dropping(run: Callable[[Values], None], dying: Sequence[int]) -> Callable[[Values], None]:
+    """A step, and after it what is not read again let go of."""
+
+    def drop(values: Values) -> None:
+        run(values)
+        for slot in dying:
+            values[slot] = None
+
+    return drop
+
+
+def _simple(
+    kernel: Callable[..., Any], xp: Any, inputs: Sequence[int], out: int, attributes: dict[str, Any]
+) -> Callable[[Values], None]:
+    """A kernel of one or two arrays that answers one, and nothing else to do: the most frequent case."""
+    if len(inputs) == 1:
+        (a,) = inputs
+
+        def unary(values: Values) -> None:
+            values[out] = kernel(xp, values[a], **attributes)
+
+        return unary
+    a, b = inputs
+
+    def binary(values: Values) -> None:
+        values[out] = kernel(xp, values[a], values[b], **attributes)
+
+    return binary
+
+
+def _allocating(
+    kernel: Callable[..., Any],
+    xp: Any,
+    inputs: Sequence[int],
+    outputs: Sequence[int],
+    attributes: dict[str, Any],
+    dying: Sequence[int],
+    single: bool,
+    owned: bool | None,
+) -> Callable[[Values], None]:
+    """A kernel that makes its own output. `owned` is of in-place kernels: whether the first input may be
+    written, or is copied first.
+    """
+    out = outputs[0] if outputs else -1
+    if single and owned is None and not dying and len(inputs) in (1, 2):
+        return _simple(kernel, xp, inputs, out, attributes)
+
+    def allocate(values: Values) -> None:
+        operands = [values[slot] for slot in inputs]
+        if owned is not None:
+            operands[0] = xp.writable(operands[0], owned)
+        answer = kernel(xp, *operands, **attributes)
+        if single:
+            values[out] = answer
+        else:
+            for slot, part in zip(outputs, answer, strict=True):
+                values[slot] = part
+        for slot in dying:
+            values[slot] = None
+
+    return allocate

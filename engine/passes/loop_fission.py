@@ -176,7 +176,7 @@ class _Body:
     # -- the parts ---------------------------------------------------------------------------------
 
     def attributes(self, chunk: int) -> dict[str, Any]:
-        """The parts as tapes, and how they hang together: see `engine.control.chunked_loop`."""
+        """The parts as tapes, and how they hang together: see `engine.ops.control.chunked_loop`."""
         tape, carry = self.tape, self.carry
         slots = list(tape.inputs.values())
         walked, constants = slots[carry : carry + self.scanned], slots[carry + self.scanned :]

@@ -10,11 +10,11 @@ import pytest
 
 from engine import Compiler, Query, TensorType, decode_graph, parse_program
 from engine.arrays import numpy as namespace
-from engine.control import krylov
-from engine.control.linear_solve import solve
 from engine.errors import DtypeMismatch, OverLimit
 from engine.ir.op import F
 from engine.ir.tape import Tape
+from engine.ops.control import gmres
+from engine.ops.control.linear_solve import solve
 from engine.runtime.executors.numpy import run_tape
 from engine.transforms.vjp import backward
 
@@ -320,9 +320,9 @@ def test_gmres_solves_rows_of_systems(unknowns: int, dtype: Any) -> None:
     b = draw.normal(size=(5, unknowns))
     b[1] = 0
     A, b = A.astype(dtype), b.astype(dtype)
-    target, _ = krylov.tolerances(np, dtype, None)
+    target, _ = gmres.tolerances(np, dtype, None)
     xp = namespace()
-    solved = krylov.gmres(xp, lambda v: np.matmul(A, v[:, :, None])[:, :, 0], b, target=target)
+    solved = gmres.gmres(xp, lambda v: np.matmul(A, v[:, :, None])[:, :, 0], b, target=target)
     assert (solved.residual <= target).all()
     expected = np.linalg.solve(A, b[:, :, None])[:, :, 0]
     np.testing.assert_allclose(solved.x, expected, rtol=1e3 * target, atol=1e3 * target * abs(expected).max())
@@ -334,7 +334,7 @@ def test_gmres_says_how_far_it_came(seed: int) -> None:
     """A singular matrix, turned any way: what rounding leaves of a zero pivot is none."""
     turn = np.linalg.qr(np.random.default_rng(seed).normal(size=(2, 2)))[0] if seed else np.eye(2)
     A, b = turn @ np.diag([1.0, 0.0]) @ turn.T, turn @ np.ones(2)
-    solved = krylov.gmres(namespace(), lambda v: v @ A.T, b[None], target=1e-12)
+    solved = gmres.gmres(namespace(), lambda v: v @ A.T, b[None], target=1e-12)
     assert solved.residual[0] <= 0.5**0.5 * 1.01, "turned, it is singular but for rounding"
     gap = np.linalg.norm(b - solved.x @ A.T) / 2**0.5
     assert solved.residual == pytest.approx([gap], rel=1e-12)
@@ -350,7 +350,7 @@ def test_a_band_is_read_from_a_few_products() -> None:
         count.append(1)
         return np.matmul(A, v[:, :, None])[:, :, 0]
 
-    inverse = krylov.band(namespace(), product, b, 2)
+    inverse = gmres.band(namespace(), product, b, 2)
     assert len(count) == 5
     np.testing.assert_allclose(inverse(b), np.linalg.solve(A, b[:, :, None])[:, :, 0], rtol=1e-9, atol=1e-11)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import engine.control  # noqa: F401  # fills the table
+import engine.ops.control  # noqa: F401  # fills the table
 from engine import dtypes
 from engine.diagnosis import Examination, Graphing
 from engine.errors import DerivativeNotImplemented

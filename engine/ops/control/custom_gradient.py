@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine import dtypes
-from engine.control.bodies import Body, input_types
 from engine.dtypes import TensorType
 from engine.errors import DerivativeNotImplemented, ShapeMismatch
 from engine.ir.attributes import FUNCTION, Attribute
@@ -30,6 +29,7 @@ from engine.ir.function_rules import (
 from engine.ir.op import F, jointly
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
+from engine.ops.control.subtape import Body, input_types
 from engine.transforms.linearity import first_nonlinear
 from engine.transforms.vjp import backward as walk_back
 from engine.transforms.vjp import zeros

@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
-from engine.control import krylov
-from engine.control.bodies import cost_of_runs, inexact
 from engine.dtypes import ITEMSIZE, TensorType
 from engine.ir.attributes import FUNCTION, NUMBER, SIZE, Attribute
 from engine.ir.batch_rules import stacked
@@ -20,13 +18,15 @@ from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, exp
 from engine.ir.op import Cost, F, jointly
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
+from engine.ops.control import gmres
+from engine.ops.control.subtape import cost_of_runs, inexact
 from engine.transforms.jvp import forward
 from engine.transforms.vjp import backward, zeros
 from engine.transforms.vmap import batch
 
 LINEAR = (
     Attribute("linear_tolerance", NUMBER, None, "the relative residual of linear systems"),
-    Attribute("linear_steps", SIZE, krylov.STEPS, "products with the Jacobian for one system, at most"),
+    Attribute("linear_steps", SIZE, gmres.STEPS, "products with the Jacobian for one system, at most"),
     Attribute("bandwidth", SIZE, None, "how far from the diagonal the Jacobian has entries; preconditions"),
 )
 
@@ -56,9 +56,9 @@ def _run(
         (answer,) = operator([xp.reshape(v, shape), *constants])
         return xp.reshape(answer, flat.shape)
 
-    target, limit = krylov.tolerances(xp, b.dtype, linear_tolerance)
-    inverse = None if bandwidth is None else krylov.band(xp, product, flat, bandwidth)
-    solved = krylov.gmres(xp, product, flat, target=target, steps=linear_steps, inverse=inverse)
+    target, limit = gmres.tolerances(xp, b.dtype, linear_tolerance)
+    inverse = None if bandwidth is None else gmres.band(xp, product, flat, bandwidth)
+    solved = gmres.gmres(xp, product, flat, target=target, steps=linear_steps, inverse=inverse)
     sound = (solved.residual <= limit)[:, None]
     return xp.reshape(xp.where(sound, solved.x, xp.full_like(flat, xp.nan)), shape)
 
@@ -81,14 +81,14 @@ def cost_of_solve(
 ) -> Cost:
     """Of `runs` solves, counted as one cycle each: how many are needed is not known before."""
     count, size = prod(b.shape[:rows]), prod(b.shape[rows:])
-    products = min(krylov.RESTART, linear_steps, max(size, 1))
+    products = min(gmres.RESTART, linear_steps, max(size, 1))
     if bandwidth is not None:
         products = 2 * bandwidth + 3
     inner = cost_of_runs(operator, runs * products)
     flops = runs * products * (4 * products + 10) * b.size
     if bandwidth is not None:
         flops += runs * b.size * (3 * bandwidth * (bandwidth + 1) + 6 * bandwidth + 2)
-    memory = krylov.workspace(count, size, ITEMSIZE[b.dtype], bandwidth)
+    memory = gmres.workspace(count, size, ITEMSIZE[b.dtype], bandwidth)
     return Cost(inner.flops + flops, inner.bytes + flops, inner.workspace + memory, inner.slow)
 
 

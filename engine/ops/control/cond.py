@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from engine.control.bodies import Body, cost_of_runs, inexact, with_tangents
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, ShapeMismatch, WrongArity
 from engine.ir.attributes import FUNCTION, Attribute
@@ -24,6 +23,7 @@ from engine.ir.function_rules import (
 from engine.ir.op import Cost, Cut, F, jointly
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
+from engine.ops.control.subtape import Body, cost_of_runs, inexact, with_tangents
 from engine.transforms.vjp import backward, zeros
 from engine.transforms.vmap import batch
 

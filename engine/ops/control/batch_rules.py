@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine.control.bodies import Body, input_types
-from engine.control.walks import length_of
 from engine.dtypes import TensorType
 from engine.ir.op import TABLE, F
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
+from engine.ops.control.loop_rules import length_of
+from engine.ops.control.subtape import Body, input_types
 from engine.ops.creation import made
 from engine.transforms.vmap import batch
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from engine.control.bodies import Body, inexact
 from engine.dtypes import TensorType, is_complex, is_floating, is_inexact
 from engine.errors import (
     DtypeMismatch,
@@ -26,6 +25,7 @@ from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, exp
 from engine.ir.op import TABLE, F, Op, jointly
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
+from engine.ops.control.subtape import Body, inexact
 from engine.transforms.holomorphy import first_not_holomorphic
 from engine.transforms.jvp import forward
 from engine.transforms.vjp import backward, ones, zeros

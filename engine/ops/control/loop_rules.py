@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine.control.bodies import TANGENT, Body, inexact, input_types, with_tangents
 from engine.dtypes import TensorType
 from engine.ir.function_rules import outputs_of
 from engine.ir.op import TABLE
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
+from engine.ops.control.subtape import TANGENT, Body, inexact, input_types, with_tangents
 from engine.transforms.vjp import backward, zeros
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine.control.bodies import Body, cost_of_runs, inexact, with_tangents
 from engine.dtypes import TensorType
 from engine.ir.attributes import FUNCTION, Attribute
 from engine.ir.dependence_rules import Inside
@@ -14,7 +13,8 @@ from engine.ir.function_rules import outputs_of
 from engine.ir.op import Cost, jointly
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
-from engine.ops.control import CALLED
+from engine.ops.control.identity import CALLED
+from engine.ops.control.subtape import Body, cost_of_runs, inexact, with_tangents
 from engine.transforms.vjp import backward, zeros
 from engine.transforms.vmap import batch
 

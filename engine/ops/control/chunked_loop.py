@@ -11,16 +11,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine.control.bodies import cost_of_runs
-from engine.control.scan_loop import scan_loop
-from engine.control.stepping import owned, sliced, stacks_of, walk
-from engine.control.walks import length_of
 from engine.dtypes import TensorType
 from engine.ir.attributes import FUNCTION, INTS, SIZE, Attribute
 from engine.ir.families import CONTROL, define
 from engine.ir.function_rules import outputs_of
 from engine.ir.op import Cost, stop
 from engine.ir.tape import Tape
+from engine.ops.control.loop_rules import length_of
+from engine.ops.control.scan_loop import scan_loop
+from engine.ops.control.stepping import owned, sliced, stacks_of, walk
+from engine.ops.control.subtape import cost_of_runs
 
 PARTS = ("once", "before", "core", "after")
 

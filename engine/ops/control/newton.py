@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from engine.control import krylov
-from engine.control.bodies import cost_of_runs
-from engine.control.linear_solve import LINEAR, cost_of_solve
 from engine.dtypes import ITEMSIZE, TensorType
 from engine.errors import OverLimit
 from engine.ir.attributes import FUNCTION, NUMBER, SIZE, Attribute
@@ -24,6 +21,9 @@ from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, exp
 from engine.ir.op import Cost, Cut
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
+from engine.ops.control import gmres
+from engine.ops.control.linear_solve import LINEAR, cost_of_solve
+from engine.ops.control.subtape import cost_of_runs
 from engine.transforms.vmap import batch
 
 SOLUTION = Cut(
@@ -105,11 +105,11 @@ class _Search:
         """How far along `d`, by halving: 1 where the residual falls, or where the step hardly moves."""
         xp = self.xp
         t = xp.ones_like(size)
-        before = krylov.norm(xp, self.r)
+        before = gmres.norm(xp, self.r)
         free = ~self.going | (size <= float(xp.finfo(d.dtype).eps) ** 0.5)
         short = ~free
         for _ in range(HALVINGS):
-            after = krylov.norm(xp, self.residual(self.x + t[:, None] * d))
+            after = gmres.norm(xp, self.residual(self.x + t[:, None] * d))
             short = ~free & ~(after <= (1 - FALL * t) * before)  # NaN is no fall either
             if not xp.item(xp.any(short)):
                 return t
@@ -118,7 +118,7 @@ class _Search:
 
     def _failure(self, rows: Any, what: str, number: int) -> OverLimit:
         xp = self.xp
-        where, norm = worst_row(xp, rows, krylov.norm(xp, self.r))
+        where, norm = worst_row(xp, rows, gmres.norm(xp, self.r))
         hint = "start nearer a root, or raise max_steps; there may be none"
         if self.left is not None and xp.item(xp.any(rows & ~(self.left <= USEFUL))):
             _, left = worst_row(xp, rows, self.left)
@@ -157,7 +157,7 @@ def _run(
     def dense(x: Any, right: Any, relative: float) -> tuple[Any, Any]:
         matrix = jacobian([xp.reshape(x, shape), *constants])[0]
         d = xp.solve(xp.reshape(matrix, (count, unknowns, unknowns)), right[:, :, None])[:, :, 0]
-        return d, xp.zeros_like(krylov.norm(xp, right))
+        return d, xp.zeros_like(gmres.norm(xp, right))
 
     def free(x: Any, right: Any, relative: float) -> tuple[Any, Any]:
         own = xp.reshape(x, shape)
@@ -165,9 +165,9 @@ def _run(
         def along(v: Any) -> Any:
             return flat(product([xp.reshape(v, shape), own, *constants])[0])
 
-        inverse = None if bandwidth is None else krylov.band(xp, along, right, bandwidth)
-        target = max(krylov.tolerances(xp, x.dtype, linear_tolerance)[0], relative)
-        solved = krylov.gmres(xp, along, right, target=target, steps=linear_steps, inverse=inverse)
+        inverse = None if bandwidth is None else gmres.band(xp, along, right, bandwidth)
+        target = max(gmres.tolerances(xp, x.dtype, linear_tolerance)[0], relative)
+        solved = gmres.gmres(xp, along, right, target=target, steps=linear_steps, inverse=inverse)
         return solved.x, solved.residual
 
     search = _Search(xp, value, free if jacobian is None else dense, tolerance, flat(x))

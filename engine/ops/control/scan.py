@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.control.bodies import input_types
-from engine.control.scan_loop import COUNTS
-from engine.control.walks import loop
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch, WrongArity
 from engine.ir.attributes import FUNCTION, Attribute
@@ -15,6 +12,9 @@ from engine.ir.families import COMPOSITE, define
 from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs, outputs_of, settle
 from engine.ir.op import jointly
 from engine.ir.tape import Tape
+from engine.ops.control.loop_rules import loop
+from engine.ops.control.scan_loop import COUNTS
+from engine.ops.control.subtape import input_types
 
 
 def _link(attributes: Mapping[str, Any], inputs: int, sizes: Sizes) -> None:

@@ -10,9 +10,6 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
-from engine.control import krylov
-from engine.control.bodies import cost_of_runs
-from engine.control.newton import SOLUTION, rows_of, worst_row
 from engine.dtypes import TensorType
 from engine.errors import OverLimit
 from engine.ir.attributes import FUNCTION, NUMBER, SIZE, Attribute
@@ -22,6 +19,9 @@ from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, exp
 from engine.ir.op import Cost
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
+from engine.ops.control import gmres
+from engine.ops.control.newton import SOLUTION, rows_of, worst_row
+from engine.ops.control.subtape import cost_of_runs
 
 ANDERSON = Attribute("anderson", SIZE, 0, "how many past steps are mixed into the next; 0: none")
 
@@ -81,7 +81,7 @@ class _Mixing:
         if not self.moves:
             return new
         moves, images = xp.stack(self.moves, axis=1), xp.stack(self.images, axis=1)
-        mirrored = krylov.conjugate(xp, moves)
+        mirrored = gmres.conjugate(xp, moves)
         gram = xp.matmul(mirrored, xp.permute_dims(moves, (0, 2, 1)))
         scale = xp.max(xp.abs(gram), axis=(1, 2), keepdims=True)
         tiny = xp.where(scale > 0, scale, xp.ones_like(scale)) * (4 * float(xp.finfo(x.dtype).eps))

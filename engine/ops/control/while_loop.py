@@ -10,9 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.control.bodies import Body, cost_of_runs, inexact, input_types, with_tangents
-from engine.control.stepping import owned, stacks_of
-from engine.control.walks import pull_loop
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, OverLimit, ShapeMismatch, WrongArity
 from engine.ir.attributes import FUNCTION, SIZE, Attribute
@@ -31,6 +28,9 @@ from engine.ir.function_rules import (
 from engine.ir.op import Cost, F, jointly
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
+from engine.ops.control.loop_rules import pull_loop
+from engine.ops.control.stepping import owned, stacks_of
+from engine.ops.control.subtape import Body, cost_of_runs, inexact, input_types, with_tangents
 from engine.transforms.vjp import zeros
 from engine.transforms.vmap import batch
 

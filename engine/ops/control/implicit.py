@@ -14,9 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from engine.control.bodies import Body, inexact, input_types
-from engine.control.iteration import ANDERSON
-from engine.control.linear_solve import LINEAR, solve
 from engine.dtypes import TensorType, is_complex, is_inexact
 from engine.errors import DtypeMismatch, NotHolomorphic
 from engine.ir.attributes import FUNCTION, NUMBER, SIZE, Attribute, choice
@@ -34,6 +31,9 @@ from engine.ir.function_rules import (
 from engine.ir.op import TABLE, F, Op, jointly
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
+from engine.ops.control.fixed_point import ANDERSON
+from engine.ops.control.linear_solve import LINEAR, solve
+from engine.ops.control.subtape import Body, inexact, input_types
 from engine.transforms.holomorphy import first_not_holomorphic
 from engine.transforms.jvp import forward
 from engine.transforms.vjp import backward, zeros

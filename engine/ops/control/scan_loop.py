@@ -9,10 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.control.bodies import cost_of_runs
-from engine.control.rows import batched_loop
-from engine.control.stepping import owned, stacks_of, walk
-from engine.control.walks import length_of, pull, push
 from engine.dtypes import TensorType
 from engine.ir.attributes import BOOLEAN, FUNCTION, SIZE, Attribute
 from engine.ir.dependence_rules import Stepwise
@@ -20,6 +16,10 @@ from engine.ir.families import CONTROL, define
 from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs, outputs_of
 from engine.ir.op import Cost, jointly
 from engine.ir.tape import Tape
+from engine.ops.control.batch_rules import batched_loop
+from engine.ops.control.loop_rules import length_of, pull, push
+from engine.ops.control.stepping import owned, stacks_of, walk
+from engine.ops.control.subtape import cost_of_runs
 
 COUNTS = (
     Attribute("carry", SIZE, 1, "how many inputs are carried from step to step; they come first"),

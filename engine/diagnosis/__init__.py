@@ -22,12 +22,12 @@ The files in the order in which a diagnosis uses them:
 `first`       the first value that is not finite in a step of a training job
 """
 
-from engine.diagnosis.caveats import masked_caveat
-from engine.diagnosis.culprit import source_of
-from engine.diagnosis.examination import Examination, Inputs, Look
-from engine.diagnosis.first import Nonfinite, first_nonfinite
-from engine.diagnosis.structure import Graphing
-from engine.diagnosis.suspicion import Suspicion, first_suspicious, suspicion_of
+from engine.diagnosis.causes.first_nonfinite import Nonfinite, first_nonfinite
+from engine.diagnosis.causes.warnings import masked_caveat
+from engine.diagnosis.diagnose import Examination, Inputs, Look
+from engine.diagnosis.evidence.structure import Graphing
+from engine.diagnosis.screening import Suspicion, first_suspicious, suspicion_of
+from engine.diagnosis.texts.origin import source_of
 
 __all__ = [
     "Examination",

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.diagnosis.first import Nonfinite, first_nonfinite, listed
+from engine.diagnosis.causes.first_nonfinite import Nonfinite, first_nonfinite, listed
 from engine.errors import NonFinite, UserError
 from engine.frontend.tensors import Array
 from engine.training.batches import Rows

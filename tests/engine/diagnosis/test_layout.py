@@ -11,7 +11,8 @@ from hypothesis import given
 
 from engine.derivatives import gradients
 from engine.derivatives.query import Query
-from engine.diagnosis import examination, layout
+from engine.diagnosis import diagnose
+from engine.diagnosis.evidence import unroll
 from engine.dtypes import TensorType
 from engine.frontend.program import parse_program
 from engine.frontend.record import record
@@ -111,7 +112,7 @@ def test_stable_forms_are_offered_inside() -> None:
 
 
 def test_a_loop_too_long_is_named_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examination, "MOST", 5)
+    monkeypatch.setattr(diagnose, "MOST", 5)
     told = explain(SATURATED + "last", {"x": [60.0, 80.0], "w": 1.0}, "w")
     assert (told["status"], told["culprits"][0]["node"]) == ("zero", "scan_1")
     assert "functions of 'scan_1'" in told["fix"]
@@ -150,8 +151,8 @@ def test_a_layout_has_the_numbers_of_the_loop(sketch: Sketch) -> None:
         draft = gradients.diagnose(query)
         told = Compiler().compile(query).run(inputs)
         recording = record(query.graph, types, ("end",))
-        laid = layout.lay_out(recording.tape, recording.tape.instructions, inputs, limit=1 << 30)
-        assert not layout.has_functions(laid.steps)
+        laid = unroll.lay_out(recording.tape, recording.tape.instructions, inputs, limit=1 << 30)
+        assert not unroll.has_functions(laid.steps)
         np.testing.assert_allclose(laid.values[recording.slot("end")], told["value"], rtol=1e-10)
         assert draft.look_bytes > 0
         for name, entry in told["variables"].items():

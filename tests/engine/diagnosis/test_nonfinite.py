@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.diagnosis.first import first_nonfinite
+from engine.diagnosis.causes.first_nonfinite import first_nonfinite
 from engine.dtypes import TensorType
 from engine.frontend.program import parse_program
 from engine.frontend.record import record

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from engine.diagnosis.expressions import Expressions
+from engine.diagnosis.texts.source_text import Expressions
 from engine.passes.stabilize import Match
 
 ON_REQUEST = "; or ask with `stabilize`"  # what queries have, and jobs have not

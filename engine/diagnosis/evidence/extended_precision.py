@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from engine.diagnosis.replay import Array, execute
+from engine.diagnosis.evidence.interpreter import Array, execute
 from engine.ir.tape import Instruction
 
 _WIDER: dict[str, type[np.inexact]] = {

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from engine.diagnosis.replay import Array, Values, execute
+from engine.diagnosis.evidence.interpreter import Array, Values, execute
 from engine.ir.op import Cut
 from engine.ir.tape import Instruction
 

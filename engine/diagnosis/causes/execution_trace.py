@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from engine.diagnosis.culprit import Culprit, source_of
-from engine.diagnosis.expressions import Expressions
-from engine.diagnosis.infinite import Leaves
-from engine.diagnosis.layout import LAID_OUT, Layout
-from engine.diagnosis.pullbacks import Pullback, Sweep, record_pullbacks
-from engine.diagnosis.replay import Values
-from engine.diagnosis.structure import Graphing
+from engine.diagnosis.causes.infinite import Leaves
+from engine.diagnosis.evidence.edge_adjoints import Pullback, Sweep, record_pullbacks
+from engine.diagnosis.evidence.interpreter import Values
+from engine.diagnosis.evidence.structure import Graphing
+from engine.diagnosis.evidence.unroll import LAID_OUT, Layout
+from engine.diagnosis.texts.origin import Culprit, source_of
+from engine.diagnosis.texts.source_text import Expressions
 from engine.ir.tape import Instruction, Tape
 
 

@@ -14,20 +14,20 @@ from typing import Any
 import numpy as np
 
 from engine import dtypes
-from engine.diagnosis.caveats import Warning, numeric_caveats, structural_caveats
-from engine.diagnosis.cone import cuts_met
-from engine.diagnosis.course import Course, laid_out_bytes
-from engine.diagnosis.culprit import Culprit, distinct, of_cut
-from engine.diagnosis.cures import numeric_cure, structural_cure
-from engine.diagnosis.elements import Array, Mask, nonfinite, undefined
-from engine.diagnosis.infinite import why_infinite, why_target
-from engine.diagnosis.layout import MOST, MOST_UNASKED, TooLong, has_functions, lay_out
-from engine.diagnosis.pullbacks import Sweep
-from engine.diagnosis.replay import Values, replay
-from engine.diagnosis.report import Verdict
-from engine.diagnosis.structure import Edge, Finding, Graphing, Reach, examine
-from engine.diagnosis.words import numeric_message, structural_message, unread_message
-from engine.diagnosis.zero import why_zero, zeros
+from engine.diagnosis.causes.execution_trace import Course, laid_out_bytes
+from engine.diagnosis.causes.infinite import why_infinite, why_target
+from engine.diagnosis.causes.warnings import Warning, numeric_caveats, structural_caveats
+from engine.diagnosis.causes.zero import why_zero, zeros
+from engine.diagnosis.entry import Verdict
+from engine.diagnosis.evidence.edge_adjoints import Sweep
+from engine.diagnosis.evidence.element_masks import Array, Mask, nonfinite, undefined
+from engine.diagnosis.evidence.influence import cuts_met
+from engine.diagnosis.evidence.interpreter import Values, replay
+from engine.diagnosis.evidence.structure import Edge, Finding, Graphing, Reach, examine
+from engine.diagnosis.evidence.unroll import MOST, MOST_UNASKED, TooLong, has_functions, lay_out
+from engine.diagnosis.texts.fixes import numeric_cure, structural_cure
+from engine.diagnosis.texts.messages import numeric_message, structural_message, unread_message
+from engine.diagnosis.texts.origin import Culprit, distinct, of_cut
 from engine.errors import UserError
 from engine.transforms.masks import can_help
 

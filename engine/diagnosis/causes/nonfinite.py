@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.diagnosis.cone import drawn, pushed
-from engine.diagnosis.elements import Array, Mask, nonfinite, undefined, values_at
-from engine.diagnosis.replay import Values, execute
-from engine.diagnosis.wide import widened
+from engine.diagnosis.evidence.element_masks import Array, Mask, nonfinite, undefined, values_at
+from engine.diagnosis.evidence.extended_precision import widened
+from engine.diagnosis.evidence.influence import drawn, pushed
+from engine.diagnosis.evidence.interpreter import Values, execute
 from engine.ir.tape import Instruction
 
 NUDGE = 1e-3

@@ -8,8 +8,8 @@ from itertools import islice, product
 from math import prod
 from typing import Any
 
-from engine.diagnosis.elements import LISTED, Mask, places
-from engine.diagnosis.structure import Edge
+from engine.diagnosis.evidence.element_masks import LISTED, Mask, places
+from engine.diagnosis.evidence.structure import Edge
 from engine.errors import Origin, Source
 from engine.ir.tape import Instruction
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from engine import dtypes
-from engine.diagnosis.advice import advised
-from engine.diagnosis.away import guarded, kept_away
-from engine.diagnosis.culprit import Culprit
-from engine.diagnosis.expressions import Expressions, bracketed
-from engine.diagnosis.structure import Edge, Finding
+from engine.diagnosis.evidence.structure import Edge, Finding
+from engine.diagnosis.texts.domain_guards import guarded, kept_away
+from engine.diagnosis.texts.origin import Culprit
+from engine.diagnosis.texts.source_text import Expressions, bracketed
+from engine.diagnosis.texts.stable_forms import advised
 from engine.errors import Source
 from engine.ir.tape import Instruction
 from engine.passes.stabilize import Match

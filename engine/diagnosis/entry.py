@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.diagnosis.culprit import Culprit
+from engine.diagnosis.texts.origin import Culprit
 
 
 @dataclass(frozen=True, slots=True)

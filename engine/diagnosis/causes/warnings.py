@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from engine import arrays
-from engine.diagnosis.culprit import Culprit, of_cut
-from engine.diagnosis.elements import Mask, nonfinite, places
-from engine.diagnosis.pullbacks import Pullback, Sweep
-from engine.diagnosis.replay import Array
-from engine.diagnosis.structure import Edge, Finding
-from engine.diagnosis.words import because, described
-from engine.diagnosis.zero import why_zero, zeros
+from engine.diagnosis.causes.zero import why_zero, zeros
+from engine.diagnosis.evidence.edge_adjoints import Pullback, Sweep
+from engine.diagnosis.evidence.element_masks import Mask, nonfinite, places
+from engine.diagnosis.evidence.interpreter import Array
+from engine.diagnosis.evidence.structure import Edge, Finding
+from engine.diagnosis.texts.messages import because, described
+from engine.diagnosis.texts.origin import Culprit, of_cut
 from engine.errors import Origin
 from engine.ir.tape import Instruction
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from engine.diagnosis.cone import cone
-from engine.diagnosis.culprit import Culprit, distinct, of_edge
-from engine.diagnosis.elements import LISTED, Array, Mask, gathered, spread, values_at
-from engine.diagnosis.pullbacks import Passed, Pullback, Sweep
-from engine.diagnosis.structure import Edge
+from engine.diagnosis.evidence.edge_adjoints import Passed, Pullback, Sweep
+from engine.diagnosis.evidence.element_masks import LISTED, Array, Mask, gathered, spread, values_at
+from engine.diagnosis.evidence.influence import cone
+from engine.diagnosis.evidence.structure import Edge
+from engine.diagnosis.texts.origin import Culprit, distinct, of_edge
 
 _SIGNS = ("zero_operand", "stationary")
 _FLAT = ("saturated", "unselected", "empty_selection")

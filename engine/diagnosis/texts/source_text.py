@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from engine.diagnosis.structure import Graphing
+from engine.diagnosis.evidence.structure import Graphing
 from engine.errors import Origin, Source
 from engine.ir.op import TABLE
 from engine.ir.tape import Instruction

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from engine.diagnosis.advice import ON_REQUEST
-from engine.diagnosis.culprit import Culprit, of_step
-from engine.diagnosis.cures import special_cure
-from engine.diagnosis.elements import Array, nonfinite, places, rows_of
-from engine.diagnosis.expressions import Expressions
-from engine.diagnosis.layout import LAID_OUT, TooLong, lay_out
-from engine.diagnosis.nonfinite import Birth, evidence_of, find_births
-from engine.diagnosis.replay import Values, replay
-from engine.diagnosis.structure import Graphing
+from engine.diagnosis.causes.nonfinite import Birth, evidence_of, find_births
+from engine.diagnosis.evidence.element_masks import Array, nonfinite, places, rows_of
+from engine.diagnosis.evidence.interpreter import Values, replay
+from engine.diagnosis.evidence.structure import Graphing
+from engine.diagnosis.evidence.unroll import LAID_OUT, TooLong, lay_out
+from engine.diagnosis.texts.fixes import special_cure
+from engine.diagnosis.texts.origin import Culprit, of_step
+from engine.diagnosis.texts.source_text import Expressions
+from engine.diagnosis.texts.stable_forms import ON_REQUEST
 from engine.errors import Origin
 from engine.ir.tape import Instruction, Tape
 

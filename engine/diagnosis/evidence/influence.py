@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine.diagnosis.elements import Mask, gathered, spread
-from engine.diagnosis.pullbacks import Pullback
-from engine.diagnosis.replay import Values
-from engine.diagnosis.structure import Edge, Graphing
+from engine.diagnosis.evidence.edge_adjoints import Pullback
+from engine.diagnosis.evidence.element_masks import Mask, gathered, spread
+from engine.diagnosis.evidence.interpreter import Values
+from engine.diagnosis.evidence.structure import Edge, Graphing
 from engine.dtypes import TensorType, name_of
 from engine.ir.dependence_rules import Inside, Reach, Seen, Stepwise
 from engine.ir.tape import Instruction

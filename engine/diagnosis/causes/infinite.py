@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from engine.diagnosis.cone import cone, drawn, pushed
-from engine.diagnosis.culprit import Culprit, distinct, of_edge, of_step
-from engine.diagnosis.elements import Mask, nonfinite, places, undefined, values_at
-from engine.diagnosis.nonfinite import Birth, evidence_of, find_births
-from engine.diagnosis.pullbacks import Pullback, Sweep
-from engine.diagnosis.structure import Edge
-from engine.diagnosis.zero import ENOUGH, evidence_at
+from engine.diagnosis.causes.nonfinite import Birth, evidence_of, find_births
+from engine.diagnosis.causes.zero import ENOUGH, evidence_at
+from engine.diagnosis.evidence.edge_adjoints import Pullback, Sweep
+from engine.diagnosis.evidence.element_masks import Mask, nonfinite, places, undefined, values_at
+from engine.diagnosis.evidence.influence import cone, drawn, pushed
+from engine.diagnosis.evidence.structure import Edge
+from engine.diagnosis.texts.origin import Culprit, distinct, of_edge, of_step
 from engine.ir.tape import Instruction
 
 

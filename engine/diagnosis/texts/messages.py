@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.diagnosis.culprit import Culprit
-from engine.diagnosis.elements import LISTED
-from engine.diagnosis.structure import Edge, Finding
+from engine.diagnosis.evidence.element_masks import LISTED
+from engine.diagnosis.evidence.structure import Edge, Finding
+from engine.diagnosis.texts.origin import Culprit
 
 _BECAUSE = {
     "saturated": "{it} is saturated: its slope rounds to 0{there}",

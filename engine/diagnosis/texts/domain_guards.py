@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from engine import dtypes
-from engine.diagnosis.advice import ON_REQUEST
-from engine.diagnosis.culprit import Culprit
-from engine.diagnosis.expressions import Expressions, bracketed
+from engine.diagnosis.texts.origin import Culprit
+from engine.diagnosis.texts.source_text import Expressions, bracketed
+from engine.diagnosis.texts.stable_forms import ON_REQUEST
 from engine.ir.tape import Instruction
 from engine.passes.stable import HARMLESS
 

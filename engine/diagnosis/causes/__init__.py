@@ -1,0 +1,9 @@
+"""Why a gradient is what it is: each cause is found here from the evidence.
+
+`execution_trace`  the steps that one run took
+`nonfinite`        where a value that is not finite was first made
+`infinite`         why elements of a gradient are NaN or infinite
+`zero`             why elements of a gradient are zero
+`warnings`         what is true of a gradient that exists and easily overlooked
+`first_nonfinite`  the first value that is not finite in a step of a training job
+"""

@@ -130,8 +130,8 @@ def bare(body: dict[str, Any], repeats: int) -> list[float]:
 def loop(body: dict[str, Any]) -> float:
     """Seconds of the training in this process, compiling included."""
     from engine.dtypes import TensorType
-    from engine.training.decode import decode_training
-    from engine.training.run import TrainingRun
+    from engine.training.job.decode import decode_training
+    from engine.training.loop.run import TrainingRun
 
     document = {name: value for name, value in body.items() if name != "data"}
     data = {"x": np.array(body["data"]["x"]), "y": np.array(body["data"]["y"]["data"])}

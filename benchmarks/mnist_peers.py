@@ -23,7 +23,8 @@ import numpy as np
 
 from benchmarks.jobs import ask, follow, serving
 from engine.dtypes import TensorType
-from engine.training import TrainingRun, decode_training, predict
+from engine.training import TrainingRun, decode_training
+from engine.training.job import predict
 
 MODEL = {
     "input_shape": [784],

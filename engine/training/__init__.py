@@ -21,14 +21,14 @@ The stages in the order a job passes them:
     predict       what a trained job answers
 """
 
-from engine.training.decode import decode_training
-from engine.training.events import EpochDone, Event, Finished, Stalled, StepDone
-from engine.training.expand import Expansion, expand_model
-from engine.training.failure import TrainingFailure
-from engine.training.predict import predict
-from engine.training.run import TrainingRun
-from engine.training.snapshot import Snapshot
-from engine.training.spec import TrainingEstimate, TrainingSpec
+from engine.training.job.decode import decode_training
+from engine.training.job.predict import predict
+from engine.training.job.spec import TrainingEstimate, TrainingSpec
+from engine.training.loop.checkpoint import Snapshot
+from engine.training.loop.events import EpochDone, Event, Finished, Stalled, StepDone
+from engine.training.loop.failure import TrainingFailure
+from engine.training.loop.run import TrainingRun
+from engine.training.model.expand import Expansion, expand_model
 
 __all__ = [
     "EpochDone",

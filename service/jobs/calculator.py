@@ -21,9 +21,9 @@ from engine.errors import MissingInput
 from engine.frontend.function_checks import expanded_size
 from engine.frontend.graph import Graph
 from engine.frontend.tensors import decode_tensor
-from engine.training.expand import expand_model
-from engine.training.predict import prediction
-from engine.training.spec import TrainingSpec
+from engine.training.job.predict import prediction
+from engine.training.job.spec import TrainingSpec
+from engine.training.model.expand import expand_model
 from service import schemas
 from service.children import child
 from service.encoding import encode_answer, json_reply

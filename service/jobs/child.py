@@ -28,10 +28,10 @@ from pydantic_core import from_json
 
 from engine.errors import UserError
 from engine.runtime import devices
-from engine.training.events import EpochDone, Finished, Stalled
-from engine.training.run import TrainingRun
-from engine.training.snapshot import Snapshot
-from engine.training.spec import TrainingSpec
+from engine.training.job.spec import TrainingSpec
+from engine.training.loop.checkpoint import Snapshot
+from engine.training.loop.events import EpochDone, Finished, Stalled
+from engine.training.loop.run import TrainingRun
 from service.children import frames
 from service.children.confinement import bound_memory, confine
 from service.jobs import checkpoints

@@ -19,8 +19,8 @@ from engine.errors import DatasetMismatch, InvalidDocument, OverLimit, UnknownFi
 from engine.frontend.graph import Graph
 from engine.frontend.tensors import decode_tensor, encode_tensor
 from engine.runtime import devices
-from engine.training.decode import decode_training
-from engine.training.spec import TrainingSpec
+from engine.training.job.decode import decode_training
+from engine.training.job.spec import TrainingSpec
 from service.body import Media
 from service.datasets.arrays import sync, write
 from service.datasets.folder import DatasetFolder

@@ -241,7 +241,7 @@ def test_rates_of_epochs_become_rates_of_steps() -> None:
 
 
 def test_schedules_are_those_of_the_server() -> None:
-    from engine.training.schedules import rate_at, read_schedule
+    from engine.training.catalogue.schedules import rate_at, read_schedule
 
     schedules = gw.optimizers.schedules
     for schedule in (
@@ -258,8 +258,8 @@ def test_schedules_are_those_of_the_server() -> None:
 
 
 def test_every_optimizer_and_loss_is_known_to_the_server() -> None:
-    from engine.training.losses import LOSSES
-    from engine.training.optimizers import read_method
+    from engine.training.catalogue.losses import LOSSES
+    from engine.training.catalogue.optimizers import read_method
 
     rate = gw.optimizers.schedules.CosineDecay(0.1, 10)
     for kind in (gw.optimizers.SGD, gw.optimizers.Adam, gw.optimizers.AdamW, gw.optimizers.RMSprop):
@@ -274,7 +274,7 @@ def test_every_optimizer_and_loss_is_known_to_the_server() -> None:
 
 
 def test_every_initializer_of_the_server_is_here_with_its_settings(client: gw.Client) -> None:
-    from engine.training.initializers import INITIALIZERS
+    from engine.training.catalogue.initializers import INITIALIZERS
 
     public = gw.keras.initializers
     kinds = [getattr(public, name) for name in public.__all__ if name != "Initializer"]

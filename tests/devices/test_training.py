@@ -9,7 +9,7 @@ import pytest
 
 from engine.errors import DeviceUnavailable
 from engine.training import EpochDone, StepDone, TrainingFailure, TrainingRun
-from engine.training.events import Stalled
+from engine.training.loop.events import Stalled
 from tests.engine.training.test_resume import STOPPING, elsewhere, same
 from tests.engine.training.world import classes, job, layered
 

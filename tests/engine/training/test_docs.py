@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from engine.training.activations import ACTIVATIONS
-from engine.training.initializers import INITIALIZERS
-from engine.training.layers import LAYERS
-from engine.training.losses import LOSSES
-from engine.training.metrics import METRICS
-from engine.training.optimizers import OPTIMIZERS
-from engine.training.schedules import SCHEDULES
+from engine.training.catalogue.activations import ACTIVATIONS
+from engine.training.catalogue.initializers import INITIALIZERS
+from engine.training.catalogue.losses import LOSSES
+from engine.training.catalogue.metrics import METRICS
+from engine.training.catalogue.optimizers import OPTIMIZERS
+from engine.training.catalogue.schedules import SCHEDULES
+from engine.training.model.layers import LAYERS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "training.md").read_text(encoding="utf-8")
 NAMES = [

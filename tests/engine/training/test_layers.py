@@ -15,10 +15,11 @@ from engine.arrays.philox import Stream
 from engine.errors import UserError
 from engine.frontend.decode import decode_graph
 from engine.frontend.tensors import Array
-from engine.training import StepDone, TrainingRun, expand_model, predict
-from engine.training.activations import ACTIVATIONS
-from engine.training.layers import LAYERS
-from engine.training.memory import first_value
+from engine.training import StepDone, TrainingRun, expand_model
+from engine.training.catalogue.activations import ACTIVATIONS
+from engine.training.job import predict
+from engine.training.loop.memory import first_value
+from engine.training.model.layers import LAYERS
 from tests.engine.training.world import classes, job, layered, trained
 
 RNG = np.random.default_rng(5)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from engine.frontend.tensors import Array
-from engine.training import TrainingRun, predict
+from engine.training import TrainingRun
+from engine.training.job import predict
 from tests.engine.training.world import job, trained
 
 EXAMPLES = Path(__file__).parents[3] / "examples"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from engine.frontend.tensors import Array
-from engine.training.optimizers import OPTIMIZERS
+from engine.training.catalogue.optimizers import OPTIMIZERS
 from tests.engine.training.world import job, trained
 
 PROGRAM = "loss = mean((tanh(x @ W + b) - y) ** 2)"

@@ -16,10 +16,10 @@ from engine.errors import ShapeMismatch, UserError
 from engine.frontend.tensors import Array
 from engine.ir.tape import Tape
 from engine.runtime.executors.numpy import run_tape
-from engine.training.initializers import INITIALIZERS, initial
-from engine.training.losses import LOSSES
-from engine.training.metrics import METRICS, total
-from engine.training.schedules import SCHEDULES, rate_at, read_schedule
+from engine.training.catalogue.initializers import INITIALIZERS, initial
+from engine.training.catalogue.losses import LOSSES
+from engine.training.catalogue.metrics import METRICS, total
+from engine.training.catalogue.schedules import SCHEDULES, rate_at, read_schedule
 
 # -- random streams -------------------------------------------------------------------------------------
 

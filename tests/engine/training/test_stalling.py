@@ -11,7 +11,7 @@ import pytest
 
 from engine.frontend.tensors import Array
 from engine.training import Snapshot, Stalled, TrainingRun
-from engine.training.stalling import CAUSES, StallWatch
+from engine.training.loop.plateau import CAUSES, StallWatch
 from tests.engine.training.world import classes, job, layered
 
 RELU = [{"type": "Dense", "units": 4, "activation": "relu"}, {"type": "Dense", "units": 1}]

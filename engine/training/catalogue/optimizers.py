@@ -1,0 +1,249 @@
+"""Optimisers, under Keras's names, arguments and defaults: each one formula over tape variables.
+
+`update(w, g, slots, rates, **settings)` answers the new parameters and the new slots. It is recorded once,
+over the flat vector of all parameters, behind the gradient and on the same tape. What depends on the number
+of the step alone (the learning rate, Adam's bias correction) is a plain number, `rates(rate, step)`.
+
+The formulas are Keras 3's; docs/training.md says where PyTorch's differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+from engine.errors import InvalidAttribute, InvalidDocument
+from engine.frontend.json_reader import member, show
+from engine.ir.attributes import BOOLEAN, Attribute
+from engine.ir.op import F
+from engine.training.catalogue.registry import Catalogue, Chosen, number, read_settings
+from engine.training.catalogue.schedules import Schedule, rate_at, read_schedule, schedule_document
+
+Slots = Mapping[str, Any]
+Rates = Mapping[str, Any]
+Update = Callable[..., tuple[Any, dict[str, Any]]]
+
+
+def _only_rate(rate: float, step: int, **_: Any) -> dict[str, float]:
+    return {"rate": rate}
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """One record. `slots(settings)` names the slots and what they start from; rates count from 1."""
+
+    name: str
+    learning_rate: float
+    update: Update
+    slots: Callable[[Mapping[str, Any]], dict[str, float]]
+    attributes: tuple[Attribute, ...]
+    aliases: tuple[str, ...] = ()
+    rates: Callable[..., dict[str, float]] = _only_rate
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """An optimiser with its settings and its schedule: how parameters move."""
+
+    optimizer: Chosen[Optimizer]
+    schedule: Chosen[Schedule]
+
+    @property
+    def slots(self) -> dict[str, float]:
+        """What is kept for each parameter, and what it starts from."""
+        return self.optimizer.record.slots(self.optimizer.settings)
+
+    def rates(self, finished: int) -> dict[str, float]:
+        """The numbers that the update after `finished` steps takes, in float64."""
+        rate = rate_at(self.schedule, finished)
+        return self.optimizer.record.rates(rate, finished + 1, **self.optimizer.settings)
+
+    def update(self, w: Any, g: Any, slots: Slots, rates: Rates) -> tuple[Any, dict[str, Any]]:
+        """The new parameters and slots, recorded on the tape of `w`."""
+        settings = dict(self.optimizer.settings)
+        decay = settings["weight_decay"]
+        if decay:
+            w = w - w * (rates["rate"] * decay)
+        return self.optimizer.record.update(w, g, slots, rates, **settings)
+
+    def document(self) -> dict[str, Any]:
+        """As JSON that reads back to the same method."""
+        return {**self.optimizer.document(), "learning_rate": schedule_document(self.schedule)}
+
+
+def read_method(value: Any, path: str) -> Method:
+    """An optimiser's name, or an object with its name, `learning_rate` and settings.
+
+    Raises UnknownName, UnknownField, InvalidAttribute, InvalidDocument with their paths.
+    """
+    document = {"name": value} if isinstance(value, str) else value
+    if not isinstance(document, Mapping) or not isinstance(document.get("name"), str):
+        raise InvalidDocument(
+            f"expected the name of an optimizer, or an object with a 'name', got {show(value)}",
+            path=path,
+            hint='for example {"name": "adam", "learning_rate": 0.001}',
+        )
+    name_path = path if isinstance(value, str) else member(path, "name")
+    record = OPTIMIZERS.named(document["name"], name_path)
+    given = {k: v for k, v in document.items() if k not in ("name", "learning_rate")}
+    settings = read_settings(given, record.attributes, path, record.name, others=("learning_rate",))
+    clips = [name for name in ("clipnorm", "clipvalue", "global_clipnorm") if settings[name] is not None]
+    if len(clips) > 1:
+        raise InvalidAttribute(f"expected one way of clipping, got {' and '.join(clips)}", path=path)
+    rate = document.get("learning_rate")
+    schedule = read_schedule(record.learning_rate if rate is None else rate, member(path, "learning_rate"))
+    return Method(Chosen(record, settings), schedule)
+
+
+# -- the formulas ---------------------------------------------------------------------------------------
+
+
+def _sgd(
+    w: Any, g: Any, slots: Slots, rates: Rates, *, momentum: float, nesterov: bool, **_: Any
+) -> tuple[Any, dict[str, Any]]:
+    """V ← momentum v - rate g;  w + v, or with Nesterov w + momentum v - rate g."""
+    step = rates["rate"] * g
+    if not momentum:
+        return w - step, {}
+    v = momentum * slots["momentum"] - step
+    return (w + (momentum * v - step) if nesterov else w + v), {"momentum": v}
+
+
+def _adam(
+    w: Any,
+    g: Any,
+    slots: Slots,
+    rates: Rates,
+    *,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    amsgrad: bool,
+    **_: Any,
+) -> tuple[Any, dict[str, Any]]:
+    """m, v ← running means of g and g²;  w - scale m / (√v + ε)."""
+    m = slots["m"] + (g - slots["m"]) * (1 - beta_1)
+    v = slots["v"] + (F.square(g) - slots["v"]) * (1 - beta_2)
+    new = {"m": m, "v": v}
+    if amsgrad:
+        v = new["largest"] = F.maximum(slots["largest"], v)
+    return w - rates["scale"] * m / (F.sqrt(v) + epsilon), new
+
+
+def _adam_rates(rate: float, step: int, *, beta_1: float, beta_2: float, **_: Any) -> dict[str, float]:
+    """The scale is rate √(1-β₂ᵗ) / (1-β₁ᵗ), the bias correction of both means."""
+    return {"rate": rate, "scale": rate * sqrt(1 - beta_2**step) / (1 - beta_1**step)}
+
+
+def _rmsprop(
+    w: Any,
+    g: Any,
+    slots: Slots,
+    rates: Rates,
+    *,
+    rho: float,
+    momentum: float,
+    epsilon: float,
+    centered: bool,
+    **_: Any,
+) -> tuple[Any, dict[str, Any]]:
+    """V ← rho v + (1-rho) g², less the squared mean gradient if centered;  w - rate g / √(v + ε)."""
+    v = rho * slots["v"] + (1 - rho) * F.square(g)
+    new, spread = {"v": v}, v
+    if centered:
+        mean = new["mean"] = rho * slots["mean"] + (1 - rho) * g
+        spread = v - F.square(mean)
+    step = rates["rate"] * g / F.sqrt(spread + epsilon)
+    if momentum:
+        step = new["momentum"] = momentum * slots["momentum"] + step
+    return w - step, new
+
+
+def _adagrad(
+    w: Any, g: Any, slots: Slots, rates: Rates, *, epsilon: float, **_: Any
+) -> tuple[Any, dict[str, Any]]:
+    """A ← a + g²;  w - rate g / √(a + ε)."""
+    a = slots["accumulator"] + F.square(g)
+    return w - rates["rate"] * g / F.sqrt(a + epsilon), {"accumulator": a}
+
+
+# -- the records ----------------------------------------------------------------------------------------
+
+
+def _slots(*always: str, **when: str) -> Callable[[Mapping[str, Any]], dict[str, float]]:
+    """Slots of zeros: those kept always, and those kept where a setting is on (slot=setting)."""
+
+    def slots(settings: Mapping[str, Any]) -> dict[str, float]:
+        return dict.fromkeys((*always, *(slot for slot, setting in when.items() if settings[setting])), 0.0)
+
+    return slots
+
+
+_FRACTION = number(0.0, 1.0)
+_COMMON = (
+    Attribute("clipnorm", number(0.0, above=True), None, "the largest norm of one parameter's gradient"),
+    Attribute("clipvalue", number(0.0, above=True), None, "the largest element of a gradient, by magnitude"),
+    Attribute("global_clipnorm", number(0.0, above=True), None, "the largest norm of all gradients together"),
+)
+_DECAY = Attribute("weight_decay", number(0.0), None, "w is first made smaller by rate · weight_decay · w")
+_EPSILON = Attribute("epsilon", number(0.0), 1e-7)
+_MOMENTUM = Attribute("momentum", _FRACTION, 0.0)
+_ADAM = (
+    Attribute("beta_1", number(0.0, 1.0, below=True), 0.9, "how slowly the mean of g is forgotten"),
+    Attribute("beta_2", number(0.0, 1.0, below=True), 0.999, "how slowly the mean of g² is forgotten"),
+    _EPSILON,
+    Attribute("amsgrad", BOOLEAN, False, "divide by the largest mean of g² so far"),
+)
+
+OPTIMIZERS = Catalogue(
+    "optimizer",
+    (
+        Optimizer(
+            "sgd",
+            0.01,
+            _sgd,
+            _slots(momentum="momentum"),
+            (_MOMENTUM, Attribute("nesterov", BOOLEAN, False), _DECAY, *_COMMON),
+            ("gradient_descent",),
+        ),
+        Optimizer(
+            "adam",
+            0.001,
+            _adam,
+            _slots("m", "v", largest="amsgrad"),
+            (*_ADAM, _DECAY, *_COMMON),
+            rates=_adam_rates,
+        ),
+        Optimizer(
+            "adamw",
+            0.001,
+            _adam,
+            _slots("m", "v", largest="amsgrad"),
+            (*_ADAM, Attribute("weight_decay", number(0.0), 0.004, _DECAY.doc), *_COMMON),
+            rates=_adam_rates,
+        ),
+        Optimizer(
+            "rmsprop",
+            0.001,
+            _rmsprop,
+            _slots("v", mean="centered", momentum="momentum"),
+            (
+                Attribute("rho", number(0.0, 1.0), 0.9),
+                _MOMENTUM,
+                _EPSILON,
+                Attribute("centered", BOOLEAN, False),
+                _DECAY,
+                *_COMMON,
+            ),
+        ),
+        Optimizer(
+            "adagrad",
+            0.001,
+            _adagrad,
+            lambda settings: {"accumulator": settings["initial_accumulator_value"]},
+            (Attribute("initial_accumulator_value", number(0.0), 0.1), _EPSILON, _DECAY, *_COMMON),
+        ),
+    ),
+)

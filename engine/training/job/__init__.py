@@ -1,0 +1,12 @@
+"""A job's document becomes one checked specification and one tape a step.
+
+`decode`          the document, checked; everything that can be refused is refused here
+`source`          the function that a job trains: layers, a graph or a program
+`objective`       what is minimised: graphs, their parameters, the data that they read
+`data`            whether data fit the function, known from their types alone
+`spec`            the checked job, without the numbers of the data
+`early_stopping`  when training ends early
+`step`            loss, metrics, gradients and update as one tape over flat vectors
+`predict`         predictions of a trained job
+`estimate`        what a job takes, known before it runs
+"""

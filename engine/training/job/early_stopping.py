@@ -1,0 +1,95 @@
+"""Early stopping, as Keras has it: training ends when a metric has not improved for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from math import isnan
+from typing import Any
+
+from engine.errors import InvalidDocument, UnknownName, did_you_mean
+from engine.frontend.json_reader import show
+from engine.ir.attributes import BOOLEAN, TEXT, Attribute, choice
+from engine.training.catalogue.registry import number, read_settings, whole
+
+_ATTRIBUTES = (
+    Attribute("monitor", TEXT, "val_loss", "the metric to watch"),
+    Attribute("min_delta", number(0.0), 0.0, "a change that is not larger is no improvement"),
+    Attribute("patience", whole(0), 0, "how many epochs without improvement are borne"),
+    Attribute("mode", choice("auto", "min", "max"), "auto", "whether less or more is better"),
+    Attribute("baseline", number(), None, "patience starts anew only when this is beaten too"),
+    Attribute("restore_best_weights", BOOLEAN, False, "end with the parameters of the best epoch"),
+    Attribute("start_from_epoch", whole(0), 0, "epochs before the watch begins"),
+)
+_MORE_IS_BETTER = ("accuracy", "acc", "auc")
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyStopping:
+    """The settings; `mode` is definite."""
+
+    monitor: str
+    min_delta: float
+    patience: int
+    mode: str
+    baseline: float | None
+    restore_best_weights: bool
+    start_from_epoch: int
+
+    def improved(self, value: float, than: float | None) -> bool:
+        """Whether `value` is better by more than `min_delta`; anything is better than nothing, but NaN."""
+        if than is None:
+            return not isnan(value)
+        return value - self.min_delta > than if self.mode == "max" else value + self.min_delta < than
+
+    def document(self) -> dict[str, Any]:
+        """As JSON that reads back to the same."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(slots=True)
+class Watch:
+    """How training stands: the best value so far, its epoch, and how long ago that was."""
+
+    best: float | None = None
+    best_epoch: int = 0
+    waited: int = 0
+
+    def see(self, settings: EarlyStopping, epoch: int, value: float) -> tuple[bool, bool]:
+        """Take in the value of a finished epoch (counted from 1): is it the best, and is it time to stop?"""
+        if epoch <= settings.start_from_epoch:
+            return False, False
+        self.waited += 1
+        if settings.improved(value, self.best):
+            self.best, self.best_epoch = value, epoch
+            if settings.baseline is None or settings.improved(value, settings.baseline):
+                self.waited = 0
+            return True, False
+        return False, self.waited >= settings.patience and epoch > 1
+
+
+def read_early_stopping(value: Any, reported: Iterable[str], path: str) -> EarlyStopping:
+    """Read the settings; `reported` are the metrics that an epoch reports.
+
+    Raises InvalidDocument, UnknownField, InvalidAttribute, and UnknownName for a monitor not reported.
+    """
+    if not isinstance(value, Mapping | str):
+        raise InvalidDocument(
+            f"expected an object of settings, got {show(value)} at {path}",
+            path=path,
+            hint='for example {"monitor": "val_loss", "patience": 3}',
+        )
+    given = value if isinstance(value, Mapping) else {"monitor": value}
+    settings = read_settings(given, _ATTRIBUTES, path, "early stopping")
+    known = tuple(reported)
+    if settings["monitor"] not in known:
+        raise UnknownName(
+            f"no epoch reports '{settings['monitor']}'",
+            path=f"{path}.monitor",
+            hint=did_you_mean(settings["monitor"], known)
+            or f"what is reported: {', '.join(known)}; val_… needs validation data",
+        )
+    if settings["mode"] == "auto":
+        watched = settings["monitor"].removeprefix("val_")
+        settings["mode"] = "max" if watched.endswith(_MORE_IS_BETTER) else "min"
+    return EarlyStopping(**settings)

@@ -1,0 +1,114 @@
+"""Why a run stopped by itself: the step, and the node that made the first value that is not finite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from engine.diagnosis.causes.first_nonfinite import Nonfinite, first_nonfinite, listed
+from engine.errors import NonFinite, UserError
+from engine.frontend.tensors import Array
+from engine.training.job.step import PARAMETERS, StepTape
+from engine.training.loop.batch_order import Rows
+from engine.training.loop.plans import BatchPlan
+
+_CURES = {
+    "overflow": "a smaller learning rate, clipping (global_clipnorm) or scaled data keep numbers in range",
+    "domain": "keep the operand inside the function's domain, as in log(x + 1e-7)",
+    "infinite_derivative": "the derivative has a pole here: add a small number under the root or log",
+    "empty_selection": "nothing was selected: a mean or an extremum of no elements has no value",
+    "nonfinite_input": "clean the data: these rows hold NaN or infinities",
+}
+
+_STARTED = "this parameter does not start from finite numbers: give it another initializer or value"
+
+
+class TrainingFailure(NonFinite):
+    """A step made a loss or parameters that are not finite; the run stands before that step.
+
+    `step` and `epoch` count from 1; `diagnosis` is what `engine.diagnosis` says of the first such value, with
+    `rows` those of the data.
+    """
+
+    def __init__(
+        self, detail: str, *, step: int, epoch: int, diagnosis: Mapping[str, Any], **place: Any
+    ) -> None:
+        super().__init__(detail, **place)
+        self.step = step
+        self.epoch = epoch
+        self.diagnosis = diagnosis
+
+    def fields(self) -> dict[str, Any]:
+        """The error as data."""
+        return {**super().fields(), "step": self.step, "epoch": self.epoch, "diagnosis": dict(self.diagnosis)}
+
+
+def locate(error: UserError, when: str, plan: BatchPlan, rows: Rows, places: Sequence[int]) -> None:
+    """Say in an error of a batch when it came, and which row makes it by itself, where one does.
+
+    `plan` evaluates a single row; `places` are the rows of the batch.
+    """
+    told = f"{when}: {error.detail}"
+    for place in places:
+        try:
+            with suppress(NonFinite):
+                rows.fill(plan.buffers, np.array([place]))
+                plan.run()
+        except type(error):
+            told += f"; row {rows.start + place} of the data is the first of its batch to do so"
+            break
+    error.detail, error.args = told, (told,)
+
+
+def explain(
+    made: StepTape,
+    inputs: Mapping[str, Array],
+    parameters: Mapping[str, Array],
+    *,
+    places: Sequence[int],
+    step: int,
+    epoch: int,
+) -> TrainingFailure:
+    """Run a step again, unoptimised and with every value kept, and say where it went wrong.
+
+    `places` are the rows of the data that make the batch.
+    """
+    loss, moved = made.tape.outputs[0], made.tape.outputs[1 + len(made.totals) + len(made.state)]
+    first = first_nonfinite(made.tape, inputs, outputs=[loss, moved], batch=len(places), forward=made.forward)
+    what = f"step {step} (epoch {epoch}) made a loss or parameters that are not finite"
+    if first is None:  # the optimised plan rounds differently where numbers are about to overflow
+        return TrainingFailure(what, step=step, epoch=epoch, diagnosis={}, hint=_CURES["overflow"])
+    node = _name(first, inputs, parameters)
+    rows = None if first.rows is None else [int(places[row]) for row in first.rows]
+    diagnosis = {**asdict(first), "node": node, "rows": rows}
+    message = first.message.replace(PARAMETERS, str(node))
+    if rows:
+        message += f" In the data {'this is' if len(rows) == 1 else 'these are'} {listed(rows)}."
+    return TrainingFailure(
+        f"{what}: {message}",
+        step=step,
+        epoch=epoch,
+        diagnosis=diagnosis,
+        node=node,
+        op=first.op,
+        source=first.source,
+        hint=_STARTED
+        if node in parameters and first.reason == "nonfinite_input"
+        else first.fix or _CURES.get(first.reason),
+    )
+
+
+def _name(first: Nonfinite, inputs: Mapping[str, Array], parameters: Mapping[str, Array]) -> str | None:
+    """The user's name of a node; of the flat vector that of the parameter in it."""
+    if first.node != PARAMETERS:
+        return first.node
+    place = first.elements[0][0]
+    for name, array in parameters.items():
+        if place < array.size:
+            return name
+        place -= array.size
+    return None

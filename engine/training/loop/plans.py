@@ -1,0 +1,98 @@
+"""The plans of a run: one for each size of batch, to train and to evaluate.
+
+A plan is bound once to the arrays of the run's memory and to a batch's buffers of its own; a step fills the
+buffers and runs. What is made on the way lies in scratch memory, which the plans of a run share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine import arrays
+from engine.arrays import Namespace
+from engine.ir.tape import Tape
+from engine.passes import optimize
+from engine.runtime.executors.resident import ResidentPlan, Scratch
+from engine.runtime.plan import make_plan
+from engine.training.catalogue.optimizers import Method
+from engine.training.job.objective import Objective
+from engine.training.job.step import PARAMETERS, RATE, SLOT, StepTape, evaluation_tape, step_tape
+from engine.training.loop.memory import Memory
+
+Sums = dict[str, tuple[float, int]]
+
+
+class BatchPlan:
+    """A tape bound to memory and to the buffers of a batch of `rows`, by the names of the tape's inputs."""
+
+    def __init__(
+        self, made: StepTape, rows: int, memory: Memory, xp: Namespace, scratch: Scratch | None
+    ) -> None:
+        self.made, self.rows = made, rows
+        resident = {
+            PARAMETERS: memory.flat,
+            **memory.state,
+            **{f"{SLOT}{name}": array for name, array in memory.slots.items()},
+        }
+        tape = made.tape
+        self.buffers: dict[str, Any] = {
+            name: xp.empty(tape.types[slot].shape, dtype=getattr(xp, tape.types[slot].dtype))
+            for name, slot in tape.inputs.items()
+            if name not in resident
+        }
+        everything = {**resident, **self.buffers}
+        self.inputs = {name: everything[name] for name in tape.inputs}
+        self._bound = _resident(tape, made, self.inputs, xp, scratch)
+
+    def run(self) -> Sums:
+        """Sums and counts over the batch that lies in the buffers, the loss first."""
+        loss, *answers = self._bound.run()
+        sums = {"loss": (loss.item() * self.rows, self.rows)}
+        for total, value in zip(self.made.totals, answers, strict=True):
+            if total.count is None:  # a mean over the rows
+                sums[total.name] = (value.item() * self.rows, self.rows)
+            else:
+                sums[total.name] = (value.item(), total.count)
+        return sums
+
+
+def training_plan(
+    objective: Objective,
+    method: Method,
+    rows: int,
+    memory: Memory,
+    xp: Namespace | None = None,
+    scratch: Scratch | None = None,
+) -> BatchPlan:
+    """One step, which moves parameters, slots and state in place."""
+    return BatchPlan(step_tape(objective, method, rows), rows, memory, xp or arrays.numpy(), scratch)
+
+
+def evaluation_plan(
+    objective: Objective,
+    rows: int,
+    memory: Memory,
+    xp: Namespace | None = None,
+    scratch: Scratch | None = None,
+) -> BatchPlan:
+    """Loss and metrics as predicting sees them."""
+    return BatchPlan(evaluation_tape(objective, rows), rows, memory, xp or arrays.numpy(), scratch)
+
+
+def set_rates(plan: BatchPlan, rates: Mapping[str, float]) -> None:
+    """Fill in the numbers of the step that an update takes."""
+    for name, rate in rates.items():
+        plan.buffers[f"{RATE}{name}"][...] = rate
+
+
+def _resident(
+    tape: Tape, made: StepTape, inputs: Mapping[str, Any], xp: Namespace, scratch: Scratch | None
+) -> ResidentPlan:
+    optimized = optimize(tape)
+    last = len(optimized.outputs) - len(made.written)
+    donated = {
+        output: optimized.inputs[name]
+        for output, name in zip(optimized.outputs[last:], made.written, strict=True)
+    }
+    return ResidentPlan(make_plan(optimized), inputs, donated, xp, scratch)

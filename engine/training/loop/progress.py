@@ -1,0 +1,75 @@
+"""Where a run stands, beside its arrays: plain numbers that go through JSON and come back the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from engine.ir.attributes import NON_FINITE, to_json
+from engine.training.job.early_stopping import Watch
+
+
+@dataclass(slots=True)
+class Position:
+    """`epoch` epochs are done and `batch` batches of the next; `totals` are its sums and counts so far.
+
+    `reason` is set when no step is left, `finished` when that was told; `told` are the parameters that were
+    said not to learn.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    totals: dict[str, list[Any]] = field(default_factory=dict)
+    watch: Watch = field(default_factory=Watch)
+    reason: Literal["completed", "early_stopping"] | None = None
+    finished: bool = False
+    told: list[str] = field(default_factory=list)
+
+    def add(self, sums: Mapping[str, tuple[float, int]]) -> None:
+        """Take in the sums and counts of a batch."""
+        for name, (total, count) in sums.items():
+            entry = self.totals.setdefault(name, [0.0, 0])
+            entry[0] += total
+            entry[1] += count
+
+    def sums(self) -> dict[str, tuple[float, int]]:
+        """The sums and counts so far."""
+        return {name: (total, count) for name, (total, count) in self.totals.items()}
+
+    def start_epoch(self) -> None:
+        """Forget the sums of the epoch that is done."""
+        self.batch = 0
+        self.totals = {}
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        totals = {name: [to_json(total), count] for name, (total, count) in self.totals.items()}
+        return {
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "totals": totals,
+            "watch": {name: to_json(value) for name, value in asdict(self.watch).items()},
+            "reason": self.reason,
+            "finished": self.finished,
+            "told": list(self.told),
+        }
+
+    @staticmethod
+    def read(document: Mapping[str, Any]) -> Position:
+        """What `document` wrote."""
+        totals = {name: [_number(total), count] for name, (total, count) in document["totals"].items()}
+        watch = Watch(**{name: _number(value) for name, value in document["watch"].items()})
+        return Position(
+            document["epoch"],
+            document["batch"],
+            totals,
+            watch,
+            document["reason"],
+            document["finished"],
+            list(document.get("told", ())),
+        )
+
+
+def _number(value: Any) -> Any:
+    return NON_FINITE[value] if isinstance(value, str) else value

@@ -1,0 +1,305 @@
+"""The loop: batches, epochs, validation, early stopping, as events that a consumer takes one by one.
+
+Everything that a step depends on is in the memory, the position and the job: a run may stop between any
+two events and go on from its snapshot, in another process, with the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, suppress
+from typing import Any
+
+import numpy as np
+
+from engine.arrays import Namespace
+from engine.arrays.philox import Stream
+from engine.errors import EngineError, UserError
+from engine.frontend.tensors import Array
+from engine.runtime import devices
+from engine.runtime.executors.placement import at
+from engine.runtime.executors.resident import Scratch
+from engine.training.job.objective import Objective
+from engine.training.job.spec import VALIDATION_DATA, TrainingSpec
+from engine.training.loop import plateau
+from engine.training.loop.batch_order import Order, Rows
+from engine.training.loop.checkpoint import Snapshot
+from engine.training.loop.device_rows import DeviceRows
+from engine.training.loop.events import EpochDone, Event, Finished, Stalled, StepDone
+from engine.training.loop.failure import explain, locate
+from engine.training.loop.memory import Memory
+from engine.training.loop.plans import BatchPlan, Sums, evaluation_plan, set_rates, training_plan
+from engine.training.loop.plateau import StallWatch
+from engine.training.loop.progress import Position
+
+REWIND = 64  # steps between copies of the memory, from which a failing step is done again
+BEST = "best/"
+DATA_SHARE = 4  # of the memory of a GPU that a job may hold: the part that data brought whole may take, twice
+
+
+class TrainingRun(Iterator[Event]):
+    """A job being run: iterating does one step, one end of an epoch, or the end, and tells what it did.
+
+    `data` and `validation` are arrays by name, mapped or in memory. `device` is one of this machine;
+    `device_memory` is how many bytes of a GPU this process may hold. Raises TrainingFailure at a step whose
+    loss or parameters are not finite; the run then stands before that step.
+    """
+
+    def __init__(
+        self,
+        spec: TrainingSpec,
+        data: Mapping[str, Array],
+        *,
+        validation: Mapping[str, Array] | None = None,
+        resume: Snapshot | None = None,
+        device: str = devices.CPU,
+        device_memory: int | None = None,
+    ) -> None:
+        self.spec = spec
+        self.device, self._device_memory = device, device_memory
+        objective = spec.objective
+        self._position = Position()
+        self._best: dict[str, Any] = {}
+        with self._there() as xp:
+            self._xp = xp
+            self._memory = Memory(objective, spec.method, spec.seed, xp)
+            self._scratch = Scratch(xp)
+            if resume is not None:
+                self._memory.restore({n: a for n, a in resume.arrays.items() if not n.startswith(BEST)})
+                best = {n.removeprefix(BEST): a for n, a in resume.arrays.items() if n.startswith(BEST)}
+                self._best = {name: xp.from_host(array) for name, array in best.items()}
+        if resume is not None:
+            self._position = Position.read(resume.position)
+        self._rows = self._rows_of(data, 0, spec.rows)
+        self._validation = self._validation_rows(data, validation)
+        self._order = Order(spec.rows, spec.batch_size, shuffle=spec.shuffle, seed=spec.seed)
+        self._masks = {
+            name: (Stream(spec.seed, "dropout", draw.layer), draw) for name, draw in objective.draws.items()
+        }
+        self._plans: dict[int, BatchPlan] = {}
+        self._evaluations: dict[int, BatchPlan] = {}
+        self._rewind: tuple[int, dict[str, Array]] | None = None
+        with self._there():
+            self._stalls = StallWatch(spec, self._memory, self.step)
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        """The parameters by name, as copies."""
+        return self._on_host(self._memory.parameters)
+
+    @property
+    def state(self) -> dict[str, Array]:
+        """The layers' state by name, as copies."""
+        return self._on_host(self._memory.state)
+
+    @property
+    def step(self) -> int:
+        """How many steps are done."""
+        return self._position.epoch * self.spec.steps_per_epoch + self._position.batch
+
+    def snapshot(self) -> Snapshot:
+        """A copy of everything that a run needs to go on from here."""
+        best = {f"{BEST}{name}": array for name, array in self._best.items()}
+        return Snapshot(self._on_host({**self._memory.arrays(), **best}), self._position.document())
+
+    def __iter__(self) -> TrainingRun:
+        return self
+
+    def __next__(self) -> Event:
+        with self._there():
+            return self._next()
+
+    def _next(self) -> Event:
+        position = self._position
+        if position.finished:
+            raise StopIteration
+        if position.reason is not None:
+            self._memory.restore(self._best)
+            position.finished = True
+            return Finished(position.reason)
+        if position.batch < self.spec.steps_per_epoch:
+            return self._step()
+        return self._look() or self._end_epoch()
+
+    # -- a step -----------------------------------------------------------------------------------------
+
+    def _step(self) -> StepDone:
+        position, step = self._position, self.step
+        if self._rewind is None or step >= self._rewind[0] + REWIND:
+            self._rewind = (step, self._memory.copies())
+        try:
+            sums = self._move(step)
+        except UserError as error:
+            self._locate(
+                error, f"step {step + 1} (epoch {position.epoch + 1})", self._rows, self._places(step)
+            )
+            raise
+        if not math.isfinite(sums["loss"][0]) or not self._memory.is_finite():
+            self._fail(step)
+        position.add(sums)
+        position.batch += 1
+        return StepDone(position.epoch + 1, step + 1, _means(self.spec.objective, sums))
+
+    def _move(self, step: int) -> Sums:
+        """One update, a function of the memory and the number of the step."""
+        plan, _ = self._prepared(step)
+        return plan.run()
+
+    def _prepared(self, step: int) -> tuple[BatchPlan, Array | slice]:
+        """The plan for a step, its buffers filled, and which rows of the data they hold."""
+        spec = self.spec
+        places = self._places(step)
+        rows = min(spec.batch_size, spec.rows - step % spec.steps_per_epoch * spec.batch_size)
+        plan = self._plans.get(rows)
+        if plan is None:
+            plan = self._plans[rows] = training_plan(
+                spec.objective, spec.method, rows, self._memory, self._xp, self._scratch
+            )
+        self._rows.fill(plan.buffers, places)
+        for name, (stream, draw) in self._masks.items():
+            mask = stream.at(step).mask((rows, *draw.shape), draw.rate, draw.dtype)
+            plan.buffers[name][...] = self._xp.from_host(mask)
+        set_rates(plan, spec.method.rates(step))
+        return plan, places
+
+    def _places(self, step: int) -> Array | slice:
+        """Which rows of the data make the batch of a step."""
+        return self._order.places(*divmod(step, self.spec.steps_per_epoch))
+
+    def _locate(self, error: UserError, when: str, rows: Rows, places: Array | slice) -> None:
+        """Complete what an error of a batch says, unless a batch of one cannot be evaluated."""
+        with suppress(EngineError):
+            plan = evaluation_plan(self.spec.objective, 1, self._memory, self._xp)
+            locate(error, when, plan, rows, _listed(places))
+
+    def _fail(self, step: int) -> None:
+        """Go back before the step, which was done in place, and say what made the first non-finite value."""
+        assert self._rewind is not None
+        first, arrays = self._rewind
+        self._memory.restore(arrays)
+        for earlier in range(first, step):
+            self._move(earlier)
+        plan, places = self._prepared(step)
+        raise explain(
+            plan.made,
+            self._on_host(plan.inputs),
+            self._memory.parameters,
+            places=_listed(places),
+            step=step + 1,
+            epoch=self._position.epoch + 1,
+        )
+
+    # -- parameters that do not learn ---------------------------------------------------------------------
+
+    def _look(self) -> Stalled | None:
+        """At some ends of epochs, which parameters stood still and why; no bit depends on it."""
+        position, step, parameters = self._position, self.step, self.spec.objective.parameters
+        if len(position.told) == len(parameters) or not self._stalls.due(step):
+            return None
+        names = [name for name in self._stalls.candidates(step) if name not in position.told]
+        if not names or not position.sums()["loss"][0]:  # a loss of zero leaves nothing to learn
+            return None
+        plan, places = self._prepared(step - 1)
+        batch = self._on_host(plan.buffers)
+        stalled = plateau.explain(
+            self.spec,
+            self._memory,
+            names,
+            batch,
+            places=_listed(places),
+            epoch=position.epoch + 1,
+            step=step,
+            window=self._stalls.window,
+        )
+        if stalled is None:
+            self._stalls.pause(step)
+            return None
+        position.told += [finding["parameter"] for finding in stalled.findings]
+        return stalled
+
+    # -- the end of an epoch ----------------------------------------------------------------------------
+
+    def _end_epoch(self) -> EpochDone:
+        position, spec = self._position, self.spec
+        step = self.step
+        metrics = _means(spec.objective, position.sums())
+        if self._validation is not None:
+            measured = _means(spec.objective, self.evaluate(self._validation))
+            metrics |= {f"val_{name}": value for name, value in measured.items()}
+        position.epoch += 1
+        position.start_epoch()
+        stop = spec.early_stopping
+        if stop is not None:
+            best, over = position.watch.see(stop, position.epoch, metrics[stop.monitor])
+            if best and stop.restore_best_weights:
+                kept = self._memory.copies()
+                self._best = {name: a for name, a in kept.items() if not name.startswith("slots/")}
+            if over:
+                position.reason = "early_stopping"
+        if position.reason is None and position.epoch == spec.epochs:
+            position.reason = "completed"
+        return EpochDone(position.epoch, step, metrics)
+
+    def evaluate(self, rows: Rows) -> Sums:
+        """Sums and counts of loss and metrics over all `rows`, as predicting sees them."""
+        totals = Position()
+        for start in range(0, rows.count, self.spec.batch_size):
+            stop = min(start + self.spec.batch_size, rows.count)
+            plan = self._evaluations.get(stop - start)
+            if plan is None:
+                plan = evaluation_plan(
+                    self.spec.objective, stop - start, self._memory, self._xp, self._scratch
+                )
+                self._evaluations[stop - start] = plan
+            places = slice(start, stop)
+            try:
+                rows.fill(plan.buffers, places)
+                totals.add(plan.run())
+            except UserError as error:
+                self._locate(error, f"validation after epoch {self._position.epoch + 1}", rows, places)
+                raise
+        return totals.sums()
+
+    # -- where it runs ----------------------------------------------------------------------------------
+
+    def _there(self) -> AbstractContextManager[Namespace]:
+        return at(self.device, self._device_memory)
+
+    def _on_host(self, arrays: Mapping[str, Any]) -> dict[str, Array]:
+        with self._there() as xp:
+            return {name: xp.to_host(array) for name, array in arrays.items()}
+
+    def _rows_of(self, data: Mapping[str, Array], start: int, stop: int) -> Rows:
+        columns = self.spec.objective.columns
+        if self.device == devices.CPU:
+            return Rows(data, columns, start, stop)
+        budget = devices.gpu(self.device).allowed(self._device_memory) // DATA_SHARE
+        return DeviceRows(data, columns, start, stop, xp=self._xp, budget=budget)
+
+    def _validation_rows(
+        self, data: Mapping[str, Array], validation: Mapping[str, Array] | None
+    ) -> Rows | None:
+        spec = self.spec
+        if spec.validation is None:
+            return None
+        if spec.validation == VALIDATION_DATA:
+            assert validation is not None, "the job validates on data that were not given"
+            return self._rows_of(validation, 0, spec.validation_rows)
+        return self._rows_of(data, spec.rows, spec.rows + spec.validation_rows)
+
+
+def _listed(places: Array | slice) -> list[int]:
+    """The rows of a batch as numbers."""
+    rows = np.arange(places.start, places.stop) if isinstance(places, slice) else places
+    return [int(row) for row in rows]
+
+
+def _means(objective: Objective, sums: Sums) -> dict[str, float]:
+    """The values that are reported: sums over counts, finished by the metric where it says how."""
+    means: dict[str, float] = {}
+    for name, (total, count) in sums.items():
+        value = total / count if count else math.nan
+        metric: Any = objective.metrics.get(name)
+        means[name] = value if metric is None or isinstance(metric, str) else metric.record.finish(value)
+    return means

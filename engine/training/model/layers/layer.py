@@ -1,0 +1,62 @@
+"""What a layer is: one record that writes itself into a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from engine.errors import InvalidAttribute
+from engine.ir.attributes import Attribute
+from engine.training.model.builder import Symbol
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """`write(scope, x, **settings)` answers the layer's output. `stem` names layers that have no name.
+
+    `integers` says that the layer reads integers, so that a model that starts with it takes them.
+    """
+
+    name: str
+    stem: str
+    write: Callable[..., Symbol]
+    attributes: tuple[Attribute, ...] = ()
+    aliases: tuple[str, ...] = ()
+    integers: bool = False
+
+
+def axes_of(axis: tuple[int, ...], x: Symbol) -> tuple[int, ...]:
+    """The axes of one row that `axis` names, counted with the axis of the samples in front, as in Keras.
+
+    Raises InvalidAttribute for the axis of the samples and for axes that are not there.
+    """
+    ndim = len(x.shape) + 1
+    answer = []
+    for a in axis:
+        if not -ndim < a < ndim or a % ndim == 0:
+            raise InvalidAttribute(
+                f"axis {a} is not one of a row of shape {list(x.shape)}",
+                path=".axis",
+                hint="axis 0 is that of the samples; -1 is the last one",
+            )
+        answer.append(a % ndim - 1)
+    return tuple(sorted(set(answer)))
+
+
+def needs_axis(x: Symbol, what: str, count: int = 1) -> None:
+    """Raise InvalidAttribute unless a row has at least `count` axes."""
+    if len(x.shape) < count:
+        axes = "one axis" if count == 1 else f"{count} axes"
+        raise InvalidAttribute(
+            f"{what} needs rows of at least {axes}, got {_rows(x)}",
+            hint="a column of single numbers has rows of shape [1]: [[1], [2]] instead of [1, 2], "
+            '"fields": [name] instead of "field": name of a data set',
+        )
+
+
+def _rows(x: Symbol) -> str:
+    return f"rows of shape {list(x.shape)}"
+
+
+Settings = dict[str, Any]

@@ -15,8 +15,8 @@ from pydantic.fields import FieldInfo
 
 import engine.ops  # noqa: F401 - fills the table
 from engine.ir.op import TABLE
-from service.problems import KINDS, Kind
 from service.settings import Settings
+from service.wire.problems import KINDS, Kind
 
 FOLDER = Path(__file__).parent
 
@@ -45,7 +45,7 @@ Each setting is a variable in the environment and a flag of `gradwire-server ser
 ERRORS_HEAD = """\
 # Errors
 
-<!-- Generated from service/problems.py by docs/generate.py; `make generate` writes it anew. -->
+<!-- Generated from service/wire/problems.py by docs/generate.py; `make generate` writes it anew. -->
 
 Errors are RFC 9457 problems, `application/problem+json`; [the wire format](wire.md#errors) shows one. A code
 never changes its meaning; `detail` and `hint` are for people and may be worded anew.

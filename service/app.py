@@ -20,20 +20,20 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from engine.errors import EngineError, UserError
-from service import openapi
-from service.dependencies import Services
-from service.jobs.port import JobQueue
-from service.logs import make_logger
-from service.middleware.access import Access
-from service.middleware.auth import Auth
-from service.problems import Problem, render
-from service.responses import respond
-from service.routes import ENDPOINTS
-from service.routes.endpoint import to_routes
+from service.api import openapi
+from service.api.endpoint import to_routes
+from service.api.middleware.access import Access
+from service.api.middleware.auth import Auth
+from service.api.respond import respond
+from service.api.routes import ENDPOINTS
+from service.jobs.queue.port import JobQueue
+from service.queries.tiers import ClientGone
+from service.services import Services
 from service.settings import Settings
 from service.storage.database import is_full
-from service.tiers import ClientGone
+from service.telemetry.logs import make_logger
 from service.version import VERSION
+from service.wire.problems import Problem, render
 
 _STATIC = Path(__file__).parent / "static" / "swagger-ui"
 _SILENT: TelemetryConfig = {

@@ -36,9 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def work(settings: Settings, parent: int | None = None) -> int:
     """Run jobs until SIGTERM or SIGINT, then have them saved; with `parent`, die with that process."""
     os.environ.update(settings.blas_environment)
-    from service.jobs.process import run_worker  # noqa: PLC0415
-    from service.logs import Forwarder, make_logger  # noqa: PLC0415
+    from service.jobs.worker.process import run_worker  # noqa: PLC0415
     from service.storage.tables import NewerSchema  # noqa: PLC0415
+    from service.telemetry.logs import Forwarder, make_logger  # noqa: PLC0415
 
     logger = make_logger(settings)
     logging.basicConfig(level=logging.WARNING, handlers=[Forwarder(logger)])
@@ -63,8 +63,8 @@ def serve(settings: Settings) -> int:
     import uvicorn  # noqa: PLC0415
 
     from service.app import create_app  # noqa: PLC0415
-    from service.logs import Forwarder  # noqa: PLC0415
     from service.storage.tables import NewerSchema  # noqa: PLC0415
+    from service.telemetry.logs import Forwarder  # noqa: PLC0415
 
     try:
         app = create_app(settings, warm=True)

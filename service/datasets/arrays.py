@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from engine import dtypes
-from service.problems import Problem
+from service.wire.problems import Problem
 
 _CHUNK_BYTES = 2**22
 _HINT = "write it with numpy.save(file, array) from a plain numeric array whose first axis counts the rows"

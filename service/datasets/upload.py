@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from service.problems import Problem
+from service.wire.problems import Problem
 
 _CHUNK = 2**20
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 from pydantic_core import from_json, to_json
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal, select, update
 
-from service.jobs.port import JobQueue
+from service.jobs.queue.port import JobQueue
 from service.jobs.states import FINAL, Intent, Status, sources
 from service.storage.tables import CHECKPOINTS, DATASETS, JOB_DATASETS, JOB_EVENTS, JOBS
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic_core import from_json
 from sqlalchemy import Connection, Row, func, select
 
-from service.jobs.port import Key
+from service.jobs.queue.port import Key
 from service.jobs.states import Status
 from service.storage.tables import CHECKPOINTS, JOB_DATASETS, JOB_EVENTS, JOBS
 

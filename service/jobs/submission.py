@@ -21,13 +21,13 @@ from engine.frontend.tensors import decode_tensor, encode_tensor
 from engine.runtime import devices
 from engine.training.job.decode import decode_training
 from engine.training.job.spec import TrainingSpec
-from service.body import Media
 from service.datasets.arrays import sync, write
 from service.datasets.folder import DatasetFolder
 from service.datasets.store import Dataset
 from service.jobs.sources import Array
-from service.problems import Problem
-from service.strict_json import child_path, parse_object
+from service.wire.body import Media
+from service.wire.json_reader import child_path, parse_object
+from service.wire.problems import Problem
 
 _DATA = ("data", "validation_data")
 _ABANDONED_S = 3600.0

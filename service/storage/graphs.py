@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from service.lru import Lru
 from service.storage.database import Database
+from service.storage.lru import Lru
 from service.storage.tables import GRAPHS
 
 

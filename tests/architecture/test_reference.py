@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from docs import generate
-from service.routes import ENDPOINTS
+from service.api.routes import ENDPOINTS
 
 HTTP_PAGE = Path(__file__).parents[2] / "docs" / "http.md"
 

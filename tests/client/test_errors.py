@@ -9,7 +9,7 @@ import pytest
 import gradwire as gw
 from gradwire import errors
 from gradwire._locations import Place
-from service.problems import KINDS
+from service.wire.problems import KINDS
 from tests.client.fake import fake_server, problem
 
 #: Codes of the wire format that belong to later parts of the server.

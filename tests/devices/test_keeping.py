@@ -8,7 +8,7 @@ import pytest
 
 from engine.errors import DeviceUnavailable
 from engine.runtime import devices
-from service.jobs import child
+from service.jobs.worker import child
 from tests.engine.training.world import classes, job, layered
 
 

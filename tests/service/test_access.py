@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.routes import ENDPOINTS
+from service.api.routes import ENDPOINTS
 from tests.service.world import INPUTS, JSON, REGRESSION, problem, world
 
 pytestmark = pytest.mark.anyio

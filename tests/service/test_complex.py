@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.answers import CheckAnswer, DiagnoseAnswer, GradientAnswer, JacobianAnswer, VjpAnswer
+from service.api.responses.derivatives import (
+    CheckAnswer,
+    DiagnoseAnswer,
+    GradientAnswer,
+    JacobianAnswer,
+    VjpAnswer,
+)
 from tests.service.world import World, problem, world
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from service.answers import CheckAnswer, DiagnoseAnswer, EvaluateAnswer, GradientAnswer, VjpAnswer
+from service.api.responses.derivatives import (
+    CheckAnswer,
+    DiagnoseAnswer,
+    EvaluateAnswer,
+    GradientAnswer,
+    VjpAnswer,
+)
 from tests.service.world import INPUTS, REGRESSION, problem, world
 
 pytestmark = pytest.mark.anyio

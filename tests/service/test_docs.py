@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from service.metrics import Metrics
-from service.routes import ENDPOINTS
-from service.routes.endpoint import Endpoint, Example
+from service.api.endpoint import Endpoint, Example
+from service.api.routes import ENDPOINTS
 from service.settings import Settings
+from service.telemetry.metrics import Metrics
 from tests.service.world import world
 
 ROOT = Path(__file__).parents[2]

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import load, save
 
-from service.encoding import encode_answer, wants_safetensors
-from service.problems import Problem
-from service.safetensors_io import pack, unpack
+from service.wire.encoding import encode_answer, wants_safetensors
+from service.wire.problems import Problem
+from service.wire.safetensors import pack, unpack
 from tests.service.world import INPUTS, REGRESSION, problem, world
 
 SAFETENSORS = "application/x-safetensors"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.answers import GraphAnswer, GraphSummary
+from service.api.responses.derivatives import GraphAnswer, GraphSummary
 from tests.service.world import INPUTS, JSON, REGRESSION, problem, world
 
 pytestmark = pytest.mark.anyio

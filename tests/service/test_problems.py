@@ -9,7 +9,7 @@ import pytest
 
 from engine import errors
 from engine.errors import EngineError, InternalError, ShapeMismatch, UserError
-from service.problems import KINDS, Problem, kind_of, render
+from service.wire.problems import KINDS, Problem, kind_of, render
 from tests.service.world import problem, world
 
 ROOT = Path(__file__).parents[2]

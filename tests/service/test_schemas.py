@@ -7,19 +7,19 @@ from typing import Any
 import pytest
 
 from engine.errors import InvalidDocument, UnknownField
-from service import schemas
-from service.schemas import parse
+from service.wire import requests
+from service.wire.requests import parse
 
 
 def test_absent_and_null_are_the_default() -> None:
-    bare = parse(schemas.Gradient, {"program": "x"})
-    nulls = parse(schemas.Gradient, dict.fromkeys(schemas.Gradient.model_fields) | {"program": "x"})
+    bare = parse(requests.Gradient, {"program": "x"})
+    nulls = parse(requests.Gradient, dict.fromkeys(requests.Gradient.model_fields) | {"program": "x"})
     assert bare == nulls
 
 
 def test_an_unknown_field_comes_with_the_nearest() -> None:
     with pytest.raises(UnknownField) as caught:
-        parse(schemas.Gradient, {"program": "x", "inptus": {}})
+        parse(requests.Gradient, {"program": "x", "inptus": {}})
     assert caught.value.path == "$.inptus"
     assert caught.value.hint == "did you mean 'inputs'?"
 
@@ -43,23 +43,23 @@ def test_an_unknown_field_comes_with_the_nearest() -> None:
 )
 def test_a_wrong_type_names_its_place(field: str, value: Any, path: str, expected: str) -> None:
     with pytest.raises(InvalidDocument) as caught:
-        parse(schemas.Gradient, {"program": "x", field: value})
+        parse(requests.Gradient, {"program": "x", field: value})
     assert caught.value.path == path
     assert f"expected {expected}" in caught.value.detail
 
 
 def test_a_field_that_is_missing_is_named() -> None:
     with pytest.raises(InvalidDocument, match=r"^expected 'inputs' at \$$") as caught:
-        parse(schemas.Predict, {"outputs": ["y"]})
+        parse(requests.Predict, {"outputs": ["y"]})
     assert caught.value.path == "$.inputs"
 
 
 def test_exactly_one_function() -> None:
     with pytest.raises(InvalidDocument, match="neither"):
-        parse(schemas.Evaluate, {})
+        parse(requests.Evaluate, {})
     with pytest.raises(InvalidDocument, match="both"):
-        parse(schemas.Evaluate, {"program": "x", "graph": {}})
+        parse(requests.Evaluate, {"program": "x", "graph": {}})
     with pytest.raises(InvalidDocument, match="URL names the graph") as caught:
-        parse(schemas.Evaluate, {"program": "x"}, function=False)
+        parse(requests.Evaluate, {"program": "x"}, function=False)
     assert caught.value.path == "$.program"
-    assert parse(schemas.Evaluate, {}, function=False).program is None
+    assert parse(requests.Evaluate, {}, function=False).program is None

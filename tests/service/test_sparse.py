@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from service.answers import EstimateAnswer, HessianAnswer, JacobianAnswer
+from service.api.responses.derivatives import EstimateAnswer, HessianAnswer, JacobianAnswer
 from tests.service.test_encoding import SAFETENSORS, metadata
 from tests.service.world import problem, world
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import InvalidTensor
-from service.problems import Problem
-from service.strict_json import parse_object
+from service.wire.json_reader import parse_object
+from service.wire.problems import Problem
 
 VALUES = st.recursive(
     st.none()

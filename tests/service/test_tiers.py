@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from service.children.pool import ChildPool
-from service.queries import Call
-from service.tiers import ClientGone
+from service.queries.pool import ChildPool
+from service.queries.runner import Call
+from service.queries.tiers import ClientGone
 from tests.service.world import INPUTS, REGRESSION, World, problem, soon, world
 
 pytestmark = pytest.mark.anyio

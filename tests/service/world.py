@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from service.app import create_app
-from service.dependencies import Services
+from service.services import Services
 from service.settings import Settings
 
 #: mean((W * x + b - y) ** 2) as a graph.

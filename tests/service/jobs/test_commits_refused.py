@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from service.jobs import worker
+from service.jobs.worker import worker
 from tests.service.jobs.test_datasets import CSV
 from tests.service.jobs.world import LINE, ended, job_world, submit
 from tests.service.world import World, problem

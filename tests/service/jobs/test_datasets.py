@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service import training_answers
+from service.api.responses import jobs as job_responses
 from tests.service.jobs.world import LINE, ended, job_world, long, submit, until
 from tests.service.test_main import running
 from tests.service.world import World, problem
@@ -42,7 +42,7 @@ async def upload(here: World, content: bytes, headers: dict[str, str]) -> dict[s
     response = await here.client.post("/v1/datasets", content=content, headers=headers)
     assert response.status_code == 201, response.text
     found: dict[str, Any] = response.json()
-    training_answers.DatasetSummary.model_validate(found)
+    job_responses.DatasetSummary.model_validate(found)
     assert response.headers["location"] == f"/v1/datasets/{found['id']}"
     return found
 
@@ -57,7 +57,7 @@ async def test_three_formats(tmp_path: Path) -> None:
             archive = await upload(here, npz(compressed, x=x, y=y), NPZ)
             assert (archive["rows"], archive["fields"]) == (4, fields)
             shown = (await here.client.get(f"/v1/datasets/{archive['id']}")).json()
-            training_answers.DatasetAnswer.model_validate(shown)
+            job_responses.DatasetAnswer.model_validate(shown)
             assert shown["preview"] == {"x": x.tolist(), "y": y.tolist()}
         table = await upload(here, b"a, b ,c\n1,0.5,true\n-2,nan,false\n\n3,1e3,TRUE\n", CSV)
         dtypes = {name: field["dtype"] for name, field in table["fields"].items()}
@@ -65,7 +65,7 @@ async def test_three_formats(tmp_path: Path) -> None:
         shown = (await here.client.get(f"/v1/datasets/{table['id']}?preview=2")).json()
         assert shown["preview"] == {"a": [1, -2], "b": [0.5, "NaN"], "c": [True, False]}
         listed = (await here.client.get("/v1/datasets?limit=3")).json()
-        training_answers.DatasetPage.model_validate(listed)
+        job_responses.DatasetPage.model_validate(listed)
         rest = (await here.client.get("/v1/datasets", params={"cursor": listed["next_cursor"]})).json()
         assert [len(page["datasets"]) for page in (listed, rest)] == [3, 1]
         assert not list((tmp_path / "data" / "datasets" / "tmp").iterdir())

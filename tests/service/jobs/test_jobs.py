@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from service import training_answers
+from service.api.responses import jobs as job_responses
 from service.jobs import checkpoints, ledger, records
 from tests.service.jobs.world import LINE, classifier, ended, job, job_world, long, submit, until
 from tests.service.world import World, problem
@@ -38,7 +38,7 @@ async def test_a_job_from_submission_to_predictions(tmp_path: Path) -> None:
     async with job_world(tmp_path) as here:
         job_id = await submit(here, LINE)
         done = await ended(here, job_id)
-        training_answers.Job.model_validate(done)
+        job_responses.Job.model_validate(done)
         assert (done["status"], done["error"], done["attempt"]) == ("succeeded", None, 1)
         assert done["progress"] == {"epoch": 20, "epochs": 20, "step": 20, "steps": 20}
         assert done["created_at"] <= done["started_at"] <= done["finished_at"]
@@ -126,7 +126,7 @@ async def test_pages_and_filters(tmp_path: Path) -> None:
         cursor: dict[str, str] = {}
         while True:
             page = (await here.client.get("/v1/jobs", params={"limit": 2, **cursor})).json()
-            training_answers.JobPage.model_validate(page)
+            job_responses.JobPage.model_validate(page)
             seen += [found["id"] for found in page["jobs"]]
             if page["next_cursor"] is None:
                 break
@@ -189,12 +189,12 @@ async def test_nan_names_its_step_and_node(tmp_path: Path) -> None:
         )
         assert failed["status"] == "failed"
         error = failed["error"]
-        training_answers.JobProblem.model_validate(error)
+        job_responses.JobProblem.model_validate(error)
         assert error["code"] == "non_finite"
         assert error["node"]
         assert "step" in error["detail"]
         [listed] = (await here.client.get("/v1/jobs")).json()["jobs"]
-        training_answers.ListedJob.model_validate(listed)
+        job_responses.ListedJob.model_validate(listed)
         assert listed["error"] == {name: value for name, value in error.items() if name != "diagnosis"}
 
 
@@ -248,7 +248,7 @@ def child_of_job() -> int:
     below = [
         pid
         for pid in _children(os.getpid())
-        if b"service.jobs.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"service.jobs.worker.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
     [pid] = [int(child) for parent in below for child in _children(int(parent))]
     return pid
@@ -320,7 +320,7 @@ async def test_a_full_disk_fails_the_job_and_says_so(tmp_path: Path, monkeypatch
     def full(*arguments: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    from service.jobs import child
+    from service.jobs.worker import child
 
     monkeypatch.setattr(checkpoints, "write", full)
     reported: list[Any] = []
@@ -420,7 +420,7 @@ async def test_a_long_history_comes_in_pieces(tmp_path: Path, monkeypatch: pytes
 
         monkeypatch.setattr(records, "metrics", counted)
         for piece in (1, 7, 20):
-            monkeypatch.setattr("service.routes.job_results._PIECE", piece)
+            monkeypatch.setattr("service.api.routes.job_results._PIECE", piece)
             again = [(await here.client.get(f"/v1/jobs/{job_id}/metrics?by={by}")).json() for by in KINDS]
             assert again == whole
         assert reads.count(7) == 2 * 3
@@ -487,7 +487,7 @@ async def test_parameters_that_do_not_learn_are_told(tmp_path: Path) -> None:
     async with job_world(tmp_path) as here:
         job_id = await submit(here, body)
         done = await ended(here, job_id)
-        training_answers.Job.model_validate(done)
+        job_responses.Job.model_validate(done)
         first = done["warnings"][0]
         assert (done["status"], first["parameter"], first["node"]) == (
             *("succeeded", "dense.kernel", "dense/relu"),
@@ -495,7 +495,7 @@ async def test_parameters_that_do_not_learn_are_told(tmp_path: Path) -> None:
         assert (first["step"], first["rows"]) == (20, [4, 5, 6, 7])
         assert first["diagnosis"]["culprits"][0]["reason"] == "unselected"
         listed = (await here.client.get("/v1/jobs")).json()["jobs"]
-        training_answers.ListedJob.model_validate(listed[0])
+        job_responses.ListedJob.model_validate(listed[0])
         assert listed[0]["warnings"] == [
             {key: value for key, value in each.items() if key not in ("rows", "diagnosis")}
             for each in done["warnings"]
@@ -519,7 +519,7 @@ async def test_a_failed_job_carries_the_diagnosis_with_the_rows(tmp_path: Path) 
     }
     async with job_world(tmp_path) as here:
         done = await ended(here, await submit(here, body))
-        training_answers.Job.model_validate(done)
+        job_responses.Job.model_validate(done)
         error = done["error"]
         assert (error["code"], error["node"], error["step"], error["epoch"]) == ("non_finite", "logs", 2, 1)
         assert error["diagnosis"]["reason"] == "domain"

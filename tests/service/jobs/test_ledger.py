@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from service.jobs import ledger, records
 from service.jobs.ledger import Event, Fenced, Published
-from service.jobs.memory_queue import MemoryQueue
+from service.jobs.queue.memory import MemoryQueue
 from service.jobs.states import FINAL, STATUSES, TRANSITIONS, Status, sources
 from service.storage.database import Database
 from service.storage.tables import JOBS

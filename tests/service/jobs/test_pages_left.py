@@ -11,7 +11,7 @@ import pytest
 
 from service.jobs import submission
 from service.jobs.submission import Room, Submission
-from service.problems import Problem
+from service.wire.problems import Problem
 from tests.service.jobs.ballast import PAGE, Ballast
 from tests.service.jobs.test_datasets import CSV, NPY, NPZ, npy, npz
 from tests.service.jobs.world import LINE

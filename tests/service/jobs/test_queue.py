@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from service.jobs.dbos_queue import DbosQueue
-from service.jobs.memory_queue import MemoryQueue
-from service.jobs.port import JobQueue
+from service.jobs.queue.dbos import DbosQueue
+from service.jobs.queue.memory import MemoryQueue
+from service.jobs.queue.port import JobQueue
 from service.storage.database import Database
 
 pytestmark = pytest.mark.anyio

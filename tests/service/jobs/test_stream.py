@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from service.jobs import ledger, records
 from service.jobs.ledger import Event
-from service.jobs.memory_queue import MemoryQueue
+from service.jobs.queue.memory import MemoryQueue
 from service.jobs.records import StoredEvent
 from service.jobs.stream import Streams
 from service.storage.database import Database

@@ -13,10 +13,10 @@ from typing import Any
 import httpx
 
 from service.app import create_app
-from service.jobs.memory_queue import MemoryQueue
-from service.jobs.process import limits_of
+from service.jobs.queue.memory import MemoryQueue
 from service.jobs.states import FINAL
-from service.jobs.worker import Worker
+from service.jobs.worker.process import limits_of
+from service.jobs.worker.worker import Worker
 from service.settings import Settings
 from tests.service.world import World
 

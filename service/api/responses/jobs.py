@@ -1,0 +1,153 @@
+"""The shapes of answers about jobs, data sets and models: `answers.py` has the others."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict
+
+from service.api.responses.derivatives import Answer, Keyed, ProblemDocument
+
+
+class DatasetField(Answer):
+    """One field of a data set; the shape of one row."""
+
+    shape: list[int]
+    dtype: str
+
+
+class DatasetSummary(Answer):
+    """A data set."""
+
+    id: str
+    rows: int
+    bytes: int
+    fields: dict[str, DatasetField]
+
+
+class DatasetAnswer(DatasetSummary):
+    """A data set with the first rows of every field."""
+
+    preview: Keyed
+
+
+class DatasetPage(Answer):
+    """A page of data sets, oldest first."""
+
+    datasets: list[DatasetSummary]
+    next_cursor: str | None
+
+
+class Progress(Answer):
+    """How far a job is; epochs and steps count from 1, 0 is before the first."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+
+
+class ListedProblem(ProblemDocument):
+    """Why a job failed; of numbers that are not finite also the step."""
+
+    step: int | None = None
+    epoch: int | None = None
+
+
+class JobProblem(ListedProblem):
+    """The same, with the diagnosis of numbers that are not finite."""
+
+    diagnosis: dict[str, Any] | None = None
+
+
+class ListedWarning(Answer):
+    """A parameter that did not move, and why its gradient is zero."""
+
+    code: Literal["no_gradient"]
+    parameter: str
+    epoch: int
+    step: int
+    node: str
+    op: str
+    reason: str
+    message: str
+
+
+class JobWarning(ListedWarning):
+    """The same, with the rows of the data behind it and the diagnosis."""
+
+    rows: list[int] | None
+    diagnosis: dict[str, Any]
+
+
+class JobFacts(Answer):
+    """What is said of a job wherever it is named."""
+
+    id: str
+    status: Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    progress: Progress
+    metrics: dict[str, float | str]
+    attempt: int
+    cancel_requested: bool
+
+
+class Job(JobFacts):
+    """A job."""
+
+    error: JobProblem | None
+    warnings: list[JobWarning]
+
+
+class ListedJob(JobFacts):
+    """A job in a list: what its problem and its warnings say at length is told of the single job."""
+
+    error: ListedProblem | None
+    warnings: list[ListedWarning]
+
+
+class JobPage(Answer):
+    """A page of jobs, newest first."""
+
+    jobs: list[ListedJob]
+    next_cursor: str | None
+
+
+class MetricsAnswer(Answer):
+    """What every step or epoch reported."""
+
+    metrics: list[dict[str, float | str]]
+
+
+class Checkpoint(Answer):
+    """A checkpoint that is kept."""
+
+    id: str
+    epoch: int
+    step: int
+    metrics: dict[str, float | str]
+
+
+class CheckpointList(Answer):
+    """Checkpoints, oldest first."""
+
+    checkpoints: list[Checkpoint]
+
+
+class ParametersAnswer(Answer):
+    """Parameters by name."""
+
+    parameters: Keyed
+
+
+class ExpandAnswer(Answer):
+    """A model of layers as graphs."""
+
+    model_config = ConfigDict(extra="allow")
+
+    train: dict[str, Any]
+    predict: dict[str, Any]
+    parameters: dict[str, dict[str, Any]]
+    state: dict[str, dict[str, Any]]

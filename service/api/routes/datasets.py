@@ -1,0 +1,263 @@
+"""Data sets: upload, list, look at, delete."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.api import paging
+from service.api.endpoint import Endpoint
+from service.api.respond import respond
+from service.api.responses import jobs as job_responses
+from service.datasets import store, upload
+from service.datasets.folder import Format
+from service.datasets.store import Dataset
+from service.jobs import records
+from service.services import Services, services_of
+from service.wire.encoding import encode_answer, json_reply
+from service.wire.problems import Problem
+
+_FORMATS: dict[str, Format] = {
+    "application/x-npy": "npy",
+    "application/x-npz": "npz",
+    "application/zip": "npz",
+    "text/csv": "csv",
+}
+_SNIFFED: tuple[tuple[bytes, Format], ...] = ((b"\x93NUMPY", "npy"), (b"PK\x03\x04", "npz"))
+_UNNAMED = ("", "application/octet-stream", "application/x-www-form-urlencoded")
+_PREVIEW = 5
+
+
+async def create(request: Request) -> Response:
+    """Store an npy, npz or CSV file under the hash of its content; the body is never held in memory whole."""
+    services = services_of(request)
+    paging.only(request, ())
+    limit = services.settings.max_dataset_bytes
+    _check_length(request, limit)
+    place = await asyncio.to_thread(services.datasets.workplace)
+    try:
+        body = place / "body"
+        digest, size = await upload.receive(request.stream(), body, limit=limit)
+        form = _format(request, await asyncio.to_thread(_first_bytes, body))
+        dataset_id = f"sha256:{digest}"
+        known = await services.database.read(partial(store.get, dataset_id=dataset_id))
+        if known is not None:
+            return _created(known, 200)
+        rows, fields = await asyncio.to_thread(partial(services.datasets.prepare, body, form, limit=limit))
+        dataset = Dataset(dataset_id, rows, size, fields)
+
+        def keep(connection: Connection) -> bool:
+            """The record and the files in one transaction, so that no deletion comes between them."""
+            created = store.put(connection, dataset)
+            services.datasets.place(dataset_id, body)
+            return created
+
+        try:
+            created = await services.database.write(keep)
+        except OperationalError:
+            with suppress(OperationalError):
+                await _take_away(services, dataset_id)
+            raise
+    except OSError as error:
+        raise Problem("disk_full", f"the data set could not be stored: {error.strerror}") from error
+    finally:
+        await asyncio.to_thread(services.datasets.discard, place)
+    return _created(dataset, 201 if created else 200)
+
+
+async def listing(request: Request) -> Response:
+    """A page of data sets, oldest first."""
+    page = paging.read(request, "datasets")
+    datasets, following = await services_of(request).database.read(
+        partial(store.page, after=page.place or 0, limit=page.limit)
+    )
+    cursor = None if following is None else paging.cursor("datasets", following)
+    return respond(json_reply({"datasets": [d.document() for d in datasets], "next_cursor": cursor}))
+
+
+async def fetch(request: Request) -> Response:
+    """The record and the first rows of every field."""
+    services = services_of(request)
+    paging.only(request, ("preview",))
+    rows = paging.limit(request.query_params.get("preview"), name="preview", default=_PREVIEW, most=100)
+    dataset = await known(services, request.path_params["dataset_id"])
+    try:
+        preview = await asyncio.to_thread(services.datasets.preview, dataset.id, dataset.fields, rows)
+    except FileNotFoundError:
+        raise not_found(dataset.id) from None  # deleted in this moment
+    return respond(encode_answer({**dataset.document(), "preview": preview}, "json"))
+
+
+async def delete(request: Request) -> Response:
+    """Forget the data set, unless a job that has not ended trains on it."""
+    services = services_of(request)
+    dataset = await known(services, request.path_params["dataset_id"])
+    while not await services.database.write(partial(store.remove, dataset_id=dataset.id)):
+        users = await services.database.read(partial(records.users_of, dataset_id=dataset.id))
+        if not users:  # the job ended in this moment, or somebody else was quicker
+            await known(services, dataset.id)
+            continue
+        raise Problem(
+            "wrong_state",
+            f"expected a data set that no job needs any more, got one that {users[0]} trains on",
+            path="$url.dataset_id",
+            hint="wait for the job, or cancel it",
+        )
+    await _take_away(services, dataset.id)
+    return Response(status_code=204)
+
+
+async def _take_away(services: Services, dataset_id: str) -> None:
+    """Remove the files of a set without a record, unless the same content was uploaded again meanwhile."""
+
+    def bury(connection: Connection) -> Path | None:
+        return services.datasets.bury(dataset_id) if store.absent(connection, dataset_id) else None
+
+    grave = await services.database.write(bury)
+    if grave is not None:
+        await asyncio.to_thread(services.datasets.discard, grave)
+
+
+async def known(services: Services, dataset_id: str) -> Dataset:
+    """The data set. Raises Problem dataset_not_found."""
+    dataset = await services.database.read(partial(store.get, dataset_id=dataset_id))
+    if dataset is None:
+        raise not_found(dataset_id)
+    return dataset
+
+
+def not_found(dataset_id: str) -> Problem:
+    """What is said of a data set that is not there."""
+    return Problem(
+        "dataset_not_found",
+        f"expected the id of a data set, got '{dataset_id[:100]}'",
+        path="$url.dataset_id",
+        hint="upload it with POST /v1/datasets; ids look like sha256:…",
+    )
+
+
+def _created(dataset: Dataset, status: int) -> Response:
+    location = {"Location": f"/v1/datasets/{dataset.id}"}
+    return respond(json_reply(dataset.document(), status, location))
+
+
+def _check_length(request: Request, limit: int) -> None:
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        raise Problem(
+            "body_too_large",
+            f"expected a data set of at most {limit} bytes, got {declared}",
+            hint="split it, or let the operator raise GRADWIRE_MAX_DATASET_BYTES",
+            headers={"Connection": "close"},
+        )
+    if request.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
+        raise Problem(
+            "unsupported_media_type",
+            "expected a body without Content-Encoding",
+            path="headers.content-encoding",
+            hint="send the file as it is; npz may be compressed inside",
+        )
+
+
+def _first_bytes(body: Any) -> bytes:
+    with body.open("rb") as file:
+        return bytes(file.read(8))
+
+
+def _format(request: Request, start: bytes) -> Format:
+    """By the Content-Type; where that says nothing, by the first bytes."""
+    sent = request.headers.get("content-type", "")
+    essence = sent.partition(";")[0].strip().lower()
+    if essence in _FORMATS:
+        return _FORMATS[essence]
+    if essence in _UNNAMED:
+        for magic, form in _SNIFFED:
+            if start.startswith(magic):
+                return form
+    raise Problem(
+        "unsupported_media_type",
+        f"expected Content-Type application/x-npy, application/x-npz or text/csv, got {sent[:100] or 'none'}",
+        path="headers.content-type",
+        hint="with curl: -H 'Content-Type: text/csv' --data-binary @data.csv",
+    )
+
+
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_COMMON = ("unauthorized", "internal")
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint(
+        "POST",
+        "/v1/datasets",
+        create,
+        name="create_dataset",
+        summary="Upload a data set: npy, npz or CSV",
+        tag="datasets",
+        content={
+            "application/x-npy": _BINARY,
+            "application/x-npz": _BINARY,
+            "text/csv": {
+                "schema": {"type": "string"},
+                "examples": {"Two columns": {"value": "x,y\n1,2\n2,4\n3,6\n"}},
+            },
+        },
+        answers={
+            201: ("Stored; Location names it.", job_responses.DatasetSummary),
+            200: ("It was there already.", job_responses.DatasetSummary),
+        },
+        errors=(
+            *_COMMON,
+            "invalid_parameter",
+            "body_too_large",
+            "unsupported_media_type",
+            "invalid_dataset",
+            "disk_full",
+        ),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/datasets",
+        listing,
+        name="list_datasets",
+        summary="A page of data sets",
+        tag="datasets",
+        query=paging.PARAMETERS,
+        answers={200: ("The page.", job_responses.DatasetPage)},
+        errors=(*_COMMON, "invalid_parameter"),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/datasets/{dataset_id}",
+        fetch,
+        name="get_dataset",
+        summary="One data set, with its first rows",
+        tag="datasets",
+        query=(
+            {
+                "name": "preview",
+                "description": "Rows of every field to show; fewer where a row is wide.",
+                "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": _PREVIEW},
+            },
+        ),
+        answers={200: ("The data set.", job_responses.DatasetAnswer)},
+        errors=(*_COMMON, "dataset_not_found", "invalid_parameter"),
+    ),
+    Endpoint(
+        "DELETE",
+        "/v1/datasets/{dataset_id}",
+        delete,
+        name="delete_dataset",
+        summary="Forget a data set",
+        tag="datasets",
+        answers={204: ("Forgotten.", None)},
+        errors=(*_COMMON, "dataset_not_found", "wrong_state", "disk_full"),
+    ),
+)

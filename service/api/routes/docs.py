@@ -1,0 +1,109 @@
+"""The OpenAPI document, Swagger UI without internet, and a page per error code."""
+
+from __future__ import annotations
+
+from html import escape
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from service.api.endpoint import Endpoint, Example
+from service.api.respond import respond
+from service.api.responses import derivatives as derivative_responses
+from service.wire.encoding import json_reply
+from service.wire.problems import KINDS, Problem
+
+_SWAGGER = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Gradwire</title>
+<link rel="icon" href="docs/static/favicon-32x32.png">
+<link rel="stylesheet" href="docs/static/swagger-ui.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="docs/static/swagger-ui-bundle.js"></script>
+<script src="docs/static/start.js"></script>
+</body>
+</html>
+"""
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{code}</title></head>
+<body><h1><code>{code}</code></h1><p>HTTP {status}. {title}.</p><p>{cure}</p></body></html>
+"""
+
+
+async def openapi(request: Request) -> Response:
+    """The OpenAPI document of this server."""
+    return respond(json_reply(request.app.openapi()))
+
+
+async def swagger(request: Request) -> Response:
+    """Swagger UI, served from the package."""
+    return HTMLResponse(
+        _SWAGGER,
+        headers={
+            "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; "
+            "style-src 'self' 'unsafe-inline'"
+        },
+    )
+
+
+async def problem(request: Request) -> Response:
+    """What an error code means: HTML for people, JSON for programs."""
+    code = request.path_params["code"]
+    kind = KINDS.get(code)
+    if kind is None:
+        raise Problem("not_found", f"expected an error code, got '{code[:100]}'", path="$url.code")
+    fields = {"code": code, "status": kind.status, "title": kind.title, "cure": kind.cure}
+    if "text/html" in request.headers.get("accept", ""):
+        return HTMLResponse(_PAGE.format_map({name: escape(str(value)) for name, value in fields.items()}))
+    return respond(json_reply(fields))
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint(
+        "GET",
+        "/problems/{code}",
+        problem,
+        name="problem",
+        summary="What an error code means",
+        tag="operations",
+        answers={200: ("The code, its status, its title and its cure.", derivative_responses.ProblemKind)},
+        errors=("not_found",),
+        examples=(
+            Example(
+                "busy",
+                path="/problems/busy",
+                answer={
+                    "code": "busy",
+                    "status": KINDS["busy"].status,
+                    "title": KINDS["busy"].title,
+                    "cure": KINDS["busy"].cure,
+                },
+            ),
+        ),
+    ),
+    Endpoint(
+        "GET",
+        "/openapi.json",
+        openapi,
+        name="openapi",
+        summary="This document",
+        tag="operations",
+        answers={200: ("OpenAPI 3.1.", {"type": "object"})},
+    ),
+    Endpoint(
+        "GET",
+        "/docs",
+        swagger,
+        name="docs",
+        summary="Swagger UI",
+        tag="operations",
+        answers={200: ("A page.", {"type": "string"})},
+        media_type="text/html",
+    ),
+)

@@ -1,0 +1,46 @@
+"""Models of layers, expanded into graphs."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.api.endpoint import Endpoint
+from service.api.examples.model import EXPAND
+from service.api.respond import respond
+from service.api.responses import jobs as job_responses
+from service.api.routes.derivatives import FUNCTION_ERRORS
+from service.queries.runner import Call
+from service.services import services_of
+from service.wire import requests
+from service.wire.body import hung_up, media_of, read_body
+from service.wire.problems import Problem
+
+
+async def expand(request: Request) -> Response:
+    """The graphs that a model of layers means: one to train with, one to predict with, and its parameters."""
+    services = services_of(request)
+    if media_of(request.headers) != "json":
+        raise Problem(
+            "unsupported_media_type",
+            "expected Content-Type application/json: a model holds no arrays",
+            path="headers.content-type",
+        )
+    body = await read_body(request, services.settings.max_body_bytes)
+    return respond(await services.tiers.answer(Call("expand", body), disconnected=lambda: hung_up(request)))
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint(
+        "POST",
+        "/v1/models/expand",
+        expand,
+        name="expand_model",
+        summary="A model of layers as graphs",
+        tag="models",
+        body=requests.Expand,
+        answers={200: ("The graphs and the parameters.", job_responses.ExpandAnswer)},
+        errors=FUNCTION_ERRORS,
+        examples=(EXPAND,),
+    ),
+)

@@ -1,0 +1,227 @@
+"""What the server itself computes about jobs: submissions checked, checkpoints read, predictions made.
+
+It runs where queries run, chosen by `service.queries.tiers`: in a thread, or in a child that can be killed.
+What the server knows and the body does not say comes as the call's document.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, NoReturn, Self
+
+import numpy as np
+from pydantic_core import from_json, to_json
+from safetensors.numpy import save
+
+from engine.errors import MissingInput
+from engine.frontend.function_checks import expanded_size
+from engine.frontend.graph import Graph
+from engine.frontend.tensors import decode_tensor
+from engine.training.job.predict import prediction
+from engine.training.job.spec import TrainingSpec
+from engine.training.model.expand import expand_model
+from service.jobs import checkpoints, submission
+from service.jobs.checkpoints import Parameters
+from service.jobs.submission import Room, decode_stored
+from service.queries import worker
+from service.queries.runner import Calculator, Call, Larger, Prepared, opened
+from service.storage.lru import Lru
+from service.wire import requests
+from service.wire.encoding import encode_answer, json_reply
+from service.wire.json_reader import child_path, parse_object
+from service.wire.problems import Problem, Reply
+from service.wire.safetensors import MEDIA_TYPE
+
+Format = Literal["json", "npz", "safetensors"]
+_SPECS, _CHECKPOINTS = 64, 8
+#: Checkpoints beyond this are read again each time.
+_KEPT_BYTES = 32 * 2**20
+#: A job's function is recorded for each size of batch, differentiated, and planned.
+_RECORDINGS = 4
+_LAYER_NODES = 3
+#: What can be done about a job that has not saved itself, by its status.
+_SAVES = {
+    "queued": "it saves itself once it runs: wait for a worker to take it",
+    "paused": "it was paused before it began: resume it",
+    "cancelled": "it was cancelled before it saved itself for the first time: submit it again",
+    "failed": "it failed before it saved itself for the first time: its error says why",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A job to read from: its checkpoints that are kept, the oldest first; its order where it predicts."""
+
+    job_id: str
+    status: str
+    folder: str
+    kept: tuple[str, ...]
+    document: str = ""
+    data: Mapping[str, Any] | None = None
+    format: Format = "json"
+
+    def pack(self) -> bytes:
+        """As a call's document."""
+        return to_json(asdict(self))
+
+    @classmethod
+    def unpack(cls, document: bytes) -> Self:
+        """What `pack` packed."""
+        fields = from_json(document)
+        return cls(**{**fields, "kept": tuple(fields["kept"])})
+
+    def chosen(self, wanted: str | None, path: str) -> str:
+        """The checkpoint that is asked for, or the newest. Raises Problem."""
+        if wanted is not None:
+            if wanted in self.kept:
+                return wanted
+            raise Problem(
+                "checkpoint_not_found",
+                f"expected a checkpoint that is kept ({', '.join(self.kept) or 'none is'}), "
+                f"got '{wanted[:100]}'",
+                path=path,
+            )
+        if not self.kept:
+            raise Problem(
+                "wrong_state",
+                f"expected a job that has saved a checkpoint, got one that is {self.status} and has none",
+                path="$url.job_id",
+                hint=_SAVES.get(self.status, "it saves every few seconds: ask again in a moment"),
+            )
+        return self.kept[-1]
+
+
+class JobCalculator(Calculator):
+    """Answers calls about functions, and about jobs; it keeps the jobs and checkpoints asked for lately."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._specs: Lru[str, TrainingSpec] = Lru(_SPECS)
+        self._parameters: Lru[tuple[str, str], Parameters] = Lru(_CHECKPOINTS)
+
+    def prepare(self, call: Call, most_nodes: int | None = None) -> Prepared:
+        """As for every question; a prediction is an evaluation with what a job has learned."""
+        return (
+            self._predict(call, most_nodes) if call.kind == "predict" else super().prepare(call, most_nodes)
+        )
+
+    def immediate(self, call: Call, most_nodes: int | None = None) -> Reply:
+        """As for every call; those about jobs have methods of their own."""
+        if call.kind == "expand":
+            return self.expand(call)
+        if call.kind == "submit":
+            return self.submit(call, most_nodes)
+        if call.kind == "parameters":
+            return self.parameters(call)
+        return super().immediate(call, most_nodes)
+
+    def expand(self, call: Call) -> Reply:
+        """A model of layers as graphs."""
+        parsed = requests.parse(requests.Expand, parse_object(call.body))
+        expansion = expand_model(
+            parsed.model, loss=parsed.loss, metrics=parsed.metrics or (), dtype=parsed.dtype or "float32"
+        )
+        return encode_answer(expansion.document(), "json")
+
+    def submit(self, call: Call, most_nodes: int | None = None) -> Reply:
+        """A job checked, and its own data laid down: its row for the ledger, as JSON."""
+        text, attachments = opened(call)
+        read = submission.read(text, attachments)
+        model = read.document.get("model")
+        layers = model.get("layers") if isinstance(model, dict) else None
+        most = None if most_nodes is None else most_nodes // _RECORDINGS
+        if most is not None and isinstance(layers, list) and _LAYER_NODES * len(layers) > most:
+            raise Larger
+        row = submission.prepare(
+            read, Room.unpack(call.document), max_peak_bytes=self._max_peak_bytes, admit=_at_most(most)
+        )
+        return json_reply(row)
+
+    def parameters(self, call: Call) -> Reply:
+        """The parameters of a checkpoint in one of the three formats.
+
+        State goes with the bulk ones under its own names.
+        """
+        job = Trained.unpack(call.document)
+        learned = self._learned(job, job.kept[-1], "$query.checkpoint")
+        if job.format == "json":
+            listed = {name: array.tolist() for name, array in learned.parameters.items()}
+            return json_reply({"parameters": listed})
+        everything = {**learned.parameters, **learned.state}
+        arrays = {name: np.array(array, order="C") for name, array in everything.items()}
+        if job.format == "safetensors":
+            return Reply(200, save(arrays), MEDIA_TYPE)
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **arrays)
+        return Reply(200, buffer.getvalue(), "application/octet-stream")
+
+    def forget_job(self, job_id: str) -> None:
+        """Drop what is kept of a job; parameters leave with time."""
+        self._specs.discard(job_id)
+
+    def _predict(self, call: Call, most_nodes: int | None) -> Prepared:
+        job = Trained.unpack(call.document)
+        text, attachments = opened(call)
+        parsed = requests.parse(requests.Predict, parse_object(text))
+        checkpoint = job.chosen(parsed.checkpoint, "$.checkpoint")
+        spec = self._specs.get(job.job_id)
+        if spec is None:
+            assert job.data is not None, "who predicts brings the job's order"
+            most = None if most_nodes is None else most_nodes // _RECORDINGS
+            spec = decode_stored(from_json(job.document), job.data, admit=_at_most(most))
+            self._specs.put(job.job_id, spec)
+        learned = self._learned(job, checkpoint, "$.checkpoint")
+        columns = spec.objective.columns
+        inputs = {}
+        for name, value in parsed.inputs.items():
+            declared = columns[name].dtype if name in columns and not isinstance(value, dict) else None
+            path = child_path("$.inputs", name)
+            inputs[name] = decode_tensor(value, path=path, dtype=declared, attachments=attachments).array
+        query, values = prediction(spec, learned.parameters, learned.state, inputs, parsed.outputs)
+        try:
+            program = self.compiler.compile(query, peak_bytes_limit=self._max_peak_bytes)
+        except MissingInput as error:
+            if parsed.outputs is None and error.hint:
+                error.hint += ', or name outputs that do without it: {"outputs": ["pred"]}'
+            raise
+        elements = sum(array.size for array in inputs.values())
+        return self.prepared(program, values, parsed.encoding or "json", elements, call)
+
+    def _learned(self, job: Trained, checkpoint: str, path: str) -> Parameters:
+        """Parameters and state. Raises Problem checkpoint_not_found where they were dropped meanwhile."""
+        key = (job.job_id, checkpoint)
+        found = self._parameters.get(key)
+        if found is None:
+            try:
+                found = checkpoints.read_parameters(Path(job.folder), checkpoint)
+            except FileNotFoundError:
+                raise Problem(
+                    "checkpoint_not_found",
+                    f"expected a checkpoint that is kept, got '{checkpoint[:100]}'",
+                    path=path,
+                ) from None
+            if (
+                sum(array.nbytes for array in (*found.parameters.values(), *found.state.values()))
+                < _KEPT_BYTES
+            ):
+                self._parameters.put(key, found)
+        return found
+
+
+def serve(channel: socket.socket, parent: int, **config: Any) -> NoReturn:
+    """A child of the pool: takes calls from `channel` until it closes; then the process ends."""
+    worker.serve(channel, parent, calculator=JobCalculator, **config)
+
+
+def _at_most(nodes: int | None) -> submission.Admit:
+    """What lets a function through that has at most so many nodes, and raises Larger for others."""
+
+    def admit(graph: Graph) -> None:
+        if nodes is not None and expanded_size(graph) > nodes:
+            raise Larger
+
+    return admit

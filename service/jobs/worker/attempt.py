@@ -1,0 +1,276 @@
+"""One attempt at a job: its child fed, its reports published under its number, its end told apart."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic_core import from_json, to_json
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from engine.runtime import devices
+from service.jobs import checkpoints, ledger
+from service.jobs.ledger import Claim, Event, Fenced, Published
+from service.jobs.queue.port import JobQueue
+from service.jobs.worker.child import disk_full, out_of_memory
+from service.processes import frames
+from service.processes.launcher import Template
+from service.storage.database import Database
+from service.wire.problems import Problem, render
+
+_LOOK_S = 0.15
+#: A child that was killed is gone at once; nobody waits longer to tidy up after it.
+_GONE_S = 0.5
+_STREAM_LIMIT = 2**22
+
+
+#: Starts a child on a channel: the template that holds it, its pid, its wait status to come.
+Fork = Callable[[socket.socket, Mapping[str, Any]], Awaitable[tuple[Template, int, asyncio.Future[int]]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one attempt may take, and how often it saves."""
+
+    address_space: int
+    cpu_seconds: int | None
+    checkpoint_s: float
+    checkpoint_steps: int | None
+    checkpoints_kept: int
+    retries: int
+    lease_s: float
+    device_memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How an attempt came to its end: by the child's own word, by its death, or by the caller's wish."""
+
+    how: Literal["succeeded", "failed", "stopped", "died", "cancelled"]
+    problem: bytes | None = None
+    log: str | None = None
+
+
+class Attempt:
+    """A claimed job until it is out of our hands again."""
+
+    def __init__(
+        self,
+        database: Database,
+        queue: JobQueue,
+        fork: Fork,
+        folder: Path,
+        claim: Claim,
+        limits: Limits,
+    ) -> None:
+        self._database = database
+        self._queue = queue
+        self._fork = fork
+        self._folder = folder / claim.job_id / "checkpoints"
+        self._claim = claim
+        self._limits = limits
+        self._leaving = False
+        self._writer: asyncio.StreamWriter | None = None
+        self._asked = False
+
+    def leave(self) -> None:
+        """Have the child save and stop, and give the job back: this worker is about to end."""
+        self._leaving = True
+
+    async def run(self) -> tuple[str | None, int]:
+        """Work on the job until it ends, is given back or is lost: a note for the log, and its level."""
+        try:
+            end = await self._in_child()
+            await self._conclude(end)
+        except Fenced:
+            return "another attempt has the job", logging.INFO
+        except OperationalError as error:
+            # Most likely a full disk: say so if that can still be written, else the lease will run out.
+            with suppress(OperationalError, Fenced):
+                await self._finish("failed", render(disk_full(error)).body)
+            return f"the database failed: {error}", logging.WARNING
+        if end.log is None:
+            return None, logging.INFO
+        return end.log, logging.ERROR if end.how == "failed" else logging.WARNING  # ours, with its traceback
+
+    async def give_back(self, why: str) -> None:
+        """After a failure of our own: another attempt, unless there were too many."""
+        with suppress(Fenced):
+            await self._retry(_End("died", None, why))
+
+    async def _in_child(self) -> _End:
+        """The end, by whoever sees it first: the child, or the watch, which holds the lease all along."""
+        tasks = [asyncio.ensure_future(work) for work in (self._child(), self._watch())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return next(task for task in tasks if task in done).result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _child(self) -> _End:
+        """Start the child, feed it, and listen to it; it does not outlive this.
+
+        First, what earlier attempts wrote and could not record makes room: they record nothing any more.
+        """
+        claim = self._claim
+        await asyncio.to_thread(checkpoints.clear, self._folder, claim.attempt, claim.kept)
+        ours, theirs = socket.socketpair()
+        with theirs:
+            config = {
+                "address_space": self._limits.address_space,
+                "cpu_seconds": self._limits.cpu_seconds,
+                "inventory": devices.inventory().document(),
+            }
+            try:
+                template, pid, exited = await self._fork(theirs, config)
+            except BaseException:
+                ours.close()
+                raise
+        try:
+            reader, self._writer = await asyncio.open_unix_connection(sock=ours, limit=_STREAM_LIMIT)
+            self._writer.writelines(frames.pack(self._order()))
+            if self._asked:
+                self._ask()
+            return await self._listen(reader, exited)
+        finally:
+            template.kill(pid)
+            if self._writer is not None:
+                self._writer.close()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(exited), _GONE_S)
+            await asyncio.to_thread(checkpoints.sweep, self._folder, self._claim.attempt)
+
+    def _ask(self) -> None:
+        """Ask the child to save and stop; once, and as soon as there is one."""
+        self._asked = True
+        if self._writer is not None:
+            self._writer.writelines(frames.pack({"stop": True}))
+
+    def _order(self) -> dict[str, Any]:
+        data = from_json(self._claim.data)
+        return {
+            "attempt": self._claim.attempt,
+            "document": self._claim.document,
+            "data": data["data"],
+            "validation": data.get("validation_data"),
+            "types": data["types"],
+            "folder": str(self._folder),
+            "checkpoint": self._claim.checkpoint,
+            "every_s": self._limits.checkpoint_s,
+            "every_steps": self._limits.checkpoint_steps,
+            "device_memory": self._limits.device_memory,
+        }
+
+    async def _listen(self, reader: asyncio.StreamReader, exited: asyncio.Future[int]) -> _End:
+        """Publish what the child reports until it says how it ended, or dies."""
+        try:
+            while True:
+                report, _, _ = await frames.read(reader)
+                await self._publish(report)
+                if report["end"] is not None:
+                    end = report["end"]
+                    problem = to_json(end["problem"]) if end["problem"] else None
+                    return _End(end["status"], problem, end["log"])
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return _death(await exited)
+
+    async def _publish(self, report: Mapping[str, Any]) -> None:
+        events = [Event(e["kind"], e["data"], e["epoch"], e["step"]) for e in report["events"]]
+        found = report["checkpoint"]
+        checkpoint = None if found is None else Published(**found)
+        if not events and checkpoint is None:
+            return
+        job_id, attempt, keep = self._claim.job_id, self._claim.attempt, self._limits.checkpoints_kept
+        dropped = await self._database.write(
+            lambda c: ledger.publish(c, job_id, attempt, events, checkpoint, keep=keep)
+        )
+        if dropped:
+            await asyncio.to_thread(checkpoints.drop, self._folder, dropped)
+
+    async def _watch(self) -> _End:
+        """Keep the lease, and obey the caller: cancelling ends this at once, pausing asks the child."""
+        beaten = time.monotonic()
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            if time.monotonic() - beaten >= self._limits.lease_s / 5:
+                intent = await self._database.write(self._beat)
+                beaten = time.monotonic()
+            else:
+                intent = await self._database.read(self._look)
+            if intent == "cancel":
+                return _End("cancelled")
+            if (intent == "pause" or self._leaving) and not self._asked:
+                self._ask()
+
+    def _beat(self, connection: Connection) -> str | None:
+        return ledger.beat(connection, self._claim.job_id, self._claim.attempt)
+
+    def _look(self, connection: Connection) -> str | None:
+        return ledger.intent(connection, self._claim.job_id, self._claim.attempt)
+
+    async def _conclude(self, end: _End) -> None:
+        if end.how in ("succeeded", "failed", "cancelled"):
+            await self._finish(end.how, end.problem)
+            return
+        intent = await self._database.read(self._look)
+        if intent is not None:
+            await self._finish("cancelled" if intent == "cancel" else "paused", None)
+        elif end.how == "stopped":
+            await self._release(None)
+        elif end.problem is not None:
+            await self._finish("failed", end.problem)
+        else:
+            await self._retry(end)
+
+    async def _retry(self, end: _End) -> None:
+        stalls = await self._database.read(lambda c: ledger.stalls(c, self._claim.job_id))
+        if stalls >= self._limits.retries:
+            await self._finish("failed", render(_died_too_often(end, stalls + 1)).body)
+        else:
+            await self._release(f"{end.log}; the job goes on from its last checkpoint")
+
+    async def _finish(
+        self, status: Literal["succeeded", "failed", "cancelled", "paused"], problem: bytes | None
+    ) -> None:
+        job_id, attempt = self._claim.job_id, self._claim.attempt
+        await self._database.write(lambda c: ledger.finish(c, job_id, attempt, status, problem))
+
+    async def _release(self, why: str | None) -> None:
+        job_id, attempt = self._claim.job_id, self._claim.attempt
+        await self._database.write(lambda c: ledger.release(c, self._queue, job_id, attempt, why))
+
+
+def _death(status: int) -> _End:
+    """What a wait status without a last word means."""
+    number = os.waitstatus_to_exitcode(status)
+    if number == -signal.SIGXCPU:
+        problem = Problem(
+            "time_limit",
+            "the job used up the processor time that it may take",
+            hint="train for fewer epochs; the operator may raise GRADWIRE_JOB_CPU_LIMIT_S",
+        )
+        return _End("died", render(problem).body, "the job's process reached its limit of processor time")
+    if number == -signal.SIGABRT:  # libraries abort where an allocation fails
+        return _End("died", render(out_of_memory()).body, "the job's process ran out of memory")
+    cause = f"was killed by {signal.Signals(-number).name}" if number < 0 else f"ended with status {number}"
+    return _End("died", None, f"the job's process {cause}")
+
+
+def _died_too_often(end: _End, times: int) -> Problem:
+    return Problem(
+        "child_died",
+        f"{end.log}, {times} times in a row without reaching a checkpoint",
+        hint="the machine may be short of memory: use a smaller batch_size or model, or look into its log",
+    )

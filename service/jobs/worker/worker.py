@@ -1,0 +1,216 @@
+"""A worker: takes hand-overs, runs an attempt for each, and looks after jobs whose worker is gone.
+
+Its name is a slot of the data folder, locked while it lives. Who holds the lock of a name knows that nobody
+else works under it: jobs still running under that name were orphaned, and are taken over at once. The jobs of
+other names are taken over when their lease has run out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import socket
+import time
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, TextIO
+
+from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy.exc import OperationalError
+from structlog.typing import FilteringBoundLogger
+
+from service.jobs import checkpoints, ledger, records
+from service.jobs.ledger import Fenced
+from service.jobs.queue.port import JobQueue
+from service.jobs.worker.attempt import Attempt, Limits
+from service.processes.launcher import Template
+from service.storage.database import Database
+from service.storage.tables import JOBS
+
+_REAP_S = 2.0
+#: A job that waits although its hand-over was delivered: the worker died in between, if it lasts this long.
+_LOST_S = 15.0
+_SLOTS = 1024
+#: Hand-overs that are forgotten at one look.
+_CLEARED = 500
+
+
+class Slot:
+    """The worker's name, and the lock that makes it nobody else's."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in range(_SLOTS):
+            lock = (folder / f"{number}.lock").open("w")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.close()
+                continue
+            self.name = f"worker-{number}"
+            self._lock: TextIO = lock
+            return
+        raise OSError(f"all {_SLOTS} names of workers in {folder} are taken")
+
+    def release(self) -> None:
+        """Give the name back."""
+        self._lock.close()
+
+
+class Worker:
+    """Runs jobs on the running loop, `concurrency` at a time."""
+
+    def __init__(
+        self,
+        database: Database,
+        queue: JobQueue,
+        folder: Path,
+        *,
+        name: str,
+        limits: Limits,
+        concurrency: int,
+        environment: Mapping[str, str],
+        logger: FilteringBoundLogger,
+    ) -> None:
+        self._database = database
+        self._queue = queue
+        self._folder = folder
+        self._name = name
+        self._limits = limits
+        self._concurrency = concurrency
+        self._environment = dict(environment)
+        self._logger = logger
+        self._template = Template(lambda pid: None, module="service.jobs.worker.child")
+        self._slots = asyncio.Semaphore(concurrency)
+        self._attempts: set[Attempt] = set()
+        self._idle = asyncio.Event()
+        self._working = 0
+        self._leaving = False
+        self._reaper: asyncio.Task[None] | None = None
+        self._lost: dict[tuple[str, int], float] = {}
+
+    async def start(self) -> None:
+        """Take over what this name left behind, and begin to take hand-overs."""
+        self._idle.set()
+        await self._template.start(self._environment)
+        await asyncio.to_thread(self._queue.prepare)
+        await self._take_over(JOBS.c.owner == self._name, "its worker ended")
+        await self._queue.listen(self.deliver, concurrency=self._concurrency)
+        self._reaper = asyncio.ensure_future(self._reap())
+
+    async def stop(self) -> None:
+        """Have every child save, give the jobs back, and end the template; the queue is not ours to close."""
+        self._leaving = True
+        if self._reaper is not None:
+            self._reaper.cancel()
+        for attempt in self._attempts:
+            attempt.leave()
+        await self._idle.wait()
+        await self._template.close()
+
+    async def deliver(self, job_id: str, delivery: int) -> None:
+        """One hand-over: claim the job and work on it; nothing happens where the number is void."""
+        async with self._slots:
+            if self._leaving:
+                await asyncio.Event().wait()  # not ours any more: it stays delivered and is resumed elsewhere
+            self._working += 1
+            self._idle.clear()
+            try:
+                await self._work(job_id, delivery)
+            finally:
+                self._working -= 1
+                if not self._working:
+                    self._idle.set()
+
+    async def _work(self, job_id: str, delivery: int) -> None:
+        try:
+            claim = await self._database.write(lambda c: ledger.claim(c, job_id, delivery, self._name))
+        except OperationalError as error:  # most likely a full disk: the job waits, and is delivered again
+            self._logger.warning("claim failed", job=job_id, error=str(error))
+            return
+        if claim is None:
+            return
+        attempt = Attempt(self._database, self._queue, self._fork, self._folder, claim, self._limits)
+        self._attempts.add(attempt)
+        if self._leaving:
+            attempt.leave()
+        self._logger.info("attempt begins", job=job_id, attempt=claim.attempt, checkpoint=claim.checkpoint)
+        try:
+            note, level = await attempt.run()
+            self._logger.log(level, "attempt ended", job=job_id, attempt=claim.attempt, note=note)
+        except Exception:  # ours: the job must not wait for its lease to run out
+            self._logger.exception("attempt failed", job=job_id, attempt=claim.attempt)
+            await attempt.give_back("its worker failed")
+        finally:
+            self._attempts.discard(attempt)
+
+    async def _fork(
+        self, channel: socket.socket, config: Mapping[str, Any]
+    ) -> tuple[Template, int, asyncio.Future[int]]:
+        """Start a child; the template first, where it was killed."""
+        await self._template.start(self._environment)
+        pid, exited = await self._template.fork(channel, config)
+        return self._template, pid, exited
+
+    async def _reap(self) -> None:
+        while True:
+            await asyncio.sleep(_REAP_S)
+            try:
+                await self._take_over(
+                    JOBS.c.lease < time.time() - self._limits.lease_s, "its worker was lost"
+                )
+                await self._resume_lost()
+                await self._clear()
+            except Exception:  # a look that failed; the next one comes
+                self._logger.exception("reaper")
+
+    async def _take_over(self, orphaned: ColumnElement[bool], why: str) -> None:
+        """Give every orphaned job back to the queue, or do what its caller wanted."""
+        columns = JOBS.c.id, JOBS.c.attempt, JOBS.c.owner, JOBS.c.intent, JOBS.c.stalls
+        query = select(*columns).where(JOBS.c.status == "running", orphaned)
+        for job in await self._database.read(lambda c: c.execute(query).all()):
+            try:
+                await self._database.write(partial(self._let_go, job=job, why=why))
+                self._logger.warning("job taken over", job=job.id, owner=job.owner, why=why)
+            except Fenced:
+                continue  # somebody was quicker
+            begun = self._folder / job.id / "checkpoints"
+            await asyncio.to_thread(checkpoints.sweep, begun, job.attempt)
+
+    def _let_go(self, connection: Connection, job: Any, why: str) -> None:
+        if job.intent is None:
+            why = f"{why}; the job goes on from its last checkpoint"
+            ledger.release(connection, self._queue, job.id, job.attempt, why, owner=job.owner)
+        else:
+            ledger.finish(
+                connection, job.id, job.attempt, "cancelled" if job.intent == "cancel" else "paused"
+            )
+
+    async def _resume_lost(self) -> None:
+        """Have delivered again what was delivered to a worker that died before it claimed."""
+        waiting = select(JOBS.c.id, JOBS.c.delivery).where(JOBS.c.status == "queued")
+        rows = await self._database.read(lambda c: c.execute(waiting).all())
+        keys = {(row.id, row.delivery) for row in rows}
+        self._lost = {key: since for key, since in self._lost.items() if key in keys}
+        for key in keys:
+            since = self._lost.setdefault(key, time.monotonic())
+            if time.monotonic() - since < _LOST_S:
+                continue
+            status = await asyncio.to_thread(self._queue.status, *key)
+            if status in ("delivered", "done"):
+                await asyncio.to_thread(self._queue.resume, *key)
+            elif status == "unknown":
+                await self._database.write(partial(self._hand_over, key=key))
+            self._lost[key] = time.monotonic()
+
+    async def _clear(self) -> None:
+        """Have the queue forget hand-overs that are over, but for those that `_resume_lost` looks for."""
+        over = await asyncio.to_thread(self._queue.over, _CLEARED)
+        waiting = await self._database.read(lambda c: records.awaited(c, over))
+        done = [key for key in over if key not in waiting]
+        if done:
+            await asyncio.to_thread(self._queue.forget, done)
+
+    def _hand_over(self, connection: Connection, key: tuple[str, int]) -> None:
+        self._queue.enqueue(connection, *key)

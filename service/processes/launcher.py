@@ -1,0 +1,130 @@
+"""The server's hold on the template process: orders out, reports in, over one packet socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from service.wire.problems import Problem
+
+_START_TIMEOUT_S = 30.0
+
+
+class Template:
+    """The template process, the orders it was given and the children it reported.
+
+    `forget` is called with the pid of every child that has ended. Children run `serve` of `module`.
+    """
+
+    def __init__(self, forget: Callable[[int], None], *, module: str = "service.queries.worker") -> None:
+        self._forget = forget
+        self._module = module
+        self._exits: dict[int, asyncio.Future[int]] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._orders: list[asyncio.Future[tuple[int, asyncio.Future[int]]]] = []
+
+    async def start(self, environment: Mapping[str, str]) -> None:
+        """Start the process unless it runs; it is ready for orders at once and obeys them when it is up."""
+        if self._control is not None:
+            return
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        root = str(Path(__file__).resolve().parents[2])
+        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "service.processes.fork_server", str(theirs.fileno()), self._module],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                env={**os.environ, **environment, "PYTHONPATH": path},
+            )
+        ours.setblocking(False)
+        self._control = ours
+        asyncio.get_running_loop().add_reader(ours, self._receive)
+
+    async def fork(
+        self, channel: socket.socket, config: Mapping[str, Any]
+    ) -> tuple[int, asyncio.Future[int]]:
+        """The pid of a new child that serves `channel`, and its wait status to come."""
+        assert self._control is not None, "fork before start"
+        order: asyncio.Future[tuple[int, asyncio.Future[int]]] = asyncio.get_running_loop().create_future()
+        self._orders.append(order)
+        try:
+            socket.send_fds(self._control, [to_json({"start": config})], [channel.fileno()])
+            return await asyncio.wait_for(order, _START_TIMEOUT_S)
+        except (TimeoutError, ConnectionError, BlockingIOError):
+            self._lost()
+            raise Problem("internal", "no child process could be started") from None
+
+    def kill(self, pid: int) -> None:
+        """Kill the child if it still lives."""
+        if self._control is not None:
+            with suppress(ConnectionError):  # the template was killed, and its children died with it
+                self._control.send(to_json({"kill": pid}))
+
+    async def close(self) -> None:
+        """End the process and wait for it."""
+        process = self._process
+        self._lost()
+        if process is not None:
+            try:
+                await asyncio.to_thread(process.wait, 5.0)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                await asyncio.to_thread(process.wait)
+
+    def _receive(self) -> None:
+        assert self._control is not None
+        try:
+            message = self._control.recv(4096)
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            message = b""
+        if not message:
+            self._lost()
+            return
+        report = from_json(message)
+        if "started" in report:
+            pid, order = report["started"], self._orders.pop(0)
+            exited = self._exits[pid] = asyncio.get_running_loop().create_future()
+            if not order.done():
+                order.set_result((pid, exited))
+        else:
+            self._ended(report["exited"], report["status"])
+
+    def _ended(self, pid: int, status: int) -> None:
+        self._forget(pid)
+        exited = self._exits.pop(pid, None)
+        if exited is not None and not exited.done():
+            exited.set_result(status)
+
+    def _lost(self) -> None:
+        """The template is gone, or is told to go: its end closes and its children die with it."""
+        if self._control is None:
+            return
+        asyncio.get_running_loop().remove_reader(self._control)
+        self._control.close()
+        self._control = None
+        process, self._process = self._process, None
+        if process is not None and process.poll() is None:
+            process.terminate()
+            Thread(target=process.wait, daemon=True).start()  # it ends by itself, and somebody has to see it
+        for order in self._orders:
+            if not order.done():
+                order.set_exception(ConnectionResetError("the template process ended"))
+        self._orders.clear()
+        for pid in list(self._exits):
+            self._ended(pid, signal.SIGKILL)

@@ -1,0 +1,166 @@
+"""From a request's fields to the engine's question: the device, the tensors, the query."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, cast
+
+import numpy.typing as npt
+
+from engine import dtypes
+from engine.derivatives.query import Query
+from engine.dtypes import TensorType
+from engine.errors import InvalidDocument, UnknownInput, did_you_mean
+from engine.frontend.graph import Graph, abridged
+from engine.frontend.tensors import Tensor, decode_tensor, dtype_name
+from engine.runtime import devices
+from service.wire import requests
+from service.wire.json_reader import child_path
+
+Array = npt.NDArray[Any]
+MAX_AXES = 64
+
+
+def device_of(request: requests.Options) -> str:
+    """The device asked for. Raises DeviceUnavailable for one that is not here, InvalidDocument for none."""
+    return devices.here(devices.parse(request.device))
+
+
+def decode_inputs(
+    graph: Graph,
+    given: Mapping[str, Any],
+    attachments: Mapping[str, Array] | None,
+    batch: Collection[str] = (),
+) -> dict[str, Tensor]:
+    """The tensors under `inputs`, as the graph declares them; those of `batch` have an axis more.
+
+    Raises UnknownInput, InvalidTensor and kin.
+    """
+    tensors = {}
+    for name, value in given.items():
+        path = child_path("$.inputs", name)
+        spec = graph.inputs.get(name)
+        if spec is None:
+            raise UnknownInput(
+                f"expected inputs of the function ({abridged(list(graph.inputs))}), got '{name}' at {path}",
+                path=path,
+                hint=did_you_mean(name, graph.inputs),
+            )
+        shape = spec.shape
+        if shape is not None and name in batch:
+            shape = (None, *shape)
+        tensors[name] = decode_tensor(
+            value, path=path, dtype=spec.dtype, shape=shape, attachments=attachments
+        )
+    return tensors
+
+
+def declared_types(graph: Graph, given: Mapping[str, requests.InputType]) -> dict[str, TensorType]:
+    """The types under the `inputs` of an estimate. Raises UnknownInput and InvalidDocument."""
+    types = {}
+    for name, declared in given.items():
+        path = child_path("$.inputs", name)
+        spec = graph.inputs.get(name)
+        if spec is None:
+            raise UnknownInput(
+                f"expected inputs of the function ({abridged(list(graph.inputs))}), got '{name}' at {path}",
+                path=path,
+                hint=did_you_mean(name, graph.inputs),
+            )
+        dtype = declared.dtype or spec.dtype or dtypes.DEFAULT
+        if dtype not in dtypes.ALL:
+            raise InvalidDocument(
+                f"expected a dtype, got '{dtype}' at {path}.dtype",
+                path=f"{path}.dtype",
+                hint=did_you_mean(dtype, dtypes.ALL),
+            )
+        if any(size < 0 for size in declared.shape) or len(declared.shape) > MAX_AXES:
+            raise InvalidDocument(
+                f"expected up to {MAX_AXES} sizes of 0 or more, got {declared.shape} at {path}.shape",
+                path=f"{path}.shape",
+            )
+        types[name] = TensorType(tuple(declared.shape), dtype)
+    return types
+
+
+#: The field in which a kind of call gives directions.
+DIRECTIONS = {"vjp": "cotangents", "jvp": "tangents", "hvp": "vectors", "gnvp": "vectors"}
+
+
+def decode_directions(
+    kind: str, request: requests.Options, attachments: Mapping[str, Array] | None
+) -> dict[str, Tensor] | None:
+    """The cotangents, tangents or vectors of a call; None where it has none."""
+    word = DIRECTIONS.get(kind)
+    given = getattr(request, word, None) if word is not None else None
+    if given is None:
+        return None
+    return {
+        name: decode_tensor(value, path=child_path(f"$.{word}", name), attachments=attachments)
+        for name, value in given.items()
+    }
+
+
+def build_query(
+    kind: str,
+    graph: Graph,
+    request: requests.Options,
+    inputs: Mapping[str, Tensor],
+    directions: Mapping[str, Tensor] | None,
+) -> Query:
+    """The engine's question: signatures instead of numbers, defaults filled in."""
+    target = getattr(request, "target", None)
+    given = {} if directions is None else {DIRECTIONS[kind]: _signature(directions)}
+    return Query(
+        graph=graph,
+        kind=cast(Any, kind),
+        inputs=_signature(inputs),
+        outputs=_names(request, "outputs"),
+        targets=(target,) if isinstance(target, str) else _names(request, "target"),
+        target_list=isinstance(target, list),
+        wrt=_names(request, "wrt"),
+        unconnected=getattr(request, "unconnected", None) or "null",
+        diagnose=getattr(request, "diagnose", None) or "auto",
+        dtype=floating(request.dtype),
+        optimize=request.optimize is not False,
+        stabilize=bool(request.stabilize),
+        masked_backward=bool(getattr(request, "masked_backward", None)),
+        method=getattr(request, "method", None) or "auto",
+        sparse=bool(getattr(request, "sparse", None)),
+        batch=tuple(request.batch or ()),
+        return_graph=bool(getattr(request, "return_graph", None)),
+        cotangent_batch=bool(getattr(request, "cotangent_batch", None)),
+        device=device_of(request),
+        **cast(Any, given),
+    )
+
+
+def _names(request: requests.Options, field: str) -> tuple[str, ...] | None:
+    names = getattr(request, field, None)
+    if names is None:
+        return None
+    if field != "wrt" and not names:
+        raise InvalidDocument(
+            f"expected at least one name, got an empty list at $.{field}",
+            path=f"$.{field}",
+            hint=f"leave '{field}' out for the default",
+        )
+    return tuple(names)
+
+
+def floating(dtype: str | None) -> str | None:
+    """The dtype to compute in. Raises InvalidDocument for one that is not floating."""
+    if dtype is not None and dtype not in dtypes.FLOATING:
+        raise InvalidDocument(
+            f"expected one of {dtypes.names(dtypes.FLOATING)}, got '{dtype}' at $.dtype",
+            path="$.dtype",
+            hint=did_you_mean(dtype, dtypes.FLOATING),
+        )
+    return dtype
+
+
+def _signature(tensors: Mapping[str, Tensor]) -> dict[str, TensorType]:
+    return {
+        name: TensorType(tensor.array.shape, dtype_name(tensor.array), tensor.weak)
+        for name, tensor in tensors.items()
+    }

@@ -1,0 +1,204 @@
+"""Where a call is computed: on the event loop, in a thread, or in a killable child process.
+
+Two costs decide. Preparing (parsing, decoding, specialising) is judged by the size of the JSON and of the
+graph, its functions expanded; running by the estimate of the specialised program. What runs on a GPU has one
+process for each GPU, as a fault of CUDA is the end of a process. Everything runs
+the same `Calculator`; only where changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import Literal, TypeVar
+
+from engine.runtime.devices import CPU
+from service.queries.pool import ChildPool
+from service.queries.runner import IMMEDIATE, Calculator, Call, Elsewhere, Larger, Prepared
+from service.queries.worker import out_of_memory
+from service.settings import Settings
+from service.telemetry.metrics import Metrics
+from service.wire.problems import Problem, Reply
+
+Tier = Literal["inline", "thread", "child", "device"]
+Receive = Callable[[], Awaitable[object]]
+T = TypeVar("T")
+
+#: JSON up to this size is read on the loop (0.3 ms at 15 ns a byte; less where a graph is to be decoded) …
+_INLINE_JSON = 16 * 1024
+_INLINE_FUNCTION = 4 * 1024
+#: … up to this size in a thread (about ten milliseconds of the interpreter lock), above in a child.
+_THREAD_JSON = 512 * 1024
+#: Specialising a published graph takes about 50 µs a node, once for each signature.
+_INLINE_NODES = 100
+_THREAD_NODES = 2_000
+#: Kinds that are recorded several times over, or touch the disk: never on the loop.
+_THREAD_KINDS = IMMEDIATE | {"jacobian", "hessian", "predict"}
+#: A layer may be thirty bytes and takes a third of a millisecond: a model beyond this goes to a child.
+_THREAD_MODEL = 8 * 1024
+
+
+class Tiers:
+    """Sends each call where it belongs, and keeps the wall clock."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        calculator: Calculator,
+        pool: ChildPool,
+        metrics: Metrics,
+        gpus: Mapping[str, ChildPool] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._calculator = calculator
+        self._pool = pool
+        self._gpus = gpus or {}
+        self._metrics = metrics
+        self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="query")
+
+    async def answer(
+        self,
+        call: Call,
+        nodes: int = 0,
+        disconnected: Receive | None = None,
+        *,
+        large: bool = False,
+    ) -> Reply:
+        """The reply to `call`; `nodes` is the size of the published graph it names.
+
+        Where `disconnected` returns before the answer is there, a child's work is stopped. `large` says
+        that a child is wanted, whatever the call looks like. Raises Problem and UserError.
+        """
+        start = time.perf_counter()
+        if large:
+            tier, device, reply = await self._away(call, disconnected)
+        else:
+            tier, device, reply = await self._dispatch(call, nodes, disconnected)
+        self._metrics.by_device.labels(device).inc()
+        self._metrics.queries.labels(call.kind, tier).observe(time.perf_counter() - start)
+        return reply
+
+    @property
+    def children(self) -> int:
+        """How many child processes there are."""
+        return sum(len(pool.pids) for pool in (self._pool, *self._gpus.values()))
+
+    def close(self) -> None:
+        """Let the threads end; a query that still runs in one is waited for by nobody."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _dispatch(
+        self, call: Call, nodes: int, disconnected: Receive | None
+    ) -> tuple[Tier, str, Reply]:
+        """The reply, where it was computed, and on which device."""
+        size = _json_size(call)
+        most = _THREAD_MODEL if call.kind == "expand" else _THREAD_JSON
+        if size > most or nodes > _THREAD_NODES or call.kind == "check":
+            return await self._away(call, disconnected)
+        reply: Reply | Elsewhere | None = None
+        tier: Tier = "thread"
+        try:
+            small = _INLINE_FUNCTION if call.graph_id is None else _INLINE_JSON
+            prepared = None
+            if size <= small and nodes <= _INLINE_NODES and call.kind not in _THREAD_KINDS:
+                with suppress(Larger):
+                    prepared = self._calculator.prepare(call, _INLINE_NODES)
+            if prepared is None:
+                reply = await self._in_thread(lambda: self._as_far_as_threads_go(call))
+            else:
+                ready = prepared
+                tier = self._tier(ready)
+                if tier == "inline":
+                    return tier, CPU, self._calculator.finish(ready)
+                if tier == "device":
+                    reply = Elsewhere(ready.program.device)
+                if tier == "thread":
+                    reply = await self._in_thread(lambda: self._calculator.finish(ready))
+        except MemoryError:
+            raise out_of_memory() from None
+        if isinstance(reply, Reply):
+            return tier, CPU, reply
+        return await self._away(call, disconnected, reply)
+
+    async def _away(
+        self, call: Call, disconnected: Receive | None, elsewhere: Elsewhere | None = None
+    ) -> tuple[Tier, str, Reply]:
+        """Have a child process answer: one of the CPU's, or that of a GPU."""
+        if elsewhere is None:
+            reply = await self._in_child(self._pool, call, disconnected)
+            if isinstance(reply, Reply):
+                return "child", CPU, reply
+            elsewhere = reply
+        reply = await self._in_child(self._gpus[elsewhere.device], call, disconnected)
+        assert isinstance(reply, Reply), "the process of a GPU runs what is meant for it"
+        return "device", elsewhere.device, reply
+
+    def _as_far_as_threads_go(self, call: Call) -> Reply | Elsewhere | None:
+        """The reply; None where it is a child's to give, or the GPU whose process it is."""
+        try:
+            if call.kind in IMMEDIATE:
+                return self._calculator.immediate(call, _THREAD_NODES)
+            prepared = self._calculator.prepare(call, _THREAD_NODES)
+        except Larger:
+            return None
+        tier = self._tier(prepared)
+        if tier == "device":
+            return Elsewhere(prepared.program.device)
+        return None if tier == "child" else self._calculator.finish(prepared)
+
+    def _tier(self, prepared: Prepared) -> Tier:
+        if prepared.program.device != CPU:
+            return "device"
+        if prepared.seconds <= self._settings.inline_limit_s:
+            return "inline"
+        return "thread" if prepared.seconds <= self._settings.thread_limit_s else "child"
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        limit = self._settings.time_limit_s
+        future = asyncio.get_running_loop().run_in_executor(self._threads, partial(_carried, work))
+        try:
+            async with asyncio.timeout(limit):  # wait_for may swallow a cancellation
+                return await future
+        except TimeoutError:
+            raise Problem(
+                "time_limit",
+                f"the query ran longer than the limit of {limit:g} s",
+                hint="make it smaller or split it; the operator may raise GRADWIRE_TIME_LIMIT_S",
+            ) from None
+
+    async def _in_child(self, pool: ChildPool, call: Call, disconnected: Receive | None) -> Reply | Elsewhere:
+        work = asyncio.ensure_future(pool.run(call.head(), call.body, call.document))
+        if disconnected is None:
+            return await work
+        gone = asyncio.ensure_future(disconnected())
+        try:
+            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise ClientGone
+            return work.result()
+        finally:
+            self._metrics.children.set(self.children)
+            for task in (work, gone):
+                task.cancel()
+
+
+def _carried(work: Callable[[], T]) -> T:
+    """What `work` returns. A future cannot carry a StopIteration: whoever awaits it would wait for good."""
+    try:
+        return work()
+    except StopIteration as error:
+        raise RuntimeError("a query raised StopIteration") from error
+
+
+class ClientGone(Exception):
+    """The caller hung up before the answer was there."""
+
+
+def _json_size(call: Call) -> int:
+    """Bytes of JSON to be read: the body, or the header of a safetensors body, and the server's part."""
+    own = len(call.document) if call.graph_id is None else 0
+    return own + (len(call.body) if call.media == "json" else int.from_bytes(call.body[:8], "little"))

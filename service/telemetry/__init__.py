@@ -1,0 +1,1 @@
+"""What operators read: `logs`, structured log lines, and `metrics`, for Prometheus."""

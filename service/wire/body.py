@@ -1,0 +1,75 @@
+"""The body of a request: its bytes within the limit, and which of the two media types they are."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+
+from service.wire.problems import Problem
+
+Media = Literal["json", "safetensors"]
+
+_MEDIA: dict[str, Media] = {"application/json": "json", "application/x-safetensors": "safetensors"}
+
+
+def media_of(headers: Headers) -> Media:
+    """The body's media type. Raises Problem unsupported_media_type for others and for compression."""
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise Problem(
+            "unsupported_media_type",
+            f"expected a body without Content-Encoding, got '{encoding}'",
+            path="headers.content-encoding",
+            hint="send the body uncompressed; base64 or safetensors keep arrays small",
+        )
+    sent = headers.get("content-type")
+    essence, _, parameters = (sent or "").partition(";")
+    media = _MEDIA.get(essence.strip().lower())
+    if media is None:
+        raise Problem(
+            "unsupported_media_type",
+            f"expected Content-Type application/json or application/x-safetensors, got {sent or 'none'}",
+            path="headers.content-type",
+            hint="with curl, add -H 'Content-Type: application/json'",
+        )
+    name, _, charset = parameters.partition("=")
+    if name.strip().lower() == "charset" and charset.strip(' "').lower() not in ("utf-8", "utf8"):
+        raise Problem(
+            "unsupported_media_type",
+            f"expected charset utf-8, got {charset.strip()}",
+            path="headers.content-type",
+            hint="JSON travels as UTF-8",
+        )
+    return media
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """All of the body, never more than `limit` bytes in memory. Raises Problem body_too_large."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        _refuse(f"{int(declared)} bytes", limit)
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            _refuse("more", limit)
+        chunks.append(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def hung_up(request: Request) -> None:
+    """Return when the caller is gone; the body has been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _refuse(came: str, limit: int) -> None:
+    raise Problem(
+        "body_too_large",
+        f"expected a body of at most {limit} bytes, got {came}",
+        hint="send arrays as base64 or safetensors; the operator may raise GRADWIRE_MAX_BODY_BYTES",
+        headers={"Connection": "close"},
+    )

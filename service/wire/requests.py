@@ -1,0 +1,331 @@
+"""The requests' fields as pydantic models: strict, nothing unknown, tensors left raw for the engine.
+
+`parse` turns a document into a model or raises an engine error that names the JSON path and, for an
+unknown field, the nearest known one. Absent and null mean the default everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic_core import ErrorDetails
+
+from engine.errors import InvalidDocument, UnknownField, did_you_mean
+from service.wire.json_reader import child_path
+
+#: Stand for schemas of `openapi.py`; pydantic follows no reference that is not its own.
+TENSOR_SCHEMA: dict[str, Any] = {"x-schema": "Tensor"}
+GRAPH_SCHEMA: dict[str, Any] = {"x-schema": "Graph"}
+
+RawTensor = Annotated[Any, WithJsonSchema(TENSOR_SCHEMA)]
+Tensors = dict[str, RawTensor]
+Names = list[str]
+
+
+class Request(BaseModel):
+    """What every request shares: strict types, no unknown field."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Function(Request):
+    """The function of a call: a program or a graph, exactly one unless the URL names a published graph."""
+
+    program: str | None = Field(None, description="Statements in NumPy syntax; free names are inputs.")
+    graph: Annotated[dict[str, Any] | None, WithJsonSchema({"anyOf": [GRAPH_SCHEMA, {"type": "null"}]})] = (
+        Field(None, description="A graph document, version 1.")
+    )
+
+
+class Options(Request):
+    """Options that every derivative call takes."""
+
+    encoding: Literal["json", "typed", "base64"] | None = Field(
+        None, description="How tensors leave; default json."
+    )
+    device: str | None = Field(None, description="cpu, cuda, cuda:n or auto; default auto.")
+    dtype: str | None = Field(None, description="Compute in this floating dtype instead of the inputs' own.")
+    optimize: bool | None = Field(None, description="Run the optimising passes; default true.")
+    stabilize: bool | None = Field(
+        None,
+        description="Compute what overflows or is undefined on the way in stable forms; adds `rewrites`.",
+    )
+    batch: Names | None = Field(
+        None, description="Inputs that share a leading axis of N rows; everything answered has it too."
+    )
+
+
+MASKED_BACKWARD: Any = Field(
+    None, description="Pass nothing, not even NaN, to elements that nothing selects; adds `warnings`."
+)
+
+
+class Evaluate(Function, Options):
+    """Values of outputs or of named nodes."""
+
+    inputs: Tensors | None = Field(None, description="A tensor for every input that the answer needs.")
+    outputs: Names | None = Field(None, description="Outputs or nodes to answer; default: all outputs.")
+
+
+class Gradient(Function, Options):
+    """The value of a scalar target and its gradients."""
+
+    inputs: Tensors | None = Field(None, description="A tensor for every input that the answer needs.")
+    target: str | Names | None = Field(None, description="What to differentiate; default: the only output.")
+    wrt: Names | None = Field(None, description="By what; default: every floating or complex input.")
+    unconnected: Literal["null", "zero", "error"] | None = Field(
+        None, description="What a gradient that does not exist becomes; default null."
+    )
+    diagnose: Literal["auto", "full", "off"] | None = Field(
+        None, description="When to add `diagnosis`; default auto."
+    )
+    masked_backward: bool | None = MASKED_BACKWARD
+    return_graph: bool | None = Field(
+        None, description="Add `graph`: value and gradients as a graph that runs again."
+    )
+    receipt: bool | None = Field(
+        None, description="Add `receipt`: what was differentiated, and how it stood up to the check."
+    )
+
+
+class Vjp(Function, Options):
+    """Cotangents pulled back to the inputs."""
+
+    inputs: Tensors | None = Field(None, description="A tensor for every input that the answer needs.")
+    cotangents: Tensors | None = Field(
+        None, description="A tensor shaped like its output; a missing one is zero."
+    )
+    cotangent_batch: bool | None = Field(
+        None, description="Every cotangent has a leading axis of K, and so has every answered vjp."
+    )
+    outputs: Names | None = Field(None, description="Outputs to answer; default: the keys of `cotangents`.")
+    wrt: Names | None = Field(None, description="By what; default: every floating or complex input.")
+
+
+class Jvp(Function, Options):
+    """Tangents pushed forward to the outputs."""
+
+    inputs: Tensors | None = Field(None, description="A tensor for every input that the answer needs.")
+    tangents: Tensors | None = Field(
+        None, description="A tensor shaped like its input or node; what is left out stays still."
+    )
+    outputs: Names | None = Field(None, description="Outputs or nodes to answer; default: all outputs.")
+    wrt: Names | None = Field(None, description="If sent, the same names as in `tangents`.")
+
+
+class Jacobian(Function, Options):
+    """The derivative of every output element by every input element."""
+
+    inputs: Tensors | None = Field(None, description="A tensor for every input that the answer needs.")
+    outputs: Names | None = Field(None, description="Outputs or nodes; default: all outputs.")
+    wrt: Names | None = Field(None, description="By what; default: every floating or complex input.")
+    method: Literal["auto", "forward", "reverse"] | None = Field(
+        None, description="Default auto: the cheaper one, by the estimate."
+    )
+    sparse: bool | None = Field(None, description="Answer entries with their places instead of whole blocks.")
+
+
+class Hessian(Function, Options):
+    """The second derivatives of a scalar target."""
+
+    inputs: Tensors | None = Field(None, description="A tensor for every input that the answer needs.")
+    target: str | None = Field(None, description="What to differentiate; default: the only output.")
+    wrt: Names | None = Field(None, description="By what; default: every floating or complex input.")
+    sparse: bool | None = Field(None, description="Answer entries with their places instead of whole blocks.")
+
+
+class Hvp(Function, Options):
+    """A Hessian times vectors, never formed."""
+
+    inputs: Tensors | None = Field(None, description="A tensor for every input that the answer needs.")
+    target: str | None = Field(None, description="What to differentiate; default: the only output.")
+    vectors: Tensors | None = Field(None, description="A tensor shaped like its input or node.")
+    wrt: Names | None = Field(None, description="If sent, the same names as in `vectors`.")
+
+
+class Gnvp(Function, Options):
+    """The Gauss-Newton matrix J'J times vectors, never formed."""
+
+    inputs: Tensors | None = Field(None, description="A tensor for every input that the answer needs.")
+    vectors: Tensors | None = Field(None, description="A tensor shaped like its input or node.")
+    outputs: Names | None = Field(None, description="The residuals; default: all outputs.")
+    wrt: Names | None = Field(None, description="If sent, the same names as in `vectors`.")
+
+
+class Diagnose(Function, Options):
+    """Why each gradient is what it is."""
+
+    inputs: Tensors | None = Field(None, description="A tensor for every input that the answer needs.")
+    target: str | None = Field(None, description="What to differentiate; default: the only output.")
+    wrt: Names | None = Field(None, description="By what; default: every input that is used or declared.")
+    masked_backward: bool | None = MASKED_BACKWARD
+
+
+class Check(Function, Options):
+    """Whether the derivatives of a scalar target are right at a point."""
+
+    inputs: Tensors | None = Field(None, description="A tensor for every input that the answer needs.")
+    target: str | None = Field(None, description="What to differentiate; default: the only output.")
+    wrt: Names | None = Field(None, description="By what; default: every floating input.")
+    seed: int | None = Field(None, ge=0, description="Of the random directions; default 0.")
+
+
+class InputType(Request):
+    """The type of an input, in place of a value."""
+
+    shape: list[int] = Field(description="Sizes of the axes.")
+    dtype: str | None = Field(None, description="Default: what the function declares, else float64.")
+
+
+class Estimate(Function, Options):
+    """What a function would take, from shapes alone."""
+
+    inputs: dict[str, InputType] | None = Field(None, description="A shape and dtype for every input.")
+    target: str | None = Field(None, description="Of the gradient and Hessian; default: the only output.")
+    wrt: Names | None = Field(None, description="By what; default: every floating or complex input.")
+    outputs: Names | None = Field(None, description="Of the forward pass and Jacobian; default: all outputs.")
+    sparse: bool | None = Field(None, description="Add `sparse`: the sparse Jacobian and Hessian.")
+
+
+class Publish(Function):
+    """A function to keep on the server."""
+
+
+Model = TypeVar("Model", bound=Request)
+
+
+def parse(model: type[Model], document: dict[str, Any], *, function: bool = True) -> Model:
+    """`document` as a `model`. Raises UnknownField and InvalidDocument with the JSON path.
+
+    With `function` False the URL names the graph, and the body must not hold one.
+    """
+    try:
+        parsed = model.model_validate(document)
+    except ValidationError as error:
+        raise _translate(model, document, error) from None
+    if isinstance(parsed, Function):
+        _check_function(parsed, function)
+    return parsed
+
+
+def _check_function(parsed: Function, expected: bool) -> None:
+    given = [name for name in ("program", "graph") if getattr(parsed, name) is not None]
+    if not expected and given:
+        raise InvalidDocument(
+            f"expected no function in the body, since the URL names the graph, got '{given[0]}'",
+            path=f"$.{given[0]}",
+            hint=f"leave '{given[0]}' out, or post to the path without the id",
+        )
+    if expected and len(given) != 1:
+        raise InvalidDocument(
+            f"expected exactly one of 'program' and 'graph', got {'both' if given else 'neither'}",
+            path="$",
+            hint='add "program": "mean((W * x - y) ** 2)", say' if not given else "remove one of the two",
+        )
+
+
+def _translate(
+    model: type[Request], document: dict[str, Any], error: ValidationError
+) -> UnknownField | InvalidDocument:
+    first = min(error.errors(include_url=False), key=lambda item: item["type"] != "extra_forbidden")
+    path, value = _locate(document, first["loc"])
+    if first["type"] == "extra_forbidden":
+        name = str(first["loc"][-1])
+        known = [*model.model_fields]
+        return UnknownField(
+            f"expected only the fields {', '.join(known)}, got '{name}' at {path}",
+            path=path,
+            hint=did_you_mean(name, known),
+        )
+    same_field = [
+        (*_locate(document, item["loc"]), item)
+        for item in error.errors(include_url=False)
+        if item["loc"][0] == first["loc"][0]
+    ]
+    path, value, _ = max(same_field, key=lambda found: len(found[0]))  # the deepest says most
+    items = [item for place, _, item in same_field if place == path]
+    if [item["type"] for item in items] == ["missing"]:
+        name = str(items[0]["loc"][-1])
+        return InvalidDocument(f"expected '{name}' at {path}", path=child_path(path, name))
+    wanted = dict.fromkeys(_expectation(item) for item in items)
+    return InvalidDocument(f"expected {' or '.join(wanted)}, got {_show(value)} at {path}", path=path)
+
+
+_EXPECTED = {
+    "string_type": "a string",
+    "list_type": "a list",
+    "dict_type": "an object",
+    "bool_type": "true or false",
+    "int_type": "an integer",
+    "missing": "a value",
+}
+
+
+def _expectation(item: ErrorDetails) -> str:
+    if item["type"] == "literal_error":
+        return str(item["ctx"]["expected"])
+    if item["type"] == "greater_than_equal":
+        return f"{item['ctx']['ge']} or more"
+    return _EXPECTED.get(item["type"]) or item["msg"]
+
+
+def _locate(document: Any, location: tuple[int | str, ...]) -> tuple[str, Any]:
+    """The JSON path of pydantic's location, whose union tags are no part of the document."""
+    path, node = "$", document
+    for step in location:
+        known = step in node if isinstance(node, dict) else isinstance(node, list) and isinstance(step, int)
+        if known:
+            path, node = child_path(path, step), node[step]
+    return path, node
+
+
+def _show(value: Any) -> str:
+    names = {dict: "an object", list: "a list", type(None): "null", bool: str(value).lower()}
+    text = names.get(type(value)) or repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+class Predict(Request):
+    """Predictions of a trained job."""
+
+    inputs: Tensors = Field(description="A tensor for every input that the outputs need.")
+    outputs: Names | None = Field(None, description="Outputs or nodes to answer; default: all outputs.")
+    encoding: Literal["json", "typed", "base64"] | None = Field(
+        None, description="How tensors leave; default json."
+    )
+    checkpoint: str | None = Field(None, description="Of which checkpoint; default the newest.")
+
+
+class Expand(Request):
+    """A model of layers."""
+
+    model: dict[str, Any] = Field(description="`input_shape` and `layers`.")
+    loss: str | dict[str, Any] | None = Field(None, description="Adds the loss to the train graph.")
+    metrics: list[Any] | None = Field(None, description="Metrics to read.")
+    dtype: str | None = Field(None, description="Floating dtype of parameters; default float32.")
+
+
+class TrainingJob(Function):
+    """A training job; exactly one of program, graph and model."""
+
+    model: dict[str, Any] | None = Field(None, description="`input_shape` and `layers`.")
+    loss: str | dict[str, Any] | None = Field(None, description="With a model: what is minimised.")
+    metrics: list[Any] | None = Field(None, description="Metrics, or scalar nodes of the graph.")
+    target: str | None = Field(None, description="With a graph or program: the loss.")
+    parameters: dict[str, dict[str, Any]] | None = Field(
+        None, description="What is learned: `value`, or `shape` and `initializer`."
+    )
+    data: dict[str, RawTensor] = Field(
+        description="Tensors, or `{dataset, field}`, by name; the first axis is that of rows."
+    )
+    validation_data: dict[str, RawTensor] | None = Field(None, description="Data to validate on.")
+    validation_split: float | None = Field(None, description="Share of the last rows to validate on.")
+    optimizer: str | dict[str, Any] | None = Field(None, description="A name, or `name` and settings.")
+    batch_size: int | None = Field(None, description="Default 32.")
+    epochs: int | None = Field(None, description="Default 1.")
+    shuffle: bool | None = Field(None, description="Default true.")
+    seed: int | None = Field(None, description="Default 0.")
+    early_stopping: str | dict[str, Any] | None = Field(None, description="When to stop early.")
+    dtype: str | None = Field(None, description="Floating dtype of the training; default float32.")
+    device: str | None = Field(None, description="cpu, cuda, cuda:n or auto; default auto.")

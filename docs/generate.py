@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 import engine.ops  # noqa: F401 - fills the table
 from engine.ir.op import TABLE
+from engine.ops.describe import describe
 from service.settings import Settings
 from service.wire.problems import KINDS, Kind
 
@@ -131,7 +132,7 @@ def errors_page(kinds: Mapping[str, Kind]) -> str:
 def main(arguments: list[str]) -> int:
     """Write the pages, or with --check compare them."""
     pages = {
-        "ops.md": ops_page(op.describe(full=True) for op in TABLE.public()),
+        "ops.md": ops_page(describe(op, full=True) for op in TABLE.public()),
         "errors.md": errors_page(KINDS),
         "settings.md": settings_page(Settings.model_fields),
     }

@@ -6,8 +6,8 @@ NaN, special functions, draws. Where NumPy and CuPy differ, the branch is here. 
 array silently.
 """
 
-from engine.arrays.cupy import cupy
+from engine.arrays.cupy import cupy_namespace
 from engine.arrays.namespace import Namespace
-from engine.arrays.numpy import check_indices, numpy
+from engine.arrays.numpy import check_indices, numpy_namespace
 
-__all__ = ["Namespace", "check_indices", "cupy", "numpy"]
+__all__ = ["Namespace", "check_indices", "cupy_namespace", "numpy_namespace"]

@@ -29,7 +29,7 @@ _KEPT_CONSTANTS = 1024
 
 
 @cache
-def cupy() -> Namespace:
+def cupy_namespace() -> Namespace:
     """The namespace of the current CUDA device. CuPy is imported here and needs no device for that."""
     standard_namespace = import_module("array_api_compat.cupy")
     library, cupyx = import_module("cupy"), import_module("cupyx")
@@ -251,7 +251,7 @@ class _Kit:
 
     def spherical_jn(self, order: int, x: Any) -> Any:
         """The spherical Bessel function, which CuPy has not: computed on the host."""
-        return self._cp.asarray(np.asarray(numpy.numpy().spherical_jn(order, x.get())))
+        return self._cp.asarray(np.asarray(numpy.numpy_namespace().spherical_jn(order, x.get())))
 
     def gamma_quantile(self, a: Any, p: Any) -> Any:
         """Where the gamma distribution of shape a reaches probability p, from the nearer tail."""

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from functools import cache, partial
 from typing import Any
 
-import array_api_compat.numpy as numpy_namespace
+import array_api_compat.numpy as array_api
 import numpy as np
 import scipy.linalg
 import scipy.sparse
@@ -22,11 +22,9 @@ FEW_SLICES = 32  # fewer slices are added one by one: a sparse matrix is not wor
 
 
 @cache
-def numpy() -> Namespace:
+def numpy_namespace() -> Namespace:
     """The namespace of the CPU."""
-    standard = {
-        name: getattr(numpy_namespace, name) for name in dir(numpy_namespace) if not name.startswith("_")
-    }
+    standard = {name: getattr(array_api, name) for name in dir(array_api) if not name.startswith("_")}
     special = {name: getattr(scipy.special, name) for name in SPECIAL}
     kit = {
         "index_add": _index_add,

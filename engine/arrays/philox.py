@@ -12,13 +12,12 @@ from __future__ import annotations
 import hashlib
 from functools import lru_cache
 from math import prod
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
-Array = npt.NDArray[Any]
+from engine.arrays.types import Array
+
 SEEDS = 2**64
 _EMPTY = np.zeros(4, np.uint64)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine import dtypes
+from engine.arrays.types import Array
 from engine.derivatives.draft import Draft, Inputs, Outputs, Values, as_seen, slot_of, unique, wrt_slots
 from engine.derivatives.masked import Watched, warnings_of, watched
 from engine.derivatives.query import Query
@@ -20,8 +20,6 @@ from engine.errors import DerivativeNotImplemented, InvalidTarget, Unconnected
 from engine.frontend.record import Recording
 from engine.transforms.masks import Masks
 from engine.transforms.vjp import backward, ones, zeros
-
-Array = npt.NDArray[Any]
 
 
 def gradient(query: Query) -> Draft:

@@ -13,8 +13,8 @@ from math import prod
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from engine.arrays.types import Array
 from engine.derivatives.draft import DIRECTION, Draft, Values
 from engine.derivatives.problem import Method, Sides, sides_of
 from engine.derivatives.query import Query
@@ -26,8 +26,6 @@ from engine.errors import UnknownName, UnknownWrt
 from engine.ir.attributes import InputIndex
 from engine.ir.op import F
 from engine.ir.tape import Tape
-
-Array = npt.NDArray[Any]
 
 MOST_ENTRIES = 1 << 24  # of a pattern that is asked for
 MOST_ELEMENTS = 1 << 28  # of a dense matrix: more than that is refused anyway, or takes its time

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from engine import dtypes
+from engine.arrays.types import Array
 from engine.diagnosis.causes.execution_trace import Course, laid_out_bytes
 from engine.diagnosis.causes.infinite import why_infinite, why_target
 from engine.diagnosis.causes.warnings import Warning, numeric_caveats, structural_caveats
 from engine.diagnosis.causes.zero import why_zero, zeros
 from engine.diagnosis.entry import Verdict
 from engine.diagnosis.evidence.edge_adjoints import Sweep
-from engine.diagnosis.evidence.element_masks import Array, Mask, nonfinite, undefined
+from engine.diagnosis.evidence.element_masks import Mask, nonfinite, undefined
 from engine.diagnosis.evidence.influence import cuts_met
 from engine.diagnosis.evidence.interpreter import Values, replay
 from engine.diagnosis.evidence.structure import Edge, Finding, Graphing, Reach, examine

@@ -7,15 +7,13 @@ are the elements looked at themselves.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import blas
 
+from engine.arrays.types import Array
 from engine.dtypes import TensorType
 
-Array = npt.NDArray[Any]
 Suspicion = Callable[[Array], bool]
 
 _INFINITY = float("inf")

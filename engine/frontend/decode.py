@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from engine.arrays.types import Array
 from engine.errors import (
     DuplicateName,
     EngineError,
@@ -36,7 +37,7 @@ from engine.frontend.graph import (
     normal_number,
 )
 from engine.frontend.json_reader import array_at, fields_of, member, name_at, object_at, show
-from engine.frontend.tensors import Array, decode_dtype, decode_tensor
+from engine.frontend.tensors import decode_dtype, decode_tensor
 from engine.ir.op import Op
 from engine.ir.tape import check_arity
 

@@ -128,7 +128,9 @@ def moved(seen: Seen, i: int) -> Reach | None:
         marked.append(value)
         blank.append(value)
     try:
-        there, empty = (kernel(arrays.numpy(), *given, **seen.attributes) for given in (marked, blank))
+        there, empty = (
+            kernel(arrays.numpy_namespace(), *given, **seen.attributes) for given in (marked, blank)
+        )
     except IndexError:  # the run says it, with its place
         return None
     return Reach(take=np.where(there != empty, there - 1, -1).reshape(-1))
@@ -145,7 +147,7 @@ def added(reader: str) -> Rule:
         if kernel is None or any(index is None for index in indices):
             return None
         try:
-            places = kernel(arrays.numpy(), numbers(seen.output.shape), *indices, **seen.attributes)
+            places = kernel(arrays.numpy_namespace(), numbers(seen.output.shape), *indices, **seen.attributes)
         except IndexError:
             return None
         take = None if seen.inputs[i].shape == places.shape else spread(seen.inputs[i].shape, places.shape)
@@ -162,7 +164,7 @@ def folded(seen: Seen, i: int) -> Reach | None:
         kernel = TABLE["pad"].forward
         assert kernel is not None, "pad has a kernel"
         own = numbers(seen.output.shape)
-        places = kernel(arrays.numpy(), own, **seen.attributes, constant_values=0).reshape(-1)
+        places = kernel(arrays.numpy_namespace(), own, **seen.attributes, constant_values=0).reshape(-1)
     return Reach(into=places, groups=seen.output.size)
 
 

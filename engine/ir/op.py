@@ -24,7 +24,6 @@ from engine.dtypes import TensorType, is_integer
 from engine.errors import InternalError, UnknownOp, did_you_mean
 from engine.ir.attributes import REQUIRED, Attribute
 from engine.ir.function_rules import FunctionRule
-from engine.ops.describe import example_of
 
 Forward = Callable[..., Any]
 Rule = Callable[..., Any]
@@ -271,44 +270,6 @@ class Op:
         if self.functions is not None or not any(i.kind in _COMPLEX_KINDS for i in self.inputs):
             return None
         return self.holomorphic if self.on_complex is None else TABLE[self.on_complex].holomorphic
-
-    def describe(self, *, full: bool = False) -> dict[str, Any]:
-        """The record as `GET /v1/ops` lists it; `full` adds its conventions and an example."""
-        described = {
-            "name": self.name,
-            "aliases": list(self.aliases),
-            "group": self.group,
-            "summary": self.summary,
-            "signature": self.signature,
-            "inputs": [_describe_input(i) for i in self.inputs],
-            "attributes": {a.name: a.describe() for a in self.attributes},
-            "outputs": None if self.outputs is None else len(self.outputs),
-            "second_order": self.second_order,
-            "holomorphic": self._is_holomorphic(),
-            "batching": "native" if self.formula or self.batch or self.family.batch else "map",
-        }
-        if full:
-            described |= {"conventions": self.conventions, "example": example_of(self)}
-        return described
-
-
-def _describe_input(parameter: Input) -> dict[str, Any]:
-    rule = parameter.vjp
-    answer: dict[str, Any] = {
-        "name": parameter.name,
-        "differentiable": {
-            "nondifferentiable": "no",
-            "stop": "stopped",
-            "not_implemented": "not_implemented",
-        }[rule.kind]
-        if isinstance(rule, Cut)
-        else "yes",
-        "dtypes": parameter.kind,
-        "variadic": parameter.variadic,
-    }
-    if isinstance(rule, Cut):
-        answer["why"] = rule.why
-    return answer
 
 
 class Table(Mapping[str, Op]):

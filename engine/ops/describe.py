@@ -1,14 +1,32 @@
-"""A worked call of an op, made from the first sample of its record: what `GET /v1/ops/{name}` shows."""
+"""An op as `GET /v1/ops` shows it: its record in words, and a worked call made from its first sample."""
 
 from __future__ import annotations
 
 from math import copysign, prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine.ir.attributes import parse_attributes, to_json
+from engine.ir.op import Cut, Domain, Input, Op, Sample
 
-if TYPE_CHECKING:
-    from engine.ir.op import Domain, Op, Sample
+
+def describe(op: Op, *, full: bool = False) -> dict[str, Any]:
+    """The record as `GET /v1/ops` lists it; `full` adds its conventions and an example."""
+    described = {
+        "name": op.name,
+        "aliases": list(op.aliases),
+        "group": op.group,
+        "summary": op.summary,
+        "signature": op.signature,
+        "inputs": [_describe_input(i) for i in op.inputs],
+        "attributes": {a.name: a.describe() for a in op.attributes},
+        "outputs": None if op.outputs is None else len(op.outputs),
+        "second_order": op.second_order,
+        "holomorphic": op._is_holomorphic(),
+        "batching": "native" if op.formula or op.batch or op.family.batch else "map",
+    }
+    if full:
+        described |= {"conventions": op.conventions, "example": example_of(op)}
+    return described
 
 
 def example_of(op: Op) -> dict[str, Any] | None:
@@ -75,3 +93,22 @@ def _nested(flat: list[Any], shape: tuple[int, ...]) -> Any:
         return flat[0]
     step = prod(shape[1:])
     return [_nested(flat[i * step : (i + 1) * step], shape[1:]) for i in range(shape[0])]
+
+
+def _describe_input(parameter: Input) -> dict[str, Any]:
+    rule = parameter.vjp
+    answer: dict[str, Any] = {
+        "name": parameter.name,
+        "differentiable": {
+            "nondifferentiable": "no",
+            "stop": "stopped",
+            "not_implemented": "not_implemented",
+        }[rule.kind]
+        if isinstance(rule, Cut)
+        else "yes",
+        "dtypes": parameter.kind,
+        "variadic": parameter.variadic,
+    }
+    if isinstance(rule, Cut):
+        answer["why"] = rule.why
+    return answer

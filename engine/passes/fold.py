@@ -47,7 +47,7 @@ def _compute(
         return None
     try:
         with np.errstate(all="ignore"):
-            answer = step.op.forward(arrays.numpy(), *operands, **step.attributes)
+            answer = step.op.forward(arrays.numpy_namespace(), *operands, **step.attributes)
     except Exception:  # whatever it is: the run says it, with its place
         return None
     outputs = answer if isinstance(answer, tuple | list) else (answer,)

@@ -18,16 +18,14 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine import dtypes
+from engine.arrays.types import Array
 from engine.derivatives.query import Kind, Query
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, UnknownWrt
 from engine.frontend.graph import Graph
 from engine.queries.compiler import Compiler, Program, constants_in
-
-Array = npt.NDArray[Any]
 
 LEAST_ORDER = 1.9  # of 2; a function that is linear along v has no remainder, and passes
 STEPS = tuple(2.0**-k for k in range(1, 28))

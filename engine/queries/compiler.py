@@ -15,9 +15,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine import dtypes
+from engine.arrays.types import Array
 from engine.derivatives import DIRECTION, Draft, draft_of, one_row
 from engine.derivatives.query import Query
 from engine.dtypes import TensorType
@@ -32,8 +32,6 @@ from engine.runtime.executors.cupy import DevicePlan
 from engine.runtime.executors.numpy import BoundPlan
 from engine.runtime.plan import Plan, make_plan
 from engine.transforms.vmap import batch
-
-Array = npt.NDArray[Any]
 
 
 class Program:

@@ -16,8 +16,8 @@ from hashlib import blake2b
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from engine.arrays.types import Array
 from engine.derivatives import one_row
 from engine.derivatives.matrices import MARGIN, seconds
 from engine.derivatives.problem import Method, sides_of
@@ -28,7 +28,6 @@ from engine.dtypes import ITEMSIZE, TensorType
 from engine.errors import OverLimit
 from engine.runtime.cost import Estimate
 
-Array = npt.NDArray[Any]
 Values = Mapping[str, Array]
 
 KEPT_BYTES = 256 << 20

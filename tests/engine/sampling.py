@@ -95,7 +95,7 @@ def run_checked(tape: Tape, inputs: Mapping[str, Array]) -> list[Array]:
             operand.flags.writeable = False
         assert step.op.forward is not None, f"{step.op.name} was not expanded"
         with np.errstate(all="ignore"):
-            answer = step.op.forward(arrays.numpy(), *operands, **step.attributes)
+            answer = step.op.forward(arrays.numpy_namespace(), *operands, **step.attributes)
         single = step.op.outputs is not None and len(step.op.outputs) == 1
         results = [np.asarray(r) for r in ((answer,) if single else answer)]
         for slot, result in zip(step.outputs, results, strict=True):
@@ -249,7 +249,7 @@ class Scalars:
     """The functions of a scalar form, on single numbers."""
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        function = getattr(arrays.numpy(), name)
+        function = getattr(arrays.numpy_namespace(), name)
 
         def on_numbers(*args: Any, **attributes: Any) -> Any:
             answer = np.asarray(function(*args, **attributes))

@@ -43,7 +43,7 @@ def namespace(device: Any = CPU) -> Namespace:
     standard = {name: getattr(strict, name) for name in dir(strict) if not name.startswith("_")}
     made = {name: partial(getattr(strict, name), device=device) for name in CREATING}
     there = partial(strict.asarray, device=device)
-    cpu = arrays.numpy()
+    cpu = arrays.numpy_namespace()
     kit = {
         "constant": lambda values, dtype: there(values, dtype=dtype),
         "repeat": lambda x, counts, axis: there(np.repeat(to_host(x), counts, axis=axis)),

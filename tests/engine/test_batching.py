@@ -10,6 +10,7 @@ from engine import dtypes
 from engine.dtypes import TensorType
 from engine.ir.op import TABLE, Cut, Sample
 from engine.ir.tape import Tape
+from engine.ops.describe import describe
 from engine.passes import lower
 from engine.runtime.executors.numpy import run_tape
 from engine.transforms.vjp import backward
@@ -147,4 +148,4 @@ def test_no_public_op_runs_row_by_row(op, sample: Sample):
 
 
 def test_what_falls_back_says_so():
-    assert [op.name for op in TABLE.public() if op.describe()["batching"] == "map"] == []
+    assert [op.name for op in TABLE.public() if describe(op)["batching"] == "map"] == []

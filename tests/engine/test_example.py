@@ -10,6 +10,7 @@ from engine.dtypes import TensorType
 from engine.frontend.decode import decode_graph
 from engine.frontend.tensors import decode_tensor
 from engine.ir.op import TABLE, Op
+from engine.ops.describe import describe
 from engine.queries.compiler import Compiler
 
 SAMPLED = [op for op in TABLE.public() if op.cases()]
@@ -17,7 +18,7 @@ SAMPLED = [op for op in TABLE.public() if op.cases()]
 
 @pytest.mark.parametrize("op", SAMPLED, ids=lambda op: op.name)
 def test_the_example_can_be_evaluated(op: Op) -> None:
-    example = op.describe(full=True)["example"]
+    example = describe(op, full=True)["example"]
     graph = decode_graph(example["graph"])
     given = {
         name: decode_tensor(value, path=f"$.inputs.{name}").array for name, value in example["inputs"].items()
@@ -28,5 +29,5 @@ def test_the_example_can_be_evaluated(op: Op) -> None:
 
 
 def test_ops_that_take_functions_have_none() -> None:
-    without = {op.name for op in TABLE.public() if op.describe(full=True)["example"] is None}
+    without = {op.name for op in TABLE.public() if describe(op, full=True)["example"] is None}
     assert without == {op.name for op in TABLE.public() if op.functions is not None}

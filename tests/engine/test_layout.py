@@ -60,7 +60,9 @@ def run_kernels(tape: Tape, x: Any) -> dict[int, Any]:
     for step in tape.instructions:
         assert step.op.forward is not None
         operands = [values[slot] for slot in step.inputs]
-        values[step.outputs[0]] = np.asarray(step.op.forward(arrays.numpy(), *operands, **step.attributes))
+        values[step.outputs[0]] = np.asarray(
+            step.op.forward(arrays.numpy_namespace(), *operands, **step.attributes)
+        )
     return values
 
 

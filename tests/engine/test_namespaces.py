@@ -58,7 +58,7 @@ def test_a_name_is_of_the_standard_or_listed() -> None:
 
 
 def test_every_name_is_there_on_the_cpu() -> None:
-    xp = arrays.numpy()
+    xp = arrays.numpy_namespace()
     assert not [name for name in {*used(), *KIT} if not hasattr(xp, name)]
 
 
@@ -66,7 +66,7 @@ def test_every_name_is_there_on_the_cpu() -> None:
 def test_every_name_is_there_on_a_cuda_device(oracle: Callable[[str], ModuleType]) -> None:
     """CuPy can be imported without a GPU."""
     oracle("cupy")
-    xp = arrays.cupy()
+    xp = arrays.cupy_namespace()
     assert not [name for name in {*used(), *KIT} if not hasattr(xp, name)]
     known = {*vars(cupy._Kit), *vars(Scattering)}
     assert {name for name in known if not name.startswith("_")} - {"sort", "argsort", "sign"} == KIT | {
@@ -78,7 +78,7 @@ def test_every_name_is_there_on_a_cuda_device(oracle: Callable[[str], ModuleType
 def test_a_function_takes_the_same_on_both(oracle: Callable[[str], ModuleType]) -> None:
     """Name by name, what the kit over CuPy takes is what its twin on the CPU takes."""
     oracle("cupy")
-    cpu, cuda = arrays.numpy(), arrays.cupy()
+    cpu, cuda = arrays.numpy_namespace(), arrays.cupy_namespace()
     different = {}
     for name in (*KIT, "sum", "prod", "max", "min", "any", "all", "sort", "argsort"):
         twins = [getattr(space, name) for space in (cpu, cuda)]
@@ -101,7 +101,7 @@ def _shape(function: Any) -> list[tuple[str, Any, Any]]:
 def test_universal_functions_have_the_cpus_dtypes(oracle: Callable[[str], ModuleType]) -> None:
     """For every dtype that an op may meet, CuPy's first fitting loop answers in the dtype that NumPy does."""
     cupy = oracle("cupy")
-    xp, cpu = arrays.cupy(), arrays.numpy()
+    xp, cpu = arrays.cupy_namespace(), arrays.numpy_namespace()
     wrong = []
     for op in TABLE.values():
         function, twin = (getattr(space, op.ufunc or "", None) for space in (xp, cpu))

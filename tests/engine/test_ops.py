@@ -18,6 +18,7 @@ from engine import arrays, dtypes
 from engine.errors import DtypeMismatch
 from engine.ir.attributes import FUNCTION, parse_attributes, to_json
 from engine.ir.op import TABLE, Accumulate, Cut, F, Op, Sample
+from engine.ops.describe import describe
 from engine.runtime.executors.numpy import run_tape
 from tests.engine.sampling import (
     Array,
@@ -142,7 +143,7 @@ def test_attributes_survive_json(op: Op, sample: Sample) -> None:
 
 @pytest.mark.parametrize("op", [pytest.param(op, id=op.name) for op in RECORDS])
 def test_the_record_describes_itself(op: Op) -> None:
-    described = json.loads(json.dumps(op.describe()))
+    described = json.loads(json.dumps(describe(op)))
     assert described["summary"].endswith(".")
     assert described["group"]
     assert len(described["inputs"]) == len(op.inputs)
@@ -160,7 +161,7 @@ def test_kinks_mark_elements(op: Op, sample: Sample) -> None:
     assert op.kink is not None
     given = arrays_of(op, sample)
     with np.errstate(all="ignore"):
-        marked = op.kink(arrays.numpy(), *given, **bound_attributes(op, given, sample))
+        marked = op.kink(arrays.numpy_namespace(), *given, **bound_attributes(op, given, sample))
     assert np.asarray(marked).dtype == np.bool_
 
 

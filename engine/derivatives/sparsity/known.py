@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
-import numpy.typing as npt
-
+from engine.arrays.types import Array
 from engine.ir.tape import Instruction, Tape
 from engine.runtime.executors.numpy import run_tape
 
-Array = npt.NDArray[Any]
 Source = Callable[[], Array | None]
 
 

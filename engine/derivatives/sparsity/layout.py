@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from engine.arrays.types import Array
 from engine.derivatives.sparsity.colouring import Colours, column_colours, star_colours
 from engine.dtypes import TensorType, complex_of, is_complex
 from engine.errors import InternalError
 
-Array = npt.NDArray[Any]
 Types = Mapping[str, TensorType]
 Method = Literal["forward", "reverse"]
 

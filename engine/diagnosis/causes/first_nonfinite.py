@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from engine.arrays.types import Array
 from engine.diagnosis.causes.nonfinite import Birth, evidence_of, find_births
-from engine.diagnosis.evidence.element_masks import Array, nonfinite, places, rows_of
+from engine.diagnosis.evidence.element_masks import nonfinite, places, rows_of
 from engine.diagnosis.evidence.interpreter import Values, replay
 from engine.diagnosis.evidence.structure import Graphing
 from engine.diagnosis.evidence.unroll import LAID_OUT, TooLong, lay_out

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.diagnosis.evidence.element_masks import Array, Mask, nonfinite, undefined, values_at
+from engine.arrays.types import Array
+from engine.diagnosis.evidence.element_masks import Mask, nonfinite, undefined, values_at
 from engine.diagnosis.evidence.extended_precision import widened
 from engine.diagnosis.evidence.influence import drawn, pushed
 from engine.diagnosis.evidence.interpreter import Values, execute

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from engine import arrays
+from engine.arrays.types import Array
 from engine.diagnosis.causes.zero import why_zero, zeros
 from engine.diagnosis.evidence.edge_adjoints import Pullback, Sweep
 from engine.diagnosis.evidence.element_masks import Mask, nonfinite, places
-from engine.diagnosis.evidence.interpreter import Array
 from engine.diagnosis.evidence.structure import Edge, Finding
 from engine.diagnosis.texts.messages import because, described
 from engine.diagnosis.texts.origin import Culprit, of_cut
@@ -180,7 +180,7 @@ def _kinks(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]]) -> Iterato
             continue
         operands = [sweep.values[slot] for slot in step.inputs]
         with np.errstate(all="ignore"):
-            hit = np.asarray(step.op.kink(arrays.numpy(), *operands, **step.attributes))
+            hit = np.asarray(step.op.kink(arrays.numpy_namespace(), *operands, **step.attributes))
         if hit.shape == sweep.size(step.outputs[0]).shape:
             hit = hit & (sweep.size(step.outputs[0]) > 0)
         if hit.any():

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from engine.arrays.types import Array
 from engine.diagnosis.evidence.edge_adjoints import Passed, Pullback, Sweep
-from engine.diagnosis.evidence.element_masks import LISTED, Array, Mask, gathered, spread, values_at
+from engine.diagnosis.evidence.element_masks import LISTED, Mask, gathered, spread, values_at
 from engine.diagnosis.evidence.influence import cone
 from engine.diagnosis.evidence.structure import Edge
 from engine.diagnosis.texts.origin import Culprit, distinct, of_edge

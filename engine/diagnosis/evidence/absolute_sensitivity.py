@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from engine.diagnosis.evidence.interpreter import Array, Values, execute
+from engine.arrays.types import Array
+from engine.diagnosis.evidence.interpreter import Values, execute
 from engine.ir.op import Cut
 from engine.ir.tape import Instruction
 

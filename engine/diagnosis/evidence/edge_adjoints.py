@@ -13,9 +13,10 @@ from functools import cached_property
 
 import numpy as np
 
+from engine.arrays.types import Array
 from engine.diagnosis.evidence.absolute_sensitivity import sweep_magnitudes
 from engine.diagnosis.evidence.extended_precision import widen, widened
-from engine.diagnosis.evidence.interpreter import Array, Values, run_steps
+from engine.diagnosis.evidence.interpreter import Values, run_steps
 from engine.diagnosis.evidence.structure import Edge
 from engine.ir.tape import Instruction, Tape
 from engine.transforms.masks import Masks

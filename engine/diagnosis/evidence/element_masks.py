@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from engine.arrays.types import Array
+
 Mask = npt.NDArray[np.bool_]
 
 LISTED = 10  # elements of a culprit that are named; `count` says how many there are

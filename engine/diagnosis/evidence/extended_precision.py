@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from engine.diagnosis.evidence.interpreter import Array, execute
+from engine.arrays.types import Array
+from engine.diagnosis.evidence.interpreter import execute
 from engine.ir.tape import Instruction
 
 _WIDER: dict[str, type[np.inexact]] = {

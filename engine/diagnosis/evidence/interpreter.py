@@ -9,14 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine import arrays
+from engine.arrays.types import Array
 from engine.errors import EngineError
 from engine.ir.tape import Instruction, Tape
 from engine.runtime.executors.bound import runnable
 
-Array = npt.NDArray[Any]
 Values = dict[int, Array]
 
 
@@ -27,7 +26,7 @@ def execute(step: Instruction, operands: Sequence[Array]) -> list[Array]:
     kernel = step.op.forward
     assert kernel is not None, step.op.name
     given = [np.array(operands[0]), *operands[1:]] if step.op.in_place else operands
-    xp = arrays.numpy()
+    xp = arrays.numpy_namespace()
     answer = kernel(xp, *given, **runnable(step, [True] * len(step.outputs), xp))
     return [np.asarray(value) for value in (answer if len(step.outputs) != 1 else [_only(answer)])]
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from engine import dtypes
-from engine.diagnosis.evidence.interpreter import Array, Values, play, run_steps
+from engine.arrays.types import Array
+from engine.diagnosis.evidence.interpreter import Values, play, run_steps
 from engine.errors import Origin
 from engine.ir.op import TABLE, F
 from engine.ir.tape import Instruction, Tape, nested

@@ -15,7 +15,6 @@ no Python loop over the elements; only an error looks for the first offending el
 """
 
 from engine.frontend.tensors.encode import Encoding, dtype_name, encode_tensor
-from engine.frontend.tensors.faults import Array
 from engine.frontend.tensors.forms import Tensor, decode_dtype, decode_tensor
 
-__all__ = ["Array", "Encoding", "Tensor", "decode_dtype", "decode_tensor", "dtype_name", "encode_tensor"]
+__all__ = ["Encoding", "Tensor", "decode_dtype", "decode_tensor", "dtype_name", "encode_tensor"]

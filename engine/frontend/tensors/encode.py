@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import dtypes
-from engine.frontend.tensors.faults import Array
+from engine.arrays.types import Array
 
 Encoding = Literal["json", "typed", "base64"]
 

@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-import numpy.typing as npt
-
 from engine import dtypes
 from engine.errors import InvalidTensor, ShapeMismatch, UnknownField, did_you_mean
-
-Array = npt.NDArray[Any]
 
 
 def check_declared_shape(came: tuple[int, ...], declared: tuple[int | None, ...], path: str) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from engine import dtypes
+from engine.arrays.types import Array
 from engine.errors import DtypeMismatch, InvalidTensor, did_you_mean
 from engine.frontend.tensors.encode import dtype_name
-from engine.frontend.tensors.faults import Array, check_declared_shape, known_fields, show
+from engine.frontend.tensors.faults import check_declared_shape, known_fields, show
 from engine.frontend.tensors.lists import MAX_NDIM, from_lists
 
 _MAX_ELEMENTS = 2**62

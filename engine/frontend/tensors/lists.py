@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from engine import dtypes
+from engine.arrays.types import Array
 from engine.errors import InvalidTensor
-from engine.frontend.tensors.faults import Array, all_of, out_of_range, ragged, show
+from engine.frontend.tensors.faults import all_of, out_of_range, ragged, show
 
 MAX_NDIM = 64  # NumPy's own limit
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.frontend.tensors import Array
+from engine.arrays.types import Array
 from engine.runtime.executors.bound import Values
 
 BLOCK = 64 << 10  # bytes of one operand: a few of them fit the second-level cache

@@ -19,8 +19,8 @@ from weakref import WeakSet
 
 from engine import arrays
 from engine.arrays import Namespace
+from engine.arrays.types import Array
 from engine.errors import EngineError, InternalError, OverLimit
-from engine.frontend.tensors import Array
 from engine.runtime.executors.bound import BoundPlan
 from engine.runtime.executors.failures import no_memory
 from engine.runtime.plan import Plan
@@ -43,7 +43,7 @@ class Cuda:
     @property
     def xp(self) -> Namespace:
         """What kernels get."""
-        return arrays.cupy()
+        return arrays.cupy_namespace()
 
     @contextmanager
     def entered(self, limit: int) -> Iterator[Namespace]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine import arrays
-from engine.frontend.tensors import Array
+from engine.arrays.types import Array
 from engine.ir.tape import Tape
 from engine.passes import lower
 from engine.runtime.executors import bound
@@ -16,7 +16,7 @@ class BoundPlan(bound.BoundPlan):
     """A plan ready to run on the CPU."""
 
     def __init__(self, plan: Plan) -> None:
-        super().__init__(plan, arrays.numpy())
+        super().__init__(plan, arrays.numpy_namespace())
 
 
 def run_tape(tape: Tape, inputs: Mapping[str, Array]) -> list[Array]:

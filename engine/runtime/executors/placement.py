@@ -16,5 +16,5 @@ def at(device: str, limit: int | None = None) -> AbstractContextManager[Namespac
     `limit` is how many bytes of a GPU this process may hold, by default half of it.
     """
     if device == devices.CPU:
-        return nullcontext(arrays.numpy())
+        return nullcontext(arrays.numpy_namespace())
     return cuda(device).entered(devices.gpu(device).allowed(limit))

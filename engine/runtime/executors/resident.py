@@ -13,7 +13,7 @@ from typing import Any
 
 from engine import arrays
 from engine.arrays import Namespace
-from engine.frontend.tensors import Array
+from engine.arrays.types import Array
 from engine.ir.tape import Instruction
 from engine.runtime.executors.blocks import Call, blocked, one_by_one
 from engine.runtime.executors.bound import Values, bind, dropping, into_buffer, let_go
@@ -57,7 +57,7 @@ class ResidentPlan:
         scratch: Scratch | None = None,
     ) -> None:
         self.plan = plan
-        self._xp = xp = xp or arrays.numpy()
+        self._xp = xp = xp or arrays.numpy_namespace()
         self._donated = donated
         tape = plan.tape
         self._values: Values = [None] * len(tape.types)

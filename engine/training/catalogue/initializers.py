@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.arrays.philox import SEEDS, Array, Stream
+from engine.arrays.philox import SEEDS, Stream
+from engine.arrays.types import Array
 from engine.errors import ShapeMismatch
 from engine.ir.attributes import Attribute, Kind, choice
 from engine.training.catalogue.registry import Catalogue, Chosen, number, whole

@@ -7,12 +7,13 @@ from math import floor
 from typing import Any
 
 from engine.arrays.philox import SEEDS
+from engine.arrays.types import Array
 from engine.derivatives import draft_of
 from engine.derivatives.query import Query
 from engine.errors import DatasetMismatch, EngineError, InvalidDocument, MissingInput
 from engine.frontend.graph import Graph
 from engine.frontend.json_reader import array_at, fields_of, member, show
-from engine.frontend.tensors import Array, encode_tensor
+from engine.frontend.tensors import encode_tensor
 from engine.ir.attributes import BOOLEAN, Attribute, choice
 from engine.runtime import devices
 from engine.training.catalogue.optimizers import Method, read_method

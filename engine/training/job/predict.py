@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from engine import dtypes
+from engine.arrays.types import Array
 from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.errors import UnknownInput, did_you_mean
 from engine.frontend.graph import Graph
-from engine.frontend.tensors import Array
 from engine.queries.compiler import Compiler, make_program
 from engine.training.job.spec import TrainingSpec
 from engine.training.model.expand import Expansion

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine import dtypes
+from engine.arrays.types import Array
 from engine.dtypes import TensorType
 from engine.errors import (
     DatasetMismatch,
@@ -22,7 +23,6 @@ from engine.frontend.function_checks import check_reference
 from engine.frontend.graph import Graph
 from engine.frontend.json_reader import member, object_at, show
 from engine.frontend.program import parse_program
-from engine.frontend.tensors import Array
 from engine.queries.compiler import constants_in
 from engine.training.job.objective import Column, Objective
 from engine.training.model.builder import Shape, Weight

@@ -8,8 +8,8 @@ import numpy as np
 
 from engine import dtypes
 from engine.arrays.philox import Stream
+from engine.arrays.types import Array
 from engine.errors import DatasetMismatch
-from engine.frontend.tensors import Array
 from engine.training.job.objective import Column
 
 

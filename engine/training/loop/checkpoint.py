@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.frontend.tensors import Array
+from engine.arrays.types import Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.arrays import Namespace
-from engine.frontend.tensors import Array
+from engine.arrays.types import Array
 from engine.training.job.objective import Column
 from engine.training.loop.batch_order import Rows, cast
 

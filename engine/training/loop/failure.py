@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from engine.arrays.types import Array
 from engine.diagnosis.causes.first_nonfinite import Nonfinite, first_nonfinite, listed
 from engine.errors import NonFinite, UserError
-from engine.frontend.tensors import Array
 from engine.training.job.step import PARAMETERS, StepTape
 from engine.training.loop.batch_order import Rows
 from engine.training.loop.plans import BatchPlan

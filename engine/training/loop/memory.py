@@ -11,7 +11,7 @@ import numpy as np
 
 from engine import arrays
 from engine.arrays import Namespace
-from engine.frontend.tensors import Array
+from engine.arrays.types import Array
 from engine.training.catalogue.initializers import INITIALIZERS, initial
 from engine.training.catalogue.optimizers import Method
 from engine.training.job.objective import Objective
@@ -25,7 +25,7 @@ class Memory:
     """
 
     def __init__(self, objective: Objective, method: Method, seed: int, xp: Namespace | None = None) -> None:
-        self._xp = xp = xp or arrays.numpy()
+        self._xp = xp = xp or arrays.numpy_namespace()
         first = {name: first_value(name, weight, seed) for name, weight in objective.parameters.items()}
         flat = np.empty(objective.size, next(iter(objective.parameters.values())).dtype)
         np.concatenate([value.reshape(-1) for value in first.values()], out=flat)

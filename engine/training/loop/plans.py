@@ -66,7 +66,9 @@ def training_plan(
     scratch: Scratch | None = None,
 ) -> BatchPlan:
     """One step, which moves parameters, slots and state in place."""
-    return BatchPlan(step_tape(objective, method, rows), rows, memory, xp or arrays.numpy(), scratch)
+    return BatchPlan(
+        step_tape(objective, method, rows), rows, memory, xp or arrays.numpy_namespace(), scratch
+    )
 
 
 def evaluation_plan(
@@ -77,7 +79,7 @@ def evaluation_plan(
     scratch: Scratch | None = None,
 ) -> BatchPlan:
     """Loss and metrics as predicting sees them."""
-    return BatchPlan(evaluation_tape(objective, rows), rows, memory, xp or arrays.numpy(), scratch)
+    return BatchPlan(evaluation_tape(objective, rows), rows, memory, xp or arrays.numpy_namespace(), scratch)
 
 
 def set_rates(plan: BatchPlan, rates: Mapping[str, float]) -> None:

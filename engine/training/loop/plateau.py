@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from engine.arrays.types import Array
 from engine.derivatives.query import Query
 from engine.errors import UserError
 from engine.frontend.record import record
-from engine.frontend.tensors import Array
 from engine.queries.compiler import make_program
 from engine.training.job.spec import TrainingSpec
 from engine.training.loop.events import Stalled

@@ -15,8 +15,8 @@ import numpy as np
 
 from engine.arrays import Namespace
 from engine.arrays.philox import Stream
+from engine.arrays.types import Array
 from engine.errors import EngineError, UserError
-from engine.frontend.tensors import Array
 from engine.runtime import devices
 from engine.runtime.executors.placement import at
 from engine.runtime.executors.resident import Scratch

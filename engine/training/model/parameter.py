@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine import dtypes
+from engine.arrays.types import Array
 from engine.errors import (
     DtypeMismatch,
     EngineError,
@@ -17,7 +18,7 @@ from engine.errors import (
     ShapeMismatch,
 )
 from engine.frontend.json_reader import fields_of, show
-from engine.frontend.tensors import Array, decode_tensor
+from engine.frontend.tensors import decode_tensor
 from engine.ir.attributes import Attribute
 from engine.training.catalogue.initializers import INITIALIZERS, check_shape
 from engine.training.catalogue.registry import SHAPE

@@ -8,6 +8,7 @@ from starlette.responses import Response
 import engine.ops  # noqa: F401  # fills the table
 from engine.errors import UnknownOp
 from engine.ir.op import TABLE, lookup
+from engine.ops.describe import describe
 from service.api.endpoint import Endpoint
 from service.api.respond import respond
 from service.api.responses import derivatives as derivative_responses
@@ -17,7 +18,7 @@ from service.wire.problems import Problem
 
 async def list_ops(request: Request) -> Response:
     """Every public op, by group and name."""
-    records = [op.describe() for op in TABLE.public()]
+    records = [describe(op) for op in TABLE.public()]
     return respond(json_reply({"count": len(records), "ops": records}))
 
 
@@ -28,7 +29,7 @@ async def get_op(request: Request) -> Response:
         op = lookup(name)
     except UnknownOp as error:
         raise Problem("unknown_op", error.detail, path="$url.name", hint=error.hint, status=404) from None
-    return respond(json_reply(op.describe(full=True)))
+    return respond(json_reply(describe(op, full=True)))
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (

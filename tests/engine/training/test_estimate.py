@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.frontend.tensors import Array
+from engine.arrays.types import Array
 from engine.training import TrainingRun
 from tests.engine.training.world import job
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from engine.arrays.philox import Stream
+from engine.arrays.types import Array
 from engine.errors import UserError
 from engine.frontend.decode import decode_graph
-from engine.frontend.tensors import Array
 from engine.training import StepDone, TrainingRun, expand_model
 from engine.training.catalogue.activations import ACTIVATIONS
 from engine.training.job import predict

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.frontend.tensors import Array
+from engine.arrays.types import Array
 from engine.training import TrainingRun
 from engine.training.job import predict
 from tests.engine.training.world import job, trained

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from engine.arrays.philox import Stream
+from engine.arrays.types import Array
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch, UserError
-from engine.frontend.tensors import Array
 from engine.ir.tape import Tape
 from engine.runtime.executors.numpy import run_tape
 from engine.training.catalogue.initializers import INITIALIZERS, initial

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from engine.arrays.philox import Stream
+from engine.arrays.types import Array
 from engine.errors import UnknownInput
-from engine.frontend.tensors import Array
 from engine.training import EpochDone, Finished, StepDone, TrainingRun, decode_training
 from engine.training.job import predict
 from tests.engine.training.world import classes, job, layered, trained, types

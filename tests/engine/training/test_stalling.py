@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.frontend.tensors import Array
+from engine.arrays.types import Array
 from engine.training import Snapshot, Stalled, TrainingRun
 from engine.training.loop.plateau import CAUSES, StallWatch
 from tests.engine.training.world import classes, job, layered

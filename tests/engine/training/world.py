@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from engine.arrays.types import Array
 from engine.dtypes import TensorType
-from engine.frontend.tensors import Array
 from engine.training import EpochDone, Snapshot, TrainingRun, TrainingSpec, decode_training
 
 

@@ -56,7 +56,7 @@ def settings_of(
             settings["optimizer"] = {**document, "learning_rate": schedule.document()}
         elif not isinstance(callback, Callback):
             raise ConfigurationError(
-                f"expected callbacks of gradwire.keras.callbacks, got {type(callback).__name__}; those of Keras "
+                f"expected callbacks of gradwire.callbacks, got {type(callback).__name__}; those of Keras "
                 "run inside its own training loop, which a job has not"
             )
     return settings

@@ -96,7 +96,7 @@ class Optimizer(ABC):
             rate = rate.document()
         elif callable(rate):
             raise OptimizerError(
-                "expected a number or one of gradwire.keras.optimizers.schedules as a job's learning rate, got "
+                "expected a number or one of gradwire.optimizers.schedules as a job's learning rate, got "
                 f"{rate!r}; functions run only where optimisers step here"
             )
         given = {name: getattr(self, name) for name in (*self.settings, *_SHARED)}

@@ -32,7 +32,7 @@ that ops share: of shapes, of rows, of what depends on what), `tape` and `variab
 (5.625, [-7.5])
 """
 
-import engine.ops  # fills the table of ops before anything looks one up
+import engine.ops  # noqa: F401  # fills the table of ops before anything looks one up
 from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.errors import EngineError, InternalError, UserError

@@ -1,7 +1,20 @@
-"""The kinds of question: how each is recorded on a tape, and how its outputs make the answer.
+"""The kinds of query: how each is recorded on a tape, and how its outputs make the response.
 
-A kind is one entry of `KINDS`: a function that plays the question onto a recording and says how the
-answer is put together. Answers have the shape of the wire format, with arrays as leaves.
+A kind is one entry of `KINDS`: a function that records the query and says how the response is put together.
+Responses have the shape of the wire format, with arrays as leaves.
+
+`query`      what is asked
+`draft`      a recording in the making: the tape, its outputs, how they make the response
+`recorded`   derivatives as nodes of a recording
+`values`     evaluate and vjp
+`gradients`  gradient and diagnose
+`masked`     gradients with `masked_backward`
+`products`   jvp, hvp, gnvp
+`problem`    the two ways to a dense Jacobian, forward and reverse, and their cost
+`matrices`   jacobian and hessian
+`sparse`     the same as coordinates
+`sparsity/`  which elements depend on which, and how few products show them all
+`rows`       a query about N rows as a query about one
 """
 
 from collections.abc import Callable, Mapping

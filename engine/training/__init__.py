@@ -1,24 +1,11 @@
 """Training: a job's document in, events and trained parameters out. It knows no process, disk or HTTP.
 
+`catalogue/`  optimisers, schedules, losses, metrics, initialisers, activations: named records with settings
+`model/`      a list of layers becomes graphs
+`job/`        a job's document becomes one checked specification and one tape a step
+`loop/`       the loop, which goes on from any checkpoint with the same bits
+
 Random numbers are a function of (seed, purpose, name, step): `engine.arrays.philox`.
-
-The stages in the order a job passes them:
-
-    catalogue     named records with settings: how every list of names below is read
-    initializers  losses  metrics  optimizers  schedules  activations  layers/     the records
-    model         a list of layers, read
-    scope         where layers write: a graph's document, weights, state, draws
-    expand        a model as a train and a predict graph
-    source        a model, a graph or a program as one objective
-    objective     graphs, parameters, data: what is minimised
-    decode        a job's document as a checked job (spec)
-    step          loss, metrics, gradients and update as one tape over flat vectors
-    plans         the tape, planned and bound for one size of batch
-    memory        the numbers that stay from step to step
-    batches       rows of the data in the order of an epoch
-    run           the loop: events, validation, early stopping (stopping), snapshots, failures (failure),
-                  parameters that do not learn (stalling)
-    predict       what a trained job answers
 """
 
 from engine.training.job.decode import decode_training

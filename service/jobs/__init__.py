@@ -2,17 +2,16 @@
 
 A job passes, in order:
 
-    submission.py   a request's document and data, checked and laid down
-    states.py       the statuses and the table of legal transitions
-    ledger.py       every change of a job: one guarded UPDATE each, fenced by the attempt's number
-    records.py      jobs read back: one, a page, their history, their checkpoints
-    port.py         what hands a job to a worker: memory_queue.py, dbos_queue.py
-    worker.py       takes hand-overs, watches leases, and runs attempts
-    attempt.py      one attempt: a child process, its reports published, its end told apart
-    child.py        the child: trains, writes checkpoints, reports
-    checkpoints.py  their folders: tmp, fsync, rename, fsync
-    stream.py       events to callers: one poller a job, fanned out
-    calculator.py   what the server itself computes: submissions, parameters, predictions, in its tiers
+`submission`   a request's document and data, checked and stored
+`states`       the statuses and the table of legal transitions
+`ledger`       every change of a job: one guarded UPDATE each, fenced by the attempt's number
+`records`      jobs read back: one, a page, their history, their checkpoints
+`queue/`       hands a job to a worker
+`worker/`      runs attempts, each in a child process
+`sources`      the data of a job, mapped into memory
+`checkpoints`  their folders: tmp, fsync, rename, fsync
+`stream`       events to callers: one poller a job, fanned out
+`runner`       what the server itself computes: submissions, parameters, predictions, in its tiers
 
 The tables are the truth. The queue only says "look at this job": a hand-over that comes twice, late or
 to two workers at once is told apart by its number, and loses.

@@ -1,9 +1,10 @@
 """What must outlive the process: one SQLite file in the data folder, behind plain functions of ours.
 
-    database.py     the engine, its pragmas, and the thread in which statements run
-    tables.py       every table, and the migrations from one schema version to the next
-    graphs.py       published graphs
+`database`  the engine, its pragmas, and the thread in which statements run
+`tables`    every table, and the migrations from one schema version to the next
+`graphs`    published graphs
+`lru`       a bounded cache that forgets what was used longest ago
 
-An answer that acknowledges a write is sent after its commit (WAL, synchronous FULL). The statements are
+A response that acknowledges a write is sent after its commit (WAL, synchronous FULL). The statements are
 SQLAlchemy Core without SQLite's dialect, so that Postgres is a matter of the URL.
 """

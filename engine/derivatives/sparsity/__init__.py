@@ -1,10 +1,10 @@
 """Sparse derivatives: which elements depend on which, and how few products show them all.
 
-    known       values of the tape that no floating input has a part in: indices and masks
-    pattern     for each slot the elements that it depends on, from the ops' own rules
-    (`engine.ir.dependence_rules`)
-    colouring   columns (or rows) that can share one product, since they meet nowhere
-    layout      where each entry lies in the products, and back into coordinates
+`known`      values of the tape that do not depend on a floating input: indices and masks
+`pattern`    for each slot the elements that it depends on, by the ops' rules (`engine.ir.dependence_rules`)
+`functions`  the same through loops, branches and other functions
+`colouring`  columns (or rows) that can share one product because they never meet
+`layout`     where each entry lies in the products, and back into coordinates
 
 The pattern of a derivative is a superset of its nonzeros at every point with the same indices: it follows
 from the graph alone. Entries of it that happen to be zero stay.

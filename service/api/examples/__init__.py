@@ -1,1 +1,4 @@
-"""Worked examples of requests: the OpenAPI document shows them and a test sends them."""
+"""Worked examples of requests, which the OpenAPI document shows and a test sends.
+
+`derivatives`, `jobs` and `model` have those of the endpoints they are named after.
+"""

@@ -1,4 +1,20 @@
-"""Keras's names for what models are made of and trained with."""
+"""Keras's names for what models are made of and trained with.
+
+`layers`           layers; they hold settings only, a server turns a list of them into graphs
+`initializers`     what weights start from
+`losses`           losses, called as loss(y_true, y_pred)
+`metrics`          metrics, computed by a job or added up here batch by batch
+`schedules`        learning rates that change with the step
+`optimizers`       optimisers that step here, in NumPy
+`callbacks`        what watches a fit
+`expansion`        a model as the server expands it
+`initial_weights`  weights drawn here, for models that start in this process
+`base_model`       a row of layers with their weights: built by the server, called on a tape, saved
+`evaluation`       the loss and the metrics of predictions
+`fit`              a compiled model and arrays become a job
+`models`           `Sequential`
+`naming`           names of classes as the wire has them
+"""
 
 from gradwire.keras import callbacks, initializers, layers, losses, metrics, models, optimizers
 from gradwire.keras.layers import Input

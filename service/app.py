@@ -97,7 +97,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         if app.state.warm:
             await services.pool.start()
-            services.crew.start()
+            services.supervisor.start()
             await services.sweep()
             preparing = asyncio.ensure_future(asyncio.to_thread(services.queue.prepare))
         yield

@@ -15,9 +15,9 @@ from service.datasets.folder import DatasetFolder
 from service.jobs import records, submission
 from service.jobs.queue.dbos import DbosQueue
 from service.jobs.queue.port import JobQueue
-from service.jobs.runner import JobCalculator
+from service.jobs.runner import JobRunner
 from service.jobs.stream import Streams
-from service.jobs.worker.supervisor import Crew
+from service.jobs.worker.supervisor import WorkerSupervisor
 from service.queries.pool import ChildPool
 from service.queries.tiers import Tiers
 from service.settings import Settings
@@ -35,14 +35,14 @@ class Services:
     metrics: Metrics
     database: Database
     graphs: GraphStore
-    calculator: JobCalculator
+    runner: JobRunner
     pool: ChildPool
     gpus: Mapping[str, ChildPool]
     tiers: Tiers
     datasets: DatasetFolder
     queue: JobQueue
     streams: Streams
-    crew: Crew
+    supervisor: WorkerSupervisor
 
     @classmethod
     def build(
@@ -58,9 +58,9 @@ class Services:
             "device_memory": settings.device_memory_bytes,
         }
         found = devices.inventory()
-        calculator = JobCalculator(**limits)
+        runner = JobRunner(**limits)
         graphs = GraphStore(database, entries=settings.graph_cache)
-        metrics.watch({"graphs": graphs.recent, "programs": calculator.compiler})
+        metrics.watch({"graphs": graphs.recent, "programs": runner.compiler})
 
         def on_failure(why: str) -> None:
             metrics.failures.inc()
@@ -72,7 +72,7 @@ class Services:
             "time_limit_s": settings.time_limit_s,
             "environment": settings.blas_environment,
             "on_failure": on_failure,
-            "module": JobCalculator.__module__,
+            "module": JobRunner.__module__,
         }
         pool = ChildPool(size=settings.child_count, config=child, **shared)
         gpus = {}
@@ -90,14 +90,14 @@ class Services:
             metrics=metrics,
             database=database,
             graphs=graphs,
-            calculator=calculator,
+            runner=runner,
             pool=pool,
             gpus=gpus,
-            tiers=Tiers(settings, calculator, pool, metrics, gpus),
+            tiers=Tiers(settings, runner, pool, metrics, gpus),
             datasets=DatasetFolder(settings.datasets_folder),
             queue=queue or DbosQueue(database),
             streams=Streams(database, poll_s=settings.event_poll_s),
-            crew=Crew(settings, logger),
+            supervisor=WorkerSupervisor(settings, logger),
         )
 
     async def sweep(self) -> None:
@@ -113,7 +113,7 @@ class Services:
     async def close(self) -> None:
         """End every process and thread and close the database."""
         self.streams.close()
-        await self.crew.close()
+        await self.supervisor.close()
         for pool in (self.pool, *self.gpus.values()):
             await pool.close()
         await asyncio.to_thread(self.queue.close)

@@ -3,28 +3,28 @@
 A kind is one entry of `KINDS`: a function that records the query and says how the response is put together.
 Responses have the shape of the wire format, with arrays as leaves.
 
-`query`      what is asked
-`draft`      a recording in the making: the tape, its outputs, how they make the response
-`recorded`   derivatives as nodes of a recording
-`values`     evaluate and vjp
-`gradients`  gradient and diagnose
-`masked`     gradients with `masked_backward`
-`products`   jvp, hvp, gnvp
-`problem`    the two ways to a dense Jacobian, forward and reverse, and their cost
-`matrices`   jacobian and hessian
-`sparse`     the same as coordinates
-`sparsity/`  which elements depend on which, and how few products show them all
-`rows`       a query about N rows as a query about one
+`query`             what is asked
+`draft`             a recording in the making: the tape, its outputs, how they make the response
+`derivative_nodes`  derivatives as nodes of a recording
+`values`            evaluate and vjp
+`gradients`         gradient and diagnose
+`masked`            gradients with `masked_backward`
+`products`          jvp, hvp, gnvp
+`jacobian_problem`  the two ways to a dense Jacobian, forward and reverse, and their cost
+`matrices`          jacobian and hessian
+`sparse`            the same as coordinates
+`sparsity/`         which elements depend on which, and how few products show them all
+`batched_rows`      a query about N rows as a query about one
 """
 
 from collections.abc import Callable, Mapping
 
+from engine.derivatives.batched_rows import one_row
 from engine.derivatives.draft import DIRECTION, Draft
 from engine.derivatives.gradients import diagnose, gradient
 from engine.derivatives.matrices import hessian, jacobian
 from engine.derivatives.products import gnvp, hvp, jvp
 from engine.derivatives.query import Query
-from engine.derivatives.rows import one_row
 from engine.derivatives.values import evaluate, vjp
 
 KINDS: Mapping[str, Callable[[Query], Draft]] = {

@@ -10,11 +10,11 @@ import numpy as np
 
 from engine import dtypes
 from engine.arrays.types import Array
+from engine.derivatives.derivative_nodes import recorded
 from engine.derivatives.draft import Draft, Inputs, Outputs, Values, as_seen, slot_of, unique, wrt_slots
 from engine.derivatives.masked import Watched, warnings_of, watched
 from engine.derivatives.query import Query
-from engine.derivatives.recorded import recorded
-from engine.diagnosis import Examination, Graphing, Look, Suspicion, first_suspicious, suspicion_of
+from engine.diagnosis import Diagnosis, Graphing, Look, Suspicion, first_suspicious, suspicion_of
 from engine.dtypes import TensorType
 from engine.errors import DerivativeNotImplemented, InvalidTarget, Unconnected
 from engine.frontend.record import Recording
@@ -41,7 +41,7 @@ class _Differentiated:
     where `masked_backward` acted.
     """
 
-    examination: Examination
+    examination: Diagnosis
     value: int
     gradients: dict[str, int | None]
     acted: tuple[Watched, ...] = ()
@@ -82,7 +82,7 @@ def _gradients(query: Query, answer: Answer) -> Draft:
     for target in targets:
         slot = slot_of(recording, target, "$.target")
         note = why_no_target(tape.types[slot], target)
-        examination = Examination(graph, names, wanted, target, slot, note, query.masked_backward)
+        examination = Diagnosis(graph, names, wanted, target, slot, note, query.masked_backward)
         results.append(_differentiate(query, examination, outputs))
 
     def assemble(values: Values, inputs: Inputs) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def _exports(query: Query, results: Sequence[_Differentiated]) -> dict[str, int]
     return {name.replace(":", "."): place for name, place in named.items()}
 
 
-def _differentiate(query: Query, examination: Examination, outputs: Outputs) -> _Differentiated:
+def _differentiate(query: Query, examination: Diagnosis, outputs: Outputs) -> _Differentiated:
     tape, slot, variables = outputs.tape, examination.slot, examination.variables
     if examination.note is not None:
         if query.kind != "diagnose":
@@ -139,7 +139,7 @@ def _differentiate(query: Query, examination: Examination, outputs: Outputs) -> 
     return _Differentiated(examination, outputs.add(slot), places, acted)
 
 
-def _refuse_unconnected(query: Query, examination: Examination, name: str) -> None:
+def _refuse_unconnected(query: Query, examination: Diagnosis, name: str) -> None:
     if query.unconnected != "error":
         return
     told = examination.structural(name)
@@ -226,12 +226,12 @@ def _entries(
     return told
 
 
-def _has_rows(examination: Examination, name: str, gradient: Array) -> bool:
+def _has_rows(examination: Diagnosis, name: str, gradient: Array) -> bool:
     """Whether a gradient comes for each row of a batch."""
     return gradient.ndim > examination.graph.tape.types[examination.variables[name]].ndim
 
 
-def _at_row(examination: Examination, inputs: Inputs, row: int | None) -> Inputs:
+def _at_row(examination: Diagnosis, inputs: Inputs, row: int | None) -> Inputs:
     tape = examination.graph.tape
     return {
         name: inputs[name][row]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.derivatives.draft import Outputs, Values
-from engine.diagnosis import masked_caveat
+from engine.diagnosis import masked_warning
 from engine.errors import Origin
 from engine.transforms.masks import Masks
 
@@ -40,5 +40,5 @@ def warnings_of(watched: Sequence[Watched], values: Values) -> list[dict[str, An
         acted = [np.asarray(values[place]) for place in one.places]
         most = max(acted, key=np.count_nonzero)
         if most.any():
-            told.append(masked_caveat(one.origin, most))
+            told.append(masked_warning(one.origin, most))
     return told

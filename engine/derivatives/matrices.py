@@ -8,7 +8,7 @@ products tell all, a few coloured ones are taken instead (`engine.derivatives.sp
 from __future__ import annotations
 
 from engine.derivatives.draft import Draft, Values, as_seen
-from engine.derivatives.problem import Method, Sides, conjugated, sides_of
+from engine.derivatives.jacobian_problem import JacobianProblem, Method, conjugated, jacobian_problem
 from engine.derivatives.query import Query
 from engine.derivatives.sparse import compressed, sparse
 from engine.dtypes import TensorType
@@ -47,7 +47,7 @@ def seconds(draft: Draft) -> float:
 
 def _whole(query: Query, method: Method) -> Draft:
     """A product for each element of a side."""
-    sides = sides_of(query)
+    sides = jacobian_problem(query)
     blocks: dict[str, dict[str, int]] = {name: {} for name in sides.rows}
     others = sides.answered(method)
     for name, type in sides.seeded(method).items():
@@ -62,14 +62,14 @@ def _whole(query: Query, method: Method) -> Draft:
 
 
 def _answer(
-    sides: Sides, values: Values, blocks: dict[str, dict[str, int]], method: Method
+    sides: JacobianProblem, values: Values, blocks: dict[str, dict[str, int]], method: Method
 ) -> dict[str, object]:
     matrix = {row: {column: values[i] for column, i in own.items()} for row, own in blocks.items()}
     answer = {**sides.answer(values), sides.query.kind: matrix}
     return answer if sides.query.kind == "hessian" else {**answer, "method": method}
 
 
-def _unit(sides: Sides, type: TensorType) -> Variable:
+def _unit(sides: JacobianProblem, type: TensorType) -> Variable:
     """Every unit vector of a type, in front."""
     unit: Variable = sides.tape.apply(TABLE["eye"], [], {"n_rows": type.size, "dtype": type.dtype})
     return unit.reshape((type.size, *type.shape))

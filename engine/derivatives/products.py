@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.derivatives.derivative_nodes import recorded
 from engine.derivatives.draft import (
     Draft,
     Outputs,
@@ -20,7 +21,6 @@ from engine.derivatives.draft import (
 )
 from engine.derivatives.gradients import why_no_target
 from engine.derivatives.query import Query
-from engine.derivatives.recorded import recorded
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.transforms.jvp import forward

@@ -16,7 +16,7 @@ import numpy as np
 
 from engine.arrays.types import Array
 from engine.derivatives.draft import DIRECTION, Draft, Values
-from engine.derivatives.problem import Method, Sides, sides_of
+from engine.derivatives.jacobian_problem import JacobianProblem, Method, jacobian_problem
 from engine.derivatives.query import Query
 from engine.derivatives.sparsity import Known, Layout, TooDense, dependence, hessian_layout, jacobian_layout
 from engine.derivatives.sparsity.known import Source
@@ -37,7 +37,7 @@ WORTH = 4  # the products have to become so many times fewer
 class Pattern:
     """The pattern of a question's matrix, and `reads`, the inputs whose values it was read from."""
 
-    def __init__(self, sides: Sides, values: Mapping[str, Array], most: int) -> None:
+    def __init__(self, sides: JacobianProblem, values: Mapping[str, Array], most: int) -> None:
         self.query = sides.query
         self.rows, self.columns = sides.types(sides.rows), sides.types(sides.columns)
         self.reads: set[str] = set()
@@ -51,7 +51,7 @@ class Pattern:
         if self.matrix.nnz > most:
             raise TooDense(self.matrix.nnz)
 
-    def _sources(self, sides: Sides, values: Mapping[str, Array]) -> dict[int, Source]:
+    def _sources(self, sides: JacobianProblem, values: Mapping[str, Array]) -> dict[int, Source]:
         """The inputs that are no floats, where they have values; looking at one is remembered."""
 
         def look(name: str) -> Array:
@@ -76,7 +76,7 @@ class Pattern:
         return jacobian_layout(self.matrix, self.rows, self.columns, method)
 
 
-def _refuse_twins(sides: Sides) -> None:
+def _refuse_twins(sides: JacobianProblem) -> None:
     """Raise UnknownWrt or UnknownName where one tensor would be seeded twice in one product."""
     columns, rows = list(sides.columns.values()), list(sides.rows.values())
     hint = "a node is the same as its output 0"
@@ -86,7 +86,7 @@ def _refuse_twins(sides: Sides) -> None:
         raise UnknownName("`outputs` names one tensor twice", path="$.outputs", hint=hint)
 
 
-def _is_symmetric(sides: Sides) -> bool:
+def _is_symmetric(sides: JacobianProblem) -> bool:
     """Whether nothing but the function's own derivatives is in the Hessian, and in one precision: no gradient
     of the user's making, no variable that depends on another, one dtype.
     """
@@ -114,7 +114,7 @@ def sparse(query: Query) -> Draft:
     The answer has `products` in place of the matrix, in the order of the side they answer for.
     """
     assert query.colours is not None, "the compiler colours the pattern first"
-    sides = sides_of(query)
+    sides = jacobian_problem(query)
     method: Method = "reverse" if query.method == "reverse" else "forward"
     along = sides.seeded(method)
     types = {name: TensorType((query.colours, *t.shape), t.dtype) for name, t in along.items()}
@@ -149,7 +149,7 @@ def compressed(query: Query, seconds: Callable[[Draft], float], margin: float) -
 def _few_products(query: Query, methods: list[Method]) -> list[Layout]:
     if sum(type.size for type in query.inputs.values() if is_inexact(type.dtype)) < FEWEST_PRODUCTS:
         return []
-    sides = sides_of(query)
+    sides = jacobian_problem(query)
     sizes = {method: sum(type.size for type in sides.seeded(method).values()) for method in methods}
     if not sizes or min(sizes.values()) < FEWEST_PRODUCTS:
         return []
@@ -172,7 +172,7 @@ def _few_products(query: Query, methods: list[Method]) -> list[Layout]:
 
 def _laid_out(query: Query, layout: Layout) -> Draft:
     """The products of constant seeds, and the entries laid into zeros."""
-    sides = sides_of(query)
+    sides = jacobian_problem(query)
     tape = sides.tape
     along = sides.seeded(layout.method)
     seeds = {name: tape.constant(seed) for name, seed in layout.seeds(0, layout.count).items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.derivatives.derivative_nodes import recorded
 from engine.derivatives.draft import (
     DIRECTION,
     Assemble,
@@ -18,7 +19,6 @@ from engine.derivatives.draft import (
     wrt_slots,
 )
 from engine.derivatives.query import Query
-from engine.derivatives.recorded import recorded
 from engine.dtypes import TensorType
 from engine.frontend.record import Recording
 from engine.ir.variable import Variable

@@ -11,14 +11,14 @@ In the order in which a diagnosis uses them:
 """
 
 from engine.diagnosis.causes.first_nonfinite import Nonfinite, first_nonfinite
-from engine.diagnosis.causes.warnings import masked_caveat
-from engine.diagnosis.diagnose import Examination, Inputs, Look
+from engine.diagnosis.causes.warnings import masked_warning
+from engine.diagnosis.diagnose import Diagnosis, Inputs, Look
 from engine.diagnosis.evidence.structure import Graphing
 from engine.diagnosis.screening import Suspicion, first_suspicious, suspicion_of
 from engine.diagnosis.texts.origin import source_of
 
 __all__ = [
-    "Examination",
+    "Diagnosis",
     "Graphing",
     "Inputs",
     "Look",
@@ -26,7 +26,7 @@ __all__ = [
     "Suspicion",
     "first_nonfinite",
     "first_suspicious",
-    "masked_caveat",
+    "masked_warning",
     "source_of",
     "suspicion_of",
 ]

@@ -15,9 +15,9 @@ import numpy as np
 
 from engine import dtypes
 from engine.arrays.types import Array
-from engine.diagnosis.causes.execution_trace import Course, laid_out_bytes
+from engine.diagnosis.causes.execution_trace import ExecutionTrace, laid_out_bytes
 from engine.diagnosis.causes.infinite import why_infinite, why_target
-from engine.diagnosis.causes.warnings import Warning, numeric_caveats, structural_caveats
+from engine.diagnosis.causes.warnings import Warning, numeric_warnings, structural_warnings
 from engine.diagnosis.causes.zero import why_zero, zeros
 from engine.diagnosis.entry import Verdict
 from engine.diagnosis.evidence.edge_adjoints import Sweep
@@ -26,7 +26,7 @@ from engine.diagnosis.evidence.influence import cuts_met
 from engine.diagnosis.evidence.interpreter import Values, replay
 from engine.diagnosis.evidence.structure import Edge, Finding, Graphing, Reach, examine
 from engine.diagnosis.evidence.unroll import MOST, MOST_UNASKED, TooLong, has_functions, lay_out
-from engine.diagnosis.texts.fixes import numeric_cure, structural_cure
+from engine.diagnosis.texts.fixes import numeric_fix, structural_fix
 from engine.diagnosis.texts.messages import numeric_message, structural_message, unread_message
 from engine.diagnosis.texts.origin import Culprit, distinct, of_cut
 from engine.errors import UserError
@@ -40,7 +40,7 @@ Inputs = Mapping[str, Array]
 
 
 @dataclass
-class Examination:
+class Diagnosis:
     """One target of a recording and the variables asked about; `note` is why it is no target, if so,
     `masked` whether gradients are those of `masked_backward`.
 
@@ -138,7 +138,7 @@ class Examination:
         except MemoryError:  # the gradient is there all the same: better no reason than no answer
             return None
 
-    def _course(self, inputs: Inputs, *, asked: bool) -> tuple[Course, Values] | None:
+    def _course(self, inputs: Inputs, *, asked: bool) -> tuple[ExecutionTrace, Values] | None:
         """The steps that a run with these inputs takes, and the values of their slots; None for too much."""
         tape, steps = self.graph.tape, self.graph.steps
         if has_functions(steps):
@@ -146,7 +146,7 @@ class Examination:
             try:
                 read = (self.slot, *self.variables.values(), *self.graph.outputs.values())
                 layout = lay_out(tape, steps, inputs, limit=LARGEST_LOOK // HELD, most=most, read=read)
-                return Course.laid_out(layout, self.graph, self.names), layout.values
+                return ExecutionTrace.laid_out(layout, self.graph, self.names), layout.values
             except TooLong:
                 pass
         if not asked and self._plain_bytes > LARGEST_LOOK:
@@ -154,8 +154,8 @@ class Examination:
         return self._plain, replay(tape, steps, inputs)
 
     @cached_property
-    def _plain(self) -> Course:
-        return Course(self.graph, self.names, self.names)
+    def _plain(self) -> ExecutionTrace:
+        return ExecutionTrace(self.graph, self.names, self.names)
 
     def _structural(self, finding: Finding, name: str, dtype: str) -> Verdict:
         return Verdict(
@@ -164,7 +164,7 @@ class Examination:
             _as_culprits(finding.cuts, self.graph),
             finding.path,
             structural_message(finding, name, self.target, dtype),
-            structural_cure(finding, name, self.target, self._plain.expressions),
+            structural_fix(finding, name, self.target, self._plain.expressions),
         )
 
     def _numeric(self, finding: Finding, name: str, gradient: Array, look: Look | None) -> Verdict:
@@ -172,7 +172,7 @@ class Examination:
         if look is None:
             status = status_of(gradient, gradient == 0)
             message = numeric_message(status, (), finding, name, self.target)
-            caveats = structural_caveats(finding, name, self.target)
+            caveats = structural_warnings(finding, name, self.target)
             return Verdict(status, None, (), finding.path, message, None, _once(caveats))
         graph = look.course.graph
         if look.course.layout is not None:  # seen from outside of loops no path is cut in them
@@ -180,8 +180,8 @@ class Examination:
         status, culprits = self._culprits(slot, gradient, look)
         warnings = _once(
             (
-                *structural_caveats(finding, name, self.target),
-                *numeric_caveats(
+                *structural_warnings(finding, name, self.target),
+                *numeric_warnings(
                     look.sweep,
                     slot,
                     name,
@@ -199,7 +199,7 @@ class Examination:
             culprits = tuple(map(look.course.placed, _as_culprits(cuts, graph)))
             if inside.status == "disconnected":
                 message = unread_message(inside, name, self.target)
-                fix = structural_cure(inside, name, self.target, look.course.expressions)
+                fix = structural_fix(inside, name, self.target, look.course.expressions)
                 return Verdict(status, inside.reason, culprits, finding.path, message, fix, warnings)
         reason = culprits[0].reason if culprits else None
         fix = look.cure(culprits[0]) if culprits else None
@@ -240,7 +240,7 @@ def _path_through(
 class Look:
     """One run: its course, all adjoints, what made the target NaN or infinite, all adjoints with masks."""
 
-    course: Course
+    course: ExecutionTrace
     sweep: Sweep
     spoiled: tuple[Culprit, ...]
     masked: Callable[[], Sweep] | None = None
@@ -248,9 +248,7 @@ class Look:
     def cure(self, culprit: Culprit) -> str | None:
         """What to do about a culprit."""
         vanished = culprit.reason == "domain" and self._has_vanished(culprit)
-        return numeric_cure(
-            culprit, self.course.expressions, taken=self._is_taken(culprit), vanished=vanished
-        )
+        return numeric_fix(culprit, self.course.expressions, taken=self._is_taken(culprit), vanished=vanished)
 
     def _has_vanished(self, culprit: Culprit) -> bool:
         """Whether something that a culprit reads is 0 only because it was too small for its dtype."""

@@ -16,7 +16,7 @@ from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, IndexOutOfRange, ShapeMismatch
 from engine.ir import batch_rules, dependence_rules
 from engine.ir.attributes import AXES, BOOLEAN, Attribute
-from engine.ir.op import TABLE, Cost, Cut, Family, Input, Op, Rule, Sample, jointly
+from engine.ir.op import JOINT, TABLE, Cost, Family, Input, NoGradient, Op, Rule, Sample
 
 # -- shapes ------------------------------------------------------------------------------------------
 
@@ -115,7 +115,7 @@ def define(
     *aliases: str,
     family: Family,
     summary: str,
-    vjp: Rule | Cut | Sequence[Rule | Cut],
+    vjp: Rule | NoGradient | Sequence[Rule | NoGradient],
     forward: Callable[..., Any] | None = None,
     kinds: str | Sequence[str] = "numeric",
     promote: Sequence[bool] | bool = True,
@@ -133,7 +133,7 @@ def define(
     parameters = [p for p in kinds_of if p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD)]
     names = [p.name for p in parameters][1 if forward else 0 :]
     count = len(names)
-    rules = [vjp] * count if callable(vjp) or isinstance(vjp, Cut) else list(vjp)
+    rules = [vjp] * count if callable(vjp) or isinstance(vjp, NoGradient) else list(vjp)
     kind = [kinds] * count if isinstance(kinds, str) else list(kinds)
     shares = [promote] * count if isinstance(promote, bool) else list(promote)
     assert len(rules) == len(kind) == len(shares) == count, name
@@ -159,7 +159,7 @@ def _group() -> str:
 def composite(name: str, *aliases: str, formula: Callable[..., Any], **fields: Any) -> Op:
     """An op that is a formula over others: recording expands it, and its derivatives are theirs."""
     fields.setdefault("kinds", "any")
-    fields.setdefault("vjp", jointly)
+    fields.setdefault("vjp", JOINT)
     return define(name, *aliases, family=COMPOSITE, formula=formula, **fields)
 
 
@@ -252,7 +252,7 @@ def _ufunc(name: str, count: int) -> Callable[..., Any]:
 def predicate(name: str, *aliases: str, why: str, inputs: int, **fields: Any) -> Op:
     """An elementwise op that answers bool: no gradient passes."""
     cure = "Compare softly: sigmoid(k * (a - b)) goes from 0 to 1 where a passes b, and has a gradient."
-    cut = Cut("nondifferentiable", "nondifferentiable", why, cure if inputs == 2 else "")
+    cut = NoGradient("nondifferentiable", "nondifferentiable", why, cure if inputs == 2 else "")
     fields.setdefault("kinds", "any")
     return elementwise(name, *aliases, output="bool", vjp=(cut,) * inputs, **fields)
 

@@ -35,7 +35,7 @@ _COMPLEX_KINDS = ("any", "numeric", "floating")  # the kinds of input that take 
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class NoGradient:
     """An edge that carries no gradient, and why.
 
     `kind` is what the walk does: pass nothing (`nondifferentiable`, `stop`) or refuse
@@ -50,7 +50,7 @@ class Cut:
     covered: bool = False
 
 
-def jointly(*_: Any, **__: Any) -> Any:
+def JOINT(*_: Any, **__: Any) -> Any:
     """In place of a rule where the op's `pullback` gives the cotangents of all inputs at once."""
     raise InternalError("an op without a pullback marks its inputs as differentiated jointly")
 
@@ -66,19 +66,19 @@ class Accumulate:
     add: Callable[[Any], Any]
 
 
-def nondifferentiable(why: str, *, reason: str = "nondifferentiable", cure: str = "") -> Cut:
+def nondifferentiable(why: str, *, reason: str = "nondifferentiable", cure: str = "") -> NoGradient:
     """An edge whose derivative is zero wherever it exists, such as that of `round`."""
-    return Cut("nondifferentiable", reason, why, cure)
+    return NoGradient("nondifferentiable", reason, why, cure)
 
 
-def stop(why: str) -> Cut:
+def stop(why: str) -> NoGradient:
     """An edge that the user cut on purpose."""
-    return Cut("stop", "stop_gradient", why)
+    return NoGradient("stop", "stop_gradient", why)
 
 
-def not_implemented(why: str) -> Cut:
+def not_implemented(why: str) -> NoGradient:
     """An edge whose derivative exists but is not written yet."""
-    return Cut("not_implemented", "not_implemented", why)
+    return NoGradient("not_implemented", "not_implemented", why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Input:
     """
 
     name: str
-    vjp: Rule | Cut
+    vjp: Rule | NoGradient
     kind: InputKind = "numeric"
     promote: bool = True
     variadic: bool = False
@@ -156,20 +156,21 @@ class Op:
 
     `infer(types, **attributes)` gives the outputs' types, `normalize` first makes axes and shapes definite.
     `pullback(gs, ys, *inputs, **attributes)` gives the cotangents of all inputs at once where the inputs'
-    rules are `jointly`, `pushforward(tangents, inputs, **attributes)` the tangents of all outputs.
-    `functions` says how function attributes bind; a `lazy` kernel is told which of its outputs are `needed`.
-    `batch` takes a leading batch axis (see `engine.ir.batch_rules`) where the family's rule does not fit,
-    `reach` says which elements of the inputs an output element depends on (see `engine.ir.dependence_rules`)
-    where the family's does not. `outputs` are the outputs' names, None where the attributes decide how many.
-    `ufunc` names the universal function that is the whole kernel, so that it can write into a buffer; one
-    that `looks_at_integers` first is so for other dtypes only. `scalar` is the kernel on scalars, for fused
-    loops. `linear_in` are the inputs in which it is linear taken together, the others held fixed; a
-    `bilinear` op is linear in either of its two inputs. An op that is not `holomorphic` has a derivative by
-    the parts of its complex inputs only; `on_complex` names the op that stands in for it on complex inputs,
-    where other edges carry. `view` says that the output only looks at the first input (with these
-    attributes), `in_place` that the kernel writes into its first array and returns it, `loose` that its array
-    may be part of one of its own or lie in another order than C's, so that an answer is a copy. `kink` marks
-    the elements at which the derivative jumps, `zero_reason` says why a derivative here vanishes.
+    rules are `JOINT`, `pushforward(tangents, inputs, **attributes)` the tangents of all outputs.
+    `functions` says how function attributes bind; a `takes_needed` kernel is told which of its outputs are
+    `needed`. `batch` takes a leading batch axis (see `engine.ir.batch_rules`) where the family's rule does
+    not fit, `reach` says which elements of the inputs an output element depends on (see
+    `engine.ir.dependence_rules`) where the family's does not. `outputs` are the outputs' names, None where
+    the attributes decide how many. `ufunc` names the universal function that is the whole kernel, so that it
+    can write into a buffer; one that `ufunc_excludes_integers` first is so for other dtypes only. `scalar` is
+    the kernel on scalars, for fused loops. `linear_in` are the inputs in which it is linear taken together,
+    the others held fixed; a `bilinear` op is linear in either of its two inputs. An op that is not
+    `holomorphic` has a derivative by the parts of its complex inputs only; `complex_rule` names the op that
+    stands in for it on complex inputs, where other edges carry. `view` says that the output only looks at the
+    first input (with these attributes), `in_place` that the kernel writes into its first array and returns
+    it, `may_alias` that its array may be part of one of its own or lie in another order than C's, so that an
+    answer is a copy. `nonsmooth_at` marks the elements at which the derivative jumps, `zero_reason` says why
+    a derivative here vanishes.
     """
 
     name: str
@@ -184,28 +185,28 @@ class Op:
     batch: Rule | None = None
     reach: Any = None
     functions: FunctionRule | None = None
-    lazy: bool = False
+    takes_needed: bool = False
     aliases: tuple[str, ...] = ()
     group: str = ""
     attributes: tuple[Attribute, ...] = ()
     outputs: tuple[str, ...] | None = ("result",)
     normalize: Callable[..., Mapping[str, Any]] | None = None
     ufunc: str | None = None
-    looks_at_integers: bool = False
+    ufunc_excludes_integers: bool = False
     scalar: Forward | None = None
     linear_in: frozenset[int] = frozenset()
     bilinear: bool = False
     holomorphic: bool = True
-    on_complex: str | None = None
+    complex_rule: str | None = None
     cost: Callable[..., Cost] | None = None
     view: bool | Callable[..., bool] = False
     in_place: bool = False
-    loose: bool | Callable[..., bool] = False
+    may_alias: bool | Callable[..., bool] = False
     internal: bool = False
     domain: Domain | tuple[Domain, ...] = Domain()
     samples: tuple[Sample, ...] = ()
     conventions: str = ""
-    kink: Callable[..., Any] | None = None
+    nonsmooth_at: Callable[..., Any] | None = None
     zero_reason: Literal["saturated", "unselected", "zero_operand"] | None = None
     second_order: bool = True
 
@@ -247,15 +248,17 @@ class Op:
 
     def whole_kernel(self, dtype: str) -> str:
         """The universal function that alone is the kernel for this dtype; empty where there is none."""
-        return "" if self.ufunc is None or (self.looks_at_integers and is_integer(dtype)) else self.ufunc
+        return (
+            "" if self.ufunc is None or (self.ufunc_excludes_integers and is_integer(dtype)) else self.ufunc
+        )
 
     def is_view(self, attributes: Mapping[str, Any]) -> bool:
         """Whether the output shares the first input's memory."""
         return self.view(**attributes) if callable(self.view) else self.view
 
-    def is_loose(self, attributes: Mapping[str, Any]) -> bool:
+    def needs_copy(self, attributes: Mapping[str, Any]) -> bool:
         """Whether an answer has to be a copy of what the kernel makes."""
-        return self.loose(**attributes) if callable(self.loose) else self.loose
+        return self.may_alias(**attributes) if callable(self.may_alias) else self.may_alias
 
     def cases(self) -> tuple[Sample, ...]:
         """The op's samples, else those of its family."""
@@ -269,7 +272,7 @@ class Op:
         """
         if self.functions is not None or not any(i.kind in _COMPLEX_KINDS for i in self.inputs):
             return None
-        return self.holomorphic if self.on_complex is None else TABLE[self.on_complex].holomorphic
+        return self.holomorphic if self.complex_rule is None else TABLE[self.complex_rule].holomorphic
 
 
 class Table(Mapping[str, Op]):

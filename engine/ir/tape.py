@@ -104,8 +104,8 @@ class Tape:
         settings: Mapping[str, Any] = parse_attributes(attributes, op.attributes)
         variables = self._promote(op, variables)
         types = [variable.type for variable in variables]
-        if op.on_complex is not None and dtypes.is_complex(types[0].dtype):
-            return self.apply(TABLE[op.on_complex], variables, attributes)
+        if op.complex_rule is not None and dtypes.is_complex(types[0].dtype):
+            return self.apply(TABLE[op.complex_rule], variables, attributes)
         if op.normalize is not None:
             settings = {**settings, **op.normalize(variables, **settings)}
         if op.formula is not None:

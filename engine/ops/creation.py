@@ -11,9 +11,9 @@ from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute
 from engine.ir.attributes import BOOLEAN, DTYPE, INT, NUMBER, SHAPE, SIZE, Attribute
 from engine.ir.families import CREATION, define
-from engine.ir.op import TABLE, Cost, Cut, Op, Sample
+from engine.ir.op import TABLE, Cost, NoGradient, Op, Sample
 
-SHAPE_ONLY = Cut("nondifferentiable", "shape_only", "only the shape is read, never a value")
+SHAPE_ONLY = NoGradient("nondifferentiable", "shape_only", "only the shape is read, never a value")
 _DTYPE = Attribute("dtype", DTYPE, dtypes.DEFAULT)
 _SHAPE = Attribute("shape", SHAPE)
 _VALUE = Attribute("fill_value", NUMBER)

@@ -6,7 +6,7 @@ from math import copysign, prod
 from typing import Any
 
 from engine.ir.attributes import parse_attributes, to_json
-from engine.ir.op import Cut, Domain, Input, Op, Sample
+from engine.ir.op import Domain, Input, NoGradient, Op, Sample
 
 
 def describe(op: Op, *, full: bool = False) -> dict[str, Any]:
@@ -104,11 +104,11 @@ def _describe_input(parameter: Input) -> dict[str, Any]:
             "stop": "stopped",
             "not_implemented": "not_implemented",
         }[rule.kind]
-        if isinstance(rule, Cut)
+        if isinstance(rule, NoGradient)
         else "yes",
         "dtypes": parameter.kind,
         "variadic": parameter.variadic,
     }
-    if isinstance(rule, Cut):
+    if isinstance(rule, NoGradient):
         answer["why"] = rule.why
     return answer

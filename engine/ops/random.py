@@ -17,9 +17,9 @@ from engine.dtypes import ITEMSIZE, TensorType
 from engine.errors import DtypeMismatch, ShapeMismatch
 from engine.ir.attributes import DTYPE, SHAPE, SIZE, Attribute, choice
 from engine.ir.families import CREATION, broadcast, composite, define, elementwise
-from engine.ir.op import Cost, Cut, Domain, F, Op, Sample, not_implemented
+from engine.ir.op import Cost, Domain, F, NoGradient, Op, Sample, not_implemented
 
-_KEY = Cut("nondifferentiable", "nondifferentiable", "a key only selects the draw")
+_KEY = NoGradient("nondifferentiable", "nondifferentiable", "a key only selects the draw")
 _SAME = "The same key and shape give the same draw; use a key of your own for each draw."
 
 

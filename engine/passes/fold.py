@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine import arrays
-from engine.ir.op import Cut
+from engine.ir.op import NoGradient
 from engine.ir.tape import Instruction, Tape
 from engine.passes.rewrite import Rewrite
 
@@ -41,7 +41,7 @@ def _compute(
         if known is None:
             return None
         operands.append(np.array(known) if step.op.in_place and position == 0 else known)
-    if step.op.forward is None or step.op.functions or step.op.lazy:
+    if step.op.forward is None or step.op.functions or step.op.takes_needed:
         return None
     if sum(tape.types[slot].nbytes for slot in step.outputs) > LARGEST:
         return None
@@ -56,4 +56,4 @@ def _compute(
 
 def _shape_only(step: Instruction, position: int) -> bool:
     rule = step.op.input(position).vjp
-    return isinstance(rule, Cut) and rule.reason == "shape_only"
+    return isinstance(rule, NoGradient) and rule.reason == "shape_only"

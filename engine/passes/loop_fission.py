@@ -279,7 +279,7 @@ def _sum(operands: Sequence[Variable], transposed: bool) -> Variable:
 def _movable(step: Instruction) -> bool:
     """Whether an instruction may run for many steps in one: no functions inside, and a rule for rows."""
     op = step.op
-    if op.forward is None or op.functions is not None or op.lazy or op.family.name == "control":
+    if op.forward is None or op.functions is not None or op.takes_needed or op.family.name == "control":
         return False
     return (op.batch or op.family.batch) is not None
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
+from engine.derivatives.batched_rows import one_row
 from engine.derivatives.matrices import MARGIN
 from engine.derivatives.query import Kind, Query
-from engine.derivatives.rows import one_row
 from engine.errors import DerivativeNotImplemented, InvalidTarget, NotHolomorphic, OverLimit, TargetRequired
 from engine.frontend.record import record
 from engine.queries.compiler import in_dtype, plan_of

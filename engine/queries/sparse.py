@@ -19,8 +19,8 @@ import numpy as np
 
 from engine.arrays.types import Array
 from engine.derivatives import one_row
+from engine.derivatives.jacobian_problem import Method, jacobian_problem
 from engine.derivatives.matrices import MARGIN, seconds
-from engine.derivatives.problem import Method, sides_of
 from engine.derivatives.query import Query
 from engine.derivatives.sparse import MOST_ENTRIES, Pattern, sparse
 from engine.derivatives.sparsity import Layout, TooDense
@@ -130,7 +130,7 @@ def find_layout(query: Query, values: Values, most: int = MOST_ENTRIES) -> tuple
         for name, value in values.items()
         if name in query.inputs and name not in query.batch
     }
-    sides = sides_of(row.query)
+    sides = jacobian_problem(row.query)
     try:
         pattern = Pattern(sides, known, most)
     except TooDense as error:

@@ -138,7 +138,9 @@ def _place(plan: Plan, deaths: dict[int, int]) -> None:
         if takes_out(step) and roots[slot] == slot and deaths[slot] < len(tape.instructions):
             buffer = arena.take(slot, tape.types[slot].nbytes, _reusable(step, tape, dying))
         else:
-            kept = [slot for slot in step.outputs if slot in plan.read] if step.op.lazy else step.outputs
+            kept = (
+                [slot for slot in step.outputs if slot in plan.read] if step.op.takes_needed else step.outputs
+            )
             made = {output: tape.types[output].nbytes for output in kept if roots[output] == output}
             fresh.update(made)
             live += sum(made.values())
@@ -223,7 +225,7 @@ def _mark_copied(plan: Plan) -> None:
     made = {slot: step.instruction for step in plan.steps for slot in step.instruction.outputs}
     for slot in plan.tape.outputs:
         root, step = plan.roots[slot], made.get(slot)
-        loose = step is not None and step.op.is_loose(step.attributes)
-        if root in seen or slot not in plan.whole or loose:
+        may_alias = step is not None and step.op.needs_copy(step.attributes)
+        if root in seen or slot not in plan.whole or may_alias:
             plan.copied.add(slot)
         seen.add(root)

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from engine import dtypes
 from engine.errors import DerivativeNotImplemented, EngineError, InternalError
-from engine.ir.op import Accumulate, Cut, F, jointly
+from engine.ir.op import JOINT, Accumulate, F, NoGradient
 from engine.ir.tape import Instruction, Tape
 from engine.ir.variable import Variable
 
@@ -67,7 +67,7 @@ def depending_on(tape: Tape, steps: Sequence[Instruction], sources: Iterable[int
 def carries(tape: Tape, step: Instruction, position: int) -> bool:
     """Whether a gradient passes from the outputs of `step` to its input at `position`."""
     rule = step.op.input(position).vjp
-    if isinstance(rule, Cut) and rule.kind != "not_implemented":
+    if isinstance(rule, NoGradient) and rule.kind != "not_implemented":
         return False
     if not dtypes.is_inexact(tape.types[step.inputs[position]].dtype):
         return False
@@ -142,7 +142,7 @@ def _refuse(tape: Tape, step: Instruction, positions: Sequence[int]) -> None:
     """Raise DerivativeNotImplemented for edges that have no rule yet."""
     for position in positions:
         rule = step.op.input(position).vjp
-        if isinstance(rule, Cut):
+        if isinstance(rule, NoGradient):
             name = step.op.input(position).name
             raise DerivativeNotImplemented(
                 f"the derivative with respect to '{name}' is not implemented: {rule.why}",
@@ -151,8 +151,8 @@ def _refuse(tape: Tape, step: Instruction, positions: Sequence[int]) -> None:
             ).at(step.origin)
 
 
-def _rule(rule: Callable[..., Any] | Cut) -> Callable[..., Any]:
-    if isinstance(rule, Cut) or rule is jointly:
+def _rule(rule: Callable[..., Any] | NoGradient) -> Callable[..., Any]:
+    if isinstance(rule, NoGradient) or rule is JOINT:
         raise InternalError("an input without a rule was walked")
     return rule
 

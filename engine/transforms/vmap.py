@@ -16,7 +16,7 @@ from engine.ir import dependence_rules
 from engine.ir.attributes import Attribute, Kind
 from engine.ir.batch_rules import stacked
 from engine.ir.families import CONTROL, define
-from engine.ir.op import Cost, Op, jointly
+from engine.ir.op import JOINT, Cost, Op
 from engine.ir.tape import Instruction, Tape
 from engine.ir.variable import Variable
 
@@ -135,7 +135,7 @@ rowwise = define(
     summary="An op without a batching rule, row after row.",
     forward=_run_rows,
     infer=_infer_rows,
-    vjp=jointly,
+    vjp=JOINT,
     reach=dependence_rules.by_row,
     kinds="any",
     promote=False,

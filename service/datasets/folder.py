@@ -25,7 +25,7 @@ class DatasetFolder:
         self._root = root
         self._tmp = root / "tmp"
 
-    def workplace(self) -> Path:
+    def staging_dir(self) -> Path:
         """A new empty folder to prepare a set in; leave it to `discard` whatever happens."""
         place = self._tmp / uuid4().hex
         place.mkdir(parents=True)
@@ -78,7 +78,7 @@ class DatasetFolder:
         """The field's npy file."""
         return self._place(dataset_id) / field.file
 
-    def bury(self, dataset_id: str) -> Path:
+    def tombstone(self, dataset_id: str) -> Path:
         """Take the set out of its place, to be discarded; who has it mapped keeps what is mapped."""
         grave = self._tmp / uuid4().hex
         with suppress(FileNotFoundError):

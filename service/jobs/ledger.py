@@ -20,7 +20,7 @@ from service.jobs.states import FINAL, Intent, Status, sources
 from service.storage.tables import CHECKPOINTS, DATASETS, JOB_DATASETS, JOB_EVENTS, JOBS
 
 
-class Fenced(Exception):
+class StaleAttempt(Exception):
     """The attempt is not the job's newest, or the job no longer runs: what it reports does not count."""
 
 
@@ -70,8 +70,8 @@ def submit(connection: Connection, queue: JobQueue, row: Mapping[str, Any]) -> N
     Raises IntegrityError where its idempotency key is taken, DatasetGone where a set was deleted meanwhile.
     """
     connection.execute(insert(JOBS).values(**row, status="queued", delivery=1, created_at=time.time()))
-    _hold(connection, row["id"], from_json(row["data"]).get("datasets", ()))
-    note(connection, row["id"], [Event("status", {"status": "queued", "attempt": 0})])
+    _pin_datasets(connection, row["id"], from_json(row["data"]).get("datasets", ()))
+    append_events(connection, row["id"], [Event("status", {"status": "queued", "attempt": 0})])
     queue.enqueue(connection, row["id"], 1)
 
 
@@ -80,7 +80,7 @@ def claim(connection: Connection, job_id: str, delivery: int, owner: str) -> Cla
 
     Steps and epochs beyond the newest checkpoint are taken back: they are about to happen again.
     """
-    taken = _move(
+    taken = _transition(
         connection,
         job_id,
         "running",
@@ -102,7 +102,9 @@ def claim(connection: Connection, job_id: str, delivery: int, owner: str) -> Cla
     place = {"epoch": newest.epoch if newest else 0, "step": step}
     metrics = newest.metrics if newest else "{}"
     connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(**place, metrics=metrics))
-    note(connection, job_id, [Event("status", {"status": "running", "attempt": job.attempt, **place})])
+    append_events(
+        connection, job_id, [Event("status", {"status": "running", "attempt": job.attempt, **place})]
+    )
     return Claim(job_id, job.attempt, job.document, job.data, tuple(row.id for row in kept))
 
 
@@ -134,7 +136,7 @@ def publish(
     if checkpoint is not None:
         progress["stalls"] = 0
     _fence(connection, job_id, attempt, **progress)
-    note(connection, job_id, events)
+    append_events(connection, job_id, events)
     if checkpoint is None:
         return []
     connection.execute(
@@ -167,9 +169,9 @@ def finish(
 ) -> None:
     """Running → paused, succeeded, failed or cancelled, by its attempt. Raises Fenced."""
     values = {"error": error.decode() if error else None, **_END}
-    if not _move(connection, job_id, status, JOBS.c.attempt == attempt, **values):
-        raise Fenced(job_id)
-    note(connection, job_id, events)
+    if not _transition(connection, job_id, status, JOBS.c.attempt == attempt, **values):
+        raise StaleAttempt(job_id)
+    append_events(connection, job_id, events)
     _told(connection, job_id, status, attempt, error)
 
 
@@ -190,8 +192,8 @@ def release(
     if owner is not None:
         guards.append(JOBS.c.owner == owner)
     again = {**_END, "delivery": JOBS.c.delivery + 1, "stalls": JOBS.c.stalls + 1, "intent": JOBS.c.intent}
-    if not _move(connection, job_id, "queued", *guards, **again):
-        raise Fenced(job_id)
+    if not _transition(connection, job_id, "queued", *guards, **again):
+        raise StaleAttempt(job_id)
     return _requeued(connection, queue, job_id, attempt, why)
 
 
@@ -201,19 +203,19 @@ def request(connection: Connection, queue: JobQueue, job_id: str, wanted: Intent
     What does not run changes at once; what runs, by its worker.
     """
     if wanted is None:
-        if _move(
+        if _transition(
             connection, job_id, "queued", JOBS.c.status == "paused", delivery=JOBS.c.delivery + 1, **_END
         ):
             _requeued(connection, queue, job_id, None, None)
             return "queued"
-        if _want(connection, job_id, None, JOBS.c.intent == "pause"):
+        if _set_intent(connection, job_id, None, JOBS.c.intent == "pause"):
             return "running"
         return None
     target: Status = "cancelled" if wanted == "cancel" else "paused"
-    if _move(connection, job_id, target, JOBS.c.status.in_(("queued", "paused")), **_END):
+    if _transition(connection, job_id, target, JOBS.c.status.in_(("queued", "paused")), **_END):
         _told(connection, job_id, target, None, None)
         return target
-    if _want(connection, job_id, wanted, JOBS.c.intent.is_distinct_from("cancel")):
+    if _set_intent(connection, job_id, wanted, JOBS.c.intent.is_distinct_from("cancel")):
         return "running"
     job = connection.execute(select(JOBS.c.status, JOBS.c.intent).where(JOBS.c.id == job_id)).first()
     if job is not None and (job.status == target or (wanted == "cancel" and job.intent == "cancel")):
@@ -227,7 +229,7 @@ def remove(connection: Connection, job_id: str) -> bool:
     return connection.execute(delete(JOBS).where(*ended)).rowcount > 0
 
 
-def note(connection: Connection, job_id: str, events: Sequence[Event]) -> None:
+def append_events(connection: Connection, job_id: str, events: Sequence[Event]) -> None:
     """Add events to the history."""
     if events:
         connection.execute(
@@ -243,7 +245,7 @@ def note(connection: Connection, job_id: str, events: Sequence[Event]) -> None:
 _END: Mapping[str, Any] = {"owner": None, "lease": None, "intent": None}
 
 
-def _move(
+def _transition(
     connection: Connection, job_id: str, target: Status, *guards: ColumnElement[bool], **values: Any
 ) -> bool:
     """The one way in which a status changes: where the table of transitions allows it, and the guards."""
@@ -256,7 +258,7 @@ def _move(
     return moved
 
 
-def _hold(connection: Connection, job_id: str, datasets: Collection[str]) -> None:
+def _pin_datasets(connection: Connection, job_id: str, datasets: Collection[str]) -> None:
     """Refer to a job's data sets: nobody can delete them from here on, and what was deleted shows here."""
     for dataset in sorted(datasets):
         there = select(literal(job_id), DATASETS.c.id).where(DATASETS.c.id == dataset)
@@ -268,10 +270,12 @@ def _hold(connection: Connection, job_id: str, datasets: Collection[str]) -> Non
 def _fence(connection: Connection, job_id: str, attempt: int, **values: Any) -> None:
     guarded = JOBS.c.id == job_id, JOBS.c.attempt == attempt, JOBS.c.status == "running"
     if connection.execute(update(JOBS).where(*guarded).values(**values)).rowcount != 1:
-        raise Fenced(job_id)
+        raise StaleAttempt(job_id)
 
 
-def _want(connection: Connection, job_id: str, intent: Intent | None, guard: ColumnElement[bool]) -> bool:
+def _set_intent(
+    connection: Connection, job_id: str, intent: Intent | None, guard: ColumnElement[bool]
+) -> bool:
     guarded = JOBS.c.id == job_id, JOBS.c.status == "running", guard
     return connection.execute(update(JOBS).where(*guarded).values(intent=intent)).rowcount == 1
 
@@ -282,17 +286,17 @@ def _told(
     data: dict[str, Any] = {"status": status}
     if attempt is not None:
         data["attempt"] = attempt
-    note(connection, job_id, [Event("status", data)])
+    append_events(connection, job_id, [Event("status", data)])
     if status in FINAL:
         from_error = {"error": _parsed(error)} if error else {"error": None}
-        note(connection, job_id, [Event("end", {"status": status, **from_error})])
+        append_events(connection, job_id, [Event("end", {"status": status, **from_error})])
 
 
 def _requeued(
     connection: Connection, queue: JobQueue, job_id: str, attempt: int | None, why: str | None
 ) -> int:
     if why is not None:
-        note(connection, job_id, [Event("log", {"level": "warning", "message": why})])
+        append_events(connection, job_id, [Event("log", {"level": "warning", "message": why})])
     _told(connection, job_id, "queued", attempt, None)
     job = connection.execute(select(JOBS.c.delivery, JOBS.c.stalls).where(JOBS.c.id == job_id)).one()
     queue.enqueue(connection, job_id, job.delivery)
@@ -317,7 +321,7 @@ def intent(connection: Connection, job_id: str, attempt: int) -> Intent | None:
     guarded = JOBS.c.id == job_id, JOBS.c.attempt == attempt, JOBS.c.status == "running"
     row = connection.execute(select(JOBS.c.intent).where(*guarded)).first()
     if row is None:
-        raise Fenced(job_id)
+        raise StaleAttempt(job_id)
     return cast("Intent | None", row.intent)
 
 

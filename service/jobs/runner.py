@@ -26,9 +26,9 @@ from engine.training.job.spec import TrainingSpec
 from engine.training.model.expand import expand_model
 from service.jobs import checkpoints, submission
 from service.jobs.checkpoints import Parameters
-from service.jobs.submission import Room, decode_stored
+from service.jobs.submission import SubmissionContext, decode_stored
 from service.queries import worker
-from service.queries.runner import Calculator, Call, Larger, Prepared, opened
+from service.queries.runner import PreparedQuery, QueryRequest, QueryRunner, TooLargeForTier, opened
 from service.storage.lru import Lru
 from service.wire import requests
 from service.wire.encoding import encode_answer, json_reply
@@ -53,7 +53,7 @@ _SAVES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class TrainedModelRef:
     """A job to read from: its checkpoints that are kept, the oldest first; its order where it predicts."""
 
     job_id: str
@@ -95,7 +95,7 @@ class Trained:
         return self.kept[-1]
 
 
-class JobCalculator(Calculator):
+class JobRunner(QueryRunner):
     """Answers calls about functions, and about jobs; it keeps the jobs and checkpoints asked for lately."""
 
     def __init__(self, **settings: Any) -> None:
@@ -103,13 +103,13 @@ class JobCalculator(Calculator):
         self._specs: Lru[str, TrainingSpec] = Lru(_SPECS)
         self._parameters: Lru[tuple[str, str], Parameters] = Lru(_CHECKPOINTS)
 
-    def prepare(self, call: Call, most_nodes: int | None = None) -> Prepared:
+    def prepare(self, call: QueryRequest, most_nodes: int | None = None) -> PreparedQuery:
         """As for every question; a prediction is an evaluation with what a job has learned."""
         return (
             self._predict(call, most_nodes) if call.kind == "predict" else super().prepare(call, most_nodes)
         )
 
-    def immediate(self, call: Call, most_nodes: int | None = None) -> Reply:
+    def immediate(self, call: QueryRequest, most_nodes: int | None = None) -> Reply:
         """As for every call; those about jobs have methods of their own."""
         if call.kind == "expand":
             return self.expand(call)
@@ -119,7 +119,7 @@ class JobCalculator(Calculator):
             return self.parameters(call)
         return super().immediate(call, most_nodes)
 
-    def expand(self, call: Call) -> Reply:
+    def expand(self, call: QueryRequest) -> Reply:
         """A model of layers as graphs."""
         parsed = requests.parse(requests.Expand, parse_object(call.body))
         expansion = expand_model(
@@ -127,7 +127,7 @@ class JobCalculator(Calculator):
         )
         return encode_answer(expansion.document(), "json")
 
-    def submit(self, call: Call, most_nodes: int | None = None) -> Reply:
+    def submit(self, call: QueryRequest, most_nodes: int | None = None) -> Reply:
         """A job checked, and its own data laid down: its row for the ledger, as JSON."""
         text, attachments = opened(call)
         read = submission.read(text, attachments)
@@ -135,18 +135,21 @@ class JobCalculator(Calculator):
         layers = model.get("layers") if isinstance(model, dict) else None
         most = None if most_nodes is None else most_nodes // _RECORDINGS
         if most is not None and isinstance(layers, list) and _LAYER_NODES * len(layers) > most:
-            raise Larger
+            raise TooLargeForTier
         row = submission.prepare(
-            read, Room.unpack(call.document), max_peak_bytes=self._max_peak_bytes, admit=_at_most(most)
+            read,
+            SubmissionContext.unpack(call.document),
+            max_peak_bytes=self._max_peak_bytes,
+            admit=_at_most(most),
         )
         return json_reply(row)
 
-    def parameters(self, call: Call) -> Reply:
+    def parameters(self, call: QueryRequest) -> Reply:
         """The parameters of a checkpoint in one of the three formats.
 
         State goes with the bulk ones under its own names.
         """
-        job = Trained.unpack(call.document)
+        job = TrainedModelRef.unpack(call.document)
         learned = self._learned(job, job.kept[-1], "$query.checkpoint")
         if job.format == "json":
             listed = {name: array.tolist() for name, array in learned.parameters.items()}
@@ -163,8 +166,8 @@ class JobCalculator(Calculator):
         """Drop what is kept of a job; parameters leave with time."""
         self._specs.discard(job_id)
 
-    def _predict(self, call: Call, most_nodes: int | None) -> Prepared:
-        job = Trained.unpack(call.document)
+    def _predict(self, call: QueryRequest, most_nodes: int | None) -> PreparedQuery:
+        job = TrainedModelRef.unpack(call.document)
         text, attachments = opened(call)
         parsed = requests.parse(requests.Predict, parse_object(text))
         checkpoint = job.chosen(parsed.checkpoint, "$.checkpoint")
@@ -191,7 +194,7 @@ class JobCalculator(Calculator):
         elements = sum(array.size for array in inputs.values())
         return self.prepared(program, values, parsed.encoding or "json", elements, call)
 
-    def _learned(self, job: Trained, checkpoint: str, path: str) -> Parameters:
+    def _learned(self, job: TrainedModelRef, checkpoint: str, path: str) -> Parameters:
         """Parameters and state. Raises Problem checkpoint_not_found where they were dropped meanwhile."""
         key = (job.job_id, checkpoint)
         found = self._parameters.get(key)
@@ -214,7 +217,7 @@ class JobCalculator(Calculator):
 
 def serve(channel: socket.socket, parent: int, **config: Any) -> NoReturn:
     """A child of the pool: takes calls from `channel` until it closes; then the process ends."""
-    worker.serve(channel, parent, calculator=JobCalculator, **config)
+    worker.serve(channel, parent, runner=JobRunner, **config)
 
 
 def _at_most(nodes: int | None) -> submission.Admit:
@@ -222,6 +225,6 @@ def _at_most(nodes: int | None) -> submission.Admit:
 
     def admit(graph: Graph) -> None:
         if nodes is not None and expanded_size(graph) > nodes:
-            raise Larger
+            raise TooLargeForTier
 
     return admit

@@ -52,7 +52,7 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class SubmissionContext:
     """What a submission needs that is not in its body: the job's name, folders, the data sets it may name."""
 
     job_id: str
@@ -78,7 +78,7 @@ def new_id() -> str:
     return f"job_{uuid4().hex}"
 
 
-def mentioned(body: bytes, media: Media) -> set[str]:
+def referenced_datasets(body: bytes, media: Media) -> set[str]:
     """What looks like the id of a data set anywhere in the JSON of a body: those named are among them."""
     text = body if media == "json" else body[: 8 + int.from_bytes(body[:8], "little")]
     return {found.decode() for found in _ID.findall(text)}
@@ -111,7 +111,7 @@ def digest(body: bytes, media: Media) -> str:
 
 
 def prepare(
-    submission: Submission, room: Room, *, max_peak_bytes: int, admit: Admit | None = None
+    submission: Submission, room: SubmissionContext, *, max_peak_bytes: int, admit: Admit | None = None
 ) -> dict[str, Any]:
     """Check the job and lay its own data down in its folder: its row for the ledger.
 
@@ -198,7 +198,7 @@ def _names_dataset(value: Any) -> bool:
 def _source(
     value: Any,
     path: str,
-    room: Room,
+    room: SubmissionContext,
     attachments: Mapping[str, Array] | None,
     inline: dict[str, Array],
 ) -> tuple[list[str], TensorType]:

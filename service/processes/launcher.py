@@ -21,7 +21,7 @@ from service.wire.problems import Problem
 _START_TIMEOUT_S = 30.0
 
 
-class Template:
+class ForkServer:
     """The template process, the orders it was given and the children it reported.
 
     `forget` is called with the pid of every child that has ended. Children run `serve` of `module`.

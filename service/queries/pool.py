@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.processes import frames
-from service.processes.launcher import Template
-from service.queries.runner import Elsewhere
+from service.processes.launcher import ForkServer
+from service.queries.runner import RunOnDevice
 from service.queries.worker import out_of_memory
 from service.wire.problems import Problem, Reply
 
@@ -61,7 +61,7 @@ class ChildPool:
         self._waiting = 0
         self._idle: list[_Child] = []
         self._alive: dict[int, _Child] = {}
-        self._template = Template(self._forget, module=module)
+        self._template = ForkServer(self._forget, module=module)
 
     @property
     def pids(self) -> list[int]:
@@ -81,7 +81,7 @@ class ChildPool:
         self._alive.clear()
         self._idle.clear()
 
-    async def run(self, head: Mapping[str, Any], body: bytes, document: bytes = b"") -> Reply | Elsewhere:
+    async def run(self, head: Mapping[str, Any], body: bytes, document: bytes = b"") -> Reply | RunOnDevice:
         """Have a child answer, or say who else has to; cancelling kills it.
 
         Raises Problem busy, time_limit or internal, and ChildFailed.
@@ -104,7 +104,7 @@ class ChildPool:
 
     async def _ask(
         self, child: _Child, head: Mapping[str, Any], body: bytes, document: bytes
-    ) -> Reply | Elsewhere:
+    ) -> Reply | RunOnDevice:
         healthy = False
         try:
             async with asyncio.timeout(self._time_limit_s):
@@ -117,7 +117,7 @@ class ChildPool:
                 if answer["status"] >= 500:
                     raise ChildFailed(answer["failure"])
             if "elsewhere" in answer:
-                return Elsewhere(answer["elsewhere"])
+                return RunOnDevice(answer["elsewhere"])
             if "held" in answer:
                 self._on_held(answer["held"])
             return Reply(answer["status"], content, answer["media_type"])

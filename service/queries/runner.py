@@ -1,6 +1,6 @@
 """The one pure function behind every call: the bytes of a request in, the bytes of its answer out.
 
-The event loop, the threads and the child processes each hold a `Calculator` and call the same two steps:
+The event loop, the threads and the child processes each hold a `QueryRunner` and call the same two steps:
 `prepare` (parse, check, decode, specialise, estimate) and `finish` (run, encode). Between them stands the
 estimate, by which `tiers.py` chooses where to go on.
 """
@@ -88,12 +88,12 @@ _JSON_ELEMENT_S = 1.5e-7
 _CHECK_RUNS = 300
 
 
-class Larger(Exception):
+class TooLargeForTier(Exception):
     """The function has more nodes than may be recorded where this was tried."""
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class QueryRequest:
     """A request without HTTP: what is asked, its body, and the published graph if the URL names one.
 
     For kinds that are about jobs, `document` is what the server adds to the body.
@@ -122,7 +122,7 @@ class Call:
 
 
 @dataclass(slots=True)
-class Prepared:
+class PreparedQuery:
     """A call that is ready to run, and what that will cost."""
 
     program: Program | SparseProgram
@@ -135,13 +135,13 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class Elsewhere:
+class RunOnDevice:
     """Instead of an answer: the GPU whose process has to be asked."""
 
     device: str
 
 
-class Calculator:
+class QueryRunner:
     """Answers calls; it keeps decoded graphs and specialised programs, and no other state."""
 
     def __init__(
@@ -158,7 +158,7 @@ class Calculator:
         self._graphs: Lru[Any, Graph] = Lru(graph_cache)
         self.compiler = Compiler(entries=program_cache, device_memory=device_memory)
 
-    def answer(self, call: Call) -> Reply | Elsewhere:
+    def answer(self, call: QueryRequest) -> Reply | RunOnDevice:
         """Everything at once; the caller's errors come back as problems, ours are raised.
 
         Elsewhere where the program wants a GPU that is not this calculator's `device`.
@@ -168,12 +168,12 @@ class Calculator:
                 return self.immediate(call)
             prepared = self.prepare(call)
             if prepared.program.device not in (devices.CPU, self._device):
-                return Elsewhere(prepared.program.device)
+                return RunOnDevice(prepared.program.device)
             return self.finish(prepared)
         except (UserError, Problem) as error:
             return render(error)
 
-    def prepare(self, call: Call, most_nodes: int | None = None) -> Prepared:
+    def prepare(self, call: QueryRequest, most_nodes: int | None = None) -> PreparedQuery:
         """Parse, check, decode and specialise. Raises Problem and UserError.
 
         Larger where the function is new and, its functions expanded, has more than `most_nodes`.
@@ -189,7 +189,7 @@ class Calculator:
         directions = decode_directions(call.kind, request, attachments)
         query = build_query(call.kind, graph, request, inputs, directions)
         if most_nodes is not None and expanded_size(graph) > most_nodes and not self.compiler.known(query):
-            raise Larger
+            raise TooLargeForTier
         values = {name: tensor.array for name, tensor in inputs.items()}
         program = self.compiler.compile(query, peak_bytes_limit=self._max_peak_bytes, values=values)
         encoding = request.encoding or "json"
@@ -208,14 +208,14 @@ class Calculator:
         values: Mapping[str, Array],
         encoding: Encoding,
         elements: int,
-        call: Call,
-    ) -> Prepared:
+        call: QueryRequest,
+    ) -> PreparedQuery:
         """A program with its values; JSON of `elements` numbers has a cost of its own."""
         listed = 0 if call.safetensors or encoding == "base64" else elements
         seconds = program.estimate.seconds + listed * _JSON_ELEMENT_S
-        return Prepared(program, values, encoding, call.safetensors, seconds)
+        return PreparedQuery(program, values, encoding, call.safetensors, seconds)
 
-    def finish(self, prepared: Prepared) -> Reply:
+    def finish(self, prepared: PreparedQuery) -> Reply:
         """Run and encode."""
         answer = prepared.program.run(prepared.inputs, prepared.directions)
         if prepared.receipt_of is not None:
@@ -227,13 +227,13 @@ class Calculator:
             )
         return encode_answer(answer, prepared.encoding, safetensors=prepared.safetensors)
 
-    def immediate(self, call: Call, most_nodes: int | None = None) -> Reply:
+    def immediate(self, call: QueryRequest, most_nodes: int | None = None) -> Reply:
         """The answer of a call of `IMMEDIATE`. Raises Problem and UserError, and Larger as `prepare` does."""
         if call.kind == "check":
             return self.check(call)
         return self.publish(call) if call.kind == "publish" else self.estimate(call, most_nodes)
 
-    def check(self, call: Call) -> Reply:
+    def check(self, call: QueryRequest) -> Reply:
         """Whether the derivatives of a function are right at a point."""
         text, attachments = opened(call)
         request = requests.parse(requests.Check, parse_object(text), function=call.graph_id is None)
@@ -262,18 +262,18 @@ class Calculator:
             )
         )
 
-    def estimate(self, call: Call, most_nodes: int | None = None) -> Reply:
+    def estimate(self, call: QueryRequest, most_nodes: int | None = None) -> Reply:
         """What a function would take, from the types of its inputs alone."""
         text, _ = opened(call)
         request = requests.parse(requests.Estimate, parse_object(text), function=call.graph_id is None)
         given = request.inputs or {}
         graph = self._graph(call, request, given, None)
         if most_nodes is not None and expanded_size(graph) > most_nodes:
-            raise Larger
+            raise TooLargeForTier
         query = build_query("evaluate", graph, request, {}, None)
         return json_reply(estimate(replace(query, inputs=declared_types(graph, given))))
 
-    def publish(self, call: Call) -> Reply:
+    def publish(self, call: QueryRequest) -> Reply:
         """Decode a function and answer two lines of JSON: its summary, and its canonical document.
 
         Two lines, so that storing a document of megabytes needs no second look into it.
@@ -290,7 +290,7 @@ class Calculator:
 
     def _graph(
         self,
-        call: Call,
+        call: QueryRequest,
         request: requests.Function,
         given: Mapping[str, Any],
         attachments: Mapping[str, Array] | None,
@@ -327,7 +327,7 @@ def summary(graph: Graph) -> dict[str, Any]:
     return {"id": graph.id, "inputs": inputs, "outputs": list(graph.outputs), "nodes": len(graph.nodes)}
 
 
-def opened(call: Call) -> tuple[bytes, Mapping[str, Array] | None]:
+def opened(call: QueryRequest) -> tuple[bytes, Mapping[str, Array] | None]:
     """The JSON text of a body and the arrays beside it."""
     if call.media == "json":
         return call.body, None

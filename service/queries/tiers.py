@@ -3,7 +3,7 @@
 Two costs decide. Preparing (parsing, decoding, specialising) is judged by the size of the JSON and of the
 graph, its functions expanded; running by the estimate of the specialised program. What runs on a GPU has one
 process for each GPU, as a fault of CUDA is the end of a process. Everything runs
-the same `Calculator`; only where changes.
+the same `QueryRunner`; only where changes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ from typing import Literal, TypeVar
 
 from engine.runtime.devices import CPU
 from service.queries.pool import ChildPool
-from service.queries.runner import IMMEDIATE, Calculator, Call, Elsewhere, Larger, Prepared
+from service.queries.runner import (
+    IMMEDIATE,
+    PreparedQuery,
+    QueryRequest,
+    QueryRunner,
+    RunOnDevice,
+    TooLargeForTier,
+)
 from service.queries.worker import out_of_memory
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
@@ -48,13 +55,13 @@ class Tiers:
     def __init__(
         self,
         settings: Settings,
-        calculator: Calculator,
+        runner: QueryRunner,
         pool: ChildPool,
         metrics: Metrics,
         gpus: Mapping[str, ChildPool] | None = None,
     ) -> None:
         self._settings = settings
-        self._calculator = calculator
+        self._calculator = runner
         self._pool = pool
         self._gpus = gpus or {}
         self._metrics = metrics
@@ -62,7 +69,7 @@ class Tiers:
 
     async def answer(
         self,
-        call: Call,
+        call: QueryRequest,
         nodes: int = 0,
         disconnected: Receive | None = None,
         *,
@@ -92,20 +99,20 @@ class Tiers:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _dispatch(
-        self, call: Call, nodes: int, disconnected: Receive | None
+        self, call: QueryRequest, nodes: int, disconnected: Receive | None
     ) -> tuple[Tier, str, Reply]:
         """The reply, where it was computed, and on which device."""
         size = _json_size(call)
         most = _THREAD_MODEL if call.kind == "expand" else _THREAD_JSON
         if size > most or nodes > _THREAD_NODES or call.kind == "check":
             return await self._away(call, disconnected)
-        reply: Reply | Elsewhere | None = None
+        reply: Reply | RunOnDevice | None = None
         tier: Tier = "thread"
         try:
             small = _INLINE_FUNCTION if call.graph_id is None else _INLINE_JSON
             prepared = None
             if size <= small and nodes <= _INLINE_NODES and call.kind not in _THREAD_KINDS:
-                with suppress(Larger):
+                with suppress(TooLargeForTier):
                     prepared = self._calculator.prepare(call, _INLINE_NODES)
             if prepared is None:
                 reply = await self._in_thread(lambda: self._as_far_as_threads_go(call))
@@ -115,7 +122,7 @@ class Tiers:
                 if tier == "inline":
                     return tier, CPU, self._calculator.finish(ready)
                 if tier == "device":
-                    reply = Elsewhere(ready.program.device)
+                    reply = RunOnDevice(ready.program.device)
                 if tier == "thread":
                     reply = await self._in_thread(lambda: self._calculator.finish(ready))
         except MemoryError:
@@ -125,7 +132,7 @@ class Tiers:
         return await self._away(call, disconnected, reply)
 
     async def _away(
-        self, call: Call, disconnected: Receive | None, elsewhere: Elsewhere | None = None
+        self, call: QueryRequest, disconnected: Receive | None, elsewhere: RunOnDevice | None = None
     ) -> tuple[Tier, str, Reply]:
         """Have a child process answer: one of the CPU's, or that of a GPU."""
         if elsewhere is None:
@@ -137,20 +144,20 @@ class Tiers:
         assert isinstance(reply, Reply), "the process of a GPU runs what is meant for it"
         return "device", elsewhere.device, reply
 
-    def _as_far_as_threads_go(self, call: Call) -> Reply | Elsewhere | None:
+    def _as_far_as_threads_go(self, call: QueryRequest) -> Reply | RunOnDevice | None:
         """The reply; None where it is a child's to give, or the GPU whose process it is."""
         try:
             if call.kind in IMMEDIATE:
                 return self._calculator.immediate(call, _THREAD_NODES)
             prepared = self._calculator.prepare(call, _THREAD_NODES)
-        except Larger:
+        except TooLargeForTier:
             return None
         tier = self._tier(prepared)
         if tier == "device":
-            return Elsewhere(prepared.program.device)
+            return RunOnDevice(prepared.program.device)
         return None if tier == "child" else self._calculator.finish(prepared)
 
-    def _tier(self, prepared: Prepared) -> Tier:
+    def _tier(self, prepared: PreparedQuery) -> Tier:
         if prepared.program.device != CPU:
             return "device"
         if prepared.seconds <= self._settings.inline_limit_s:
@@ -170,7 +177,9 @@ class Tiers:
                 hint="make it smaller or split it; the operator may raise GRADWIRE_TIME_LIMIT_S",
             ) from None
 
-    async def _in_child(self, pool: ChildPool, call: Call, disconnected: Receive | None) -> Reply | Elsewhere:
+    async def _in_child(
+        self, pool: ChildPool, call: QueryRequest, disconnected: Receive | None
+    ) -> Reply | RunOnDevice:
         work = asyncio.ensure_future(pool.run(call.head(), call.body, call.document))
         if disconnected is None:
             return await work
@@ -198,7 +207,7 @@ class ClientGone(Exception):
     """The caller hung up before the answer was there."""
 
 
-def _json_size(call: Call) -> int:
+def _json_size(call: QueryRequest) -> int:
     """Bytes of JSON to be read: the body, or the header of a safetensors body, and the server's part."""
     own = len(call.document) if call.graph_id is None else 0
     return own + (len(call.body) if call.media == "json" else int.from_bytes(call.body[:8], "little"))

@@ -13,7 +13,7 @@ from engine.runtime import devices
 from engine.runtime.executors.cupy import held
 from service.processes import frames
 from service.processes.limits import confine
-from service.queries.runner import Calculator, Call, Elsewhere
+from service.queries.runner import QueryRequest, QueryRunner, RunOnDevice
 from service.wire.problems import Problem, Reply, internal, render
 
 
@@ -23,12 +23,12 @@ def serve(
     *,
     address_space: int | None,
     inventory: Mapping[str, Any],
-    calculator: type[Calculator] = Calculator,
+    runner: type[QueryRunner] = QueryRunner,
     **settings: Any,
 ) -> NoReturn:
     """Take calls from `channel` until it closes; then the process ends.
 
-    `inventory` is what the server found of devices, `settings` what a `Calculator` takes. The child of a GPU
+    `inventory` is what the server found of devices, `settings` what a `QueryRunner` takes. The child of a GPU
     has no bound of its address space, which CUDA would break.
     """
     try:
@@ -37,12 +37,12 @@ def serve(
         # Between calls is the time to collect: among millions of numbers it triples the time of JSON.
         gc.disable()
         gc.freeze()
-        answering = calculator(**settings)
+        answering = runner(**settings)
         device = settings.get("device", devices.CPU)
         while (frame := frames.read_blocking(channel)) is not None:
             head, body, document = frame
-            reply, failure = _answer(answering, Call.from_head(head, body, document))
-            if isinstance(reply, Elsewhere):
+            reply, failure = _answer(answering, QueryRequest.from_head(head, body, document))
+            if isinstance(reply, RunOnDevice):
                 answer: dict[str, Any] = {"elsewhere": reply.device, "failure": None}
                 frames.write_blocking(channel, frames.pack(answer))
                 continue
@@ -69,10 +69,10 @@ def out_of_memory() -> Problem:
     )
 
 
-def _answer(calculator: Calculator, call: Call) -> tuple[Reply | Elsewhere, str | None]:
+def _answer(runner: QueryRunner, call: QueryRequest) -> tuple[Reply | RunOnDevice, str | None]:
     """The reply, and the traceback for the server's log where the failure is ours or memory ran out."""
     try:
-        return calculator.answer(call), None
+        return runner.answer(call), None
     except MemoryError:
         return render(out_of_memory()), "MemoryError"
     except Exception:  # the boundary of the process: everything becomes a reply

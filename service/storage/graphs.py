@@ -30,7 +30,7 @@ class GraphStore:
         self._database = database
         self.recent: Lru[str, Published] = Lru(entries)
 
-    def at_hand(self, graph_id: str) -> Published | None:
+    def peek(self, graph_id: str) -> Published | None:
         """The graph if it is in memory; no waiting."""
         return self.recent.get(graph_id)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from engine import arrays, dtypes
 from engine.dtypes import TensorType
-from engine.ir.op import TABLE, Cut, Domain, Op, Sample
+from engine.ir.op import TABLE, Domain, NoGradient, Op, Sample
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.passes import lower
@@ -139,9 +139,9 @@ def weight(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> Arra
 
 def differentiable(op: Op, position: int, array: Array) -> bool:
     """Whether an input carries a gradient."""
-    stands_in = op.on_complex is not None and dtypes.is_complex(array.dtype.name)
-    own = TABLE[op.on_complex] if stands_in else op  # type: ignore[index]  # it is named
-    return not isinstance(own.input(position).vjp, Cut) and dtypes.is_inexact(array.dtype.name)
+    stands_in = op.complex_rule is not None and dtypes.is_complex(array.dtype.name)
+    own = TABLE[op.complex_rule] if stands_in else op  # type: ignore[index]  # it is named
+    return not isinstance(own.input(position).vjp, NoGradient) and dtypes.is_inexact(array.dtype.name)
 
 
 def projection(tape: Tape, slots: Sequence[int], weights: Sequence[Array]) -> Callable[..., float]:

@@ -8,7 +8,7 @@ import pytest
 import engine.ops  # noqa: F401
 from engine import dtypes
 from engine.dtypes import TensorType
-from engine.ir.op import TABLE, Cut, Sample
+from engine.ir.op import TABLE, NoGradient, Sample
 from engine.ir.tape import Tape
 from engine.ops.describe import describe
 from engine.passes import lower
@@ -50,7 +50,7 @@ def tape_of(op, arrays, attributes):
         if dtypes.is_floating(o.dtype)
     }
     rules = [op.input(i).vjp for i in range(len(inputs))]
-    written = [not isinstance(rule, Cut) or rule.kind != "not_implemented" for rule in rules]
+    written = [not isinstance(rule, NoGradient) or rule.kind != "not_implemented" for rule in rules]
     wrt = [v.slot for v, rule in zip(inputs, written, strict=True) if rule and dtypes.is_floating(v.dtype)]
     if seeds and wrt:
         tape.outputs += [v.slot for v in backward(tape, seeds, wrt).values()]

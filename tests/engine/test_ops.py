@@ -17,7 +17,7 @@ import engine.ops
 from engine import arrays, dtypes
 from engine.errors import DtypeMismatch
 from engine.ir.attributes import FUNCTION, parse_attributes, to_json
-from engine.ir.op import TABLE, Accumulate, Cut, F, Op, Sample
+from engine.ir.op import TABLE, Accumulate, F, NoGradient, Op, Sample
 from engine.ops.describe import describe
 from engine.runtime.executors.numpy import run_tape
 from tests.engine.sampling import (
@@ -156,12 +156,12 @@ def test_the_record_describes_itself(op: Op) -> None:
     assert declared == [i.name for i in op.inputs] + [a.name for a in op.attributes]
 
 
-@pytest.mark.parametrize(("op", "sample"), cases(lambda op: op.kink is not None))
+@pytest.mark.parametrize(("op", "sample"), cases(lambda op: op.nonsmooth_at is not None))
 def test_kinks_mark_elements(op: Op, sample: Sample) -> None:
-    assert op.kink is not None
+    assert op.nonsmooth_at is not None
     given = arrays_of(op, sample)
     with np.errstate(all="ignore"):
-        marked = op.kink(arrays.numpy_namespace(), *given, **bound_attributes(op, given, sample))
+        marked = op.nonsmooth_at(arrays.numpy_namespace(), *given, **bound_attributes(op, given, sample))
     assert np.asarray(marked).dtype == np.bool_
 
 
@@ -206,7 +206,7 @@ RULES = [
     for op in RECORDS
     if op.cases() and op.forward is not None
     for position, parameter in enumerate(op.inputs)
-    if not isinstance(parameter.vjp, Cut)
+    if not isinstance(parameter.vjp, NoGradient)
 ]
 
 

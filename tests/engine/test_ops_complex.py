@@ -162,7 +162,7 @@ def test_an_op_is_holomorphic_where_its_record_says_so(op: Op) -> None:
     told = [turned(op, case.values[1]) for case in CASES if case.values[0] is op]  # type: ignore[arg-type]  # a sample
     told = [answer for answer in told if answer is not None]
     if told:
-        own = TABLE[op.on_complex] if op.on_complex else op
+        own = TABLE[op.complex_rule] if op.complex_rule else op
         assert all(told) == own.holomorphic
 
 

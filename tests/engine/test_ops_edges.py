@@ -59,7 +59,7 @@ def test_nan_is_skipped_by_fmax_and_kept_by_maximum():
     assert math.isnan(derive("maximum", nan, 1.0).value)
 
 
-@pytest.mark.parametrize("op", [op for op in OWN if op.kink is not None], ids=lambda op: op.name)
+@pytest.mark.parametrize("op", [op for op in OWN if op.nonsmooth_at is not None], ids=lambda op: op.name)
 def test_a_kink_is_stated_in_the_conventions(op):
     assert op.conventions
 
@@ -75,7 +75,7 @@ KINK_MASKS = [
 
 @pytest.mark.parametrize(("name", "points", "attributes", "mask"), KINK_MASKS)
 def test_the_kink_mask_finds_the_kinks(name, points, attributes, mask):
-    assert lookup(name).kink(np, np.array(points), **attributes).tolist() == mask
+    assert lookup(name).nonsmooth_at(np, np.array(points), **attributes).tolist() == mask
 
 
 # -- corners that are finite at second order -----------------------------------------------------------

@@ -77,7 +77,7 @@ def test_a_kernel_stays_on_its_device(op: Op, sample: Sample) -> None:
     [
         pytest.param(op, s, id=f"{op.name}-{n}")
         for op, s, n in kernel_cases()
-        if op.name not in BEYOND and op.inputs and op.on_complex is None and takes_complex(op, s)
+        if op.name not in BEYOND and op.inputs and op.complex_rule is None and takes_complex(op, s)
     ],
 )
 def test_a_kernel_takes_complex_numbers_on_its_device(op: Op, sample: Sample) -> None:

@@ -44,9 +44,9 @@ async def test_a_second_start_finds_everything(tmp_path: Path) -> None:
         assert await GraphStore(database, entries=4).put(graph("a"))
     async with opened(tmp_path) as database:
         store = GraphStore(database, entries=4)
-        assert store.at_hand("sha256:a") is None
+        assert store.peek("sha256:a") is None
         assert await store.get("sha256:a") == graph("a")
-        assert store.at_hand("sha256:a") == graph("a")
+        assert store.peek("sha256:a") == graph("a")
         version = await database.read(
             lambda c: c.execute(text("SELECT version FROM schema_version")).scalar_one()
         )
@@ -92,7 +92,7 @@ async def test_memory_holds_only_the_newest(tmp_path: Path) -> None:
         store = GraphStore(database, entries=2)
         for name in "abc":
             await store.put(graph(name))
-        assert [store.at_hand(f"sha256:{name}") is not None for name in "abc"] == [False, True, True]
+        assert [store.peek(f"sha256:{name}") is not None for name in "abc"] == [False, True, True]
         assert await store.get("sha256:a") == graph("a")
 
 

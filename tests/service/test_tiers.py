@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from service.queries.pool import ChildPool
-from service.queries.runner import Call
+from service.queries.runner import QueryRequest
 from service.queries.tiers import ClientGone
 from tests.service.world import INPUTS, REGRESSION, World, problem, soon, world
 
@@ -187,7 +187,7 @@ async def test_a_caller_who_hangs_up_frees_the_child(tmp_path: Path) -> None:
         async def hang_up() -> None:
             await here.first_child()
 
-        call = Call("evaluate", json.dumps(SLOW).encode())
+        call = QueryRequest("evaluate", json.dumps(SLOW).encode())
         with pytest.raises(ClientGone):
             await here.services.tiers.answer(call, 0, hang_up)
         await soon(lambda: not here.services.pool.pids)
@@ -248,7 +248,7 @@ async def test_a_fault_that_futures_cannot_carry_is_answered_at_once(
         raise StopIteration
 
     async with world(tmp_path, workers=0) as here:
-        monkeypatch.setattr(here.services.calculator, "immediate", exhausted)
+        monkeypatch.setattr(here.services.runner, "immediate", exhausted)
         problem(await here.post("/v1/models/expand", {"model": {}}), 500, "internal")
 
 

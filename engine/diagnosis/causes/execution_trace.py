@@ -18,7 +18,7 @@ from engine.ir.tape import Instruction, Tape
 
 
 @dataclass
-class Course:
+class ExecutionTrace:
     """A graph of steps, the names of its slots in full, and as they are called where they stand.
 
     Safe to share between threads.
@@ -32,7 +32,7 @@ class Course:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
-    def laid_out(cls, layout: Layout, graph: Graphing, names: Mapping[int, str]) -> Course:
+    def laid_out(cls, layout: Layout, graph: Graphing, names: Mapping[int, str]) -> ExecutionTrace:
         """The course of one run of `graph`, whose own slots have these names."""
         inner = {
             slot: step.origin.node

@@ -12,7 +12,7 @@ from engine.diagnosis.evidence.element_masks import nonfinite, places, rows_of
 from engine.diagnosis.evidence.interpreter import Values, replay
 from engine.diagnosis.evidence.structure import Graphing
 from engine.diagnosis.evidence.unroll import LAID_OUT, TooLong, lay_out
-from engine.diagnosis.texts.fixes import special_cure
+from engine.diagnosis.texts.fixes import special_fix
 from engine.diagnosis.texts.origin import Culprit, of_step
 from engine.diagnosis.texts.source_text import Expressions
 from engine.diagnosis.texts.stable_forms import ON_REQUEST
@@ -136,7 +136,7 @@ def _fix(
     if birth.step is None:
         op = "input" if birth.slot in tape.inputs.values() else "constant"
         node = names.get(birth.slot, op)
-        return special_cure(Culprit(node, op, birth.reason, evidence=evidence, slot=birth.slot), expressions)
+        return special_fix(Culprit(node, op, birth.reason, evidence=evidence, slot=birth.slot), expressions)
     origin = birth.step.origin
     blamed = birth.step
     if birth.reason == "infinite_derivative":  # the adjoint's own step is nothing that a user wrote
@@ -145,4 +145,4 @@ def _fix(
         if found is None:
             return None
         blamed = found
-    return special_cure(of_step(blamed, birth.mask, birth.reason, evidence), expressions)
+    return special_fix(of_step(blamed, birth.mask, birth.reason, evidence), expressions)

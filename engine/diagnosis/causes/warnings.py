@@ -29,7 +29,7 @@ def caveat(code: str, node: str | None, message: str) -> Warning:
     return {"code": code, "node": node, "message": message}
 
 
-def masked_caveat(origin: Origin, acted: Mask) -> Warning:
+def masked_warning(origin: Origin, acted: Mask) -> Warning:
     """That `masked_backward` acted at a node, and on which elements."""
     first = ", ".join(map(str, places(acted)[:3]))
     return caveat(
@@ -41,7 +41,7 @@ def masked_caveat(origin: Origin, acted: Mask) -> Warning:
     )
 
 
-def structural_caveats(finding: Finding, name: str, target: str) -> Iterator[Warning]:
+def structural_warnings(finding: Finding, name: str, target: str) -> Iterator[Warning]:
     """Cuts that lose a part of a gradient that exists."""
     for edge in finding.partial:
         yield caveat(
@@ -51,7 +51,7 @@ def structural_caveats(finding: Finding, name: str, target: str) -> Iterator[War
         )
 
 
-def numeric_caveats(
+def numeric_warnings(
     sweep: Sweep,
     source: int,
     name: str,
@@ -176,11 +176,11 @@ def _total(size: Array) -> float:
 def _kinks(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]]) -> Iterator[Warning]:
     for pullback, _ in path:
         step = pullback.step
-        if step.op.kink is None or not (sweep.size(step.outputs[0]) > 0).any():
+        if step.op.nonsmooth_at is None or not (sweep.size(step.outputs[0]) > 0).any():
             continue
         operands = [sweep.values[slot] for slot in step.inputs]
         with np.errstate(all="ignore"):
-            hit = np.asarray(step.op.kink(arrays.numpy_namespace(), *operands, **step.attributes))
+            hit = np.asarray(step.op.nonsmooth_at(arrays.numpy_namespace(), *operands, **step.attributes))
         if hit.shape == sweep.size(step.outputs[0]).shape:
             hit = hit & (sweep.size(step.outputs[0]) > 0)
         if hit.any():
@@ -198,7 +198,7 @@ def _masked(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]]) -> Iterat
         for edge in edges:
             acted = sweep.acted.get(edge)
             if acted is not None and acted.any():
-                yield masked_caveat(edge.step.origin, acted)
+                yield masked_warning(edge.step.origin, acted)
 
 
 def _broadcasts(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]]) -> Iterator[Warning]:

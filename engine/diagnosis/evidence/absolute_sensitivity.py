@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.arrays.types import Array
 from engine.diagnosis.evidence.interpreter import Values, execute
-from engine.ir.op import Cut
+from engine.ir.op import NoGradient
 from engine.ir.tape import Instruction
 
 
@@ -28,7 +28,7 @@ def sweep_magnitudes(steps: Iterable[Instruction], values: Mapping[int, Array], 
             moving = {
                 i: magnitudes[slot]
                 for i, slot in enumerate(step.inputs)
-                if slot in magnitudes and not isinstance(step.op.input(i).vjp, Cut)
+                if slot in magnitudes and not isinstance(step.op.input(i).vjp, NoGradient)
             }
             if moving:
                 operands = [values[slot] for slot in step.inputs]

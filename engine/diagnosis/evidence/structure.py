@@ -16,7 +16,7 @@ from typing import Literal
 
 from engine import dtypes
 from engine.errors import UserError
-from engine.ir.op import Cut
+from engine.ir.op import NoGradient
 from engine.ir.tape import Instruction, Tape
 from engine.transforms.vjp import carries
 
@@ -37,10 +37,10 @@ class Edge:
         return self.step.inputs[self.position]
 
     @property
-    def rule(self) -> Cut | None:
+    def rule(self) -> NoGradient | None:
         """The record's cut, None where a rule exists and the dtype of the output ends the gradient."""
         rule = self.step.op.input(self.position).vjp
-        return rule if isinstance(rule, Cut) else None
+        return rule if isinstance(rule, NoGradient) else None
 
     @property
     def reason(self) -> str:

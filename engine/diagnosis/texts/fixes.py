@@ -15,7 +15,7 @@ from engine.passes.stabilize import Match
 _SOFT = frozenset({"softmax", "log_softmax", "logsumexp"})
 
 
-def structural_cure(finding: Finding, name: str, target: str, expressions: Expressions) -> str | None:
+def structural_fix(finding: Finding, name: str, target: str, expressions: Expressions) -> str | None:
     """What to do about a gradient that does not exist."""
     if finding.note is not None:
         hint = finding.note.hint
@@ -23,7 +23,7 @@ def structural_cure(finding: Finding, name: str, target: str, expressions: Expre
     if finding.status == "integer":
         return f"Give '{name}' a floating dtype, such as float64, or leave it out of wrt."
     if finding.status in ("blocked", "stopped"):
-        return cure_of_cut(finding.cuts[0], expressions)
+        return fix_of_cut(finding.cuts[0], expressions)
     return {
         "other_head": f"Ask for the target that '{name}' feeds, or add that output to '{target}'.",
         "rebound": f"Use '{name}' before it is assigned anew, or give the later value a new name.",
@@ -32,7 +32,7 @@ def structural_cure(finding: Finding, name: str, target: str, expressions: Expre
     }.get(finding.reason or "", f"Use '{name}' in '{target}', or leave it out of wrt.")
 
 
-def cure_of_cut(edge: Edge, expressions: Expressions) -> str:
+def fix_of_cut(edge: Edge, expressions: Expressions) -> str:
     """What to write instead of an op that cuts."""
     origin = edge.step.origin
     node, op = origin.node, origin.op or edge.step.op.name
@@ -56,7 +56,7 @@ def cure_of_cut(edge: Edge, expressions: Expressions) -> str:
     )
 
 
-def numeric_cure(
+def numeric_fix(
     culprit: Culprit, expressions: Expressions, *, taken: bool = False, vanished: bool = False
 ) -> str | None:
     """What to do about a gradient that is zero, NaN or infinite.
@@ -66,21 +66,21 @@ def numeric_cure(
     """
     step = culprit.step
     if culprit.edge is not None and culprit.reason in _CUTS:  # inside a loop or branch
-        return cure_of_cut(culprit.edge, expressions)
+        return fix_of_cut(culprit.edge, expressions)
     if step is None:
-        return special_cure(culprit, expressions) or _cure_of_data(culprit)
+        return special_fix(culprit, expressions) or _cure_of_data(culprit)
     if vanished and not _offered(step, expressions):
         return (
             f"What {culprit.op} at '{culprit.node}' reads is not 0 but too small for its dtype: compute with "
             f"logarithms, a product as a sum of them{_wider(step, expressions)}."
         )
-    cure = special_cure(culprit, expressions, taken=taken)
+    cure = special_fix(culprit, expressions, taken=taken)
     if cure is None and culprit.edge is not None and culprit.reason == "overflow":
         return f"Scale the target down, or what '{culprit.node}' reads up{_wider(step, expressions)}."
     return cure or _cure_of_reason(culprit, step, expressions)
 
 
-def special_cure(culprit: Culprit, expressions: Expressions, *, taken: bool = False) -> str | None:
+def special_fix(culprit: Culprit, expressions: Expressions, *, taken: bool = False) -> str | None:
     """What to write instead, where the place says more about it than the reason alone."""
     step = culprit.step
     if step is None:

@@ -10,7 +10,7 @@ from engine.ir.attributes import FUNCTION, Attribute
 from engine.ir.dependence_rules import Inside
 from engine.ir.families import CONTROL, define
 from engine.ir.function_rules import outputs_of
-from engine.ir.op import Cost, jointly
+from engine.ir.op import JOINT, Cost
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.ops.control.identity import CALLED
@@ -83,7 +83,7 @@ checkpoint = define(
     batch=_batched,
     functions=CALLED,
     reach=Inside(("function",)),
-    vjp=jointly,
+    vjp=JOINT,
     kinds="any",
     promote=False,
     variadic=True,

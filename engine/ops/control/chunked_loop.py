@@ -163,7 +163,7 @@ chunked_loop = define(
     promote=False,
     variadic=True,
     cost=_cost,
-    lazy=True,
+    takes_needed=True,
     attributes=(
         *scan_loop.attributes,
         Attribute("chunk", SIZE, doc="how many steps at once"),

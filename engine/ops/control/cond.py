@@ -20,14 +20,14 @@ from engine.ir.function_rules import (
     expect_same,
     outputs_of,
 )
-from engine.ir.op import Cost, Cut, F, jointly
+from engine.ir.op import JOINT, Cost, F, NoGradient
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.ops.control.subtape import Body, cost_of_runs, inexact, with_tangents
 from engine.transforms.vjp import backward, zeros
 from engine.transforms.vmap import batch
 
-_PREDICATE = Cut("nondifferentiable", "nondifferentiable", "a condition only selects")
+_PREDICATE = NoGradient("nondifferentiable", "nondifferentiable", "a condition only selects")
 
 
 def _infer(types: Sequence[TensorType], *, then: Tape, **_: Any) -> tuple[TensorType, ...]:
@@ -168,7 +168,7 @@ cond = define(
     batch=_batched,
     functions=FunctionRule(_link, lambda attributes, sizes: sizes(attributes["then"])[1], _bind),
     reach=Inside(("then", "else"), first=1),
-    vjp=(_PREDICATE, jointly),
+    vjp=(_PREDICATE, JOINT),
     kinds=("boolean", "any"),
     promote=False,
     variadic=True,

@@ -26,7 +26,7 @@ from engine.ir.function_rules import (
     expect_outputs,
     outputs_of,
 )
-from engine.ir.op import F, jointly
+from engine.ir.op import JOINT, F
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.ops.control.subtape import Body, input_types
@@ -228,7 +228,7 @@ custom_gradient = define(
     pushforward=_push,
     batch=_batched,
     reach=Inside(("backward",), adjoint=True),
-    vjp=jointly,
+    vjp=JOINT,
     kinds="any",
     promote=False,
     variadic=True,

@@ -22,7 +22,7 @@ from engine.errors import (
 from engine.ir.attributes import FUNCTION, INTS, Attribute
 from engine.ir.families import COMPOSITE, define
 from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs, outputs_of
-from engine.ir.op import TABLE, F, Op, jointly
+from engine.ir.op import JOINT, TABLE, F, Op
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.ops.control.subtape import Body, inexact
@@ -278,7 +278,7 @@ def _node(
         family=COMPOSITE,
         summary=summary,
         formula=formula,
-        vjp=jointly,
+        vjp=JOINT,
         kinds="any",
         promote=False,
         variadic=True,

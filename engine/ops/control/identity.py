@@ -8,7 +8,7 @@ from typing import Any
 from engine.ir.attributes import FUNCTION, Attribute
 from engine.ir.families import COMPOSITE, define, elementwise
 from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs
-from engine.ir.op import jointly, stop
+from engine.ir.op import JOINT, stop
 
 identity = elementwise(
     "identity",
@@ -54,7 +54,7 @@ call = define(
     family=COMPOSITE,
     summary="The outputs of a function of `functions` on x1, x2, …; it is expanded in place.",
     formula=_call,
-    vjp=jointly,
+    vjp=JOINT,
     kinds="any",
     promote=False,
     variadic=True,

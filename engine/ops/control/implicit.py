@@ -28,7 +28,7 @@ from engine.ir.function_rules import (
     outputs_of,
     settle,
 )
-from engine.ir.op import TABLE, F, Op, jointly
+from engine.ir.op import JOINT, TABLE, F, Op
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.ops.control.fixed_point import ANDERSON
@@ -261,7 +261,7 @@ def _equation(
         family=COMPOSITE,
         summary=summary,
         formula=formula,
-        vjp=jointly,
+        vjp=JOINT,
         kinds="any",
         promote=False,
         variadic=True,

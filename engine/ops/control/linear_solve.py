@@ -15,7 +15,7 @@ from engine.ir.attributes import FUNCTION, NUMBER, SIZE, Attribute
 from engine.ir.batch_rules import stacked
 from engine.ir.families import CONTROL, define
 from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs, expect_outputs
-from engine.ir.op import Cost, F, jointly
+from engine.ir.op import JOINT, Cost, F
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.ops.control import gmres
@@ -186,7 +186,7 @@ linear_solve = define(
     pushforward=_push,
     batch=_batched,
     functions=FunctionRule(_link, lambda attributes, sizes: 1, _bind),
-    vjp=jointly,
+    vjp=JOINT,
     kinds="any",
     promote=False,
     variadic=True,

@@ -10,7 +10,7 @@ from engine.errors import ShapeMismatch, WrongArity
 from engine.ir.attributes import FUNCTION, SIZE, Attribute
 from engine.ir.families import COMPOSITE, define
 from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs
-from engine.ir.op import jointly
+from engine.ir.op import JOINT
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.transforms.vmap import batch
@@ -57,7 +57,7 @@ map_rows = define(
     family=COMPOSITE,
     summary="A function over the rows of the first `mapped` inputs; its outputs are stacked.",
     formula=_map,
-    vjp=jointly,
+    vjp=JOINT,
     kinds="any",
     promote=False,
     variadic=True,

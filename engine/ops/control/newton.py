@@ -18,7 +18,7 @@ from engine.ir.attributes import FUNCTION, NUMBER, SIZE, Attribute
 from engine.ir.batch_rules import stacked
 from engine.ir.families import CONTROL, define
 from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs
-from engine.ir.op import Cost, Cut
+from engine.ir.op import Cost, NoGradient
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.ops.control import gmres
@@ -26,7 +26,7 @@ from engine.ops.control.linear_solve import LINEAR, cost_of_solve
 from engine.ops.control.subtape import cost_of_runs
 from engine.transforms.vmap import batch
 
-SOLUTION = Cut(
+SOLUTION = NoGradient(
     "stop",
     "stop_gradient",
     "a solution does not depend on where the search for it started",

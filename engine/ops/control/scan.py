@@ -10,7 +10,7 @@ from engine.errors import ShapeMismatch, WrongArity
 from engine.ir.attributes import FUNCTION, Attribute
 from engine.ir.families import COMPOSITE, define
 from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs, outputs_of, settle
-from engine.ir.op import jointly
+from engine.ir.op import JOINT
 from engine.ir.tape import Tape
 from engine.ops.control.loop_rules import loop
 from engine.ops.control.scan_loop import COUNTS
@@ -65,7 +65,7 @@ scan = define(
     family=COMPOSITE,
     summary="A loop over the first axis: body(carried, step of the scanned, constants) → (carried, results).",
     formula=_scan,
-    vjp=jointly,
+    vjp=JOINT,
     kinds="any",
     promote=False,
     variadic=True,

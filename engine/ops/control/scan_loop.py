@@ -14,7 +14,7 @@ from engine.ir.attributes import BOOLEAN, FUNCTION, SIZE, Attribute
 from engine.ir.dependence_rules import Stepwise
 from engine.ir.families import CONTROL, define
 from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs, outputs_of
-from engine.ir.op import Cost, jointly
+from engine.ir.op import JOINT, Cost
 from engine.ir.tape import Tape
 from engine.ops.control.batch_rules import batched_loop
 from engine.ops.control.loop_rules import length_of, pull, push
@@ -106,12 +106,12 @@ scan_loop = define(
     pushforward=push,
     batch=batched_loop,
     reach=Stepwise(),
-    vjp=jointly,
+    vjp=JOINT,
     kinds="any",
     promote=False,
     variadic=True,
     cost=_cost,
-    lazy=True,
+    takes_needed=True,
     attributes=(Attribute("body", FUNCTION), *COUNTS, Attribute("counted", BOOLEAN, False)),
     outputs=None,
     internal=True,

@@ -25,7 +25,7 @@ from engine.ir.function_rules import (
     outputs_of,
     settle,
 )
-from engine.ir.op import Cost, F, jointly
+from engine.ir.op import JOINT, Cost, F
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.ops.control.loop_rules import pull_loop
@@ -212,12 +212,12 @@ while_steps = define(
     pullback=_pull,
     pushforward=_push,
     batch=_batched,
-    vjp=jointly,
+    vjp=JOINT,
     kinds="any",
     promote=False,
     variadic=True,
     cost=_cost,
-    lazy=True,
+    takes_needed=True,
     attributes=(
         Attribute("condition", FUNCTION),
         Attribute("body", FUNCTION),
@@ -280,7 +280,7 @@ while_loop = define(
     family=COMPOSITE,
     summary="Carried values after steps of `body`, taken as long as `condition` holds.",
     formula=_while,
-    vjp=jointly,
+    vjp=JOINT,
     kinds="any",
     promote=False,
     variadic=True,

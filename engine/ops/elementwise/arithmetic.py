@@ -158,7 +158,7 @@ pow = elementwise(
     summary="x1 to the power x2.",
     forward=_pow,
     ufunc="pow",
-    looks_at_integers=True,
+    ufunc_excludes_integers=True,
     scalar=lambda m, x1, x2: m.pow(x1, x2),
     kinds="numeric",
     vjp=(_pow_by_base, _pow_by_exponent),
@@ -207,7 +207,7 @@ abs = elementwise(
     holomorphic=False,
     domain=POLE,
     conventions="abs'(0) = 0.",
-    kink=lambda xp, x: x == 0,
+    nonsmooth_at=lambda xp, x: x == 0,
 )
 
 sign = elementwise(
@@ -218,7 +218,7 @@ sign = elementwise(
     vjp=nondifferentiable(
         "sign is piecewise constant", cure="A soft sign has a gradient: tanh(k * x), steeper with a larger k."
     ),
-    on_complex="direction",
+    complex_rule="direction",
     domain=POLE,
     conventions="Of complex numbers it has a derivative, which is 0 where x is 0.",
 )
@@ -240,7 +240,7 @@ maximum = elementwise(
         lambda g, y, x1, x2: _select(g, x2 > x1, x1.equals(x2)),
     ),
     conventions=_EXTREMA,
-    kink=lambda xp, x1, x2: x1 == x2,
+    nonsmooth_at=lambda xp, x1, x2: x1 == x2,
     zero_reason="unselected",
 )
 
@@ -254,7 +254,7 @@ minimum = elementwise(
         lambda g, y, x1, x2: _select(g, x2 < x1, x1.equals(x2)),
     ),
     conventions=_EXTREMA,
-    kink=lambda xp, x1, x2: x1 == x2,
+    nonsmooth_at=lambda xp, x1, x2: x1 == x2,
     zero_reason="unselected",
 )
 

@@ -76,7 +76,7 @@ angle = elementwise(
     flops=20,
     domain=POLE,
     conventions="Of a real number the derivative is 0, at the jump x = 0 too; at the complex number 0, too.",
-    kink=lambda xp, x: x == 0,
+    nonsmooth_at=lambda xp, x: x == 0,
 )
 
 
@@ -96,7 +96,7 @@ direction = elementwise(
     domain=POLE,
     internal=True,
     conventions="The derivative where x is 0 is 0.",
-    kink=lambda xp, x: x == 0,
+    nonsmooth_at=lambda xp, x: x == 0,
 )
 
 

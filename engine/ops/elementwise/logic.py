@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.ir.families import elementwise, predicate
-from engine.ir.op import Cut, Op
+from engine.ir.op import NoGradient, Op
 
 _WHY = "logic is piecewise constant"
 
@@ -22,7 +22,7 @@ logical_not = predicate(
     "logical_not", summary="Not x.", ufunc="logical_not", inputs=1, why=_WHY, kinds="boolean"
 )
 
-_INTEGER = Cut("nondifferentiable", "to_integer", "integers carry no gradient")
+_INTEGER = NoGradient("nondifferentiable", "to_integer", "integers carry no gradient")
 
 
 def _bitwise(name: str, *aliases: str, inputs: int = 2, kinds: str = "index", **fields: Any) -> Op:

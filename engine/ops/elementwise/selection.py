@@ -82,7 +82,7 @@ clip = elementwise(
     ),
     conventions="At a bound the derivative is 1. Bounds are numbers; for tensors use minimum and maximum. "
     "Where min > max everything is max.",
-    kink=_on_bound,
+    nonsmooth_at=_on_bound,
     zero_reason="unselected",
 )
 
@@ -101,7 +101,7 @@ fmax = elementwise(
         lambda g, y, x1, x2: _share(g, F.logical_or(x2 > x1, F.isnan(x1)), x1.equals(x2)),
     ),
     conventions="Where x1 = x2 each gets half of the gradient.",
-    kink=lambda xp, x1, x2: x1 == x2,
+    nonsmooth_at=lambda xp, x1, x2: x1 == x2,
     zero_reason="unselected",
 )
 
@@ -115,7 +115,7 @@ fmin = elementwise(
         lambda g, y, x1, x2: _share(g, F.logical_or(x2 < x1, F.isnan(x1)), x1.equals(x2)),
     ),
     conventions="Where x1 = x2 each gets half of the gradient.",
-    kink=lambda xp, x1, x2: x1 == x2,
+    nonsmooth_at=lambda xp, x1, x2: x1 == x2,
     zero_reason="unselected",
 )
 
@@ -130,7 +130,7 @@ copysign = elementwise(
     ),
     domain=POLE,
     conventions="At x1 = 0 the derivative is 0.",
-    kink=lambda xp, x1, x2: x1 == 0,
+    nonsmooth_at=lambda xp, x1, x2: x1 == 0,
 )
 
 heaviside = elementwise(

@@ -75,7 +75,7 @@ atan2 = elementwise(
     flops=25,
     domain=POLE,
     conventions="At the origin the derivatives are 0.",
-    kink=lambda xp, x1, x2: (x1 == 0) & (x2 == 0),
+    nonsmooth_at=lambda xp, x1, x2: (x1 == 0) & (x2 == 0),
 )
 
 hypot = elementwise(
@@ -90,7 +90,7 @@ hypot = elementwise(
     flops=8,
     domain=POLE,
     conventions="At the origin the derivatives are 0.",
-    kink=lambda xp, x1, x2: (x1 == 0) & (x2 == 0),
+    nonsmooth_at=lambda xp, x1, x2: (x1 == 0) & (x2 == 0),
 )
 
 deg2rad = elementwise(

@@ -10,7 +10,7 @@ from engine.errors import ShapeMismatch
 from engine.ir import batch_rules, dependence_rules
 from engine.ir.attributes import AXIS, Attribute
 from engine.ir.families import INDEXING, broadcast, composite, define, normalize_axis
-from engine.ir.op import Accumulate, Cost, F, Sample, jointly
+from engine.ir.op import JOINT, Accumulate, Cost, F, Sample
 from engine.ops.indexing.basic import POSITION, selected_cost
 
 
@@ -43,7 +43,7 @@ take_along_axis = composite(
     summary="The elements of x along an axis at places that are given one by one.",
     formula=_take_along_axis,
     normalize=_normalize,
-    vjp=(jointly, POSITION),
+    vjp=(JOINT, POSITION),
     kinds=("any", "integer"),
     promote=False,
     attributes=(Attribute("axis", AXIS, -1),),

@@ -12,11 +12,11 @@ from engine.ir import dependence_rules
 from engine.ir.attributes import INDEX, Attribute
 from engine.ir.families import INDEXING, define, moved
 from engine.ir.indices import arrays_of, axis_of_slices, is_view, normalize_index, selects_once, shape_of
-from engine.ir.op import Accumulate, Cost, Cut, F, Sample
+from engine.ir.op import Accumulate, Cost, F, NoGradient, Sample
 from engine.ops.creation import made
 from engine.ops.indexing import batches
 
-POSITION = Cut("nondifferentiable", "to_integer", "an index is an integer")
+POSITION = NoGradient("nondifferentiable", "to_integer", "an index is an integer")
 
 
 def selected_cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: Any) -> Cost:

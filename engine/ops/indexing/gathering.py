@@ -12,7 +12,7 @@ from engine.ir import batch_rules
 from engine.ir.attributes import AXIS, DTYPE, SIZE, Attribute, InputIndex
 from engine.ir.families import INDEXING, composite, define, normalize_axis
 from engine.ir.indices import along
-from engine.ir.op import Cost, Cut, F, Sample, jointly
+from engine.ir.op import JOINT, Cost, F, NoGradient, Sample
 from engine.ops.indexing.basic import POSITION
 
 
@@ -30,7 +30,7 @@ take = composite(
     "take",
     summary="The slices of x along an axis at the places `indices`.",
     formula=_take,
-    vjp=(jointly, POSITION),
+    vjp=(JOINT, POSITION),
     kinds=("any", "integer"),
     promote=False,
     attributes=(Attribute("axis", AXIS, None, "the flattened tensor when absent"),),
@@ -48,7 +48,7 @@ gather = composite(
     "embedding_lookup",
     summary="The slices of x along an axis at the places `indices`; axis 0 when none is named.",
     formula=lambda x, indices, *, axis: _at(x, indices, axis),
-    vjp=(jointly, POSITION),
+    vjp=(JOINT, POSITION),
     kinds=("any", "integer"),
     promote=False,
     attributes=(Attribute("axis", AXIS, 0),),
@@ -72,7 +72,7 @@ gather_nd = composite(
     "gather_nd",
     summary="The elements or slices of x whose places are the rows of `indices`.",
     formula=_gather_nd,
-    vjp=(jointly, POSITION),
+    vjp=(JOINT, POSITION),
     kinds=("any", "integer"),
     promote=False,
     samples=(Sample(((2, 3), [[0, 0], [1, 2]])), Sample(((2, 3), [[1], [1]]))),
@@ -105,7 +105,7 @@ one_hot = define(
     forward=_one_hot,
     normalize=lambda types, *, axis, **_: {"axis": normalize_axis(axis, types[0].ndim + 1)},
     infer=_infer_one_hot,
-    vjp=Cut("nondifferentiable", "to_integer", "an index is an integer"),
+    vjp=NoGradient("nondifferentiable", "to_integer", "an index is an integer"),
     kinds="integer",
     attributes=(
         Attribute("num_classes", SIZE, doc="the size of the new axis"),

@@ -11,7 +11,7 @@ from engine.ir import batch_rules, dependence_rules
 from engine.ir.attributes import AXIS, BOOLEAN, SIZE, Attribute
 from engine.ir.families import INDEXING, composite, define, moved, normalize_axis
 from engine.ir.indices import along
-from engine.ir.op import Cost, Cut, F, Sample
+from engine.ir.op import Cost, F, NoGradient, Sample
 
 _ATTRIBUTES = (
     Attribute("axis", AXIS, -1),
@@ -57,7 +57,7 @@ sort = define(
     kinds="real",
     attributes=_ATTRIBUTES,
     cost=_cost,
-    kink=lambda xp, x, *, axis, **_: xp.diff(xp.sort(x, axis=axis), axis=axis) == 0,
+    nonsmooth_at=lambda xp, x, *, axis, **_: xp.diff(xp.sort(x, axis=axis), axis=axis) == 0,
     samples=_SAMPLES,
     conventions="NaN comes last, first when descending.",
 )
@@ -72,7 +72,7 @@ argsort = define(
     ),
     normalize=_normalize,
     infer=lambda types, **_: (TensorType(types[0].shape, "int64"),),
-    vjp=Cut("nondifferentiable", "to_integer", "the place of an element is an integer"),
+    vjp=NoGradient("nondifferentiable", "to_integer", "the place of an element is an integer"),
     kinds="real",
     attributes=_ATTRIBUTES,
     cost=_cost,

@@ -14,7 +14,7 @@ from engine import dtypes
 from engine.dtypes import TensorType
 from engine.ir import batch_rules
 from engine.ir.families import LINALG, define
-from engine.ir.op import F, Sample, jointly
+from engine.ir.op import JOINT, F, Sample
 from engine.ops.linalg.matmul import transposed
 from engine.ops.linalg.solving import MATRIX, STACK, cubic, infer_square, square
 
@@ -157,7 +157,7 @@ slogdet = define(
     forward=lambda xp, x: tuple(xp.linalg.slogdet(x)),
     infer=_infer_slogdet,
     kinds="floating",
-    vjp=jointly,
+    vjp=JOINT,
     pullback=_slogdet_rule,
     holomorphic=False,
     outputs=("sign", "logabsdet"),

@@ -29,7 +29,7 @@ relu = elementwise(
     vjp=lambda g, y, x: F.where(y <= 0, 0, g),
     domain=POLE,
     conventions="relu'(0) = 0.",
-    kink=lambda xp, x: x == 0,
+    nonsmooth_at=lambda xp, x: x == 0,
     zero_reason="unselected",
 )
 
@@ -42,7 +42,7 @@ relu6 = elementwise(
     flops=2,
     samples=(Sample(([-1.0, 0.5, 5.5, 7.0],)),),
     conventions="At 0 and 6 the derivative is 0.",
-    kink=lambda xp, x: (x == 0) | (x == 6),
+    nonsmooth_at=lambda xp, x: (x == 0) | (x == 6),
     zero_reason="unselected",
 )
 
@@ -56,7 +56,7 @@ leaky_relu = elementwise(
     flops=2,
     domain=POLE,
     conventions="At 0 the derivative is alpha. The default is TensorFlow's; PyTorch and JAX have 0.01.",
-    kink=lambda xp, x, *, alpha: x == 0,
+    nonsmooth_at=lambda xp, x, *, alpha: x == 0,
 )
 
 prelu = elementwise(
@@ -71,7 +71,7 @@ prelu = elementwise(
     flops=2,
     domain=POLE,
     conventions="At 0 the derivative is alpha. alpha broadcasts as in NumPy, against the last axes.",
-    kink=lambda xp, x, alpha: x == 0,
+    nonsmooth_at=lambda xp, x, alpha: x == 0,
 )
 
 elu = elementwise(
@@ -84,7 +84,7 @@ elu = elementwise(
     flops=13,
     domain=POLE,
     conventions="At 0 the derivative is alpha.",
-    kink=lambda xp, x, *, alpha: x == 0,
+    nonsmooth_at=lambda xp, x, *, alpha: x == 0,
     zero_reason="saturated",
 )
 
@@ -133,7 +133,7 @@ hard_tanh = elementwise(
     flops=2,
     samples=(Sample(([-1.5, -0.4, 0.3, 1.2],)),),
     conventions="At -1 and 1 the derivative is 0, unlike clip's.",
-    kink=lambda xp, x: (x == -1) | (x == 1),
+    nonsmooth_at=lambda xp, x: (x == -1) | (x == 1),
     zero_reason="unselected",
 )
 
@@ -171,7 +171,7 @@ soft_shrink = elementwise(
     flops=3,
     samples=(Sample(([-1.5, -0.2, 0.3, 1.2],)),),
     conventions="At the thresholds the derivative is 0.",
-    kink=lambda xp, x, *, threshold: xp.abs(x) == threshold,
+    nonsmooth_at=lambda xp, x, *, threshold: xp.abs(x) == threshold,
     zero_reason="unselected",
 )
 
@@ -186,7 +186,7 @@ hard_shrink = elementwise(
     flops=2,
     samples=(Sample(([-1.5, -0.2, 0.3, 1.2],)),),
     conventions="At the thresholds the derivative is 0.",
-    kink=lambda xp, x, *, threshold: xp.abs(x) == threshold,
+    nonsmooth_at=lambda xp, x, *, threshold: xp.abs(x) == threshold,
     zero_reason="unselected",
 )
 

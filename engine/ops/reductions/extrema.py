@@ -23,11 +23,11 @@ from engine.ir.families import (
     reduction,
     spread,
 )
-from engine.ir.op import Cost, Cut, F, Op, Sample
+from engine.ir.op import Cost, F, NoGradient, Op, Sample
 from engine.ops.reductions.totals import count
 
 _EVENLY = "Elements that tie share the gradient evenly. NaN wins over every number, in the gradient too."
-_POSITION = Cut(
+_POSITION = NoGradient(
     "nondifferentiable",
     "to_integer",
     "the place of an element is an integer",
@@ -72,7 +72,7 @@ def _extremum(name: str, *aliases: str, summary: str) -> Op:
         infer=_infer_extremum,
         kinds="real",
         vjp=_shared_by_ties,
-        kink=tied,
+        nonsmooth_at=tied,
         zero_reason="unselected",
         conventions=_EVENLY,
     )

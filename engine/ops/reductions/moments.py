@@ -102,7 +102,7 @@ std = reduction(
     vjp=lambda g, y, x, axis, keepdims, correction, ddof: (
         spread(F.divide_no_nan(g, y * _freedom(x, axis, correction)), x, axis) * _centred(x, axis).conj()
     ),
-    kink=lambda xp, x, *, axis, keepdims, correction, ddof: (
+    nonsmooth_at=lambda xp, x, *, axis, keepdims, correction, ddof: (
         _std(xp, x, axis=axis, keepdims=keepdims, correction=correction, ddof=ddof) == 0
     ),
     samples=_SAMPLES,

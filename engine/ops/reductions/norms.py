@@ -54,7 +54,9 @@ power_norm = reduction(
     attributes=(Attribute("ord", NUMBER, 2),),
     cost=_power_norm_cost,
     vjp=_power_norm_rule,
-    kink=lambda xp, x, *, axis, keepdims, ord: _power_norm(xp, x, axis=axis, keepdims=keepdims, ord=ord) == 0,
+    nonsmooth_at=lambda xp, x, *, axis, keepdims, ord: (
+        _power_norm(xp, x, axis=axis, keepdims=keepdims, ord=ord) == 0
+    ),
     internal=True,
     samples=(
         Sample(((2, 3),)),

@@ -130,7 +130,7 @@ def _running_op(name: str, short: str, summary: str, neutral: int, rule: Any, **
             ACCUMULATOR,
         ),
         cost=_running_cost,
-        loose=lambda *, reverse, **_: reverse,
+        may_alias=lambda *, reverse, **_: reverse,
         samples=(
             Sample(((2, 3),), {"axis": -1}),
             Sample(((2, 3),)),
@@ -234,7 +234,7 @@ linear_recurrence = define(
     ),
     attributes=(Attribute("axis", AXIS), Attribute("reverse", BOOLEAN, False)),
     cost=_recurrence_cost,
-    loose=lambda *, reverse, **_: reverse,
+    may_alias=lambda *, reverse, **_: reverse,
     linear_in=frozenset({1}),
     internal=True,
     samples=(

@@ -11,7 +11,7 @@ from engine.errors import ShapeMismatch
 from engine.ir import batch_rules, dependence_rules
 from engine.ir.attributes import BOOLEAN, DTYPE, NEW_SHAPE, SHAPE, Attribute
 from engine.ir.families import SHAPING, broadcast, cast_back, check_cast, composite, define, free, moved
-from engine.ir.op import Cost, Cut, F, Sample
+from engine.ir.op import Cost, F, NoGradient, Sample
 from engine.ops.shaping.common import LINEAR, copied, infer_given_shape, mover
 from engine.ops.shaping.layout import in_c_order, squeezed
 
@@ -167,7 +167,7 @@ sum_to = define(
 
 # -- what is known of a shape ------------------------------------------------------------------------
 
-SHAPE_ONLY = Cut("nondifferentiable", "shape_only", "only the shape is read, never a value")
+SHAPE_ONLY = NoGradient("nondifferentiable", "shape_only", "only the shape is read, never a value")
 
 
 def _integers(shape: tuple[int, ...]) -> Any:

@@ -128,4 +128,9 @@ class _Branch:
 
 def _is_plain(step: Instruction) -> bool:
     """Whether a step can be repeated on other values of the same shape."""
-    return step.op.forward is not None and not step.op.functions and not step.op.lazy and not step.op.in_place
+    return (
+        step.op.forward is not None
+        and not step.op.functions
+        and not step.op.takes_needed
+        and not step.op.in_place
+    )

@@ -50,17 +50,17 @@ class BoundPlan:
 
         Raises IndexOutOfRange, OverLimit (no memory), or what a kernel refuses, each at the user's node.
         """
-        values = self.taken()
+        values = self.acquire()
         for name, slot in self._inputs.items():
             values[slot] = inputs[name]
-        with self.quiet():
-            self.play(values)
+        with self.suppress_warnings():
+            self.execute(values)
         copied, answer = self.plan.copied, self._xp.answer
         answers = [answer(values[slot], slot in copied) for slot in self.plan.tape.outputs]
-        self.given_back(values)
+        self.release(values)
         return answers
 
-    def play(self, values: Values) -> None:
+    def execute(self, values: Values) -> None:
         """Every step once, in a context whose inputs are in place; floating-point errors are the caller's."""
         steps = iter(self._steps)
         try:
@@ -70,18 +70,18 @@ class BoundPlan:
             place = self._places[len(self._steps) - length_hint(steps) - 1]
             failed(self.plan, error, place, self._xp.place)
 
-    def quiet(self) -> Any:
+    def suppress_warnings(self) -> Any:
         """Floating-point errors make NaN or infinity, and no noise."""
         return self._xp.errstate(all="ignore")
 
-    def taken(self) -> Values:
+    def acquire(self) -> Values:
         """A context for the caller alone."""
         try:
             return self._contexts.pop()
         except IndexError:
             return self._context()
 
-    def given_back(self, values: Values) -> None:
+    def release(self, values: Values) -> None:
         """A context that the caller is done with."""
         if self._keeps:
             for slot in self._transient:
@@ -150,7 +150,7 @@ def _bind(step: Step, plan: Plan, buffered: Set[int], xp: Namespace) -> Callable
     attributes = runnable(instruction, [slot in plan.read for slot in outputs], xp)
     whole = instruction.op.whole_kernel(tape.types[outputs[0]].dtype) if outputs else ""
     ufunc = getattr(xp, whole, None)
-    dying = let_go(step, tape, buffered)
+    dying = dead_slots(step, tape, buffered)
     if step.buffer is not None:
         if xp.is_ufunc(ufunc):
             run = into_buffer(ufunc, inputs, outputs[0])
@@ -162,7 +162,7 @@ def _bind(step: Step, plan: Plan, buffered: Set[int], xp: Namespace) -> Callable
     return _allocating(kernel, xp, inputs, outputs, attributes, dying, single, owned)
 
 
-def let_go(step: Step, tape: Tape, buffered: Set[int]) -> tuple[int, ...]:
+def dead_slots(step: Step, tape: Tape, buffered: Set[int]) -> tuple[int, ...]:
     """The slots whose arrays are let go of after a step; small ones are not worth the call."""
     return tuple(slot for slot in step.dying if slot not in buffered and tape.types[slot].nbytes > 4096)
 
@@ -189,17 +189,17 @@ class Subprogram:
         """
         bound = self._bound
         inputs, outputs = self._slots
-        values = bound.taken()
+        values = bound.acquire()
 
         def run(given: Sequence[Any]) -> list[Any]:
             for slot, value in zip(inputs, given, strict=True):
                 values[slot] = value
-            bound.play(values)
+            bound.execute(values)
             return [values[slot] for slot in outputs]
 
-        with bound.quiet():
+        with bound.suppress_warnings():
             yield run
-        bound.given_back(values)
+        bound.release(values)
 
 
 def runnable(step: Instruction, needed: Sequence[bool], xp: Namespace) -> dict[str, Any]:
@@ -208,7 +208,7 @@ def runnable(step: Instruction, needed: Sequence[bool], xp: Namespace) -> dict[s
         name: Subprogram(value, xp) if isinstance(value, Tape) else value
         for name, value in step.attributes.items()
     }
-    if step.op.lazy:
+    if step.op.takes_needed:
         attributes["needed"] = tuple(needed)
     return attributes
 

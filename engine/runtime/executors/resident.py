@@ -16,7 +16,7 @@ from engine.arrays import Namespace
 from engine.arrays.types import Array
 from engine.ir.tape import Instruction
 from engine.runtime.executors.blocks import Call, blocked, one_by_one
-from engine.runtime.executors.bound import Values, bind, dropping, into_buffer, let_go
+from engine.runtime.executors.bound import Values, bind, dead_slots, dropping, into_buffer
 from engine.runtime.executors.failures import failed
 from engine.runtime.plan import Plan, Step, takes_out
 
@@ -122,7 +122,7 @@ class ResidentPlan:
         if target is not None:
             self._values[out] = target
             self._fixed.add(out)
-            dying = let_go(step, self.plan.tape, self._fixed)
+            dying = dead_slots(step, self.plan.tape, self._fixed)
             if is_joined(instruction):
                 copying = self._joined.copying(out, target)
                 return dropping(copying, dying) if dying else copying

@@ -9,7 +9,7 @@ from typing import Any
 import engine.ops  # noqa: F401  # fills the table of ops
 from engine.ir.attributes import Attribute, Kind
 from engine.ir.op import TABLE
-from engine.training.catalogue.registry import Catalogue
+from engine.training.catalogue.registry import Registry
 
 LINEAR = "linear"
 
@@ -34,7 +34,7 @@ _SAME = (
     "log_sigmoid hard_sigmoid hard_tanh soft_shrink hard_shrink threshold"
 )
 
-ACTIVATIONS = Catalogue(
+ACTIVATIONS = Registry(
     "activation",
     (
         Activation(LINEAR, None),

@@ -18,7 +18,7 @@ from engine.arrays.philox import SEEDS, Stream
 from engine.arrays.types import Array
 from engine.errors import ShapeMismatch
 from engine.ir.attributes import Attribute, Kind, choice
-from engine.training.catalogue.registry import Catalogue, Chosen, number, whole
+from engine.training.catalogue.registry import Chosen, Registry, number, whole
 
 Shape = tuple[int, ...]
 Fill = Callable[..., Array]
@@ -107,7 +107,7 @@ _MEAN = Attribute("mean", number(), 0.0)
 _DEVIATION = Attribute("stddev", number(0.0), 0.05)
 _GAIN = Attribute("gain", number(), 1.0)
 
-INITIALIZERS = Catalogue(
+INITIALIZERS = Registry(
     "initializer",
     (
         Initializer("zeros", lambda stream, shape: np.zeros(shape), aliases=("zero",)),

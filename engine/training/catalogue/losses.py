@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import engine.ops  # noqa: F401  # fills the table of ops
 from engine.ir.attributes import Attribute
 from engine.ir.op import TABLE, Op
-from engine.training.catalogue.registry import Catalogue
+from engine.training.catalogue.registry import Registry
 
 _FIXED = ("axis", "reduction")  # the loss of a batch is the mean over its samples, classes come last
 
@@ -40,7 +40,7 @@ def _same(name: str, *aliases: str, labels: str | None = None, fuses: str | None
     return Loss(name, TABLE[name], aliases, labels, fuses)
 
 
-LOSSES = Catalogue(
+LOSSES = Registry(
     "loss",
     (
         _same("mean_squared_error", "mse"),

@@ -16,7 +16,7 @@ from engine.errors import ShapeMismatch
 from engine.ir.attributes import Attribute
 from engine.ir.op import F
 from engine.training.catalogue.losses import LOSSES, Loss
-from engine.training.catalogue.registry import Catalogue, Chosen, number, whole
+from engine.training.catalogue.registry import Chosen, Registry, number, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ _ACCURACY = (
     Metric("sparse_top_k_categorical_accuracy", _sparse_top_k, (), (_K,), "int64", ranks=True),
 )
 
-METRICS = Catalogue(
+METRICS = Registry(
     "metric",
     (
         *_ACCURACY,

@@ -18,7 +18,7 @@ from engine.errors import InvalidAttribute, InvalidDocument
 from engine.frontend.json_reader import member, show
 from engine.ir.attributes import BOOLEAN, Attribute
 from engine.ir.op import F
-from engine.training.catalogue.registry import Catalogue, Chosen, number, read_settings
+from engine.training.catalogue.registry import Chosen, Registry, number, read_settings
 from engine.training.catalogue.schedules import Schedule, rate_at, read_schedule, schedule_document
 
 Slots = Mapping[str, Any]
@@ -197,7 +197,7 @@ _ADAM = (
     Attribute("amsgrad", BOOLEAN, False, "divide by the largest mean of g² so far"),
 )
 
-OPTIMIZERS = Catalogue(
+OPTIMIZERS = Registry(
     "optimizer",
     (
         Optimizer(

@@ -58,7 +58,7 @@ class Chosen(Generic[R]):
         return {"name": self.record.name, **given}
 
 
-class Catalogue(Generic[R]):
+class Registry(Generic[R]):
     """Records by name. `what` is the noun for messages."""
 
     def __init__(self, what: str, records: Iterable[R]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from engine.errors import InvalidAttribute
 from engine.frontend.json_reader import show
 from engine.ir.attributes import BOOLEAN, Attribute
-from engine.training.catalogue.registry import NUMBERS, Catalogue, Chosen, number, whole
+from engine.training.catalogue.registry import NUMBERS, Chosen, Registry, number, whole
 
 RATE = number(0.0)
 
@@ -100,7 +100,7 @@ _STEPS = Attribute("decay_steps", whole(1))
 _STAIRCASE = Attribute("staircase", BOOLEAN, False, "change at whole multiples of decay_steps only")
 _DECAY = (_INITIAL, _STEPS, Attribute("decay_rate", number(0.0)), _STAIRCASE)
 
-SCHEDULES = Catalogue(
+SCHEDULES = Registry(
     "learning-rate schedule",
     (
         Schedule("constant", lambda step, learning_rate: learning_rate, (Attribute("learning_rate", RATE),)),

@@ -28,7 +28,7 @@ LAST_WINDOW = 16  # … but for the last one: the first step of weights that sta
 CAUSES = frozenset({"saturated", "unselected", "zero_operand", "underflow", "empty_selection"})
 
 
-class StallWatch:
+class PlateauWatch:
     """Remembers where the parameters stood, and from which step on."""
 
     def __init__(self, spec: TrainingSpec, memory: Memory, step: int) -> None:

@@ -11,7 +11,7 @@ from engine.training.job.early_stopping import Watch
 
 
 @dataclass(slots=True)
-class Position:
+class Progress:
     """`epoch` epochs are done and `batch` batches of the next; `totals` are its sums and counts so far.
 
     `reason` is set when no step is left, `finished` when that was told; `told` are the parameters that were
@@ -56,11 +56,11 @@ class Position:
         }
 
     @staticmethod
-    def read(document: Mapping[str, Any]) -> Position:
+    def read(document: Mapping[str, Any]) -> Progress:
         """What `document` wrote."""
         totals = {name: [_number(total), count] for name, (total, count) in document["totals"].items()}
         watch = Watch(**{name: _number(value) for name, value in document["watch"].items()})
-        return Position(
+        return Progress(
             document["epoch"],
             document["batch"],
             totals,

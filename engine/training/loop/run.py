@@ -30,8 +30,8 @@ from engine.training.loop.events import EpochDone, Event, Finished, Stalled, Ste
 from engine.training.loop.failure import explain, locate
 from engine.training.loop.memory import Memory
 from engine.training.loop.plans import BatchPlan, Sums, evaluation_plan, set_rates, training_plan
-from engine.training.loop.plateau import StallWatch
-from engine.training.loop.progress import Position
+from engine.training.loop.plateau import PlateauWatch
+from engine.training.loop.progress import Progress
 
 REWIND = 64  # steps between copies of the memory, from which a failing step is done again
 BEST = "best/"
@@ -59,7 +59,7 @@ class TrainingRun(Iterator[Event]):
         self.spec = spec
         self.device, self._device_memory = device, device_memory
         objective = spec.objective
-        self._position = Position()
+        self._position = Progress()
         self._best: dict[str, Any] = {}
         with self._there() as xp:
             self._xp = xp
@@ -70,7 +70,7 @@ class TrainingRun(Iterator[Event]):
                 best = {n.removeprefix(BEST): a for n, a in resume.arrays.items() if n.startswith(BEST)}
                 self._best = {name: xp.from_host(array) for name, array in best.items()}
         if resume is not None:
-            self._position = Position.read(resume.position)
+            self._position = Progress.read(resume.position)
         self._rows = self._rows_of(data, 0, spec.rows)
         self._validation = self._validation_rows(data, validation)
         self._order = Order(spec.rows, spec.batch_size, shuffle=spec.shuffle, seed=spec.seed)
@@ -81,7 +81,7 @@ class TrainingRun(Iterator[Event]):
         self._evaluations: dict[int, BatchPlan] = {}
         self._rewind: tuple[int, dict[str, Array]] | None = None
         with self._there():
-            self._stalls = StallWatch(spec, self._memory, self.step)
+            self._stalls = PlateauWatch(spec, self._memory, self.step)
 
     @property
     def parameters(self) -> dict[str, Array]:
@@ -243,7 +243,7 @@ class TrainingRun(Iterator[Event]):
 
     def evaluate(self, rows: Rows) -> Sums:
         """Sums and counts of loss and metrics over all `rows`, as predicting sees them."""
-        totals = Position()
+        totals = Progress()
         for start in range(0, rows.count, self.spec.batch_size):
             stop = min(start + self.spec.batch_size, rows.count)
             plan = self._evaluations.get(stop - start)

@@ -73,7 +73,7 @@ class Draw:
 
 
 @dataclass(slots=True)
-class Scope:
+class GraphBuilder:
     """One graph being written. `training` says which of the two; `dtype` is that of the weights."""
 
     training: bool

@@ -19,7 +19,7 @@ from engine.frontend.graph import Graph
 from engine.training.catalogue.losses import LOSSES, Loss
 from engine.training.catalogue.metrics import METRICS, Metric
 from engine.training.catalogue.registry import Chosen
-from engine.training.model.builder import Draw, Scope, Shape, State, Symbol, Weight
+from engine.training.model.builder import Draw, GraphBuilder, Shape, State, Symbol, Weight
 from engine.training.model.model import Model, read_model
 
 X, LABELS, TARGET, PREDICTED, SCORES = "x", "y", "loss", "y_pred", "scores"
@@ -123,9 +123,9 @@ def read_metrics(metrics: Sequence[Any]) -> dict[str, Chosen[Metric]]:
 
 def _play(
     model: Model, dtype: str, loss: Chosen[Loss] | None, *, training: bool
-) -> tuple[Scope, tuple[Mapping[str, Any], ...]]:
+) -> tuple[GraphBuilder, tuple[Mapping[str, Any], ...]]:
     """Write one graph: the scope, and a row of the summary for each layer."""
-    scope = Scope(training, dtype)
+    scope = GraphBuilder(training, dtype)
     x = Symbol(scope.input(X, model.input_shape, model.input_dtype), model.input_shape, model.input_dtype)
     rows = []
     for named in model.layers:
@@ -146,7 +146,7 @@ def _play(
     return scope, tuple(rows)
 
 
-def _write_loss(scope: Scope, x: Symbol, loss: Chosen[Loss]) -> None:
+def _write_loss(scope: GraphBuilder, x: Symbol, loss: Chosen[Loss]) -> None:
     """The loss of the predictions `x`, and the scores that metrics may rank."""
     labels = scope.input(LABELS, None, loss.record.labels or scope.dtype)
     settings = dict(loss.settings)
@@ -159,7 +159,7 @@ def _write_loss(scope: Scope, x: Symbol, loss: Chosen[Loss]) -> None:
     scope.node("identity", logits.name if fused and activation == "softmax" else x.name, name=SCORES)
 
 
-def _graph(scope: Scope, outputs: Sequence[str]) -> Graph:
+def _graph(scope: GraphBuilder, outputs: Sequence[str]) -> Graph:
     """The graph of what was written; its nodes are placed at the layers that wrote them."""
     updates = [state.update for state in scope.states.values()] if scope.training else []
     graph = decode_graph(scope.document([*outputs, *updates]), path="$")

@@ -42,7 +42,7 @@ async def create(request: Request) -> Response:
     paging.only(request, ())
     limit = services.settings.max_dataset_bytes
     _check_length(request, limit)
-    place = await asyncio.to_thread(services.datasets.workplace)
+    place = await asyncio.to_thread(services.datasets.staging_dir)
     try:
         body = place / "body"
         digest, size = await upload.receive(request.stream(), body, limit=limit)
@@ -118,10 +118,10 @@ async def delete(request: Request) -> Response:
 async def _take_away(services: Services, dataset_id: str) -> None:
     """Remove the files of a set without a record, unless the same content was uploaded again meanwhile."""
 
-    def bury(connection: Connection) -> Path | None:
-        return services.datasets.bury(dataset_id) if store.absent(connection, dataset_id) else None
+    def tombstone(connection: Connection) -> Path | None:
+        return services.datasets.tombstone(dataset_id) if store.absent(connection, dataset_id) else None
 
-    grave = await services.database.write(bury)
+    grave = await services.database.write(tombstone)
     if grave is not None:
         await asyncio.to_thread(services.datasets.discard, grave)
 

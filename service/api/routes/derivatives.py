@@ -11,7 +11,7 @@ from service.api.endpoint import Endpoint, Example, Handler
 from service.api.examples import derivatives as derivative_examples
 from service.api.respond import respond
 from service.api.responses import derivatives as derivative_responses
-from service.queries.runner import Call, Kind
+from service.queries.runner import Kind, QueryRequest
 from service.services import Services, services_of
 from service.storage.graphs import Published
 from service.wire import requests
@@ -62,7 +62,7 @@ CALL_ERRORS = (
 
 async def published(services: Services, graph_id: str) -> Published:
     """The published graph. Raises Problem graph_not_found."""
-    graph = services.graphs.at_hand(graph_id) or await services.graphs.get(graph_id)
+    graph = services.graphs.peek(graph_id) or await services.graphs.get(graph_id)
     if graph is None:
         raise Problem(
             "graph_not_found",
@@ -83,10 +83,10 @@ def handler_of(kind: Kind) -> Handler:
         body = await read_body(request, services.settings.max_body_bytes)
         graph_id = request.path_params.get("graph_id")
         if graph_id is None:
-            call, nodes = Call(kind, body, media, safetensors), 0
+            call, nodes = QueryRequest(kind, body, media, safetensors), 0
         else:
             graph = await published(services, graph_id)
-            call, nodes = Call(kind, body, media, safetensors, graph.id, graph.document), graph.nodes
+            call, nodes = QueryRequest(kind, body, media, safetensors, graph.id, graph.document), graph.nodes
         return respond(await services.tiers.answer(call, nodes, lambda: hung_up(request)))
 
     return handle

@@ -12,7 +12,7 @@ from service.api.examples import derivatives as derivative_examples
 from service.api.respond import respond
 from service.api.responses import derivatives as derivative_responses
 from service.api.routes.derivatives import FUNCTION_ERRORS, published
-from service.queries.runner import Call
+from service.queries.runner import QueryRequest
 from service.services import services_of
 from service.storage.graphs import Published
 from service.wire import requests
@@ -25,7 +25,7 @@ async def publish(request: Request) -> Response:
     services = services_of(request)
     media = media_of(request.headers)
     body = await read_body(request, services.settings.max_body_bytes)
-    reply = await services.tiers.answer(Call("publish", body, media), 0)
+    reply = await services.tiers.answer(QueryRequest("publish", body, media), 0)
     if reply.status != 200:
         return respond(reply)
     summary, _, document = reply.body.partition(b"\n")
@@ -57,7 +57,7 @@ async def delete(request: Request) -> Response:
     services, graph_id = services_of(request), request.path_params["graph_id"]
     if not await services.graphs.delete(graph_id):
         await published(services, graph_id)  # raises
-    services.calculator.forget(graph_id)
+    services.runner.forget(graph_id)
     return Response(status_code=204)
 
 

@@ -22,9 +22,9 @@ from service.api.routes.derivatives import CALL_ERRORS
 from service.api.routes.jobs import COMMON, job_of
 from service.jobs import checkpoints, records
 from service.jobs.records import StoredEvent
-from service.jobs.runner import Format, Trained
+from service.jobs.runner import Format, TrainedModelRef
 from service.jobs.states import FINAL
-from service.queries.runner import Call
+from service.queries.runner import QueryRequest
 from service.services import Services, services_of
 from service.wire import requests
 from service.wire import safetensors as safetensors_io
@@ -128,7 +128,7 @@ async def parameters(request: Request) -> Response:
     checkpoint = job.chosen(request.query_params.get("checkpoint"), "$query.checkpoint")
     job = replace(job, kept=(checkpoint,), format=cast(Format, form))
     size = await asyncio.to_thread(checkpoints.size, Path(job.folder), checkpoint)
-    call = Call("parameters", b"", document=job.pack())
+    call = QueryRequest("parameters", b"", document=job.pack())
     large = size > (_LISTED if form == "json" else _COPIED)
     return respond(await services.tiers.answer(call, disconnected=lambda: hung_up(request), large=large))
 
@@ -146,16 +146,16 @@ async def predict(request: Request) -> Response:
         raise AssertionError("a job that is there has an order")
     document, data = order
     job = replace(job, document=document, data={"types": data["types"]})
-    call = Call("predict", body, media, safetensors, document=job.pack())
+    call = QueryRequest("predict", body, media, safetensors, document=job.pack())
     return respond(await services.tiers.answer(call, disconnected=lambda: hung_up(request)))
 
 
-async def _trained(services: Services, job_id: str) -> Trained:
+async def _trained(services: Services, job_id: str) -> TrainedModelRef:
     """The job as one to read from. Raises Problem job_not_found."""
     job = await job_of(services, job_id)
     kept = await services.database.read(partial(records.checkpoints, job_id=job_id))
     folder = services.settings.jobs_folder / job_id / "checkpoints"
-    return Trained(job_id, job["status"], str(folder), tuple(c["id"] for c in kept))
+    return TrainedModelRef(job_id, job["status"], str(folder), tuple(c["id"] for c in kept))
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (

@@ -24,8 +24,8 @@ from service.datasets import store
 from service.datasets.store import Dataset
 from service.jobs import checkpoints, ledger, records, submission
 from service.jobs.states import STATUSES, Intent, Status
-from service.jobs.submission import Room
-from service.queries.runner import Call
+from service.jobs.submission import SubmissionContext
+from service.queries.runner import QueryRequest
 from service.services import Services, services_of
 from service.wire import safetensors as safetensors_io
 from service.wire.body import Media, hung_up, media_of, read_body
@@ -47,10 +47,10 @@ async def submit(request: Request) -> Response:
     digest = await asyncio.to_thread(submission.digest, body, media)
     if key is not None and (known := await _known(services, key, digest)) is not None:
         return await _accepted(services, known)
-    room = await _room(services, body, media)
+    room = await _submission_context(services, body, media)
     kept = False
     try:
-        call = Call("submit", body, media, document=room.pack())
+        call = QueryRequest("submit", body, media, document=room.pack())
         reply = await services.tiers.answer(call, disconnected=lambda: hung_up(request))
         if reply.status >= 400:
             return respond(reply)
@@ -77,9 +77,9 @@ async def submit(request: Request) -> Response:
     return await _accepted(services, room.job_id)
 
 
-async def _room(services: Services, body: bytes, media: Media) -> Room:
+async def _submission_context(services: Services, body: bytes, media: Media) -> SubmissionContext:
     """The name of a new job, and the data sets that its body may name."""
-    ids = await asyncio.to_thread(submission.mentioned, body, media)
+    ids = await asyncio.to_thread(submission.referenced_datasets, body, media)
 
     def find(connection: Connection) -> dict[str, Dataset]:
         found = {name: store.get(connection, name) for name in ids}
@@ -87,7 +87,7 @@ async def _room(services: Services, body: bytes, media: Media) -> Room:
 
     sets = await services.database.read(find) if ids else {}
     settings = services.settings
-    return Room(submission.new_id(), settings.jobs_folder, settings.datasets_folder, sets)
+    return SubmissionContext(submission.new_id(), settings.jobs_folder, settings.datasets_folder, sets)
 
 
 async def _known(services: Services, key: str, digest: str) -> str | None:
@@ -146,19 +146,19 @@ async def delete(request: Request) -> Response:
             path="$url.job_id",
             hint="cancel it first",
         )
-    services.calculator.forget_job(job_id)
+    services.runner.forget_job(job_id)
     await asyncio.to_thread(services.queue.forget, handed_over)
     await asyncio.to_thread(submission.discard, services.settings.jobs_folder, job_id)
     return Response(status_code=204)
 
 
-def _wish(wanted: Intent | None, word: str) -> Handler:
+def _request_transition(wanted: Intent | None, word: str) -> Handler:
     async def handle(request: Request) -> Response:
         services, job_id = services_of(request), request.path_params["job_id"]
         await asyncio.to_thread(services.queue.prepare)
         await job_of(services, job_id)
-        wish = partial(ledger.request, queue=services.queue, job_id=job_id, wanted=wanted)
-        status = await services.database.write(wish)
+        request_transition = partial(ledger.request, queue=services.queue, job_id=job_id, wanted=wanted)
+        status = await services.database.write(request_transition)
         if status is None:
             job = await job_of(services, job_id)
             raise Problem(
@@ -194,11 +194,11 @@ COMMON = ("unauthorized", "job_not_found", "internal")
 _JOB: Mapping[int, tuple[str, type[BaseModel]]] = {202: ("The job.", job_responses.Job)}
 
 
-def _wish_endpoint(name: str, wanted: Intent | None, summary: str) -> Endpoint:
+def _transition_endpoint(name: str, wanted: Intent | None, summary: str) -> Endpoint:
     return Endpoint(
         "POST",
         f"/v1/jobs/{{job_id}}/{name}",
-        _wish(wanted, f"be {name}led" if name == "cancel" else name),
+        _request_transition(wanted, f"be {name}led" if name == "cancel" else name),
         name=f"{name}_job",
         summary=summary,
         tag="jobs",
@@ -267,7 +267,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         answers={204: ("Forgotten.", None)},
         errors=(*COMMON, "wrong_state", "disk_full"),
     ),
-    _wish_endpoint("cancel", "cancel", "Stop a job for good"),
-    _wish_endpoint("pause", "pause", "Have a job save and stop until it is resumed"),
-    _wish_endpoint("resume", None, "Let a paused job go on"),
+    _transition_endpoint("cancel", "cancel", "Stop a job for good"),
+    _transition_endpoint("pause", "pause", "Have a job save and stop until it is resumed"),
+    _transition_endpoint("resume", None, "Let a paused job go on"),
 )

@@ -10,7 +10,7 @@ from service.api.examples.model import EXPAND
 from service.api.respond import respond
 from service.api.responses import jobs as job_responses
 from service.api.routes.derivatives import FUNCTION_ERRORS
-from service.queries.runner import Call
+from service.queries.runner import QueryRequest
 from service.services import services_of
 from service.wire import requests
 from service.wire.body import hung_up, media_of, read_body
@@ -27,7 +27,9 @@ async def expand(request: Request) -> Response:
             path="headers.content-type",
         )
     body = await read_body(request, services.settings.max_body_bytes)
-    return respond(await services.tiers.answer(Call("expand", body), disconnected=lambda: hung_up(request)))
+    return respond(
+        await services.tiers.answer(QueryRequest("expand", body), disconnected=lambda: hung_up(request))
+    )
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (

@@ -20,11 +20,11 @@ from sqlalchemy.exc import OperationalError
 
 from engine.runtime import devices
 from service.jobs import checkpoints, ledger
-from service.jobs.ledger import Claim, Event, Fenced, Published
+from service.jobs.ledger import Claim, Event, Published, StaleAttempt
 from service.jobs.queue.port import JobQueue
 from service.jobs.worker.child import disk_full, out_of_memory
 from service.processes import frames
-from service.processes.launcher import Template
+from service.processes.launcher import ForkServer
 from service.storage.database import Database
 from service.wire.problems import Problem, render
 
@@ -35,7 +35,7 @@ _STREAM_LIMIT = 2**22
 
 
 #: Starts a child on a channel: the template that holds it, its pid, its wait status to come.
-Fork = Callable[[socket.socket, Mapping[str, Any]], Awaitable[tuple[Template, int, asyncio.Future[int]]]]
+Fork = Callable[[socket.socket, Mapping[str, Any]], Awaitable[tuple[ForkServer, int, asyncio.Future[int]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +92,11 @@ class Attempt:
         try:
             end = await self._in_child()
             await self._conclude(end)
-        except Fenced:
+        except StaleAttempt:
             return "another attempt has the job", logging.INFO
         except OperationalError as error:
             # Most likely a full disk: say so if that can still be written, else the lease will run out.
-            with suppress(OperationalError, Fenced):
+            with suppress(OperationalError, StaleAttempt):
                 await self._finish("failed", render(disk_full(error)).body)
             return f"the database failed: {error}", logging.WARNING
         if end.log is None:
@@ -105,7 +105,7 @@ class Attempt:
 
     async def give_back(self, why: str) -> None:
         """After a failure of our own: another attempt, unless there were too many."""
-        with suppress(Fenced):
+        with suppress(StaleAttempt):
             await self._retry(_End("died", None, why))
 
     async def _in_child(self) -> _End:

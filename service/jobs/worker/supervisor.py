@@ -15,7 +15,7 @@ _AGAIN_S = 1.0
 _GRACE_S = 25.0
 
 
-class Crew:
+class WorkerSupervisor:
     """Worker processes below this one; they die with it, even by SIGKILL."""
 
     def __init__(self, settings: Settings, logger: FilteringBoundLogger) -> None:

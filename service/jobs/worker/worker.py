@@ -21,10 +21,10 @@ from sqlalchemy.exc import OperationalError
 from structlog.typing import FilteringBoundLogger
 
 from service.jobs import checkpoints, ledger, records
-from service.jobs.ledger import Fenced
+from service.jobs.ledger import StaleAttempt
 from service.jobs.queue.port import JobQueue
 from service.jobs.worker.attempt import Attempt, Limits
-from service.processes.launcher import Template
+from service.processes.launcher import ForkServer
 from service.storage.database import Database
 from service.storage.tables import JOBS
 
@@ -81,7 +81,7 @@ class Worker:
         self._concurrency = concurrency
         self._environment = dict(environment)
         self._logger = logger
-        self._template = Template(lambda pid: None, module="service.jobs.worker.child")
+        self._template = ForkServer(lambda pid: None, module="service.jobs.worker.child")
         self._slots = asyncio.Semaphore(concurrency)
         self._attempts: set[Attempt] = set()
         self._idle = asyncio.Event()
@@ -147,7 +147,7 @@ class Worker:
 
     async def _fork(
         self, channel: socket.socket, config: Mapping[str, Any]
-    ) -> tuple[Template, int, asyncio.Future[int]]:
+    ) -> tuple[ForkServer, int, asyncio.Future[int]]:
         """Start a child; the template first, where it was killed."""
         await self._template.start(self._environment)
         pid, exited = await self._template.fork(channel, config)
@@ -173,7 +173,7 @@ class Worker:
             try:
                 await self._database.write(partial(self._let_go, job=job, why=why))
                 self._logger.warning("job taken over", job=job.id, owner=job.owner, why=why)
-            except Fenced:
+            except StaleAttempt:
                 continue  # somebody was quicker
             begun = self._folder / job.id / "checkpoints"
             await asyncio.to_thread(checkpoints.sweep, begun, job.attempt)

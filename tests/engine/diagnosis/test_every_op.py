@@ -5,7 +5,7 @@ import pytest
 
 import engine.ops.control  # noqa: F401  # fills the table
 from engine import dtypes
-from engine.diagnosis import Examination, Graphing
+from engine.diagnosis import Diagnosis, Graphing
 from engine.errors import DerivativeNotImplemented
 from engine.ir.op import TABLE, F
 from engine.runtime.executors.numpy import run_tape
@@ -40,7 +40,7 @@ def examined(op, sample):
         name: slot for name, slot in tape.inputs.items() if dtypes.is_floating(tape.types[slot].dtype)
     }
     graph = Graphing(tape, tuple(tape.instructions), {})
-    return tape, target, Examination(graph, names, variables, "target", target.slot), inputs
+    return tape, target, Diagnosis(graph, names, variables, "target", target.slot), inputs
 
 
 @every_op

@@ -11,7 +11,7 @@ import pytest
 
 from engine.arrays.types import Array
 from engine.training import Snapshot, Stalled, TrainingRun
-from engine.training.loop.plateau import CAUSES, StallWatch
+from engine.training.loop.plateau import CAUSES, PlateauWatch
 from tests.engine.training.world import classes, job, layered
 
 RELU = [{"type": "Dense", "units": 4, "activation": "relu"}, {"type": "Dense", "units": 1}]
@@ -155,11 +155,11 @@ def test_it_is_told_once_even_across_a_restart_and_changes_no_bit() -> None:
 def test_no_bit_depends_on_looking(monkeypatch: pytest.MonkeyPatch) -> None:
     data, document = classes(), layered(epochs=80)
     with monkeypatch.context() as patched:
-        patched.setattr(StallWatch, "due", lambda self, step: False)
+        patched.setattr(PlateauWatch, "due", lambda self, step: False)
         without, _ = stalls(document, data)
     with monkeypatch.context() as patched:
-        patched.setattr(StallWatch, "candidates", lambda self, step: list(without.parameters))
-        patched.setattr(StallWatch, "window", 1, raising=False)
+        patched.setattr(PlateauWatch, "candidates", lambda self, step: list(without.parameters))
+        patched.setattr(PlateauWatch, "window", 1, raising=False)
         looked, _ = stalls(document, data)
     for name, array in without.parameters.items():
         np.testing.assert_array_equal(array, looked.parameters[name])
@@ -173,7 +173,7 @@ def test_looking_costs_next_to_nothing() -> None:
     for _ in run:
         pass
     seconds = time.perf_counter() - start
-    watch = StallWatch(spec, run._memory, 0)
+    watch = PlateauWatch(spec, run._memory, 0)
     start = time.perf_counter()
     for step in range(1, 101):
         watch.candidates(step)

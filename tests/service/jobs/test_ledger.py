@@ -15,7 +15,7 @@ from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from service.jobs import ledger, records
-from service.jobs.ledger import Event, Fenced, Published
+from service.jobs.ledger import Event, Published, StaleAttempt
 from service.jobs.queue.memory import MemoryQueue
 from service.jobs.states import FINAL, STATUSES, TRANSITIONS, Status, sources
 from service.storage.database import Database
@@ -103,7 +103,7 @@ async def test_no_status_changes_but_by_the_table(tmp_path: Path, status: Status
                 await it.do(ledger.finish, "job_a", 1, target)
                 assert (await it.job())["status"] == target
             elif status != "running" and target not in TRANSITIONS[status]:
-                with pytest.raises(Fenced):
+                with pytest.raises(StaleAttempt):
                     await it.do(ledger.finish, "job_a", 1, target)
                 assert (await it.job())["status"] == status
 
@@ -136,7 +136,7 @@ async def test_only_the_newest_attempt_publishes(tmp_path: Path) -> None:
             it.do(ledger.beat, "job_a", 1),
             it.do(ledger.release, it.queue, "job_a", 1, None),
         ):
-            with pytest.raises(Fenced):
+            with pytest.raises(StaleAttempt):
                 await late
         await it.do(ledger.publish, "job_a", 2, steps(6, 10))
         await it.do(ledger.finish, "job_a", 2, "succeeded")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from service.jobs import submission
-from service.jobs.submission import Room, Submission
+from service.jobs.submission import Submission, SubmissionContext
 from service.wire.problems import Problem
 from tests.service.jobs.ballast import PAGE, Ballast
 from tests.service.jobs.test_datasets import CSV, NPY, NPZ, npy, npz
@@ -38,7 +38,7 @@ def inline(rows: int) -> Submission:
 def test_a_job_s_data_are_whole_or_refused(small: Path, rows: int) -> None:
     """Of 505 numbers nine are alone on their page: NumPy's own writer loses them and says nothing."""
     jobs, ballast = small / "jobs", Ballast(small)
-    room = Room("job", jobs, small / "datasets", {})
+    room = SubmissionContext("job", jobs, small / "datasets", {})
     refused, stored = [], []
     for pages in range(30):
         jobs.mkdir()

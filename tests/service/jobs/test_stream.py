@@ -29,7 +29,7 @@ async def submitted(folder: Path) -> Database:
 
 def logs(count: int, kind: str = "log") -> Any:
     def add(connection: Connection) -> None:
-        ledger.note(connection, "job_a", [Event(kind, {"n": k}) for k in range(count)])
+        ledger.append_events(connection, "job_a", [Event(kind, {"n": k}) for k in range(count)])
 
     return add
 

@@ -15,7 +15,7 @@ from engine.errors import IndexOutOfRange, ShapeMismatch
 from engine.ir import batch_rules
 from engine.ir.attributes import AXIS, BOOLEAN, Attribute
 from engine.ir.families import INDEXING, composite, define, elementwise, moved, normalize_axis
-from engine.ir.op import Cost, Cut, Domain, F, Sample, jointly
+from engine.ir.op import JOINT, Cost, Domain, F, NoGradient, Sample
 from engine.ops.creation import made
 from engine.ops.nn.losses.shared import (
     CLASSES,
@@ -145,7 +145,7 @@ pick_class = define(
     forward=_pick,
     infer=_infer_pick,
     normalize=lambda types, *, axis: {"axis": normalize_axis(axis, types[0].ndim)},
-    vjp=(_pick_rule, Cut("nondifferentiable", "to_integer", "a label is an integer")),
+    vjp=(_pick_rule, NoGradient("nondifferentiable", "to_integer", "a label is an integer")),
     kinds=("real_floating", "integer"),
     promote=(True, False),
     attributes=(Attribute("axis", AXIS, -1),),
@@ -174,7 +174,7 @@ sparse_categorical_crossentropy = composite(
     "sparse_categorical_cross_entropy",
     summary="The mean of -log(y_pred[y_true]), for integer labels from 0 to the number of classes less one.",
     formula=_sparse,
-    vjp=(Cut("nondifferentiable", "to_integer", "a label is an integer"), jointly),
+    vjp=(NoGradient("nondifferentiable", "to_integer", "a label is an integer"), JOINT),
     kinds=("integer", "real_floating"),
     promote=(False, True),
     attributes=(LOGITS, EPSILON, CLASSES, REDUCTION),

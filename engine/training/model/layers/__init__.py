@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from engine.training.catalogue.registry import Catalogue
+from engine.training.catalogue.registry import Registry
 from engine.training.model.layers.layer import Layer
 
 
@@ -17,6 +17,6 @@ def _found() -> list[Layer]:
     return [layer for name in modules for layer in getattr(importlib.import_module(name), "LAYERS", ())]
 
 
-LAYERS = Catalogue("layer", _found())
+LAYERS = Registry("layer", _found())
 
 __all__ = ["LAYERS", "Layer"]

@@ -10,14 +10,14 @@ from engine.ir.attributes import BOOLEAN, REQUIRED, Attribute
 from engine.training.catalogue.activations import ACTIVATION, Activation
 from engine.training.catalogue.initializers import Initializer, initializer
 from engine.training.catalogue.registry import Chosen, number, whole
-from engine.training.model.builder import Scope, Symbol
+from engine.training.model.builder import GraphBuilder, Symbol
 from engine.training.model.layers.layer import Layer, needs_axis
 
 SIZE = whole(1, 2**31 - 1)
 
 
 def _dense(
-    scope: Scope,
+    scope: GraphBuilder,
     x: Symbol,
     *,
     units: int,
@@ -35,7 +35,7 @@ def _dense(
     return scope.activate(Symbol(y, (*x.shape[:-1], units), x.dtype), activation)
 
 
-def _dropout(scope: Scope, x: Symbol, *, rate: float) -> Symbol:
+def _dropout(scope: GraphBuilder, x: Symbol, *, rate: float) -> Symbol:
     """While training, x times the mask; else x."""
     if not scope.training or rate == 0:
         return x
@@ -43,7 +43,7 @@ def _dropout(scope: Scope, x: Symbol, *, rate: float) -> Symbol:
 
 
 def _embedding(
-    scope: Scope,
+    scope: GraphBuilder,
     x: Symbol,
     *,
     input_dim: int,

@@ -9,12 +9,12 @@ from __future__ import annotations
 from engine.ir.attributes import AXES, AXIS, BOOLEAN, Attribute
 from engine.training.catalogue.initializers import Initializer, initializer
 from engine.training.catalogue.registry import Chosen, number
-from engine.training.model.builder import Scope, Shape, Symbol
+from engine.training.model.builder import GraphBuilder, Shape, Symbol
 from engine.training.model.layers.layer import Layer, axes_of
 
 
 def _layer_normalization(
-    scope: Scope,
+    scope: GraphBuilder,
     x: Symbol,
     *,
     axis: tuple[int, ...],
@@ -39,7 +39,7 @@ def _layer_normalization(
 
 
 def _batch_normalization(
-    scope: Scope,
+    scope: GraphBuilder,
     x: Symbol,
     *,
     axis: int,
@@ -77,11 +77,11 @@ def _batch_normalization(
     )
 
 
-def _inverse_deviation(scope: Scope, variance: str, epsilon: float) -> str:
+def _inverse_deviation(scope: GraphBuilder, variance: str, epsilon: float) -> str:
     return scope.node("rsqrt", scope.node("add", variance, epsilon))
 
 
-def _laid_out(scope: Scope, name: str, size: Shape, shape: Shape) -> str:
+def _laid_out(scope: GraphBuilder, name: str, size: Shape, shape: Shape) -> str:
     """A tensor of `size` along its axes of a row; itself where those are the last ones."""
     if shape[len(shape) - len(size) :] == size:
         return name
@@ -89,7 +89,7 @@ def _laid_out(scope: Scope, name: str, size: Shape, shape: Shape) -> str:
 
 
 def _affine(
-    scope: Scope,
+    scope: GraphBuilder,
     y: Symbol,
     size: Shape,
     shape: Shape,

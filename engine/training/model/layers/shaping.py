@@ -6,19 +6,19 @@ from math import prod
 
 from engine.errors import ShapeMismatch
 from engine.ir.attributes import NEW_SHAPE, Attribute
-from engine.training.model.builder import Scope, Shape, Symbol
+from engine.training.model.builder import GraphBuilder, Shape, Symbol
 from engine.training.model.layers.layer import Layer
 
 
-def _to(scope: Scope, x: Symbol, shape: Shape) -> Symbol:
+def _to(scope: GraphBuilder, x: Symbol, shape: Shape) -> Symbol:
     return Symbol(scope.node("reshape", x.name, shape=[-1, *shape]), shape, x.dtype)
 
 
-def _flatten(scope: Scope, x: Symbol) -> Symbol:
+def _flatten(scope: GraphBuilder, x: Symbol) -> Symbol:
     return x if len(x.shape) == 1 else _to(scope, x, (prod(x.shape),))
 
 
-def _reshape(scope: Scope, x: Symbol, *, target_shape: Shape) -> Symbol:
+def _reshape(scope: GraphBuilder, x: Symbol, *, target_shape: Shape) -> Symbol:
     known, size = prod(s for s in target_shape if s != -1), prod(x.shape)
     shape = target_shape
     if -1 in shape and known and size % known == 0:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from engine import dtypes
+from engine.derivatives.derivative_nodes import recorded
 from engine.derivatives.draft import (
     DIRECTION,
     Outputs,
@@ -27,7 +28,6 @@ from engine.derivatives.draft import (
 )
 from engine.derivatives.gradients import why_no_target
 from engine.derivatives.query import Query
-from engine.derivatives.recorded import recorded
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, NotHolomorphic
 from engine.frontend.record import Recording
@@ -43,7 +43,7 @@ Types = dict[str, TensorType]
 
 
 @dataclass(slots=True)
-class Sides:
+class JacobianProblem:
     """The tape of the answer, with the slots of rows and columns by name; `target` is that of a Hessian.
 
     `common` are the places of what is answered beside the matrix: by field, or by field and name.
@@ -141,12 +141,12 @@ class Sides:
         return {field: of(place) for field, place in self.common.items()}
 
 
-def sides_of(query: Query) -> Sides:
+def jacobian_problem(query: Query) -> JacobianProblem:
     """Record the question of a Jacobian or Hessian; raises every UserError that it earns."""
     return _of_hessian(query) if query.kind == "hessian" else _of_jacobian(query)
 
 
-def _of_jacobian(query: Query) -> Sides:
+def _of_jacobian(query: Query) -> JacobianProblem:
     chosen = query.chosen_outputs()
     query.check_wrt()
     needed = unique(*chosen, *(query.wrt or ()))
@@ -158,7 +158,7 @@ def _of_jacobian(query: Query) -> Sides:
     places = {name: outputs.add(slot) for name, slot in slots.items()}
     rows = {name: slot for name, slot in slots.items() if carries_gradient(tape, slot)}
     _require_holomorphic(tape, rows, columns)
-    return Sides(query, needed, recording, outputs, rows, columns, {"outputs": places})
+    return JacobianProblem(query, needed, recording, outputs, rows, columns, {"outputs": places})
 
 
 def _require_holomorphic(tape: Tape, rows: Mapping[str, int], columns: Mapping[str, int]) -> None:
@@ -176,7 +176,7 @@ def _require_holomorphic(tape: Tape, rows: Mapping[str, int], columns: Mapping[s
                 ).at(culprit.origin)
 
 
-def _of_hessian(query: Query) -> Sides:
+def _of_hessian(query: Query) -> JacobianProblem:
     (target,) = query.chosen_targets()
     query.check_wrt()
     needed = unique(target, *(query.wrt or ()))
@@ -200,7 +200,7 @@ def _of_hessian(query: Query) -> Sides:
     value = outputs.add(slot)
     gradients = {name: outputs.add(own) for name, own in rows.items()}
     common: dict[str, int | dict[str, int]] = {"value": value, "gradients": gradients}
-    return Sides(query, needed, recording, outputs, rows, columns, common, slot)
+    return JacobianProblem(query, needed, recording, outputs, rows, columns, common, slot)
 
 
 def _variables(query: Query, recording: Recording) -> dict[str, int]:

@@ -13,6 +13,7 @@ from gradwire._client.session import Known, Session, input_values, place_of
 from gradwire._locations import Place, here
 from gradwire._tracing.lower import lower_function
 from gradwire._tracing.node import Edge, Parameter, Traced, as_array
+from gradwire._tracing.subgraph import label_of
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tracer import as_edge
 from gradwire._transport.codec import Declared
@@ -70,7 +71,7 @@ def trace_function(session: Session, function: Callable[..., Any]) -> Function:
     results = function(*[Tensor(Edge(parameter)) for parameter in parameters])
     labelled = label(results)
     edges = [as_edge(result) for result in labelled.values()]
-    lowered = lower_function(parameters, edges, inside=None, label=function.__name__)
+    lowered = lower_function(parameters, edges, inside=None, label=label_of(function))
     known = session.known(lowered, tuple(dict.fromkeys(lowered.roots)))
     document = known.document
     return Function(

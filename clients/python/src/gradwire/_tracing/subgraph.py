@@ -52,7 +52,7 @@ def run(function: Callable[..., Any], *arguments: Any, inside: Recorder) -> Body
     with recording(inside):
         answer = function(*given)
         roots = [as_edge(leaf) for leaf in leaves(answer) if leaf is not None]
-    return Body(made, answer, roots, _label(function))
+    return Body(made, answer, roots, label_of(function))
 
 
 def rebuilt(answer: Any, tensors: Sequence[Any]) -> Any:
@@ -114,6 +114,7 @@ def _placed(argument: Any, parameters: Sequence[Parameter]) -> Any:
     return rebuilt(argument, [Tensor(Edge(parameter)) for parameter in parameters])
 
 
-def _label(function: Callable[..., Any]) -> str:
+def label_of(function: Callable[..., Any]) -> str:
+    """What a function is called in graphs and messages; a lambda, or one without a name, is a "function"."""
     name = getattr(function, "__name__", "function")
     return "function" if name == "<lambda>" else name

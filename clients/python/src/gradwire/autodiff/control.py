@@ -16,6 +16,7 @@ from gradwire._tracing.structure import leaves, rebuild
 from gradwire._tracing.subgraph import Body, close, rebuilt, run, tensors
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tracer import trace
+from gradwire.autodiff.transformation import Transformed
 from gradwire.errors import TraceError
 
 __all__ = ["checkpoint", "cond", "map", "scan", "while_loop"]
@@ -118,18 +119,18 @@ def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Positional arguments are tensors, or structures of them; keyword arguments pass through as they are.
     """
+    return _Checkpoint(function)
 
-    @functools.wraps(function)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        inside = Recorder()
+
+class _Checkpoint(Transformed):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        function, inside = self._function, Recorder()
         chosen = functools.wraps(function)(functools.partial(function, **kwargs))
         body = run(chosen, *args, inside=inside)
         (lowered,), captured = close([body], inside)
         given = [leaf for leaf in leaves(args) if leaf is not None]
         node = trace("checkpoint", [*given, *tensors(captured)], functions={"function": lowered})
         return _answer(node, body)
-
-    return wrapper
 
 
 def _outputs(node: Op, count: int) -> list[Tensor]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from gradwire._locations import here
 from gradwire._tracing.lower import lower_function
 from gradwire._tracing.node import Edge, Node, Op, Parameter, Recorder, recorder
-from gradwire._tracing.subgraph import captured_by, owned, parameter_names
+from gradwire._tracing.subgraph import captured_by, label_of, owned, parameter_names
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tracer import as_edge, trace
+from gradwire.autodiff.transformation import Transformed
 from gradwire.errors import TraceError
 
 
@@ -26,9 +26,12 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
     if it is wanted. Raises TraceError where the gradient function answers another number of cotangents than
     there are arguments.
     """
+    return _CustomGradient(function)
 
-    @functools.wraps(function)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
+
+class _CustomGradient(Transformed):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        function, label = self._function, label_of(self._function)
         outer = [as_edge(arg) for arg in args]
         names = parameter_names(function, len(args))
         inside = Recorder()
@@ -46,14 +49,12 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
         dxs = list(given) if isinstance(given, tuple | list) else [given]
         if len(dxs) != len(args):
             raise TraceError(
-                f"the gradient function of '{function.__name__}' answered {len(dxs)} cotangents for "
+                f"the gradient function of '{label}' answered {len(dxs)} cotangents for "
                 f"{len(args)} arguments; answer one for each, in their order"
             )
-        node = _record(function.__name__, outer, parameters, ys, dys, dxs, inside)
+        node = _record(label, outer, parameters, ys, dys, dxs, inside)
         tensors = tuple(Tensor(Edge(node, k)) for k in range(len(ys)))
         return tensors[0] if single else tensors
-
-    return wrapper
 
 
 def _record(
@@ -108,7 +109,7 @@ def _result(k: int, single: bool) -> str:
 def _checked(function: Callable[..., Any], answer: Any) -> tuple[Any, Callable[..., Any]]:
     if not (isinstance(answer, tuple | list) and len(answer) == 2 and callable(answer[1])):
         raise TraceError(
-            f"expected '{function.__name__}' to answer (result, gradient function), got "
+            f"expected '{label_of(function)}' to answer (result, gradient function), got "
             f"{type(answer).__name__}; end it with `return y, grad`"
         )
     return answer[0], answer[1]

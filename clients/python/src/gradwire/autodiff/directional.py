@@ -6,7 +6,6 @@ is traced, they record nodes and answer tensors, which can be differentiated aga
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from gradwire._tracing.subgraph import close, rebuilt, run, tensors
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tracer import trace
 from gradwire.autodiff.functional import grad, plain, positions_of
+from gradwire.autodiff.transformation import Transformed
 from gradwire.autodiff.transformed import Traced, directions
 
 __all__ = ["gnvp", "hvp", "jvp", "vjp"]
@@ -74,11 +74,14 @@ def hvp(
     `function` answers one number. The vector has the structure of the argument at `argnums`, or is a
     tuple of such where `argnums` is a sequence; so is the answer.
     """
+    return _Hvp(function, argnums=argnums, client=client)
 
-    @functools.wraps(function)
-    def product(*args: Any, **kwargs: Any) -> Any:
+
+class _Hvp(Transformed):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        function, client = self._function, self._options["client"]
         *arguments, vector = args
-        positions, single = positions_of(argnums, len(arguments))
+        positions, single = positions_of(self._options["argnums"], len(arguments))
         if recorder.get() is not None:
             chosen, call = of_positions(function, arguments, kwargs, positions)
             gradients = grad(call, tuple(range(len(positions))), unconnected_gradients="zero")
@@ -89,8 +92,6 @@ def hvp(
         found = traced.ask("hvp", vectors=vectors, target=traced.outputs[0])["hvp"]
         return in_structure(traced, found, single)
 
-    return product
-
 
 def gnvp(
     function: Callable[..., Any], argnums: int | Sequence[int] = 0, *, client: Client | None = None
@@ -99,11 +100,14 @@ def gnvp(
 
     J is the Jacobian of what `function` answers, residuals for example. Structures are as in `hvp`.
     """
+    return _Gnvp(function, argnums=argnums, client=client)
 
-    @functools.wraps(function)
-    def product(*args: Any, **kwargs: Any) -> Any:
+
+class _Gnvp(Transformed):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        function, client = self._function, self._options["client"]
         *arguments, vector = args
-        positions, single = positions_of(argnums, len(arguments))
+        positions, single = positions_of(self._options["argnums"], len(arguments))
         if recorder.get() is not None:
             chosen, call = of_positions(function, arguments, kwargs, positions)
             pushed = _recorded_jvp(call, chosen, (vector,) if single else tuple(vector))[1]
@@ -114,8 +118,6 @@ def gnvp(
         outputs = list(dict.fromkeys(traced.outputs))
         found = traced.ask("gnvp", vectors=vectors, outputs=outputs)["gnvp"]
         return in_structure(traced, found, single)
-
-    return product
 
 
 def in_structure(traced: Traced, found: Any, single: bool) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from gradwire._tracing.subgraph import parameter_names
 from gradwire._tracing.tensor import Tensor, constant, record
 from gradwire._tracing.variable import Variable
 from gradwire.autodiff.tape import GradientTape
+from gradwire.autodiff.transformation import Transformed
 from gradwire.errors import TraceError
 
 
@@ -36,11 +36,21 @@ def value_and_grad(
     arguments, None where there is no gradient. Each call is one request. Inside of a tape, or of another
     function that is traced, nothing is sent: the answer is traced tensors, to be differentiated again.
     """
+    return _ValueAndGrad(
+        function,
+        argnums=argnums,
+        has_aux=has_aux,
+        zero=unconnected_gradients == "zero",
+        tape={"stabilize": stabilize, "masked_backward": masked_backward, "client": client},
+    )
 
-    @functools.wraps(function)
-    def differentiated(*args: Any, **kwargs: Any) -> Any:
-        positions, single = positions_of(argnums, len(args))
-        tape = GradientTape(stabilize=stabilize, masked_backward=masked_backward, client=client)
+
+class _ValueAndGrad(Transformed):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        function, options = self._function, self._options
+        positions, single = positions_of(options["argnums"], len(args))
+        has_aux, zero = options["has_aux"], options["zero"]
+        tape = GradientTape(**options["tape"])
         names = argument_names(function, len(args))
         arguments = list(args)
         for position in positions:
@@ -52,7 +62,6 @@ def value_and_grad(
         target, aux = answer if has_aux else (answer, None)
         if not isinstance(target, Operators):
             target = constant(target)  # a function that uses none of its arguments
-        zero = unconnected_gradients == "zero"
         gradients = tape._differentiate(target, list(leaves(chosen)), None, zero=zero, sums=False)
         if recorder.get() is not None:
             shaped, value = rebuild(chosen, iter(gradients)), target
@@ -60,8 +69,6 @@ def value_and_grad(
             shaped = rebuild(chosen, iter([None if g is None else plain(g._value()) for g in gradients]))
             value = plain(target._value())
         return ((value, aux) if has_aux else value), (shaped[0] if single else shaped)
-
-    return differentiated
 
 
 def grad(
@@ -85,12 +92,13 @@ def grad(
         client=client,
     )
 
-    @functools.wraps(function)
-    def differentiated(*args: Any, **kwargs: Any) -> Any:
-        value, gradient = both(*args, **kwargs)
-        return (gradient, value[1]) if has_aux else gradient
+    return _Grad(function, both=both, has_aux=has_aux)
 
-    return differentiated
+
+class _Grad(Transformed):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        value, gradient = self._options["both"](*args, **kwargs)
+        return (gradient, value[1]) if self._options["has_aux"] else gradient
 
 
 def as_source(name: str) -> Callable[[Any], Tensor | Variable]:

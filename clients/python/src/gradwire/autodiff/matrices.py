@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tracer import trace
 from gradwire.autodiff.directional import of_positions
 from gradwire.autodiff.functional import grad, positions_of
+from gradwire.autodiff.transformation import Transformed
 from gradwire.autodiff.transformed import Traced
 from gradwire.errors import TapeError
 
@@ -40,10 +40,14 @@ def jacobian(
     `argnums`. `method` is "forward", "reverse" or "auto", the cheaper one. With `sparse`, arrays are
     `Sparse`. Zero where nothing connects. While something records it is a node, and not sparse.
     """
+    return _Jacobian(function, argnums=argnums, method=method, sparse=sparse, client=client)
 
-    @functools.wraps(function)
-    def differentiated(*args: Any, **kwargs: Any) -> Any:
-        positions, single = positions_of(argnums, len(args))
+
+class _Jacobian(Transformed):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        function, client = self._function, self._options["client"]
+        method, sparse = self._options["method"], self._options["sparse"]
+        positions, single = positions_of(self._options["argnums"], len(args))
         if recorder.get() is not None:
             if sparse:
                 raise TapeError(_WHOLE.format("Jacobian"))
@@ -53,8 +57,6 @@ def jacobian(
         options = {"method": method, "sparse": sparse or None}
         found = traced.ask("jacobian", wrt=traced.wrt, outputs=outputs, **options)["jacobian"]
         return traced.answered([_row(traced, found[name], single) for name in traced.outputs])
-
-    return differentiated
 
 
 def hessian(
@@ -70,10 +72,14 @@ def hessian(
     structure twice, with blocks a.shape + b.shape. With `sparse`, arrays are `Sparse`. While something
     records it is nodes, and not sparse.
     """
+    return _Hessian(function, argnums=argnums, sparse=sparse, client=client)
 
-    @functools.wraps(function)
-    def differentiated(*args: Any, **kwargs: Any) -> Any:
-        positions, single = positions_of(argnums, len(args))
+
+class _Hessian(Transformed):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        function, client = self._function, self._options["client"]
+        sparse = self._options["sparse"]
+        positions, single = positions_of(self._options["argnums"], len(args))
         if recorder.get() is not None:
             if sparse:
                 raise TapeError(_WHOLE.format("Hessian"))
@@ -85,8 +91,6 @@ def hessian(
         rows = [_row(traced, found[name], single) for name in traced.wrt]
         shaped = rebuild(traced.sources, iter(rows))
         return shaped[0] if single else shaped
-
-    return differentiated
 
 
 def _row(traced: Traced, blocks: Any, single: bool) -> Any:

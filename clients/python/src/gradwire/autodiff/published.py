@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, overload
 
@@ -13,10 +12,11 @@ from gradwire._tracing.operators import Operators
 from gradwire._tracing.structure import leaves
 from gradwire._transport.codec import Array
 from gradwire._transport.driver import SyncDriver
+from gradwire.autodiff.transformation import Transformed
 from gradwire.results import Gradients, Pullback, Report
 
 
-class PublishedFunction:
+class PublishedFunction(Transformed):
     """A Python function, traced and published at its first use; after that, calls send numbers only.
 
     Its parameters without a default are the graph's inputs, by their names; a default is baked in.
@@ -25,10 +25,15 @@ class PublishedFunction:
     """
 
     def __init__(self, function: Callable[..., Any], client: Client | None = None) -> None:
-        functools.update_wrapper(self, function)
-        self._function = function
+        super().__init__(function)
         self._client = client
         self._published: tuple[Client, PublishedGraph[SyncDriver]] | None = None
+
+    def __get__(self, owner: Any, kind: type | None = None) -> PublishedFunction:
+        return self  # never bound: its parameters are arrays, so none of them is an object's `self`
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_published": None}  # whoever has the copy publishes it, which is idempotent
 
     @property
     def graph(self) -> PublishedGraph[SyncDriver]:

@@ -19,6 +19,7 @@ from gradwire._tracing.subgraph import Body, rebuilt, run
 from gradwire._tracing.tensor import record
 from gradwire.autodiff.control import map_rows
 from gradwire.autodiff.functional import plain
+from gradwire.autodiff.transformation import Transformed
 
 __all__ = ["vmap"]
 
@@ -37,9 +38,13 @@ def vmap(
     request and answers NumPy arrays; inside of a tape or a traced function it records a node. `grad`,
     `hessian` and their like may stand inside: `vmap(grad(f))` are the gradients of every row.
     """
+    return _Vmap(function, in_axes=in_axes, out_axes=out_axes, client=client)
 
-    @functools.wraps(function)
-    def mapped(*args: Any, **kwargs: Any) -> Any:
+
+class _Vmap(Transformed):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        function, client = self._function, self._options["client"]
+        in_axes, out_axes = self._options["in_axes"], self._options["out_axes"]
         axes = [in_axes] * len(args) if in_axes is None or isinstance(in_axes, int) else list(in_axes)
         if len(axes) != len(args) or all(axis is None for axis in axes):
             raise ValueError(
@@ -63,8 +68,6 @@ def vmap(
             return map_leaves(_moved(out_axes), answer)
         arrays = [leaf._value() if isinstance(leaf, Operators) else as_array(leaf) for leaf in given]
         return _asked(body, arrays, out_axes, client)
-
-    return mapped
 
 
 def _asked(body: Body, arrays: Sequence[Array], out_axes: int, client: Client | None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,12 +13,29 @@ from gradwire._tracing.tensor import Tensor, constant
 __all__ = ["normal", "set_seed", "uniform"]
 
 _generator = np.random.default_rng()
+_seeded = False
 
 
 def set_seed(seed: int | None) -> None:
-    """Start the sequence of draws anew: the same seed, the same draws. None: from the system's entropy."""
-    global _generator  # noqa: PLW0603  # one sequence in a process, as in NumPy and TensorFlow
-    _generator = np.random.default_rng(seed)
+    """Start the sequence of draws anew: the same seed, the same draws. None: from the system's entropy.
+
+    A forked process goes on with a copy of a sequence that was seeded, and else begins one of its own.
+    """
+    global _generator, _seeded  # one sequence in a process, as in NumPy and TensorFlow
+    _generator, _seeded = np.random.default_rng(seed), seed is not None
+
+
+def _forked() -> None:
+    """Another thread may have held the generator's lock when this process was forked."""
+    global _generator  # noqa: PLW0603  # as above
+    state = _generator.bit_generator.state
+    _generator = np.random.default_rng()
+    if _seeded:
+        _generator.bit_generator.state = state
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def normal(

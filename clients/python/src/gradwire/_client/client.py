@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from types import TracebackType
-from typing import Self
+from typing import Any, ClassVar, Self
 
 import httpx
 
@@ -14,6 +14,7 @@ from gradwire._client.graphs import Graphs
 from gradwire._client.jobs import Jobs
 from gradwire._client.session import Session
 from gradwire._tracing import default
+from gradwire._transport.connection import Connection, Settings
 from gradwire._transport.driver import AsyncDriver, SyncDriver
 from gradwire._transport.flow import Retry
 from gradwire._version import __version__
@@ -29,7 +30,12 @@ class Client(Calls[SyncDriver]):
     in seconds, for each request; `retry` says how failures that pass are tried again. The first client
     made is the one that tensors and tapes use. `device` (cpu, cuda, cuda:n, auto) is where the server
     computes what a call or a job does not place itself. Close it, or use it as a context manager.
+
+    A forked child makes connections of its own. A client pickles and copies as its settings, the API key
+    included; in one process, all that are made from the same pickled settings are one.
     """
+
+    _one_a_process: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -41,10 +47,11 @@ class Client(Calls[SyncDriver]):
         retry: Retry = Retry(),  # noqa: B008  # frozen
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        address, headers, limits = _settings(url, api_key, timeout)
-        http = httpx.Client(base_url=address, headers=headers, timeout=limits, transport=transport)
-        super().__init__(SyncDriver(http), Session(retry, device=device))
-        self.url = address
+        settings = _settings(type(self), url, api_key, timeout, device, retry, transport)
+        make = lambda: httpx.Client(transport=transport, **_of_http(settings))  # noqa: E731
+        driver = SyncDriver(Connection(make, transport), settings)
+        super().__init__(driver, Session(retry, device=device, settings=settings))
+        self.url = settings.url
         self.graphs: Graphs[SyncDriver] = Graphs(self._driver, self._session)
         self.publish = self.graphs.publish
         self.datasets: Datasets[SyncDriver] = Datasets(self._driver, self._session)
@@ -54,7 +61,12 @@ class Client(Calls[SyncDriver]):
     def close(self) -> None:
         """Close the connections; a default client is then no longer the default."""
         default.withdraw(self)
-        self._driver.http.close()
+        http = self._driver.connection.close()
+        if http is not None:
+            http.close()
+
+    def __reduce__(self) -> Any:
+        return self._driver.settings.reduced()
 
     def __enter__(self) -> Self:
         return self
@@ -71,6 +83,8 @@ class Client(Calls[SyncDriver]):
 class AsyncClient(Calls[AsyncDriver]):
     """The same calls, to be awaited. Tapes and reading tensors block, and use a `Client`."""
 
+    _one_a_process: ClassVar[bool] = False  # connections belong to one event loop
+
     def __init__(
         self,
         url: str | None = None,
@@ -81,10 +95,11 @@ class AsyncClient(Calls[AsyncDriver]):
         retry: Retry = Retry(),  # noqa: B008  # frozen
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        address, headers, limits = _settings(url, api_key, timeout)
-        http = httpx.AsyncClient(base_url=address, headers=headers, timeout=limits, transport=transport)
-        super().__init__(AsyncDriver(http), Session(retry, device=device))
-        self.url = address
+        settings = _settings(type(self), url, api_key, timeout, device, retry, transport)
+        make = lambda: httpx.AsyncClient(transport=transport, **_of_http(settings))  # noqa: E731
+        driver = AsyncDriver(Connection(make, transport), settings)
+        super().__init__(driver, Session(retry, device=device, settings=settings))
+        self.url = settings.url
         self.graphs: Graphs[AsyncDriver] = Graphs(self._driver, self._session)
         self.publish = self.graphs.publish
         self.datasets: Datasets[AsyncDriver] = Datasets(self._driver, self._session)
@@ -92,7 +107,12 @@ class AsyncClient(Calls[AsyncDriver]):
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._driver.http.aclose()
+        http = self._driver.connection.close()
+        if http is not None:
+            await http.aclose()
+
+    def __reduce__(self) -> Any:
+        return self._driver.settings.reduced()
 
     async def __aenter__(self) -> Self:
         return self
@@ -107,13 +127,26 @@ class AsyncClient(Calls[AsyncDriver]):
 
 
 def _settings(
-    url: str | None, api_key: str | None, timeout: float | None
-) -> tuple[str, dict[str, str], httpx.Timeout]:
+    kind: type[Any],
+    url: str | None,
+    api_key: str | None,
+    timeout: float | None,
+    device: str | None,
+    retry: Retry,
+    transport: object,
+) -> Settings:
     address = (url or os.environ.get("GRADWIRE_URL") or DEFAULT_URL).rstrip("/")
     if not address.startswith(("http://", "https://")):
         raise ConfigurationError(f"expected an address such as {DEFAULT_URL}, got {address!r}")
-    headers = {"User-Agent": f"gradwire-python/{__version__}"}
     key = api_key or os.environ.get("GRADWIRE_API_KEY")
-    if key:
-        headers["Authorization"] = f"Bearer {key}"
-    return address, headers, httpx.Timeout(timeout, connect=None if timeout is None else min(timeout, 10.0))
+    return Settings(kind, address, key, timeout, device, retry, own_transport=transport is not None)
+
+
+def _of_http(settings: Settings) -> dict[str, Any]:
+    """What httpx is told."""
+    headers = {"User-Agent": f"gradwire-python/{__version__}"}
+    if settings.api_key:
+        headers["Authorization"] = f"Bearer {settings.api_key}"
+    timeout = settings.timeout
+    limits = httpx.Timeout(timeout, connect=None if timeout is None else min(timeout, 10.0))
+    return {"base_url": settings.url, "headers": headers, "timeout": limits}

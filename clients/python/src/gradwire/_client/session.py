@@ -13,11 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from gradwire._forks import renew_after_fork
 from gradwire._locations import Place
 from gradwire._tracing.document import Document, names_in, write
 from gradwire._tracing.lower import Lowered, Ref
 from gradwire._tracing.node import Op, Parameter
 from gradwire._transport.codec import Declared, post, read
+from gradwire._transport.connection import Settings
 from gradwire._transport.flow import Flow, Request, Response, Retry, exchange
 from gradwire.errors import GraphNotFound, ProblemError, TraceError
 
@@ -32,15 +34,28 @@ class Known:
     summed: bool = False  # as a target it has several elements, so its sum is differentiated
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Session:
     """The state behind one client; safe to share between threads."""
 
     retry: Retry = field(default_factory=Retry)
     graphs: int = 512
     device: str | None = None  # where the server is to compute, unless a call says otherwise
+    settings: Settings | None = None  # what the client was made from
     _known: OrderedDict[Hashable, Known] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        renew_after_fork(self)
+
+    def forked(self) -> None:
+        """Another thread may have held the lock when this process was forked."""
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> Any:
+        if self.settings is None:
+            raise TypeError("a session pickles only as a part of a client")
+        return self.settings.reduced("_session")
 
     def known(self, lowered: Lowered, outputs: Sequence[Ref]) -> Known:
         """The entry of a graph; its document is written when it is met for the first time."""

@@ -7,6 +7,7 @@ It is the first `Client` made, until that is closed; else one made from the envi
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
 
 _lock = threading.RLock()
 _client: Client | None = None
+
+
+def _forked() -> None:
+    """Another thread may have held the lock when this process was forked."""
+    global _lock  # noqa: PLW0603  # there is one default in a process
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def default_client() -> Client:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 import httpx
 
+from gradwire._forks import leave
+from gradwire._transport.connection import Connection, Settings
 from gradwire._transport.flow import Flow, Read, Request, Sleep, Step
 from gradwire._transport.httpx_transport import async_content, content, heading, no_answer, response, urls
 from gradwire._transport.sse import Event
@@ -19,16 +22,41 @@ from gradwire._transport.stream import Emit, StreamFlow
 P = ParamSpec("P")
 T = TypeVar("T")
 S = TypeVar("S")
-C = TypeVar("C")
 
 
-class _Opened(Generic[C]):
-    """The open answer of a flow, if it has one: closed with `stack`."""
+class _Opened:
+    """The open answer of a flow, if it has one: its `chunks`, and the `stack` that closes it.
 
-    def __init__(self, stack: Any) -> None:
-        self.stack = stack
+    In a child that was forked meanwhile it is the parent's to read and to close.
+    """
+
+    def __init__(self, stack: type[Any]) -> None:
+        self._process = os.getpid()
+        self._kind = stack
+        self.stack = stack()
         self.request = Request("GET", "")
-        self.chunks: C | None = None
+        self.chunks: Any = None
+
+    def leave(self) -> bool:
+        """Leave an answer that is the parent's alone; whether it was."""
+        if self._process == os.getpid():
+            return False
+        leave((self.stack, self.chunks))
+        self._process, self.stack, self.chunks = os.getpid(), self._kind(), None
+        return True
+
+    def close(self) -> None:
+        """Close the answer."""
+        if not self.leave():
+            self.stack.close()
+
+    async def aclose(self) -> None:
+        """Close the answer."""
+        if not self.leave():
+            await self.stack.aclose()
+
+
+_FORKED = "this process was forked while it read the answer, which is the parent's"
 
 
 #: What came of a step, or what went wrong: both are the flow's to judge, interruptions included.
@@ -43,14 +71,17 @@ def _go_on(flow: Generator[S, Any, Any], came: Any, wrong: BaseException | None)
 class SyncDriver:
     """Drives flows with blocking calls; safe to share between threads."""
 
-    def __init__(self, http: httpx.Client) -> None:
-        self.http = http
-        self._url = urls(http.base_url)
+    def __init__(self, connection: Connection[httpx.Client], settings: Settings) -> None:
+        self.connection = connection
+        self.settings = settings
+        self._url = urls(connection.base_url)
+
+    def __reduce__(self) -> Any:
+        return self.settings.reduced("_driver")
 
     def run(self, flow: Flow[T]) -> T:
         """Drive `flow` to its end."""
-        with contextlib.ExitStack() as stack:
-            opened: _Opened[Iterator[bytes]] = _Opened(stack)
+        with contextlib.closing(_Opened(contextlib.ExitStack)) as opened:
             try:
                 step = next(flow)
                 while True:
@@ -61,8 +92,7 @@ class SyncDriver:
 
     def stream(self, flow: StreamFlow) -> Iterator[Event]:
         """Drive `flow`, giving its events on."""
-        with contextlib.ExitStack() as stack:
-            opened: _Opened[Iterator[bytes]] = _Opened(stack)
+        with contextlib.closing(_Opened(contextlib.ExitStack)) as opened:
             try:
                 step = next(flow)
                 while True:
@@ -74,27 +104,29 @@ class SyncDriver:
             except StopIteration:
                 return
 
-    def _attempt(self, step: Step, opened: _Opened[Iterator[bytes]]) -> _Outcome:
+    def _attempt(self, step: Step, opened: _Opened) -> _Outcome:
         try:
             return self._do(step, opened), None
         except httpx.TransportError as error:
             request = step if isinstance(step, Request) else opened.request
-            return None, no_answer(error, request, self.http.base_url)
+            return None, no_answer(error, request, self.connection.base_url)
         except KeyboardInterrupt as interruption:
             return None, interruption
 
-    def _do(self, step: Step, opened: _Opened[Iterator[bytes]]) -> Any:
+    def _do(self, step: Step, opened: _Opened) -> Any:
         if isinstance(step, Request):
-            address, headers = self._url(step.path), dict(step.headers)
-            return response(self.http.request(step.method, address, content=content(step), headers=headers))
+            address, headers, http = self._url(step.path), dict(step.headers), self.connection.get()
+            return response(http.request(step.method, address, content=content(step), headers=headers))
         if isinstance(step, Sleep):
             return time.sleep(step.seconds)
+        if isinstance(step, Read) and opened.leave():
+            raise httpx.ReadError(_FORKED)
         if isinstance(step, Read):
             return None if opened.chunks is None else next(opened.chunks, None)
-        opened.stack.close()
+        opened.close()
         opened.request = step.request
         answer = opened.stack.enter_context(
-            self.http.stream("GET", self._url(step.request.path), headers=step.request.headers)
+            self.connection.get().stream("GET", self._url(step.request.path), headers=step.request.headers)
         )
         opened.chunks = answer.iter_bytes()
         return heading(answer, answer.read() if answer.is_error else b"")
@@ -103,14 +135,17 @@ class SyncDriver:
 class AsyncDriver:
     """Drives flows inside an event loop."""
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self.http = http
-        self._url = urls(http.base_url)
+    def __init__(self, connection: Connection[httpx.AsyncClient], settings: Settings) -> None:
+        self.connection = connection
+        self.settings = settings
+        self._url = urls(connection.base_url)
+
+    def __reduce__(self) -> Any:
+        return self.settings.reduced("_driver")
 
     async def run(self, flow: Flow[T]) -> T:
         """Drive `flow` to its end."""
-        async with contextlib.AsyncExitStack() as stack:
-            opened: _Opened[AsyncIterator[bytes]] = _Opened(stack)
+        async with contextlib.aclosing(_Opened(contextlib.AsyncExitStack)) as opened:
             try:
                 step = next(flow)
                 while True:
@@ -121,8 +156,7 @@ class AsyncDriver:
 
     async def stream(self, flow: StreamFlow) -> AsyncIterator[Event]:
         """Drive `flow`, giving its events on."""
-        async with contextlib.AsyncExitStack() as stack:
-            opened: _Opened[AsyncIterator[bytes]] = _Opened(stack)
+        async with contextlib.aclosing(_Opened(contextlib.AsyncExitStack)) as opened:
             try:
                 step = next(flow)
                 while True:
@@ -134,29 +168,31 @@ class AsyncDriver:
             except StopIteration:
                 return
 
-    async def _attempt(self, step: Step, opened: _Opened[AsyncIterator[bytes]]) -> _Outcome:
+    async def _attempt(self, step: Step, opened: _Opened) -> _Outcome:
         try:
             return await self._do(step, opened), None
         except httpx.TransportError as error:
             request = step if isinstance(step, Request) else opened.request
-            return None, no_answer(error, request, self.http.base_url)
+            return None, no_answer(error, request, self.connection.base_url)
         except asyncio.CancelledError as interruption:
             return None, interruption
 
-    async def _do(self, step: Step, opened: _Opened[AsyncIterator[bytes]]) -> Any:
+    async def _do(self, step: Step, opened: _Opened) -> Any:
         if isinstance(step, Request):
-            address, headers = self._url(step.path), dict(step.headers)
+            address, headers, http = self._url(step.path), dict(step.headers), self.connection.get()
             return response(
-                await self.http.request(step.method, address, content=async_content(step), headers=headers)
+                await http.request(step.method, address, content=async_content(step), headers=headers)
             )
         if isinstance(step, Sleep):
             return await asyncio.sleep(step.seconds)
+        if isinstance(step, Read) and opened.leave():
+            raise httpx.ReadError(_FORKED)
         if isinstance(step, Read):
             return None if opened.chunks is None else await anext(opened.chunks, None)
-        await opened.stack.aclose()
+        await opened.aclose()
         opened.request = step.request
         answer = await opened.stack.enter_async_context(
-            self.http.stream("GET", self._url(step.request.path), headers=step.request.headers)
+            self.connection.get().stream("GET", self._url(step.request.path), headers=step.request.headers)
         )
         opened.chunks = answer.aiter_bytes()
         return heading(answer, await answer.aread() if answer.is_error else b"")

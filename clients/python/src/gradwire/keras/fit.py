@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from asyncio import CancelledError
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from math import ceil, floor
+from threading import RLock
 from typing import Any
 
 from tqdm import tqdm
+from tqdm.std import TqdmDefaultWriteLock
 
 from gradwire._client.datasets import Column
 from gradwire._client.jobs import FINAL, Job, numbers
@@ -23,6 +26,16 @@ from gradwire.errors import ConfigurationError, GradwireError, TrainingWarning, 
 from gradwire.keras.callbacks import Callback, EarlyStopping, LearningRateScheduler
 
 _LOOK_S = 0.1
+
+
+def _forked() -> None:
+    """Another thread may have been drawing a bar when this process was forked."""
+    locks = getattr(tqdm.get_lock(), "locks", [])
+    locks[:] = [RLock() if lock is TqdmDefaultWriteLock.th_lock else lock for lock in locks]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 class _Stopped(Exception):

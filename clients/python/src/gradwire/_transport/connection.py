@@ -1,0 +1,118 @@
+"""One HTTP client in each process: a forked child makes its own, and what pickles makes it from settings."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import httpx
+
+from gradwire._forks import leave, renew_after_fork
+from gradwire._transport.flow import Retry
+from gradwire.errors import ConfigurationError
+
+H = TypeVar("H", httpx.Client, httpx.AsyncClient)
+
+_WITHOUT_SOCKETS = (httpx.MockTransport, httpx.WSGITransport, httpx.ASGITransport)
+
+
+class Connection(Generic[H]):
+    """The HTTP client that `make` made in this process; safe to share between threads."""
+
+    def __init__(self, make: Callable[[], H], transport: object = None) -> None:
+        self._make: Callable[[], H] = make
+        self._transport = transport
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+        self._http: H | None = make()
+        self.closed = False
+        self.base_url = self._http.base_url
+        renew_after_fork(self)
+
+    def get(self) -> H:
+        """The client of this process.
+
+        Raises ConfigurationError after `close`, and in a forked child where the user's own transport, and
+        with it its sockets, is the parent's.
+        """
+        if self._process != os.getpid():
+            self.forked()  # forked by something that tells Python nothing of it
+        http = self._http
+        if http is not None:
+            return http
+        with self._lock:
+            if self._http is None:
+                self._check()
+                self._http = self._make()
+            return self._http
+
+    def forked(self) -> None:
+        """Leave the parent's client alone, and make another when it is needed."""
+        if self._process == os.getpid():
+            return
+        if self._http is not None:
+            leave(self._http)
+        self._lock = threading.Lock()
+        self._http = None
+        self._process = os.getpid()
+
+    def close(self) -> H | None:
+        """No more requests; what is returned has connections that are still to be closed."""
+        if self._process != os.getpid():
+            self.forked()
+        self.closed = True
+        http, self._http = self._http, None
+        return http
+
+    def _check(self) -> None:
+        if self.closed:
+            raise ConfigurationError("this client is closed; make another gradwire.Client")
+        if self._transport is not None and not isinstance(self._transport, _WITHOUT_SOCKETS):
+            raise ConfigurationError(
+                "this client was made with a transport of its own, whose connections belong to the process "
+                "that made it; make a gradwire.Client, and its transport, in the child process"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a client is made from, in this process or in another; `kind` is its class."""
+
+    kind: type[Any]
+    url: str
+    api_key: str | None = field(repr=False)
+    timeout: float | None
+    device: str | None
+    retry: Retry
+    own_transport: bool = False
+
+    def client(self) -> Any:
+        """A client with these settings; all that were unpickled in a process are one, while it is open."""
+        client = _unpickled.get(self)
+        if client is None or client._driver.connection.closed:
+            client = self.kind(
+                self.url, self.api_key, timeout=self.timeout, device=self.device, retry=self.retry
+            )
+            if self.kind._one_a_process:
+                _unpickled[self] = client
+        return client
+
+    def reduced(self, part: str = "") -> tuple[Any, ...]:
+        """How a client, or an attribute of it, pickles; raises TypeError where it cannot."""
+        if self.own_transport:
+            raise TypeError(
+                "a client that was made with a transport of its own cannot be pickled or copied; make it in "
+                "the process that uses it"
+            )
+        return _restored, (self, part)
+
+
+_unpickled: dict[Settings, Any] = {}
+
+
+def _restored(settings: Settings, part: str) -> Any:
+    client = settings.client()
+    return getattr(client, part) if part else client

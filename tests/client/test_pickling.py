@@ -6,6 +6,7 @@ import copy
 import functools
 import inspect
 import pickle
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 
 import gradwire as gw
+from gradwire import errors
+from gradwire._locations import Place
 from gradwire.autodiff.vmap import vmap
 
 
@@ -128,3 +131,95 @@ def test_attributes_of_a_function_are_kept_and_never_confused_with_the_transform
     assert gw.grad(square).unit == "m"  # type: ignore[attr-defined]
     outer: Any = vmap(gw.grad(square), in_axes=0)
     assert outer._function.__wrapped__ is square
+
+
+PLACE = Place("/home/me/model.py", 7)
+PROBLEM = {
+    "code": "over_limit",
+    "status": 422,
+    "detail": "too much",
+    "hint": "ask for less",
+    "path": "graph.nodes[0]",
+    "node": "n",
+    "op": "matmul",
+    "source": {"line": 1, "text": "a @ b"},
+    "estimate": {"flops": 10**12},
+    "step": 3,
+    "diagnosis": {"node": "n", "rows": [1]},
+}
+
+
+def errors_of_all_kinds() -> list[errors.GradwireError]:
+    made: list[errors.GradwireError] = []
+    for kind in vars(errors).values():
+        if not isinstance(kind, type) or not issubclass(kind, errors.GradwireError):
+            continue
+        if issubclass(kind, errors.ProblemError):
+            made.append(kind(PROBLEM, place=PLACE, request_id="r1"))
+        elif issubclass(kind, errors.NoAnswer):
+            made.append(kind("nobody", sent=True))
+        elif issubclass(kind, errors.UnexpectedAnswer):
+            made.append(kind("a proxy", status=502))
+        elif kind is errors.JobFailed:
+            made.append(kind("j1", PROBLEM))  # type: ignore[call-arg]
+        elif issubclass(kind, errors.JobError):
+            made.append(kind("ended", job_id="j1"))
+        else:
+            made.append(kind("what went wrong"))
+    return made
+
+
+ERRORS = errors_of_all_kinds()
+
+
+def told(error: BaseException) -> dict[str, Any]:
+    """Everything that can be asked of an error: its fields, its properties, its text, its cause."""
+    names = [name for name in dir(error) if not name.startswith("__")]
+    fields = {name: getattr(error, name) for name in names if not callable(getattr(error, name))}
+    nested = {name: told(each) for name, each in fields.items() if isinstance(each, BaseException)}
+    cause = error.__cause__ and told(error.__cause__)
+    return {**fields, **nested, "text": str(error), "kind": type(error), "cause": cause}
+
+
+def test_the_errors_of_the_table_are_all_there() -> None:
+    assert {type(error) for error in ERRORS} >= set(errors.CODES.values())
+    assert len(ERRORS) > 50
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_errors_pickle_with_all_their_fields(error: errors.GradwireError, protocol: int) -> None:
+    again = pickle.loads(pickle.dumps(error, protocol))
+    assert told(again) == told(error)
+    assert told(copy.deepcopy(error)) == told(copy.copy(error)) == told(error)
+
+
+def test_the_cause_of_an_error_and_its_notes_travel_as_text() -> None:
+    try:
+        try:
+            try:
+                raise OSError(111, "refused")
+            except OSError as refused:
+                raise errors.NoAnswer("nobody", sent=False) from refused
+        except errors.NoAnswer as nobody:
+            raise errors.TraceError("inside") from nobody
+    except errors.TraceError as error:
+        error.add_note("while training")
+        again = pickle.loads(pickle.dumps(error))
+    assert again.__notes__ == ["while training"]
+    assert isinstance(again.__cause__, errors.NoAnswer)
+    assert str(again.__cause__.__cause__) == "ConnectionRefusedError: [Errno 111] refused"
+    assert "refused" in "".join(traceback.format_exception(pickle.loads(pickle.dumps(again))))
+
+
+class MyError(errors.OverLimit):
+    """A user's own kind, with a constructor of its own."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(PROBLEM)
+        self.limit = limit
+
+
+def test_errors_of_ones_own_kind_pickle_too() -> None:
+    again = pickle.loads(pickle.dumps(MyError(3)))
+    assert (again.limit, again.node, type(again)) == (3, "n", MyError)

@@ -1,6 +1,7 @@
 """What can go wrong, as a tree; a problem of the server keeps its words and gains the user's own line.
 
     GradwireError
+    ├── CauseElsewhere                    the cause of an error that came from another process, as text
     ├── ConfigurationError                a setting of the client makes no sense
     ├── TraceError                        a traced value was used where only a real one can be
     │   ├── UnsupportedFunction           a NumPy function that has no op (also a TypeError)
@@ -76,7 +77,31 @@ from gradwire._locations import Place
 
 
 class GradwireError(Exception):
-    """The root of everything that this package raises on purpose."""
+    """The root of everything that this package raises on purpose.
+
+    Errors pickle with all their fields, so that one that is raised in a worker arrives; a cause that is not
+    of this package pickles as its text.
+    """
+
+    def __reduce__(self) -> Any:
+        cause = self.__cause__ or (None if self.__suppress_context__ else self.__context__)
+        if cause is not None and not isinstance(cause, GradwireError):
+            cause = CauseElsewhere(f"{type(cause).__qualname__}: {cause}")
+        return _restored, (type(self), self.args, vars(self), cause)
+
+
+class CauseElsewhere(GradwireError):
+    """What an error was caused by in another process, as text."""
+
+
+def _restored(
+    kind: type[GradwireError], args: tuple[Any, ...], state: Mapping[str, Any], cause: GradwireError | None
+) -> GradwireError:
+    """An error as it was pickled; its class is not called, for it may take other arguments."""
+    error = kind.__new__(kind, *args)
+    vars(error).update(state)
+    error.__cause__ = cause
+    return error
 
 
 class ConfigurationError(GradwireError):

@@ -22,6 +22,17 @@ FunctionLike = str | Mapping[str, Any] | Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
+class KnownPlaces:
+    """The user's lines by the names of a graph's nodes."""
+
+    places: Mapping[str, Place] = field(default_factory=dict)
+
+    def __call__(self, name: str | None) -> Place | None:
+        """The line behind a node's name in an answer, `name:0` or what is inside of its function too."""
+        return self.places.get((name or "").partition(":")[0].partition("/")[0])
+
+
+@dataclass(frozen=True, slots=True)
 class Function:
     """A function ready to be sent: plain fields of the body, or a graph that the session keeps.
 
@@ -34,7 +45,19 @@ class Function:
     inputs: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
     captured: Mapping[str, Declared] = field(default_factory=dict)
-    place: Callable[[str | None], Place | None] = lambda name: None
+    place: Callable[[str | None], Place | None] = KnownPlaces()
+
+    def __reduce__(self) -> Any:
+        names = () if self.known is None else self.known.document.names
+        places = {name: place for name in names if (place := self.place(name)) is not None}
+        return Function, (
+            self.fields,
+            self.known,
+            self.inputs,
+            self.outputs,
+            self.captured,
+            KnownPlaces(places),
+        )
 
     def input(self, name: str) -> str:
         """The name on the wire of an input."""

@@ -78,6 +78,15 @@ class Tensor(Methods):
         """Number of elements."""
         return self._value().size
 
+    def __reduce__(self) -> Any:
+        return _restored, (self._taken(), self.name)  # in another process it is a constant
+
+    def __copy__(self) -> Tensor:
+        return self  # it never changes, and a copy would be on no tape
+
+    def __deepcopy__(self, memo: Any) -> Tensor:
+        return self
+
     def __str__(self) -> str:
         value = self._value()
         return f"Tensor({np.array2string(value, separator=', ')}, shape={value.shape}, dtype={value.dtype})"
@@ -119,6 +128,10 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
     if shape is not None:
         array = np.full(shape, array) if array.size == 1 else array.reshape(shape)
     return Tensor(Edge(Leaf(array, name, here())))
+
+
+def _restored(value: Array, name: str | None) -> Tensor:
+    return constant(value, name=name)
 
 
 def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None) -> Tensor:

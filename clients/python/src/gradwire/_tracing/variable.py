@@ -102,6 +102,9 @@ class Variable(Methods):
         """Bind the present value minus `delta`."""
         return self.assign(self._value() - _read(delta))
 
+    def __reduce__(self) -> Any:
+        return type(self), (self._value(), self.trainable, self.name)  # a copy is a variable of its own
+
     def __repr__(self) -> str:
         value = np.array2string(self._leaf.value, separator=", ")
         return f"<Variable '{self.name}' shape={self.shape} dtype={self.dtype} value={value}>"

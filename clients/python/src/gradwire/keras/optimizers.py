@@ -103,6 +103,13 @@ class Optimizer(ABC):
         named = {"name": type(self).__name__.lower(), "learning_rate": rate, **given}
         return {name: value for name, value in named.items() if value is not None}
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_state": list(self._state.values())}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._state = {id(variable): (variable, dict(slots)) for variable, slots in state["_state"]}
+
     @abstractmethod
     def step(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
         """The new value of `w`; `slots` may be bound to new arrays, `iterations` counts finished steps."""

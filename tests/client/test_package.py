@@ -37,6 +37,20 @@ def test_importing_it_imports_no_server() -> None:
     assert servers.isdisjoint(name.partition(".")[0] for name in names)
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from gradwire.keras.layers import Dense",
+        "from gradwire.layers import Dense",
+        "import gradwire.keras as keras; Dense = keras.layers.Dense",
+        "import gradwire as gw; Dense = gw.layers.Dense",
+        "import gradwire as gw; gw.optimizers.Adam(); from gradwire.optimizers import Adam; Dense = gw.layers.Dense",
+    ],
+)
+def test_layers_are_imported_as_from_keras(code: str) -> None:
+    assert run(f"{code}; print(Dense.__module__)") == "gradwire.keras.layers\n"
+
+
 def test_every_public_name_is_there_and_documented() -> None:
     readme = (CLIENT / "README.md").read_text()
     written = set(re.findall(r"[A-Za-z_]\w*", "".join(re.findall(r"`[^`]+`|```.*?```", readme, re.DOTALL))))

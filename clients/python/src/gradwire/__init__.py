@@ -5,15 +5,16 @@ NumPy's and TensorFlow's side by side: every op of the server is here under its 
 aliases, and `keras` holds what models are made of and trained with.
 """
 
+import sys as _sys
+
 import numpy as _np
 
 from gradwire import errors, keras, math, nn, random
-from gradwire._client.client import AsyncClient, Client
+from gradwire._client.client import AsyncClient, Client, default_client, set_default_client
 from gradwire._client.datasets import Column, Dataset
 from gradwire._client.graphs import PublishedGraph
 from gradwire._client.jobs import Job
 from gradwire._tracing import ops as _ops
-from gradwire._tracing.default import default_client, set_default_client
 from gradwire._tracing.extra_ops import (
     broadcast_arrays,
     index_add,
@@ -59,6 +60,10 @@ bool_ = _np.bool_
 int32, int64 = _np.int32, _np.int64
 float16, float32, float64 = _np.float16, _np.float32, _np.float64
 complex64, complex128 = _np.complex64, _np.complex128
+
+for _module in (callbacks, initializers, layers, losses, metrics, models, optimizers):
+    # Keras's modules stand at the top too: `from gradwire.layers import Dense`
+    _sys.modules[f"{__name__}.{_module.__name__.rpartition('.')[2]}"] = _module
 
 __all__ = [
     # connections

@@ -10,9 +10,8 @@ import contextlib
 import os
 import sys
 import weakref
+from collections.abc import Callable
 from typing import Any, Protocol
-
-from gradwire._tracing.node import recorder
 
 
 class Shared(Protocol):
@@ -49,17 +48,29 @@ def _renew() -> None:
         shared.forked()
     workers = sys.modules.get("multiprocessing.util")
     if workers is not None:
-        # A worker runs a function from its start, wherever it was forked: it is not on the parent's tape.
-        # A plain os.fork goes on where it is, on its copy of the tape.
-        workers.register_after_fork(_left_tape, _LeftTape.leave)
+        workers.register_after_fork(_worker, _Worker.start)
 
 
-class _LeftTape:
-    def leave(self) -> None:
-        recorder.set(None)
+class _Worker:
+    """A process of a pool. It runs a function from its start, so that it is not on the parent's tape; a plain
+    os.fork goes on where it is, on its copy of the tape.
+    """
+
+    def __init__(self) -> None:
+        self.starts: list[Callable[[], object]] = []
+
+    def start(self) -> None:
+        for call in self.starts:
+            call()
 
 
-_left_tape = _LeftTape()
+_worker = _Worker()
+
+
+def on_worker_start(call: Callable[[], object]) -> None:
+    """Have `call` called in every worker of a pool that is forked from here on."""
+    _worker.starts.append(call)
+
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew)

@@ -1,6 +1,7 @@
 """The clients and their calls.
 
-`client`         `Client` and `AsyncClient`, and the default client
+`client`         `Client` and `AsyncClient`, and `default_client`
+`default`        the client of a process that is used if none is named
 `session`        what a client remembers between calls
 `function`       what a call takes as a function: a program, a graph document, or Python
 `calls`          the calls of both clients, each written once

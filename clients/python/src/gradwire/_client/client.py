@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -10,10 +11,11 @@ import httpx
 
 from gradwire._client.calls import Calls
 from gradwire._client.datasets import Datasets
+from gradwire._client.default import DefaultClient
 from gradwire._client.graphs import Graphs
 from gradwire._client.jobs import Jobs
 from gradwire._client.session import Session
-from gradwire._tracing import default
+from gradwire._tracing.values import register_provider
 from gradwire._transport.connection import Connection, Settings
 from gradwire._transport.driver import AsyncDriver, SyncDriver
 from gradwire._transport.flow import Retry
@@ -21,6 +23,9 @@ from gradwire._version import __version__
 from gradwire.errors import ConfigurationError
 
 DEFAULT_URL = "http://127.0.0.1:8000"
+
+
+_default: DefaultClient[Client] = DefaultClient()
 
 
 class Client(Calls[SyncDriver]):
@@ -56,11 +61,11 @@ class Client(Calls[SyncDriver]):
         self.publish = self.graphs.publish
         self.datasets: Datasets[SyncDriver] = Datasets(self._driver, self._session)
         self.jobs: Jobs[SyncDriver] = Jobs(self._driver, self._session)
-        default.offer(self)
+        _default.offer(self)
 
     def close(self) -> None:
         """Close the connections; a default client is then no longer the default."""
-        default.withdraw(self)
+        _default.withdraw(self)
         http = self._driver.connection.close()
         if http is not None:
             http.close()
@@ -150,3 +155,28 @@ def _of_http(settings: Settings) -> dict[str, Any]:
     timeout = settings.timeout
     limits = httpx.Timeout(timeout, connect=None if timeout is None else min(timeout, 10.0))
     return {"base_url": settings.url, "headers": headers, "timeout": limits}
+
+
+def default_client() -> Client:
+    """The client that is used if none is named: the first one made, until it is closed.
+
+    If there is none, one is made from the environment: GRADWIRE_URL (http://127.0.0.1:8000 unless it is set)
+    and GRADWIRE_API_KEY.
+    """
+    return _default.get(Client)
+
+
+def set_default_client(client: Client | None) -> None:
+    """Make `client` the default; None: the next one made."""
+    _default.set(client)
+
+
+@atexit.register
+def _close_default() -> None:
+    """Nobody else closes a default client that lives as long as the process."""
+    client = _default.pop()
+    if client is not None:
+        client.close()
+
+
+register_provider(lambda edges: default_client().values(edges))

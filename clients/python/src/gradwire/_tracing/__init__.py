@@ -5,6 +5,7 @@
 `operators`       Python's operators and NumPy's protocols on traced values
 `methods`         the methods of NumPy's arrays
 `tensor`          `Tensor`
+`values`          where tensors get their values: a provider that the clients register
 `variable`        `Variable`, a value that is trained
 `ops`             every op of the server as a function that records it (generated)
 `extra_ops`       ops whose number of outputs depends on their arguments, or which take an index

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from gradwire._forks import on_worker_start
 from gradwire._locations import Place
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Recorder:
 
 
 recorder: ContextVar[Recorder | None] = ContextVar("gradwire_recorder", default=None)
+on_worker_start(lambda: recorder.set(None))
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradwire._locations import here
-from gradwire._tracing import default
+from gradwire._tracing import values
 from gradwire._tracing.arithmetic import small_arithmetic
 from gradwire._tracing.methods import Methods
 from gradwire._tracing.node import Array, Edge, Leaf, Op, as_array, known
@@ -39,7 +39,7 @@ class Tensor(Methods):
         value = known(self._at)
         if value is None:
             value = small_arithmetic(self._at)
-        return default.values([self._at])[0] if value is None else value
+        return values.fetch([self._at])[0] if value is None else value
 
     def numpy(self) -> Array:
         """The value as a NumPy array of one's own."""

@@ -5,5 +5,6 @@
 `sse`              server-sent events out of bytes
 `codec`            arrays to request bodies, and responses back to arrays
 `httpx_transport`  requests and responses in httpx's terms
+`connection`       one HTTP client in each process, made anew in forked children
 `driver`           who drives a flow: this thread, or its event loop
 """

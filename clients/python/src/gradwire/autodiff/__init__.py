@@ -5,7 +5,8 @@
 `targets`            what a tape differentiates
 `gradient_requests`  one question about a tape: the lowered trace, names, and the result
 `functional`         `grad` and `value_and_grad`
-`transformed`        a Python function run once on real arguments
+`transformed`        functions made of other functions, as objects that pickle
+`traced_function`    a Python function run once on real arguments
 `directional`        `jvp`, `vjp`, `hvp`, `gnvp`
 `matrices`           `jacobian` and `hessian`
 `vmap`               `vmap`

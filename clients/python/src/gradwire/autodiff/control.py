@@ -16,7 +16,7 @@ from gradwire._tracing.structure import leaves, rebuild
 from gradwire._tracing.subgraph import Body, close, rebuilt, run, tensors
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tracer import trace
-from gradwire.autodiff.transformation import Transformed
+from gradwire.autodiff.transformed import Transformed
 from gradwire.errors import TraceError
 
 __all__ = ["checkpoint", "cond", "map", "scan", "while_loop"]

@@ -11,7 +11,7 @@ from gradwire._tracing.node import Edge, Node, Op, Parameter, Recorder, recorder
 from gradwire._tracing.subgraph import captured_by, label_of, owned, parameter_names
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tracer import as_edge, trace
-from gradwire.autodiff.transformation import Transformed
+from gradwire.autodiff.transformed import Transformed
 from gradwire.errors import TraceError
 
 

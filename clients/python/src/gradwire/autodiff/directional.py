@@ -16,8 +16,8 @@ from gradwire._tracing.subgraph import close, rebuilt, run, tensors
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tracer import trace
 from gradwire.autodiff.functional import grad, plain, positions_of
-from gradwire.autodiff.transformation import Transformed
-from gradwire.autodiff.transformed import Traced, directions
+from gradwire.autodiff.traced_function import Traced, directions
+from gradwire.autodiff.transformed import Transformed
 
 __all__ = ["gnvp", "hvp", "jvp", "vjp"]
 

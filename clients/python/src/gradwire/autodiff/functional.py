@@ -14,7 +14,7 @@ from gradwire._tracing.subgraph import parameter_names
 from gradwire._tracing.tensor import Tensor, constant, record
 from gradwire._tracing.variable import Variable
 from gradwire.autodiff.tape import GradientTape
-from gradwire.autodiff.transformation import Transformed
+from gradwire.autodiff.transformed import Transformed
 from gradwire.errors import TraceError
 
 

@@ -14,8 +14,8 @@ from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tracer import trace
 from gradwire.autodiff.directional import of_positions
 from gradwire.autodiff.functional import grad, positions_of
-from gradwire.autodiff.transformation import Transformed
-from gradwire.autodiff.transformed import Traced
+from gradwire.autodiff.traced_function import Traced
+from gradwire.autodiff.transformed import Transformed
 from gradwire.errors import TapeError
 
 __all__ = ["hessian", "jacobian"]

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, overload
 
-from gradwire._client.client import Client
+from gradwire._client.client import Client, default_client
 from gradwire._client.graphs import PublishedGraph
-from gradwire._tracing.default import default_client
 from gradwire._tracing.operators import Operators
 from gradwire._tracing.structure import leaves
 from gradwire._transport.codec import Array
 from gradwire._transport.driver import SyncDriver
-from gradwire.autodiff.transformation import Transformed
+from gradwire.autodiff.transformed import Transformed
 from gradwire.results import Gradients, Pullback, Report
 
 

@@ -10,8 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from gradwire._client.client import Client
-from gradwire._tracing.default import default_client
+from gradwire._client.client import Client, default_client
 from gradwire._tracing.node import Array, Edge, Leaf, Op, Recorder, recorder
 from gradwire._tracing.structure import leaves, rebuild
 from gradwire._tracing.tensor import Tensor, record

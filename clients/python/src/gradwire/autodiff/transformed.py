@@ -1,83 +1,66 @@
-"""A Python function run once on real arguments, ready to be asked about."""
+"""Functions made of other functions, such as `grad(f)`, as objects that pickle whenever `f` does.
+
+A closure does not pickle, and a worker that cannot unpickle its task makes a pool wait for ever.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+import sys
+from collections.abc import Callable, Mapping
+from types import FrameType, MethodType
 from typing import Any
 
-from gradwire._client.client import Client
-from gradwire._client.session import input_values, located
-from gradwire._tracing.default import default_client
-from gradwire._tracing.lower import lower
-from gradwire._tracing.node import Array, Edge, Op, Recorder
-from gradwire._tracing.structure import leaves, map_leaves
-from gradwire._tracing.subgraph import rebuilt, recording
-from gradwire._tracing.tensor import Tensor
-from gradwire._tracing.tracer import as_edge, trace
-from gradwire.autodiff.functional import argument_names, as_source
+_BY_VALUE = ("cloudpickle", "dill", "joblib.externals")  # picklers that write functions themselves
 
 
-class Traced:
-    """The outputs of a function and the arguments at some positions, as parts of one graph.
+class Transformed:
+    """`function`, transformed: it keeps the function's name, docstring and signature.
 
-    `sources` are those arguments in their structures; `wrt` and `outputs` what the graph calls them.
+    A subclass is called as `subclass(function, **options)`, and says in `__call__` what it does with both.
+    Where it stands as a method of a class, it is bound as a function would be.
     """
 
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        args: Sequence[Any],
-        kwargs: dict[str, Any],
-        positions: Sequence[int],
-        client: Client | None,
-    ) -> None:
-        tape = Recorder()
-        names = argument_names(function, len(args))
-        arguments = list(args)
-        for position in positions:
-            arguments[position] = map_leaves(as_source(names[position]), args[position])
-        self.sources = tuple(arguments[position] for position in positions)
-        with recording(tape):
-            answer = function(*arguments, **kwargs)
-            edges = [_on(tape, as_edge(leaf)) for leaf in leaves(answer) if leaf is not None]
-        self._client = client or default_client()
-        inputs = [leaf._edge() for leaf in leaves(self.sources)]
-        self._lowered = lower([*edges, *inputs], tape=tape)
-        roots = self._lowered.roots
-        self._known = self._client._session.known(self._lowered, tuple(dict.fromkeys(roots[: len(edges)])))
-        document = self._known.document
-        self.answer = answer
-        self.edges = edges
-        self.outputs = [document.name(ref) for ref in roots[: len(edges)]]
-        self.wrt = [document.name(ref) for ref in roots[len(edges) :]]
+    __name__: str
+    __qualname__: str
 
-    @property
-    def tensors(self) -> Any:
-        """What the function answered, as tensors that are fetched when read."""
-        return rebuilt(self.answer, [Tensor(edge) for edge in self.edges])
+    def __init__(self, function: Callable[..., Any], **options: Any) -> None:
+        own = {} if isinstance(function, Transformed) else getattr(function, "__dict__", {})
+        vars(self).update(own)
+        functools.update_wrapper(self, function, updated=())
+        self._function = function
+        self._options: Mapping[str, Any] = options
 
-    def ask(self, kind: str, **body: Any) -> Any:
-        """Put a question to the server; what is None is left to its defaults."""
-        document = self._known.document
-        sent = {key: value for key, value in body.items() if value is not None}
-        inputs = input_values(self._lowered, document)
-        with located(self._lowered, document):
-            flow = self._client._session.ask(kind, self._known, {"inputs": inputs, **sent})
-            return self._client._driver.run(flow)
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the transformed function returns for these arguments."""
+        raise NotImplementedError
 
-    def answered(self, values: Sequence[Any]) -> Any:
-        """Values, one for each output, in the structure of what the function answered."""
-        return rebuilt(self.answer, values)
+    def __get__(self, owner: Any, kind: type | None = None) -> Any:
+        return self if owner is None else MethodType(self, owner)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if _stands_under_its_name(self) and not (self.__module__ == "__main__" and _writes_functions()):
+            return self.__qualname__  # a decorated function: what it wraps has no name of its own
+        return super().__reduce_ex__(protocol)
+
+    def __repr__(self) -> str:
+        name = getattr(self, "__qualname__", None) or repr(self._function)
+        return f"<{type(self).__name__.lstrip('_')} of {name}>"
 
 
-def directions(names: Sequence[str], given: Any) -> dict[str, Array]:
-    """Arrays for the leaves of a structure, by the names of their inputs."""
-    arrays = [as_edge(leaf) for leaf in leaves(given)]
-    return {name: Tensor(edge)._value() for name, edge in zip(names, arrays, strict=True)}
+def _stands_under_its_name(made: Any) -> bool:
+    """Whether importing the object's module and looking its name up gives the object itself."""
+    found: Any = sys.modules.get(made.__module__)
+    for part in getattr(made, "__qualname__", "").split("."):
+        found = getattr(found, part, None)
+    return found is made
 
 
-def _on(tape: Recorder, edge: Edge) -> Edge:
-    """An op of the tape for anything that a function may answer."""
-    if isinstance(edge.node, Op) and tape.holds(edge.node.recorder):
-        return edge
-    return Edge(trace("identity", (Tensor(edge),)))
+def _writes_functions() -> bool:
+    """Whether the pickler at work writes functions of `__main__` by value, as for joblib's workers."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).startswith(_BY_VALUE):
+            return True
+        frame = frame.f_back
+    return False

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gradwire._client.client import Client
+from gradwire._client.client import Client, default_client
 from gradwire._client.session import input_values, located
-from gradwire._tracing.default import default_client
 from gradwire._tracing.lower import lower_function
 from gradwire._tracing.node import Array, Recorder, as_array, recorder
 from gradwire._tracing.operators import Operators
@@ -19,7 +18,7 @@ from gradwire._tracing.subgraph import Body, rebuilt, run
 from gradwire._tracing.tensor import record
 from gradwire.autodiff.control import map_rows
 from gradwire.autodiff.functional import plain
-from gradwire.autodiff.transformation import Transformed
+from gradwire.autodiff.transformed import Transformed
 
 __all__ = ["vmap"]
 

@@ -9,11 +9,10 @@ from typing import Any, overload
 
 from safetensors import SafetensorError, safe_open
 
-from gradwire._client.client import AsyncClient, Client
+from gradwire._client.client import AsyncClient, Client, default_client
 from gradwire._client.job_documents import written
 from gradwire._client.jobs import Job, Jobs
 from gradwire._client.uploads import array_of
-from gradwire._tracing.default import default_client
 from gradwire._tracing.variable import Variable
 from gradwire._transport.driver import AsyncDriver, D_co, SyncDriver, call
 from gradwire._transport.flow import Flow

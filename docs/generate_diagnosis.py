@@ -86,7 +86,7 @@ tables, the first status that fits is told.
 | --- | --- |
 | `partial_path` | a part of the dependence is cut |
 | `partial_zero`, `dead_path` | some elements are zero; a path carries nothing for any element |
-| `nonsmooth_at` | a value lies where the slope is a convention |
+| `kink` | a value lies where the slope is a convention |
 | `cancellation` | some elements are only rounding errors |
 | `vanishing`, `exploding` | below 1e-8, beyond 1e8 |
 | `broadcast` | (n,) meets (n, 1) in a difference, or in a product that is summed |

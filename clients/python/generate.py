@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-TARGET = Path(__file__).parent / "src" / "gradwire" / "_ops.py"
+TARGET = Path(__file__).parent / "src" / "gradwire" / "_tracing" / "ops.py"
 
 #: Ops written by hand: those with an index, which has its own form in Python, and those that variables
 #: start from, whose values are made at home. So are, by their records, those that take functions and
@@ -37,10 +37,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from gradwire._tracing.array_protocol import FUNCTIONS as _FUNCTIONS
-from gradwire._tracing.variadic import arguments as _arguments
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tensor import record as _record
 from gradwire._tracing.tensor import record_many as _record_many
+from gradwire._tracing.variadic import arguments as _arguments
 '''
 
 

@@ -12,19 +12,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from service.api.scope import TEMPLATE
+from service.queries.kinds import Example
 from service.wire.requests import Request as Schema
 
 Handler = Callable[[Request], Awaitable[Response]]
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A request that a test sends, and the answer it must get; `path` where the endpoint's has parameters."""
-
-    summary: str
-    answer: Any
-    body: Mapping[str, Any] | None = None
-    path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from pydantic.json_schema import models_json_schema
 
 from engine import dtypes
 from service.api.endpoint import Endpoint
-from service.api.responses.derivatives import ProblemDocument
 from service.wire import problems
 from service.wire import safetensors as safetensors_io
 from service.wire.problems import KINDS
 from service.wire.requests import TrainingJob
+from service.wire.responses import ProblemDocument
 
 DESCRIPTION = """Send a function as a NumPy-like program or as a JSON graph, get values, gradients and,
 where a gradient is missing, the reason. Every error is a problem document (RFC 9457) that names the place

@@ -10,16 +10,15 @@ import io
 import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NoReturn, Self
+from typing import Any, ClassVar, Literal, NoReturn, Self
 
 import numpy as np
 from pydantic_core import from_json, to_json
 from safetensors.numpy import save
 
 from engine.errors import MissingInput
-from engine.frontend.function_checks import expanded_size
-from engine.frontend.graph import Graph
 from engine.frontend.tensors import decode_tensor
 from engine.training.job.predict import prediction
 from engine.training.job.spec import TrainingSpec
@@ -28,7 +27,9 @@ from service.jobs import checkpoints, submission
 from service.jobs.checkpoints import Parameters
 from service.jobs.submission import SubmissionContext, decode_stored
 from service.queries import worker
-from service.queries.runner import PreparedQuery, QueryRequest, QueryRunner, TooLargeForTier, opened
+from service.queries.kinds import KINDS, Computation
+from service.queries.query_request import QueryRequest, TooLargeForTier, require_nodes
+from service.queries.runner import PreparedQuery, QueryRunner
 from service.storage.lru import Lru
 from service.wire import requests
 from service.wire.encoding import encode_answer, json_reply
@@ -96,7 +97,9 @@ class TrainedModelRef:
 
 
 class JobRunner(QueryRunner):
-    """Answers calls about functions, and about jobs; it keeps the jobs and checkpoints asked for lately."""
+    """Answers requests about functions and about jobs; it keeps the jobs and checkpoints asked for lately."""
+
+    computations: ClassVar[Mapping[str, Computation]]
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -104,20 +107,10 @@ class JobRunner(QueryRunner):
         self._parameters: Lru[tuple[str, str], Parameters] = Lru(_CHECKPOINTS)
 
     def prepare(self, call: QueryRequest, most_nodes: int | None = None) -> PreparedQuery:
-        """As for every question; a prediction is an evaluation with what a job has learned."""
+        """As for every query; a prediction is an evaluation with what a job has learned."""
         return (
             self._predict(call, most_nodes) if call.kind == "predict" else super().prepare(call, most_nodes)
         )
-
-    def immediate(self, call: QueryRequest, most_nodes: int | None = None) -> Reply:
-        """As for every call; those about jobs have methods of their own."""
-        if call.kind == "expand":
-            return self.expand(call)
-        if call.kind == "submit":
-            return self.submit(call, most_nodes)
-        if call.kind == "parameters":
-            return self.parameters(call)
-        return super().immediate(call, most_nodes)
 
     def expand(self, call: QueryRequest) -> Reply:
         """A model of layers as graphs."""
@@ -129,7 +122,7 @@ class JobRunner(QueryRunner):
 
     def submit(self, call: QueryRequest, most_nodes: int | None = None) -> Reply:
         """A job checked, and its own data laid down: its row for the ledger, as JSON."""
-        text, attachments = opened(call)
+        text, attachments = call.split()
         read = submission.read(text, attachments)
         model = read.document.get("model")
         layers = model.get("layers") if isinstance(model, dict) else None
@@ -138,8 +131,8 @@ class JobRunner(QueryRunner):
             raise TooLargeForTier
         row = submission.prepare(
             read,
-            SubmissionContext.unpack(call.document),
-            max_peak_bytes=self._max_peak_bytes,
+            SubmissionContext.unpack(call.job),
+            max_peak_bytes=self.max_peak_bytes,
             admit=_at_most(most),
         )
         return json_reply(row)
@@ -149,7 +142,7 @@ class JobRunner(QueryRunner):
 
         State goes with the bulk ones under its own names.
         """
-        job = TrainedModelRef.unpack(call.document)
+        job = TrainedModelRef.unpack(call.job)
         learned = self._learned(job, job.kept[-1], "$query.checkpoint")
         if job.format == "json":
             listed = {name: array.tolist() for name, array in learned.parameters.items()}
@@ -167,8 +160,8 @@ class JobRunner(QueryRunner):
         self._specs.discard(job_id)
 
     def _predict(self, call: QueryRequest, most_nodes: int | None) -> PreparedQuery:
-        job = TrainedModelRef.unpack(call.document)
-        text, attachments = opened(call)
+        job = TrainedModelRef.unpack(call.job)
+        text, attachments = call.split()
         parsed = requests.parse(requests.Predict, parse_object(text))
         checkpoint = job.chosen(parsed.checkpoint, "$.checkpoint")
         spec = self._specs.get(job.job_id)
@@ -186,7 +179,7 @@ class JobRunner(QueryRunner):
             inputs[name] = decode_tensor(value, path=path, dtype=declared, attachments=attachments).array
         query, values = prediction(spec, learned.parameters, learned.state, inputs, parsed.outputs)
         try:
-            program = self.compiler.compile(query, peak_bytes_limit=self._max_peak_bytes)
+            program = self.compiler.compile(query, peak_bytes_limit=self.max_peak_bytes)
         except MissingInput as error:
             if parsed.outputs is None and error.hint:
                 error.hint += ', or name outputs that do without it: {"outputs": ["pred"]}'
@@ -215,16 +208,27 @@ class JobRunner(QueryRunner):
         return found
 
 
+#: What is computed about jobs, each with where it may run. A layer may be thirty bytes and takes a third of a
+#: millisecond: a model beyond `thread_json_bytes` goes to a child.
+JOB_COMPUTATIONS = (
+    Computation(
+        "expand",
+        "thread",
+        thread_json_bytes=8 * 1024,
+        compute=lambda runner, call, most_nodes: runner.expand(call),
+    ),
+    Computation("submit", "thread", compute=lambda runner, call, most_nodes: runner.submit(call, most_nodes)),
+    Computation("parameters", "thread", compute=lambda runner, call, most_nodes: runner.parameters(call)),
+    Computation("predict", "thread"),
+)
+JobRunner.computations = {**KINDS, **{computation.name: computation for computation in JOB_COMPUTATIONS}}
+
+
 def serve(channel: socket.socket, parent: int, **config: Any) -> NoReturn:
     """A child of the pool: takes calls from `channel` until it closes; then the process ends."""
     worker.serve(channel, parent, runner=JobRunner, **config)
 
 
 def _at_most(nodes: int | None) -> submission.Admit:
-    """What lets a function through that has at most so many nodes, and raises Larger for others."""
-
-    def admit(graph: Graph) -> None:
-        if nodes is not None and expanded_size(graph) > nodes:
-            raise TooLargeForTier
-
-    return admit
+    """What lets a function through that has at most so many nodes, and raises TooLargeForTier for others."""
+    return partial(require_nodes, most_nodes=nodes)

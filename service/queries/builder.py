@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, cast
 
-import numpy.typing as npt
-
 from engine import dtypes
+from engine.arrays.types import Array
 from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.errors import InvalidDocument, UnknownInput, did_you_mean
@@ -17,7 +16,6 @@ from engine.runtime import devices
 from service.wire import requests
 from service.wire.json_reader import child_path
 
-Array = npt.NDArray[Any]
 MAX_AXES = 64
 
 
@@ -83,20 +81,15 @@ def declared_types(graph: Graph, given: Mapping[str, requests.InputType]) -> dic
     return types
 
 
-#: The field in which a kind of call gives directions.
-DIRECTIONS = {"vjp": "cotangents", "jvp": "tangents", "hvp": "vectors", "gnvp": "vectors"}
-
-
 def decode_directions(
-    kind: str, request: requests.Options, attachments: Mapping[str, Array] | None
+    field: str | None, request: requests.Options, attachments: Mapping[str, Array] | None
 ) -> dict[str, Tensor] | None:
-    """The cotangents, tangents or vectors of a call; None where it has none."""
-    word = DIRECTIONS.get(kind)
-    given = getattr(request, word, None) if word is not None else None
+    """The tensors under `field`: cotangents, tangents or vectors; None if there are none."""
+    given = None if field is None else getattr(request, field, None)
     if given is None:
         return None
     return {
-        name: decode_tensor(value, path=child_path(f"$.{word}", name), attachments=attachments)
+        name: decode_tensor(value, path=child_path(f"$.{field}", name), attachments=attachments)
         for name, value in given.items()
     }
 
@@ -106,11 +99,15 @@ def build_query(
     graph: Graph,
     request: requests.Options,
     inputs: Mapping[str, Tensor],
-    directions: Mapping[str, Tensor] | None,
+    field: str | None = None,
+    directions: Mapping[str, Tensor] | None = None,
 ) -> Query:
-    """The engine's question: signatures instead of numbers, defaults filled in."""
+    """The engine's query: signatures instead of numbers, defaults filled in.
+
+    `directions` came under `field`.
+    """
     target = getattr(request, "target", None)
-    given = {} if directions is None else {DIRECTIONS[kind]: _signature(directions)}
+    given = {} if field is None or directions is None else {field: _signature(directions)}
     return Query(
         graph=graph,
         kind=cast(Any, kind),

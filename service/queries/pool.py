@@ -81,7 +81,7 @@ class ChildPool:
         self._alive.clear()
         self._idle.clear()
 
-    async def run(self, head: Mapping[str, Any], body: bytes, document: bytes = b"") -> Reply | RunOnDevice:
+    async def run(self, head: Mapping[str, Any], body: bytes, known: bytes = b"") -> Reply | RunOnDevice:
         """Have a child answer, or say who else has to; cancelling kills it.
 
         Raises Problem busy, time_limit or internal, and ChildFailed.
@@ -98,17 +98,17 @@ class ChildPool:
             self._waiting -= 1
         try:
             child = await self._take()
-            return await self._ask(child, head, body, document)
+            return await self._ask(child, head, body, known)
         finally:
             self._slots.release()
 
     async def _ask(
-        self, child: _Child, head: Mapping[str, Any], body: bytes, document: bytes
+        self, child: _Child, head: Mapping[str, Any], body: bytes, known: bytes
     ) -> Reply | RunOnDevice:
         healthy = False
         try:
             async with asyncio.timeout(self._time_limit_s):
-                child.writer.writelines(frames.pack(head, body, document))
+                child.writer.writelines(frames.pack(head, body, known))
                 await child.writer.drain()
                 answer, content, _ = await frames.read(child.reader)
             healthy = answer["failure"] is None

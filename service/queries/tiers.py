@@ -18,14 +18,8 @@ from typing import Literal, TypeVar
 
 from engine.runtime.devices import CPU
 from service.queries.pool import ChildPool
-from service.queries.runner import (
-    IMMEDIATE,
-    PreparedQuery,
-    QueryRequest,
-    QueryRunner,
-    RunOnDevice,
-    TooLargeForTier,
-)
+from service.queries.query_request import QueryRequest, TooLargeForTier
+from service.queries.runner import PreparedQuery, QueryRunner, RunOnDevice
 from service.queries.worker import out_of_memory
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
@@ -38,15 +32,9 @@ T = TypeVar("T")
 #: JSON up to this size is read on the loop (0.3 ms at 15 ns a byte; less where a graph is to be decoded) …
 _INLINE_JSON = 16 * 1024
 _INLINE_FUNCTION = 4 * 1024
-#: … up to this size in a thread (about ten milliseconds of the interpreter lock), above in a child.
-_THREAD_JSON = 512 * 1024
 #: Specialising a published graph takes about 50 µs a node, once for each signature.
 _INLINE_NODES = 100
 _THREAD_NODES = 2_000
-#: Kinds that are recorded several times over, or touch the disk: never on the loop.
-_THREAD_KINDS = IMMEDIATE | {"jacobian", "hessian", "predict"}
-#: A layer may be thirty bytes and takes a third of a millisecond: a model beyond this goes to a child.
-_THREAD_MODEL = 8 * 1024
 
 
 class Tiers:
@@ -61,7 +49,7 @@ class Tiers:
         gpus: Mapping[str, ChildPool] | None = None,
     ) -> None:
         self._settings = settings
-        self._calculator = runner
+        self._runner = runner
         self._pool = pool
         self._gpus = gpus or {}
         self._metrics = metrics
@@ -102,29 +90,30 @@ class Tiers:
         self, call: QueryRequest, nodes: int, disconnected: Receive | None
     ) -> tuple[Tier, str, Reply]:
         """The reply, where it was computed, and on which device."""
-        size = _json_size(call)
-        most = _THREAD_MODEL if call.kind == "expand" else _THREAD_JSON
-        if size > most or nodes > _THREAD_NODES or call.kind == "check":
+        size = call.json_bytes
+        computation = self._runner.computation(call)
+        first = computation.first_tier
+        if size > computation.thread_json_bytes or nodes > _THREAD_NODES or first == "child":
             return await self._away(call, disconnected)
         reply: Reply | RunOnDevice | None = None
         tier: Tier = "thread"
         try:
             small = _INLINE_FUNCTION if call.graph_id is None else _INLINE_JSON
             prepared = None
-            if size <= small and nodes <= _INLINE_NODES and call.kind not in _THREAD_KINDS:
+            if size <= small and nodes <= _INLINE_NODES and first == "inline":
                 with suppress(TooLargeForTier):
-                    prepared = self._calculator.prepare(call, _INLINE_NODES)
+                    prepared = self._runner.prepare(call, _INLINE_NODES)
             if prepared is None:
                 reply = await self._in_thread(lambda: self._as_far_as_threads_go(call))
             else:
                 ready = prepared
                 tier = self._tier(ready)
                 if tier == "inline":
-                    return tier, CPU, self._calculator.finish(ready)
+                    return tier, CPU, self._runner.finish(ready)
                 if tier == "device":
                     reply = RunOnDevice(ready.program.device)
                 if tier == "thread":
-                    reply = await self._in_thread(lambda: self._calculator.finish(ready))
+                    reply = await self._in_thread(lambda: self._runner.finish(ready))
         except MemoryError:
             raise out_of_memory() from None
         if isinstance(reply, Reply):
@@ -147,15 +136,16 @@ class Tiers:
     def _as_far_as_threads_go(self, call: QueryRequest) -> Reply | RunOnDevice | None:
         """The reply; None where it is a child's to give, or the GPU whose process it is."""
         try:
-            if call.kind in IMMEDIATE:
-                return self._calculator.immediate(call, _THREAD_NODES)
-            prepared = self._calculator.prepare(call, _THREAD_NODES)
+            compute = self._runner.computation(call).compute
+            if compute is not None:
+                return compute(self._runner, call, _THREAD_NODES)
+            prepared = self._runner.prepare(call, _THREAD_NODES)
         except TooLargeForTier:
             return None
         tier = self._tier(prepared)
         if tier == "device":
             return RunOnDevice(prepared.program.device)
-        return None if tier == "child" else self._calculator.finish(prepared)
+        return None if tier == "child" else self._runner.finish(prepared)
 
     def _tier(self, prepared: PreparedQuery) -> Tier:
         if prepared.program.device != CPU:
@@ -180,7 +170,7 @@ class Tiers:
     async def _in_child(
         self, pool: ChildPool, call: QueryRequest, disconnected: Receive | None
     ) -> Reply | RunOnDevice:
-        work = asyncio.ensure_future(pool.run(call.head(), call.body, call.document))
+        work = asyncio.ensure_future(pool.run(*call.pack()))
         if disconnected is None:
             return await work
         gone = asyncio.ensure_future(disconnected())
@@ -205,9 +195,3 @@ def _carried(work: Callable[[], T]) -> T:
 
 class ClientGone(Exception):
     """The caller hung up before the answer was there."""
-
-
-def _json_size(call: QueryRequest) -> int:
-    """Bytes of JSON to be read: the body, or the header of a safetensors body, and the server's part."""
-    own = len(call.document) if call.graph_id is None else 0
-    return own + (len(call.body) if call.media == "json" else int.from_bytes(call.body[:8], "little"))

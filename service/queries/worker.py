@@ -13,7 +13,8 @@ from engine.runtime import devices
 from engine.runtime.executors.cupy import held
 from service.processes import frames
 from service.processes.limits import confine
-from service.queries.runner import QueryRequest, QueryRunner, RunOnDevice
+from service.queries.query_request import QueryRequest
+from service.queries.runner import QueryRunner, RunOnDevice
 from service.wire.problems import Problem, Reply, internal, render
 
 
@@ -40,8 +41,8 @@ def serve(
         answering = runner(**settings)
         device = settings.get("device", devices.CPU)
         while (frame := frames.read_blocking(channel)) is not None:
-            head, body, document = frame
-            reply, failure = _answer(answering, QueryRequest.from_head(head, body, document))
+            head, body, known = frame
+            reply, failure = _answer(answering, QueryRequest.unpack(head, body, known))
             if isinstance(reply, RunOnDevice):
                 answer: dict[str, Any] = {"elsewhere": reply.device, "failure": None}
                 frames.write_blocking(channel, frames.pack(answer))
@@ -50,7 +51,7 @@ def serve(
             if device != devices.CPU and failure is None:
                 answer["held"] = held(device)
             frames.write_blocking(channel, frames.pack(answer, reply.body))
-            del frame, body, document, reply
+            del frame, body, known, reply
             gc.collect()
             if failure is not None:
                 break  # whatever went wrong may have left its mark: a fresh child takes over

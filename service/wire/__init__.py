@@ -4,6 +4,7 @@
 `json_reader`  JSON as RFC 8259 has it and no further
 `safetensors`  safetensors bodies, with the JSON in the header's metadata
 `requests`     the fields of requests, as pydantic models
+`responses`    what responses share, as pydantic models
 `encoding`     results as JSON, base64 or safetensors
 `problems`     every error as RFC 9457 problem details
 """

@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.api.responses.derivatives import (
-    CheckAnswer,
-    DiagnoseAnswer,
-    GradientAnswer,
-    JacobianAnswer,
-    VjpAnswer,
-)
+from service.queries.kinds.check import CheckAnswer
+from service.queries.kinds.diagnose import DiagnoseAnswer
+from service.queries.kinds.gradient import GradientAnswer
+from service.queries.kinds.jacobian import JacobianAnswer
+from service.queries.kinds.vjp import VjpAnswer
 from tests.service.world import World, problem, world
 
 pytestmark = pytest.mark.anyio

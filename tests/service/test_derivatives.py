@@ -7,13 +7,11 @@ from typing import Any
 
 import pytest
 
-from service.api.responses.derivatives import (
-    CheckAnswer,
-    DiagnoseAnswer,
-    EvaluateAnswer,
-    GradientAnswer,
-    VjpAnswer,
-)
+from service.queries.kinds.check import CheckAnswer
+from service.queries.kinds.diagnose import DiagnoseAnswer
+from service.queries.kinds.evaluate import EvaluateAnswer
+from service.queries.kinds.gradient import GradientAnswer
+from service.queries.kinds.vjp import VjpAnswer
 from tests.service.world import INPUTS, REGRESSION, problem, world
 
 pytestmark = pytest.mark.anyio

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from service.api.responses.derivatives import GraphAnswer, GraphSummary
+from service.api.responses.graphs import GraphAnswer
+from service.queries.kinds.publish import GraphSummary
 from tests.service.world import INPUTS, JSON, REGRESSION, problem, world
 
 pytestmark = pytest.mark.anyio

@@ -7,19 +7,21 @@ from typing import Any
 import pytest
 
 from engine.errors import InvalidDocument, UnknownField
+from service.queries.kinds.evaluate import Evaluate
+from service.queries.kinds.gradient import Gradient
 from service.wire import requests
 from service.wire.requests import parse
 
 
 def test_absent_and_null_are_the_default() -> None:
-    bare = parse(requests.Gradient, {"program": "x"})
-    nulls = parse(requests.Gradient, dict.fromkeys(requests.Gradient.model_fields) | {"program": "x"})
+    bare = parse(Gradient, {"program": "x"})
+    nulls = parse(Gradient, dict.fromkeys(Gradient.model_fields) | {"program": "x"})
     assert bare == nulls
 
 
 def test_an_unknown_field_comes_with_the_nearest() -> None:
     with pytest.raises(UnknownField) as caught:
-        parse(requests.Gradient, {"program": "x", "inptus": {}})
+        parse(Gradient, {"program": "x", "inptus": {}})
     assert caught.value.path == "$.inptus"
     assert caught.value.hint == "did you mean 'inputs'?"
 
@@ -43,7 +45,7 @@ def test_an_unknown_field_comes_with_the_nearest() -> None:
 )
 def test_a_wrong_type_names_its_place(field: str, value: Any, path: str, expected: str) -> None:
     with pytest.raises(InvalidDocument) as caught:
-        parse(requests.Gradient, {"program": "x", field: value})
+        parse(Gradient, {"program": "x", field: value})
     assert caught.value.path == path
     assert f"expected {expected}" in caught.value.detail
 
@@ -56,10 +58,10 @@ def test_a_field_that_is_missing_is_named() -> None:
 
 def test_exactly_one_function() -> None:
     with pytest.raises(InvalidDocument, match="neither"):
-        parse(requests.Evaluate, {})
+        parse(Evaluate, {})
     with pytest.raises(InvalidDocument, match="both"):
-        parse(requests.Evaluate, {"program": "x", "graph": {}})
+        parse(Evaluate, {"program": "x", "graph": {}})
     with pytest.raises(InvalidDocument, match="URL names the graph") as caught:
-        parse(requests.Evaluate, {"program": "x"}, function=False)
+        parse(Evaluate, {"program": "x"}, function=False)
     assert caught.value.path == "$.program"
-    assert parse(requests.Evaluate, {}, function=False).program is None
+    assert parse(Evaluate, {}, function=False).program is None

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from service.api.responses.derivatives import EstimateAnswer, HessianAnswer, JacobianAnswer
+from service.queries.kinds.estimate import EstimateAnswer
+from service.queries.kinds.hessian import HessianAnswer
+from service.queries.kinds.jacobian import JacobianAnswer
 from tests.service.test_encoding import SAFETENSORS, metadata
 from tests.service.world import problem, world
 

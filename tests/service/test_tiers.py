@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from service.queries.pool import ChildPool
-from service.queries.runner import QueryRequest
+from service.queries.query_request import QueryRequest
 from service.queries.tiers import ClientGone
 from tests.service.world import INPUTS, REGRESSION, World, problem, soon, world
 

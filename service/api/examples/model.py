@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.api.endpoint import Example
+from service.queries.kinds import Example
 
 EXPAND = Example(
     "One layer",

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict
 
-from service.api.responses.derivatives import Answer, Keyed, ProblemDocument
+from service.wire.responses import Answer, Keyed, ProblemDocument
 
 
 class DatasetField(Answer):

@@ -7,9 +7,10 @@ from html import escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from service.api.endpoint import Endpoint, Example
+from service.api.endpoint import Endpoint
 from service.api.respond import respond
-from service.api.responses import derivatives as derivative_responses
+from service.api.responses import server
+from service.queries.kinds import Example
 from service.wire.encoding import json_reply
 from service.wire.problems import KINDS, Problem
 
@@ -72,7 +73,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="problem",
         summary="What an error code means",
         tag="operations",
-        answers={200: ("The code, its status, its title and its cure.", derivative_responses.ProblemKind)},
+        answers={200: ("The code, its status, its title and its cure.", server.ProblemKind)},
         errors=("not_found",),
         examples=(
             Example(

@@ -8,14 +8,13 @@ from starlette.responses import Response
 
 from service.api import paging
 from service.api.endpoint import Endpoint
-from service.api.examples import derivatives as derivative_examples
 from service.api.respond import respond
-from service.api.responses import derivatives as derivative_responses
+from service.api.responses.graphs import GraphAnswer, GraphPage
 from service.api.routes.derivatives import FUNCTION_ERRORS, published
-from service.queries.runner import QueryRequest
+from service.queries.kinds import KINDS
+from service.queries.query_request import QueryRequest
 from service.services import services_of
 from service.storage.graphs import Published
-from service.wire import requests
 from service.wire.body import media_of, read_body
 from service.wire.problems import Reply
 
@@ -62,6 +61,7 @@ async def delete(request: Request) -> Response:
 
 
 _COMMON = ("unauthorized", "internal")
+_PUBLISH = KINDS["publish"]
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
@@ -69,15 +69,15 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "/v1/graphs",
         publish,
         name="publish_graph",
-        summary="Publish a function under the hash of its canonical form",
+        summary=_PUBLISH.summary,
         tag="graphs",
-        body=requests.Publish,
+        body=_PUBLISH.request,
         answers={
-            201: ("Stored; Location names it.", derivative_responses.GraphSummary),
-            200: ("It was there already.", derivative_responses.GraphSummary),
+            201: ("Stored; Location names it.", _PUBLISH.response),
+            200: ("It was there already.", _PUBLISH.response),
         },
         errors=(*FUNCTION_ERRORS, "disk_full"),
-        examples=(derivative_examples.PUBLISH,),
+        examples=_PUBLISH.examples,
     ),
     Endpoint(
         "GET",
@@ -98,7 +98,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
                 "schema": {"type": "string"},
             },
         ),
-        answers={200: ("A page.", derivative_responses.GraphPage)},
+        answers={200: ("A page.", GraphPage)},
         errors=("invalid_parameter", *_COMMON),
     ),
     Endpoint(
@@ -108,7 +108,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="get_graph",
         summary="One published graph with its canonical document",
         tag="graphs",
-        answers={200: ("The graph.", derivative_responses.GraphAnswer)},
+        answers={200: ("The graph.", GraphAnswer)},
         errors=("graph_not_found", *_COMMON),
     ),
     Endpoint(

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from engine.runtime import devices
 from service.api.endpoint import Endpoint
 from service.api.respond import respond
-from service.api.responses import derivatives as derivative_responses
+from service.api.responses import server
 from service.jobs import records
 from service.jobs.states import STATUSES
 from service.services import services_of
@@ -73,7 +73,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="healthz",
         summary="The process lives",
         tag="operations",
-        answers={200: ("Alive.", derivative_responses.Health)},
+        answers={200: ("Alive.", server.Health)},
     ),
     Endpoint(
         "GET",
@@ -83,8 +83,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         summary="Calls can be served",
         tag="operations",
         answers={
-            200: ("Ready.", derivative_responses.Readiness),
-            503: ("Not ready; `checks` says why.", derivative_responses.Readiness),
+            200: ("Ready.", server.Readiness),
+            503: ("Not ready; `checks` says why.", server.Readiness),
         },
     ),
     Endpoint(

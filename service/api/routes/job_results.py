@@ -16,7 +16,6 @@ from starlette.responses import Response, StreamingResponse
 from service.api import paging
 from service.api.endpoint import Endpoint
 from service.api.respond import respond
-from service.api.responses import derivatives as derivative_responses
 from service.api.responses import jobs as job_responses
 from service.api.routes.derivatives import CALL_ERRORS
 from service.api.routes.jobs import COMMON, job_of
@@ -24,7 +23,8 @@ from service.jobs import checkpoints, records
 from service.jobs.records import StoredEvent
 from service.jobs.runner import Format, TrainedModelRef
 from service.jobs.states import FINAL
-from service.queries.runner import QueryRequest
+from service.queries.kinds.evaluate import EvaluateAnswer
+from service.queries.query_request import QueryRequest
 from service.services import Services, services_of
 from service.wire import requests
 from service.wire import safetensors as safetensors_io
@@ -128,7 +128,7 @@ async def parameters(request: Request) -> Response:
     checkpoint = job.chosen(request.query_params.get("checkpoint"), "$query.checkpoint")
     job = replace(job, kept=(checkpoint,), format=cast(Format, form))
     size = await asyncio.to_thread(checkpoints.size, Path(job.folder), checkpoint)
-    call = QueryRequest("parameters", b"", document=job.pack())
+    call = QueryRequest("parameters", b"", job=job.pack())
     large = size > (_LISTED if form == "json" else _COPIED)
     return respond(await services.tiers.answer(call, disconnected=lambda: hung_up(request), large=large))
 
@@ -146,7 +146,7 @@ async def predict(request: Request) -> Response:
         raise AssertionError("a job that is there has an order")
     document, data = order
     job = replace(job, document=document, data={"types": data["types"]})
-    call = QueryRequest("predict", body, media, safetensors, document=job.pack())
+    call = QueryRequest("predict", body, media, safetensors, job=job.pack())
     return respond(await services.tiers.answer(call, disconnected=lambda: hung_up(request)))
 
 
@@ -226,7 +226,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         summary="Predictions with what a job has learned",
         tag="jobs",
         body=requests.Predict,
-        answers={200: ("The outputs.", derivative_responses.EvaluateAnswer)},
+        answers={200: ("The outputs.", EvaluateAnswer)},
         errors=(*CALL_ERRORS, "job_not_found", "wrong_state", "checkpoint_not_found"),
     ),
 )

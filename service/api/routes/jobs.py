@@ -25,7 +25,7 @@ from service.datasets.store import Dataset
 from service.jobs import checkpoints, ledger, records, submission
 from service.jobs.states import STATUSES, Intent, Status
 from service.jobs.submission import SubmissionContext
-from service.queries.runner import QueryRequest
+from service.queries.query_request import QueryRequest
 from service.services import Services, services_of
 from service.wire import safetensors as safetensors_io
 from service.wire.body import Media, hung_up, media_of, read_body
@@ -50,7 +50,7 @@ async def submit(request: Request) -> Response:
     room = await _submission_context(services, body, media)
     kept = False
     try:
-        call = QueryRequest("submit", body, media, document=room.pack())
+        call = QueryRequest("submit", body, media, job=room.pack())
         reply = await services.tiers.answer(call, disconnected=lambda: hung_up(request))
         if reply.status >= 400:
             return respond(reply)

@@ -10,7 +10,7 @@ from service.api.examples.model import EXPAND
 from service.api.respond import respond
 from service.api.responses import jobs as job_responses
 from service.api.routes.derivatives import FUNCTION_ERRORS
-from service.queries.runner import QueryRequest
+from service.queries.query_request import QueryRequest
 from service.services import services_of
 from service.wire import requests
 from service.wire.body import hung_up, media_of, read_body

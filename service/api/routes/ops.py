@@ -11,7 +11,7 @@ from engine.ir.op import TABLE, lookup
 from engine.ops.describe import describe
 from service.api.endpoint import Endpoint
 from service.api.respond import respond
-from service.api.responses import derivatives as derivative_responses
+from service.api.responses import server
 from service.wire.encoding import json_reply
 from service.wire.problems import Problem
 
@@ -40,7 +40,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="list_ops",
         summary="Every op with its signature, derivatives and aliases",
         tag="ops",
-        answers={200: ("The ops.", derivative_responses.OpList)},
+        answers={200: ("The ops.", server.OpList)},
         errors=("unauthorized", "internal"),
     ),
     Endpoint(

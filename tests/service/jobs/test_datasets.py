@@ -262,7 +262,7 @@ async def test_a_set_uploaded_again_while_it_is_being_deleted_is_whole(
         async def again() -> None:
             assert (await upload(here, content, CSV))["id"] == table["id"]
 
-        await in_between(here, monkeypatch, "bury", again)
+        await in_between(here, monkeypatch, "tombstone", again)
         assert (await here.client.delete(f"/v1/datasets/{table['id']}")).status_code == 204
         shown = (await here.client.get(f"/v1/datasets/{table['id']}")).json()
         assert shown["preview"] == {"x": [1, 2, 3], "y": [2, 4, 6]}

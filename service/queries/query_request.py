@@ -1,0 +1,96 @@
+"""What is asked of a runner: a request without HTTP, which travels to children as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+from engine.arrays.types import Array
+from engine.frontend.function_checks import expanded_size
+from engine.frontend.graph import Graph
+from engine.queries.compiler import Compiler
+from service.wire import requests
+from service.wire import safetensors as safetensors_io
+from service.wire.body import Media
+from service.wire.json_reader import parse_object
+
+
+class TooLargeForTier(Exception):
+    """The function has more nodes than may be recorded where this was tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRequest:
+    """What to compute (`kind`), the body, and what the server knows beside it.
+
+    `graph_id` and `graph` are the published graph that the URL names and its canonical document; `job` is
+    what the server knows of the job that a computation is about, as JSON.
+    """
+
+    kind: str
+    body: bytes
+    media: Media = "json"
+    safetensors: bool = False
+    graph_id: str | None = None
+    graph: bytes = b""
+    job: bytes = b""
+
+    def pack(self) -> tuple[dict[str, Any], bytes, bytes]:
+        """As a frame to a child: everything but the blobs as JSON-able data, the body, the server's part."""
+        head = {
+            "kind": self.kind,
+            "media": self.media,
+            "safetensors": self.safetensors,
+            "graph_id": self.graph_id,
+        }
+        return head, self.body, self.job if self.graph_id is None else self.graph
+
+    @classmethod
+    def unpack(cls, head: Mapping[str, Any], body: bytes, known: bytes) -> Self:
+        """The request that was packed so."""
+        if head["graph_id"] is None:
+            return cls(body=body, job=known, **head)
+        return cls(body=body, graph=known, **head)
+
+    def split(self) -> tuple[bytes, Mapping[str, Array] | None]:
+        """The JSON text of the body, and the arrays beside it. Raises InvalidTensor."""
+        return (self.body, None) if self.media == "json" else safetensors_io.unpack(self.body)
+
+    def open(self) -> tuple[dict[str, Any], Mapping[str, Array] | None]:
+        """The JSON document of the body, and the arrays beside it. Raises Problem and InvalidTensor."""
+        text, attachments = self.split()
+        return parse_object(text), attachments
+
+    @property
+    def json_bytes(self) -> int:
+        """Bytes of JSON to be read: of the body, or of a safetensors body's header, and of the job."""
+        own = len(self.body) if self.media == "json" else int.from_bytes(self.body[:8], "little")
+        return own + len(self.job)
+
+
+class Runner(Protocol):
+    """What a kind that computes for itself may use of a `QueryRunner`."""
+
+    compiler: Compiler
+    max_peak_bytes: int
+
+    def graph(
+        self,
+        call: QueryRequest,
+        request: requests.Function,
+        given: Mapping[str, Any],
+        attachments: Mapping[str, Array] | None,
+    ) -> Graph:
+        """The graph of a request, decoded once."""
+        ...
+
+    def keep(self, graph: Graph) -> None:
+        """Remember a graph under its id."""
+        ...
+
+
+def require_nodes(graph: Graph, most_nodes: int | None) -> None:
+    """Raise TooLargeForTier if the graph, its functions expanded, has more than `most_nodes`."""
+    if most_nodes is not None and expanded_size(graph) > most_nodes:
+        raise TooLargeForTier

@@ -248,7 +248,7 @@ async def test_a_fault_that_futures_cannot_carry_is_answered_at_once(
         raise StopIteration
 
     async with world(tmp_path, workers=0) as here:
-        monkeypatch.setattr(here.services.runner, "immediate", exhausted)
+        monkeypatch.setattr(here.services.runner, "expand", exhausted)
         problem(await here.post("/v1/models/expand", {"model": {}}), 500, "internal")
 
 

@@ -72,7 +72,7 @@ class _Body:
         attributes = {
             key: self._function(value) if isinstance(value, Tape) else to_json(value)
             for key, value in step.attributes.items()
-            if value is not None
+            if value is not None or key in step.op.nullable
         }
         return {**node, "attributes": attributes} if attributes else node
 

@@ -32,7 +32,11 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """A named static parameter of an op."""
+    """A named static parameter of an op.
+
+    A null is the default, unless the attribute is `nullable`: then it means what None means to NumPy or SciPy.
+    An axis for which None has no meaning refuses it.
+    """
 
     name: str
     kind: Kind
@@ -44,6 +48,8 @@ class Attribute:
         """The normal form of `value`; raises InvalidAttribute."""
         if value is None and (self.nullable or self.default is None):
             return None
+        if value is None and self.default is not REQUIRED:
+            return self._default_for_null()
         try:
             return self.kind.parse(value)
         except (ValueError, TypeError, OverflowError) as error:
@@ -52,16 +58,29 @@ class Attribute:
                 f"expected {self.kind.expected} for '{self.name}', got {_show(value)}{detail}"
             ) from None
 
+    def _default_for_null(self) -> Any:
+        if self.kind.name in _PLACES:
+            raise InvalidAttribute(
+                f"null names no axis: expected {self.kind.expected} for '{self.name}'",
+                hint=f"leave it out for the default, {to_json(self.default)}",
+            )
+        return self.default
+
     def describe(self) -> dict[str, Any]:
         """The attribute as `/v1/ops` lists it."""
         answer: dict[str, Any] = {"kind": self.kind.name, "schema": dict(self.kind.schema)}
         if self.doc:
             answer["doc"] = self.doc
+        if self.nullable:
+            answer["nullable"] = True
         if self.default is REQUIRED:
             answer["required"] = True
         else:
             answer["default"] = to_json(self.default)
         return answer
+
+
+_PLACES: Final = frozenset({"axis", "axes", "contraction"})  # kinds of which NumPy's None is no default
 
 
 def parse_attributes(given: Mapping[str, Any], declared: Sequence[Attribute]) -> dict[str, Any]:
@@ -77,13 +96,19 @@ def parse_attributes(given: Mapping[str, Any], declared: Sequence[Attribute]) ->
             )
     values: dict[str, Any] = {}
     for attribute in declared:
-        if attribute.name in given and not (given[attribute.name] is None and not attribute.nullable):
-            values[attribute.name] = attribute.parse(given[attribute.name])
+        value = given.get(attribute.name)
+        if value is not None or (attribute.name in given and not _is_missing(attribute)):
+            values[attribute.name] = attribute.parse(value)
         elif attribute.default is REQUIRED:
             raise InvalidAttribute(f"attribute '{attribute.name}' ({attribute.kind.expected}) is required")
         else:
             values[attribute.name] = attribute.default
     return values
+
+
+def _is_missing(attribute: Attribute) -> bool:
+    """Whether a null is as if a required attribute had not been given."""
+    return attribute.default is REQUIRED and not attribute.nullable
 
 
 def to_json(value: Any) -> Any:

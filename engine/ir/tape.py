@@ -106,6 +106,9 @@ class Tape:
         types = [variable.type for variable in variables]
         if op.complex_rule is not None and dtypes.is_complex(types[0].dtype):
             return self.apply(TABLE[op.complex_rule], variables, attributes)
+        if op.flattens and settings["axis"] is None:
+            variables = [variable.reshape((variable.size,)) for variable in variables]
+            settings = {**settings, "axis": 0}
         if op.normalize is not None:
             settings = {**settings, **op.normalize(variables, **settings)}
         if op.formula is not None:

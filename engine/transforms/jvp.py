@@ -1,6 +1,6 @@
 """The forward walk: tangents of the inputs pushed to the outputs, recorded on the same tape.
 
-A linear op is its own derivative. An elementwise op has a diagonal Jacobian, so its VJP formula with the
+A linear op is its own derivative, an affine one has that of its linear part. An elementwise op has a diagonal Jacobian, so its VJP formula with the
 tangent in place of the cotangent is its JVP; on complex numbers only where it is holomorphic. Any other op
 is pulled back twice: the VJP is linear in its cotangent, and the VJP of that is the JVP. Nothing is
 transposed as a whole.
@@ -94,7 +94,7 @@ def _is_linear(step: Instruction, moving: Sequence[int]) -> bool:
 def _apply_itself(
     tape: Tape, step: Instruction, reached: Mapping[int, Variable]
 ) -> Sequence[Variable | None]:
-    """The op on the tangents; a linear input that does not move has the tangent zero."""
+    """The linear part of the op on the tangents; a linear input that does not move has the tangent zero."""
     operands = []
     for position, slot in enumerate(step.inputs):
         still = tape.variable(slot)
@@ -102,7 +102,7 @@ def _apply_itself(
             operands.append(reached[slot] if slot in reached else zeros(tape, still))
         else:
             operands.append(still)
-    answer = tape.apply(step.op, operands, step.attributes)
+    answer = tape.apply(step.op, operands, {**step.attributes, **step.op.linear_at})
     return answer if isinstance(answer, tuple) else [answer]
 
 

@@ -71,7 +71,7 @@ def _all_linear(step: Instruction, given: Sequence[Degree], degree: Degree) -> b
     """Whether the op is linear in the inputs of `degree`, with zeros at the rest of its linear inputs."""
     last = len(step.op.inputs) - 1
     linear = [min(i, last) in step.op.linear_in for i in range(len(given))]
-    if not any(linear):
+    if not any(linear) or step.op.is_affine(step.attributes):
         return False
     allowed = (degree, Degree.ZERO)
     return all(

@@ -111,7 +111,7 @@ def test_linear_inputs_superpose(op: Op, sample: Sample) -> None:
     both = [2 * a - 3 * b if moves else a for a, b, moves in zip(x, y, linear, strict=True)]
 
     def values(given: list[Array]) -> list[Array]:
-        return run_tape(record(op, given, sample.attributes)[0], named(given))
+        return run_tape(record(op, given, {**sample.attributes, **op.linear_at})[0], named(given))
 
     for of_x, of_y, of_both in zip(values(x), values(y), values(both), strict=True):
         np.testing.assert_allclose(of_both, 2 * of_x - 3 * of_y, rtol=1e-12, atol=1e-12)

@@ -14,8 +14,15 @@ from engine.ir.op import JOINT, Accumulate, Cost, F, Sample
 from engine.ops.indexing.basic import POSITION, selected_cost
 
 
-def _normalize(types: Sequence[Any], *, axis: int) -> dict[str, Any]:
+def _normalize(types: Sequence[Any], *, axis: int | None) -> dict[str, Any]:
     x, indices = types[0], types[-1]
+    if axis is None:
+        if indices.ndim != 1:
+            raise ShapeMismatch(
+                f"indices of shape {indices.shape} into the flattened tensor: expected a vector of indices",
+                hint="name an axis to read along it",
+            )
+        return {}
     if x.ndim != indices.ndim:
         raise ShapeMismatch(
             f"indices of shape {indices.shape} into shape {x.shape}: expected as many axes",
@@ -30,7 +37,9 @@ def _beside(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
     return (*shape[:axis], *shape[axis + 1 :])
 
 
-def _take_along_axis(x: Any, indices: Any, *, axis: int) -> Any:
+def _take_along_axis(x: Any, indices: Any, *, axis: int | None) -> Any:
+    if axis is None:
+        x, axis = x.reshape((x.size,)), 0
     common = broadcast(_beside(x.shape, axis), _beside(indices.shape, axis))
     x = x.broadcast_to((*common[:axis], x.shape[axis], *common[axis:]))
     indices = indices.broadcast_to((*common[:axis], indices.shape[axis], *common[axis:]))
@@ -46,9 +55,10 @@ take_along_axis = composite(
     vjp=(JOINT, POSITION),
     kinds=("any", "integer"),
     promote=False,
-    attributes=(Attribute("axis", AXIS, -1),),
+    attributes=(Attribute("axis", AXIS, -1, "null: the flattened tensor", nullable=True),),
     samples=(
         Sample(((2, 3), [[0, -1, 0, 1], [2, 2, 1, 0]])),
+        Sample(((2, 3), [5, 0, -2]), {"axis": None}),
         Sample(((3, 2), [[0, 2]]), {"axis": 0}),
         Sample(((1, 3), [[0], [2]]), {"axis": 1}),
         Sample(((3,), [1, 1])),

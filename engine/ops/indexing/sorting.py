@@ -14,13 +14,14 @@ from engine.ir.indices import along
 from engine.ir.op import Cost, F, NoGradient, Sample
 
 _ATTRIBUTES = (
-    Attribute("axis", AXIS, -1),
+    Attribute("axis", AXIS, -1, "the axis to sort along; null: of the flattened tensor", nullable=True),
     Attribute("descending", BOOLEAN, False),
     Attribute("stable", BOOLEAN, True, "whether equal elements keep their order"),
 )
 _SAMPLES = (
     Sample(((5,),)),
     Sample(((4, 3),), {"axis": 0, "descending": True}),
+    Sample(((2, 3),), {"axis": None}),
     Sample(((2, 0),)),
 )
 
@@ -55,6 +56,7 @@ sort = define(
     infer=lambda types, **_: (TensorType(types[0].shape, types[0].dtype),),
     vjp=_by_place,
     kinds="real",
+    flattens=True,
     attributes=_ATTRIBUTES,
     cost=_cost,
     nonsmooth_at=lambda xp, x, *, axis, **_: xp.diff(xp.sort(x, axis=axis), axis=axis) == 0,
@@ -74,6 +76,7 @@ argsort = define(
     infer=lambda types, **_: (TensorType(types[0].shape, "int64"),),
     vjp=NoGradient("nondifferentiable", "to_integer", "the place of an element is an integer"),
     kinds="real",
+    flattens=True,
     attributes=_ATTRIBUTES,
     cost=_cost,
     samples=_SAMPLES,

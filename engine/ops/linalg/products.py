@@ -119,9 +119,9 @@ kron = composite(
 )
 
 
-def _cross(x1: Any, x2: Any, *, axis: int) -> Any:
+def _cross(x1: Any, x2: Any, *, axis: int | None) -> Any:
     shape = broadcast(x1.shape, x2.shape)
-    place = normalize_axis(axis, len(shape))
+    place = normalize_axis(-1 if axis is None else axis, len(shape))
     if shape[place] != 3 or any(
         x.ndim < len(shape) - place or x.shape[place - len(shape)] != 3 for x in (x1, x2)
     ):
@@ -142,7 +142,7 @@ cross = composite(
     summary="The cross product of vectors of three elements along an axis.",
     formula=_cross,
     kinds="numeric",
-    attributes=(Attribute("axis", AXIS, -1),),
+    attributes=(Attribute("axis", AXIS, -1, "null: the last axis", nullable=True),),
     samples=(Sample(((3,), (3,))), Sample(((2, 3), (3,))), Sample(((3, 2), (3, 2)), {"axis": 0})),
 )
 

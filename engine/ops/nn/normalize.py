@@ -8,11 +8,11 @@ from engine.ir.attributes import AXES, NUMBER, Attribute
 from engine.ir.families import composite
 from engine.ir.op import F, Sample
 
-_AXIS = Attribute("axis", AXES, (-1,), "the axes of one vector")
+_AXIS = Attribute("axis", AXES, (-1,), "the axes of one vector; null: all of them", nullable=True)
 _EPSILON = Attribute("epsilon", NUMBER, 1e-12, "the least squared length divided by")
 
 
-def _normalize(x: Any, *, axis: tuple[int, ...], epsilon: float) -> Any:
+def _normalize(x: Any, *, axis: tuple[int, ...] | None, epsilon: float) -> Any:
     squares = F.sum(F.square(x), axis=axis, keepdims=True)
     return x * F.rsqrt(F.maximum(squares, epsilon))
 

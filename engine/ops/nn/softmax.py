@@ -26,11 +26,12 @@ from engine.ir.families import (
 from engine.ir.op import Cost, F, Family, Op, Sample
 
 _FAMILY = Family("softmax", jvp="double_vjp", batch=batch_rules.along_axis, reach=dependence_rules.along_axis)
-_AXIS = Attribute("axis", AXES, (-1,), "the axes taken together")
+_AXIS = Attribute("axis", AXES, (-1,), "the axes taken together; null: all of them", nullable=True)
 _SAMPLES = (
     Sample(((2, 3),)),
     Sample(((3, 2),), {"axis": 0}),
     Sample(((2, 3, 2),), {"axis": [0, -1]}),
+    Sample(((2, 2),), {"axis": None}),
     Sample(((1,),)),
 )
 

@@ -17,6 +17,7 @@ from engine.ir.families import (
     composite,
     define,
     infer_reduction,
+    normalize_axes,
     normalize_axis,
     per_element,
     reduced,
@@ -96,21 +97,22 @@ ptp = composite(
 )
 
 
-def _normalize_place(types: Sequence[Any], *, axis: int, **_: Any) -> dict[str, Any]:
-    return {"axis": normalize_axis(axis, types[0].ndim)}
+def _normalize_place(types: Sequence[Any], *, axis: int | None, **_: Any) -> dict[str, Any]:
+    return {"axis": None if axis is None else normalize_axis(axis, types[0].ndim)}
 
 
-def _infer_place(types: Sequence[TensorType], *, axis: int, keepdims: bool) -> tuple[TensorType, ...]:
-    some_elements(types[0], (axis,))
-    return (TensorType(reduced(types[0].shape, (axis,), keepdims), "int64"),)
+def _infer_place(types: Sequence[TensorType], *, axis: int | None, keepdims: bool) -> tuple[TensorType, ...]:
+    axes = normalize_axes(None if axis is None else (axis,), types[0].ndim)
+    some_elements(types[0], axes)
+    return (TensorType(reduced(types[0].shape, axes, keepdims), "int64"),)
 
 
 def _place_cost(
-    types: Sequence[TensorType], outputs: Sequence[TensorType], *, axis: int, keepdims: bool
+    types: Sequence[TensorType], outputs: Sequence[TensorType], *, axis: int | None, keepdims: bool
 ) -> Cost:
     """NumPy searches a copy that has the axis last."""
     x = types[0]
-    last = axis == x.ndim - 1
+    last = axis is None or axis == x.ndim - 1
     return replace(per_element(1)(types, outputs), workspace=0 if last else x.nbytes)
 
 
@@ -124,10 +126,18 @@ def _place(name: str, summary: str) -> Op:
         infer=_infer_place,
         kinds="real",
         vjp=_POSITION,
-        attributes=(Attribute("axis", AXIS, -1, "the axis to search along"), KEEPDIMS),
+        attributes=(
+            Attribute("axis", AXIS, -1, "the axis to search along; null: all elements", nullable=True),
+            KEEPDIMS,
+        ),
         cost=_place_cost,
-        samples=(Sample(((2, 3),)), Sample(((2, 3),), {"axis": 0, "keepdims": True})),
-        conventions="The first of equals. The last axis when none is named; NumPy would flatten.",
+        samples=(
+            Sample(((2, 3),)),
+            Sample(((2, 3),), {"axis": 0, "keepdims": True}),
+            Sample(((2, 3),), {"axis": None}),
+        ),
+        conventions="The first of equals. The last axis unless told otherwise; axis=None counts through all "
+        "elements, as NumPy does by default.",
     )
 
 

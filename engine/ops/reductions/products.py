@@ -226,6 +226,7 @@ linear_recurrence = define(
     family=REDUCTION,
     summary="s_i = b_i + a_i s_{i-1} along an axis; its transpose, s_i = b_i + a_{i+1} s_{i+1}, in reverse.",
     forward=_recurrence,
+    normalize=lambda types, *, axis, **_: {"axis": normalize_axis(axis, types[0].ndim)},
     infer=lambda types, **_: (types[1],),
     kinds="numeric",
     vjp=(

@@ -56,13 +56,17 @@ concat = define(
     vjp=_concat_rule,
     kinds="any",
     variadic=True,
-    attributes=(AXIS_0,),
+    flattens=True,
+    attributes=(
+        Attribute("axis", AXIS, 0, "the axis to join along; null: the flattened tensors", nullable=True),
+    ),
     cost=copied,
     linear_in=LINEAR,
     samples=(
         Sample(((2, 3), (1, 3))),
         Sample(((2, 3), (2, 1), (2, 2)), {"axis": -1}),
         Sample(((2, 0), (2, 2)), {"axis": 1}),
+        Sample(((2, 3), ()), {"axis": None}),
     ),
 )
 

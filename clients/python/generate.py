@@ -40,6 +40,7 @@ from gradwire._tracing.array_protocol import FUNCTIONS as _FUNCTIONS
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tensor import record as _record
 from gradwire._tracing.tensor import record_many as _record_many
+from gradwire._tracing.tracer import explicit as _explicit
 from gradwire._tracing.variadic import arguments as _arguments
 '''
 
@@ -79,7 +80,7 @@ def _wanted(op: Any) -> bool:
 
 def _function(op: Any) -> Iterator[str]:
     attributes = [_parameter(a) for a in op.attributes]
-    named = ", ".join(f'"{a.name}": {_safe(a.name)}' for a in op.attributes)
+    named = ", ".join(f'"{a.name}": {_value(a)}' for a in op.attributes)
     integer = tuple(k for k, i in enumerate(op.inputs) if i.kind in ("integer", "index"))
     extra = f", integer={integer!r}" if integer else ""
     if op.variadic:
@@ -108,7 +109,8 @@ def _variadic(op: Any, attributes: list[str], named: str) -> Iterator[str]:
     yield f"def {op.name}({first}{', '.join([f'*{op.inputs[-1].name}: Any', *rest])}) -> Tensor:"
     yield from _docstring(op)
     settable = tuple(a.name for a in op.attributes if a not in text)
-    yield f"    arrays, attributes = _arguments({op.inputs[-1].name}, {{{named}}}, {settable!r})"
+    joins = f', joins="{op.name}"' if op.joins else ""
+    yield f"    arrays, attributes = _arguments({op.inputs[-1].name}, {{{named}}}, {settable!r}{joins})"
     yield f'    return _record("{op.name}", arrays, attributes)'
 
 
@@ -119,6 +121,13 @@ def _parameter(attribute: Any) -> str:
         annotation = f"{annotation} | None" if annotation != "Any" else "Any"
     text = f"{_safe(attribute.name)}: {annotation}"
     return text if required else f"{text} = {_literal(attribute.default)}"
+
+
+def _value(attribute: Any) -> str:
+    """What a call passes on: an axis of None is passed on unless None is its default."""
+    place = attribute.nullable or attribute.kind.name in ("axis", "axes", "contraction")
+    optional = repr(attribute.default) != "REQUIRED" and attribute.default is not None
+    return f"_explicit({_safe(attribute.name)})" if place and optional else _safe(attribute.name)
 
 
 def _literal(value: Any) -> str:

@@ -161,7 +161,8 @@ class Op:
     `functions` says how function attributes bind; a `takes_needed` kernel is told which of its outputs are `needed`.
     `batch` takes a leading batch axis (see `engine.ir.batch_rules`) where the family's rule does not fit, `reach`
     says which elements of the inputs an output element depends on (see `engine.ir.dependence_rules`) where the family's
-    does not. `outputs` are the outputs' names, None where the attributes decide how many. `ufunc` names the
+    does not. `outputs` are the outputs' names, None where the attributes decide how many; an op that `joins`
+    takes a list of tensors, as in NumPy, where one tensor alone would be the list of its rows. `ufunc` names the
     universal function that is the whole kernel, so that it can write into a buffer; one that
     `ufunc_excludes_integers` first is so for other dtypes only. `scalar` is the kernel on scalars, for fused loops.
     `linear_in` are the inputs in which it is linear taken together, the others held fixed; a `bilinear` op is
@@ -193,6 +194,7 @@ class Op:
     outputs: tuple[str, ...] | None = ("result",)
     normalize: Callable[..., Mapping[str, Any]] | None = None
     flattens: bool = False
+    joins: bool = False
     ufunc: str | None = None
     ufunc_excludes_integers: bool = False
     scalar: Forward | None = None
@@ -271,6 +273,11 @@ class Op:
     def is_affine(self, attributes: Mapping[str, Any]) -> bool:
         """Whether a constant is added to what is linear in the inputs `linear_in`."""
         return any(attributes[name] != value for name, value in self.linear_at.items())
+
+    @property
+    def lists(self) -> bool:
+        """Whether it returns a list of tensors, of one tensor too."""
+        return self.outputs is None and self.functions is None
 
     def cases(self) -> tuple[Sample, ...]:
         """The op's samples, else those of its family."""

@@ -105,6 +105,6 @@ def test_the_generator_writes_signatures_as_numpy_has_them() -> None:
     text = render([TABLE[name] for name in ("sum", "where", "concat", "astype")])
     assert "def sum(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False" in text
     assert "def where(condition: Any, x1: Any, x2: Any) -> Tensor:" in text
-    assert "def concat(*xs: Any, axis: int = 0) -> Tensor:" in text
+    assert "def concat(*xs: Any, axis: int | None = 0) -> Tensor:" in text
     assert "cast = astype" in text
     assert "reduce_sum = sum" in text

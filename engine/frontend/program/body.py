@@ -36,12 +36,16 @@ class Item:
 class Ref:
     """Output `output` of an item that has `count` of them; None where that takes shapes to know.
 
-    A Ref whose `output` is None stands for all outputs, which can only be unpacked or indexed.
+    A Ref whose `output` is None stands for the list of all outputs, which can be unpacked, indexed or joined.
     """
 
     item: Item
     output: int | None = 0
     count: int | None = 1
+
+    def outputs(self, count: int) -> list[Ref]:
+        """The first `count` outputs, one by one."""
+        return [Ref(self.item, output, self.count) for output in range(count)]
 
 
 class Body:
@@ -76,7 +80,7 @@ class Body:
         """Write a node; `count` is the number of its outputs."""
         item = Item(op.name, None, op, tuple(operands), attributes, source=source)
         self._items.append(item)
-        return Ref(item, 0 if count == 1 else None, count)
+        return Ref(item, None if op.lists or count != 1 else 0, count)
 
     def constant(self, array: npt.NDArray[Any], source: Source, *, weak: bool = False) -> Ref:
         """Write a constant."""
@@ -105,7 +109,7 @@ class Body:
         """The first `count` outputs of a node; that there are no more is checked once shapes are known."""
         if value.count is None:
             self._unpacked[value.item] = count
-        return [Ref(value.item, output, value.count) for output in range(count)]
+        return value.outputs(count)
 
     def finish(self, outputs: Iterable[Ref], functions: Mapping[str, Graph] | None = None) -> Graph:
         """The graph, every item named."""

@@ -120,19 +120,32 @@ class _Binding:
                 arrays.append(self.evaluator.operand(self.keywords.pop(parameter.name), parameter.kind))
             elif self.positional:
                 arrays.append(self.evaluator.operand(self.positional.popleft(), _kind(op, position)))
-        if op.variadic:
-            arrays += [self.evaluator.operand(item, op.inputs[-1].kind) for item in self._spread(op)]
-        return arrays
+        return [*arrays, *self._spread(op, given + len(arrays))] if op.variadic else arrays
 
-    def _spread(self, op: Op) -> list[ast.expr]:
+    def _spread(self, op: Op, before: int) -> list[Ref | Number]:
         """The arrays of a variadic input: the elements of a list, or all that stand there."""
+        kind = op.inputs[-1].kind
         first = self.positional[0] if self.positional else None
         if isinstance(first, ast.List | ast.Tuple) and not function_attributes(op):
             self.positional.popleft()
-            return first.elts
+            return [self.evaluator.operand(item, kind) for item in first.elts]
+        if op.joins and before + len(self.positional) == 1:
+            return self._only(op, kind)
         rest = list(self.positional)
         self.positional.clear()
-        return rest
+        return [self.evaluator.operand(item, kind) for item in rest]
+
+    def _only(self, op: Op, kind: str) -> list[Ref | Number]:
+        """The elements of the one list to be joined; raises SyntaxFault for one tensor."""
+        value = self.evaluator.value(self.positional.popleft(), kind) if self.positional else None
+        if isinstance(value, Ref) and value.output is None and value.count is not None:
+            return [*value.outputs(value.count)]
+        raise self.evaluator.text.fault(
+            self.node,
+            f"{op.name} joins a list of tensors, got one tensor",
+            f"write {op.name}([x]) for a list of one; NumPy would join the rows of x, which stand together "
+            "in x already: reshape or moveaxis it",
+        )
 
     def _take_attributes(self, op: Op) -> None:
         waiting = [a for a in op.attributes if a.kind.name != "function" and a.name not in self.attributes]

@@ -91,7 +91,8 @@ class Evaluator:
             return value if math.isfinite(value) else self.body.number(value, self.text.source(node))
         if value.output is None:
             hint = "unpack them, a, b = …, or take one by its number, …[0]"
-            raise self.text.fault(node, "several tensors stand where one belongs", hint)
+            several = "a list of one tensor stands" if value.count == 1 else "several tensors stand"
+            raise self.text.fault(node, f"{several} where one belongs", hint)
         return value
 
     def apply(

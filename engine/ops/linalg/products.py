@@ -194,6 +194,7 @@ multi_dot = composite(
     formula=_multi_dot,
     kinds="numeric",
     variadic=True,
+    joins=True,
     minimum=2,
     samples=(
         Sample(((2, 3), (3, 4), (4, 2))),

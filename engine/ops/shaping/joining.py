@@ -56,6 +56,7 @@ concat = define(
     vjp=_concat_rule,
     kinds="any",
     variadic=True,
+    joins=True,
     flattens=True,
     attributes=(
         Attribute("axis", AXIS, 0, "the axis to join along; null: the flattened tensors", nullable=True),
@@ -87,6 +88,7 @@ stack = composite(
     summary="Tensors of one shape joined along a new axis.",
     formula=_stack,
     variadic=True,
+    joins=True,
     attributes=(AXIS_0,),
     samples=(Sample(((2, 3), (2, 3))), Sample(((2,), (2,), (2,)), {"axis": -1}), Sample(((), ()))),
 )
@@ -102,6 +104,7 @@ hstack = composite(
     summary="The tensors side by side: along axis 1, vectors along axis 0.",
     formula=_hstack,
     variadic=True,
+    joins=True,
     samples=(Sample(((2, 3), (2, 1))), Sample(((2,), (3,))), Sample(((), (2,)))),
 )
 
@@ -110,6 +113,7 @@ vstack = composite(
     summary="The tensors one below the other along axis 0; a vector is a row.",
     formula=lambda *xs: F.concat(*(F.atleast_2d(x) for x in xs), axis=0),
     variadic=True,
+    joins=True,
     samples=(Sample(((2, 3), (1, 3))), Sample(((3,), (3,)))),
 )
 

@@ -61,11 +61,8 @@ def call_function(function: Any, args: Sequence[Any], options: Mapping[str, Any]
     op = FUNCTIONS.get(name)
     if op is not None:
         args, options = _translate(function, op, args, options)
-    if name in ("argmax", "argmin") and options.get("axis") is None:
-        args, options = (
-            (FUNCTIONS["flatten"](*args),),
-            {**options, "axis": 0},
-        )  # an op's default is the last axis
+    if name in ("argmax", "argmin"):
+        options = {"axis": None, **options}  # an op's default is the last axis
     return _record(name, called, args, options)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from gradwire._tracing.array_protocol import FUNCTIONS
 from gradwire._tracing.indexing import index_attribute
 from gradwire._tracing.tensor import Tensor, record, record_many
-from gradwire._tracing.tracer import as_edge
+from gradwire._tracing.tracer import as_edge, explicit
 
 __all__ = [
     "broadcast_arrays",
@@ -35,7 +35,7 @@ def meshgrid(*xs: Any, indexing: str = "xy") -> tuple[Tensor, ...]:
 def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:
     """The parts of x along an axis: a number of equal ones, or cut at the given places."""
     count = sections if isinstance(sections, int) else len(sections) + 1
-    return record_many("split", (x,), count, {"sections": sections, "axis": axis})
+    return record_many("split", (x,), count, {"sections": sections, "axis": explicit(axis)})
 
 
 def unstack(x: Any, axis: int = 0) -> tuple[Tensor, ...]:

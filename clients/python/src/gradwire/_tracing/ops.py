@@ -14,6 +14,7 @@ from gradwire._tracing.array_protocol import FUNCTIONS as _FUNCTIONS
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tensor import record as _record
 from gradwire._tracing.tensor import record_many as _record_many
+from gradwire._tracing.tracer import explicit as _explicit
 from gradwire._tracing.variadic import arguments as _arguments
 
 __all__ = [
@@ -429,36 +430,40 @@ def arange(start: float, stop: float | None = None, step: float = 1, dtype: Any 
     return _record("arange", (), {"start": start, "stop": stop, "step": step, "dtype": dtype})
 
 
-def argmax(x: Any, axis: int = -1, keepdims: bool = False) -> Tensor:
+def argmax(x: Any, axis: int | None = -1, keepdims: bool = False) -> Tensor:
     """The place of the largest element along an axis.
 
-    The first of equals. The last axis when none is named; NumPy would flatten.
+    The first of equals. The last axis unless told otherwise; axis=None counts through all elements, as
+    NumPy does by default.
 
-    axis: the axis to search along.
+    axis: the axis to search along; null: all elements.
 
     keepdims: keep the reduced axes with size 1.
     """
-    return _record("argmax", (x,), {"axis": axis, "keepdims": keepdims})
+    return _record("argmax", (x,), {"axis": _explicit(axis), "keepdims": keepdims})
 
 
-def argmin(x: Any, axis: int = -1, keepdims: bool = False) -> Tensor:
+def argmin(x: Any, axis: int | None = -1, keepdims: bool = False) -> Tensor:
     """The place of the smallest element along an axis.
 
-    The first of equals. The last axis when none is named; NumPy would flatten.
+    The first of equals. The last axis unless told otherwise; axis=None counts through all elements, as
+    NumPy does by default.
 
-    axis: the axis to search along.
+    axis: the axis to search along; null: all elements.
 
     keepdims: keep the reduced axes with size 1.
     """
-    return _record("argmin", (x,), {"axis": axis, "keepdims": keepdims})
+    return _record("argmin", (x,), {"axis": _explicit(axis), "keepdims": keepdims})
 
 
-def argsort(x: Any, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
+def argsort(x: Any, axis: int | None = -1, descending: bool = False, stable: bool = True) -> Tensor:
     """The places of the elements, in the elements' order along an axis.
+
+    axis: the axis to sort along; null: of the flattened tensor.
 
     stable: whether equal elements keep their order.
     """
-    return _record("argsort", (x,), {"axis": axis, "descending": descending, "stable": stable})
+    return _record("argsort", (x,), {"axis": _explicit(axis), "descending": descending, "stable": stable})
 
 
 def asin(x: Any) -> Tensor:
@@ -613,7 +618,7 @@ def categorical_crossentropy(
             "from_logits": from_logits,
             "label_smoothing": label_smoothing,
             "epsilon": epsilon,
-            "axis": axis,
+            "axis": _explicit(axis),
             "reduction": reduction,
         },
     )
@@ -628,7 +633,7 @@ def categorical_hinge(y_true: Any, y_pred: Any, axis: int = -1, reduction: str =
 
     reduction: over all the losses; none: leave them.
     """
-    return _record("categorical_hinge", (y_true, y_pred), {"axis": axis, "reduction": reduction})
+    return _record("categorical_hinge", (y_true, y_pred), {"axis": _explicit(axis), "reduction": reduction})
 
 
 def cbrt(x: Any) -> Tensor:
@@ -681,9 +686,12 @@ def complex(x1: Any, x2: Any) -> Tensor:
     return _record("complex", (x1, x2))
 
 
-def concat(*xs: Any, axis: int = 0) -> Tensor:
-    """The tensors one after the other along an axis."""
-    arrays, attributes = _arguments(xs, {"axis": axis}, ("axis",))
+def concat(*xs: Any, axis: int | None = 0) -> Tensor:
+    """The tensors one after the other along an axis.
+
+    axis: the axis to join along; null: the flattened tensors.
+    """
+    arrays, attributes = _arguments(xs, {"axis": _explicit(axis)}, ("axis",), joins="concat")
     return _record("concat", arrays, attributes)
 
 
@@ -710,16 +718,18 @@ def cosh(x: Any) -> Tensor:
     return _record("cosh", (x,))
 
 
-def cosine_similarity(x1: Any, x2: Any, axis: int | Sequence[int] = (-1,), epsilon: float = 1e-12) -> Tensor:
+def cosine_similarity(
+    x1: Any, x2: Any, axis: int | Sequence[int] | None = (-1,), epsilon: float = 1e-12
+) -> Tensor:
     """The cosine of the angle between vectors.
 
     With a zero vector it is 0. As a loss, with the sign turned, it is cosine_similarity_loss.
 
-    axis: the axes of one vector.
+    axis: the axes of one vector; null: all of them.
 
     epsilon: the least squared length divided by.
     """
-    return _record("cosine_similarity", (x1, x2), {"axis": axis, "epsilon": epsilon})
+    return _record("cosine_similarity", (x1, x2), {"axis": _explicit(axis), "epsilon": epsilon})
 
 
 def cosine_similarity_loss(y_true: Any, y_pred: Any, axis: int = -1, reduction: str = "mean") -> Tensor:
@@ -731,7 +741,9 @@ def cosine_similarity_loss(y_true: Any, y_pred: Any, axis: int = -1, reduction: 
 
     reduction: over all the losses; none: leave them.
     """
-    return _record("cosine_similarity_loss", (y_true, y_pred), {"axis": axis, "reduction": reduction})
+    return _record(
+        "cosine_similarity_loss", (y_true, y_pred), {"axis": _explicit(axis), "reduction": reduction}
+    )
 
 
 def count_nonzero(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
@@ -746,9 +758,12 @@ def count_nonzero(x: Any, axis: int | Sequence[int] | None = None, keepdims: boo
     return _record("count_nonzero", (x,), {"axis": axis, "keepdims": keepdims})
 
 
-def cross(x1: Any, x2: Any, axis: int = -1) -> Tensor:
-    """The cross product of vectors of three elements along an axis."""
-    return _record("cross", (x1, x2), {"axis": axis})
+def cross(x1: Any, x2: Any, axis: int | None = -1) -> Tensor:
+    """The cross product of vectors of three elements along an axis.
+
+    axis: null: the last axis.
+    """
+    return _record("cross", (x1, x2), {"axis": _explicit(axis)})
 
 
 def cumulative_prod(
@@ -829,7 +844,7 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
 
     offset: above the main diagonal when positive, below when negative.
     """
-    return _record("diagonal", (x,), {"offset": offset, "axis1": axis1, "axis2": axis2})
+    return _record("diagonal", (x,), {"offset": offset, "axis1": _explicit(axis1), "axis2": _explicit(axis2)})
 
 
 def digamma(x: Any) -> Tensor:
@@ -1022,7 +1037,7 @@ def gather(x: Any, indices: Any, axis: int = 0) -> Tensor:
     Gather of ONNX and TensorFlow. PyTorch's gather is take_along_axis. Negative indices count from the
     end; an index out of range is an error.
     """
-    return _record("gather", (x, indices), {"axis": axis}, integer=(1,))
+    return _record("gather", (x, indices), {"axis": _explicit(axis)}, integer=(1,))
 
 
 def gather_nd(x: Any, indices: Any) -> Tensor:
@@ -1043,7 +1058,7 @@ def gelu(x: Any, approximate: bool = False) -> Tensor:
 
 def glu(x: Any, axis: int = -1) -> Tensor:
     """The first half of an axis times the sigmoid of its second half."""
-    return _record("glu", (x,), {"axis": axis})
+    return _record("glu", (x,), {"axis": _explicit(axis)})
 
 
 def greater(x1: Any, x2: Any) -> Tensor:
@@ -1108,7 +1123,7 @@ def hinge(y_true: Any, y_pred: Any, reduction: str = "mean") -> Tensor:
 
 def hstack(*xs: Any) -> Tensor:
     """The tensors side by side: along axis 1, vectors along axis 0."""
-    arrays, attributes = _arguments(xs, {}, ())
+    arrays, attributes = _arguments(xs, {}, (), joins="hstack")
     return _record("hstack", arrays, attributes)
 
 
@@ -1196,7 +1211,9 @@ def kl_divergence(
     reduction: over all the losses; none: leave them.
     """
     return _record(
-        "kl_divergence", (y_true, y_pred), {"epsilon": epsilon, "axis": axis, "reduction": reduction}
+        "kl_divergence",
+        (y_true, y_pred),
+        {"epsilon": epsilon, "axis": _explicit(axis), "reduction": reduction},
     )
 
 
@@ -1277,14 +1294,14 @@ def log_sigmoid(x: Any) -> Tensor:
     return _record("log_sigmoid", (x,))
 
 
-def log_softmax(x: Any, axis: int | Sequence[int] = (-1,)) -> Tensor:
+def log_softmax(x: Any, axis: int | Sequence[int] | None = (-1,)) -> Tensor:
     """log(softmax(x)), exact where softmax vanishes.
 
     A slice that is -inf throughout, or holds inf, gives NaN.
 
-    axis: the axes taken together.
+    axis: the axes taken together; null: all of them.
     """
-    return _record("log_softmax", (x,), {"axis": axis})
+    return _record("log_softmax", (x,), {"axis": _explicit(axis)})
 
 
 def logaddexp(x1: Any, x2: Any) -> Tensor:
@@ -1323,16 +1340,16 @@ def logit(x: Any) -> Tensor:
     return _record("logit", (x,))
 
 
-def logsumexp(x: Any, axis: int | Sequence[int] = (-1,), keepdims: bool = False) -> Tensor:
+def logsumexp(x: Any, axis: int | Sequence[int] | None = (-1,), keepdims: bool = False) -> Tensor:
     """log(sum(exp(x))), without overflow.
 
     Of nothing, and of -inf throughout, it is -inf; there the derivative is NaN.
 
-    axis: the axes taken together.
+    axis: the axes taken together; null: all of them.
 
     keepdims: keep the reduced axes with size 1.
     """
-    return _record("logsumexp", (x,), {"axis": axis, "keepdims": keepdims})
+    return _record("logsumexp", (x,), {"axis": _explicit(axis), "keepdims": keepdims})
 
 
 def matmul(x1: Any, x2: Any) -> Tensor:
@@ -1476,7 +1493,7 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
 
 def multi_dot(*xs: Any) -> Tensor:
     """The product of a chain of matrices, in the cheapest order."""
-    arrays, attributes = _arguments(xs, {}, ())
+    arrays, attributes = _arguments(xs, {}, (), joins="multi_dot")
     return _record("multi_dot", arrays, attributes)
 
 
@@ -1526,17 +1543,17 @@ def norm(
     return _record("norm", (x,), {"ord": ord, "axis": axis, "keepdims": keepdims})
 
 
-def normalize(x: Any, axis: int | Sequence[int] = (-1,), epsilon: float = 1e-12) -> Tensor:
+def normalize(x: Any, axis: int | Sequence[int] | None = (-1,), epsilon: float = 1e-12) -> Tensor:
     """x / sqrt(max(sum(x²), epsilon)): vectors scaled to length one.
 
     TensorFlow takes all axes unless told otherwise. Of a zero vector it is zero, with the finite
     derivative 1 / sqrt(epsilon).
 
-    axis: the axes of one vector.
+    axis: the axes of one vector; null: all of them.
 
     epsilon: the least squared length divided by.
     """
-    return _record("normalize", (x,), {"axis": axis, "epsilon": epsilon})
+    return _record("normalize", (x,), {"axis": _explicit(axis), "epsilon": epsilon})
 
 
 def not_equal(x1: Any, x2: Any) -> Tensor:
@@ -1554,7 +1571,10 @@ def one_hot(indices: Any, num_classes: int, axis: int = -1, dtype: Any = "float6
     axis: where the new axis lies.
     """
     return _record(
-        "one_hot", (indices,), {"num_classes": num_classes, "axis": axis, "dtype": dtype}, integer=(0,)
+        "one_hot",
+        (indices,),
+        {"num_classes": num_classes, "axis": _explicit(axis), "dtype": dtype},
+        integer=(0,),
     )
 
 
@@ -1917,14 +1937,14 @@ def soft_shrink(x: Any, threshold: float = 0.5) -> Tensor:
     return _record("soft_shrink", (x,), {"threshold": threshold})
 
 
-def softmax(x: Any, axis: int | Sequence[int] = (-1,)) -> Tensor:
+def softmax(x: Any, axis: int | Sequence[int] | None = (-1,)) -> Tensor:
     """exp(x) / sum(exp(x)), without overflow.
 
     A slice that is -inf throughout, or holds inf, gives NaN.
 
-    axis: the axes taken together.
+    axis: the axes taken together; null: all of them.
     """
-    return _record("softmax", (x,), {"axis": axis})
+    return _record("softmax", (x,), {"axis": _explicit(axis)})
 
 
 def softplus(x: Any) -> Tensor:
@@ -1945,14 +1965,16 @@ def solve(x1: Any, x2: Any) -> Tensor:
     return _record("solve", (x1, x2))
 
 
-def sort(x: Any, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
+def sort(x: Any, axis: int | None = -1, descending: bool = False, stable: bool = True) -> Tensor:
     """The elements in order along an axis.
 
     NaN comes last, first when descending.
 
+    axis: the axis to sort along; null: of the flattened tensor.
+
     stable: whether equal elements keep their order.
     """
-    return _record("sort", (x,), {"axis": axis, "descending": descending, "stable": stable})
+    return _record("sort", (x,), {"axis": _explicit(axis), "descending": descending, "stable": stable})
 
 
 def sparse_categorical_crossentropy(
@@ -1980,7 +2002,7 @@ def sparse_categorical_crossentropy(
     return _record(
         "sparse_categorical_crossentropy",
         (y_true, y_pred),
-        {"from_logits": from_logits, "epsilon": epsilon, "axis": axis, "reduction": reduction},
+        {"from_logits": from_logits, "epsilon": epsilon, "axis": _explicit(axis), "reduction": reduction},
         integer=(0,),
     )
 
@@ -2026,7 +2048,7 @@ def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Tensor:
 
 def stack(*xs: Any, axis: int = 0) -> Tensor:
     """Tensors of one shape joined along a new axis."""
-    arrays, attributes = _arguments(xs, {"axis": axis}, ("axis",))
+    arrays, attributes = _arguments(xs, {"axis": _explicit(axis)}, ("axis",), joins="stack")
     return _record("stack", arrays, attributes)
 
 
@@ -2092,12 +2114,14 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
     return _record("take", (x, indices), {"axis": axis}, integer=(1,))
 
 
-def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Tensor:
+def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:
     """The elements of x along an axis at places that are given one by one.
 
     PyTorch's gather, ONNX's GatherElements. Sizes beside the axis broadcast, as in NumPy.
+
+    axis: null: the flattened tensor.
     """
-    return _record("take_along_axis", (x, indices), {"axis": axis}, integer=(1,))
+    return _record("take_along_axis", (x, indices), {"axis": _explicit(axis)}, integer=(1,))
 
 
 def tan(x: Any) -> Tensor:
@@ -2120,7 +2144,7 @@ def tensordot(x1: Any, x2: Any, axes: int | Sequence[Sequence[int]] = 2) -> Tens
 
     axes: how many last axes of x1 and first of x2, or a list for each.
     """
-    return _record("tensordot", (x1, x2), {"axes": axes})
+    return _record("tensordot", (x1, x2), {"axes": _explicit(axes)})
 
 
 def threshold(x: Any, threshold: float = 0.0, value: float = 0.0) -> Tensor:
@@ -2146,7 +2170,7 @@ def top_k(x: Any, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor,
 
     largest: the smallest when false.
     """
-    return _record_many("top_k", (x,), 2, {"k": k, "axis": axis, "largest": largest})
+    return _record_many("top_k", (x,), 2, {"k": k, "axis": _explicit(axis), "largest": largest})
 
 
 def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
@@ -2156,7 +2180,7 @@ def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
 
     offset: above the main diagonal when positive, below when negative.
     """
-    return _record("trace", (x,), {"offset": offset, "axis1": axis1, "axis2": axis2})
+    return _record("trace", (x,), {"offset": offset, "axis1": _explicit(axis1), "axis2": _explicit(axis2)})
 
 
 def tril(x: Any, k: int = 0) -> Tensor:
@@ -2215,7 +2239,7 @@ def vecdot(x1: Any, x2: Any, axis: int = -1) -> Tensor:
 
     Of complex tensors the first is conjugated.
     """
-    return _record("vecdot", (x1, x2), {"axis": axis})
+    return _record("vecdot", (x1, x2), {"axis": _explicit(axis)})
 
 
 def vector_norm(
@@ -2237,7 +2261,7 @@ def vector_norm(
 
 def vstack(*xs: Any) -> Tensor:
     """The tensors one below the other along axis 0; a vector is a row."""
-    arrays, attributes = _arguments(xs, {}, ())
+    arrays, attributes = _arguments(xs, {}, (), joins="vstack")
     return _record("vstack", arrays, attributes)
 
 

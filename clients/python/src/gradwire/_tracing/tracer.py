@@ -22,7 +22,7 @@ def trace(
     functions: Mapping[str, Lowered] | None = None,
     integer: Sequence[int] = (),
 ) -> Op:
-    """Record one op. Attributes that are None are left to the server's defaults.
+    """Record one op. Attributes that are None are left to the server's defaults, unless `explicit`.
 
     At the positions in `integer`, a Python list of integers stays one instead of turning into floats.
     """
@@ -44,9 +44,23 @@ def as_edge(value: Any, *, integer: bool = False) -> Edge:
     return Edge(Leaf(as_array(value), place=here()))
 
 
+class _Null:
+    """The None that a caller wrote: it is sent as null."""
+
+
+_NULL = _Null()
+
+
+def explicit(value: Any) -> Any:
+    """An attribute of which None is not the default: a None was written and is sent."""
+    return _NULL if value is None else value
+
+
 def attribute(value: Any) -> Any:
     """An attribute as JSON: dtypes by name, tuples and arrays as lists, non-finite numbers as strings."""
-    if value is None or isinstance(value, str | bool | int):
+    if value is None or value is _NULL:
+        return None
+    if isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
         return (

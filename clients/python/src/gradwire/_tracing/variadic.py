@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gradwire._tracing.tracer import explicit
+
 
 def arguments(
-    given: Sequence[Any], attributes: Mapping[str, Any], order: Sequence[str]
+    given: Sequence[Any], attributes: Mapping[str, Any], order: Sequence[str], joins: str = ""
 ) -> tuple[Sequence[Any], dict[str, Any]]:
     """The arrays and the attributes: `f(a, b, axis=1)`, `f([a, b], axis=1)` and `f([a, b], 1)` are one.
 
-    Lists one after the other are arrays too: `f([1.0], [2.0])`. Raises TypeError where more positional
-    attributes are given than there are.
+    Lists one after the other are arrays too: `f([1.0], [2.0])`. Raises TypeError if more positional
+    attributes are given than there are, or if one tensor alone is given to an op that `joins` a list: NumPy
+    would take it for the list of its rows.
     """
+    if joins and len(given) == 1 and not isinstance(given[0], list | tuple):
+        raise TypeError(
+            f"{joins} joins a list of tensors, got one {type(given[0]).__name__}; write {joins}([x]) for a list "
+            "of one. NumPy would join the rows of x, which stand together in x already: reshape or moveaxis it"
+        )
     if not given or not isinstance(given[0], list | tuple):
         return given, dict(attributes)
     arrays, *positional = given
@@ -23,4 +31,4 @@ def arguments(
         raise TypeError(
             f"expected at most {len(order)} attributes after the list of arrays ({', '.join(order)})"
         )
-    return arrays, {**attributes, **dict(zip(order, positional, strict=False))}
+    return arrays, {**attributes, **dict(zip(order, map(explicit, positional), strict=False))}

@@ -103,12 +103,12 @@ class Tape:
         variables = [self._operand(value) for value in values]
         settings: Mapping[str, Any] = parse_attributes(attributes, op.attributes)
         variables = self._promote(op, variables)
-        types = [variable.type for variable in variables]
-        if op.complex_rule is not None and dtypes.is_complex(types[0].dtype):
-            return self.apply(TABLE[op.complex_rule], variables, attributes)
         if op.flattens and settings["axis"] is None:
             variables = [variable.reshape((variable.size,)) for variable in variables]
             settings = {**settings, "axis": 0}
+        types = [variable.type for variable in variables]
+        if op.complex_rule is not None and dtypes.is_complex(types[0].dtype):
+            return self.apply(TABLE[op.complex_rule], variables, attributes)
         if op.normalize is not None:
             settings = {**settings, **op.normalize(variables, **settings)}
         if op.formula is not None:

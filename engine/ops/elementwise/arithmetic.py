@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, nan
 from typing import Any
 
 import numpy as np
@@ -223,11 +223,13 @@ sign = elementwise(
     conventions="Of complex numbers it has a derivative, which is 0 where x is 0.",
 )
 
-_EXTREMA = "Where x1 = x2 each gets half of the gradient."
+_EXTREMA = "Where x1 = x2 each gets half of the gradient; where either is NaN both get NaN."
 
 
-def _select(g: Any, wins: Any, ties: Any) -> Any:
-    return F.where(wins, g, F.where(ties, 0.5 * g, 0))
+def _select(g: Any, this: Any, other: Any) -> Any:
+    """All of g where `this` lies beyond `other`, half at a tie; NaN where they do not compare."""
+    rest = F.where(this < other, 0, F.where(this.equals(other), 0.5 * g, nan))
+    return F.where(this > other, g, rest)
 
 
 maximum = elementwise(
@@ -236,8 +238,8 @@ maximum = elementwise(
     ufunc="maximum",
     kinds="real",
     vjp=(
-        lambda g, y, x1, x2: _select(g, x1 > x2, x1.equals(x2)),
-        lambda g, y, x1, x2: _select(g, x2 > x1, x1.equals(x2)),
+        lambda g, y, x1, x2: _select(g, x1, x2),
+        lambda g, y, x1, x2: _select(g, x2, x1),
     ),
     conventions=_EXTREMA,
     nonsmooth_at=lambda xp, x1, x2: x1 == x2,
@@ -250,8 +252,8 @@ minimum = elementwise(
     ufunc="minimum",
     kinds="real",
     vjp=(
-        lambda g, y, x1, x2: _select(g, x1 < x2, x1.equals(x2)),
-        lambda g, y, x1, x2: _select(g, x2 < x1, x1.equals(x2)),
+        lambda g, y, x1, x2: _select(g, x2, x1),
+        lambda g, y, x1, x2: _select(g, x1, x2),
     ),
     conventions=_EXTREMA,
     nonsmooth_at=lambda xp, x1, x2: x1 == x2,

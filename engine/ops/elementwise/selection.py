@@ -50,10 +50,10 @@ def _clip(m: Any, x: Any, *, min: float | None, max: float | None) -> Any:
 
 
 def within(g: Any, x: Any, low: float | None, high: float | None) -> Any:
-    """`g` where x lies within the bounds, the bounds included, else 0."""
+    """`g` where x lies within the bounds, the bounds included, else 0; `g` where x is NaN."""
     if low is not None:
-        g = F.where(x >= low, g, 0)
-    return g if high is None else F.where(x <= high, g, 0)
+        g = F.where(x < low, 0, g)
+    return g if high is None else F.where(x > high, 0, g)
 
 
 def _on_bound(xp: Any, x: Any, *, min: float | None, max: float | None) -> Any:
@@ -81,14 +81,19 @@ clip = elementwise(
         Sample(((2, 3),)),
     ),
     conventions="At a bound the derivative is 1. Bounds are numbers; for tensors use minimum and maximum. "
-    "Where min > max everything is max.",
+    "Where min > max everything is max. At NaN, which stays NaN, the derivative is 1.",
     nonsmooth_at=_on_bound,
     zero_reason="unselected",
 )
 
 
-def _share(g: Any, wins: Any, ties: Any) -> Any:
-    return F.where(wins, g, F.where(ties, 0.5 * g, 0))
+def _share(g: Any, wins: Any, loses: Any) -> Any:
+    """All of g, or half where neither or both are chosen: of equal numbers, and of NaN twice."""
+    return F.where(F.equal(wins, loses), 0.5 * g, F.where(wins, g, 0))
+
+
+def _beyond(larger: Any, smaller: Any, skipped: Any) -> Any:
+    return F.logical_or(larger > smaller, F.isnan(skipped))
 
 
 fmax = elementwise(
@@ -97,10 +102,10 @@ fmax = elementwise(
     ufunc="fmax",
     kinds="real",
     vjp=(
-        lambda g, y, x1, x2: _share(g, F.logical_or(x1 > x2, F.isnan(x2)), x1.equals(x2)),
-        lambda g, y, x1, x2: _share(g, F.logical_or(x2 > x1, F.isnan(x1)), x1.equals(x2)),
+        lambda g, y, x1, x2: _share(g, _beyond(x1, x2, x2), _beyond(x2, x1, x1)),
+        lambda g, y, x1, x2: _share(g, _beyond(x2, x1, x1), _beyond(x1, x2, x2)),
     ),
-    conventions="Where x1 = x2 each gets half of the gradient.",
+    conventions="Where x1 = x2, and where both are NaN, each gets half of the gradient.",
     nonsmooth_at=lambda xp, x1, x2: x1 == x2,
     zero_reason="unselected",
 )
@@ -111,10 +116,10 @@ fmin = elementwise(
     ufunc="fmin",
     kinds="real",
     vjp=(
-        lambda g, y, x1, x2: _share(g, F.logical_or(x1 < x2, F.isnan(x2)), x1.equals(x2)),
-        lambda g, y, x1, x2: _share(g, F.logical_or(x2 < x1, F.isnan(x1)), x1.equals(x2)),
+        lambda g, y, x1, x2: _share(g, _beyond(x2, x1, x2), _beyond(x1, x2, x1)),
+        lambda g, y, x1, x2: _share(g, _beyond(x1, x2, x1), _beyond(x2, x1, x2)),
     ),
-    conventions="Where x1 = x2 each gets half of the gradient.",
+    conventions="Where x1 = x2, and where both are NaN, each gets half of the gradient.",
     nonsmooth_at=lambda xp, x1, x2: x1 == x2,
     zero_reason="unselected",
 )

@@ -57,8 +57,10 @@ atan = elementwise(
 
 
 def _per_radius(a: Any, x1: Any, x2: Any) -> Any:
-    """A / (x1² + x2²) and 0 at the origin, without squares that overflow or vanish."""
+    """A / (x1² + x2²), 0 at the origin and at infinity, without squares that overflow or vanish."""
     radius = F.hypot(x1, x2)
+    far = F.isinf(radius)
+    a, radius = F.where(far, 0, a), F.where(far, 1, radius)
     return F.divide_no_nan(F.divide_no_nan(a, radius), radius)
 
 
@@ -74,9 +76,17 @@ atan2 = elementwise(
     ),
     flops=25,
     domain=POLE,
-    conventions="At the origin the derivatives are 0.",
+    conventions="At the origin and at infinity the derivatives are 0.",
     nonsmooth_at=lambda xp, x1, x2: (x1 == 0) & (x2 == 0),
 )
+
+
+def _direction(x: Any, other: Any, y: Any) -> Any:
+    """X / y, 0 at the origin; beside an infinity the limit, which two infinities do not have."""
+    far = F.isinf(y)
+    limit = F.where(F.isinf(x), F.where(F.isinf(other), math.nan, F.sign(x)), 0)
+    return F.divide_no_nan(F.where(far, limit, x), F.where(far, 1, y))
+
 
 hypot = elementwise(
     "hypot",
@@ -84,8 +94,8 @@ hypot = elementwise(
     ufunc="hypot",
     kinds="real_floating",
     vjp=(
-        lambda g, y, x1, x2: g * F.divide_no_nan(x1, y),
-        lambda g, y, x1, x2: g * F.divide_no_nan(x2, y),
+        lambda g, y, x1, x2: g * _direction(x1, x2, y),
+        lambda g, y, x1, x2: g * _direction(x2, x1, y),
     ),
     flops=8,
     domain=POLE,

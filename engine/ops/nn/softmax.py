@@ -117,7 +117,7 @@ logsumexp = define(
     cost=per_element(15, workspace=2),
     samples=(*_SAMPLES, Sample(((2, 3),), {"axis": -1, "keepdims": True})),
     zero_reason="saturated",
-    conventions="Of nothing, and of -inf throughout, it is -inf; there the derivative is NaN.",
+    conventions="Of nothing, and of -inf throughout, it is -inf. Where it is infinite the derivative is NaN.",
 )
 
 

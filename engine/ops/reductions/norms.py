@@ -41,7 +41,9 @@ def _power_norm_rule(g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bo
         return spread(F.divide_no_nan(g, y), x, axis) * x.conj()
     unit = F.divide_no_nan(x, spread(y, x, axis))
     length = F.abs(unit)
-    return spread(g, x, axis) * unit.conj() * F.divide_no_nan(length**ord, F.square(length))
+    nothing = length.equals(0)
+    weight = F.where(nothing, 0, F.where(nothing, 1, length) ** (ord - 2))  # a power of 0 would be infinite
+    return spread(g, x, axis) * unit.conj() * weight
 
 
 power_norm = reduction(

@@ -13,7 +13,17 @@ from engine.ir.op import F, Sample
 from engine.ops.reductions.extrema import some_elements
 from engine.ops.reductions.totals import gathered
 
-_CONVENTIONS = "Between two elements the value is interpolated linearly. NaN wherever an element is NaN."
+_CONVENTIONS = (
+    "Between two elements the value is interpolated linearly: between a number and an infinity it is that "
+    "infinity. NaN wherever an element is NaN."
+)
+
+
+def _between(below: Any, above: Any, share: float) -> Any:
+    """Linear interpolation; beside an infinity, and where the distance overflows, of the parts."""
+    distance = above - below
+    parts = below * (1 - share) + above * share
+    return F.where(F.isfinite(distance), below + distance * share, parts)
 
 
 def _quantile(x: Any, *, q: float, axis: tuple[int, ...] | None, keepdims: bool) -> Any:
@@ -26,7 +36,7 @@ def _quantile(x: Any, *, q: float, axis: tuple[int, ...] | None, keepdims: bool)
     low = floor(place)
     answer = F.getitem(ordered, index=(..., low))
     if place != low:
-        answer = answer + (F.getitem(ordered, index=(..., low + 1)) - answer) * (place - low)
+        answer = _between(answer, F.getitem(ordered, index=(..., low + 1)), place - low)
     last = F.getitem(ordered, index=(..., -1))  # NaN sorts to the end
     return F.where(F.isnan(last), last, answer).reshape(reduced(x.shape, axes, keepdims))
 

@@ -8,6 +8,7 @@ finite (-log epsilon = 16.1) where it is wrong and certain; there the derivative
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import Any
 
 from engine.dtypes import TensorType
@@ -34,14 +35,18 @@ LOGITS = Attribute("from_logits", BOOLEAN, False, "whether y_pred are logits, el
 _CLIPPED = "A probability below epsilon counts as epsilon inside the logarithm."
 _PROBABILITY = Domain(0.1, 0.9)
 
+
+def _sigmoid_cross_entropy(m: Any, labels: Any, logits: Any) -> Any:
+    """|z| times how far the label is from what z says: exactly 0 if z is right, an infinite z too. Then the tail."""
+    wrong = m.where(logits > 0, 1 - labels, labels)
+    return m.where(wrong == 0, 0, m.abs(logits) * wrong) + m.log1p(m.exp(-m.abs(logits)))
+
+
 sigmoid_cross_entropy = elementwise(
     "sigmoid_cross_entropy",
     "sigmoid_cross_entropy_with_logits",
     summary="-labels log(sigmoid(logits)) - (1 - labels) log(1 - sigmoid(logits)), exact in the tails.",
-    # max(z, 0) - z t is exactly 0 for a right and certain prediction: what remains is the tail
-    forward=lambda m, labels, logits: (
-        (m.maximum(logits, 0) - logits * labels) + m.log1p(m.exp(-m.abs(logits)))
-    ),
+    forward=_sigmoid_cross_entropy,
     kinds="real_floating",
     vjp=(
         lambda g, y, labels, logits: -g * logits,
@@ -81,6 +86,8 @@ def _categorical(
     labels = smoothed(y_true, label_smoothing, y_pred.shape[axis])
     if from_logits:
         logs = F.log_softmax(y_pred, axis=axis)
+        ruled_out = F.logical_and(labels.equals(0), logs.equals(-inf))  # a logit of -Infinity masks its class
+        logs = F.where(ruled_out, 0, logs)
     else:
         logs = log_of(y_pred / F.sum(y_pred, axis=axis, keepdims=True), epsilon)
     return -F.sum(labels * logs, axis=axis)
@@ -97,7 +104,8 @@ categorical_crossentropy = per_sample(
         Sample(((2, 3), (2, 3))),
         Sample(((3, 2), (3, 2)), {"axis": 0, "from_logits": True, "label_smoothing": 0.1}),
     ),
-    conventions="Probabilities are divided by their sum first, as in Keras. " + _CLIPPED,
+    conventions="Probabilities are divided by their sum first, as in Keras. A class with the label 0 and the "
+    "logit -Infinity adds 0. " + _CLIPPED,
 )
 
 

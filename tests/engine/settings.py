@@ -13,7 +13,8 @@ import engine.ops  # noqa: F401  # fills the table
 from engine.errors import UserError
 from engine.ir.attributes import FUNCTION, REQUIRED, Attribute, parse_attributes
 from engine.ir.op import TABLE, Op, Sample
-from tests.engine.sampling import arrays_of, record
+from engine.runtime.executors.numpy import run_tape
+from tests.engine.sampling import arrays_of, named, record
 
 #: What neither the records' samples nor a schema can say.
 BY_HAND: Mapping[tuple[str, str], Sequence[Sample]] = {
@@ -25,7 +26,14 @@ BY_HAND: Mapping[tuple[str, str], Sequence[Sample]] = {
         Sample(((3,),), {"pad_width": [[2, 0]], "constant_values": -0.5}),
     ),
     ("softmax", "axis"): (Sample(((2, 3),), {"axis": None}), Sample(((2, 3, 2),), {"axis": [-1, 0]})),
-    ("hinge", "reduction"): (Sample(([-1.0, 1.0, 0.0, -1.0], [0.3, 0.4, 1.7, -1.5]), {"reduction": "none"}),),
+    ("gather", "axis"): (Sample(((2, 3), [0, 2]), {"axis": -1}),),
+    ("take_along_axis", "axis"): (Sample(((3, 2), [[0, 2]]), {"axis": -2}),),
+    ("one_hot", "num_classes"): (Sample(([0, 1],), {"num_classes": 2}),),
+    ("linear_recurrence", "axis"): (Sample(((2, 4), (2, 4)), {"axis": -1}),),
+    ("concat", "axis"): (Sample(((2, 3), (4,)), {"axis": None}),),
+    ("argmax", "keepdims"): (Sample(((2, 3),), {"axis": None, "keepdims": True}),),
+    ("argmin", "keepdims"): (Sample(((2, 3),), {"axis": None, "keepdims": True}),),
+    ("cross", "axis"): (Sample(((2, 3), (3,)), {"axis": None}),),
     ("roll", "shift"): (Sample(((2, 3, 2),), {"shift": [1, -2, 3], "axis": [0, 1, 0]}),),
     ("einsum", "equation"): (Sample(((2, 3, 2, 3),), {"equation": "abab->ba"}),),
 }
@@ -43,7 +51,7 @@ _CANDIDATES: Mapping[str, Sequence[Any]] = {
     "ints": (1, 2, [1], [1, 2]),
     "shape": (),
 }
-MOST = 4  # samples of one attribute that are drawn
+MOST = 4  # samples of one attribute that are drawn from its schema
 
 
 @dataclass(frozen=True)
@@ -55,20 +63,20 @@ class Setting:
     sample: Sample
 
 
-def settings(op: Op, attribute: Attribute) -> list[Setting]:
-    """The samples of an op in which the attribute is off its default."""
+def settings(op: Op, attribute: Attribute, most: int = MOST) -> list[Setting]:
+    """The samples of an op in which the attribute is off its default; at most so many are drawn."""
     chosen: dict[str, Sample] = {}
     for sample in (*BY_HAND.get((op.name, attribute.name), ()), *op.cases()):
         if _is_off(op, attribute, sample.attributes) and _is_taken(op, sample):
             chosen.setdefault(repr(sample), sample)
     drawn: dict[str, Sample] = {}
-    for base in op.cases():
+    for base in () if op.internal else op.cases():  # what is never called by users is called as sampled
         for value in _candidates(attribute, base):
             sample = Sample(base.inputs, {**base.attributes, attribute.name: value})
             known = repr(sample) in chosen or repr(value) in drawn
             if not known and _is_off(op, attribute, sample.attributes) and _is_taken(op, sample):
                 drawn[repr(value)] = sample
-            if len(drawn) == MOST:
+            if len(drawn) == most:
                 break
     return [Setting(op, attribute.name, sample) for sample in (*chosen.values(), *drawn.values())]
 
@@ -119,7 +127,10 @@ def _is_off(op: Op, attribute: Attribute, attributes: Mapping[str, Any]) -> bool
 
 def _is_taken(op: Op, sample: Sample) -> bool:
     try:
-        record(op, arrays_of(op, sample), sample.attributes)
+        given = arrays_of(op, sample)
+        tape, _ = record(op, given, sample.attributes)
+        if any(a.dtype.kind == "i" for a in given):
+            run_tape(tape, named(given))  # an index may be out of range
     except UserError:
         return False
     return True

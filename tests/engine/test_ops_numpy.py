@@ -30,7 +30,7 @@ def running(function: Callable[..., Any], neutral: int) -> Reference:
     def reference(x: Any, *, axis: Any, exclusive: bool, reverse: bool, dtype: Any) -> Any:
         x, axis = (x.reshape(-1), 0) if axis is None else (x, axis)
         x = np.flip(x, axis) if reverse else x
-        y = function(x, axis=axis)
+        y = function(x, axis=axis, dtype=dtype)
         if exclusive:
             y = np.roll(y, 1, axis)
             np.moveaxis(y, axis, 0)[:1] = neutral
@@ -67,7 +67,7 @@ _index = index
 
 
 def one_hot(x: Any, *, num_classes: int, axis: int, dtype: str) -> Any:
-    return np.moveaxis(np.eye(num_classes)[x], -1, axis)
+    return np.moveaxis(np.eye(num_classes, dtype=dtype)[x], -1, axis)
 
 
 def quantile(x: Any, *, q: float, axis: Any, keepdims: bool) -> Any:
@@ -109,13 +109,17 @@ def full(*, shape: Any, fill_value: float, dtype: str) -> Any:
 
 
 def arange(*, start: float, stop: float | None, step: float, dtype: Any) -> Any:
-    return np.arange(start) if stop is None else np.arange(start, stop, step)
+    return np.arange(0, start, step, dtype) if stop is None else np.arange(start, stop, step, dtype)
+
+
+def total(function: Callable[..., Any]) -> Reference:
+    return lambda x, *, axis, keepdims, dtype: function(x, axis=axes(axis), keepdims=keepdims, dtype=dtype)
 
 
 REFERENCES: Mapping[str, Reference] = {
-    "sum": reduces(np.sum),
+    "sum": total(np.sum),
     "mean": reduces(np.mean),
-    "prod": reduces(np.prod),
+    "prod": total(np.prod),
     "max": reduces(np.max),
     "min": reduces(np.min),
     "ptp": reduces(np.ptp),
@@ -173,9 +177,9 @@ REFERENCES: Mapping[str, Reference] = {
     "sort": ordered(np.sort),
     "argsort": ordered(np.argsort),
     "top_k": top_k,
-    "zeros_like": np.zeros_like,
-    "ones_like": np.ones_like,
-    "full_like": np.full_like,
+    "zeros_like": lambda x, *, dtype: np.zeros_like(x, dtype),
+    "ones_like": lambda x, *, dtype: np.ones_like(x, dtype),
+    "full_like": lambda x, *, fill_value, dtype: np.full_like(x, fill_value, dtype),
     "zeros": lambda *, shape, dtype: np.zeros(shape, dtype),
     "ones": lambda *, shape, dtype: np.ones(shape, dtype),
     "full": full,
@@ -191,7 +195,7 @@ REFERENCES: Mapping[str, Reference] = {
     "inner": np.inner,
     "outer": np.outer,
     "kron": np.kron,
-    "cross": lambda x1, x2, *, axis: np.cross(x1, x2, axis=axis),
+    "cross": lambda x1, x2, *, axis: np.cross(*np.broadcast_arrays(x1, x2), axis=axis),
     "multi_dot": lambda *xs: np.linalg.multi_dot(xs),
     "tensordot": lambda x1, x2, *, axes: np.tensordot(x1, x2, axes),
     "einsum": lambda *xs, equation: np.einsum(equation, *xs),

@@ -6,8 +6,10 @@ At a kink the derivative is that of the piece on the side of zero, as in PyTorch
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
+from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute
 from engine.ir.attributes import NUMBER, Attribute
 from engine.ir.families import composite, elementwise
@@ -160,12 +162,20 @@ hard_swish = composite(
 
 _WIDTH = Attribute("threshold", NUMBER, 0.5, "half the width of the dead zone")
 
+
+def _check_width(types: Sequence[TensorType], *, threshold: float) -> dict[str, Any]:
+    if threshold < 0:
+        raise InvalidAttribute(f"expected a 'threshold' of 0 or more, got {threshold}")
+    return {}
+
+
 soft_shrink = elementwise(
     "soft_shrink",
     "softshrink",
     summary="x moved towards 0 by `threshold`, and 0 within it.",
     forward=lambda m, x, *, threshold: x - m.minimum(m.maximum(x, -threshold), threshold),
     kinds="real_floating",
+    normalize=_check_width,
     vjp=lambda g, y, x, threshold: F.where(F.abs(x) <= threshold, 0, g),
     attributes=(_WIDTH,),
     flops=3,

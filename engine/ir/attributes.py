@@ -34,8 +34,8 @@ class Kind:
 class Attribute:
     """A named static parameter of an op.
 
-    A null is the default, unless the attribute is `nullable`: then it means what None means to NumPy or SciPy.
-    An axis for which None has no meaning refuses it.
+    A null is the default, unless the attribute is `nullable`: then it means what None means to NumPy or
+    SciPy. An axis for which None has no meaning refuses it.
     """
 
     name: str

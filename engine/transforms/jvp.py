@@ -1,9 +1,9 @@
 """The forward walk: tangents of the inputs pushed to the outputs, recorded on the same tape.
 
-A linear op is its own derivative, an affine one has that of its linear part. An elementwise op has a diagonal Jacobian, so its VJP formula with the
-tangent in place of the cotangent is its JVP; on complex numbers only where it is holomorphic. Any other op
-is pulled back twice: the VJP is linear in its cotangent, and the VJP of that is the JVP. Nothing is
-transposed as a whole.
+A linear op is its own derivative, an affine one has that of its linear part. An elementwise op has a diagonal
+Jacobian, so its VJP formula with the tangent in place of the cotangent is its JVP; on complex numbers only
+where it is holomorphic. Any other op is pulled back twice: the VJP is linear in its cotangent, and the VJP of
+that is the JVP. Nothing is transposed as a whole.
 """
 
 from __future__ import annotations

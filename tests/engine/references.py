@@ -27,6 +27,24 @@ def _elu(x: Any, *, alpha: float = 1.0) -> Any:
     return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
 
 
+def _complex(x1: Any, x2: Any) -> Any:
+    """By its parts: x1 + 1j * x2 makes NaN of an infinite one."""
+    x1, x2 = np.broadcast_arrays(*_floating(x1, x2))
+    answer = np.empty(x1.shape, np.result_type(x1, x2, np.complex64))
+    answer.real, answer.imag = x1, x2
+    return answer
+
+
+def _floating(*xs: Any) -> list[Any]:
+    """Integers and booleans as float64, as our own formulas compute with them."""
+    return [x if x.dtype.kind in "fc" else x.astype(np.float64) for x in xs]
+
+
+def _formula(reference: Reference) -> Reference:
+    """A formula of our own: it takes floating numbers."""
+    return lambda *xs, **attributes: reference(*_floating(*xs), **attributes)
+
+
 def _isclose(x1: Any, x2: Any, *, rtol: float, atol: float, equal_nan: bool) -> Any:
     return np.isclose(x1, x2, rtol, atol, equal_nan)
 
@@ -69,6 +87,14 @@ def _smoothed(labels: Any, share: float, classes: int) -> Any:
     return labels * (1 - share) + share / classes
 
 
+def _sigmoid_cross_entropy(t: Any, z: Any) -> Any:
+    """For labels from 0 to 1 by the tails of both logarithms, for others log(1 + exp(z)) - t z; and limits."""
+    tails = [np.where(w == 0, 0, w * -scipy.special.log_expit(side)) for w, side in ((t, z), (1 - t, -z))]
+    wrong = np.where(z > 0, 1 - t, t)
+    whole = np.where(np.isinf(z), np.where(wrong == 0, 0, wrong * np.inf), np.logaddexp(0, z) - t * z)
+    return np.where((t >= 0) & (t <= 1), sum(tails), whole)
+
+
 def _binary(t: Any, p: Any, *, from_logits: bool, label_smoothing: float, epsilon: float) -> Any:
     t = _smoothed(t, label_smoothing, 2)
     if from_logits:
@@ -88,7 +114,8 @@ def _categorical(
 
 
 def _sparse(t: Any, p: Any, *, axis: int, from_logits: bool, epsilon: float, reduction: str) -> Any:
-    classes = np.moveaxis(np.eye(p.shape[axis])[t.reshape(np.delete(p.shape, axis))], -1, axis)
+    (p,) = _floating(p)
+    classes = np.moveaxis(np.eye(p.shape[axis], dtype=p.dtype)[t.reshape(np.delete(p.shape, axis))], -1, axis)
     settings = {"axis": axis, "from_logits": from_logits, "label_smoothing": 0.0, "epsilon": epsilon}
     return _reduced(_categorical(classes, p, **settings), reduction)
 
@@ -108,7 +135,7 @@ def _categorical_hinge(t: Any, p: Any, *, axis: int) -> Any:
 
 def _gelu(x: Any, *, approximate: bool) -> Any:
     if approximate:
-        return x * 0.5 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+        return x * scipy.special.expit(2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
     return x * scipy.special.ndtr(x)
 
 
@@ -123,34 +150,153 @@ _SELU = (1.6732632423543772, 1.0507009873554805)
 _NAMED: Mapping[str, Reference] = {
     **{
         name: getattr(np, name)
-        for name in (
-            "abs acos acosh add asin asinh atan atan2 atanh bitwise_and bitwise_invert bitwise_left_shift "
-            "bitwise_or bitwise_right_shift bitwise_xor cbrt ceil conj copysign cos cosh deg2rad divide equal "
-            "exp exp2 expm1 floor floor_divide fmax fmin fmod greater greater_equal heaviside hypot isfinite "
-            "isinf isnan less less_equal log log10 log1p log2 logaddexp logical_and logical_not logical_or "
-            "logical_xor maximum minimum multiply negative not_equal positive pow rad2deg reciprocal remainder "
-            "sign signbit sin sinh sqrt square subtract tan tanh trunc where sinc"
-        ).split()
+        for name in [
+            "abs",
+            "acos",
+            "acosh",
+            "add",
+            "asin",
+            "asinh",
+            "atan",
+            "atan2",
+            "atanh",
+            "bitwise_and",
+            "bitwise_invert",
+            "bitwise_left_shift",
+            "bitwise_or",
+            "bitwise_right_shift",
+            "bitwise_xor",
+            "cbrt",
+            "ceil",
+            "conj",
+            "copysign",
+            "cos",
+            "cosh",
+            "deg2rad",
+            "divide",
+            "equal",
+            "exp",
+            "exp2",
+            "expm1",
+            "floor",
+            "floor_divide",
+            "fmax",
+            "fmin",
+            "fmod",
+            "greater",
+            "greater_equal",
+            "heaviside",
+            "hypot",
+            "isfinite",
+            "isinf",
+            "isnan",
+            "less",
+            "less_equal",
+            "log",
+            "log10",
+            "log1p",
+            "log2",
+            "logaddexp",
+            "logical_and",
+            "logical_not",
+            "logical_or",
+            "logical_xor",
+            "maximum",
+            "minimum",
+            "multiply",
+            "negative",
+            "not_equal",
+            "positive",
+            "pow",
+            "rad2deg",
+            "reciprocal",
+            "remainder",
+            "sign",
+            "signbit",
+            "sin",
+            "sinh",
+            "sqrt",
+            "square",
+            "subtract",
+            "tan",
+            "tanh",
+            "trunc",
+            "where",
+            "sinc",
+        ]
     },
     **{
         name: getattr(scipy.special, name)
-        for name in "xlog1py xlogy digamma erf erfc erfcx erfinv gammaln log_ndtr logit ndtr ndtri".split()
+        for name in [
+            "xlog1py",
+            "xlogy",
+            "digamma",
+            "erf",
+            "erfc",
+            "erfcx",
+            "erfinv",
+            "gammaln",
+            "log_ndtr",
+            "logit",
+            "ndtr",
+            "ndtri",
+        ]
     },
 }
 
-REFERENCES: Mapping[str, Reference] = {
+_OWN = [
+    "complex",
+    "rsqrt",
+    "divide_no_nan",
+    "leaky_relu",
+    "prelu",
+    "elu",
+    "selu",
+    "celu",
+    "hard_sigmoid",
+    "hard_swish",
+    "soft_shrink",
+    "hard_shrink",
+    "threshold",
+    "softsign",
+    "tanhshrink",
+    "gelu",
+    "silu",
+    "mish",
+    "glu",
+    "normalize",
+    "cosine_similarity",
+    "spherical_jn",
+    "sigmoid_cross_entropy",
+    "binary_crossentropy",
+    "categorical_crossentropy",
+    "kl_divergence",
+    "mean_squared_error",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_logarithmic_error",
+    "huber",
+    "log_cosh",
+    "poisson",
+    "hinge",
+    "squared_hinge",
+    "categorical_hinge",
+    "cosine_similarity_loss",
+]
+
+_REFERENCES: Mapping[str, Reference] = {
     **ARRAYS,
     **_NAMED,
     "cholesky": _cholesky,
     "angle": np.angle,
     "real": np.real,
     "imag": np.imag,
-    "complex": lambda x1, x2: x1 + 1j * x2,
+    "complex": _complex,
     "isclose": _isclose,
     "clip": lambda x, *, min, max: np.clip(x, min, max),
     "round": lambda x, *, decimals: np.round(x, decimals),
     "rsqrt": lambda x: 1 / np.sqrt(x),
-    "divide_no_nan": lambda x1, x2: np.where(x2 == 0, 0, x1 / np.where(x2 == 0, 1, x2)),
+    "divide_no_nan": lambda x1, x2: np.where(x2 == 0, 0 * x2, x1 / np.where(x2 == 0, 1, x2)),
     "squared_difference": lambda x1, x2: np.square(x1 - x2),
     "polygamma": lambda x, *, order: scipy.special.polygamma(order, x),
     "spherical_jn": lambda x, *, order: scipy.special.spherical_jn(order, x),
@@ -185,9 +331,7 @@ REFERENCES: Mapping[str, Reference] = {
     "logsumexp": lambda x, *, axis, keepdims: scipy.special.logsumexp(x, axis=axes(axis), keepdims=keepdims),
     "normalize": _normalize,
     "cosine_similarity": _cosine,
-    "sigmoid_cross_entropy": lambda t, z: (
-        -t * scipy.special.log_expit(z) - (1 - t) * scipy.special.log_expit(-z)
-    ),
+    "sigmoid_cross_entropy": _sigmoid_cross_entropy,
     "binary_crossentropy": _pointwise(_binary),
     "categorical_crossentropy": _per_sample(_categorical),
     "sparse_categorical_crossentropy": _sparse,
@@ -209,4 +353,8 @@ REFERENCES: Mapping[str, Reference] = {
     "squared_hinge": _pointwise(lambda t, p: np.square(_hinge(t, p))),
     "categorical_hinge": _per_sample(_categorical_hinge),
     "cosine_similarity_loss": _per_sample(lambda t, p, *, axis: -_cosine(t, p, axis=axis, epsilon=1e-12)),
+}
+
+REFERENCES: Mapping[str, Reference] = {
+    name: _formula(reference) if name in _OWN else reference for name, reference in _REFERENCES.items()
 }

@@ -1,8 +1,8 @@
 """Every attribute of every op off its default, in every kind of derivative.
 
 The samples come from `settings`, the kinds from `kinds`, what NumPy and SciPy compute from `references`. The
-fast tests take a few values of each attribute; the slow one takes all of them, in real and complex numbers, and
-says how many there were.
+fast tests take a few values of each attribute; the slow one takes all of them, in real and complex numbers,
+and says how many there were.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import pytest
 
 from engine.errors import DtypeMismatch
 from engine.ir.attributes import Attribute, parse_attributes
+from engine.ir.dependence_rules import Reach
 from engine.ir.op import TABLE, Op, Sample
 from tests.engine.kinds import KINDS, Kinds
 from tests.engine.references import REFERENCES
@@ -76,8 +77,8 @@ def test_every_attribute_has_samples_off_its_default() -> None:
 
 def test_an_attribute_without_a_sample_is_found() -> None:
     op = TABLE["exp"]
-    text = TABLE["einsum"].attributes[0]
-    assert settings(replace(op, attributes=(replace(text, default="ij"),)), replace(text, default="ij")) == []
+    text = replace(TABLE["einsum"].attributes[0], default="ij")
+    assert settings(replace(op, attributes=(text,)), text) == []
 
 
 @pytest.mark.parametrize(("op", "attribute"), PAIRS)
@@ -116,8 +117,8 @@ def test_every_setting_in_every_kind(capsys: pytest.CaptureFixture[str]) -> None
     pairs = len(PAIRS)
     with capsys.disabled():
         print(
-            f"\n{len(SUBJECTS)} ops, {pairs} attributes, {values} values off their defaults, {len(KINDS)} kinds:"
-            f" {sum(said.values())} checks ({', '.join(f'{kind} {said[kind]}' for kind in KINDS)})"
+            f"\n{len(SUBJECTS)} ops, {pairs} attributes, {values} values off their defaults, "
+            f"{len(KINDS)} kinds: {sum(said.values())} checks ({', '.join(f'{kind} {said[kind]}' for kind in KINDS)})"
         )
     assert set(said) == set(KINDS)
     assert values > 2 * pairs
@@ -134,13 +135,11 @@ WRONG: Mapping[str, Any] = {
     "a batching rule that moves the axis": lambda pad: replace(
         pad, batch=lambda op, xs, batched, n, **k: TABLE["flip"](pad.batch(op, xs, batched, n, **k), axis=0)
     ),
-    "a pattern of nothing": lambda pad: replace(pad, reach=TABLE_OF_NOTHING),
+    "a pattern of nothing": lambda pad: replace(pad, reach=_nothing),
 }
 
 
-def TABLE_OF_NOTHING(seen: Any, i: int) -> Any:
-    from engine.ir.dependence_rules import Reach  # noqa: PLC0415
-
+def _nothing(seen: Any, i: int) -> Any:
     return Reach(take=np.full(seen.output.size, -1))
 
 

@@ -86,17 +86,30 @@ def deviation(function: Callable[..., Any]) -> Reference:
     return reference
 
 
-def ordered(function: Callable[..., Any]) -> Reference:
-    def reference(x: Any, *, axis: int, descending: bool, stable: bool) -> Any:
-        y = function(x, axis=axis)
-        return np.flip(y, axis) if descending else y  # samples have no ties
+def argsort(x: Any, *, axis: int | None, descending: bool, stable: bool = True) -> Any:
+    x, axis = (x.reshape(-1), 0) if axis is None else (x, axis)
+    if not descending:
+        return np.argsort(x, axis=axis, kind="stable")
+    back = np.argsort(np.flip(x, axis), axis=axis, kind="stable")  # equal elements keep their order
+    return np.flip(x.shape[axis] - 1 - back, axis)
 
-    return reference
+
+def sort(x: Any, *, axis: int | None, descending: bool, stable: bool) -> Any:
+    order = argsort(x, axis=axis, descending=descending)
+    return x.reshape(-1)[order] if axis is None else np.take_along_axis(x, order, axis)
 
 
 def top_k(x: Any, *, k: int, axis: int, largest: bool) -> Any:
-    order = np.take(np.argsort(-x if largest else x, axis=axis), range(k), axis=axis)
+    order = np.take(argsort(x, axis=axis, descending=largest), range(k), axis=axis)
     return np.take_along_axis(x, order, axis), order
+
+
+def diag_embed(x: Any, *, offset: int) -> Any:
+    size = x.shape[-1] + abs(offset)
+    rows = np.zeros((*x.shape[:-1], size, size), x.dtype)
+    place = np.arange(x.shape[-1])
+    rows[..., place - min(offset, 0), place + max(offset, 0)] = x
+    return rows
 
 
 def pad(x: Any, *, pad_width: Any, mode: str, constant_values: float) -> Any:
@@ -141,7 +154,7 @@ REFERENCES: Mapping[str, Reference] = {
     "flatten": np.ravel,
     "broadcast_to": lambda x, *, shape: np.broadcast_to(x, shape),
     "broadcast_arrays": np.broadcast_arrays,
-    "shape": np.shape,
+    "shape": lambda x: np.array(np.shape(x), np.int64),
     "size": np.size,
     "ndim": np.ndim,
     "permute_dims": lambda x, *, axes: np.transpose(x, axes),
@@ -174,8 +187,8 @@ REFERENCES: Mapping[str, Reference] = {
     "gather_nd": lambda x, indices: x[tuple(np.moveaxis(indices, -1, 0))],
     "one_hot": one_hot,
     "take_along_axis": lambda x, indices, *, axis: np.take_along_axis(x, indices, axis),
-    "sort": ordered(np.sort),
-    "argsort": ordered(np.argsort),
+    "sort": sort,
+    "argsort": argsort,
     "top_k": top_k,
     "zeros_like": lambda x, *, dtype: np.zeros_like(x, dtype),
     "ones_like": lambda x, *, dtype: np.ones_like(x, dtype),
@@ -201,7 +214,7 @@ REFERENCES: Mapping[str, Reference] = {
     "einsum": lambda *xs, equation: np.einsum(equation, *xs),
     "diagonal": lambda x, *, offset, axis1, axis2: np.diagonal(x, offset, axis1, axis2),
     "trace": lambda x, *, offset, axis1, axis2: np.trace(x, offset, axis1, axis2),
-    "diag_embed": lambda x, *, offset: np.apply_along_axis(np.diag, -1, x, offset),
+    "diag_embed": diag_embed,
     "diag": lambda x, *, k: np.diag(x, k),
     "inv": np.linalg.inv,
     "solve": np.linalg.solve,

@@ -122,7 +122,7 @@ pad = mover(
         Sample(((4,),), {"pad_width": [[3, 4]], "mode": "symmetric"}),
         Sample(((2, 4),), {"pad_width": [[0, 2], [3, 1]], "mode": "wrap"}),
         Sample(((0, 2),), {"pad_width": [[1, 1], [0, 0]]}),
-        Sample(((2, 3),), {"pad_width": [[0, 1], [2, 0]], "constant_values": 1.5}),
+        Sample(((2, 3),), {"pad_width": [[0, 1], [2, 0]], "constant_values": 2}),
     ),
     linear_at={"constant_values": 0},
     conventions="A border is mirrored or wrapped once at most, so it is no wider than the axis.",

@@ -37,7 +37,7 @@ _PROBABILITY = Domain(0.1, 0.9)
 
 
 def _sigmoid_cross_entropy(m: Any, labels: Any, logits: Any) -> Any:
-    """|z| times how far the label is from what z says: exactly 0 if z is right, an infinite z too. Then the tail."""
+    """|z| times how far the label is from what z says: 0 if z is right, an infinite z too. Then the tail."""
     wrong = m.where(logits > 0, 1 - labels, labels)
     return m.where(wrong == 0, 0, m.abs(logits) * wrong) + m.log1p(m.exp(-m.abs(logits)))
 

@@ -495,7 +495,7 @@ def atan(x: Any) -> Tensor:
 def atan2(x1: Any, x2: Any) -> Tensor:
     """The angle of the point (x2, x1), from -pi to pi.
 
-    At the origin the derivatives are 0.
+    At the origin and at infinity the derivatives are 0.
     """
     return _record("atan2", (x1, x2))
 
@@ -597,9 +597,9 @@ def categorical_crossentropy(
 ) -> Tensor:
     """The mean of -sum(y_true log(y_pred)) over the classes, for one-hot or soft labels.
 
-    Probabilities are divided by their sum first, as in Keras. A probability below epsilon counts as
-    epsilon inside the logarithm. With reduction='none' there is one loss for each sample: `axis` is
-    gone.
+    Probabilities are divided by their sum first, as in Keras. A class with the label 0 and the logit
+    -Infinity adds 0. A probability below epsilon counts as epsilon inside the logarithm. With
+    reduction='none' there is one loss for each sample: `axis` is gone.
 
     from_logits: whether y_pred are logits, else probabilities.
 
@@ -669,7 +669,7 @@ def clip(x: Any, min: float | None = None, max: float | None = None) -> Tensor:
     """x, but at least `min` and at most `max`; either may be absent.
 
     At a bound the derivative is 1. Bounds are numbers; for tensors use minimum and maximum. Where min >
-    max everything is max.
+    max everything is max. At NaN, which stays NaN, the derivative is 1.
 
     min: the lower bound; none when absent.
 
@@ -986,7 +986,7 @@ def floor_divide(x1: Any, x2: Any) -> Tensor:
 def fmax(x1: Any, x2: Any) -> Tensor:
     """The larger of x1 and x2; NaN only if both are.
 
-    Where x1 = x2 each gets half of the gradient.
+    Where x1 = x2, and where both are NaN, each gets half of the gradient.
     """
     return _record("fmax", (x1, x2))
 
@@ -994,7 +994,7 @@ def fmax(x1: Any, x2: Any) -> Tensor:
 def fmin(x1: Any, x2: Any) -> Tensor:
     """The smaller of x1 and x2; NaN only if both are.
 
-    Where x1 = x2 each gets half of the gradient.
+    Where x1 = x2, and where both are NaN, each gets half of the gradient.
     """
     return _record("fmin", (x1, x2))
 
@@ -1343,7 +1343,7 @@ def logit(x: Any) -> Tensor:
 def logsumexp(x: Any, axis: int | Sequence[int] | None = (-1,), keepdims: bool = False) -> Tensor:
     """log(sum(exp(x))), without overflow.
 
-    Of nothing, and of -inf throughout, it is -inf; there the derivative is NaN.
+    Of nothing, and of -inf throughout, it is -inf. Where it is infinite the derivative is NaN.
 
     axis: the axes taken together; null: all of them.
 
@@ -1385,7 +1385,7 @@ def max(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False)
 def maximum(x1: Any, x2: Any) -> Tensor:
     """The larger of x1 and x2; NaN if either is.
 
-    Where x1 = x2 each gets half of the gradient.
+    Where x1 = x2 each gets half of the gradient; where either is NaN both get NaN.
     """
     return _record("maximum", (x1, x2))
 
@@ -1452,7 +1452,8 @@ def mean_squared_logarithmic_error(y_true: Any, y_pred: Any, reduction: str = "m
 def median(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
     """The middle element; the mean of the two middle ones for an even count.
 
-    Between two elements the value is interpolated linearly. NaN wherever an element is NaN.
+    Between two elements the value is interpolated linearly: between a number and an infinity it is that
+    infinity. NaN wherever an element is NaN.
 
     axis: the axes to reduce; all of them when absent.
 
@@ -1476,7 +1477,7 @@ def min(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False)
 def minimum(x1: Any, x2: Any) -> Tensor:
     """The smaller of x1 and x2; NaN if either is.
 
-    Where x1 = x2 each gets half of the gradient.
+    Where x1 = x2 each gets half of the gradient; where either is NaN both get NaN.
     """
     return _record("minimum", (x1, x2))
 
@@ -1692,7 +1693,8 @@ def ptp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False)
 def quantile(x: Any, q: float, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
     """The value below which a share q of the elements lies.
 
-    Between two elements the value is interpolated linearly. NaN wherever an element is NaN.
+    Between two elements the value is interpolated linearly: between a number and an infinity it is that
+    infinity. NaN wherever an element is NaN.
 
     q: between 0 and 1.
 

@@ -19,8 +19,9 @@ def arguments(
     """
     if joins and len(given) == 1 and not isinstance(given[0], list | tuple):
         raise TypeError(
-            f"{joins} joins a list of tensors, got one {type(given[0]).__name__}; write {joins}([x]) for a list "
-            "of one. NumPy would join the rows of x, which stand together in x already: reshape or moveaxis it"
+            f"{joins} joins a list of tensors, got one {type(given[0]).__name__}; write {joins}([x]) for a "
+            "list of one. NumPy would join the rows of x, which stand together in x already: reshape or "
+            "moveaxis it"
         )
     if not given or not isinstance(given[0], list | tuple):
         return given, dict(attributes)

@@ -20,6 +20,10 @@ from service.settings import Settings
 from service.wire.problems import KINDS, Kind
 
 FOLDER = Path(__file__).parent
+sys.path.insert(0, str(FOLDER.parent))  # the table of differences stands beside the test that holds it exact
+
+from tests.engine.differences import TABLE as DIFFERENCES  # noqa: E402 - it needs the path
+from tests.engine.differences import Deliberate  # noqa: E402
 
 OPS_HEAD = """\
 # Ops
@@ -56,12 +60,30 @@ never changes its meaning; `detail` and `hint` are for people and may be worded 
 """
 
 
+DIFFERENCES_HEAD = """\
+## Where ops differ from NumPy and SciPy
+
+A test compares every op's defaults, and its values, dtypes and shapes at zeros, infinities, NaN, huge and tiny
+numbers, empty tensors and scalars, in floats, integers and booleans, with NumPy, SciPy or the formula written out.
+These differences are deliberate, and there are no others.
+
+| ops | what they do | why |
+| --- | --- | --- |
+"""
+
+
 def ops_page(records: Iterable[dict[str, Any]]) -> str:
     """The page of ops, groups in alphabetical order and ops by name."""
     ordered = sorted(records, key=lambda record: (record["group"], record["name"]))
     groups = groupby(ordered, key=lambda record: record["group"])
     sections = [section(group, list(members)) for group, members in groups]
-    return "\n".join([OPS_HEAD.format(count=len(ordered)), *sections])
+    return "\n".join([OPS_HEAD.format(count=len(ordered)), *sections, differences(DIFFERENCES)])
+
+
+def differences(rows: Iterable[Deliberate]) -> str:
+    """The deliberate differences from NumPy and SciPy."""
+    named = [(", ".join(f"`{op}`" for op in sorted(r.ops.split())), r.ours, r.why) for r in rows]
+    return DIFFERENCES_HEAD + "\n".join(row(*cells) for cells in named) + "\n"
 
 
 def section(group: str, records: list[dict[str, Any]]) -> str:

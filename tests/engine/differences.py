@@ -1,7 +1,7 @@
 """Where the ops differ from NumPy and SciPy on purpose: the one table, with the reasons.
 
-A test compares every op's defaults and edge values with its peer and demands exactly these differences; the page
-of ops shows them.
+A test compares every op's defaults and edge values with its peer and demands exactly these differences; the
+page of ops shows them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DEFAULTS = ("defaults",)
 
 @dataclass(frozen=True)
 class Deliberate:
-    """Ops that differ in an aspect, for inputs of some dtypes or with their defaults; what they do, and why."""
+    """Ops that differ in an aspect, for some dtypes or with their defaults; what they do, and why."""
 
     ops: str
     aspect: str
@@ -55,14 +55,14 @@ TABLE: tuple[Deliberate, ...] = (
         "as in every library for neural networks; `axis=None` is SciPy's default",
     ),
     Deliberate(
-        "abs add ceil clip conj diag diag_embed dot einsum floor floor_divide fmax fmin fmod greater greater_equal "
-        "hard_tanh imag index_add inner kron less less_equal matmul max maximum min minimum multi_dot multiply "
-        "outer pow real relu relu6 remainder round sort square tensordot top_k trace trunc vdot vecdot argmax "
-        "argmin argsort bitwise_left_shift bitwise_right_shift",
+        "abs add argmax argmin argsort bitwise_left_shift bitwise_right_shift ceil clip conj diag diag_embed "
+        "dot einsum floor floor_divide fmax fmin fmod greater greater_equal hard_tanh imag index_add inner "
+        "kron less less_equal matmul max maximum min minimum multi_dot multiply outer pow real relu relu6 "
+        "remainder round sort square tensordot top_k trace trunc vdot vecdot",
         "refuses",
         BOOL,
         "refuse booleans",
-        "NumPy adds, multiplies and orders booleans by rules of their own; write `astype(x, int64)`, or a logical op",
+        "NumPy has rules of its own for booleans; write `astype(x, int64)`, or a logical op",
     ),
     Deliberate(
         "full_like",
@@ -72,18 +72,18 @@ TABLE: tuple[Deliberate, ...] = (
         "NumPy converts it in silence",
     ),
     Deliberate(
-        "acos acosh asin asinh atan atan2 atanh cbrt copysign cos cosh deg2rad erfinv exp exp2 expm1 heaviside "
-        "hypot log log10 log1p log2 logaddexp ndtri rad2deg sin sinh sqrt tan tanh",
+        "acos acosh asin asinh atan atan2 atanh cbrt copysign cos cosh deg2rad erfinv exp exp2 expm1 "
+        "heaviside hypot log log10 log1p log2 logaddexp ndtri rad2deg sin sinh sqrt tan tanh",
         "dtype",
         ("uint8", "bool"),
-        "compute integers and booleans in float64; NumPy and SciPy take the smallest float, float16 or float32",
+        "compute integers and booleans in float64; NumPy and SciPy take float16 for narrow ones",
         "float16 overflows at 65,504 and holds three digits",
     ),
     Deliberate(
         "angle log_softmax softmax softplus",
         "dtype",
         ("uint8",),
-        "compute integers in float64; NumPy and SciPy take the smallest float, float16 or float32",
+        "compute integers in float64; NumPy and SciPy take float16 for narrow ones",
         "float16 overflows at 65,504 and holds three digits",
     ),
     Deliberate(

@@ -81,7 +81,7 @@ class Comparison:
 
     @property
     def _signed(self) -> bool:
-        """Whether -0.0 is told from 0.0: where the peer computes elements, not where it orders or adds them."""
+        """Whether -0.0 is told from 0.0: the peer computes elements, and does not order or add them."""
         return self.op.group in ("elementwise", "special")
 
     def compare(

@@ -88,7 +88,7 @@ def _smoothed(labels: Any, share: float, classes: int) -> Any:
 
 
 def _sigmoid_cross_entropy(t: Any, z: Any) -> Any:
-    """For labels from 0 to 1 by the tails of both logarithms, for others log(1 + exp(z)) - t z; and limits."""
+    """By the tails of both logarithms; for labels beyond 0 and 1 log(1 + exp(z)) - t z, or its limit."""
     tails = [np.where(w == 0, 0, w * -scipy.special.log_expit(side)) for w, side in ((t, z), (1 - t, -z))]
     wrong = np.where(z > 0, 1 - t, t)
     whole = np.where(np.isinf(z), np.where(wrong == 0, 0, wrong * np.inf), np.logaddexp(0, z) - t * z)
@@ -146,143 +146,29 @@ def _glu(x: Any, *, axis: int) -> Any:
 
 _SELU = (1.6732632423543772, 1.0507009873554805)
 
-#: Ops whose reference is the function of another name.
+_OF_NUMPY = """
+    abs acos acosh add asin asinh atan atan2 atanh bitwise_and bitwise_invert bitwise_left_shift
+    bitwise_or bitwise_right_shift bitwise_xor cbrt ceil conj copysign cos cosh deg2rad divide equal exp
+    exp2 expm1 floor floor_divide fmax fmin fmod greater greater_equal heaviside hypot isfinite isinf
+    isnan less less_equal log log10 log1p log2 logaddexp logical_and logical_not logical_or logical_xor
+    maximum minimum multiply negative not_equal positive pow rad2deg reciprocal remainder sign signbit
+    sin sinh sqrt square subtract tan tanh trunc where sinc
+"""
+_OF_SCIPY = """
+    xlog1py xlogy digamma erf erfc erfcx erfinv gammaln log_ndtr logit ndtr ndtri
+"""
 _NAMED: Mapping[str, Reference] = {
-    **{
-        name: getattr(np, name)
-        for name in [
-            "abs",
-            "acos",
-            "acosh",
-            "add",
-            "asin",
-            "asinh",
-            "atan",
-            "atan2",
-            "atanh",
-            "bitwise_and",
-            "bitwise_invert",
-            "bitwise_left_shift",
-            "bitwise_or",
-            "bitwise_right_shift",
-            "bitwise_xor",
-            "cbrt",
-            "ceil",
-            "conj",
-            "copysign",
-            "cos",
-            "cosh",
-            "deg2rad",
-            "divide",
-            "equal",
-            "exp",
-            "exp2",
-            "expm1",
-            "floor",
-            "floor_divide",
-            "fmax",
-            "fmin",
-            "fmod",
-            "greater",
-            "greater_equal",
-            "heaviside",
-            "hypot",
-            "isfinite",
-            "isinf",
-            "isnan",
-            "less",
-            "less_equal",
-            "log",
-            "log10",
-            "log1p",
-            "log2",
-            "logaddexp",
-            "logical_and",
-            "logical_not",
-            "logical_or",
-            "logical_xor",
-            "maximum",
-            "minimum",
-            "multiply",
-            "negative",
-            "not_equal",
-            "positive",
-            "pow",
-            "rad2deg",
-            "reciprocal",
-            "remainder",
-            "sign",
-            "signbit",
-            "sin",
-            "sinh",
-            "sqrt",
-            "square",
-            "subtract",
-            "tan",
-            "tanh",
-            "trunc",
-            "where",
-            "sinc",
-        ]
-    },
-    **{
-        name: getattr(scipy.special, name)
-        for name in [
-            "xlog1py",
-            "xlogy",
-            "digamma",
-            "erf",
-            "erfc",
-            "erfcx",
-            "erfinv",
-            "gammaln",
-            "log_ndtr",
-            "logit",
-            "ndtr",
-            "ndtri",
-        ]
-    },
+    **{name: getattr(np, name) for name in _OF_NUMPY.split()},
+    **{name: getattr(scipy.special, name) for name in _OF_SCIPY.split()},
 }
 
-_OWN = [
-    "complex",
-    "rsqrt",
-    "divide_no_nan",
-    "leaky_relu",
-    "prelu",
-    "elu",
-    "selu",
-    "celu",
-    "hard_sigmoid",
-    "hard_swish",
-    "soft_shrink",
-    "hard_shrink",
-    "threshold",
-    "softsign",
-    "tanhshrink",
-    "gelu",
-    "silu",
-    "mish",
-    "glu",
-    "normalize",
-    "cosine_similarity",
-    "spherical_jn",
-    "sigmoid_cross_entropy",
-    "binary_crossentropy",
-    "categorical_crossentropy",
-    "kl_divergence",
-    "mean_squared_error",
-    "mean_absolute_error",
-    "mean_absolute_percentage_error",
-    "mean_squared_logarithmic_error",
-    "huber",
-    "log_cosh",
-    "poisson",
-    "hinge",
-    "squared_hinge",
-    "categorical_hinge",
-    "cosine_similarity_loss",
-]
+_OWN = """
+    complex rsqrt divide_no_nan leaky_relu prelu elu selu celu hard_sigmoid hard_swish soft_shrink
+    hard_shrink threshold softsign tanhshrink gelu silu mish glu normalize cosine_similarity
+    spherical_jn sigmoid_cross_entropy binary_crossentropy categorical_crossentropy kl_divergence
+    mean_squared_error mean_absolute_error mean_absolute_percentage_error mean_squared_logarithmic_error
+    huber log_cosh poisson hinge squared_hinge categorical_hinge cosine_similarity_loss
+"""
 
 _REFERENCES: Mapping[str, Reference] = {
     **ARRAYS,
@@ -356,5 +242,6 @@ _REFERENCES: Mapping[str, Reference] = {
 }
 
 REFERENCES: Mapping[str, Reference] = {
-    name: _formula(reference) if name in _OWN else reference for name, reference in _REFERENCES.items()
+    name: _formula(reference) if name in _OWN.split() else reference
+    for name, reference in _REFERENCES.items()
 }

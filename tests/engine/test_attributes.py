@@ -118,7 +118,8 @@ def test_every_setting_in_every_kind(capsys: pytest.CaptureFixture[str]) -> None
     with capsys.disabled():
         print(
             f"\n{len(SUBJECTS)} ops, {pairs} attributes, {values} values off their defaults, "
-            f"{len(KINDS)} kinds: {sum(said.values())} checks ({', '.join(f'{kind} {said[kind]}' for kind in KINDS)})"
+            f"{len(KINDS)} kinds: {sum(said.values())} checks, "
+            + ", ".join(f"{kind} {said[kind]}" for kind in KINDS)
         )
     assert set(said) == set(KINDS)
     assert values > 2 * pairs

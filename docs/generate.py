@@ -63,9 +63,9 @@ never changes its meaning; `detail` and `hint` are for people and may be worded 
 DIFFERENCES_HEAD = """\
 ## Where ops differ from NumPy and SciPy
 
-A test compares every op's defaults, and its values, dtypes and shapes at zeros, infinities, NaN, huge and tiny
-numbers, empty tensors and scalars, in floats, integers and booleans, with NumPy, SciPy or the formula written out.
-These differences are deliberate, and there are no others.
+A test compares every op's defaults, and its values, dtypes and shapes at zeros, infinities, NaN, huge and
+tiny numbers, empty tensors and scalars, in floats, integers and booleans, with NumPy, SciPy or the formula
+written out. These differences are deliberate, and there are no others.
 
 | ops | what they do | why |
 | --- | --- | --- |

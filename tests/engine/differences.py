@@ -122,6 +122,13 @@ TABLE: tuple[Deliberate, ...] = (
         "NumPy's intermediate product overflows to infinity",
     ),
     Deliberate(
+        "round",
+        "values",
+        ("int64",),
+        "to tens and beyond is exact for integers",
+        "NumPy goes through float64, which holds integers up to 2^53",
+    ),
+    Deliberate(
         "softmax log_softmax",
         "values",
         ("int64", "int32"),

@@ -197,6 +197,13 @@ def test_round_takes_halves_to_the_even_number():
     assert derive("round", np.array([1250, 1350]), decimals=-2).value.tolist() == [1200, 1400]
 
 
+def test_integers_are_rounded_without_floats():
+    large = np.array([2**53 + 1, -(2**53) - 1, 2**62 + 3, 15, 25, -15, -25])
+    rounded = derive("round", large, decimals=-1).value
+    assert rounded.tolist() == [round(int(x), -1) for x in large]
+    assert derive("round", large, decimals=-30).value.tolist() == [0] * 7
+
+
 # -- dtypes ------------------------------------------------------------------------------------------
 
 

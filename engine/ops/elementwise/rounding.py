@@ -40,11 +40,23 @@ trunc = elementwise(
 )
 
 
+def _round_integers(m: Any, x: Any, zeros: int) -> Any:
+    """To a multiple of 10^zeros, halves to the even multiple, without a float in between."""
+    limits = m.iinfo(x.dtype)
+    if 10**zeros > limits.max:
+        return x * 0
+    scale = 10**zeros
+    multiple = x // scale
+    rest = x - multiple * scale
+    up = (rest > scale - rest) | ((rest == scale - rest) & (multiple % 2 == 1))
+    return (multiple + m.astype(up, x.dtype)) * scale
+
+
 def _round(m: Any, x: Any, *, decimals: int) -> Any:
     if decimals == 0:
         return m.round(x)
     if m.isdtype(x.dtype, "integral"):
-        return +x if decimals > 0 else m.astype(_round(m, m.astype(x, m.float64), decimals=decimals), x.dtype)
+        return +x if decimals > 0 else _round_integers(m, x, -decimals)
     scale = 10.0 ** min(abs(decimals), 308)
     if decimals > 0:  # a number that is too large to be scaled has no such decimals
         scaled = x * scale

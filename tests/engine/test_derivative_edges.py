@@ -38,13 +38,13 @@ def slopes(name: str, *points: Any, **attributes: Any) -> list[Any]:
 ZERO_AT_NAN: Mapping[str, str] = {
     "angle": "of a real number it is 0 everywhere",
     "heaviside": "x2 is chosen where x1 is 0, which a NaN is not",
-    "imag": "of a real number it is 0 everywhere",
     "multiply": "the derivative by one factor is the other",
-    "pow": "x^0 has the derivative 0",
     "prelu": "the derivative by one factor is the other",
     "xlog1py": "the derivative by one factor is the other",
     "xlogy": "the derivative by one factor is the other",
-    "complex": "each part has a derivative of its own",
+    "divide": "the derivative by x1 is 1 / x2, which is 0 at infinity",
+    "divide_no_nan": "the derivative by x1 is 1 / x2, which is 0 at infinity",
+    "sigmoid_cross_entropy": "the derivative by the label is minus the logit",
 }
 REAL = [
     op
@@ -171,7 +171,7 @@ AS_TORCH: Mapping[str, tuple[Callable[..., Any], list[tuple[float, ...]]]] = {
     "softplus": (lambda torch, x: torch.nn.functional.softplus(x), [(inf,), (-inf,), (1e-300,)]),
     "logaddexp": (lambda torch, x, y: torch.logaddexp(x, y), [(inf, 1.0), (-inf, 1.0), (-inf, -inf)]),
     "xlogy": (lambda torch, x, y: torch.xlogy(x, y), [(1.0, 0.0), (0.0, inf), (2.0, inf)]),
-    "abs": (lambda torch, x: torch.abs(x), [(nan,), (0.0,), (-inf,)]),
+    "abs": (lambda torch, x: torch.abs(x), [(0.0,), (-inf,)]),
 }
 
 

@@ -60,7 +60,8 @@ def _per_radius(a: Any, x1: Any, x2: Any) -> Any:
     """A / (x1² + x2²), 0 at the origin and at infinity, without squares that overflow or vanish."""
     radius = F.hypot(x1, x2)
     far = F.isinf(radius)
-    a, radius = F.where(far, 0, a), F.where(far, 1, radius)
+    lost = F.logical_or(F.isnan(x1), F.isnan(x2))
+    a, radius = F.where(far, F.where(lost, math.nan, 0), a), F.where(far, 1, radius)
     return F.divide_no_nan(F.divide_no_nan(a, radius), radius)
 
 

@@ -44,6 +44,11 @@ EXPRESSIONS: dict[str, Callable[[Any, Any], Any]] = {
     "masks": lambda a, b: a[:, np.array([True, False, True])],
     "clip": lambda a, b: np.clip(a, -1.0, 1.0) + a.clip(-0.5, 0.5),
     "argmax": lambda a, b: np.argmax(a, axis=1) + a.argmin(axis=1),
+    "an axis of None": lambda a, b: (
+        np.sort(a, axis=None) + np.argsort(a, axis=None) + np.concatenate([a, b], axis=None)[:6]
+    ),
+    "argmax of everything, kept": lambda a, b: np.argmax(a, keepdims=True) + a * 0,
+    "a list of one": lambda a, b: np.split(a, 1)[0] + np.meshgrid(b[0])[0] + np.stack([a])[0],
     "argmax of everything": lambda a, b: np.argmax(a) + a.argmin() + np.argmin(a),
     "by position": lambda a, b: np.sum(a, 1, None, None, True) + np.std(b, 1, None, None, 1, True),
     "NumPy's keywords": lambda a, b: np.clip(a, a_min=-1.0, a_max=None) + np.tile(A=b, reps=(2, 1)),
@@ -217,3 +222,26 @@ def test_a_value_cannot_be_read_while_a_function_is_traced(client: gw.Client) ->
 
     with pytest.raises(TraceError, match=r"'x'.*gradwire\.where"):
         client.evaluate(branches, {"x": 1.0})
+
+
+def test_a_written_none_reaches_the_server() -> None:
+    x = gw.constant(A)
+    e = np.exp(A)
+    np.testing.assert_allclose(gw.softmax(x, axis=None).numpy(), e / e.sum())
+    np.testing.assert_allclose(gw.logsumexp(x, None).numpy(), np.log(e.sum()))
+    np.testing.assert_allclose(gw.concat([x, x], None).numpy(), np.concatenate([A, A], None))
+    assert gw.argmax(x, axis=None).numpy() == A.argmax()
+    assert gw.argmax(x).numpy().tolist() == A.argmax(-1).tolist()
+
+
+@pytest.mark.parametrize("call", [lambda x: gw.stack([x, x], axis=None), lambda x: gw.split(x, 2, axis=None)])
+def test_a_none_without_a_meaning_is_refused(call: Callable[[Any], Any]) -> None:
+    found = call(gw.constant(A[:, :2]))
+    with pytest.raises(gw.errors.GradwireError, match="null names no axis"):
+        (found[0] if isinstance(found, tuple) else found).numpy()
+
+
+@pytest.mark.parametrize("join", [gw.stack, gw.concat, gw.hstack, gw.vstack, np.stack, np.concatenate])
+def test_one_tensor_is_no_list_to_join(join: Callable[[Any], Any]) -> None:
+    with pytest.raises(TypeError, match="joins a list of tensors"):
+        join(gw.constant(A))

@@ -36,7 +36,7 @@ user's own names, `source` the line, column and text where the graph came from a
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, ClassVar, Self
@@ -280,9 +280,63 @@ class InternalError(EngineError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """A hint with the nearest known names, or None where nothing is near."""
-    near = difflib.get_close_matches(name[:128], islice(known, 5000), n=3, cutoff=0.6)
-    if not near:
-        return None
-    quoted = [f"'{candidate}'" for candidate in near]
-    return "did you mean " + " or ".join(quoted) + "?"
+    """A hint with the nearest known names, or None if nothing is near.
+
+    A name that differs in case or underscores only, as `w` and `W` do, stands for itself alone.
+    """
+    names = list(islice(known, 5000))
+    name = name[:128]
+    near = same_but_for_case(name, names) or difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    return _quoted(near)
+
+
+def slip_of(name: str, known: Iterable[str]) -> str | None:
+    """Like `did_you_mean`, for names where a look-alike may mean something else: slips of the pen only.
+
+    One letter wrong, missing, too many or exchanged with its neighbour; two in names of eight letters.
+    """
+    names = list(islice(known, 5000))
+    name = name[:128]
+    allowed = 2 if len(name) >= 8 else 1 if len(name) >= 3 else 0
+    near = same_but_for_case(name, names)
+    for slips in range(1, allowed + 1):
+        near = near or [known for known in names if _slips(name.lower(), known.lower(), slips) == slips]
+    likeness = difflib.SequenceMatcher(b=name)
+    return _quoted(sorted(near, key=lambda known: -_ratio(likeness, known))[:3])
+
+
+def _ratio(likeness: difflib.SequenceMatcher[str], known: str) -> float:
+    likeness.set_seq1(known)
+    return likeness.ratio()
+
+
+def same_but_for_case(name: str, known: Iterable[str]) -> list[str]:
+    """The known names that are `name` but for case and underscores, those that differ in case only first."""
+    folded = _folded(name)
+    near = [other for other in known if _folded(other) == folded]
+    return sorted(near, key=lambda other: other.lower() != name.lower())[:3]
+
+
+def _folded(name: str) -> str:
+    return name.replace("_", "").lower() or name
+
+
+def _slips(a: str, b: str, most: int) -> int:
+    """How many slips make `b` of `a` (Damerau's distance), or more than `most`."""
+    if abs(len(a) - len(b)) > most:
+        return most + 1
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        row, last = [i], row
+        for j, y in enumerate(b, 1):
+            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (x != y))
+            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        before = last
+    return row[-1]
+
+
+def _quoted(near: Sequence[str]) -> str | None:
+    return "did you mean " + " or ".join(f"'{candidate}'" for candidate in near) + "?" if near else None

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from engine import dtypes
 from engine.errors import InvalidAttribute, did_you_mean
+from engine.ir.substitutes.spellings import NEEDLESS, spelled
 
 REQUIRED: Final = type("Required", (), {"__repr__": lambda self: "REQUIRED"})()
 NON_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -87,12 +88,15 @@ def parse_attributes(given: Mapping[str, Any], declared: Sequence[Attribute]) ->
     """Check `given` against the declared attributes and fill in defaults; raises InvalidAttribute."""
     if not given and not declared:
         return {}
-    known = {attribute.name for attribute in declared}
+    known = [attribute.name for attribute in declared]
     for name in given:
         if name not in known:
             listed = ", ".join(sorted(known)) or "none"
+            ours = spelled(name, tuple(known))
+            hint = f"it is called '{ours}' here" if ours else did_you_mean(name, known)
             raise InvalidAttribute(
-                f"unknown attribute '{name}'; the attributes are: {listed}", hint=did_you_mean(name, known)
+                f"unknown attribute '{name}'; the attributes are: {listed}",
+                hint=hint or ("leave it out" if name in NEEDLESS else None),
             )
     values: dict[str, Any] = {}
     for attribute in declared:

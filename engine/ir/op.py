@@ -21,7 +21,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from engine.dtypes import TensorType, is_integer
-from engine.errors import InternalError, UnknownOp, did_you_mean
+from engine.errors import InternalError, UnknownOp, slip_of
+from engine.ir import substitutes
 from engine.ir.attributes import REQUIRED, Attribute
 from engine.ir.function_rules import FunctionRule
 
@@ -312,16 +313,26 @@ class Table(Mapping[str, Op]):
         return op
 
     def lookup(self, name: str) -> Op:
-        """The op called `name`, canonical or alias; raises UnknownOp with the nearest public names."""
+        """The op called `name`, canonical or alias; raises UnknownOp with what to write instead."""
         op = self._names.get(name)
         if op is None:
-            public = [known for known, entry in self._names.items() if not entry.internal]
+            public = self.public_names()
+            instead = substitutes.find(name)
             raise UnknownOp(
                 f"there is no op '{name}'",
                 op=name,
-                hint=did_you_mean(name, public) or "GET /v1/ops lists every op with its signature",
+                hint=(instead.advice if instead else slip_of(name, public))
+                or "GET /v1/ops lists every op with its signature",
             )
         return op
+
+    def known(self, name: str) -> Op | None:
+        """The op called `name`, canonical or alias; None if there is none."""
+        return self._names.get(name)
+
+    def public_names(self) -> list[str]:
+        """The names and aliases of every op that users may call."""
+        return [name for name, op in self._names.items() if not op.internal]
 
     def public(self) -> list[Op]:
         """Every op that users may call, by group and name."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from engine.errors import InvalidAttribute, Origin, WrongArity
 from engine.frontend.function_checks import count_outputs, function_attributes
 from engine.frontend.graph import Number
-from engine.frontend.program import literals
+from engine.frontend.program import literals, mistakes
 from engine.frontend.program.body import Ref
 from engine.ir.attributes import BOOLEAN, REQUIRED, Attribute
 from engine.ir.op import Op
@@ -33,19 +33,23 @@ def call(evaluator: Evaluator, node: ast.Call) -> Ref:
     function = node.func
     if isinstance(function, ast.Name) and evaluator.functions(function.id) is not None:
         return _call_function(evaluator, node, function.id)
+    if not isinstance(function, ast.Name | ast.Attribute):
+        hint = "write op(x) or x.op()"
+        if len(node.args) == 1 and not node.keywords:
+            product = ast.BinOp(function, ast.Mult(), node.args[0])
+            hint = evaluator.text.instead(node, product, f"{hint}; a product has its *")
+        raise evaluator.text.fault(node, "only ops and functions are called", hint)
+    name = function.id if isinstance(function, ast.Name) else function.attr
+    if name.startswith("_"):
+        hint = "a program is a formula, not Python; GET /v1/ops lists the ops"
+        dot = "." if isinstance(function, ast.Attribute) else ""
+        raise evaluator.text.fault(node, f"'{dot}{name[:40]}' is no op", hint)
+    mistakes.check(evaluator, node, name)
+    op = evaluator.op(name, node)
     binding = _Binding(evaluator, node)
     if isinstance(function, ast.Name):
-        if function.id.startswith("__"):
-            hint = "a program is a formula, not Python; GET /v1/ops lists the ops"
-            raise evaluator.text.fault(node, f"'{function.id[:40]}' is no op", hint)
-        return binding.bind(evaluator.op(function.id, node))
-    if isinstance(function, ast.Attribute):
-        if function.attr.startswith("_"):
-            hint = "a program is a formula, not Python; GET /v1/ops lists the ops"
-            raise evaluator.text.fault(node, f"'.{function.attr[:40]}' is no op", hint)
-        op = evaluator.op(function.attr, node)
-        return binding.bind(op, [evaluator.operand(function.value, _kind(op, 0))])
-    raise evaluator.text.fault(node, "only ops and functions are called", "write op(x) or x.op()")
+        return binding.bind(op)
+    return binding.bind(op, [evaluator.operand(function.value, _kind(op, 0))])
 
 
 def _call_function(evaluator: Evaluator, node: ast.Call, name: str) -> Ref:
@@ -98,10 +102,12 @@ class _Binding:
         if given is None and self.positional:
             first = self.positional[0]
             known = isinstance(first, ast.Name) and functions(first.id) is not None
-            if known or attribute.default is not None:
+            if known or isinstance(first, ast.Lambda) or attribute.default is not None:
                 given = self.positional.popleft()
         if given is None:
             return  # the op's record says whether it can do without
+        if isinstance(given, ast.Lambda):
+            raise self.evaluator.refused(given)
         if not isinstance(given, ast.Name) or functions(given.id) is None:
             name = given.id if isinstance(given, ast.Name) else "f"
             raise self.evaluator.text.fault(
@@ -165,6 +171,7 @@ class _Binding:
             if name in known:
                 self.attributes[name] = self._value(op, value, known[name])
             else:
+                mistakes.check_keyword(self.evaluator, self.node, op, name)
                 self.attributes[name] = None  # refused with the op's attributes listed
 
     def _value(self, op: Op, node: ast.expr, attribute: Attribute) -> Any:

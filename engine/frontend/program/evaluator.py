@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.errors import EngineError, Origin, SyntaxFault, UnknownName, did_you_mean
 from engine.frontend.graph import NAME, Graph, Number, canonical_attributes, public_op
-from engine.frontend.program import calls, indexing, literals
+from engine.frontend.program import calls, indexing, literals, mistakes
 from engine.frontend.program.body import Body, Ref
 from engine.frontend.program.cures import cure
 from engine.frontend.program.text import ProgramText
@@ -52,7 +52,6 @@ _PROPERTIES: Final = {
     "ndim": "ndim",
     "size": "size",
 }
-LIBRARIES: Final = frozenset({"np", "numpy", "jnp", "jax", "tf", "torch", "math", "gw", "gradwire"})
 
 Value = Ref | Number
 Functions = Callable[[str], Graph | None]
@@ -117,13 +116,12 @@ class Evaluator:
         try:
             return public_op(name)
         except EngineError as error:
-            if name in self.body.values:
-                error.hint = f"'{name}' is a tensor; to multiply write {name} * (…), to index {name}[…]"
+            error.hint = mistakes.cure_of_unknown(self, node, name) or error.hint
             raise error.at(Origin(None, name, self.text.path, self.text.source(node))) from None
 
     def refused(self, node: ast.expr, part: ast.AST | None = None) -> SyntaxFault:
         """The error for a part of Python that the language does not have: `part` of a node, or all of it."""
-        what, hint = cure(part or node)
+        what, hint = cure(self.text, node, part)
         return self.text.fault(node, f"{what} is not in the language", hint)
 
     # -- one method for each kind of expression ------------------------------------------------------
@@ -211,29 +209,17 @@ class Evaluator:
         return self.apply(self.op("stack", node), parts, {}, node)
 
     def _attribute(self, node: ast.Attribute, kind: str) -> Value:
-        self._check_library(node)
+        mistakes.check_library(self, node, node.attr)
         name = _PROPERTIES.get(node.attr)
         if name is not None:
             return self.apply(self.op(name, node), [self.operand(node.value)], {}, node)
-        if node.attr.startswith("_"):
-            hint = "a program is a formula, not Python"
-        else:
-            near = did_you_mean(node.attr, _PROPERTIES)
-            hint = near or f"the properties are .{' .'.join(_PROPERTIES)}; ops are called: x.sum()"
+        hint = mistakes.cure_of_property(self, node, _PROPERTIES)
         raise self.text.fault(node, f"there is no property '.{node.attr[:40]}'", hint)
 
     def _call(self, node: ast.Call, kind: str) -> Value:
         if isinstance(node.func, ast.Attribute):
-            self._check_library(node.func)
+            mistakes.check_library(self, node.func, node.func.attr)
         return calls.call(self, node)
-
-    def _check_library(self, node: ast.Attribute) -> None:
-        owner = node.value
-        while isinstance(owner, ast.Attribute):  # np.linalg.norm
-            owner = owner.value
-        if isinstance(owner, ast.Name) and owner.id in LIBRARIES and owner.id not in self.body.values:
-            hint = f"ops need no prefix: write {node.attr}(…)"
-            raise self.text.fault(node, f"'{owner.id}' is no module here", hint)
 
 
 def _wide_enough(op: str, operands: list[Value]) -> list[Value]:

@@ -7,15 +7,24 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine.errors import Cycle, DuplicateName, Origin, OverLimit, SyntaxFault
+from engine.errors import Cycle, DuplicateName, Origin, OverLimit, SyntaxFault, UserError
 from engine.frontend.function_checks import MAX_DEPTH, link
 from engine.frontend.graph import NAME, Graph
 from engine.frontend.json_reader import name_at
 from engine.frontend.program.body import Body, Item, Ref
-from engine.frontend.program.cures import cure
+from engine.frontend.program.cures import assignment, cure
 from engine.frontend.program.evaluator import Evaluator, Value
 from engine.frontend.program.literals import NotLiteral, literal
-from engine.frontend.program.text import ProgramText
+from engine.frontend.program.repairs import repair
+from engine.frontend.program.text import (
+    GRAPH_HINT,
+    SHOWN,
+    SPLIT_HINT,
+    ProgramText,
+    changed_lines,
+    parses,
+    write_instead,
+)
 
 RESULT = "result"
 
@@ -34,11 +43,35 @@ def parse_program(text: str, *, declared: Mapping[str, Any] | None = None, path:
     source = ProgramText(text, path)
     names = [name_at(name, "$.inputs") for name in declared or ()]
     try:
-        graph = _Program(source, names).graph()
+        try:
+            program = _Program(source, names)
+        except SyntaxFault as fault:
+            raise _repaired(fault, text, names) from None
+        graph = program.graph()
     except RecursionError:  # where the caller has used up most of Python's stack
         raise source.too_deep() from None
     link(graph, path)
     return graph
+
+
+def _repaired(fault: SyntaxFault, text: str, names: list[str]) -> SyntaxFault:
+    """The fault of a text that cannot be parsed, with the repaired text as its hint, if a rule repairs it."""
+    if fault.hint in (SPLIT_HINT, GRAPH_HINT):
+        return fault
+
+    def compiles(text: str) -> bool:
+        try:
+            _Program(ProgramText(text, ""), names).graph()
+        except (UserError, RecursionError):
+            return False
+        return True
+
+    repaired = repair(text, parses, compiles)
+    if repaired is not None:
+        new, old = changed_lines(text, repaired.text)
+        if max(len(new), len(old)) <= 2 * SHOWN:
+            fault.hint = write_instead(new, old, repaired.why)
+    return fault
 
 
 class _Program:
@@ -152,12 +185,14 @@ class _Statements:
     def run(self, statement: ast.stmt) -> Item:
         """An assignment; answers the item whose name was assigned last."""
         if not isinstance(statement, ast.Assign):
-            what, hint = cure(statement)
+            what, hint = cure(self.text, statement)
             raise self.text.fault(statement, f"{what} is not in the language", hint)
         if len(statement.targets) > 1:
-            raise self.text.fault(
-                statement.targets[1], "a line assigns once", "write one line for each name: a = …, then b = a"
-            )
+            *others, last = statement.targets
+            lines = [assignment(last, statement.value)]
+            lines += [assignment(other, last) for other in reversed(others)]
+            hint = self.text.instead(statement, lines, "write one line for each name")
+            raise self.text.fault(statement.targets[1], "a line assigns once", hint)
         target = statement.targets[0]
         if isinstance(target, ast.Tuple | ast.List):
             return self._unpack(target, statement.value)

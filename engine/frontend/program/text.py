@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import cmath
+import copy
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Final
 
 from engine.errors import Source, SyntaxFault
@@ -15,7 +17,7 @@ MAX_TOKENS: Final = 100_000
 MAX_DEPTH: Final = 100  # brackets within brackets, expressions within expressions
 MAX_CHAIN: Final = 1000  # operators in a row, which the syntax tree nests on the left
 _MAX_DIGITS: Final = 1000
-_SHOWN: Final = 120  # characters of a source or a line in an error
+SHOWN: Final = 120  # characters of a source or a line in an error
 
 # Possessive (*+), so that no text makes the scan go back over what it has read.
 _TOKEN = re.compile(
@@ -31,7 +33,9 @@ _TOKEN = re.compile(
       | (?P<other><<|>>|:=|.)""",
     re.VERBOSE | re.DOTALL,
 )
-_SPLIT_HINT = "split it into several statements: name the parts"
+GRAPH_HINT = "send a graph instead"
+_LEADING_ZEROS: Final = re.compile(r"0\d+(?![\d.eEjJ_])")
+SPLIT_HINT = "split it into several statements: name the parts"
 
 
 class ProgramText:
@@ -45,9 +49,14 @@ class ProgramText:
 
     def parse(self) -> ast.Module:
         """The syntax tree, within the limits; raises SyntaxFault."""
+        self.tree = self._parsed()
+        self._check_depth(self.tree)
+        return self.tree
+
+    def _parsed(self) -> ast.Module:
         self._check_tokens()
         try:
-            tree = ast.parse(self.text, mode="exec")
+            return ast.parse(self.text, mode="exec")
         except SyntaxError as error:
             raise self._from_python(error) from None
         except (MemoryError, RecursionError):
@@ -55,12 +64,10 @@ class ProgramText:
         except (ValueError, UnicodeEncodeError):
             detail = "the text holds characters that no program has"
             raise self.fault_at(0, detail, "write plain text") from None
-        self._check_depth(tree)
-        return tree
 
     def too_deep(self) -> SyntaxFault:
         """The error for what Python's stack does not hold."""
-        return self.fault_at(0, "the program is nested too deep", _SPLIT_HINT)
+        return self.fault_at(0, "the program is nested too deep", SPLIT_HINT)
 
     # -- places --------------------------------------------------------------------------------------
 
@@ -105,7 +112,7 @@ class ProgramText:
         text = self.text
         if len(text) > MAX_LENGTH:
             raise self.fault_at(
-                0, f"expected at most {MAX_LENGTH:,} characters, got {len(text):,}", "send a graph instead"
+                0, f"expected at most {MAX_LENGTH:,} characters, got {len(text):,}", GRAPH_HINT
             )
         depth = signs = count = 0
         for token in _TOKEN.finditer(text):
@@ -117,13 +124,16 @@ class ProgramText:
             depth += (kind == "open") - (kind == "close")
             if depth > MAX_DEPTH or signs > MAX_DEPTH:
                 detail = f"expected at most {MAX_DEPTH} levels, got more"
-                raise self.fault_at(token.start(), detail, _SPLIT_HINT)
+                raise self.fault_at(token.start(), detail, SPLIT_HINT)
             if count > MAX_TOKENS:
                 detail = f"expected at most {MAX_TOKENS:,} symbols, got more"
-                raise self.fault_at(token.start(), detail, "send a graph instead")
+                raise self.fault_at(token.start(), detail, GRAPH_HINT)
             if kind == "number" and len(token.group()) > _MAX_DIGITS:
                 detail = f"expected a number of at most {_MAX_DIGITS} digits, got {len(token.group()):,}"
                 raise self.fault_at(token.start(), detail, "float64 holds 17 digits; write 1e100")
+            if kind == "number" and _LEADING_ZEROS.match(token.group()):
+                detail = f"'{token.group()}' is no number of the language"
+                raise self.fault_at(token.start(), detail, "numbers have no leading zeros: 1000, not 1,000")
             if kind in ("other", "prefixed", "name"):
                 self._check_symbol(token.group(), token.start())
 
@@ -138,15 +148,27 @@ class ProgramText:
         if hint is not None:
             raise self.fault_at(offset, f"'{_short(symbol)}' is not in the language", hint)
 
+    def _unclosed(self) -> int | None:
+        """Where the last bracket stands that is not closed; None if all are, or one closes nothing."""
+        opened: list[int] = []
+        for token in _TOKEN.finditer(self.text):
+            if token.lastgroup == "open":
+                opened.append(token.start())
+            elif token.lastgroup == "close":
+                if not opened:
+                    return None
+                opened.pop()
+        return opened[-1] if opened else None
+
     def _check_depth(self, tree: ast.AST) -> None:
         pending: list[tuple[ast.AST, int, int]] = [(tree, 0, 0)]
         while pending:
             node, depth, chain = pending.pop()
             if depth > MAX_DEPTH:
-                raise self.fault(node, f"expected at most {MAX_DEPTH} levels, got more", _SPLIT_HINT)
+                raise self.fault(node, f"expected at most {MAX_DEPTH} levels, got more", SPLIT_HINT)
             if chain > MAX_CHAIN:
                 raise self.fault(
-                    node, f"expected at most {MAX_CHAIN:,} operators in a row, got more", _SPLIT_HINT
+                    node, f"expected at most {MAX_CHAIN:,} operators in a row, got more", SPLIT_HINT
                 )
             if isinstance(node, ast.Constant):
                 self._check_number(node)
@@ -164,16 +186,107 @@ class ProgramText:
         except OverflowError:
             finite = False
         if not finite:
-            raise self.fault(node, "expected a number that float64 holds, got one beyond it", "write inf")
+            detail = "expected a number that float64 holds, got one beyond it"
+            raise self.fault(node, detail, self.instead(node, ast.Name("inf"), "what is larger is inf"))
+
+    def segment(self, node: ast.expr | ast.stmt) -> str:
+        """The text of a node, whole."""
+        start = self._offset(node.lineno, node.col_offset)
+        return self.text[start : self._offset(node.end_lineno or node.lineno, node.end_col_offset or 0)]
+
+    def instead(self, node: ast.expr | ast.stmt, by: Replacement, why: str = "") -> str:
+        """The hint to write `by` in place of a node: the statement around it as it should read.
+
+        Of a statement that is long, only the node is shown.
+        """
+        statement = self.statement(node)
+        old = self.segment(statement)
+        inside = isinstance(statement, ast.FunctionDef) and statement is not node
+        if inside or len(old) > SHOWN:
+            old, new = self.segment(node), _bracketed(by)
+        else:
+            new = _unparsed(by if statement is node else replaced(statement, node, by))
+        if len(old) > 2 * SHOWN or len(new) > 4 * SHOWN:
+            return why or "split it into several statements, and each of them is shown here"
+        return write_instead(new, old, why)
+
+    def statement(self, node: ast.expr | ast.stmt) -> ast.stmt:
+        """The innermost statement that holds a node."""
+        place = (node.lineno, node.col_offset)
+        found: ast.stmt | None = None
+        block: list[ast.stmt] = self.tree.body
+        while block:
+            inner = [s for s in block if (s.lineno, s.col_offset) <= place]
+            inside = inner and place < (inner[-1].end_lineno or 0, inner[-1].end_col_offset or 0)
+            if not inside:
+                break
+            found = inner[-1]
+            block = getattr(found, "body", [])
+        assert found is not None, "a node stands in a statement"
+        return found
 
     def _from_python(self, error: SyntaxError) -> SyntaxFault:
         line = min(max(error.lineno or 1, 1), len(self._starts))
         offset = min(self._starts[line - 1] + max((error.offset or 1) - 1, 0), len(self.text))
+        unclosed = self._unclosed()
+        if unclosed is not None:
+            detail = f"'{self.text[unclosed]}' is never closed"
+            return self.fault_at(unclosed, detail, "write the bracket that closes it")
         return self.fault_at(
             offset,
             f"expected a statement such as y = w * x + b, got {error.msg}",
             "a program is lines of name = expression, in NumPy's syntax; see docs/programs.md",
         )
+
+
+Replacement = ast.expr | ast.stmt | Sequence[ast.stmt]
+
+
+def write_instead(new: str, old: str, why: str = "") -> str:
+    """The one form of hints that are pasted: why, and `new` in place of `old`."""
+    return f"{why}: write `{new}` instead of `{old}`" if why else f"write `{new}` instead of `{old}`"
+
+
+def changed_lines(old: str, new: str) -> tuple[str, str]:
+    """The lines of `new` that differ from those of `old`, and theirs."""
+    before, after = old.splitlines(), new.splitlines()
+    while before and after and before[-1] == after[-1]:
+        before.pop(), after.pop()
+    same = 0
+    while same < min(len(before), len(after)) and before[same] == after[same]:
+        same += 1
+    return "\n".join(after[same:]), "\n".join(before[same:])
+
+
+def parses(text: str) -> bool:
+    """Whether a text is within the limits and in Python's grammar."""
+    try:
+        ProgramText(text, "").parse()
+    except SyntaxFault:
+        return False
+    return True
+
+
+def replaced(statement: ast.stmt, node: ast.AST, by: Replacement) -> ast.stmt:
+    """A copy of a statement with `by` in place of `node`, a part of it."""
+    return copy.deepcopy(statement, {id(node): by})
+
+
+def _unparsed(by: Replacement) -> str:
+    statements = [by] if isinstance(by, ast.AST) else by
+    return "\n".join(_one_line(ast.unparse(ast.fix_missing_locations(statement))) for statement in statements)
+
+
+def _one_line(text: str) -> str:
+    """`def f(x):` and its return on one line, if that is all there is."""
+    lines = text.split("\n")
+    return f"{lines[0]} {lines[1].strip()}" if len(lines) == 2 and lines[0].startswith("def ") else text
+
+
+def _bracketed(by: Replacement) -> str:
+    text = _unparsed(by)
+    may_alias = isinstance(by, ast.BinOp | ast.UnaryOp | ast.Compare | ast.Tuple)
+    return f"({text})" if may_alias else text
 
 
 _LEAVES = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
@@ -182,7 +295,6 @@ _NOT_IN_THE_LANGUAGE = {
     "^": "use ** for powers, bitwise_xor(a, b) for bits",
     "<<": "use bitwise_left_shift(a, b)",
     ">>": "use bitwise_right_shift(a, b)",
-    ":=": "give the value a name in a statement of its own",
     "'": "texts end on their line and hold no backslash",
     '"': "texts end on their line and hold no backslash",
     "\0": "the text holds a NUL character",
@@ -191,4 +303,4 @@ _NOT_IN_THE_LANGUAGE = {
 
 def _short(text: str) -> str:
     text = text.encode(errors="replace").decode()  # no lone surrogates in an answer
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"

@@ -1,0 +1,162 @@
+"""Mistakes of calls and names, seen while a program is evaluated: each raises, or gives an error's hint."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from engine.errors import InvalidAttribute, Origin, did_you_mean, slip_of
+from engine.frontend.program.confusions import confusion
+from engine.frontend.program.libraries import LIBRARIES, Stripped, is_known, owner
+from engine.frontend.program.text import replaced
+from engine.frontend.program.vectors import vectorized
+from engine.ir import substitutes
+from engine.ir.op import TABLE, Op
+from engine.ir.substitutes.spellings import NEEDLESS, spelled, translated
+
+if TYPE_CHECKING:
+    from engine.frontend.program.evaluator import Evaluator
+
+_FORMULA = "a program is a formula, not Python"
+
+
+def check(evaluator: Evaluator, node: ast.Call, name: str) -> None:
+    """Raise for a call that is meant as another library has it."""
+    method = isinstance(node.func, ast.Attribute)
+    args = [node.func.value, *node.args] if isinstance(node.func, ast.Attribute) else node.args
+    keywords = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg is not None}
+    _check_generator(evaluator, node, name)
+    if name == "gradient" and _has_function(evaluator, node):
+        return
+    found = confusion(name, args, keywords, method=method)
+    if found is not None:
+        row, meant = found
+        raise evaluator.text.fault(node, row.what, evaluator.text.instead(node, meant, row.why))
+
+
+def _has_function(evaluator: Evaluator, node: ast.Call) -> bool:
+    names = [*node.args, *(keyword.value for keyword in node.keywords)]
+    return any(isinstance(n, ast.Name) and evaluator.functions(n.id) is not None for n in names)
+
+
+def _check_generator(evaluator: Evaluator, node: ast.Call, name: str) -> None:
+    """Python's sum(f(v) for v in x) adds along the first axis."""
+    if name not in ("sum", "max", "min", "any", "all") or len(node.args) != 1 or node.keywords:
+        return
+    whole = vectorized(node.args[0])
+    if whole is not None:
+        along = ast.Call(node.func, [whole], [ast.keyword("axis", ast.Constant(0))])
+        hint = evaluator.text.instead(node, along, "write the op on the whole tensor")
+        raise evaluator.text.fault(node.args[0], "a comprehension is not in the language", hint)
+
+
+def check_keyword(evaluator: Evaluator, node: ast.Call, op: Op, name: str) -> None:
+    """Raise InvalidAttribute for an option that is called otherwise here."""
+    known = tuple(attribute.name for attribute in op.attributes)
+    ours = spelled(name, known)
+    if ours is None and name not in NEEDLESS:
+        return
+    renamed = [
+        (k.arg or "", k.arg if k.arg in known else spelled(k.arg or "", known), k.value)
+        for k in node.keywords
+    ]
+    keywords = [
+        ast.keyword(own or theirs, value if own in (None, theirs) else _translated(theirs, value))
+        for theirs, own, value in renamed
+        if own is not None or theirs not in NEEDLESS
+    ]
+    by = ast.Call(node.func, node.args, keywords)
+    why = f"it is called {ours} here" if ours else "it is not needed"
+    listed = ", ".join(sorted(known)) or "none"
+    error = InvalidAttribute(
+        f"unknown attribute '{name}'; the attributes are: {listed}",
+        hint=evaluator.text.instead(node, by, why),
+    )
+    raise error.at(Origin(None, op.name, evaluator.text.path, evaluator.text.source(node)))
+
+
+def _translated(name: str, value: ast.expr) -> ast.expr:
+    if isinstance(value, ast.Constant):
+        return ast.Constant(translated(name, value.value))  # type: ignore[arg-type]  # it was a constant's value
+    return value
+
+
+def cure_of_unknown(evaluator: Evaluator, node: ast.expr, name: str) -> str | None:
+    """What to write instead of an op that is not there."""
+    text = evaluator.text
+    if name in evaluator.body.values and isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        hint = f"'{name}' is a tensor; to multiply write {name} * (…), to index {name}[…]"
+        if len(node.args) == 1 and not node.keywords:
+            return text.instead(node, ast.BinOp(node.func, ast.Mult(), node.args[0]), hint)
+        return hint
+    if name.endswith("_") and TABLE.known(name[:-1]) and isinstance(node, ast.Call):
+        function = copy.copy(node.func)
+        if isinstance(function, ast.Attribute):
+            function.attr = name[:-1]
+        elif isinstance(function, ast.Name):
+            function.id = name[:-1]
+        new = ast.Call(function, node.args, node.keywords)
+        return text.instead(node, new, "tensors never change, so give the result a name")
+    instead = substitutes.find(name)
+    if instead is None and isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        plain = len(node.args) == 1 and not node.keywords and slip_of(name, TABLE.public_names()) is None
+        product = ast.BinOp(node.func, ast.Mult(), node.args[0]) if plain else None
+        why = f"GET /v1/ops lists the ops; if '{name[:40]}' is a tensor, a product has its *"
+        return None if product is None else text.instead(node, product, why)
+    if instead is None or not isinstance(node, ast.Call):
+        return None if instead is None else instead.advice
+    receiver = [node.func.value] if isinstance(node.func, ast.Attribute) else []
+    keywords = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg is not None}
+    meant = instead.written([*receiver, *node.args], keywords)
+    return instead.advice if meant is None else text.instead(node, meant, instead.note)
+
+
+def check_library(evaluator: Evaluator, node: ast.Attribute, name: str) -> None:
+    """Raise for a name with a library before it, as np.exp."""
+    library = owner(node)
+    if library not in LIBRARIES or library in evaluator.body.values:
+        return
+    detail = f"'{library}' is no module here"
+    if not is_known(name):
+        near = slip_of(name, TABLE.public_names())
+        hint = f"there is no op '{name[:40]}'; " + (near or "GET /v1/ops lists every op with its signature")
+        raise evaluator.text.fault(node, detail, hint)
+    sentence = substitutes.find("rand" if _draws(node) else name)
+    if sentence is not None and sentence.sentence and (_draws(node) or TABLE.known(name) is None):
+        raise evaluator.text.fault(node, detail, sentence.sentence)
+    statement = evaluator.text.statement(node)
+    whole = len(evaluator.text.segment(statement)) <= 120 and not isinstance(statement, ast.FunctionDef)
+    stripped = Stripped(evaluator.body.values)
+    if whole:
+        by = stripped.visit(replaced(statement, node, node))
+        raise evaluator.text.fault(node, detail, evaluator.text.instead(statement, by, "ops need no prefix"))
+    hint = f"ops need no prefix: write `{name}` instead of `{ast.unparse(node)}`"
+    raise evaluator.text.fault(node, detail, hint)
+
+
+def _draws(node: ast.Attribute) -> bool:
+    return isinstance(node.value, ast.Attribute) and node.value.attr == "random"
+
+
+def cure_of_property(evaluator: Evaluator, node: ast.Attribute, properties: Iterable[str]) -> str:
+    """What to write instead of a property that is not there."""
+    name = node.attr
+    if name.startswith("_"):
+        return _FORMULA
+    called = ast.Call(node, [], [])
+    op = TABLE.known(name)
+    if op is not None and not op.internal:
+        return evaluator.text.instead(node, called, "ops are called")
+    instead = substitutes.find(name)
+    if instead is not None:
+        meant = instead.written([node.value], {})
+        return instead.advice if meant is None else evaluator.text.instead(node, meant, instead.note)
+    near = did_you_mean(name, properties)
+    if near is None and isinstance(node.value, ast.Name):
+        joined = ast.Name(f"{node.value.id}_{name}", ast.Load())
+        why = "ops are called, as in x.sum(), and names have no dots; send the tensor under this one"
+        if node.value.id not in evaluator.body.values:
+            return evaluator.text.instead(node, joined, why)
+    return near or f"the properties are .{' .'.join(properties)}; ops are called: x.sum()"

@@ -1,0 +1,168 @@
+"""What to write if an op of another library is not there: formulas of ops, or a sentence on what is so.
+
+`find("diff").written([x])` is `x[..., 1:] - x[..., :-1]`. The tables are data: `arrays`, `special` and
+`networks` hold formulas, `absent` sentences. The one place that makes text of them is `Substitute.advice`.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain
+from typing import Final
+
+from engine.ir.substitutes import absent, arrays, networks, special
+
+_TABLES: Final = (arrays, special, networks)
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """One call that other libraries know, and the expression that does the same."""
+
+    call: str
+    text: str
+
+    def bind(self, args: Sequence[ast.expr], keywords: Mapping[str, ast.expr]) -> ast.expr | None:
+        """The expression for these arguments of the call; None where they do not fit it."""
+        names, defaults = _parameters(self.call)
+        if len(args) > len(names):
+            return None
+        given = dict(zip(names, args, strict=False))
+        if any(name in given or name not in names for name in keywords):
+            return None
+        given.update(keywords)
+        body = _expression(self.text)
+        used = {node.id for node in ast.walk(body) if isinstance(node, ast.Name)}
+        for name in names:
+            if name not in given and name not in defaults:
+                return None
+            ignored = name.startswith("_")
+            if (
+                name in given
+                and name not in used
+                and not ignored
+                and not _same(given[name], defaults.get(name))
+            ):
+                return None
+        filled: ast.expr = _Fill(given, defaults).visit(copy.deepcopy(body))
+        return filled
+
+
+@dataclass(frozen=True, slots=True)
+class Substitute:
+    """What stands in for the op `name`: formulas, one for each way to call it, or a sentence."""
+
+    name: str
+    formulas: tuple[Formula, ...] = ()
+    note: str = ""
+    sentence: str = ""
+
+    def written(self, args: Sequence[ast.expr], keywords: Mapping[str, ast.expr]) -> ast.expr | None:
+        """The expression in place of a call with these arguments; None where no formula fits."""
+        bound = (formula.bind(args, keywords) for formula in self.formulas)
+        return next((expression for expression in bound if expression is not None), None)
+
+    @property
+    def advice(self) -> str:
+        """What to write instead, as a hint in general terms."""
+        if not self.formulas:
+            return self.sentence
+        formula = self.formulas[0]
+        call = formula.call.replace("_shape=None", "shape")
+        return f"write `{formula.text}` instead of `{call}`" + (f", {self.note}" if self.note else "")
+
+
+@cache
+def find(name: str) -> Substitute | None:
+    """The substitute for an op that is not there, by the name that another library gives it."""
+    formulas = _formulas().get(name)
+    if formulas is not None:
+        return Substitute(name, formulas, note=_notes().get(name, ""))
+    sentence = absent.SENTENCES.get(name)
+    return None if sentence is None else Substitute(name, sentence=sentence)
+
+
+def names() -> list[str]:
+    """Every name that has a substitute."""
+    return sorted({*_formulas(), *absent.SENTENCES})
+
+
+@cache
+def _formulas() -> dict[str, tuple[Formula, ...]]:
+    found: dict[str, tuple[Formula, ...]] = {}
+    for call, text in chain.from_iterable(table.FORMULAS.items() for table in _TABLES):
+        name = call.partition("(")[0]
+        found[name] = (*found.get(name, ()), Formula(call, text))
+    return found
+
+
+@cache
+def _notes() -> dict[str, str]:
+    return {name: note for table in _TABLES for name, note in table.NOTES.items()}
+
+
+@cache
+def _parameters(call: str) -> tuple[tuple[str, ...], dict[str, ast.expr]]:
+    """The parameters' names of a call written as in a definition, and the defaults of those that have one."""
+    definition = ast.parse(f"def {call}: pass").body[0]
+    assert isinstance(definition, ast.FunctionDef), call
+    names = tuple(parameter.arg for parameter in definition.args.args)
+    defaults = definition.args.defaults
+    return names, dict(zip(names[len(names) - len(defaults) :], defaults, strict=True))
+
+
+@cache
+def _expression(text: str) -> ast.expr:
+    return ast.parse(text, mode="eval").body
+
+
+class _Fill(ast.NodeTransformer):
+    """Puts arguments in place of parameters; an option that is not given is left out of its call."""
+
+    def __init__(self, given: Mapping[str, ast.expr], defaults: Mapping[str, ast.expr]) -> None:
+        self.given = given
+        self.defaults = defaults
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        value = self.given.get(node.id, self.defaults.get(node.id))
+        return node if value is None else copy.deepcopy(value)
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        node.args = [self.visit(argument) for argument in node.args]
+        kept = [k for k in node.keywords if not self._left_out(k.value)]
+        for keyword in kept:
+            keyword.value = self.visit(keyword.value)
+        node.keywords = kept
+        return node
+
+    def _left_out(self, value: ast.expr) -> bool:
+        return isinstance(value, ast.Name) and value.id in self.defaults and value.id not in self.given
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        """Attributes are literals, so arithmetic between two numbers written out is done here."""
+        self.generic_visit(node)
+        operate = _ARITHMETIC.get(type(node.op))
+        left, right = _number(node.left), _number(node.right)
+        if operate is None or left is None or right is None:
+            return node
+        return ast.Constant(operate(left, right))
+
+
+_ARITHMETIC: Final[Mapping[type[ast.operator], Callable[[float, float], float]]] = {
+    ast.Add: operator.add,
+    ast.Div: operator.truediv,
+}
+
+
+def _number(node: ast.expr) -> float | int | None:
+    value = node.value if isinstance(node, ast.Constant) else None
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and value else None
+
+
+def _same(given: ast.expr, default: ast.expr | None) -> bool:
+    return default is not None and ast.dump(given) == ast.dump(default)

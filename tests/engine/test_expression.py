@@ -307,7 +307,7 @@ BAD = [
     ("sum(x, 0, axis=0)", "invalid_attribute", 1, 0, "sum(x"),
     ("sum(x, 1.5)", "invalid_attribute", 1, 0, None),
     ("reshape(x, n)", "invalid_attribute", 1, 11, "literal"),
-    ("reshape(x, 2 * 3)", "invalid_attribute", 1, 11, "literal"),
+    ("reshape(x, 2 * 3)", "invalid_attribute", 1, 11, "`reshape(x, 6)`"),
     ("x[a:b]", "syntax_error", 1, 2, "the number"),
     ("x[1.0]", "syntax_error", 1, 2, "an integer"),
     ("x['a']", "syntax_error", 1, 2, "an integer"),

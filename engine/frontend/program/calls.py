@@ -178,11 +178,15 @@ class _Binding:
         try:
             return literals.attribute_value(node, attribute, self.evaluator.names)
         except literals.NotLiteral as error:
+            known = "attributes are fixed before the data are known"
+            number = literals.computed(error.node)
             raise self._invalid(
                 op,
                 error.node,
                 f"expected {attribute.kind.expected} for '{attribute.name}', written out, got an expression",
-                f"attributes are fixed before the data are known: write a literal; {op.signature}",
+                f"{known}: write a literal; {op.signature}"
+                if number is None
+                else self.evaluator.text.instead(error.node, ast.Constant(number), known),
             ) from None
 
     def _sizes_of(self, name: str) -> tuple[int, int]:

@@ -181,6 +181,7 @@ class Evaluator:
         return self.apply(self.op(name, node), [self.operand(node.operand)], {}, node)
 
     def _comparison(self, node: ast.Compare, kind: str) -> Value:
+        mistakes.check_comparison(self, node)
         left = self.operand(node.left)
         answer: Value | None = None
         for operator, comparator in zip(node.ops, node.comparators, strict=True):

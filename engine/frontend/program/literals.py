@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -76,6 +77,39 @@ def _nested(node: ast.expr, leaves: set[type]) -> Any:
         raise NotLiteral(node)
     leaves.add(type(value))
     return value
+
+
+def computed(node: ast.expr) -> int | float | None:
+    """What arithmetic on numbers alone comes to, for a hint; None if it is something else, or large."""
+    written = number(node)
+    if written is not None:
+        return None if isinstance(written, bool) else written
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        positive = computed(node.operand)
+        return None if positive is None else -positive
+    operate = _OPERATIONS.get(type(node.op)) if isinstance(node, ast.BinOp) else None
+    if operate is None or not isinstance(node, ast.BinOp):
+        return None
+    left, right = computed(node.left), computed(node.right)
+    if left is None or right is None or max(abs(left), abs(right)) > _LARGE:
+        return None
+    try:
+        answer = operate(left, right)
+    except (ZeroDivisionError, OverflowError):
+        return None
+    return answer if isinstance(answer, int | float) and abs(answer) <= _LARGE else None
+
+
+_LARGE: Final = 1e9
+_OPERATIONS: Final[Mapping[type[ast.operator], Callable[[Any, Any], Any]]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: lambda base, exponent: base**exponent if abs(exponent) <= 64 else math.inf,
+}
 
 
 def attribute_value(node: ast.expr, attribute: Attribute, names: Names) -> Any:

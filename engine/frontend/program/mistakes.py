@@ -52,6 +52,24 @@ def _check_generator(evaluator: Evaluator, node: ast.Call, name: str) -> None:
         raise evaluator.text.fault(node.args[0], "a comprehension is not in the language", hint)
 
 
+def check_comparison(evaluator: Evaluator, node: ast.Compare) -> None:
+    """Raise for `x > 0 & y > 0`, which compares with `0 & y`: & and | bind closer than comparisons."""
+    middle = node.comparators[0]
+    joined = isinstance(middle, ast.BinOp) and isinstance(middle.op, ast.BitAnd | ast.BitOr)
+    if not joined or not isinstance(middle, ast.BinOp):
+        return
+    after = node.comparators[1:]
+    if not after and not (
+        isinstance(middle.left, ast.Constant) and not isinstance(middle.right, ast.Constant)
+    ):
+        return
+    left: ast.expr = ast.Compare(node.left, node.ops[:1], [middle.left])
+    right: ast.expr = ast.Compare(middle.right, node.ops[1:], after) if after else middle.right
+    why = "& and | bind closer than comparisons, which need brackets"
+    hint = evaluator.text.instead(node, ast.BinOp(left, middle.op, right), why)
+    raise evaluator.text.fault(node, "a comparison with a & or | in it", hint)
+
+
 def check_keyword(evaluator: Evaluator, node: ast.Call, op: Op, name: str) -> None:
     """Raise InvalidAttribute for an option that is called otherwise here."""
     known = tuple(attribute.name for attribute in op.attributes)

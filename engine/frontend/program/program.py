@@ -153,6 +153,8 @@ class _Program:
             if isinstance(line, ast.Return):
                 raise self.text.fault(line, "a return ends its function", "delete what follows it")
             statements.run(line)
+        if not isinstance(last, ast.Return | ast.Assign | ast.Expr):
+            statements.run(last)
         if not isinstance(last, ast.Return) or last.value is None:
             raise self.text.fault(
                 last, f"the function '{definition.name}' returns nothing", "end it with return …"

@@ -6,10 +6,12 @@ that comes from here is always text of the language.
 
 from __future__ import annotations
 
+import ast
 import keyword
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import reduce
 from typing import Final
 
 from engine.frontend.program.characters import in_ascii
@@ -51,6 +53,7 @@ def repair(text: str, parses: Predicate, compiles: Predicate) -> Repair | None:
         if changed != base:
             base = changed
             reasons.append(rule.why)
+    base = _logic(base)
     if reasons and parses(base):
         return Repair("; ".join(reasons), base)
     found: Repair | None = None
@@ -64,6 +67,34 @@ def repair(text: str, parses: Predicate, compiles: Predicate) -> Repair | None:
                 return repaired
             found = found or repaired
     return found
+
+
+def _logic(text: str) -> str:
+    """The text with & | ~ instead of `and`, `or` and `not`, in the statements that hold them."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return text
+    lines = text.split("\n")
+    for statement in reversed(tree.body):
+        worded = [n for n in ast.walk(statement) if isinstance(n, ast.BoolOp | ast.Not)]
+        if worded and statement.lineno == statement.end_lineno and text.isascii():
+            line = lines[statement.lineno - 1]
+            new = ast.unparse(_Logic().visit(statement))
+            lines[statement.lineno - 1] = (
+                line[: statement.col_offset] + new + line[statement.end_col_offset :]
+            )
+    return "\n".join(lines)
+
+
+class _Logic(ast.NodeTransformer):
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+        self.generic_visit(node)
+        operator = ast.BitAnd() if isinstance(node.op, ast.And) else ast.BitOr()
+        return reduce(lambda left, right: ast.BinOp(left, operator, right), node.values)
+
+    def visit_Not(self, node: ast.Not) -> ast.unaryop:
+        return ast.Invert()
 
 
 def _outside_quotes(change: Callable[[str], str]) -> Callable[[str], str]:
@@ -96,7 +127,9 @@ def _unspaced(text: str) -> str:
         return text
     text = re.sub(r"[‖∥]([^‖∥]+)[‖∥]", r"norm(\1)", text)
     text = re.sub(rf"√\s*({_ATOM})", lambda m: f"sqrt{_bracketed(m[1])}", text)
-    text = re.sub(rf"(?<=[\w)])\s*([{'θαβγδεηκλμνρσστφχψωΔΘΛΦΨΩπ'}])(?=\W|$)", _beside, text)
+    text = re.sub(r"(?<=[\w)])[ \t]*([^\W\x00-\x7f²³¹⁰-⁹₀-₉])(?=\W|$|π)", _beside, text)
+    text = re.sub(r"(?<=[\w)])[ \t]*π", " * π", text)
+    text = re.sub(r"π[ \t]*(?=[\w(])", "π * ", text)
     text = re.sub(r"[^\W\d]\w*", _word, text)
     written = in_ascii(text)
     if written is None:
@@ -134,9 +167,9 @@ def _hexadecimal(match: re.Match[str]) -> str:
 #: What no program of the language holds outside of strings: changed wherever it stands.
 _SURE: Final = (
     Rule("names and operators are plain ASCII", _typeset),
-    _sub(r"&&", "&", "'and' is & with brackets around comparisons"),
-    _sub(r"\|\|", "|", "'or' is | with brackets around comparisons"),
-    _sub(r"!(?!=)(?=\s*[\w(])", "~", "'not' is ~"),
+    _sub(r"\s*&&\s*", " and ", "'and' is & with brackets around comparisons"),
+    _sub(r"\s*\|\|\s*", " or ", "'or' is | with brackets around comparisons"),
+    _sub(r"!(?!=)(?=\s*[\w(])", " not ", "'not' is ~"),
     _sub(r"<>", "!=", "unequal is !="),
     _sub(r"([=!]=)=", r"\1", "equal is =="),
     _sub(r"=<", "<=", "at most is <="),
@@ -254,7 +287,7 @@ _GUESSES: Final = (
         "a function is defined with def",
     ),
     _sub(r"^([ \t]*def .*\))\s*=\s*(.+)$", r"\1: return \2", "a function is defined with def"),
-    _sub(r"^([ \t]*def [^:]*\))(?=\s*(?:return\b|$))", r"\1:", "a colon follows the parameters"),
+    _sub(r"^([ \t]*def [^:\n]*\))(?=\s*(?:return\b|$))", r"\1:", "a colon follows the parameters"),
     _sub(r"^([ \t]*def .*:)[ \t]*\n[ \t]*(return .*)$", r"\1 \2", "what belongs to a function is indented"),
     _sub(r"^[ \t]+", "", "only what belongs to a function is indented"),
     _sub(
@@ -280,7 +313,8 @@ _GUESSES: Final = (
     Rule("equal is ==", _equality),
     _sub(r",\s*,", ",", "one comma separates arguments"),
     _sub(r",(?=\s*$)", "", "a line ends without a comma"),
-    _sub(r"[;$?]+", "", "the text holds a sign that means nothing here"),
+    _sub(r";[; \t]+", "; ", "one semicolon separates statements"),
+    _sub(r"[$?]+", "", "the text holds a sign that means nothing here"),
 )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import copy
 import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +17,9 @@ from itertools import chain
 from typing import Final
 
 from engine.ir.substitutes import absent, arrays, networks, special
+from engine.ir.substitutes.spellings import spelled
 
+_IGNORED: Final = re.compile(r"\b_(?=\w)")  # the mark of parameters that a formula does without
 _TABLES: Final = (arrays, special, networks)
 
 
@@ -33,9 +36,11 @@ class Formula:
         if len(args) > len(names):
             return None
         given = dict(zip(names, args, strict=False))
-        if any(name in given or name not in names for name in keywords):
-            return None
-        given.update(keywords)
+        for keyword, value in keywords.items():
+            name = keyword if keyword in names else spelled(keyword, names)
+            if name is None or name in given:
+                return None
+            given[name] = value
         body = _expression(self.text)
         used = {node.id for node in ast.walk(body) if isinstance(node, ast.Name)}
         for name in names:
@@ -73,7 +78,8 @@ class Substitute:
         if not self.formulas:
             return self.sentence
         formula = self.formulas[0]
-        call = formula.call.replace("_shape=None", "shape")
+        name, bracket, parameters = formula.call.partition("(")
+        call = name + bracket + _IGNORED.sub("", parameters)
         return f"write `{formula.text}` instead of `{call}`" + (f", {self.note}" if self.note else "")
 
 

@@ -180,7 +180,7 @@ SENTENCES: Final = {
         "piecewise choose switch case switch_case select_n lax_cond",
     ),
     **_group(
-        "tensors have one order only; `sort(x)` and `argsort(x)` sort along an axis, `top_k(x, 3)` "
+        "tensors have one order only; `sort(x)` and `argsort(x)` sort along an axis, `top_k(x, 3)[0]` "
         "takes the largest: `values, places = top_k(x, 3); values`",
         "lexsort sort_complex kthvalue nlargest nsmallest mode rankdata",
     ),

@@ -28,19 +28,26 @@ def computed(program: str, given: Mapping[str, Any]) -> Any:
     return _COMPILER.compile(query).run(arrays)["outputs"][graph.outputs[0]]
 
 
+def error_of(program: str, given: Mapping[str, Any]) -> UserError | None:
+    """The error that a program earns; None if it computes something."""
+    try:
+        computed(program, given)
+    except UserError as error:
+        return error
+    return None
+
+
 def mended(program: str, given: Mapping[str, Any], rounds: int = 6) -> tuple[str, list[UserError]]:
     """The program after its errors' cures were pasted one after the other, and the errors."""
     errors: list[UserError] = []
     for _ in range(rounds):
-        try:
-            computed(program, given)
-        except UserError as error:
-            errors.append(error)
-            cure = CURE.search(error.hint or "")
-            assert cure, f"{program!r}: {error.detail} | {error.hint}"
-            new, old = cure.groups()
-            assert old in program, f"{program!r} holds no {old!r}"
-            program = program.replace(old, new, 1)
-        else:
+        error = error_of(program, given)
+        if error is None:
             return program, errors
+        errors.append(error)
+        cure = CURE.search(error.hint or "")
+        assert cure, f"{program!r}: {error.detail} | {error.hint}"
+        new, old = cure.groups()
+        assert old in program, f"{program!r} holds no {old!r}"
+        program = program.replace(old, new, 1)
     raise AssertionError(f"no end of errors: {program!r}, {errors[-1].detail} | {errors[-1].hint}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy import special
 
 from engine.errors import Source, UserError
 from engine.frontend.program import parse_program
-from tests.engine.pasting import mended
+from tests.engine.pasting import computed, mended
 
 x, y = np.array([0.5, -1.25, 2.0]), np.array([1.5, 0.75, -0.5])
 W, V = np.array([[1.0, 2.0, 3.0], [0.5, -1.0, 4.0]]), np.array([[2.0, 0.0, 1.0], [1.0, 1.0, 0.5]])
@@ -18,9 +19,25 @@ a, b, lam, theta = 0.7, 1.3, 0.1, 0.4
 labels = np.array([2, 0])
 M = x > 0
 GIVEN: dict[str, Any] = {
-    "x": x, "y": y, "W": W, "V": V, "a": a, "b": b, "lambda_": lam, "in_": lam, "theta": theta, "alpha": a,
-    "labels": labels, "labels2": labels[:, None], "M": M, "layer_weight": a, "x1": x, "sigma": b, "e_": b, "x_i": x,
-}  # fmt: skip
+    "x": x,
+    "y": y,
+    "W": W,
+    "V": V,
+    "a": a,
+    "b": b,
+    "lambda_": lam,
+    "in_": lam,
+    "theta": theta,
+    "alpha": a,
+    "labels": labels,
+    "labels2": labels[:, None],
+    "M": M,
+    "layer_weight": a,
+    "x1": x,
+    "sigma": b,
+    "e_": b,
+    "x_i": x,
+}
 
 SYNTAX = [
     # products and numbers
@@ -189,13 +206,11 @@ SYNTAX = [
     ("where(x > 0 & M, 1, 0)", np.where((x > 0) & M, 1, 0)),
     ("where(x > 0 | y < 0, 1, 0)", np.where((x > 0) | (y < 0), 1, 0)),
     ("y1 = 2a * x + b\nmean((y1 - y) ** 2)", np.mean((2 * a * x + b - y) ** 2)),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("program", "meant"), SYNTAX, ids=[case[0] for case in SYNTAX])
 def test_what_is_pasted_is_what_was_meant(program: str, meant: Any) -> None:
-    from tests.engine.pasting import computed  # noqa: PLC0415
-
     text, errors = mended(program, GIVEN)
     assert errors, f"{program!r} is no mistake"
     for error in errors:
@@ -248,10 +263,13 @@ def test_an_unclosed_bracket_is_pointed_at() -> None:
     assert (caught.value.source.line, caught.value.source.column) == (2, 7)
 
 
-@pytest.mark.parametrize(
-    "program",
-    ["max(W, (0, 1))", "W.max(0)", "max(W, axis=0)", "max(x)", "transpose(W, 1, 0)", "transpose(W, (1, 0))",
-     "identity(x)", "round(x, 2)", "log(x)", "2. / x", "where(M, x, y)", "np * x", "x[1:]", "1_000 * x", "labels & 1 == 0"],
-)  # fmt: skip
+RIGHT = """
+max(W, (0, 1)); W.max(0); max(W, axis=0); max(x); transpose(W, 1, 0); transpose(W, (1, 0)); identity(x)
+round(x, 2); log(x); 2. / x; where(M, x, y); np * x
+x[1:]; 1_000 * x; labels & 1 == 0; einsum('ij,j->i', W, x); x * 2j; -x ** -2
+"""
+
+
+@pytest.mark.parametrize("program", re.split(r"; |\n", RIGHT.strip()))
 def test_what_is_right_is_left_alone(program: str) -> None:
     parse_program(program, declared={**GIVEN, "np": a})

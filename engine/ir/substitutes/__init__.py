@@ -77,10 +77,20 @@ class Substitute:
         """What to write instead, as a hint in general terms."""
         if not self.formulas:
             return self.sentence
+        note = f", {self.note}" if self.note else ""
+        new, old = self.shown
+        return f"write `{new}` instead of `{old}`{note}"
+
+    @property
+    def shown(self) -> tuple[str, str]:
+        """The first formula without its options, and the call that it stands for."""
         formula = self.formulas[0]
-        name, bracket, parameters = formula.call.partition("(")
-        call = name + bracket + _IGNORED.sub("", parameters)
-        return f"write `{formula.text}` instead of `{call}`" + (f", {self.note}" if self.note else "")
+        names, defaults = _parameters(formula.call)
+        needed: list[ast.expr] = [ast.Name(name, ast.Load()) for name in names if name not in defaults]
+        body = formula.bind(needed, {})
+        assert body is not None, "a call without options fits"
+        call = ast.Call(ast.Name(self.name, ast.Load()), needed, [])
+        return ast.unparse(body), _IGNORED.sub("", ast.unparse(call))
 
 
 @cache

@@ -6,6 +6,7 @@ aliases, and `keras` holds what models are made of and trained with.
 """
 
 import sys as _sys
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 import numpy as _np
 
@@ -25,6 +26,7 @@ from gradwire._tracing.extra_ops import (
     unbind,
     unstack,
 )
+from gradwire._tracing.missing import unknown
 from gradwire._tracing.ops import *  # noqa: F403  # __all__ of the generated module says which
 from gradwire._tracing.tensor import Tensor, constant, convert_to_tensor, ones, zeros
 from gradwire._tracing.variable import Variable
@@ -154,3 +156,10 @@ __all__ = [
     "__version__",
 ]
 __all__ += _ops.__all__
+
+
+if not _TYPE_CHECKING:  # type checkers find such a name by themselves
+
+    def __getattr__(name: str) -> object:
+        """The error for a name that is not there, with what to write instead."""
+        raise unknown("gradwire", name, __all__)

@@ -6,7 +6,6 @@ is ever fetched and computed here in silence, but for the few functions that ans
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from gradwire._tracing.missing import advice
 from gradwire._tracing.node import Traced
 from gradwire.errors import UnsupportedFunction
 
@@ -101,8 +101,8 @@ def _parameters(function: Any) -> tuple[inspect.Parameter, ...] | None:
 def _record(name: str, called: str, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
     function = None if name in _OTHERS else FUNCTIONS.get(name)
     if function is None:
-        near = difflib.get_close_matches(name, FUNCTIONS, n=3, cutoff=0.8)
-        meant = f"; did you mean {' or '.join(f'gradwire.{n}' for n in near)}?" if near else ""
+        told = advice(name)
+        meant = f"; {told}" if told else ""
         raise UnsupportedFunction(
             f"{called} has no op on the server, so it cannot be traced{meant}; "
             "to compute it here, outside of any gradient, fetch first: tensor.numpy()"

@@ -21,10 +21,11 @@ from engine.arrays.types import Array
 from engine.derivatives import DIRECTION, Draft, draft_of, one_row
 from engine.derivatives.query import Query
 from engine.dtypes import TensorType
-from engine.errors import OverLimit
+from engine.errors import OverLimit, UserError
 from engine.frontend.graph import Constant, Graph
 from engine.frontend.write import graph_document
 from engine.passes import lower, optimize
+from engine.queries.alternatives import alternatives
 from engine.queries.sparse import Layouts, SparseProgram, most_entries
 from engine.runtime import devices
 from engine.runtime.cost import Estimate
@@ -113,12 +114,36 @@ class Compiler:
 
         Where that asks for a sparse matrix, its pattern is read from the indices among `values`; an index
         without a value may be any. Raises every UserError that the graph or the question earns; OverLimit
-        where a run would need more than `peak_bytes_limit` bytes at once.
+        where a run would need more than `peak_bytes_limit` bytes at once, with what would be accepted as its
+        hint.
         """
+        try:
+            return self._compile(query, peak_bytes_limit, values)
+        except OverLimit as error:
+            if error.estimate is not None and peak_bytes_limit is not None:
+                error.hint = self._advice(Estimate(**error.estimate), query, peak_bytes_limit, values)
+            raise
+
+    def _advice(
+        self, estimate: Estimate, query: Query, limit: int, values: Mapping[str, Array] | None
+    ) -> str:
+        """What would be accepted instead of a question that takes too much."""
+
+        def takes(smaller: Query) -> Estimate | None:
+            try:
+                return self._compile(smaller, limit, values).estimate
+            except UserError:
+                return None
+
+        return alternatives(query, estimate, limit, takes)
+
+    def _compile(
+        self, query: Query, peak_bytes_limit: int | None, values: Mapping[str, Array] | None
+    ) -> Program | SparseProgram:
         if query.sparse and query.colours is None:
             most = most_entries(peak_bytes_limit)
             found = self._layouts.find(in_dtype(query), values or {}, most)
-            products = self.compile(found.coloured(query), peak_bytes_limit=peak_bytes_limit)
+            products = self._compile(found.coloured(query), peak_bytes_limit, None)
             sparse = SparseProgram(query, products, found)
             _check_limit(sparse.estimate, peak_bytes_limit)
             return sparse

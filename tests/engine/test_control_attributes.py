@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import engine.ops  # noqa: F401  # fills the table
-import engine.ops.control
 from engine.ir.attributes import REQUIRED
 from engine.ir.op import TABLE
 from tests.engine.settings import takes_functions

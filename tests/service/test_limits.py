@@ -84,3 +84,19 @@ async def test_a_job_and_its_predictions(tmp_path: Path) -> None:
         rows = {"inputs": {"x": [[0.5]] * 60_000}, "outputs": ["pred"]}
         told = problem(await here.post(f"/v1/jobs/{job_id}/predict", rows), 422, "over_limit")
         assert told["estimate"]["peak_bytes"] > LIMIT
+
+
+@pytest.mark.parametrize(
+    ("kind", "program"),
+    [("hessian", "sum(x ** 3)"), ("jacobian", "x[1:] * x[:-1]")],
+    ids=["hessian", "jacobian"],
+)
+async def test_the_sparse_form_that_the_hint_names_is_accepted(
+    tmp_path: Path, kind: str, program: str
+) -> None:
+    body = {"program": program, "inputs": {"x": [0.5] * 1500}}
+    async with world(tmp_path, max_peak_bytes=2_000_000) as here:
+        told = problem(await here.post(f"/v1/{kind}", body), 422, "over_limit")
+        assert '"sparse": true' in told["hint"]
+        answer = await here.post(f"/v1/{kind}", {**body, "sparse": True})
+        assert answer.status_code == 200, answer.text

@@ -1,0 +1,101 @@
+"""What to ask instead of a question that needs too much memory: smaller ones, tried before they are named.
+
+A row of the table makes the smaller question; it is proposed only if it is within the limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Final
+
+from engine.derivatives.query import Query
+from engine.dtypes import TensorType, is_inexact
+from engine.runtime.cost import Estimate
+
+Takes = Callable[[Query], Estimate | None]  # what a question takes; None if it is refused
+
+_GENERAL: Final = "use smaller tensors, or fewer outputs at once"
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A smaller question, and how it is told; `{bytes}` is what it takes at once."""
+
+    words: str
+    change: Callable[[Query, float], Query | None]
+
+
+def alternatives(query: Query, estimate: Estimate, limit: int, takes: Takes) -> str:
+    """The hint for a question that takes more than `limit` bytes at once: what would be accepted."""
+    return "; or ".join(_accepted(query, estimate.peak_bytes / max(limit, 1), limit, takes)) or _GENERAL
+
+
+def _accepted(query: Query, excess: float, limit: int, takes: Takes) -> Iterator[str]:
+    for row in _TABLE:
+        smaller = row.change(query, excess)
+        taken = None if smaller is None else takes(smaller)
+        if smaller is not None and taken is not None and taken.peak_bytes <= limit:
+            yield row.words.format(bytes=f"{taken.peak_bytes:,}", rows=_rows(smaller))
+
+
+def _sparse(query: Query, excess: float) -> Query | None:
+    return replace(query, sparse=True) if query.kind in ("jacobian", "hessian") and not query.sparse else None
+
+
+def _vector_product(query: Query, excess: float) -> Query | None:
+    types = _variables(query)
+    if query.kind != "hessian" or types is None:
+        return None
+    return replace(query, kind="hvp", wrt=None, sparse=False, vectors=types)
+
+
+def _tangent_product(query: Query, excess: float) -> Query | None:
+    types = _variables(query)
+    if query.kind != "jacobian" or types is None:
+        return None
+    return replace(query, kind="jvp", wrt=None, sparse=False, method="auto", tangents=types)
+
+
+def _variables(query: Query) -> dict[str, TensorType] | None:
+    """The types of what is differentiated, if these are inputs."""
+    if query.wrt is None:
+        return {name: type for name, type in query.inputs.items() if is_inexact(type.dtype)}
+    known = all(name in query.inputs for name in query.wrt)
+    return {name: query.inputs[name] for name in query.wrt} if known else None
+
+
+def _narrow(query: Query, excess: float) -> Query | None:
+    return replace(query, dtype="float32") if query.dtype is None else None
+
+
+def _fewer_rows(query: Query, excess: float) -> Query | None:
+    directed = query.cotangents or query.tangents or query.vectors
+    if not query.batch or directed:
+        return None
+    rows = _rows(query)
+    part = rows // (ceil(excess * 1.1) + 1)
+    if part < 1:
+        return None
+    inputs = {
+        name: TensorType((part, *type.shape[1:]), type.dtype, type.weak) if name in query.batch else type
+        for name, type in query.inputs.items()
+    }
+    return replace(query, inputs=inputs)
+
+
+def _rows(query: Query) -> int:
+    first = query.inputs.get(query.batch[0]) if query.batch else None
+    return first.shape[0] if first is not None and first.shape else 0
+
+
+_TABLE: Final = (
+    Alternative(
+        'ask with "sparse": true for the entries that are not zero: it takes {bytes} bytes at once', _sparse
+    ),
+    Alternative("ask hvp for products with `vectors`: each takes {bytes} bytes at once", _vector_product),
+    Alternative("ask jvp for products with `tangents`: each takes {bytes} bytes at once", _tangent_product),
+    Alternative("send at most {rows} rows at once: they take {bytes} bytes", _fewer_rows),
+    Alternative('ask with "dtype": "float32": it takes {bytes} bytes at once', _narrow),
+)

@@ -160,21 +160,21 @@ class Op:
     `pullback(gs, ys, *inputs, **attributes)` gives the cotangents of all inputs at once where the inputs'
     rules are `JOINT`, `pushforward(tangents, inputs, **attributes)` the tangents of all outputs.
     `functions` says how function attributes bind; a `takes_needed` kernel is told which of its outputs are
-    `needed`. `batch` takes a leading batch axis (see `engine.ir.batch_rules`) where the family's rule does not
-    fit, `reach` says which elements of the inputs an output element depends on (see `engine.ir.dependence_rules`) where
-    the family's does not. `outputs` are the outputs' names, None where the attributes decide how many; an
-    op that `joins` takes a list of tensors, as in NumPy, where one tensor alone would be the list of its
-    rows. `ufunc` names the universal function that is the whole kernel, so that it can write into a buffer;
-    one that `ufunc_excludes_integers` first is so for other dtypes only. `scalar` is the kernel on scalars, for
-    fused loops. `linear_in` are the inputs in which it is linear taken together, the others held fixed; a
-    `bilinear` op is linear in either of its two inputs. With attributes other than `linear_at` it is
-    affine: its linear part is the op with those. An op that is not `holomorphic` has a derivative by the
-    parts of its complex inputs only; `complex_rule` names the op that stands in for it on complex inputs,
-    where other edges carry. `view` says that the output only looks at the first input (with these
-    attributes), `in_place` that the kernel writes into its first array and returns it, `may_alias` that its
-    array may be part of one of its own or lie in another order than C's, so that an answer is a copy.
-    `nonsmooth_at` marks the elements at which the derivative jumps, `zero_reason` says why a derivative here
-    vanishes.
+    `needed`. `batch` takes a leading batch axis (see `engine.ir.batch_rules`) where the family's rule does
+    not fit, `reach` says which elements of the inputs an output element depends on (see
+    `engine.ir.dependence_rules`) where the family's does not. `outputs` are the outputs' names, None where
+    the attributes decide how many; an op that `joins` takes a list of tensors, as in NumPy, where one tensor
+    alone would be the list of its rows. `ufunc` names the universal function that is the whole kernel, so
+    that it can write into a buffer; one that `ufunc_excludes_integers` first is so for other dtypes only.
+    `scalar` is the kernel on scalars, for fused loops. `linear_in` are the inputs in which it is linear taken
+    together, the others held fixed; a `bilinear` op is linear in either of its two inputs. With attributes
+    other than `linear_at` it is affine: its linear part is the op with those. An op that is not `holomorphic`
+    has a derivative by the parts of its complex inputs only; `complex_rule` names the op that stands in for
+    it on complex inputs, where other edges carry. `view` says that the output only looks at the first input
+    (with these attributes), `in_place` that the kernel writes into its first array and returns it,
+    `may_alias` that its array may be part of one of its own or lie in another order than C's, so that an
+    answer is a copy. `nonsmooth_at` marks the elements at which the derivative jumps, `zero_reason` says why
+    a derivative here vanishes.
     """
 
     name: str

@@ -1,6 +1,7 @@
 """Ops called as a function of the same name is called elsewhere: what is meant, and how it is written here.
 
-A row is `(call, formula)`, as in `engine.ir.substitutes`; it stands for the calls that fit it and pass its test.
+A row is `(call, formula)`, as in `engine.ir.substitutes`; it stands for the calls that fit it and pass its
+test.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What Python has and the language has not: what it is called, why, and what to write instead.
 
 One row for each kind of syntax node. A row's `rewrite` makes the replacement from the node; without one, or
-if it makes none of this node, the reason alone is the hint. `engine.frontend.program.vectors` writes loops as ops.
+if it makes none of this node, the reason alone is the hint. `engine.frontend.program.vectors` writes loops as
+ops.
 """
 
 from __future__ import annotations

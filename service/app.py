@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -30,10 +30,10 @@ from service.jobs.queue.port import JobQueue
 from service.queries.tiers import ClientGone
 from service.services import Services
 from service.settings import Settings
-from service.storage.database import is_full
+from service.storage.failures import is_busy
 from service.telemetry.logs import make_logger
 from service.version import VERSION
-from service.wire.problems import Problem, render
+from service.wire.problems import Problem, database_busy, render
 
 _STATIC = Path(__file__).parent / "static" / "swagger-ui"
 _SILENT: TelemetryConfig = {
@@ -80,7 +80,7 @@ def create_app(
             HTTPException: _on_http_exception,
             ClientGone: _on_client_gone,
             ClientDisconnect: _on_client_gone,
-            OperationalError: _on_database,
+            SQLAlchemyError: _on_database,
         },
     )
     app.state.services = services
@@ -148,11 +148,15 @@ async def _on_http_exception(request: Request, error: Any) -> Response:
 
 
 async def _on_database(request: Request, error: Any) -> Response:
-    """Nothing was stored. A full disk is the operator's to cure; everything else is a failure of ours."""
-    assert isinstance(error, OperationalError), "registered for this alone"
-    if not is_full(error):
-        raise error
-    return respond(render(Problem("disk_full", "the server's disk is full, and nothing was changed")))
+    """Nothing was stored. A full disk is the operator's to cure, a lock passes; the rest is our failure."""
+    assert isinstance(error, SQLAlchemyError), "registered for this alone"
+    services: Services = request.app.state.services
+    if await asyncio.to_thread(services.database.is_full, error):
+        return respond(render(Problem("disk_full", "the server's disk is full, and nothing was changed")))
+    if is_busy(error):
+        services.logger.warning("database busy", error=str(error))
+        return respond(render(database_busy()))
+    raise error
 
 
 async def _on_client_gone(request: Request, error: Any) -> Response:

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service import blas
+
 _MIB = 2**20
 
 
@@ -92,6 +94,11 @@ class Settings(BaseSettings):
         ge=1,
         description="BLAS threads in each process.",
     )
+    blas_kernel: str | None = Field(
+        default=None,
+        min_length=1,
+        description="OpenBLAS kernel of each process, as Haswell; by default that of the processor.",
+    )
 
     device_memory_bytes: int | None = Field(
         default=None,
@@ -122,7 +129,14 @@ class Settings(BaseSettings):
     job_retries: int = Field(
         default=5,
         ge=0,
-        description="Deaths of a job's process in a row, without a checkpoint in between, that are borne.",
+        description="How many times in a row a job's process may crash without writing a checkpoint in "
+        "between before the job fails.",
+    )
+    job_retry_s: float = Field(
+        default=0.5,
+        ge=0,
+        description="Seconds until a job whose process crashed is tried again; twice as many after each "
+        "further crash in a row, at most 30.",
     )
     job_lease_s: float = Field(
         default=10.0,
@@ -186,6 +200,13 @@ class Settings(BaseSettings):
             return tuple(origin.strip() for origin in value.split(",") if origin.strip())
         return value
 
+    @field_validator("blas_kernel")
+    @classmethod
+    def _runs_here(cls, value: str | None) -> str | None:
+        if value is not None and (reason := blas.why_not(value)):
+            raise ValueError(reason)
+        return value
+
     @property
     def child_count(self) -> int:
         """How many children there may be at once."""
@@ -223,6 +244,12 @@ class Settings(BaseSettings):
 
     @property
     def blas_environment(self) -> dict[str, str]:
-        """The variables that bound BLAS threads; they count only before numpy is imported."""
+        """The variables for BLAS, its threads and its kernel; they count only before numpy is imported."""
         threads = str(self.blas_threads)
-        return {"OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+        chosen = {} if self.blas_kernel is None else {blas.PIN: self.blas_kernel}
+        return {
+            "OPENBLAS_NUM_THREADS": threads,
+            "OMP_NUM_THREADS": threads,
+            "MKL_NUM_THREADS": threads,
+            **chosen,
+        }

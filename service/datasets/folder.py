@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,27 +21,53 @@ Format = Literal["npy", "npz", "csv"]
 
 
 class DatasetFolder:
-    """Everything that data sets have on the disk, below one folder."""
+    """Everything that data sets have on the disk, below one folder.
+
+    Several servers may share it. A workplace belongs to the process that holds the lock of the file beside
+    it, which ends with the process.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._tmp = root / "tmp"
+        self._locks: dict[Path, int] = {}
 
     def staging_dir(self) -> Path:
         """A new empty folder to prepare a set in; leave it to `discard` whatever happens."""
-        place = self._tmp / uuid4().hex
-        place.mkdir(parents=True)
+        self._tmp.mkdir(parents=True, exist_ok=True)
+        while True:
+            place = self._tmp / uuid4().hex
+            descriptor = os.open(_lock_of(place), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
+            if _is_locked(descriptor) and os.fstat(descriptor).st_nlink:
+                break
+            os.close(descriptor)  # a sweep came between, took it for an orphan and removed it
+        self._locks[place] = descriptor
+        place.mkdir()
         return place
 
     def discard(self, place: Path) -> None:
         """Remove a workplace and what is left in it."""
         shutil.rmtree(place, ignore_errors=True)
+        descriptor = self._locks.pop(place, None)
+        if descriptor is not None:
+            _lock_of(place).unlink(missing_ok=True)
+            os.close(descriptor)
 
     def sweep(self) -> None:
-        """Remove what uploads left behind that a crash interrupted."""
-        if self._tmp.is_dir():
-            for place in self._tmp.iterdir():
-                self.discard(place)
+        """Remove what uploads left behind whose process is gone."""
+        for found in self._tmp.iterdir() if self._tmp.is_dir() else ():
+            place = found.with_suffix("")
+            try:
+                descriptor = os.open(_lock_of(place), os.O_RDWR)
+            except FileNotFoundError:  # a set on its way out, or the lock went just now and the place with it
+                shutil.rmtree(place, ignore_errors=True)
+                continue
+            try:
+                if _is_locked(descriptor):
+                    shutil.rmtree(place, ignore_errors=True)
+                    _lock_of(place).unlink(missing_ok=True)
+            finally:
+                os.close(descriptor)
 
     def prepare(self, body: Path, form: Format, *, limit: int) -> tuple[int, dict[str, Field]]:
         """Take the uploaded file apart beside it: the rows of the set and its fields.
@@ -95,3 +123,17 @@ class DatasetFolder:
 
     def _place(self, dataset_id: str) -> Path:
         return self._root / dataset_id.replace(":", "-")
+
+
+def _lock_of(place: Path) -> Path:
+    """The file whose lock says that a workplace is in use."""
+    return place.with_suffix(".lock")
+
+
+def _is_locked(descriptor: int) -> bool:
+    """Lock a file for this process; False if another has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

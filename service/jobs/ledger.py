@@ -55,6 +55,14 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Who had a running job when it was looked at, and their last sign of life."""
+
+    owner: str
+    lease: float
+
+
+@dataclass(frozen=True, slots=True)
 class Published:
     """A checkpoint that is on the disk and becomes the job's newest."""
 
@@ -76,9 +84,10 @@ def submit(connection: Connection, queue: JobQueue, row: Mapping[str, Any]) -> N
 
 
 def claim(connection: Connection, job_id: str, delivery: int, owner: str) -> Claim | None:
-    """Queued → running by a new attempt; None where the hand-over is void.
+    """Queued → running by a new attempt; None if the hand-over is void.
 
-    Steps and epochs beyond the newest checkpoint are taken back: they are about to happen again.
+    What happened at a step after the newest checkpoint was written is removed: it is about to happen again.
+    An event's id tells, not its step: an epoch ends, and a warning is given, at a step that is done.
     """
     taken = _transition(
         connection,
@@ -97,9 +106,13 @@ def claim(connection: Connection, job_id: str, delivery: int, owner: str) -> Cla
         select(CHECKPOINTS).where(CHECKPOINTS.c.job_id == job_id).order_by(CHECKPOINTS.c.seq.desc())
     ).all()
     newest = kept[0] if kept else None
-    step = newest.step if newest else 0
-    connection.execute(delete(JOB_EVENTS).where(JOB_EVENTS.c.job_id == job_id, JOB_EVENTS.c.step > step))
-    place = {"epoch": newest.epoch if newest else 0, "step": step}
+    repeated = (
+        JOB_EVENTS.c.job_id == job_id,
+        JOB_EVENTS.c.id > (newest.last_event if newest else 0),
+        JOB_EVENTS.c.step.is_not(None),
+    )
+    connection.execute(delete(JOB_EVENTS).where(*repeated))
+    place = {"epoch": newest.epoch if newest else 0, "step": newest.step if newest else 0}
     metrics = newest.metrics if newest else "{}"
     connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(**place, metrics=metrics))
     append_events(
@@ -126,7 +139,7 @@ def publish(
 ) -> list[str]:
     """Add to the history and make a checkpoint the newest; the ids of checkpoints that are dropped for it.
 
-    Raises Fenced.
+    The events happened before the checkpoint was written. Raises Fenced.
     """
     progress: dict[str, Any] = {"lease": time.time()}
     placed = [event for event in events if event.step is not None and event.kind != "log"]
@@ -137,8 +150,10 @@ def publish(
         progress["stalls"] = 0
     _fence(connection, job_id, attempt, **progress)
     append_events(connection, job_id, events)
+    _warn(connection, job_id, events)
     if checkpoint is None:
         return []
+    newest_event = select(func.max(JOB_EVENTS.c.id)).where(JOB_EVENTS.c.job_id == job_id)
     connection.execute(
         insert(CHECKPOINTS).values(
             id=checkpoint.id,
@@ -147,6 +162,7 @@ def publish(
             step=checkpoint.step,
             metrics=_json(checkpoint.metrics),
             created_at=time.time(),
+            last_event=newest_event.scalar_subquery(),
         )
     )
     rows = connection.execute(
@@ -165,13 +181,16 @@ def finish(
     attempt: int,
     status: Status,
     error: bytes | None = None,
-    events: Sequence[Event] = (),
+    *,
+    held: Hold | None = None,
 ) -> None:
-    """Running → paused, succeeded, failed or cancelled, by its attempt. Raises Fenced."""
+    """Running → paused, succeeded, failed or cancelled, by its attempt. Raises Fenced.
+
+    `held` guards a takeover, as in `release`.
+    """
     values = {"error": error.decode() if error else None, **_END}
-    if not _transition(connection, job_id, status, JOBS.c.attempt == attempt, **values):
+    if not _transition(connection, job_id, status, *_running(attempt, held), **values):
         raise StaleAttempt(job_id)
-    append_events(connection, job_id, events)
     _told(connection, job_id, status, attempt, error)
 
 
@@ -182,19 +201,21 @@ def release(
     attempt: int,
     why: str | None,
     *,
-    owner: str | None = None,
-) -> int:
-    """Running → queued: a retry or a takeover, handed over anew; how many attempts stalled in a row.
+    stalled: bool = False,
+    delay_s: float = 0.0,
+    held: Hold | None = None,
+) -> None:
+    """Running → queued: a retry or a takeover, handed over anew after `delay_s`.
 
-    `owner` guards a takeover: the lease is still that worker's. Raises Fenced.
+    `stalled` counts the attempt among those in a row that failed without a checkpoint. `held` guards a
+    takeover: who held the job has given no sign of life since. Raises Fenced.
     """
-    guards = [JOBS.c.attempt == attempt]
-    if owner is not None:
-        guards.append(JOBS.c.owner == owner)
-    again = {**_END, "delivery": JOBS.c.delivery + 1, "stalls": JOBS.c.stalls + 1, "intent": JOBS.c.intent}
-    if not _transition(connection, job_id, "queued", *guards, **again):
+    again = {**_END, "delivery": JOBS.c.delivery + 1, "intent": JOBS.c.intent}
+    if stalled:
+        again["stalls"] = JOBS.c.stalls + 1
+    if not _transition(connection, job_id, "queued", *_running(attempt, held), **again):
         raise StaleAttempt(job_id)
-    return _requeued(connection, queue, job_id, attempt, why)
+    _requeued(connection, queue, job_id, attempt, why, delay_s)
 
 
 def request(connection: Connection, queue: JobQueue, job_id: str, wanted: Intent | None) -> Status | None:
@@ -206,7 +227,7 @@ def request(connection: Connection, queue: JobQueue, job_id: str, wanted: Intent
         if _transition(
             connection, job_id, "queued", JOBS.c.status == "paused", delivery=JOBS.c.delivery + 1, **_END
         ):
-            _requeued(connection, queue, job_id, None, None)
+            _requeued(connection, queue, job_id, None, None, 0.0)
             return "queued"
         if _set_intent(connection, job_id, None, JOBS.c.intent == "pause"):
             return "running"
@@ -241,6 +262,15 @@ def append_events(connection: Connection, job_id: str, events: Sequence[Event]) 
         )
 
 
+def _warn(connection: Connection, job_id: str, events: Sequence[Event]) -> None:
+    """Keep what events without a step warn of with the job; each warning once."""
+    given = [warning for e in events if e.step is None for warning in e.data.get("warnings", ())]
+    if given:
+        kept = from_json(connection.execute(select(JOBS.c.warnings).where(JOBS.c.id == job_id)).scalar_one())
+        kept += [warning for warning in given if warning not in kept]
+        connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(warnings=to_json(kept).decode()))
+
+
 #: What every end of an attempt clears.
 _END: Mapping[str, Any] = {"owner": None, "lease": None, "intent": None}
 
@@ -267,8 +297,19 @@ def _pin_datasets(connection: Connection, job_id: str, datasets: Collection[str]
             raise DatasetGone(dataset)
 
 
+def _running(attempt: int, held: Hold | None = None) -> list[ColumnElement[bool]]:
+    """That a job runs and the attempt is its newest.
+
+    The number alone says too little: until the next claim it stays that of an attempt that was displaced.
+    """
+    guards = [JOBS.c.attempt == attempt, JOBS.c.status == "running"]
+    if held is not None:
+        guards += [JOBS.c.owner == held.owner, JOBS.c.lease == held.lease]
+    return guards
+
+
 def _fence(connection: Connection, job_id: str, attempt: int, **values: Any) -> None:
-    guarded = JOBS.c.id == job_id, JOBS.c.attempt == attempt, JOBS.c.status == "running"
+    guarded = JOBS.c.id == job_id, *_running(attempt)
     if connection.execute(update(JOBS).where(*guarded).values(**values)).rowcount != 1:
         raise StaleAttempt(job_id)
 
@@ -293,14 +334,18 @@ def _told(
 
 
 def _requeued(
-    connection: Connection, queue: JobQueue, job_id: str, attempt: int | None, why: str | None
-) -> int:
+    connection: Connection,
+    queue: JobQueue,
+    job_id: str,
+    attempt: int | None,
+    why: str | None,
+    delay_s: float,
+) -> None:
     if why is not None:
         append_events(connection, job_id, [Event("log", {"level": "warning", "message": why})])
     _told(connection, job_id, "queued", attempt, None)
-    job = connection.execute(select(JOBS.c.delivery, JOBS.c.stalls).where(JOBS.c.id == job_id)).one()
-    queue.enqueue(connection, job_id, job.delivery)
-    return int(job.stalls)
+    delivery = connection.execute(select(JOBS.c.delivery).where(JOBS.c.id == job_id)).scalar_one()
+    queue.enqueue(connection, job_id, delivery, delay_s)
 
 
 def _json(data: Mapping[str, Any]) -> str:
@@ -318,7 +363,7 @@ def _first(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def intent(connection: Connection, job_id: str, attempt: int) -> Intent | None:
     """What the caller wants of the job, without renewing the lease. Raises Fenced."""
-    guarded = JOBS.c.id == job_id, JOBS.c.attempt == attempt, JOBS.c.status == "running"
+    guarded = JOBS.c.id == job_id, *_running(attempt)
     row = connection.execute(select(JOBS.c.intent).where(*guarded)).first()
     if row is None:
         raise StaleAttempt(job_id)
@@ -326,5 +371,5 @@ def intent(connection: Connection, job_id: str, attempt: int) -> Intent | None:
 
 
 def stalls(connection: Connection, job_id: str) -> int:
-    """How many attempts in a row ended without a checkpoint, this one left out."""
+    """How many attempts in a row failed without a checkpoint, this one left out."""
     return int(connection.execute(select(JOBS.c.stalls).where(JOBS.c.id == job_id)).scalar_one())

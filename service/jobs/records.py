@@ -32,7 +32,7 @@ class StoredEvent:
 def get(connection: Connection, job_id: str) -> dict[str, Any] | None:
     """The job as a document, or None."""
     row = connection.execute(select(*_COLUMNS).where(JOBS.c.id == job_id)).first()
-    return None if row is None else _document(row, _warnings(connection, [job_id]))
+    return None if row is None else _document(row, _warnings(connection, [row]))
 
 
 def by_key(connection: Connection, key: str) -> tuple[str, str] | None:
@@ -59,7 +59,7 @@ def page(
         query = query.where(JOBS.c.status == status)
     rows = connection.execute(query).all()
     kept = rows[:limit]
-    warnings = _warnings(connection, [row.id for row in kept])
+    warnings = _warnings(connection, kept)
     return [_listed(_document(row, warnings)) for row in kept], kept[-1].seq if len(rows) > limit else None
 
 
@@ -127,14 +127,15 @@ def users_of(connection: Connection, dataset_id: str) -> list[str]:
     return [row.job_id for row in connection.execute(query)]
 
 
-def _warnings(connection: Connection, job_ids: Sequence[str]) -> dict[str, list[Any]]:
-    """What the logs of jobs say about single steps: parameters that did not learn."""
+def _warnings(connection: Connection, rows: Sequence[Row[Any]]) -> dict[str, list[Any]]:
+    """What was said of jobs as a whole, then what their logs say about single steps, by the job's id."""
+    job_ids = [row.id for row in rows]
     query = select(JOB_EVENTS.c.job_id, JOB_EVENTS.c.data).where(
         JOB_EVENTS.c.job_id.in_(job_ids), JOB_EVENTS.c.kind == "log", JOB_EVENTS.c.step.is_not(None)
     )
-    found: dict[str, list[Any]] = {}
+    found = {row.id: from_json(row.warnings) for row in rows}
     for row in connection.execute(query.order_by(JOB_EVENTS.c.id)):
-        found.setdefault(row.job_id, []).extend(from_json(row.data)["warnings"])
+        found[row.job_id].extend(from_json(row.data)["warnings"])
     return found
 
 
@@ -150,7 +151,7 @@ def _document(row: Row[Any], warnings: Mapping[str, list[Any]]) -> dict[str, Any
         "attempt": row.attempt,
         "cancel_requested": row.intent == "cancel" or row.status == "cancelled",
         "error": from_json(row.error) if row.error else None,
-        "warnings": warnings.get(row.id, []),
+        "warnings": warnings[row.id],
     }
 
 

@@ -12,13 +12,13 @@ import numpy.typing as npt
 from engine.dtypes import TensorType
 
 Array = npt.NDArray[Any]
-#: Files by field; more than one are columns to be stacked.
+#: Files by field, below the data folder; more than one are columns to be stacked.
 Sources = Mapping[str, Sequence[str]]
 
 
-def open_sources(sources: Sources, types: Mapping[str, Any]) -> dict[str, Array]:
+def open_sources(root: Path, sources: Sources, types: Mapping[str, Any]) -> dict[str, Array]:
     """The arrays by field, mapped read-only, of the ledger's `types`; stacked columns are in memory."""
-    return {name: _open(files).reshape(types[name]["shape"]) for name, files in sources.items()}
+    return {name: _open(root, files).reshape(types[name]["shape"]) for name, files in sources.items()}
 
 
 def types_of(arrays: Mapping[str, Array]) -> dict[str, TensorType]:
@@ -26,8 +26,8 @@ def types_of(arrays: Mapping[str, Array]) -> dict[str, TensorType]:
     return {name: TensorType(array.shape, array.dtype.name) for name, array in arrays.items()}
 
 
-def _open(files: Sequence[str]) -> Array:
-    arrays = [_mapped(Path(file)) for file in files]
+def _open(root: Path, files: Sequence[str]) -> Array:
+    arrays = [_mapped(root / file) for file in files]
     return arrays[0] if len(arrays) == 1 else np.stack(arrays, axis=1)
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from functools import partial
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from service.jobs import records
 from service.jobs.records import StoredEvent
@@ -19,6 +20,8 @@ from service.storage.database import Database
 
 _PAGE = 500
 _AT_HAND = 2_000
+#: A follower whose events cannot be read for longer is cut off, and comes back for them.
+_PATIENCE_S = 5.0
 
 
 class _Topic:
@@ -79,8 +82,9 @@ class Streams:
                             await changed.wait()
                         continue
                     except TimeoutError:
-                        if await self._database.read(lambda c: records.get(c, job_id)) is None:
-                            return
+                        with suppress(SQLAlchemyError):  # a look that failed; the next one comes
+                            if await self._database.read(lambda c: records.get(c, job_id)) is None:
+                                return
                 yield batch
                 if batch:
                     after = batch[-1].id
@@ -97,7 +101,8 @@ class Streams:
         at_hand = topic.since(after)
         if at_hand is not None:
             return at_hand
-        return await self._database.read(lambda c: records.events(c, job_id, after=after, limit=_PAGE))
+        missed = partial(records.events, job_id=job_id, after=after, limit=_PAGE)
+        return await self._database.read(missed, patience_s=_PATIENCE_S)
 
     def _join(self, job_id: str, after: int) -> _Topic:
         topic = self._topics.get(job_id)
@@ -120,7 +125,7 @@ class Streams:
             look = partial(records.events, job_id=job_id, after=after, limit=_PAGE)
             try:
                 found = await self._database.read(look)
-            except OperationalError:  # a look that failed; the next one comes
+            except SQLAlchemyError:  # a look that failed; the next one comes
                 found = []
             if found:
                 topic.extend(found)

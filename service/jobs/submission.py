@@ -25,6 +25,7 @@ from service.datasets.arrays import sync, write
 from service.datasets.folder import DatasetFolder
 from service.datasets.store import Dataset
 from service.jobs.sources import Array
+from service.storage.failures import is_disk_full
 from service.wire.body import Media
 from service.wire.json_reader import child_path, parse_object
 from service.wire.problems import Problem
@@ -53,12 +54,19 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionContext:
-    """What a submission needs that is not in its body: the job's name, folders, the data sets it may name."""
+    """What a submission needs that is not in its body: the job's name, folders, the data sets it may name.
+
+    Both folders lie in the data folder.
+    """
 
     job_id: str
     jobs: Path
     datasets: Path
     sets: Mapping[str, Dataset]
+
+    def below(self, file: Path) -> str:
+        """A file as the ledger names it: below the data folder, which may be moved."""
+        return file.relative_to(self.jobs.parent).as_posix()
 
     def pack(self) -> bytes:
         """As a call's document."""
@@ -140,6 +148,8 @@ def prepare(
     try:
         _lay_down(room.jobs / room.job_id, inline)
     except OSError as error:
+        if not is_disk_full(error):
+            raise
         raise Problem("disk_full", f"the job's data could not be stored: {error.strerror}") from error
     data = {**sources, "types": _types_record(types), "datasets": sorted(submission.datasets)}
     return {
@@ -207,7 +217,8 @@ def _source(
         array = decode_tensor(value, path=path, attachments=attachments).array
         file = f"{len(inline)}.npy"
         inline[file] = array
-        return [str(room.jobs / room.job_id / "data" / file)], TensorType(array.shape, array.dtype.name)
+        place = room.below(room.jobs / room.job_id / "data" / file)
+        return [place], TensorType(array.shape, array.dtype.name)
     for key in value:
         if key not in ("dataset", "field", "fields"):
             raise UnknownField(
@@ -221,7 +232,8 @@ def _source(
     given = _fields(value, path, dataset)
     names = [given] if isinstance(given, str) else given
     sets = DatasetFolder(room.datasets)
-    return [str(sets.path(dataset.id, dataset.fields[name])) for name in names], dataset.type_of(given)
+    files = [room.below(sets.path(dataset.id, dataset.fields[name])) for name in names]
+    return files, dataset.type_of(given)
 
 
 def dataset_gone(dataset_id: str, path: str) -> Problem:

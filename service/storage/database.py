@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, create_engine, event, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
+from service.storage import failures
 from service.storage.tables import migrate
 
 T = TypeVar("T")
 
 FILE = "gradwire.sqlite"
 _BUSY_MS = 10_000
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0
 #: With less than this the disk counts as full.
 _ROOM = 2**20
 
@@ -36,13 +38,29 @@ class Database:
             migrate(connection)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="storage")
 
-    async def read(self, statements: Callable[[Connection], T]) -> T:
-        """What `statements` returns, from a consistent snapshot."""
-        return await self._in_thread(self._read, statements)
+    @property
+    def folder(self) -> Path:
+        """The data folder."""
+        return self._folder
 
-    async def write(self, statements: Callable[[Connection], T]) -> T:
-        """What `statements` returns, after its transaction is committed and on disk."""
-        return await self._in_thread(self._write, statements)
+    async def read(self, statements: Callable[[Connection], T], *, patience_s: float = 0.0) -> T:
+        """What `statements` returns; all of them see the database as it was at the first.
+
+        Failures that pass, such as a database that is locked, are tried again for `patience_s`.
+        """
+        return await self._patiently(self._read, statements, patience_s)
+
+    async def write(self, statements: Callable[[Connection], T], *, patience_s: float = 0.0) -> T:
+        """What `statements` returns, after its transaction is committed and on disk.
+
+        Nobody else writes from the first statement to the commit. Failures that pass are tried again for
+        `patience_s`: what failed has left nothing behind.
+        """
+        return await self._patiently(self._write, statements, patience_s)
+
+    def is_full(self, error: SQLAlchemyError) -> bool:
+        """Whether a statement failed because the disk of the data folder is full."""
+        return failures.is_full(error, self._folder)
 
     async def ping(self) -> None:
         """Raise if the database cannot be written to, or its disk has no room for what comes next.
@@ -63,24 +81,41 @@ class Database:
         self._threads.shutdown(wait=True)
         self.engine.dispose()
 
-    async def _in_thread(
-        self, run: Callable[[Callable[[Connection], T]], T], arg: Callable[[Connection], T]
+    async def _patiently(
+        self, run: Callable[[Callable[[Connection], T]], T], arg: Callable[[Connection], T], seconds: float
     ) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, run, arg)
+        """Run in a thread; what passes is tried again, ever more rarely, and then raised."""
+        deadline, wait = time.monotonic() + seconds, _FIRST_WAIT_S
+        while True:
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._threads, run, arg)
+            except SQLAlchemyError as error:
+                if time.monotonic() + wait > deadline or not failures.is_passing(error):
+                    raise
+                if self.is_full(error):
+                    raise
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, _LONGEST_WAIT_S)
 
     def _read(self, statements: Callable[[Connection], T]) -> T:
         with self.engine.connect() as connection:
+            _begin(connection, "BEGIN")
             return statements(connection)
 
     def _write(self, statements: Callable[[Connection], T]) -> T:
         with self.engine.begin() as connection:
+            _begin(connection, "BEGIN IMMEDIATE")
             return statements(connection)
 
 
-def is_full(error: OperationalError) -> bool:
-    """Whether SQLite says that there is no room to write."""
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
+def _begin(connection: Connection, how: str) -> None:
+    """Begin the transaction in the database too.
+
+    Python's sqlite3 does so only before a statement that changes data: by itself each SELECT would see
+    another state, and a lock that is taken after a SELECT may be refused at once.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(how)
 
 
 def _set_pragmas(connection: Any, _record: Any) -> None:
@@ -88,6 +123,3 @@ def _set_pragmas(connection: Any, _record: Any) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={_BUSY_MS}", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
-
-
-__all__ = ["FILE", "Database", "is_full"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import PurePosixPath
 from typing import Any
 
 from sqlalchemy import (
@@ -20,13 +21,17 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Row,
     String,
     Table,
     Text,
+    func,
     inspect,
     select,
     text,
+    update,
 )
+from sqlalchemy.schema import CreateColumn
 
 METADATA = MetaData()
 
@@ -70,7 +75,7 @@ JOBS = Table(
     Column("attempt", Integer, nullable=False, default=0),
     #: Counts hand-overs to the queue; an older one is void.
     Column("delivery", Integer, nullable=False, default=0),
-    #: Attempts in a row that ended without a checkpoint.
+    #: Attempts in a row that failed without a checkpoint.
     Column("stalls", Integer, nullable=False, default=0),
     Column("owner", String(64)),
     Column("lease", Float),
@@ -88,6 +93,8 @@ JOBS = Table(
     Column("steps", BigInteger, nullable=False),
     Column("metrics", Text, nullable=False, default="{}"),
     Column("error", Text),
+    #: What was said of the job as a whole: a JSON array. What is said of single steps is in its events.
+    Column("warnings", Text, nullable=False, server_default=text("'[]'")),
     sqlite_autoincrement=True,
 )
 
@@ -125,6 +132,8 @@ CHECKPOINTS = Table(
     Column("step", BigInteger, nullable=False),
     Column("metrics", Text, nullable=False),
     Column("created_at", Float, nullable=False),
+    #: The job's newest event before the checkpoint: later ones that have a step will be repeated.
+    Column("last_event", BigInteger, nullable=False, server_default=text("0")),
     sqlite_autoincrement=True,
 )
 
@@ -149,7 +158,62 @@ def _create_job_datasets(connection: Connection) -> None:
             connection.execute(JOB_DATASETS.insert().values(job_id=row.id, dataset_id=dataset))
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_create_graphs, _create_jobs, _create_job_datasets)
+def _add_last_events(connection: Connection) -> None:
+    """Checkpoints know their last event, jobs their warnings, and paths are below the data folder.
+
+    Whether an older checkpoint lies before or after the end of its epoch is told by its metrics. If both are
+    possible it is taken to lie before: then the history lacks one entry at worst.
+    """
+    _add_column(connection, JOBS, JOBS.c.warnings)
+    _add_column(connection, CHECKPOINTS, CHECKPOINTS.c.last_event)
+    for row in connection.execute(select(CHECKPOINTS)).all():
+        values = {"last_event": _last_event(connection, row)}
+        connection.execute(update(CHECKPOINTS).where(CHECKPOINTS.c.seq == row.seq).values(values))
+    for row in connection.execute(select(JOBS.c.seq, JOBS.c.data)).all():
+        moved = json.dumps(_below_the_folder(json.loads(row.data)))
+        connection.execute(update(JOBS).where(JOBS.c.seq == row.seq).values(data=moved))
+
+
+def _last_event(connection: Connection, checkpoint: Row[Any]) -> int:
+    mine = JOB_EVENTS.c.job_id == checkpoint.job_id
+    done = mine, JOB_EVENTS.c.step < checkpoint.step
+    last = connection.execute(select(func.max(JOB_EVENTS.c.id)).where(*done)).scalar() or 0
+    at = select(JOB_EVENTS).where(mine, JOB_EVENTS.c.step == checkpoint.step)
+    there = {event.kind: event for event in connection.execute(at)}
+    step, epoch = there.get("step"), there.get("epoch")
+    if step is not None:
+        last = max(last, step.id)
+    told_apart = step is None or step.data != checkpoint.metrics
+    if epoch is not None and epoch.data == checkpoint.metrics and told_apart:
+        last = max(last, epoch.id)
+    return last
+
+
+def _below_the_folder(data: Any) -> Any:
+    """The places of a job's data, with every absolute path replaced by the one below the data folder."""
+    if isinstance(data, dict):
+        return {key: _below_the_folder(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_below_the_folder(value) for value in data]
+    parts = PurePosixPath(data).parts if isinstance(data, str) and data.startswith("/") else ()
+    if parts[-4:-3] == ("jobs",):  # jobs/ID/data/0.npy
+        return "/".join(parts[-4:])
+    return "/".join(parts[-3:]) if parts[-3:-2] == ("datasets",) else data  # datasets/ID/0.npy
+
+
+def _add_column(connection: Connection, table: Table, column: Column[Any]) -> None:
+    """Add a column, unless an earlier step created the table with it."""
+    if column.name not in {known["name"] for known in inspect(connection).get_columns(table.name)}:
+        declared = CreateColumn(column).compile(dialect=connection.dialect)
+        connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {declared}")
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (
+    _create_graphs,
+    _create_jobs,
+    _create_job_datasets,
+    _add_last_events,
+)
 
 
 class NewerSchema(RuntimeError):

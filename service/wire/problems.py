@@ -193,6 +193,16 @@ class Problem(Exception):
         self.headers = dict(headers or {})
 
 
+def database_busy() -> Problem:
+    """Others kept the database to themselves for longer than a request waits."""
+    return Problem(
+        "busy",
+        "the server's database was locked for too long, and nothing was changed",
+        hint="try again after the seconds in Retry-After",
+        headers={"Retry-After": "1"},
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A finished answer: what every tier, process and route hands back."""

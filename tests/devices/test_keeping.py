@@ -8,6 +8,7 @@ import pytest
 
 from engine.errors import DeviceUnavailable
 from engine.runtime import devices
+from service.jobs import machine
 from service.jobs.worker import child
 from tests.engine.training.world import classes, job, layered
 
@@ -26,7 +27,7 @@ class Report:
 def keeper(before: str | None) -> tuple[child._Keeper, Report]:
     report = Report()
     made = child._Keeper({"folder": "/nowhere", "checkpoint": None}, report)  # type: ignore[arg-type]
-    made._before = None if before is None else child.machine(before)
+    made._before = None if before is None else machine.record(before)
     return made, report
 
 
@@ -45,19 +46,19 @@ def test_where_a_job_goes_on(asked: str, before: str | None, chosen: str, device
     made, report = keeper(before)
     assert made.device(job(layered(device=asked), classes()), None) == chosen
     made.begin(chosen)
-    assert any("another device" in message for message in report.messages) == (before not in (None, chosen))
+    assert any("another machine" in message for message in report.messages) == (before not in (None, chosen))
     assert any(message == f"training on {chosen}" for message in report.messages) == (chosen != "cpu")
 
 
 def test_a_checkpoint_says_where_it_was_made(device: dict[str, int]) -> None:
-    assert child.machine("cuda:1") | {"threads": 0} == {
+    assert machine.record("cuda:1") | {"threads": 0} == {
         "machine": "Fake",
         "executor": "cupy",
         "device": "cuda:1",
         "threads": 0,
-        "numpy": child.machine("cpu")["numpy"],
+        "numpy": machine.record("cpu")["numpy"],
     }
-    assert (child.machine("cpu")["executor"], child.machine("cpu")["device"]) == ("numpy", "cpu")
+    assert (machine.record("cpu")["executor"], machine.record("cpu")["device"]) == ("numpy", "cpu")
 
 
 def test_a_checkpoint_of_before_devices_was_made_on_the_cpu(device: dict[str, int]) -> None:

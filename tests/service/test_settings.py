@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from service import main
+from service import blas, main
 from service.settings import Settings
 
 
@@ -28,6 +28,7 @@ def test_every_setting_comes_from_the_environment(monkeypatch: pytest.MonkeyPatc
         "log_format": "console",
         "log_level": "debug",
         "metrics": "false",
+        "blas_kernel": blas.in_use().kernel or "",
     }
     for name in Settings.model_fields:
         monkeypatch.setenv(f"GRADWIRE_{name.upper()}", values.get(name, "7"))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,6 +22,7 @@ from service.datasets.folder import Format
 from service.datasets.store import Dataset
 from service.jobs import records
 from service.services import Services, services_of
+from service.storage.failures import is_disk_full
 from service.wire.encoding import encode_answer, json_reply
 from service.wire.problems import Problem
 
@@ -62,11 +63,13 @@ async def create(request: Request) -> Response:
 
         try:
             created = await services.database.write(keep)
-        except OperationalError:
-            with suppress(OperationalError):
+        except SQLAlchemyError:
+            with suppress(SQLAlchemyError):
                 await _take_away(services, dataset_id)
             raise
     except OSError as error:
+        if not is_disk_full(error):
+            raise
         raise Problem("disk_full", f"the data set could not be stored: {error.strerror}") from error
     finally:
         await asyncio.to_thread(services.datasets.discard, place)

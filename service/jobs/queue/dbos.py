@@ -19,7 +19,7 @@ from service.jobs.queue.port import Deliver, Delivery, Key
 from service.storage.database import Database
 
 if TYPE_CHECKING:
-    from dbos import DBOSClient
+    from dbos import DBOSClient, EnqueueOptions
 
 _APPLICATION = "gradwire"
 _QUEUE = "gradwire_jobs"
@@ -50,21 +50,19 @@ class DbosQueue:
         """Import DBOS, create its tables, connect: half a second the first time, then nothing."""
         self._client()
 
-    def enqueue(self, connection: Connection, job_id: str, delivery: int) -> None:
+    def enqueue(self, connection: Connection, job_id: str, delivery: int, delay_s: float = 0.0) -> None:
         """Hand over within the transaction: one commit for the job and its hand-over."""
         client = self._open
         assert client is not None, "prepare first: creating tables waits for the transaction that would wait"
-        client.enqueue_in_transaction(
-            connection,
-            {
-                "workflow_name": _WORKFLOW,
-                "queue_name": _QUEUE,
-                "workflow_id": _workflow_id(job_id, delivery),
-                "app_version": _VERSION,
-            },
-            job_id,
-            delivery,
-        )
+        options: EnqueueOptions = {
+            "workflow_name": _WORKFLOW,
+            "queue_name": _QUEUE,
+            "workflow_id": _workflow_id(job_id, delivery),
+            "app_version": _VERSION,
+        }
+        if delay_s:
+            options["delay_seconds"] = delay_s
+        client.enqueue_in_transaction(connection, options, job_id, delivery)
 
     def cancel(self, job_id: str, delivery: int) -> None:
         """Cancel the workflow."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ class MemoryQueue:
 
     def __init__(self) -> None:
         self._states: dict[tuple[str, int], Delivery] = {}
+        self._due: dict[tuple[str, int], float] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._deliver: Deliver | None = None
         self._slots = asyncio.Semaphore(1)
@@ -24,11 +26,12 @@ class MemoryQueue:
     def prepare(self) -> None:
         """Nothing to connect to."""
 
-    def enqueue(self, connection: Connection, job_id: str, delivery: int) -> None:
+    def enqueue(self, connection: Connection, job_id: str, delivery: int, delay_s: float = 0.0) -> None:
         """Hand over at the commit."""
 
         def committed(_connection: Connection) -> None:
             event.remove(connection, "rollback", rolled_back)
+            self._due[job_id, delivery] = time.monotonic() + delay_s
             self._states[job_id, delivery] = "waiting"
             self._wake()
 
@@ -62,6 +65,7 @@ class MemoryQueue:
         for key in keys:
             if self._states.get(key) != "delivered":
                 self._states.pop(key, None)
+                self._due.pop(key, None)
 
     async def listen(self, deliver: Deliver, *, concurrency: int) -> None:
         """Deliver on the running loop."""
@@ -81,7 +85,11 @@ class MemoryQueue:
             self._loop.call_soon_threadsafe(self._start)
 
     def _start(self) -> None:
+        now = time.monotonic()
         for key in [key for key, state in self._states.items() if state == "waiting"]:
+            if self._due[key] > now:
+                asyncio.get_running_loop().call_later(self._due[key] - now, self._start)
+                continue
             self._states[key] = "delivered"
             self._keep(self._run(*key))
 

@@ -25,8 +25,11 @@ class JobQueue(Protocol):
     def prepare(self) -> None:
         """Connect and create what the queue keeps; once before `enqueue`, outside of every transaction."""
 
-    def enqueue(self, connection: Connection, job_id: str, delivery: int) -> None:
-        """Hand the job over once the transaction of `connection` commits, and not otherwise."""
+    def enqueue(self, connection: Connection, job_id: str, delivery: int, delay_s: float = 0.0) -> None:
+        """Hand the job over once the transaction of `connection` commits, and not otherwise.
+
+        It is delivered `delay_s` later at the earliest, and waits until then.
+        """
 
     def cancel(self, job_id: str, delivery: int) -> None:
         """Take a hand-over back; one that has been delivered is stopped by its worker, not by the queue."""

@@ -12,11 +12,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic_core import from_json, to_json
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from engine.runtime import devices
 from service.jobs import checkpoints, ledger
@@ -26,12 +26,16 @@ from service.jobs.worker.child import disk_full, out_of_memory
 from service.processes import frames
 from service.processes.launcher import ForkServer
 from service.storage.database import Database
+from service.storage.failures import is_passing
 from service.wire.problems import Problem, render
 
 _LOOK_S = 0.15
 #: A child that was killed is gone at once; nobody waits longer to tidy up after it.
 _GONE_S = 0.5
 _STREAM_LIMIT = 2**22
+_LONGEST_PAUSE_S = 30.0
+
+T = TypeVar("T")
 
 
 #: Starts a child on a channel: the template that holds it, its pid, its wait status to come.
@@ -48,17 +52,23 @@ class Limits:
     checkpoint_steps: int | None
     checkpoints_kept: int
     retries: int
+    retry_s: float
     lease_s: float
     device_memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """How an attempt came to its end: by the child's own word, by its death, or by the caller's wish."""
+    """How an attempt came to its end: by the child's own word, by its death, or by the caller's wish.
 
-    how: Literal["succeeded", "failed", "stopped", "died", "cancelled"]
+    One that died or `broke` is followed by another, unless there were too many; `why` says what happened,
+    `log` more than a caller needs to know.
+    """
+
+    how: Literal["succeeded", "failed", "stopped", "died", "broke", "cancelled"]
     problem: bytes | None = None
     log: str | None = None
+    why: str = ""
 
 
 class Attempt:
@@ -76,6 +86,7 @@ class Attempt:
         self._database = database
         self._queue = queue
         self._fork = fork
+        self._root = folder.parent
         self._folder = folder / claim.job_id / "checkpoints"
         self._claim = claim
         self._limits = limits
@@ -94,19 +105,32 @@ class Attempt:
             await self._conclude(end)
         except StaleAttempt:
             return "another attempt has the job", logging.INFO
-        except OperationalError as error:
-            # Most likely a full disk: say so if that can still be written, else the lease will run out.
-            with suppress(OperationalError, StaleAttempt):
-                await self._finish("failed", render(disk_full(error)).body)
+        except SQLAlchemyError as error:
+            await self._without_database(error)
             return f"the database failed: {error}", logging.WARNING
         if end.log is None:
-            return None, logging.INFO
-        return end.log, logging.ERROR if end.how == "failed" else logging.WARNING  # ours, with its traceback
+            return end.why or None, logging.WARNING if end.why else logging.INFO
+        return end.log, logging.ERROR  # ours, with its traceback
 
     async def give_back(self, why: str) -> None:
         """After a failure of our own: another attempt, unless there were too many."""
         with suppress(StaleAttempt):
-            await self._retry(_End("died", None, why))
+            await self._retry(_End("broke", why=why))
+
+    async def _without_database(self, error: SQLAlchemyError) -> None:
+        """Out of our hands, if that can be written; else the lease runs out and the job is taken over.
+
+        A full disk ends the job, and says so. What passes gives it back, and is no failure of the job.
+        Raises what is neither: a failure of our own.
+        """
+        full = await asyncio.to_thread(self._database.is_full, error)
+        if not full and not is_passing(error):
+            raise error
+        with suppress(SQLAlchemyError, StaleAttempt):
+            if full:
+                await self._finish("failed", render(disk_full(error)).body, patience_s=0.0)
+            else:
+                await self._release("the database could not be used for a while")
 
     async def _in_child(self) -> _End:
         """The end, by whoever sees it first: the child, or the watch, which holds the lease all along."""
@@ -166,6 +190,7 @@ class Attempt:
             "data": data["data"],
             "validation": data.get("validation_data"),
             "types": data["types"],
+            "root": str(self._root),
             "folder": str(self._folder),
             "checkpoint": self._claim.checkpoint,
             "every_s": self._limits.checkpoint_s,
@@ -181,6 +206,8 @@ class Attempt:
                 await self._publish(report)
                 if report["end"] is not None:
                     end = report["end"]
+                    if end["status"] == "broken":
+                        return _End("broke", log=end["log"], why="the job's process could not use its files")
                     problem = to_json(end["problem"]) if end["problem"] else None
                     return _End(end["status"], problem, end["log"])
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -193,7 +220,7 @@ class Attempt:
         if not events and checkpoint is None:
             return
         job_id, attempt, keep = self._claim.job_id, self._claim.attempt, self._limits.checkpoints_kept
-        dropped = await self._database.write(
+        dropped = await self._write(
             lambda c: ledger.publish(c, job_id, attempt, events, checkpoint, keep=keep)
         )
         if dropped:
@@ -205,10 +232,10 @@ class Attempt:
         while True:
             await asyncio.sleep(_LOOK_S)
             if time.monotonic() - beaten >= self._limits.lease_s / 5:
-                intent = await self._database.write(self._beat)
+                intent = await self._write(self._beat)
                 beaten = time.monotonic()
             else:
-                intent = await self._database.read(self._look)
+                intent = await self._read(self._look)
             if intent == "cancel":
                 return _End("cancelled")
             if (intent == "pause" or self._leaving) and not self._asked:
@@ -224,7 +251,7 @@ class Attempt:
         if end.how in ("succeeded", "failed", "cancelled"):
             await self._finish(end.how, end.problem)
             return
-        intent = await self._database.read(self._look)
+        intent = await self._read(self._look)
         if intent is not None:
             await self._finish("cancelled" if intent == "cancel" else "paused", None)
         elif end.how == "stopped":
@@ -235,21 +262,41 @@ class Attempt:
             await self._retry(end)
 
     async def _retry(self, end: _End) -> None:
-        stalls = await self._database.read(lambda c: ledger.stalls(c, self._claim.job_id))
+        """Another attempt, later after each that failed; or the end of the job after too many."""
+        stalls = await self._read(lambda c: ledger.stalls(c, self._claim.job_id))
         if stalls >= self._limits.retries:
-            await self._finish("failed", render(_died_too_often(end, stalls + 1)).body)
+            await self._finish("failed", render(_failed_too_often(end, stalls + 1)).body)
         else:
-            await self._release(f"{end.log}; the job goes on from its last checkpoint")
+            delay_s = min(self._limits.retry_s * 2**stalls, _LONGEST_PAUSE_S)
+            await self._release(end.why, stalled=True, delay_s=delay_s)
 
     async def _finish(
-        self, status: Literal["succeeded", "failed", "cancelled", "paused"], problem: bytes | None
+        self,
+        status: Literal["succeeded", "failed", "cancelled", "paused"],
+        problem: bytes | None,
+        *,
+        patience_s: float | None = None,
     ) -> None:
         job_id, attempt = self._claim.job_id, self._claim.attempt
-        await self._database.write(lambda c: ledger.finish(c, job_id, attempt, status, problem))
+        await self._write(lambda c: ledger.finish(c, job_id, attempt, status, problem), patience_s)
 
-    async def _release(self, why: str | None) -> None:
+    async def _release(self, why: str | None, *, stalled: bool = False, delay_s: float = 0.0) -> None:
         job_id, attempt = self._claim.job_id, self._claim.attempt
-        await self._database.write(lambda c: ledger.release(c, self._queue, job_id, attempt, why))
+        told = None if why is None else f"{why}; the job goes on from its last checkpoint"
+        await self._write(
+            lambda c: ledger.release(c, self._queue, job_id, attempt, told, stalled=stalled, delay_s=delay_s)
+        )
+
+    async def _read(self, statements: Callable[[Connection], T]) -> T:
+        """As the database's; it may fail for as long as the lease lasts."""
+        return await self._database.read(statements, patience_s=self._limits.lease_s)
+
+    async def _write(self, statements: Callable[[Connection], T], patience_s: float | None = None) -> T:
+        """As the database's; it may fail for as long as the lease lasts. Nothing is written twice: by then
+        another attempt may have the job, and this one is fenced off.
+        """
+        patience_s = self._limits.lease_s if patience_s is None else patience_s
+        return await self._database.write(statements, patience_s=patience_s)
 
 
 def _death(status: int) -> _End:
@@ -261,16 +308,19 @@ def _death(status: int) -> _End:
             "the job used up the processor time that it may take",
             hint="train for fewer epochs; the operator may raise GRADWIRE_JOB_CPU_LIMIT_S",
         )
-        return _End("died", render(problem).body, "the job's process reached its limit of processor time")
+        return _End("died", render(problem).body, why="the job's process reached its limit of processor time")
     if number == -signal.SIGABRT:  # libraries abort where an allocation fails
-        return _End("died", render(out_of_memory()).body, "the job's process ran out of memory")
+        return _End("died", render(out_of_memory()).body, why="the job's process ran out of memory")
     cause = f"was killed by {signal.Signals(-number).name}" if number < 0 else f"ended with status {number}"
-    return _End("died", None, f"the job's process {cause}")
+    return _End("died", why=f"the job's process {cause}")
 
 
-def _died_too_often(end: _End, times: int) -> Problem:
+def _failed_too_often(end: _End, times: int) -> Problem:
+    detail = f"{end.why}, {times} times in a row without reaching a checkpoint"
+    if end.how == "broke":
+        return Problem("internal", detail, hint="the log of the worker has the traceback")
     return Problem(
         "child_died",
-        f"{end.log}, {times} times in a row without reaching a checkpoint",
+        detail,
         hint="the machine may be short of memory: use a smaller batch_size or model, or look into its log",
     )

@@ -4,16 +4,16 @@ Over its one channel comes the order (a frame) and later, at most, the wish to s
 
     {"events": […], "checkpoint": {…} | null, "end": null | {"status": …, "problem": …}}
 
+An end of status `broken` is the machine's fault, and another attempt may do better.
+
 Reports are collected for a tenth of a second, so that a thousand small steps cost one commit. A checkpoint
 goes out together with every event before it: what is published fits together.
 """
 
 from __future__ import annotations
 
-import errno
 import gc
 import os
-import platform
 import select
 import socket
 import time
@@ -23,7 +23,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
 from pydantic_core import from_json
 
 from engine.errors import UserError
@@ -32,11 +31,12 @@ from engine.training.job.spec import TrainingSpec
 from engine.training.loop.checkpoint import Snapshot
 from engine.training.loop.events import EpochDone, Finished, Stalled
 from engine.training.loop.run import TrainingRun
-from service.jobs import checkpoints
+from service.jobs import checkpoints, machine
 from service.jobs.sources import open_sources, types_of
 from service.jobs.submission import decode
 from service.processes import frames
 from service.processes.limits import bound_memory, confine
+from service.storage.failures import is_disk_full
 from service.wire.problems import Problem, internal, render
 
 _REPORT_S = 0.1
@@ -45,10 +45,6 @@ _MOST_EVENTS = 5_000
 _MOST_STEPS = 100_000
 #: Ends of epochs closer together than this share a checkpoint.
 _EPOCH_S = 1.0
-_OTHER_MACHINE = (
-    "the last checkpoint was written by another device, machine type, NumPy or thread count: from here on "
-    "the last bits of the numbers may differ from those of an undisturbed run"
-)
 
 
 def serve(
@@ -120,10 +116,12 @@ class _Reporter:
         except MemoryError:
             status, problem = "failed", render(out_of_memory()).body
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if is_disk_full(error):
                 status, problem = "failed", render(disk_full(error)).body
-            else:
-                status, problem, log = "failed", internal().body, traceback.format_exc()
+            else:  # what cannot be read or written just now may be so later; what is gone is gone
+                gone = isinstance(error, FileNotFoundError)
+                status, log = "failed" if gone else "broken", traceback.format_exc()
+                problem = internal().body if gone else None
         except Exception:  # the boundary of the process
             status, problem, log = "failed", internal().body, traceback.format_exc()
         self.send(end={"status": status, "problem": from_json(problem) if problem else None, "log": log})
@@ -147,10 +145,11 @@ def disk_full(error: Exception) -> Problem:
 def _train(order: Mapping[str, Any], report: _Reporter, bound: Callable[[], None] = lambda: None) -> str:
     """Train to the end, or until asked to stop; what became of it. `bound` limits memory on the CPU."""
     types = order["types"]
-    data = open_sources(order["data"], types["data"])
+    root = Path(order["root"])
+    data = open_sources(root, order["data"], types["data"])
     validation = None
     if order["validation"] is not None:
-        validation = open_sources(order["validation"], types["validation_data"])
+        validation = open_sources(root, order["validation"], types["validation_data"])
     spec = decode(
         from_json(order["document"]), types_of(data), None if validation is None else types_of(validation)
     )
@@ -171,10 +170,15 @@ def _train(order: Mapping[str, Any], report: _Reporter, bound: Callable[[], None
             told = {"level": "warning", "code": "no_gradient", "message": event.message}
             report.event("log", event.epoch, event.step, {**told, "warnings": list(event.findings)})
             continue
-        keeper.place = (event.epoch, event.step, event.metrics)
+        keeper.move(event.epoch, event.step, event.metrics)
         epoch_ended = isinstance(event, EpochDone)
         if epoch_ended or event.step % stride == 0 or event.step == 1:
             report.event("epoch" if epoch_ended else "step", event.epoch, event.step, event.metrics)
+        if not epoch_ended and event.step % spec.steps_per_epoch == 0:
+            # The end of the epoch follows and has the same step: one place, to be saved once it is complete.
+            if report.due():
+                report.send()
+            continue
         if keeper.due(epoch_ended=epoch_ended, last=event.step == spec.steps):
             keeper.save(run)
         elif report.due():
@@ -195,6 +199,7 @@ class _Keeper:
         self._folder = Path(order["folder"])
         self._saved_at = time.monotonic()
         self._saved = 0
+        self._moved = False
         self._before: dict[str, Any] | None = None
         self._machine: dict[str, Any] = {}
         self.place: tuple[int, int, Mapping[str, Any]] = (0, 0, {})
@@ -218,14 +223,19 @@ class _Keeper:
 
     def begin(self, device: str) -> None:
         """Tell where it runs, and whether the bits may differ from those before."""
-        self._machine = machine(device)
+        self._machine = machine.record(device)
         if device != devices.CPU:
-            self._log("info", f"training on {device}")
-        if self._before is not None and {"device": devices.CPU, **self._before} != self._machine:
-            self._log("warning", _OTHER_MACHINE)
+            self._report.event("log", None, None, {"level": "info", "message": f"training on {device}"})
+        found = [] if self._before is None else machine.differences(self._before, self._machine)
+        if found:
+            epoch, step, _ = self.place
+            warning = {**machine.warning(found), "epoch": epoch, "step": step}
+            told = {"level": "warning", "code": warning["code"], "message": warning["message"]}
+            self._report.event("log", None, None, {**told, "warnings": [warning]})
 
-    def _log(self, level: str, message: str) -> None:
-        self._report.event("log", None, None, {"level": level, "message": message})
+    def move(self, epoch: int, step: int, metrics: Mapping[str, Any]) -> None:
+        """Something happened at this place: what was saved before lies behind."""
+        self.place, self._moved = (epoch, step, metrics), True
 
     def due(self, *, epoch_ended: bool, last: bool) -> bool:
         """Whether this is a place to save: by time, by steps, at the end of an epoch but for the last."""
@@ -240,9 +250,9 @@ class _Keeper:
         )
 
     def save(self, run: TrainingRun, *, final: bool = False) -> None:
-        """Write a checkpoint and report it with all that led to it; nothing new where this place has one."""
+        """Write a checkpoint and report it with all that led to it; nothing new if nothing happened since."""
         epoch, step, metrics = self.place
-        if step == self._saved and not final:
+        if not self._moved and not final:
             self._report.send()
             return
         name = f"{step}-{self._order['attempt']}{'-final' if final else ''}"
@@ -252,15 +262,4 @@ class _Keeper:
         learned = checkpoints.Parameters(run.parameters, run.state)
         checkpoints.write(self._folder, name, snapshot.arrays, position, learned)
         self._report.send(checkpoint={"id": name, **place})
-        self._saved, self._saved_at = step, time.monotonic()
-
-
-def machine(device: str) -> dict[str, Any]:
-    """What the bits depend on beside the job."""
-    return {
-        "machine": platform.machine() if device == devices.CPU else devices.gpu(device).model,
-        "numpy": np.__version__,
-        "executor": "numpy" if device == devices.CPU else "cupy",
-        "device": device,
-        "threads": int(os.environ.get("OPENBLAS_NUM_THREADS", "0")),
-    }
+        self._saved, self._saved_at, self._moved = step, time.monotonic(), False

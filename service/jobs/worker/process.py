@@ -28,6 +28,7 @@ def limits_of(settings: Settings) -> Limits:
         checkpoint_steps=settings.checkpoint_steps,
         checkpoints_kept=settings.checkpoints_kept,
         retries=settings.job_retries,
+        retry_s=settings.job_retry_s,
         lease_s=settings.job_lease_s,
         device_memory=settings.device_memory_bytes,
     )

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from sqlalchemy import ColumnElement, Connection, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 from structlog.typing import FilteringBoundLogger
 
 from service.jobs import checkpoints, ledger, records
-from service.jobs.ledger import StaleAttempt
+from service.jobs.ledger import Hold, StaleAttempt
 from service.jobs.queue.port import JobQueue
+from service.jobs.states import Status
 from service.jobs.worker.attempt import Attempt, Limits
 from service.processes.launcher import ForkServer
 from service.storage.database import Database
@@ -125,8 +126,10 @@ class Worker:
 
     async def _work(self, job_id: str, delivery: int) -> None:
         try:
-            claim = await self._database.write(lambda c: ledger.claim(c, job_id, delivery, self._name))
-        except OperationalError as error:  # most likely a full disk: the job waits, and is delivered again
+            claim = await self._database.write(
+                lambda c: ledger.claim(c, job_id, delivery, self._name), patience_s=self._limits.lease_s
+            )
+        except SQLAlchemyError as error:  # the job waits, and is delivered again
             self._logger.warning("claim failed", job=job_id, error=str(error))
             return
         if claim is None:
@@ -141,7 +144,10 @@ class Worker:
             self._logger.log(level, "attempt ended", job=job_id, attempt=claim.attempt, note=note)
         except Exception:  # ours: the job must not wait for its lease to run out
             self._logger.exception("attempt failed", job=job_id, attempt=claim.attempt)
-            await attempt.give_back("its worker failed")
+            try:
+                await attempt.give_back("its worker failed")
+            except Exception:  # the lease runs out instead
+                self._logger.exception("job not given back", job=job_id, attempt=claim.attempt)
         finally:
             self._attempts.discard(attempt)
 
@@ -167,11 +173,11 @@ class Worker:
 
     async def _take_over(self, orphaned: ColumnElement[bool], why: str) -> None:
         """Give every orphaned job back to the queue, or do what its caller wanted."""
-        columns = JOBS.c.id, JOBS.c.attempt, JOBS.c.owner, JOBS.c.intent, JOBS.c.stalls
+        columns = JOBS.c.id, JOBS.c.attempt, JOBS.c.owner, JOBS.c.lease, JOBS.c.intent
         query = select(*columns).where(JOBS.c.status == "running", orphaned)
-        for job in await self._database.read(lambda c: c.execute(query).all()):
+        for job in await self._database.read(lambda c: c.execute(query).all(), patience_s=_REAP_S):
             try:
-                await self._database.write(partial(self._let_go, job=job, why=why))
+                await self._database.write(partial(self._let_go, job=job, why=why), patience_s=_REAP_S)
                 self._logger.warning("job taken over", job=job.id, owner=job.owner, why=why)
             except StaleAttempt:
                 continue  # somebody was quicker
@@ -179,13 +185,13 @@ class Worker:
             await asyncio.to_thread(checkpoints.sweep, begun, job.attempt)
 
     def _let_go(self, connection: Connection, job: Any, why: str) -> None:
+        held = Hold(job.owner, job.lease)
         if job.intent is None:
             why = f"{why}; the job goes on from its last checkpoint"
-            ledger.release(connection, self._queue, job.id, job.attempt, why, owner=job.owner)
+            ledger.release(connection, self._queue, job.id, job.attempt, why, held=held)
         else:
-            ledger.finish(
-                connection, job.id, job.attempt, "cancelled" if job.intent == "cancel" else "paused"
-            )
+            status: Status = "cancelled" if job.intent == "cancel" else "paused"
+            ledger.finish(connection, job.id, job.attempt, status, held=held)
 
     async def _resume_lost(self) -> None:
         """Have delivered again what was delivered to a worker that died before it claimed."""

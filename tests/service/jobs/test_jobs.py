@@ -62,8 +62,8 @@ async def test_a_submission_cut_short_in_its_commit_keeps_its_data(
     async with job_world(tmp_path) as here:
         write = here.services.database.write
 
-        async def cut(statements: Any) -> Any:
-            answer = await write(statements)
+        async def cut(statements: Any, **options: Any) -> Any:
+            answer = await write(statements, **options)
             if getattr(statements, "func", None) is ledger.submit:
                 raise asyncio.CancelledError
             return answer
@@ -334,7 +334,9 @@ async def test_a_full_disk_fails_the_job_and_says_so(tmp_path: Path, monkeypatch
         job_id = await submit(here, LINE)
         row = await here.services.database.read(lambda c: _order(c, job_id))
         reporter.conclude(
-            lambda report: child._train({**row, "folder": str(tmp_path / "checkpoints")}, report)
+            lambda report: child._train(
+                {**row, "root": str(tmp_path / "data"), "folder": str(tmp_path / "checkpoints")}, report
+            )
         )
     [last] = [report["end"] for report in reported if report.get("end")]
     assert (last["status"], last["problem"]["code"]) == ("failed", "disk_full")

@@ -17,6 +17,7 @@ from service.jobs.queue.memory import MemoryQueue
 from service.jobs.states import FINAL
 from service.jobs.worker.process import limits_of
 from service.jobs.worker.worker import Worker
+from service.processes.launcher import ForkServer
 from service.settings import Settings
 from tests.service.world import World
 
@@ -61,8 +62,10 @@ def classifier(rows: int = 640, epochs: int = 6, **changes: Any) -> dict[str, An
 
 
 @asynccontextmanager
-async def job_world(folder: Path, *, work: bool = True, **settings: Any) -> AsyncIterator[World]:
-    """An app with these settings; with `work` also a worker."""
+async def job_world(
+    folder: Path, *, work: bool = True, module: str = "service.jobs.worker.child", **settings: Any
+) -> AsyncIterator[World]:
+    """An app with these settings; with `work` also a worker, whose jobs run `serve` of `module`."""
     log = io.StringIO()
     queue = MemoryQueue()
     chosen = Settings(data=folder / "data", **settings)
@@ -82,6 +85,7 @@ async def job_world(folder: Path, *, work: bool = True, **settings: Any) -> Asyn
             environment=chosen.blas_environment,
             logger=services.logger,
         )
+        worker._template = ForkServer(lambda pid: None, module=module)
         if work:
             await worker.start()
         try:
@@ -113,10 +117,12 @@ async def ended(here: World, job_id: str) -> dict[str, Any]:
     return await until(here, job_id, lambda found: found["status"] in FINAL)
 
 
-async def until(here: World, job_id: str, condition: Any, seconds: float = 30) -> dict[str, Any]:
+async def until(
+    here: World, job_id: str, condition: Any, seconds: float = 30, look_s: float = 0.02
+) -> dict[str, Any]:
     """The job, once the condition holds."""
     deadline = time.monotonic() + seconds
     while not condition(found := await job(here, job_id)):
         assert time.monotonic() < deadline, found
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(look_s)
     return found

@@ -194,7 +194,7 @@ def _format(request: Request, start: bytes) -> Format:
 
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
-_COMMON = ("unauthorized", "internal")
+_COMMON = ("unauthorized", "internal", "busy")
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(

@@ -60,7 +60,7 @@ async def delete(request: Request) -> Response:
     return Response(status_code=204)
 
 
-_COMMON = ("unauthorized", "internal")
+_COMMON = ("unauthorized", "internal", "busy")
 _PUBLISH = KINDS["publish"]
 
 ENDPOINTS: tuple[Endpoint, ...] = (

@@ -216,7 +216,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             safetensors_io.MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}},
             "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
         },
-        errors=(*COMMON, "invalid_parameter", "wrong_state", "checkpoint_not_found", "busy", "time_limit"),
+        errors=(*COMMON, "invalid_parameter", "wrong_state", "checkpoint_not_found", "time_limit"),
     ),
     Endpoint(
         "POST",

@@ -190,7 +190,7 @@ async def _accepted(services: Services, job_id: str) -> Response:
     return respond(json_reply(job, 202, {"Location": f"/v1/jobs/{job_id}"}))
 
 
-COMMON = ("unauthorized", "job_not_found", "internal")
+COMMON = ("unauthorized", "job_not_found", "internal", "busy")
 _JOB: Mapping[int, tuple[str, type[BaseModel]]] = {202: ("The job.", job_responses.Job)}
 
 
@@ -245,7 +245,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             *paging.PARAMETERS,
         ),
         answers={200: ("The page.", job_responses.JobPage)},
-        errors=("unauthorized", "internal", "invalid_parameter"),
+        errors=("unauthorized", "internal", "busy", "invalid_parameter"),
     ),
     Endpoint(
         "GET",

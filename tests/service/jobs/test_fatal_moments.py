@@ -20,7 +20,7 @@ from tests.service.world import World
 
 pytestmark = pytest.mark.anyio
 
-#: Three steps an epoch, the last of two rows; validation, and early stopping that waits beyond epoch 6.
+#: Three steps an epoch, the last of two rows; validation; stopped early after epoch 6, epoch 1 restored.
 EPOCHS, STEPS = 6, 3
 BODY: dict[str, Any] = {
     "target": "loss",
@@ -28,9 +28,14 @@ BODY: dict[str, Any] = {
     "data": {"x": [[k / 4] for k in range(10)], "y": [[2 * k / 4 + 1] for k in range(10)]},
     "optimizer": {"name": "adam", "learning_rate": 0.01},
     "batch_size": 3,
-    "epochs": EPOCHS,
+    "epochs": EPOCHS + 2,
     "validation_split": 0.2,
-    "early_stopping": {"monitor": "val_loss", "patience": 3, "restore_best_weights": True},
+    "early_stopping": {
+        "monitor": "val_loss",
+        "min_delta": 100.0,
+        "patience": EPOCHS - 1,
+        "restore_best_weights": True,
+    },
 }
 #: Looking costs as much as training: few looks.
 AT_ONCE, LOOK_S = 6, 0.1

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from tests.service.jobs.world import LINE, job_world
 from tests.service.test_main import ROOT, running
 
 BODY = npy(np.arange(200_000.0))
+HALF = len(BODY) // 2
 
 
 def test_a_second_server_leaves_an_upload_in_progress_alone(tmp_path: Path) -> None:
@@ -29,24 +31,19 @@ def test_a_second_server_leaves_an_upload_in_progress_alone(tmp_path: Path) -> N
     staging = tmp_path / "data" / "datasets" / "tmp"
     with running(tmp_path) as first:
         url = first.client.base_url
-        with socket.create_connection((url.host, int(url.port or 0)), timeout=60) as connection:
-            head = "POST /v1/datasets HTTP/1.1
-Host: x
-Content-Type: application/x-npy
-"
-            head += f"Content-Length: {len(BODY)}
-Connection: close
-
-"
-            connection.sendall(head.encode() + BODY[: len(BODY) // 2])
+        with closing(HTTPConnection(url.host, url.port, timeout=60)) as connection:
+            connection.putrequest("POST", "/v1/datasets")
+            connection.putheader("Content-Type", "application/x-npy")
+            connection.putheader("Content-Length", str(len(BODY)))
+            connection.endheaders(BODY[:HALF])
+            deadline = time.monotonic() + 30
             while not list(staging.glob("*/body")):
-                pass
+                assert time.monotonic() < deadline
             with running(tmp_path) as second:
                 assert second.client.get("/healthz").status_code == 200
                 assert list(staging.glob("*/body")), "it is not the second server's to remove"
-                connection.sendall(BODY[len(BODY) // 2 :])
-                answer = b"".join(iter(lambda: connection.recv(65536), b""))
-                assert answer.startswith(b"HTTP/1.1 201 ")
+                connection.send(BODY[HALF:])
+                assert connection.getresponse().status == 201
                 [stored] = second.client.get("/v1/datasets").json()["datasets"]
                 assert stored["bytes"] == len(BODY)
                 assert second.client.get(f"/v1/datasets/{stored['id']}").status_code == 200
@@ -65,7 +62,7 @@ def test_what_a_killed_server_left_of_uploads_is_removed(tmp_path: Path) -> None
     assert process.stdout is not None
     place = Path(process.stdout.readline().strip())
     mine = DatasetFolder(tmp_path)
-    own = mine.workplace()
+    own = mine.staging_dir()
     (tmp_path / "tmp" / "left-by-an-older-server").mkdir()
     for folder in (mine, DatasetFolder(tmp_path)):
         folder.sweep()
@@ -90,7 +87,7 @@ def test_sweeps_and_uploads_at_the_same_moment(tmp_path: Path) -> None:
             other.sweep()
 
     def upload(number: int) -> bool:
-        place = folder.workplace()
+        place = folder.staging_dir()
         (place / "body").write_bytes(b"%d" % number)
         kept = (place / "body").read_bytes() == b"%d" % number
         folder.discard(place)
@@ -146,6 +143,7 @@ async def test_a_folder_that_is_moved_goes_on_with_the_same_bits(tmp_path: Path)
             done = await ended(world, job_id)
             assert (done["status"], done["attempt"]) == ("succeeded", 2)
             assert await outcome(world, job_id) == undisturbed
-            predicted = await world.post(f"/v1/jobs/{job_id}/predict", {"inputs": {"x": [[4]]}, "outputs": ["pred"]})
+            wanted = {"inputs": {"x": [[4]]}, "outputs": ["pred"]}
+            predicted = await world.post(f"/v1/jobs/{job_id}/predict", wanted)
             assert predicted.status_code == 200
     assert not here.exists()

@@ -18,8 +18,9 @@ import pytest
 
 from service.datasets.folder import DatasetFolder
 from tests.service.jobs.kills import FAST, Server
-from tests.service.jobs.test_datasets import npy
-from tests.service.jobs.world import LINE, job_world
+from tests.service.jobs.test_commits_refused import outcome
+from tests.service.jobs.test_datasets import CSV, npy
+from tests.service.jobs.world import LINE, ended, job_world, submit, until
 from tests.service.test_main import ROOT, running
 
 BODY = npy(np.arange(200_000.0))

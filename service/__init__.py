@@ -13,3 +13,13 @@ A call passes, in order:
     problems.py    every error as problem details
     storage/       published graphs, committed before they are acknowledged
 """
+
+import os
+import sys
+
+if os.path.basename(sys.argv[0]) in ("-m", "gradwire-server"):
+    # This is the server's own process, at its first import of ours: modules of the folder that it is started
+    # in are not meant. In somebody else's program the search path stays as it is.
+    from service.interpreter import search_path
+
+    sys.path[:] = search_path()

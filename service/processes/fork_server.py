@@ -3,7 +3,7 @@
 The server talks to it over one SOCK_SEQPACKET socket, a JSON message a packet:
 
     server → template   {"start": ChildConfig} with the child's socket attached;  {"kill": pid}
-    template → server   {"started": pid};  {"exited": pid, "status": wait status}
+    template → server   {"up": true} once;  {"started": pid};  {"exited": pid, "status": wait status}
 
 It runs one thread and never computes, so forking it is safe. Kills go through it because only the
 parent of a child knows that a pid is still that child's. It ends when the server's end closes, after
@@ -38,6 +38,10 @@ def main() -> None:
     signal.set_wakeup_fd(wake_write.fileno())
     signal.signal(signal.SIGCHLD, lambda *_: None)
 
+    try:
+        control.send(to_json({"up": True}))
+    except ConnectionError:  # the server is gone already
+        return
     alive: set[int] = set()
     with selectors.DefaultSelector() as selector:
         selector.register(control, selectors.EVENT_READ)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
+from service import interpreter
 from service.wire.problems import Problem
 
 _START_TIMEOUT_S = 30.0
+#: How long a process that has closed its end of the socket may take to end.
+_END_TIMEOUT_S = 5.0
+
+
+class NotUp(OSError):
+    """The template process ended while it started, or takes too long; the message says which."""
 
 
 class ForkServer:
@@ -33,6 +37,9 @@ class ForkServer:
         self._exits: dict[int, asyncio.Future[int]] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        #: Whether the newest process came up: False if it ended before.
+        self._up: asyncio.Future[bool] | None = None
+        self._ending: subprocess.Popen[bytes] | None = None
         self._orders: list[asyncio.Future[tuple[int, asyncio.Future[int]]]] = []
 
     async def start(self, environment: Mapping[str, str]) -> None:
@@ -40,19 +47,39 @@ class ForkServer:
         if self._control is not None:
             return
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        root = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "service.processes.fork_server", str(theirs.fileno()), self._module],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-                env={**os.environ, **environment, "PYTHONPATH": path},
-            )
+            try:
+                self._process = subprocess.Popen(
+                    interpreter.command("service.processes.fork_server", str(theirs.fileno()), self._module),
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    start_new_session=True,
+                    env=interpreter.environment(environment),
+                )
+            except OSError:
+                ours.close()
+                raise
         ours.setblocking(False)
         self._control = ours
-        asyncio.get_running_loop().add_reader(ours, self._receive)
+        loop = asyncio.get_running_loop()
+        self._up = loop.create_future()
+        loop.add_reader(ours, self._receive)
+
+    async def wait_until_up(self, timeout_s: float = _START_TIMEOUT_S) -> None:
+        """Return when the process that was started has loaded everything. Raises NotUp."""
+        assert self._up is not None, "wait_until_up before start"
+        try:
+            up = await asyncio.wait_for(asyncio.shield(self._up), timeout_s)
+        except TimeoutError:
+            raise NotUp(f"it is not up after {timeout_s:g} s") from None
+        if up and self._control is not None:
+            return
+        process, how = self._ending, "it ended"
+        if process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                status = await asyncio.to_thread(process.wait, _END_TIMEOUT_S)
+                how = f"it ended with status {status}"
+        raise NotUp(how if up else f"{how} while it started; the log has its last words")
 
     async def fork(
         self, channel: socket.socket, config: Mapping[str, Any]
@@ -97,13 +124,19 @@ class ForkServer:
             self._lost()
             return
         report = from_json(message)
-        if "started" in report:
+        if "up" in report:
+            self._is_up(True)
+        elif "started" in report:
             pid, order = report["started"], self._orders.pop(0)
             exited = self._exits[pid] = asyncio.get_running_loop().create_future()
             if not order.done():
                 order.set_result((pid, exited))
         else:
             self._ended(report["exited"], report["status"])
+
+    def _is_up(self, up: bool) -> None:
+        if self._up is not None and not self._up.done():
+            self._up.set_result(up)
 
     def _ended(self, pid: int, status: int) -> None:
         self._forget(pid)
@@ -119,6 +152,8 @@ class ForkServer:
         self._control.close()
         self._control = None
         process, self._process = self._process, None
+        self._ending = process
+        self._is_up(False)
         if process is not None and process.poll() is None:
             process.terminate()
             Thread(target=process.wait, daemon=True).start()  # it ends by itself, and somebody has to see it

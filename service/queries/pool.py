@@ -72,6 +72,11 @@ class ChildPool:
         """Start the template process, so that the first large query need not wait for it."""
         await self._template.start(self._environment)
 
+    async def wait_until_up(self, timeout_s: float) -> None:
+        """Return when the template process can fork children; start it if it does not run. Raises OSError."""
+        await self.start()
+        await self._template.wait_until_up(timeout_s)
+
     async def close(self) -> None:
         """Kill every child and end the template; nothing is left behind."""
         for child in self._alive.values():

@@ -88,6 +88,9 @@ class Metrics:
         self.followed = Gauge(
             "gradwire_jobs_followed", "Jobs whose events somebody follows here.", registry=self.registry
         )
+        self.workers = Gauge(
+            "gradwire_workers", "Workers that gave a sign of life lately.", registry=self.registry
+        )
         self.children = Gauge("gradwire_children", "Child processes alive.", registry=self.registry)
 
     def watch(self, caches: Mapping[str, Counted]) -> None:

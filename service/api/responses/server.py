@@ -21,12 +21,25 @@ class Health(Answer):
     version: str
 
 
+class WorkerCounts(Answer):
+    """How many workers the server keeps, how many are alive, how many cannot be started, and why.
+
+    A server that keeps none counts as `alive` those that run elsewhere on the same data folder.
+    """
+
+    expected: int
+    alive: int
+    failing: int
+    reason: str | None
+
+
 class Readiness(Answer):
     """Whether calls can be served, and each part's state."""
 
     status: Literal["ready", "not_ready"]
     checks: dict[str, str]
     devices: list[str]
+    workers: WorkerCounts
 
 
 class ProblemKind(Answer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
@@ -28,7 +29,7 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """The data folder can be written and a child process can be had."""
+    """The data folder can be written, a child process can be had, and a worker takes jobs."""
     services = services_of(request)
     checks = {}
     try:
@@ -38,16 +39,20 @@ async def readyz(request: Request) -> Response:
         services.logger.warning("storage is not ready", error=str(error))
         checks["storage"] = "cannot be written"
     try:
-        await services.pool.start()
+        await services.pool.wait_until_up(_CHECK_TIMEOUT_S)
         checks["children"] = "ok"
     except OSError as error:
         services.logger.warning("children are not ready", error=str(error))
-        checks["children"] = "cannot be started"
+        checks["children"] = f"cannot be started: {error}"
+    workers = await services.supervisor.workers()
+    if workers.expected:
+        checks["workers"] = workers.state
     ready = all(state == "ok" for state in checks.values())
     document = {
         "status": "ready" if ready else "not_ready",
         "checks": checks,
         "devices": list(devices.inventory().names),
+        "workers": asdict(workers),
     }
     return respond(json_reply(document, 200 if ready else 503))
 
@@ -57,6 +62,8 @@ async def metrics(request: Request) -> Response:
     services = services_of(request)
     if not services.settings.metrics:
         raise Problem("not_found", "metrics are switched off", hint="set GRADWIRE_METRICS=true")
+    workers = await services.supervisor.workers()
+    services.metrics.workers.set(workers.alive)
     services.metrics.children.set(services.tiers.children)
     services.metrics.followed.set(services.streams.pollers)
     counts = await services.database.read(records.counts)

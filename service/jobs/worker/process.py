@@ -11,6 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from service.jobs.queue.dbos import DbosQueue
 from service.jobs.worker.attempt import Limits
+from service.jobs.worker.heartbeat import Heartbeat
 from service.jobs.worker.worker import Slot, Worker
 from service.settings import Settings
 from service.storage.database import Database
@@ -47,7 +48,9 @@ async def _work(settings: Settings, logger: FilteringBoundLogger) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    slot = Slot(settings.data / "workers")
+    folder = settings.data / "workers"
+    slot = Slot(folder)
+    heartbeat = Heartbeat(folder, slot.name)
     database = Database(settings.data)
     queue = DbosQueue(database, executor=slot.name)
     worker = Worker(
@@ -62,13 +65,16 @@ async def _work(settings: Settings, logger: FilteringBoundLogger) -> None:
     )
     try:
         await worker.start()
+        heartbeat.start()
         logger.info("worker started", worker=slot.name, jobs_at_once=settings.job_slots)
         await stopping.wait()
+        heartbeat.stop()  # it takes no more jobs
         try:
             await asyncio.wait_for(worker.stop(), _GRACE_S)
         except TimeoutError:
             logger.warning("jobs did not stop in time; they go on elsewhere", worker=slot.name)
     finally:
+        heartbeat.stop()
         await asyncio.to_thread(queue.close)
         database.close()
         slot.release()

@@ -96,6 +96,7 @@ class Worker:
         self._idle.set()
         await self._template.start(self._environment)
         await asyncio.to_thread(self._queue.prepare)
+        await self._template.wait_until_up()
         await self._take_over(JOBS.c.owner == self._name, "its worker ended")
         await self._queue.listen(self.deliver, concurrency=self._concurrency)
         self._reaper = asyncio.ensure_future(self._reap())

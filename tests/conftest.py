@@ -32,8 +32,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def oracle() -> Callable[[str], ModuleType]:
     """`oracle("torch")` imports a peer; where it is missing the test is skipped.
 
-    With GRADWIRE_REQUIRE_ORACLES=1, as in CI, a missing peer fails the test instead.
+    With GRADWIRE_REQUIRE_ORACLES=1, as in CI, a missing peer fails the test instead. Keras runs on PyTorch.
     """
+    os.environ.setdefault("KERAS_BACKEND", "torch")  # read once, when it is imported
 
     def load(name: str) -> ModuleType:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -55,9 +55,8 @@ def product(a: Array, b: Array) -> float:
 @pytest.mark.oracle
 @bounded(120)
 @given(complex_sketches())
-def test_as_in_pytorch(sketch: Sketch) -> None:
-    import torch
-
+def test_as_in_pytorch(oracle: Callable[[str], Any], sketch: Sketch) -> None:
+    torch = oracle("torch")
     functions = complex_torch(torch)
 
     def outputs(*xs: Any) -> tuple[Any, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -58,9 +58,8 @@ def compare(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> None:
 @pytest.mark.oracle
 @bounded(80)
 @given(sketches())
-def test_as_in_pytorch(sketch: Sketch) -> None:
-    import torch
-
+def test_as_in_pytorch(oracle: Callable[[str], Any], sketch: Sketch) -> None:
+    torch = oracle("torch")
     functions = torch_functions(torch)
 
     def outputs(*xs: Any) -> tuple[Any, Any]:
@@ -86,9 +85,8 @@ def test_as_in_pytorch(sketch: Sketch) -> None:
 @pytest.mark.oracle
 @bounded(40)
 @given(sketches())
-def test_as_in_jax(sketch: Sketch) -> None:
-    import jax
-
+def test_as_in_jax(oracle: Callable[[str], Any], sketch: Sketch) -> None:
+    jax = oracle("jax")
     jax.config.update("jax_enable_x64", True)
     functions = jax_functions(jax)
 

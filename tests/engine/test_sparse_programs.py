@@ -158,10 +158,8 @@ def test_a_dense_hessian_of_a_band_takes_the_band() -> None:
 
 
 @pytest.mark.oracle
-def test_as_in_jax() -> None:
-    import jax
-    import jax.numpy as jnp
-
+def test_as_in_jax(oracle: Callable[[str], Any]) -> None:
+    jax, jnp = oracle("jax"), oracle("jax.numpy")
     jax.config.update("jax_enable_x64", True)
     values = scene()
 

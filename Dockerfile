@@ -20,6 +20,6 @@ VOLUME /var/lib/gradwire
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
+    CMD ["python", "-P", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
 ENTRYPOINT ["gradwire-server"]
 CMD ["serve", "--host", "0.0.0.0", "--port", "8000", "--data", "/var/lib/gradwire"]

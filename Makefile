@@ -16,14 +16,26 @@ WORKERS ?= auto
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(RUNTIME): pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+# What is missing is said before anything is made: a half-made environment would be taken for a whole one.
+$(VENV)/.created:
+	@command -v "$(PYTHON)" >/dev/null || { \
+	    echo "Gradwire needs Python 3.11 or later, and there is no $(PYTHON); name one: make PYTHON=python3.12" >&2; \
+	    exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "Gradwire needs Python 3.11 or later, and $(PYTHON) is older; name another: make PYTHON=python3.12" >&2; \
+	    exit 1; }
+	@$(PIP) --version >/dev/null 2>&1 || "$(PYTHON)" -c 'import ensurepip' 2>/dev/null || { \
+	    echo "$(PYTHON) cannot create environments: it lacks ensurepip (on Debian and Ubuntu: apt install python3-venv)" >&2; \
+	    exit 1; }
+	@$(PIP) --version >/dev/null 2>&1 || "$(PYTHON)" -m venv $(VENV)
+	@touch $@
+
+$(RUNTIME): pyproject.toml | $(VENV)/.created
 	@echo "installing the server into $(VENV) ..."
 	@$(PIP) install --quiet --editable .
 	@touch $@
 
-$(DEV): pyproject.toml clients/python/pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+$(DEV): pyproject.toml clients/python/pyproject.toml | $(VENV)/.created
 	@echo "installing the server, the SDK and the development tools into $(VENV) ..."
 	@$(PIP) install --quiet --editable ".[dev]" --editable clients/python
 	@touch $(RUNTIME) $@

@@ -56,7 +56,7 @@ def serve(settings: Settings) -> int:
     except OSError as error:
         return _fail(
             f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}; "
-            "choose another with --port, or 0 for any free one"
+            "choose another with --port (make run PORT=…), or 0 for any free one"
         )
     # numpy reads these once, when it is first imported: so before anything of ours that computes.
     os.environ.update(settings.blas_environment)

@@ -22,7 +22,7 @@ _END_TIMEOUT_S = 5.0
 
 
 class NotUp(OSError):
-    """The template process ended while it started, or takes too long; the message says which."""
+    """The template process is not up; the message says why."""
 
 
 class ForkServer:
@@ -39,7 +39,8 @@ class ForkServer:
         self._control: socket.socket | None = None
         #: Whether the newest process came up: False if it ended before.
         self._up: asyncio.Future[bool] | None = None
-        self._ending: subprocess.Popen[bytes] | None = None
+        #: The process that was lost last, until one comes up.
+        self._ended: subprocess.Popen[bytes] | None = None
         self._orders: list[asyncio.Future[tuple[int, asyncio.Future[int]]]] = []
 
     async def start(self, environment: Mapping[str, str]) -> None:
@@ -71,15 +72,18 @@ class ForkServer:
         try:
             up = await asyncio.wait_for(asyncio.shield(self._up), timeout_s)
         except TimeoutError:
-            raise NotUp(f"it is not up after {timeout_s:g} s") from None
-        if up and self._control is not None:
-            return
-        process, how = self._ending, "it ended"
-        if process is not None:
-            with suppress(subprocess.TimeoutExpired):
-                status = await asyncio.to_thread(process.wait, _END_TIMEOUT_S)
-                how = f"it ended with status {status}"
-        raise NotUp(how if up else f"{how} while it started; the log has its last words")
+            why = f"the process that forks them is not up after {timeout_s:g} s"
+            raise NotUp(f"{why}; the one before {await self._end()}" if self._ended else why) from None
+        if not up or self._control is None:
+            raise NotUp(f"the process that forks them {await self._end()}")
+
+    async def _end(self) -> str:
+        """How the process ended that was lost last."""
+        try:
+            status = await asyncio.to_thread(self._ended.wait, _END_TIMEOUT_S) if self._ended else None
+        except subprocess.TimeoutExpired:
+            status = None
+        return "closed its socket" if status is None else f"ended with status {status}; the log says more"
 
     async def fork(
         self, channel: socket.socket, config: Mapping[str, Any]
@@ -121,10 +125,11 @@ class ForkServer:
         except ConnectionError:
             message = b""
         if not message:
-            self._lost()
+            self._lost(ending=True)
             return
         report = from_json(message)
         if "up" in report:
+            self._ended = None
             self._is_up(True)
         elif "started" in report:
             pid, order = report["started"], self._orders.pop(0)
@@ -132,34 +137,47 @@ class ForkServer:
             if not order.done():
                 order.set_result((pid, exited))
         else:
-            self._ended(report["exited"], report["status"])
+            self._has_ended(report["exited"], report["status"])
 
     def _is_up(self, up: bool) -> None:
         if self._up is not None and not self._up.done():
             self._up.set_result(up)
 
-    def _ended(self, pid: int, status: int) -> None:
+    def _has_ended(self, pid: int, status: int) -> None:
         self._forget(pid)
         exited = self._exits.pop(pid, None)
         if exited is not None and not exited.done():
             exited.set_result(status)
 
-    def _lost(self) -> None:
-        """The template is gone, or is told to go: its end closes and its children die with it."""
+    def _lost(self, *, ending: bool = False) -> None:
+        """The template is gone, or is told to go: its end closes and its children die with it.
+
+        One that is `ending` by itself is left the time to do so, with a status of its own.
+        """
         if self._control is None:
             return
         asyncio.get_running_loop().remove_reader(self._control)
         self._control.close()
         self._control = None
         process, self._process = self._process, None
-        self._ending = process
+        self._ended = process
         self._is_up(False)
         if process is not None and process.poll() is None:
-            process.terminate()
-            Thread(target=process.wait, daemon=True).start()  # it ends by itself, and somebody has to see it
+            if not ending:
+                process.terminate()
+            Thread(target=_see_off, args=(process,), daemon=True).start()
         for order in self._orders:
             if not order.done():
                 order.set_exception(ConnectionResetError("the template process ended"))
         self._orders.clear()
         for pid in list(self._exits):
-            self._ended(pid, signal.SIGKILL)
+            self._has_ended(pid, signal.SIGKILL)
+
+
+def _see_off(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a process that ends; kill it if it does not."""
+    try:
+        process.wait(_END_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
+import httpx
 import pytest
 
 from service.api.routes import ENDPOINTS
-from tests.service.world import INPUTS, JSON, REGRESSION, problem, world
+from service.jobs.runner import JobRunner
+from tests.service.world import INPUTS, JSON, REGRESSION, World, problem, world
 
 pytestmark = pytest.mark.anyio
 
@@ -71,15 +74,35 @@ async def test_two_apps_share_no_registry(tmp_path: Path) -> None:
 async def test_health_and_readiness(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
         assert (await here.client.get("/healthz")).json()["status"] == "ok"
-        ready = await here.client.get("/readyz")
+        ready = await readiness(here, '"status":"ready"')
         assert ready.status_code == 200
         assert ready.json()["checks"] == {"storage": "ok", "children": "ok"}
+        assert ready.json()["workers"] == {"expected": 0, "alive": 0, "failing": 0, "reason": None}
         here.services.database.engine.dispose()
         for path in (tmp_path / "data").iterdir():
             path.unlink()
         lost = await here.client.get("/readyz")
         assert lost.status_code == 503
         assert lost.json()["checks"]["storage"] != "ok"
+
+
+async def readiness(here: World, said: str) -> httpx.Response:
+    """The answer of /readyz once it says this."""
+    async with asyncio.timeout(120):
+        while said not in (response := await here.client.get("/readyz")).text:
+            await asyncio.sleep(0.1)
+    return response
+
+
+async def test_children_that_cannot_be_started_are_told_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(JobRunner, "__module__", "service.nowhere")  # what the children are to run
+    async with world(tmp_path) as here:
+        lost = await readiness(here, "ended with status 1")
+        assert lost.status_code == 503
+        assert lost.json()["checks"]["children"].startswith("cannot be started: the process that forks them")
+        assert "ended with status 1" in here.lines("children are not ready")[-1]["error"]
 
 
 async def test_the_key_guards_everything_but_health_and_docs(tmp_path: Path) -> None:

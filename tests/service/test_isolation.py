@@ -11,13 +11,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from service import interpreter
 from tests.service.jobs.world import LINE
+from tests.service.readiness import until
 from tests.service.test_main import wait_until_gone
 from tests.service.test_tiers import products
 from tests.service.world import INPUTS, REGRESSION
@@ -56,18 +56,6 @@ def started(
             process.stdout.close()
 
 
-def until(client: httpx.Client, status: int, seconds: float = 60, **counts: int) -> dict[str, Any]:
-    """What /readyz says once it has this status and these counts of workers."""
-    deadline = time.monotonic() + seconds
-    while True:
-        response = client.get("/readyz")
-        told: dict[str, Any] = response.json()
-        if response.status_code == status and counts.items() <= told["workers"].items():
-            return told
-        assert time.monotonic() < deadline, told
-        time.sleep(0.1)
-
-
 @pytest.mark.parametrize(
     ("command", "packages", "python_path"),
     [(SCRIPT, PACKAGES, ""), (MODULE, (), None), (SCRIPT, (), os.pathsep)],
@@ -90,7 +78,7 @@ def test_it_answers_and_trains_in_a_hostile_folder(
         assert client.post("/v1/evaluate", json=products(1000, 3)).status_code == 200, "by a child process"
         assert until(client, 200, alive=1)["checks"]["workers"] == "ok"
         job_id = client.post("/v1/jobs", json=LINE).json()["id"]
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while (status := client.get(f"/v1/jobs/{job_id}").json()["status"]) in ("queued", "running"):
             assert time.monotonic() < deadline, status
             time.sleep(0.05)

@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.service.readiness import until
 from tests.service.test_tiers import products
 from tests.service.world import INPUTS, REGRESSION
 
@@ -96,7 +97,7 @@ def test_a_signal_ends_it_gracefully(tmp_path: Path, number: signal.Signals) -> 
         def call() -> None:
             answers.append(server.client.post("/v1/evaluate", json=products(1000, 10)))
 
-        assert server.client.get("/readyz").status_code == 200
+        until(server.client, 200)
         caller = threading.Thread(target=call)
         caller.start()
         while len(below := server.descendants()) < 2:  # the template and a child

@@ -19,7 +19,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 TARGET = Path(__file__).parent / "src" / "gradwire" / "_tracing" / "ops.py"
-INSTEAD = TARGET.with_name("instead.py")
+INSTEAD = TARGET.parent.with_name("_names") / "instead.py"
 
 #: Ops written by hand: those with an index, which has its own form in Python, and those that variables
 #: start from, whose values are made at home. So are, by their records, those that take functions and

@@ -16,7 +16,7 @@ LONGEST = 400
 # Longer files that somebody looked at and found to be one noun, with the reason.
 ONE_NOUN = {
     "clients/python/src/gradwire/_tracing/ops.py": "generated from the table of ops",
-    "clients/python/src/gradwire/_tracing/instead.py": "generated from the tables of substitutes",
+    "clients/python/src/gradwire/_names/instead.py": "generated from the tables of substitutes",
     "clients/python/src/gradwire/errors.py": "one short class a code: a list, not a design",
 }
 

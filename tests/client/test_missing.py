@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import gradwire as gw
-from gradwire._tracing.instead import FORMULAS
+from gradwire._names.instead import FORMULAS
 from gradwire.errors import UnsupportedFunction
 
 

@@ -15,6 +15,7 @@ from gradwire._client.client import AsyncClient, Client, default_client, set_def
 from gradwire._client.datasets import Column, Dataset
 from gradwire._client.graphs import PublishedGraph
 from gradwire._client.jobs import Job
+from gradwire._names.missing import unknown
 from gradwire._tracing import ops as _ops
 from gradwire._tracing.extra_ops import (
     broadcast_arrays,
@@ -26,7 +27,6 @@ from gradwire._tracing.extra_ops import (
     unbind,
     unstack,
 )
-from gradwire._tracing.missing import unknown
 from gradwire._tracing.ops import *  # noqa: F403  # __all__ of the generated module says which
 from gradwire._tracing.tensor import Tensor, constant, convert_to_tensor, ones, zeros
 from gradwire._tracing.variable import Variable

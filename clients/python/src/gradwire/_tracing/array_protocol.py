@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gradwire._tracing.missing import advice
+from gradwire._names.missing import advice
 from gradwire._tracing.node import Traced
 from gradwire.errors import UnsupportedFunction
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from gradwire._tracing.missing import unknown
+from gradwire._names.missing import unknown
 from gradwire._tracing.operators import Operators
 
 if TYPE_CHECKING:

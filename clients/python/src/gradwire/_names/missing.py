@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from gradwire._tracing.instead import FORMULAS, SENTENCES
+from gradwire._names.instead import FORMULAS, SENTENCES
 
 _TAPE = "gradients come from a tape: grads = tape.gradient(loss, [w]); or from a function: gw.grad(f)(w)"
 _VALUE = "read the value with tensor.numpy(), or float(tensor) of one number"

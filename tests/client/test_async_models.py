@@ -51,7 +51,8 @@ def test_both_models_have_the_same_methods() -> None:
 
     assert methods(gw.Sequential) == methods(gw.AsyncSequential)
     assert set(methods(gw.Sequential)) == {
-        *("build", "summary", "count_params", "get_weights", "set_weights", "save"),
+        *("build", "summary", "count_params", "get_weights", "set_weights"),
+        *("save", "save_weights", "load_weights"),
         *("predict", "fit", "evaluate"),
     }
     public = {n for n in vars(gw.Sequential) | vars(gw.AsyncSequential) if not n.startswith("_")}

@@ -71,7 +71,9 @@ def model_objective(
         raise InvalidDocument(
             f"expected a layer that learns: there is nothing to train at {path}.model.layers",
             path=f"{path}.model.layers",
-            hint='for example {"type": "Dense", "units": 10}',
+            hint='set "trainable" to true in one of them'
+            if any(state.frozen for state in expansion.state.values())
+            else 'for example {"type": "Dense", "units": 10}',
         )
     given = object_at(fields.get("parameters"), f"{path}.parameters")
     parameters, state = dict(expansion.parameters), dict(expansion.state)

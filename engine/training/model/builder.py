@@ -7,7 +7,7 @@ weights are the same in both.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.training.catalogue.activations import Activation
@@ -45,14 +45,19 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a layer carries from step to step without learning it; `update` is the node of its next value."""
+    """What a layer carries from step to step without learning it; `update` is the node of its next value.
+
+    A `frozen` one is a weight of a layer that is not trainable: its next value is the same.
+    """
 
     weight: Weight
     update: str
+    frozen: bool = False
 
     def document(self) -> dict[str, Any]:
         """As `/v1/models/expand` shows it."""
-        return {**self.weight.document(), "update": self.update}
+        frozen = {"frozen": True} if self.frozen else {}
+        return {**self.weight.document(), "update": self.update, **frozen}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +79,14 @@ class Draw:
 
 @dataclass(slots=True)
 class GraphBuilder:
-    """One graph being written. `training` says which of the two; `dtype` is that of the weights."""
+    """One graph being written. `training` says which of the two; `dtype` is that of the weights.
+
+    While a `frozen` layer writes, nothing is learned.
+    """
 
     training: bool
     dtype: str
+    frozen: bool = False
     inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     nodes: list[dict[str, Any]] = field(default_factory=list)
     weights: dict[str, Weight] = field(default_factory=dict)
@@ -108,20 +117,32 @@ class GraphBuilder:
         return name
 
     def weight(self, name: str, shape: Shape, initializer: Chosen[Initializer]) -> str:
-        """A parameter of the current layer."""
+        """A parameter of the current layer; of a frozen one, state that stays as it is."""
         full = f"{self.layer}.{name}"
+        if self.frozen:
+            return self._kept(self.carried(name, shape, initializer), frozen=True)
         check_shape(initializer, shape, f".{name}_initializer")
         self.weights[full] = Weight(shape, self.dtype, initializer)
         self.inputs[full] = {"shape": list(shape), "dtype": self.dtype}
         return full
 
     def carried(self, name: str, shape: Shape, initializer: Chosen[Initializer]) -> str:
-        """State of the current layer. Its next value is the node that `carry` names."""
+        """State of the current layer. Its next value is the node that its `update` names."""
         full = f"{self.layer}.{name}"
         check_shape(initializer, shape, f".{name}_initializer")
         self.states[full] = State(Weight(shape, self.dtype, initializer), f"{full}.next")
         self.inputs[full] = {"shape": list(shape), "dtype": self.dtype}
         return full
+
+    def keep(self, name: str) -> None:
+        """State stays as it is in this step."""
+        self._kept(name, frozen=False)
+
+    def _kept(self, name: str, *, frozen: bool) -> str:
+        state = self.states[name] = replace(self.states[name], frozen=frozen)
+        if self.training:
+            self.node("identity", name, name=state.update)
+        return name
 
     def drawn(self, x: Symbol, rate: float) -> str:
         """A random mask for the elements of `x`."""

@@ -129,7 +129,7 @@ def _play(
     x = Symbol(scope.input(X, model.input_shape, model.input_dtype), model.input_shape, model.input_dtype)
     rows = []
     for named in model.layers:
-        scope.layer, scope.path = named.name, named.path
+        scope.layer, scope.path, scope.frozen = named.name, named.path, not named.trainable
         before = set(scope.weights)
         try:
             x = named.layer.record.write(scope, x, **named.layer.settings)
@@ -139,7 +139,7 @@ def _play(
         learned = sum(prod(scope.weights[name].shape) for name in scope.weights.keys() - before)
         kind = named.layer.record.name
         rows.append({"name": named.name, "type": kind, "shape": [None, *x.shape], "parameters": learned})
-    scope.layer, scope.path = "", ""
+    scope.layer, scope.path, scope.frozen = "", "", False
     scope.node("identity", x.name, name=LABELS if loss is None else PREDICTED)
     if loss is not None:
         _write_loss(scope, x, loss)

@@ -9,13 +9,15 @@ from typing import Any
 from engine import dtypes
 from engine.errors import DtypeMismatch, DuplicateName, EngineError, InvalidDocument
 from engine.frontend.json_reader import array_at, fields_of, member, name_at, show
-from engine.ir.attributes import DTYPE, Attribute
+from engine.ir.attributes import BOOLEAN, DTYPE, Attribute
 from engine.training.catalogue.registry import SHAPE, Chosen, read_settings
 from engine.training.model.builder import Shape
 from engine.training.model.layers import LAYERS, Layer
 
 _FIELDS = ("input_shape", "input_dtype", "layers", "name")
 _INPUT = ("Input", "InputLayer")
+_OF_EVERY_LAYER = ("type", "name", "trainable")
+_TRAINABLE = Attribute("trainable", BOOLEAN, True)
 _SHAPE = Attribute("shape", SHAPE)
 _INPUT_SHAPE = Attribute("input_shape", SHAPE)
 _EXAMPLE = '{"input_shape": [784], "layers": [{"type": "Dense", "units": 10}]}'
@@ -23,11 +25,15 @@ _EXAMPLE = '{"input_shape": [784], "layers": [{"type": "Dense", "units": 10}]}'
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """One layer of a model: its name, its record and settings, its place in the document."""
+    """One layer of a model: its name, its record and settings, its place in the document.
+
+    The weights of one that is not `trainable` stay as they are.
+    """
 
     name: str
     layer: Chosen[Layer]
     path: str
+    trainable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ def read_model(document: Any, *, dtype: str, path: str, row: Shape | None = None
                 path=place,
                 hint=f"there are {', '.join(layer.name for layer in LAYERS)}",
             )
-        settings = {name: setting for name, setting in value.items() if name not in ("type", "name")}
+        settings = {name: setting for name, setting in value.items() if name not in _OF_EVERY_LAYER}
         if value["type"] in _INPUT:
             if i > 0:
                 raise InvalidDocument(f"an Input comes first, got one at {place}", path=place)
@@ -103,7 +109,10 @@ def _layer(value: Mapping[str, Any], settings: dict[str, Any], path: str, before
                 path=f"{path}.name",
                 hint="leave the name out: it is chosen",
             )
-    return Named(name, Chosen(record, read_settings(settings, record.attributes, path, record.name)), path)
+    trainable = value.get("trainable")
+    trainable = True if trainable is None else _parsed(_TRAINABLE, trainable, f"{path}.trainable")
+    chosen = Chosen(record, read_settings(settings, record.attributes, path, record.name))
+    return Named(name, chosen, path, trainable)
 
 
 def _input_dtype(own: str | None, first: Named, dtype: str, path: str) -> str:

@@ -3,6 +3,7 @@
     GradwireError
     ├── CauseElsewhere                    the cause of an error that came from another process, as text
     ├── ConfigurationError                a setting of the client makes no sense
+    ├── NotTraced                         code of one's own where a built-in is needed (also a TypeError)
     ├── TraceError                        a traced value was used where only a real one can be
     │   ├── UnsupportedFunction           a NumPy function that has no op (also a TypeError)
     │   └── TapeError                     a tape was used twice, nested, or before its end
@@ -106,6 +107,10 @@ def _restored(
 
 class ConfigurationError(GradwireError):
     """A setting of the client makes no sense."""
+
+
+class NotTraced(GradwireError, TypeError):
+    """A class or function of the user's own, where a job runs only what this package has."""
 
 
 class TraceError(GradwireError):

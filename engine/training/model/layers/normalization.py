@@ -52,13 +52,16 @@ def _batch_normalization(
     moving_mean_initializer: Chosen[Initializer],
     moving_variance_initializer: Chosen[Initializer],
 ) -> Symbol:
-    """(x - mean) / √(var + ε): of the batch while training, of the running averages else."""
+    """(x - mean) / √(var + ε): of the batch while training, of the running averages else.
+
+    Frozen, it uses the running averages while training too, and leaves them alone, as in Keras.
+    """
     (feature,) = axes_of((axis,), x)
     shape = tuple(size if i == feature else 1 for i, size in enumerate(x.shape))
     size = (x.shape[feature],)
     moving_mean = scope.carried("moving_mean", size, moving_mean_initializer)
     moving_variance = scope.carried("moving_variance", size, moving_variance_initializer)
-    if scope.training:
+    if scope.training and not scope.frozen:
         over = [i for i in range(len(x.shape) + 1) if i != feature + 1]
         mean = scope.node("mean", x.name, axis=over)
         centred = scope.node("subtract", x.name, _laid_out(scope, mean, size, shape))
@@ -68,6 +71,8 @@ def _batch_normalization(
             added = scope.node("multiply", scope.node("stop_gradient", new), 1 - momentum)
             scope.node("add", kept, added, name=scope.states[old].update)
     else:
+        for name in (moving_mean, moving_variance):
+            scope.keep(name)
         centred = scope.node("subtract", x.name, _laid_out(scope, moving_mean, size, shape))
         variance = moving_variance
     inverse = _inverse_deviation(scope, variance, epsilon)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
@@ -15,6 +16,7 @@ from gradwire._client.default import DefaultClient
 from gradwire._client.graphs import Graphs
 from gradwire._client.jobs import Jobs
 from gradwire._client.session import Session
+from gradwire._names.strict import Strict
 from gradwire._tracing.values import register_provider
 from gradwire._transport.connection import Connection, Settings
 from gradwire._transport.driver import AsyncDriver, SyncDriver
@@ -23,12 +25,14 @@ from gradwire._version import __version__
 from gradwire.errors import ConfigurationError
 
 DEFAULT_URL = "http://127.0.0.1:8000"
+_FIXED = frozenset(("url", "graphs", "publish", "datasets", "jobs"))
+_CURES = dict.fromkeys(("api_key", "timeout", "device", "retry", "transport"), "make another client with it")
 
 
 _default: DefaultClient[Client] = DefaultClient()
 
 
-class Client(Calls[SyncDriver]):
+class Client(Strict, Calls[SyncDriver]):
     """A connection to a Gradwire server, with blocking calls; safe to share between threads.
 
     `url` and `api_key` come from GRADWIRE_URL and GRADWIRE_API_KEY where they are not given. `timeout` is
@@ -41,6 +45,8 @@ class Client(Calls[SyncDriver]):
     """
 
     _one_a_process: ClassVar[bool] = True
+    _fixed: ClassVar[frozenset[str]] = _FIXED
+    _cures: ClassVar[Mapping[str, str]] = _CURES
 
     def __init__(
         self,
@@ -85,10 +91,12 @@ class Client(Calls[SyncDriver]):
         return f"Client({self.url!r})"
 
 
-class AsyncClient(Calls[AsyncDriver]):
+class AsyncClient(Strict, Calls[AsyncDriver]):
     """The same calls, to be awaited. Tapes and reading tensors block, and use a `Client`."""
 
     _one_a_process: ClassVar[bool] = False  # connections belong to one event loop
+    _fixed: ClassVar[frozenset[str]] = _FIXED
+    _cures: ClassVar[Mapping[str, str]] = _CURES
 
     def __init__(
         self,

@@ -10,8 +10,14 @@ import numpy as np
 from gradwire._client.datasets import Column, Dataset, upload
 from gradwire._client.session import Session
 from gradwire._client.uploads import array_of
+from gradwire._names.own import own_class
 from gradwire._tracing.operators import Operators
+from gradwire._tracing.variable import Variable
 from gradwire._transport.flow import Flow
+from gradwire.errors import ConfigurationError
+from gradwire.keras.callbacks import EarlyStopping
+from gradwire.keras.evaluation import document_of
+from gradwire.keras.optimizers import Optimizer
 
 INLINE_BYTES = 256 * 1024  # arrays beyond it travel once, as data sets
 _DATA = ("data", "validation_data")
@@ -28,7 +34,15 @@ def order(session: Session, wanted: Mapping[str, Any]) -> Flow[dict[str, Any]]:
             for name, field in value.items():
                 body[key][name] = yield from _field(session, field)
         elif key == "parameters":
-            body[key] = {n: written(v if isinstance(v, Mapping) else {"value": v}) for n, v in value.items()}
+            body[key] = {name: written(_parameter(name, each)) for name, each in value.items()}
+        elif key == "optimizer":
+            body[key] = value if isinstance(value, str) else written(optimizer_document(value))
+        elif key == "loss":
+            body[key] = _measure(value, key)
+        elif key == "metrics":
+            body[key] = [_measure(each, "metric") for each in value]
+        elif key == "early_stopping" and isinstance(value, EarlyStopping):
+            body[key] = value.document()
         else:
             body[key] = written(value)
     return body
@@ -45,6 +59,34 @@ def written(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [written(item) for item in value]
     return value.item() if isinstance(value, np.generic) else value
+
+
+def optimizer_document(optimizer: Any) -> dict[str, Any]:
+    """An optimiser as on the wire; raises NotTraced for one of the user's own, TypeError for no optimiser."""
+    if isinstance(optimizer, str):
+        return {"name": optimizer}
+    if isinstance(optimizer, Mapping):
+        return dict(optimizer)
+    if isinstance(optimizer, Optimizer):
+        return optimizer.document()
+    if isinstance(optimizer, type):
+        raise TypeError(f"expected an optimizer, got the class {optimizer.__name__}: call it first")
+    own_class(optimizer, "optimizer")
+    raise TypeError(f"expected an optimizer of gradwire.keras.optimizers, got {type(optimizer).__name__}")
+
+
+def _measure(measure: Any, what: str) -> Any:
+    return measure if isinstance(measure, str) else written(document_of(measure, what))
+
+
+def _parameter(name: str, value: Any) -> Any:
+    """What a parameter starts from; raises ConfigurationError for a variable that is not to be trained."""
+    if isinstance(value, Variable) and not value.trainable:
+        raise ConfigurationError(
+            f"the parameter '{name}' is a Variable that is not trainable, and a job trains each of its "
+            "parameters: write its value into the program, or set its `trainable`"
+        )
+    return value if isinstance(value, Mapping) else {"value": value}
 
 
 def _field(session: Session, value: Any) -> Flow[Any]:

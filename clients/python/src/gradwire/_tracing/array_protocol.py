@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -43,6 +44,11 @@ _NEUTRAL = {"out": None, "dtype": None, "where": True, "initial": np._NoValue, "
 
 def call_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Mapping[str, Any]) -> Any:
     """A universal function, or its `reduce`, as a recorded op."""
+    if not _of_numpy(ufunc):
+        raise UnsupportedFunction(
+            f"{ufunc.__name__} is not NumPy's nor SciPy's, so nothing is known of what it computes; write it "
+            "with gradwire's functions, or fetch first: tensor.numpy()"
+        )
     called = f"numpy.{ufunc.__name__}"
     given = {k: v for k, v in options.items() if not (k in _NEUTRAL and v is _NEUTRAL[k])}
     if method == "__call__":
@@ -50,6 +56,12 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Map
     if method == "reduce" and ufunc.__name__ in _REDUCTIONS:
         return _record(_REDUCTIONS[ufunc.__name__], f"{called}.reduce", inputs, {"axis": 0, **given})
     raise UnsupportedFunction(f"{called}.{method} is not an op; write it with reductions or indexing")
+
+
+def _of_numpy(ufunc: Any) -> bool:
+    """Whether it is the function that NumPy or SciPy has under its name, and not one of the user's own."""
+    modules = (sys.modules.get(name) for name in ("numpy", "numpy._core.umath", "scipy.special"))
+    return any(getattr(module, ufunc.__name__, None) is ufunc for module in modules)
 
 
 def call_function(function: Any, args: Sequence[Any], options: Mapping[str, Any]) -> Any:

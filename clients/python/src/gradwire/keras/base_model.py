@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from safetensors.numpy import save_file
@@ -18,6 +18,7 @@ from gradwire._client.datasets import Column
 from gradwire._client.requests import value
 from gradwire._client.session import Session
 from gradwire._client.uploads import array_of
+from gradwire._names.strict import Strict, takes
 from gradwire._tracing.node import Array
 from gradwire._tracing.tensor import Tensor, constant, record
 from gradwire._tracing.variable import Variable
@@ -25,18 +26,33 @@ from gradwire._transport.driver import D_co, Driven, call
 from gradwire._transport.flow import Flow
 from gradwire.errors import ConfigurationError
 from gradwire.keras.expansion import Expansion, expand, play
+from gradwire.keras.formats import MODEL, WEIGHTS, path_of, read_weights, source_of, write_weights
 from gradwire.keras.initial_weights import draw
-from gradwire.keras.layers import InputLayer, Layer, shape_of
+from gradwire.keras.layers import InputLayer, Layer, flag, shape_of
 
 _ROWS = 4096  # predicted in one request
 
 
-class Network(Driven[D_co]):
+_COMPILE_IT = "say it with model.compile(optimizer=…, loss=…, metrics=…)"
+_SET_IT = "call model.set_weights([…]), or assign to one of model.variables"
+
+
+class Network(Strict, Driven[D_co]):
     """Layers, one after the other, and their weights, drawn here when something reads them first.
 
     What may ask the server is a flow, driven by the model's client; properties and `model(x)` record and
     read what is here.
     """
+
+    _fixed: ClassVar[frozenset[str]] = frozenset({"dtype"})
+    _cures: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("optimizer", "loss", "metrics"), _COMPILE_IT),
+        **dict.fromkeys(("weights", "variables", "trainable_variables", "trainable_weights"), _SET_IT),
+        "layers": "add them with model.add, or make another model",
+        "input_shape": "give it to the first layer",
+        "run_eagerly": "a job always runs compiled, on the server",
+        "learning_rate": "it is the optimizer's, which compile takes",
+    }
 
     def __init__(
         self,
@@ -48,8 +64,10 @@ class Network(Driven[D_co]):
         self.name = name
         self.dtype = dtype
         self._layers: list[Layer] = []
+        self._trainable = True
         self._shape: tuple[int, ...] | None = None
         self._expansion: Expansion | None = None
+        self._expanded_from: dict[str, Any] = {}
         self._weights: dict[str, Variable] = {}
         if isinstance(layers, Layer):
             raise TypeError(f"expected a list of layers, got one {type(layers).__name__}: put it into [ ]")
@@ -66,7 +84,21 @@ class Network(Driven[D_co]):
             raise ConfigurationError("the model has weights already; make a new one of the layers wanted")
         if layer.input_shape is not None and not self._layers:
             self._shape = layer.input_shape
+        layer.document()  # a class of the user's own is refused where it is added
+        if not self._trainable:
+            layer.trainable = False
         self._layers.append(layer)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the layers are learned; setting it sets it for each of them."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, trainable: bool) -> None:
+        self._trainable = flag("trainable", trainable)
+        for layer in self._layers:
+            layer.trainable = self._trainable
 
     @property
     def layers(self) -> list[Layer]:
@@ -94,7 +126,9 @@ class Network(Driven[D_co]):
         widths = [max(len(row[k]) for row in rows) for k in range(3)]
         lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
         print("\n".join([f'Model "{self.name}"', lines[0], "-" * len(lines[0]), *lines[1:]]))  # noqa: T201  # Keras's summary prints
-        print(f"Parameters: {_learned(expansion):,}")  # noqa: T201  # the same
+        frozen = sum(prod(w["shape"]) for w in expansion.state.values() if w.get("frozen"))
+        rest = f", not trainable: {frozen:,}" if frozen else ""
+        print(f"Parameters: {_learned(expansion):,}{rest}")  # noqa: T201  # the same
 
     @call
     def count_params(self) -> Flow[int]:
@@ -105,13 +139,13 @@ class Network(Driven[D_co]):
 
     @property
     def trainable_variables(self) -> list[Variable]:
-        """The variables that are learned, layer by layer."""
+        """The variables that are learned, layer by layer: not those of layers that are not trainable."""
         return [variable for variable in self.variables if variable.trainable]
 
     @property
     def variables(self) -> list[Variable]:
-        """All of them: those learned, then the running averages."""
-        if not self._weights:
+        """All of them: weights layer by layer, then the running averages."""
+        if not self._weights or self._changed():
             self._start_now()
         return list(self._weights.values())
 
@@ -138,12 +172,42 @@ class Network(Driven[D_co]):
 
     @call
     def save(self, path: str | Path) -> Flow[None]:
-        """Write layers and weights into one file, safetensors with the layers as metadata."""
+        """Write layers and weights into one file, safetensors with the layers as metadata.
+
+        Raises ConfigurationError for a name that ends otherwise, such as .keras or .h5.
+        """
+        target = path_of(path, MODEL, "a model")
         yield from self._started()
         weights = {name: variable._value() for name, variable in self._weights.items()}
         order = [[name, variable.trainable] for name, variable in self._weights.items()]
         config = {"name": self.name, "dtype": self.dtype, "model": self.document(), "weights": order}
-        save_file(weights, str(path), {"gradwire": json.dumps(config)})
+        save_file(weights, str(target), {"gradwire": json.dumps(config)})
+
+    @call
+    def save_weights(self, path: str | Path) -> Flow[None]:
+        """Write the weights alone, by their names: safetensors or npz, as the file's name ends.
+
+        Raises ConfigurationError for a name that ends otherwise, such as .h5.
+        """
+        target = path_of(path, WEIGHTS, "a model's weights")
+        yield from self._started()
+        write_weights(target, {name: variable._value() for name, variable in self._weights.items()})
+
+    @call
+    def load_weights(self, path: str | Path) -> Flow[None]:
+        """Bind weights by their names, from a file of `save_weights` or of `save`.
+
+        Raises ConfigurationError for a file of another format or with other names, and ValueError where
+        shapes differ.
+        """
+        found = read_weights(source_of(path, "a model's weights"))
+        yield from self._started()
+        if found.keys() != self._weights.keys():
+            raise ConfigurationError(
+                f"expected the weights {', '.join(self._weights)} in '{path}', got {', '.join(found)}"
+            )
+        for name, variable in self._weights.items():
+            variable.assign(found[name])
 
     # -- calling -----------------------------------------------------------------------------------------
 
@@ -153,7 +217,7 @@ class Network(Driven[D_co]):
         With `training`, dropout draws (from `gradwire.random`) and batches are normalised by themselves;
         running averages are then assigned, which fetches them.
         """
-        if self._expansion is None or not self._weights:
+        if self._expansion is None or not self._weights or self._changed():
             self._start_now(None if self._shape is not None else shape_of_rows(x))
         expansion = self._expanded()
         rows = x if isinstance(x, Tensor | Variable) else constant(self._ranked(x))
@@ -167,10 +231,12 @@ class Network(Driven[D_co]):
             inputs[name] = constant((kept / (1 - wanted["rate"])).astype(wanted["dtype"]))
         outputs = play(expansion.train, inputs)
         for name, state in expansion.state.items():
-            self._weights[name].assign(outputs[state["update"]])
+            if not state.get("frozen"):
+                self._weights[name].assign(outputs[state["update"]])
         return outputs["y"]
 
     @call
+    @takes("predict", steps="all rows are predicted: leave it out", callbacks="callbacks hear of fits only")
     def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> Flow[Array]:
         """The model's answers as an array, for any number of rows."""
         return (yield from self._predicted(x, batch_size))
@@ -213,14 +279,32 @@ class Network(Driven[D_co]):
         """Ask for the graphs, unless they are here."""
         if input_shape is not None and self._shape is None:
             self._shape = shape_of([size for size in input_shape[1:] if size is not None])
-        if self._expansion is None:
+        if self._expansion is None or self._changed():
             if self._shape is None:
                 raise ConfigurationError(
                     "the shape of a row is not known yet: give the first layer an input_shape, or call "
                     "the model on data, fit it, or build((None, …))"
                 )
-            self._expansion = yield from expand(self._session, self.document(), self.dtype)
+            document = self.document()
+            expansion = yield from expand(self._session, document, self.dtype)
+            self._keep_weights(expansion)
+            self._expansion, self._expanded_from = expansion, document
         return self._expansion
+
+    def _changed(self) -> bool:
+        """Whether layers were made trainable, or the contrary, since the graphs came."""
+        return self._expansion is not None and self.document() != self._expanded_from
+
+    def _keep_weights(self, expansion: Expansion) -> None:
+        """Have the weights that there are follow their layers, which were set to be learned or not."""
+        wanted = {name: trainable for name, _, trainable in _wanted(expansion)}
+        if self._weights and wanted.keys() != self._weights.keys():
+            raise ConfigurationError(
+                f"the layers are not those that the weights belong to: {', '.join(self._weights)} are there, "
+                f"{', '.join(wanted)} are wanted; only `trainable` may change once a model is built"
+            )
+        for name, variable in self._weights.items():
+            variable.trainable = wanted[name]
 
     def _started(self, input_shape: Sequence[int | None] | None = None) -> Flow[Expansion]:
         """Have the graphs, and draw the weights where there are none yet."""
@@ -261,10 +345,18 @@ class Network(Driven[D_co]):
 
 
 def _wanted(expansion: Expansion) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
-    """Every weight with what is known of it, and whether it is learned."""
-    for group, trainable in ((expansion.parameters, True), (expansion.state, False)):
-        for name, wanted in group.items():
-            yield name, wanted, trainable
+    """Every weight with what is known of it, and whether it is learned.
+
+    Their order is the same whichever layers are trainable: layer by layer, then the running averages.
+    """
+    frozen = {name: wanted for name, wanted in expansion.state.items() if wanted.get("frozen")}
+    weights = {**expansion.parameters, **frozen}
+    places = {row["name"]: k for k, row in enumerate(expansion.summary)}
+    for name in sorted(weights, key=lambda name: places.get(name.rpartition(".")[0], len(places))):
+        yield name, weights[name], name not in frozen
+    for name, wanted in expansion.state.items():
+        if name not in frozen:
+            yield name, wanted, False
 
 
 def _learned(expansion: Expansion) -> int:

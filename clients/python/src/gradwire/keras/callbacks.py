@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from gradwire._names.strict import Strict
+from gradwire.errors import ConfigurationError
 from gradwire.keras.schedules import PiecewiseConstantDecay
 
 if TYPE_CHECKING:
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Callback", "EarlyStopping", "History", "LearningRateScheduler"]
 
 
-class Callback:
+class Callback(Strict):
     """Told here, in this process, how the job on the server gets on.
 
     It may end the fit: with `self.model.stop_training = True` the job saves itself where it is by then, which
@@ -22,6 +24,19 @@ class Callback:
     """
 
     model: Model[Any]
+    _cures: ClassVar[Mapping[str, str]] = {"verbose": "it prints nothing: leave it out"}
+
+    def _settable(self) -> set[str]:
+        return super()._settable() | {name for name in dir(Callback) if name.startswith("on_")}
+
+    def check(self) -> None:
+        """Raise ConfigurationError for a method that a fit would never call."""
+        for name in dir(type(self)):
+            if name.startswith("on_") and not hasattr(Callback, name):
+                raise ConfigurationError(
+                    f"nothing calls {type(self).__name__}.{name}: the job trains on the server, which tells "
+                    "of epochs only; a Callback has on_train_begin, on_epoch_end and on_train_end"
+                )
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """The job was submitted."""
@@ -60,19 +75,18 @@ class EarlyStopping(Callback):
         restore_best_weights: bool = False,
         start_from_epoch: int = 0,
     ) -> None:
-        self._document = {
-            "monitor": monitor,
-            "min_delta": min_delta,
-            "patience": patience,
-            "mode": mode,
-            "baseline": baseline,
-            "restore_best_weights": restore_best_weights,
-            "start_from_epoch": start_from_epoch,
-        }
+        self.monitor = monitor
+        self.min_delta = min_delta
+        self.patience = patience
+        self.mode = mode
+        self.baseline = baseline
+        self.restore_best_weights = restore_best_weights
+        self.start_from_epoch = start_from_epoch
 
     def document(self) -> dict[str, Any]:
         """As the wire has it."""
-        return {key: value for key, value in self._document.items() if value is not None}
+        settings = inspect.signature(EarlyStopping).parameters
+        return {name: value for name in settings if (value := getattr(self, name)) is not None}
 
 
 class LearningRateScheduler(Callback):

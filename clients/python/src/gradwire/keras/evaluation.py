@@ -7,6 +7,7 @@ from typing import Any
 
 from gradwire._client.requests import value
 from gradwire._client.session import Session
+from gradwire._names.own import own_function
 from gradwire._tracing import ops as _ops
 from gradwire._tracing.node import Array
 from gradwire._transport.flow import Flow
@@ -16,18 +17,30 @@ from gradwire.keras.losses import Loss
 from gradwire.keras.metrics import Metric
 
 
-def document_of(measure: Any) -> dict[str, Any]:
-    """A loss or metric as on the wire: its name, and its settings."""
+def document_of(measure: Any, what: str = "metric") -> dict[str, Any]:
+    """A loss or metric as on the wire: its name, and its settings.
+
+    Raises NotTraced for a class or function of the user's own, and TypeError for anything else.
+    """
     if isinstance(measure, Loss | Metric):
         return measure.document()
     if isinstance(measure, dict):
         return measure
-    return {"name": measure if isinstance(measure, str) else str(measure.__name__)}
+    if isinstance(measure, str):
+        return {"name": measure}
+    if isinstance(measure, type):
+        raise TypeError(f"expected a {what}, got the class {measure.__name__}: call it, {measure.__name__}()")
+    if isinstance(measure, metrics.Mean):
+        raise TypeError(
+            f"a {what} compares two things, Mean takes one: choose another of gradwire.keras.metrics"
+        )
+    cure = {} if what == "loss" else {"cure": metrics.BY_HAND}
+    return {"name": own_function(measure, what, **cure)}
 
 
-def name_of(measure: Any) -> str:
+def name_of(measure: Any, what: str = "metric") -> str:
     """What a loss or metric is called in answers."""
-    return measure.name if isinstance(measure, Metric) else str(document_of(measure)["name"])
+    return measure.name if isinstance(measure, Metric) else str(document_of(measure, what)["name"])
 
 
 def renamed(measures: Iterable[Any]) -> dict[str, str]:

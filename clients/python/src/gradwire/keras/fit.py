@@ -16,6 +16,7 @@ from tqdm import tqdm
 from tqdm.std import TqdmDefaultWriteLock
 
 from gradwire._client.datasets import Column
+from gradwire._client.job_documents import optimizer_document
 from gradwire._client.jobs import FINAL, Job, numbers
 from gradwire._client.uploads import array_of
 from gradwire._transport.driver import D_co
@@ -55,8 +56,10 @@ def settings_of(
     `names` are what metrics are called here, by their names on the wire.
     """
     there = {here: name for name, here in names.items()}
-    settings: dict[str, Any] = {"optimizer": _optimizer(optimizer)}
+    settings: dict[str, Any] = {"optimizer": optimizer_document(optimizer)}
     for callback in callbacks:
+        if isinstance(callback, Callback):
+            callback.check()
         if isinstance(callback, EarlyStopping):
             ending = callback.document()
             ending["monitor"] = there.get(ending["monitor"], ending["monitor"])
@@ -162,10 +165,3 @@ def _flat(logs: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, float]
     nested = logs.get("metrics")
     flat = numbers(nested) if isinstance(nested, Mapping) else logs
     return {names.get(name, name): value for name, value in flat.items()}
-
-
-def _optimizer(optimizer: Any) -> dict[str, Any]:
-    if isinstance(optimizer, str):
-        return {"name": optimizer}
-    document: dict[str, Any] = optimizer.document()
-    return document

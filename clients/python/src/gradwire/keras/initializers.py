@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
+from gradwire._names.own import own_class
+from gradwire._names.strict import Strict
 from gradwire.keras.naming import snake_case
 
 __all__ = [
@@ -25,16 +28,21 @@ __all__ = [
     "Zeros",
 ]
 
+OWN_VALUES = "draw the values yourself: `model.build((None, …))`, then `model.set_weights([…])`"
 
-class Initializer:
+
+class Initializer(Strict):
     """What initialisers share: a name on the wire and settings; those that are None are left out."""
+
+    _fixed: ClassVar[frozenset[str]] = frozenset({"settings"})
+    _cures: ClassVar[Mapping[str, str]] = {"dtype": "a model has one dtype: Sequential(dtype=…)"}
 
     def __init__(self, **settings: Any) -> None:
         self.settings = {name: value for name, value in settings.items() if value is not None}
 
     def document(self) -> dict[str, Any]:
-        """As the wire has it."""
-        return {"name": snake_case(type(self)), **self.settings}
+        """As the wire has it; raises NotTraced for a class of the user's own."""
+        return {"name": snake_case(own_class(self, "initializer", OWN_VALUES)), **self.settings}
 
 
 class Zeros(Initializer):

@@ -6,8 +6,11 @@ classes they answer the mean over the whole batch unless `reduction` says otherw
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
+from gradwire._names.own import own_class
+from gradwire._names.strict import Strict
 from gradwire._tracing.ops import (
     binary_crossentropy,
     categorical_crossentropy,
@@ -35,8 +38,14 @@ __all__ = [
 _REDUCTIONS = {"sum_over_batch_size": "mean", "mean": "mean", "sum": "sum", "none": "none"}
 
 
-class Loss:
+class Loss(Strict):
     """A loss with its settings; `reduction` is "sum_over_batch_size" (the mean), "sum" or "none"."""
+
+    _cures: ClassVar[Mapping[str, str]] = {
+        "name": "histories call a loss 'loss': leave it out",
+        "dtype": "a model has one dtype: Sequential(dtype=…)",
+        "ignore_class": "leave those rows out, or weight them in a loop of your own",
+    }
 
     def __init__(self, reduction: str = "sum_over_batch_size") -> None:
         if reduction not in _REDUCTIONS:
@@ -44,11 +53,16 @@ class Loss:
         self.reduction = _REDUCTIONS[reduction]
 
     def document(self) -> dict[str, Any]:
-        """As a job's `loss`; raises ValueError where it is not the mean, or classes are not last."""
-        given = {key: value for key, value in vars(self).items() if key not in ("reduction", "axis")}
+        """As a job's `loss`; raises ValueError where it is not the mean, or classes are not last.
+
+        Raises NotTraced for a class of the user's own.
+        """
+        kind = own_class(self, "loss")
+        settings = {key: value for key, value in vars(self).items() if not key.startswith("_")}
+        given = {key: value for key, value in settings.items() if key not in ("reduction", "axis")}
         if self.reduction != "mean" or getattr(self, "axis", -1) != -1:
             raise ValueError("expected a loss that is a mean, with classes last: a job trains no other")
-        return {"name": snake_case(type(self)), **given}
+        return {"name": snake_case(kind), **given}
 
     def __call__(self, y_true: Any, y_pred: Any) -> Tensor:
         """The loss of predictions."""

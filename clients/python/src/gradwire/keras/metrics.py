@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import sqrt
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from gradwire._client.uploads import array_of
+from gradwire._names.own import own_class
+from gradwire._names.strict import Strict
 from gradwire._tracing.node import Array
 from gradwire._tracing.tensor import Tensor, constant
 from gradwire.keras.naming import snake_case
@@ -28,9 +31,13 @@ __all__ = [
     "TopKCategoricalAccuracy",
 ]
 
+BY_HAND = "compute it from `model.predict(x)`, in a Callback's on_epoch_end for example"
 
-class Mean:
+
+class Mean(Strict):
     """The mean of all numbers that it was given, as of the losses of an epoch's batches."""
+
+    _cures: ClassVar[Mapping[str, str]] = {"dtype": "sums are float64: leave it out"}
 
     def __init__(self, name: str | None = None) -> None:
         self._name = name
@@ -88,11 +95,12 @@ class Metric(Mean):
         self._add(np.asarray(self._values(array_of(y_true), array_of(y_pred)), np.float64), sample_weight)
 
     def document(self) -> dict[str, Any]:
-        """As a job's metric: its name on the wire, and its settings."""
-        return {
-            "name": self._own_name(),
-            **{key: value for key, value in vars(self).items() if key[0] != "_"},
-        }
+        """As a job's metric: its name on the wire, and its settings.
+
+        Raises NotTraced for a class of the user's own.
+        """
+        settings = {key: value for key, value in vars(self).items() if key[0] != "_"}
+        return {"name": snake_case(own_class(self, "metric", BY_HAND)), **settings}
 
     def measure(self, y_true: Array, y_pred: Array) -> float:
         """The metric of these predictions alone."""

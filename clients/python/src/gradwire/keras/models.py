@@ -10,20 +10,61 @@ from typing import Any, overload
 from safetensors import SafetensorError, safe_open
 
 from gradwire._client.client import AsyncClient, Client, default_client
-from gradwire._client.job_documents import written
+from gradwire._client.job_documents import optimizer_document
 from gradwire._client.jobs import Job, Jobs
 from gradwire._client.uploads import array_of
+from gradwire._names.strict import takes
 from gradwire._tracing.variable import Variable
 from gradwire._transport.driver import AsyncDriver, D_co, SyncDriver, call
 from gradwire._transport.flow import Flow
-from gradwire.errors import ConfigurationError
+from gradwire.errors import ConfigurationError, NotTraced
+from gradwire.keras import layers
 from gradwire.keras.base_model import Network
 from gradwire.keras.callbacks import Callback, History
 from gradwire.keras.evaluation import document_of, name_of, renamed, score
 from gradwire.keras.fit import follow, pair, rows_of, settings_of
+from gradwire.keras.formats import source_of
 from gradwire.keras.layers import InputLayer, Layer
 
 __all__ = ["AsyncSequential", "Sequential", "load_model"]
+
+
+_WEIGHTS_OF_ROWS = "rows have no weights in a job: repeat rows, or weight them in a loop with GradientTape"
+_WHOLE_EPOCHS = "an epoch is all rows, once: leave it out"
+_ON_THE_SERVER = "a job always runs compiled, on the server: leave it out"
+_FIT = {
+    "sample_weight": _WEIGHTS_OF_ROWS,
+    "class_weight": _WEIGHTS_OF_ROWS,
+    "initial_epoch": "epochs count from 0 in each fit: leave it out",
+    "steps_per_epoch": _WHOLE_EPOCHS,
+    "validation_steps": "validation takes all of its rows: leave it out",
+    "validation_batch_size": "it does not change the result: leave it out",
+    "validation_freq": "validation comes after each epoch: leave it out",
+}
+_COMPILE = {
+    "loss_weights": "a Sequential has one loss",
+    "weighted_metrics": _WEIGHTS_OF_ROWS,
+    "run_eagerly": _ON_THE_SERVER,
+    "jit_compile": _ON_THE_SERVER,
+    "steps_per_execution": _ON_THE_SERVER,
+    "auto_scale_loss": "nothing is scaled: leave it out",
+}
+_EVALUATE = {
+    "sample_weight": _WEIGHTS_OF_ROWS,
+    "steps": "all rows are evaluated: leave it out",
+    "callbacks": "callbacks hear of fits only",
+}
+_NEVER_CALLED = frozenset(
+    (
+        "call",
+        "train_step",
+        "test_step",
+        "predict_step",
+        "compute_loss",
+        "compute_metrics",
+        "make_train_function",
+    )
+)
 
 
 class Model(Network[D_co]):
@@ -33,11 +74,28 @@ class Model(Network[D_co]):
     stop_training = False
     _compiled: dict[str, Any] | None = None
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in vars(cls).keys() & _NEVER_CALLED:
+            raise NotTraced(
+                f"{cls.__name__}.{name} would never be called: fit is a job on the server, which runs the "
+                "layers; train with a loop of your own, by GradientTape and `optimizer.apply_gradients`"
+            )
+
+    @takes("compile", **_COMPILE)
     def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Sequence[Any] = ()) -> None:
-        """Say what `fit` minimises and how, and what it reports: names, or things of these modules."""
-        self._compiled = {"optimizer": optimizer, "loss": loss, "metrics": list(metrics or ())}
+        """Say what `fit` minimises and how, and what it reports: names, or things of these modules.
+
+        Raises NotTraced for a class or function of your own, which a loop of your own can use.
+        """
+        measured = [metrics] if isinstance(metrics, str) else list(metrics or ())
+        optimizer_document(optimizer)
+        for measure, what in [*((m, "metric") for m in measured), *([(loss, "loss")] if loss else ())]:
+            document_of(measure, what)
+        self._compiled = {"optimizer": optimizer, "loss": loss, "metrics": measured}
 
     @call
+    @takes("fit", **_FIT)
     def fit(
         self,
         x: Any,
@@ -66,8 +124,8 @@ class Model(Network[D_co]):
         x, self.stop_training = self._ranked(x), False
         rows, names = rows_of(x, validation_split), renamed(compiled["metrics"])
         document = {
-            "loss": _measure(compiled["loss"]),
-            "metrics": [_measure(metric) for metric in compiled["metrics"]],
+            "loss": compiled["loss"],
+            "metrics": compiled["metrics"],
             "batch_size": batch_size,
             "epochs": epochs,
             "shuffle": shuffle,
@@ -79,6 +137,9 @@ class Model(Network[D_co]):
             "parameters": {n: {"value": v._value()} for n, v in self._weights.items()} or None,
             **settings_of(told, compiled["optimizer"], rows, batch_size, epochs, names),
         }
+        if self._changed():
+            yield from self._built()
+        self._refuse_frozen_variables()
         jobs = Jobs(self._driver, self._session)
         job = yield from Jobs.submit.flow(jobs, model=self, data=pair(x, y), **document)
         for callback in watching:
@@ -91,6 +152,7 @@ class Model(Network[D_co]):
         return history
 
     @call
+    @takes("evaluate", **_EVALUATE)
     def evaluate(
         self,
         x: Any,
@@ -108,6 +170,17 @@ class Model(Network[D_co]):
         if return_dict:
             return found
         return list(found.values()) if len(found) > 1 else found["loss"]
+
+    def _refuse_frozen_variables(self) -> None:
+        """Raise ConfigurationError for a variable that was set not to be trained, in a layer that is."""
+        if self._expansion is None:
+            return
+        for name in self._expansion.parameters:
+            if name in self._weights and not self._weights[name].trainable:
+                raise ConfigurationError(
+                    f"the variable '{name}' is not trainable, but its layer is, and a job learns whole "
+                    "layers: set `trainable` of the layer, or step in a loop of your own"
+                )
 
     def _validation(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, tuple | list) or len(data) != 2:
@@ -186,6 +259,7 @@ def load_model(
     path: str | Path, *, client: Client | AsyncClient | None = None
 ) -> Sequential | AsyncSequential:
     """A model that `save` wrote, of the client's kind; raises ConfigurationError for another file."""
+    source_of(path, "a model")
     try:
         opened = safe_open(str(path), framework="numpy")
     except SafetensorError as error:
@@ -215,11 +289,9 @@ def _layer(document: Mapping[str, Any]) -> Layer:
     settings = {key: value for key, value in document.items() if key not in ("type", "name")}
     if document["type"] == "Input":
         return InputLayer(settings["shape"], settings.get("dtype"))
-    kind = next(each for each in Layer.__subclasses__() if each.__name__ == document["type"])
-    layer = kind.__new__(kind)
-    Layer.__init__(layer, document.get("name"), None, **settings)
-    return layer
-
-
-def _measure(measure: Any) -> Any:
-    return measure if isinstance(measure, str) else written(document_of(measure))
+    kind = getattr(layers, document["type"], None) if document["type"] in layers.__all__ else None
+    if kind is None:
+        raise ConfigurationError(
+            f"expected layers of gradwire.keras.layers in the file, got {document['type']!r}"
+        )
+    return Layer.restored(kind, document.get("name"), settings)

@@ -7,12 +7,14 @@ formulas are Keras 3's.
 from __future__ import annotations
 
 import warnings
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
+from gradwire._names.own import own_class
+from gradwire._names.strict import Strict
 from gradwire._tracing.node import Array
 from gradwire._tracing.operators import Operators
 from gradwire._tracing.variable import Variable
@@ -26,7 +28,7 @@ Schedule = Callable[[int], float]
 _SHARED = ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm")
 
 
-class Optimizer(ABC):
+class Optimizer(Strict):
     """What optimisers share: `apply_gradients`, `iterations` and a slot of arrays for each variable.
 
     `learning_rate` is a number, or a function of the number of steps taken so far. Real and imaginary parts
@@ -37,6 +39,18 @@ class Optimizer(ABC):
 
     slots: ClassVar[tuple[str, ...]] = ()
     settings: ClassVar[tuple[str, ...]] = ()  # what a job is told beside the learning rate
+    _fixed: ClassVar[frozenset[str]] = frozenset({"slots", "settings"})
+    _cures: ClassVar[Mapping[str, str]] = {
+        "lr": "it is called learning_rate",
+        "decay": "give learning_rate a schedule of gradwire.keras.optimizers.schedules, such as InverseTimeDecay",
+        "name": "it changes nothing: leave it out",
+        "use_ema": "there are no running averages of weights here",
+        "ema_momentum": "there are no running averages of weights here",
+        "ema_overwrite_frequency": "there are no running averages of weights here",
+        "loss_scale_factor": "multiply the loss, and divide the gradients",
+        "gradient_accumulation_steps": "add gradients up in a loop of your own, and apply their sum",
+        "jit_compile": "it changes nothing: leave it out",
+    }
 
     def __init__(
         self,
@@ -90,7 +104,11 @@ class Optimizer(ABC):
         self.iterations += 1
 
     def document(self) -> dict[str, Any]:
-        """As a job's `optimizer`; raises OptimizerError where the rate is a function of one's own."""
+        """As a job's `optimizer`; raises OptimizerError where the rate is a function of one's own.
+
+        Raises NotTraced for a class of the user's own.
+        """
+        kind = own_class(self, "optimizer")
         rate: Any = self.learning_rate
         if isinstance(rate, LearningRateSchedule):
             rate = rate.document()
@@ -100,7 +118,7 @@ class Optimizer(ABC):
                 f"{rate!r}; functions run only where optimisers step here"
             )
         given = {name: getattr(self, name) for name in (*self.settings, *_SHARED)}
-        named = {"name": type(self).__name__.lower(), "learning_rate": rate, **given}
+        named = {"name": kind.__name__.lower(), "learning_rate": rate, **given}
         return {name: value for name, value in named.items() if value is not None}
 
     def __getstate__(self) -> dict[str, Any]:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import ceil, cos, floor, pi
-from typing import Any
+from typing import Any, ClassVar
+
+from gradwire._names.own import own_class
+from gradwire._names.strict import Strict
 
 __all__ = [
     "CosineDecay",
@@ -18,11 +21,18 @@ __all__ = [
     "PolynomialDecay",
 ]
 
+TABULATED = (
+    "tabulate it for a job: `PiecewiseConstantDecay(range(n - 1), [schedule(k) for k in range(n)])`, or give "
+    "`fit` a LearningRateScheduler, which is asked for each epoch; functions run where optimisers step here"
+)
 
-class LearningRateSchedule:
+
+class LearningRateSchedule(Strict):
     """What schedules share; `settings` are those of the wire."""
 
-    name = ""
+    name: ClassVar[str] = ""
+    _fixed: ClassVar[frozenset[str]] = frozenset({"settings", "name"})
+    _cures: ClassVar[Mapping[str, str]] = {"name": "it changes nothing: leave it out"}
 
     def __init__(self, **settings: Any) -> None:
         self.settings: Mapping[str, Any] = {k: v for k, v in settings.items() if v is not None}
@@ -32,8 +42,8 @@ class LearningRateSchedule:
         raise NotImplementedError
 
     def document(self) -> dict[str, Any]:
-        """As the wire has it."""
-        return {"name": self.name, **self.settings}
+        """As the wire has it; raises NotTraced for a class of the user's own."""
+        return {"name": own_class(self, "schedule", TABULATED).name, **self.settings}
 
 
 class ExponentialDecay(LearningRateSchedule):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import linecache
 import sys
+import sysconfig
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -11,6 +13,7 @@ from types import FrameType
 import numpy as np
 
 _SKIPPED = (str(Path(__file__).parent), str(Path(np.__file__).parent))
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +42,32 @@ def here() -> Place | None:
             return Place(file, frame.f_lineno)
         frame = frame.f_back
     return None
+
+
+def user_frames() -> list[FrameType]:
+    """The frames of the user's own code, innermost first.
+
+    What lies in the standard library or among installed packages is left out, unless there is nothing else.
+    """
+    frames = [frame for frame in _frames() if not frame.f_code.co_filename.startswith(_LIBRARIES)]
+    return frames or list(_frames())
+
+
+def user_frame() -> FrameType | None:
+    """The first of `user_frames`."""
+    own = (frame for frame in _frames() if not frame.f_code.co_filename.startswith(_LIBRARIES))
+    return next(own, None) or next(_frames(), None)
+
+
+def place_at(frame: FrameType) -> Place:
+    """Where a frame is."""
+    return Place(frame.f_code.co_filename, frame.f_lineno)
+
+
+def _frames() -> Iterator[FrameType]:
+    """The frames that belong neither to this package nor to NumPy."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if not frame.f_code.co_filename.startswith(_SKIPPED):
+            yield frame
+        frame = frame.f_back

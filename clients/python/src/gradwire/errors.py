@@ -6,6 +6,7 @@
     ├── NotTraced                         code of one's own where a built-in is needed (also a TypeError)
     ├── TraceError                        a traced value was used where only a real one can be
     │   ├── UnsupportedFunction           a NumPy function that has no op (also a TypeError)
+    │   ├── ReadError                     a value that depends on an argument was read while it is traced
     │   └── TapeError                     a tape was used twice, nested, or before its end
     ├── OptimizerError                    gradients and variables do not fit together (also a ValueError)
     ├── NoAnswer                          nobody answered
@@ -66,7 +67,9 @@
         └── ServerFault                   internal
 
 `class_of` finds the class of a code; one that is newer than this package falls back to its status.
-`TrainingWarning` is no error: a parameter of a running job does not learn.
+Three warnings are no errors. `TrainingWarning`: a parameter of a running job does not learn.
+`GradientWarning`: a gradient is None, zero or not finite. `ReadWarning`: a value that was read under a tape
+is used on it again.
 """
 
 from __future__ import annotations
@@ -119,6 +122,17 @@ class TraceError(GradwireError):
 
 class UnsupportedFunction(TraceError, TypeError):
     """A NumPy function, or one of its arguments, that has no counterpart among the server's ops."""
+
+
+class ReadError(TraceError):
+    """A value that depends on an argument of a traced function was read, and would become a constant.
+
+    `place` is the user's line that reads it.
+    """
+
+    def __init__(self, message: str, *, place: Place | None = None) -> None:
+        super().__init__(message)
+        self.place = place
 
 
 class TapeError(TraceError):
@@ -536,6 +550,14 @@ class JobCancelled(JobError):
 
 class TrainingWarning(UserWarning):
     """A parameter of a job has not moved, and its gradient is zero: the text says by which node, and why."""
+
+
+class GradientWarning(UserWarning):
+    """A gradient is None, zero everywhere or not finite: the text says why, on which line, and the cure."""
+
+
+class ReadWarning(UserWarning):
+    """A value read under a tape is used on the same tape again, as a constant: the text has both lines."""
 
 
 def _descendants(kind: type[ProblemError]) -> list[type[ProblemError]]:

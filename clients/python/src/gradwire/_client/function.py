@@ -13,7 +13,7 @@ from gradwire._client.session import Known, Session, input_values, place_of
 from gradwire._locations import Place, here
 from gradwire._tracing.lower import lower_function
 from gradwire._tracing.node import Edge, Parameter, Traced, as_array
-from gradwire._tracing.subgraph import label_of
+from gradwire._tracing.subgraph import label_of, traced_once
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tracer import as_edge
 from gradwire._transport.codec import Declared
@@ -91,9 +91,10 @@ def trace_function(session: Session, function: Callable[..., Any]) -> Function:
     """Run a Python function once on parameters without values; see `parameters_of` for which."""
     names = parameters_of(function)
     parameters = [Parameter(name, here()) for name in names]
-    results = function(*[Tensor(Edge(parameter)) for parameter in parameters])
-    labelled = label(results)
-    edges = [as_edge(result) for result in labelled.values()]
+    with traced_once(label_of(function), parameters):
+        results = function(*[Tensor(Edge(parameter)) for parameter in parameters])
+        labelled = label(results)
+        edges = [as_edge(result) for result in labelled.values()]
     lowered = lower_function(parameters, edges, inside=None, label=label_of(function))
     known = session.known(lowered, tuple(dict.fromkeys(lowered.roots)))
     document = known.document

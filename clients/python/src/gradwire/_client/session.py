@@ -21,7 +21,7 @@ from gradwire._tracing.node import Op, Parameter
 from gradwire._transport.codec import Declared, post, read
 from gradwire._transport.connection import Settings
 from gradwire._transport.flow import Flow, Request, Response, Retry, exchange
-from gradwire.errors import GraphNotFound, ProblemError, TraceError
+from gradwire.errors import GraphNotFound, ProblemError, ReadError
 
 
 @dataclass(slots=True)
@@ -141,9 +141,9 @@ def located(lowered: Lowered, document: Document) -> Iterator[None]:
         raise
 
 
-def _valueless(node: Any) -> TraceError:
+def _valueless(node: Any) -> ReadError:
     name = f"'{node.name}'" if isinstance(node, Parameter) else "a parameter"
-    return TraceError(
-        f"the value of {name} is not known while its function is traced, so it cannot be read; record "
-        "with gradwire.where instead of branching, and call numpy(), float() or print() outside"
+    return ReadError(
+        f"{name} has neither a value nor a shape while its function is traced, once for all values: choose "
+        "with gradwire.where or gradwire.cond instead of branching, and read values and shapes outside"
     )

@@ -16,6 +16,7 @@ import numpy as np
 
 from gradwire._names.missing import advice
 from gradwire._tracing.node import Traced
+from gradwire._tracing.reads import may_read
 from gradwire.errors import UnsupportedFunction
 
 #: Every name and alias of an op, to the function that records it.
@@ -30,8 +31,11 @@ _REDUCTIONS = {
     "logical_or": "any",
 }
 
-#: Functions that answer a Python value or text: they fetch.
-_FETCHING = {"allclose", "array_equal", "array_repr", "array_str", "array2string", "shape", "ndim", "size"}
+#: Functions that answer one boolean, by which a program branches: they fetch.
+_BRANCHING = {"allclose", "array_equal", "array_equiv", "iscomplexobj", "isrealobj"}
+
+#: Functions that answer text or a shape: they fetch, and nothing of the value leaves.
+_DESCRIBING = {"array_repr", "array_str", "array2string", "shape", "ndim", "size"}
 
 #: Functions of NumPy's that share their name with an op and mean something else.
 _OTHERS = {"identity", "select"}
@@ -68,14 +72,22 @@ def call_function(function: Any, args: Sequence[Any], options: Mapping[str, Any]
     """A function of NumPy's array-function protocol as a recorded op."""
     name, module = function.__name__, function.__module__
     called = f"{module}.{name}"
-    if name in _FETCHING and module == "numpy":
-        return function(*[np.asarray(a) if isinstance(a, Traced) else a for a in args], **options)
+    if name in _BRANCHING | _DESCRIBING and module == "numpy":
+        if name in _BRANCHING:
+            for given in (*args, *options.values()):
+                if isinstance(given, Traced):
+                    may_read(given._edge(), f"{called}()", branch=True)
+        return function(*map(_fetched, args), **{key: _fetched(value) for key, value in options.items()})
     op = FUNCTIONS.get(name)
     if op is not None:
         args, options = _translate(function, op, args, options)
     if name in ("argmax", "argmin"):
         options = {"axis": None, **options}  # an op's default is the last axis
     return _record(name, called, args, options)
+
+
+def _fetched(value: Any) -> Any:
+    return value._value() if isinstance(value, Traced) else value
 
 
 def _translate(
@@ -111,6 +123,11 @@ def _parameters(function: Any) -> tuple[inspect.Parameter, ...] | None:
 
 
 def _record(name: str, called: str, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    if options.get("out") is not None:
+        raise UnsupportedFunction(
+            f"{called} cannot write what it computes of tensors into an array, as `out=` and "
+            "`array += tensor` ask; write `array = array + tensor`, or gradwire.stack of a list of tensors"
+        )
     function = None if name in _OTHERS else FUNCTIONS.get(name)
     if function is None:
         told = advice(name)

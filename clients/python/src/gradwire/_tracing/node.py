@@ -19,6 +19,7 @@ from gradwire._locations import Place
 
 if TYPE_CHECKING:
     from gradwire._tracing.lower import Lowered
+    from gradwire._tracing.reads import Reads
 
 Array = npt.NDArray[Any]
 Scalar = bool | int | float
@@ -27,15 +28,15 @@ Scalar = bool | int | float
 class Recorder:
     """Whoever is recording: nodes made meanwhile carry it, and so are known to be on the tape.
 
-    It is `open` for as long as somebody may still ask for gradients through its nodes; `taken` are the
-    lines where values were read meanwhile, which are constants from there on. A tape entered inside
-    another records for both: that one is what it is `within`.
+    It is `open` for as long as somebody may still ask for gradients through its nodes. A tape entered inside
+    another records for both: that one is what it is `within`. `reads`, which tapes have, follows the values
+    that were read meanwhile and are constants from there on.
     """
 
     def __init__(self) -> None:
         self.open = True
-        self.taken: dict[Place, None] = {}
         self.within: Recorder | None = None
+        self.reads: Reads | None = None
 
     def holds(self, other: Recorder | None) -> bool:
         """Whether what `other` recorded is on this one too."""
@@ -56,6 +57,13 @@ recorder: ContextVar[Recorder | None] = ContextVar("gradwire_recorder", default=
 on_worker_start(lambda: recorder.set(None))
 
 
+@dataclass(slots=True, eq=False)
+class Owner:
+    """A variable, as far as its values need to know it; compared by identity."""
+
+    trainable: bool = True
+
+
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class Leaf:
     """A value; `owner` is the same object for every value that one Variable ever had."""
@@ -63,7 +71,7 @@ class Leaf:
     value: Array
     name: str | None = None
     place: Place | None = None
-    owner: object | None = None
+    owner: Owner | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -104,6 +112,9 @@ class Traced:
     __slots__ = ()
 
     def _edge(self) -> Edge:
+        raise NotImplementedError
+
+    def _value(self) -> Array:
         raise NotImplementedError
 
 

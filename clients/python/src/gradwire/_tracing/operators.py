@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from gradwire._locations import here
-from gradwire._tracing import array_protocol
+from gradwire._tracing import array_protocol, reads
 from gradwire._tracing.indexing import index_attribute
-from gradwire._tracing.node import Array, Traced, recorder
+from gradwire._tracing.node import Array, Traced
+from gradwire.errors import GradwireError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from gradwire._tracing.tensor import Tensor
+
+R = TypeVar("R")
 
 _NOT_NUMBERS = (str, bytes, dict, set, type(None))
 
@@ -31,12 +33,16 @@ class Operators(Traced):
     def _value(self) -> Array:
         raise NotImplementedError
 
-    def _taken(self) -> Array:
-        """The value for the user's own use: what becomes of it is no longer recorded."""
-        tape = recorder.get()
-        if tape is not None and (place := here()) is not None:
-            tape.taken[place] = None
-        return self._value()
+    def _read(self, how: str, convert: Callable[[Array], R]) -> R:
+        """The value for the user's own use, converted: what becomes of it is no longer recorded.
+
+        Raises ReadError where a function is traced on whose argument it depends.
+        """
+        edge = self._edge()
+        reads.may_read(edge, how)
+        value = convert(self._value())
+        reads.note(edge, value)
+        return value
 
     # -- arithmetic ------------------------------------------------------------------------------
 
@@ -69,6 +75,12 @@ class Operators(Traced):
 
     def __rfloordiv__(self, other: Any) -> Tensor:
         return self._record("floor_divide", other, self)
+
+    def __divmod__(self, other: Any) -> tuple[Tensor, Tensor]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Tensor, Tensor]:
+        return other // self, other % self
 
     def __mod__(self, other: Any) -> Tensor:
         return self._record("remainder", self, other)
@@ -159,33 +171,41 @@ class Operators(Traced):
     # -- reading -----------------------------------------------------------------------------------
 
     def __float__(self) -> float:
-        return float(self._taken().item())
+        return self._read("float()", lambda value: float(value.item()))
 
     def __int__(self) -> int:
-        return int(self._taken().item())
+        return self._read("int()", lambda value: int(value.item()))
 
     def __complex__(self) -> complex:
-        return complex(self._taken().item())
+        return self._read("complex()", lambda value: complex(value.item()))
 
     def __bool__(self) -> bool:
+        reads.may_read(self._edge(), "bool()", branch=True)
         return bool(self._value())
 
     def __index__(self) -> int:
-        value = self._value()
-        if value.dtype.kind not in "iu" or value.ndim:
-            raise TypeError(
-                f"only a 0-d integer tensor is an index, this one is {value.dtype}{list(value.shape)}"
-            )
-        return int(value)
+        def convert(value: Array) -> int:
+            if value.dtype.kind not in "iu" or value.ndim:
+                raise TypeError(
+                    f"only a 0-d integer tensor is an index, this one is {value.dtype}{list(value.shape)}"
+                )
+            return int(value)
+
+        return self._read("the conversion to an index", convert)
 
     def __format__(self, spec: str) -> str:
-        value = self._value()
-        return format(value.item(), spec) if spec and value.size == 1 else format(str(self), spec)
+        try:
+            value = self._value()
+        except GradwireError:
+            return str(self)
+        if not spec or value.dtype.kind not in "iufc":
+            return format(str(self), spec)
+        return format(value.item(), spec) if value.size == 1 else _formatted(value, spec)
 
     # -- NumPy's protocols ---------------------------------------------------------------------------
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(self._taken(), dtype=dtype)
+        return self._read("the conversion to a NumPy array", lambda value: np.array(value, dtype=dtype))
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         return array_protocol.call_ufunc(ufunc, method, inputs, options)
@@ -194,3 +214,8 @@ class Operators(Traced):
         self, function: Any, types: Sequence[type], args: Sequence[Any], options: Mapping[str, Any]
     ) -> Any:
         return array_protocol.call_function(function, args, options)
+
+
+def _formatted(value: Array, spec: str) -> str:
+    """An array with every element formatted alike."""
+    return np.array2string(value, separator=", ", formatter={"all": lambda element: format(element, spec)})

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from gradwire._locations import here
 from gradwire._tracing.lower import Lowered, lower_function
 from gradwire._tracing.node import Edge, Leaf, Node, Parameter, Recorder, recorder
+from gradwire._tracing.scopes import scope
 from gradwire._tracing.structure import leaves, rebuild
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tracer import as_edge
@@ -43,16 +44,21 @@ def recording(tape: Recorder | None) -> Iterator[None]:
 def run(function: Callable[..., Any], *arguments: Any, inside: Recorder) -> Body:
     """Run `function` on parameters in the structures of `arguments`."""
     names = parameter_names(function, len(arguments))
-    made: list[Node] = []
+    made: list[Parameter] = []
     given = []
     for name, argument in zip(names, arguments, strict=True):
         parameters = [Parameter(name, here()) for leaf in leaves(argument) if leaf is not None]
         given.append(_placed(argument, parameters))
         made.extend(parameters)
-    with recording(inside):
+    with recording(inside), traced_once(getattr(function, "__name__", "function"), made):
         answer = function(*given)
         roots = [as_edge(leaf) for leaf in leaves(answer) if leaf is not None]
     return Body(made, answer, roots, label_of(function))
+
+
+def traced_once(label: str, parameters: Sequence[Parameter]) -> AbstractContextManager[None]:
+    """Inside, a function is traced on parameters without values, none of which may be read."""
+    return scope("gradwire", label, [(p.name, Edge(p)) for p in parameters], values=False)
 
 
 def rebuilt(answer: Any, tensors: Sequence[Any]) -> Any:

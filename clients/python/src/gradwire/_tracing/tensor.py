@@ -13,7 +13,9 @@ from gradwire._tracing.arithmetic import small_arithmetic
 from gradwire._tracing.methods import Methods
 from gradwire._tracing.node import Array, Edge, Leaf, Op, as_array, known
 from gradwire._tracing.operators import Operators
-from gradwire._tracing.tracer import as_edge, trace
+from gradwire._tracing.reads import note_leaf
+from gradwire._tracing.tracer import as_edge, holds_traced, trace
+from gradwire.errors import GradwireError, ProblemError
 
 
 class Tensor(Methods):
@@ -43,15 +45,15 @@ class Tensor(Methods):
 
     def numpy(self) -> Array:
         """The value as a NumPy array of one's own."""
-        return self._taken().copy()
+        return self._read("numpy()", lambda value: value.copy())
 
     def item(self) -> Any:
         """The value of a tensor of one element, as a Python number."""
-        return self._taken().item()
+        return self._read("item()", lambda value: value.item())
 
     def tolist(self) -> Any:
         """The value as nested lists."""
-        return self._taken().tolist()
+        return self._read("tolist()", lambda value: value.tolist())
 
     @property
     def name(self) -> str | None:
@@ -78,25 +80,31 @@ class Tensor(Methods):
         """Number of elements."""
         return self._value().size
 
-    def __reduce__(self) -> Any:
-        return _restored, (self._taken(), self.name)  # in another process it is a constant
-
     def __copy__(self) -> Tensor:
-        return self  # it never changes, and a copy would be on no tape
-
-    def __deepcopy__(self, memo: Any) -> Tensor:
         return self
 
+    def __deepcopy__(self, memo: Any) -> Tensor:
+        return self  # a tensor never changes, and a copy of its graph would be another one, without gradients
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _constant, (self._read("pickling", lambda value: value.copy()), self.name)
+
     def __str__(self) -> str:
-        value = self._value()
+        try:
+            value = self._value()
+        except GradwireError as error:
+            return f"{self._described()[:-1]}: {error}>" if isinstance(error, ProblemError) else repr(self)
         return f"Tensor({np.array2string(value, separator=', ')}, shape={value.shape}, dtype={value.dtype})"
 
     def __repr__(self) -> str:
-        if known(self._at) is not None:
-            return str(self)
+        return self._described() if known(self._at) is None else str(self)
+
+    def _described(self) -> str:
+        """What it is, as long as its value is not known."""
         node = self._at.node
-        what = node.op if isinstance(node, Op) else "parameter"
-        return f"<Tensor of {what}, not fetched{f', from {node.place}' if node.place else ''}>"
+        if isinstance(node, Op):
+            return f"<Tensor of {node.op}, not fetched{f', from {node.place}' if node.place else ''}>"
+        return f"<Tensor of the argument '{node.name}', which has no value while its function is traced>"
 
 
 def record(
@@ -127,10 +135,13 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
     array = as_array(value, dtype)
     if shape is not None:
         array = np.full(shape, array) if array.size == 1 else array.reshape(shape)
-    return Tensor(Edge(Leaf(array, name, here())))
+    leaf = Leaf(array, name, here())
+    note_leaf(leaf, value)
+    return Tensor(Edge(leaf))
 
 
-def _restored(value: Array, name: str | None) -> Tensor:
+def _constant(value: Array, name: str | None) -> Tensor:
+    """What a pickled tensor becomes."""
     return constant(value, name=name)
 
 
@@ -139,8 +150,9 @@ def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None) ->
     if isinstance(value, Operators):
         tensor = Tensor(as_edge(value))
         return tensor if dtype is None else record("astype", (tensor,), {"dtype": np.dtype(dtype)})
-    if isinstance(value, list | tuple) and any(isinstance(item, Operators) for item in value):
-        return record("stack", value)
+    if holds_traced(value):
+        tensor = Tensor(as_edge(value))
+        return tensor if dtype is None else record("astype", (tensor,), {"dtype": np.dtype(dtype)})
     return constant(value, dtype, name=name)
 
 

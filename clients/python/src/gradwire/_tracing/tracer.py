@@ -11,6 +11,7 @@ import numpy as np
 from gradwire._locations import here
 from gradwire._tracing.lower import Lowered
 from gradwire._tracing.node import Edge, Leaf, Op, Scalar, Traced, as_array, recorder
+from gradwire._tracing.reads import note_op
 from gradwire.errors import TraceError
 
 
@@ -29,14 +30,17 @@ def trace(
     tape = recorder.get()
     edges = tuple([_input(value, k in integer) for k, value in enumerate(inputs)])
     written = {k: attribute(v) for k, v in attributes.items() if v is not None} if attributes else {}
-    return Op(op, edges, written, here(), tape, functions or {})
+    node = Op(op, edges, written, here(), tape, functions or {})
+    if tape is not None:
+        note_op(node, inputs)
+    return node
 
 
 def as_edge(value: Any, *, integer: bool = False) -> Edge:
     """The edge of anything that can be a tensor; arrays are copied."""
     if isinstance(value, Traced):
         return _settled(value._edge())
-    if isinstance(value, list | tuple) and any(isinstance(item, Traced) for item in value):
+    if holds_traced(value):
         return Edge(trace("stack", value))
     if integer and not isinstance(value, np.ndarray | np.generic):
         array = np.array(value)
@@ -54,6 +58,13 @@ _NULL = _Null()
 def explicit(value: Any) -> Any:
     """An attribute of which None is not the default: a None was written and is sent."""
     return _NULL if value is None else value
+
+
+def holds_traced(value: Any) -> bool:
+    """Whether a list or tuple, or one inside of it, holds something traced."""
+    return isinstance(value, list | tuple) and any(
+        isinstance(item, Traced) or holds_traced(item) for item in value
+    )
 
 
 def attribute(value: Any) -> Any:
@@ -80,8 +91,8 @@ def attribute(value: Any) -> Any:
         return np.dtype(value).name
     if isinstance(value, Traced):
         raise TraceError(
-            "expected a plain value for an attribute, got a tensor; attributes shape the graph itself, "
-            "so read the number first: float(tensor), int(tensor) or tensor.numpy()"
+            "expected a plain value for an attribute, got a tensor; attributes are part of the graph itself, "
+            "and no gradient flows through them: give a Python number"
         )
     raise TypeError(
         f"expected an attribute (number, text, list, dtype), got {type(value).__name__}: {value!r}"

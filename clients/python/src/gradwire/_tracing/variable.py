@@ -9,8 +9,9 @@ import numpy as np
 
 from gradwire._locations import here
 from gradwire._tracing.methods import Methods
-from gradwire._tracing.node import Array, Edge, Leaf, as_array
+from gradwire._tracing.node import Array, Edge, Leaf, Owner, as_array
 from gradwire._tracing.operators import Operators
+from gradwire._tracing.reads import may_read, note_assigned, note_leaf
 from gradwire._tracing.tensor import Tensor, record
 
 
@@ -22,7 +23,7 @@ class Variable(Methods):
     arrays keep their dtype. A traced initial value is fetched; a callable one is called.
     """
 
-    __slots__ = ("_leaf", "_owner", "name", "trainable")
+    __slots__ = ("_leaf", "_owner", "name")
 
     def __init__(
         self,
@@ -34,11 +35,18 @@ class Variable(Methods):
         if callable(initial_value):
             initial_value = initial_value()
         self.name = name or "Variable"
-        self.trainable = trainable
-        self._owner = object()
-        if isinstance(initial_value, Operators):
-            initial_value = initial_value._value()
-        self._leaf = Leaf(as_array(initial_value, dtype), self.name, here(), self._owner)
+        self._owner = Owner(bool(trainable))
+        self._leaf = Leaf(as_array(self._given(initial_value), dtype), self.name, here(), self._owner)
+        self._note(initial_value)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether tapes watch it by themselves."""
+        return self._owner.trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._owner.trainable = bool(value)
 
     def _edge(self) -> Edge:
         return Edge(self._leaf)
@@ -71,7 +79,7 @@ class Variable(Methods):
 
     def numpy(self) -> Array:
         """The present value, as an array of one's own."""
-        return self._taken().copy()
+        return self._read("numpy()", lambda value: value.copy())
 
     def value(self) -> Tensor:
         """The present value as a tensor that later assignments do not touch."""
@@ -84,23 +92,55 @@ class Variable(Methods):
 
         A tensor is fetched. Raises ValueError where the shapes differ.
         """
-        given = value._value() if isinstance(value, Operators) else value
-        array = np.array(given, dtype=self.dtype)
+        array = np.array(self._given(value), dtype=self.dtype)
         if array.shape != self.shape:
             raise ValueError(
                 f"expected shape {self.shape} for the variable '{self.name}', got {array.shape}; "
                 "a variable of another shape is another variable"
             )
         self._leaf = Leaf(array, self.name, self._leaf.place, self._owner)
+        self._note(value)
         return self
 
     def assign_add(self, delta: Any) -> Variable:
         """Bind the present value plus `delta`."""
-        return self.assign(self._value() + _read(delta))
+        array, step = self._value(), self._given(delta)
+        self.assign(array + step)
+        self._note(delta)
+        return self
 
     def assign_sub(self, delta: Any) -> Variable:
         """Bind the present value minus `delta`."""
-        return self.assign(self._value() - _read(delta))
+        array, step = self._value(), self._given(delta)
+        self.assign(array - step)
+        self._note(delta)
+        return self
+
+    def _given(self, value: Any) -> Any:
+        """What is to be assigned, fetched; raises ReadError where that may not be read."""
+        if not isinstance(value, Operators):
+            return value
+        may_read(value._edge(), "assigning to a variable")
+        return value._value()
+
+    def _note(self, value: Any) -> None:
+        """Tell the tapes what the present value was made of."""
+        if isinstance(value, Operators):
+            note_assigned(self._leaf, value._edge())
+        else:
+            note_leaf(self._leaf, value)
+
+    def __copy__(self) -> Variable:
+        return self.__deepcopy__({})
+
+    def __deepcopy__(self, memo: Any) -> Variable:
+        copied = Variable(self, self.trainable, self.name, self.dtype)
+        memo[id(self)] = copied
+        return copied
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        value = self._read("pickling", lambda value: value.copy())
+        return Variable, (value, self.trainable, self.name)
 
     def __reduce__(self) -> Any:
         return type(self), (self._value(), self.trainable, self.name)  # a copy is a variable of its own
@@ -108,7 +148,3 @@ class Variable(Methods):
     def __repr__(self) -> str:
         value = np.array2string(self._leaf.value, separator=", ")
         return f"<Variable '{self.name}' shape={self.shape} dtype={self.dtype} value={value}>"
-
-
-def _read(value: Any) -> Any:
-    return value._value() if isinstance(value, Operators) else value

@@ -8,7 +8,7 @@ from typing import Any
 from gradwire._locations import here
 from gradwire._tracing.lower import lower_function
 from gradwire._tracing.node import Edge, Node, Op, Parameter, Recorder, recorder
-from gradwire._tracing.subgraph import captured_by, label_of, owned, parameter_names
+from gradwire._tracing.subgraph import captured_by, label_of, owned, parameter_names, traced_once
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tracer import as_edge, trace
 from gradwire.autodiff.transformed import Transformed
@@ -38,12 +38,14 @@ class _CustomGradient(Transformed):
         parameters = [Parameter(name, here()) for name in names]
         token = recorder.set(inside)
         try:
-            answer = function(*[Tensor(Edge(p)) for p in parameters], **kwargs)
+            with traced_once(function.__name__, parameters):
+                answer = function(*[Tensor(Edge(p)) for p in parameters], **kwargs)
             results, rule = _checked(function, answer)
             single = not isinstance(results, tuple | list)
             ys = [as_edge(result) for result in ([results] if single else results)]
             dys = [Parameter(f"d{_result(k, single)}", here()) for k in range(len(ys))]
-            given = rule(*[Tensor(Edge(dy)) for dy in dys])
+            with traced_once(f"{function.__name__}'s gradient", [*parameters, *dys]):
+                given = rule(*[Tensor(Edge(dy)) for dy in dys])
         finally:
             recorder.reset(token)
         dxs = list(given) if isinstance(given, tuple | list) else [given]

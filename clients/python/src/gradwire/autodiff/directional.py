@@ -27,6 +27,7 @@ def jvp(
     primals: Sequence[Any],
     tangents: Sequence[Any],
     *,
+    allow_reads: bool = False,
     client: Client | None = None,
 ) -> tuple[Any, Any]:
     """The answer of `function(*primals)`, and how it moves along `tangents`.
@@ -36,7 +37,7 @@ def jvp(
     primals, tangents = tuple(primals), tuple(tangents)
     if recorder.get() is not None:
         return _recorded_jvp(function, primals, tangents)
-    traced = Traced(function, primals, {}, range(len(primals)), client)
+    traced = Traced(function, primals, {}, range(len(primals)), client, by="jvp", allow_reads=allow_reads)
     outputs = list(dict.fromkeys(traced.outputs))
     found = traced.ask("jvp", tangents=directions(traced.wrt, tangents), outputs=outputs)
     both = ([plain(found[key][name]) for name in traced.outputs] for key in ("outputs", "jvp"))
@@ -45,7 +46,7 @@ def jvp(
 
 
 def vjp(
-    function: Callable[..., Any], *primals: Any, client: Client | None = None
+    function: Callable[..., Any], *primals: Any, allow_reads: bool = False, client: Client | None = None
 ) -> tuple[Any, Callable[[Any], Any]]:
     """The answer of `function(*primals)`, and a function that pulls a cotangent of it back.
 
@@ -54,7 +55,7 @@ def vjp(
     """
     if recorder.get() is not None:
         return _recorded_vjp(function, primals)
-    traced = Traced(function, primals, {}, range(len(primals)), client)
+    traced = Traced(function, primals, {}, range(len(primals)), client, by="vjp", allow_reads=allow_reads)
 
     def pullback(cotangents: Any) -> Any:
         given = [leaf for leaf in leaves(cotangents) if leaf is not None]
@@ -67,7 +68,11 @@ def vjp(
 
 
 def hvp(
-    function: Callable[..., Any], argnums: int | Sequence[int] = 0, *, client: Client | None = None
+    function: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    *,
+    allow_reads: bool = False,
+    client: Client | None = None,
 ) -> Callable[..., Any]:
     """A function of the arguments of `function` and, last, a vector: the Hessian times that vector.
 
@@ -87,14 +92,18 @@ class _Hvp(Transformed):
             gradients = grad(call, tuple(range(len(positions))), unconnected_gradients="zero")
             pushed = _recorded_jvp(gradients, chosen, (vector,) if single else tuple(vector))[1]
             return pushed[0] if single else pushed
-        traced = Traced(function, arguments, kwargs, positions, client)
+        traced = Traced(function, arguments, kwargs, positions, client, by="hvp", allow_reads=allow_reads)
         vectors = directions(traced.wrt, vector)
         found = traced.ask("hvp", vectors=vectors, target=traced.outputs[0])["hvp"]
         return in_structure(traced, found, single)
 
 
 def gnvp(
-    function: Callable[..., Any], argnums: int | Sequence[int] = 0, *, client: Client | None = None
+    function: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    *,
+    allow_reads: bool = False,
+    client: Client | None = None,
 ) -> Callable[..., Any]:
     """A function of the arguments of `function` and, last, a vector: Jᵀ J times that vector.
 
@@ -113,7 +122,7 @@ class _Gnvp(Transformed):
             pushed = _recorded_jvp(call, chosen, (vector,) if single else tuple(vector))[1]
             pulled = _recorded_vjp(call, chosen)[1](pushed)
             return pulled[0] if single else pulled
-        traced = Traced(function, arguments, kwargs, positions, client)
+        traced = Traced(function, arguments, kwargs, positions, client, by="gnvp", allow_reads=allow_reads)
         vectors = directions(traced.wrt, vector)
         outputs = list(dict.fromkeys(traced.outputs))
         found = traced.ask("gnvp", vectors=vectors, outputs=outputs)["gnvp"]

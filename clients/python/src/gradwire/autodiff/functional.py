@@ -9,8 +9,9 @@ from gradwire._client.client import Client
 from gradwire._locations import here
 from gradwire._tracing.node import Array, Edge, Leaf, as_array, recorder
 from gradwire._tracing.operators import Operators
+from gradwire._tracing.scopes import named, scope
 from gradwire._tracing.structure import leaves, map_leaves, rebuild
-from gradwire._tracing.subgraph import parameter_names
+from gradwire._tracing.subgraph import label_of, parameter_names
 from gradwire._tracing.tensor import Tensor, constant, record
 from gradwire._tracing.variable import Variable
 from gradwire.autodiff.tape import GradientTape
@@ -26,6 +27,7 @@ def value_and_grad(
     unconnected_gradients: str = "none",
     stabilize: bool = False,
     masked_backward: bool = False,
+    allow_reads: bool = False,
     client: Client | None = None,
 ) -> Callable[..., Any]:
     """A function that answers the value of `function` and its gradient by the arguments at `argnums`.
@@ -35,12 +37,17 @@ def value_and_grad(
     (value, gradient), the gradient a tuple where `argnums` is a sequence, in the structure of the
     arguments, None where there is no gradient. Each call is one request. Inside of a tape, or of another
     function that is traced, nothing is sent: the answer is traced tensors, to be differentiated again.
+
+    Each call traces `function` anew, so it may branch on values. Reading one that depends on an argument in
+    another way, `float(x)` or `math.exp(x)`, raises ReadError, since it would be a constant to the
+    gradient; with `allow_reads` it is one.
     """
     return _ValueAndGrad(
         function,
         argnums=argnums,
         has_aux=has_aux,
         zero=unconnected_gradients == "zero",
+        allow_reads=allow_reads,
         tape={"stabilize": stabilize, "masked_backward": masked_backward, "client": client},
     )
 
@@ -50,14 +57,17 @@ class _ValueAndGrad(Transformed):
         function, options = self._function, self._options
         positions, single = positions_of(options["argnums"], len(args))
         has_aux, zero = options["has_aux"], options["zero"]
-        tape = GradientTape(**options["tape"])
+        tape = GradientTape(watch_accessed_variables=False, **options["tape"])
+        tape._recorder.reads = None  # what depends on an argument cannot be read, or is allowed to be
         names = argument_names(function, len(args))
         arguments = list(args)
         for position in positions:
             arguments[position] = map_leaves(as_source(names[position]), args[position])
         chosen = tuple(arguments[position] for position in positions)
         tape.watch(chosen)
-        with tape:
+        label = label_of(function)
+        sources = named([names[position] for position in positions], chosen)
+        with tape, scope("grad", label, sources, values=True, free=options["allow_reads"]):
             answer = function(*arguments, **kwargs)
         target, aux = answer if has_aux else (answer, None)
         if not isinstance(target, Operators):
@@ -79,6 +89,7 @@ def grad(
     unconnected_gradients: str = "none",
     stabilize: bool = False,
     masked_backward: bool = False,
+    allow_reads: bool = False,
     client: Client | None = None,
 ) -> Callable[..., Any]:
     """A function that answers the gradient of `function` ; see value_and_grad."""
@@ -89,6 +100,7 @@ def grad(
         unconnected_gradients=unconnected_gradients,
         stabilize=stabilize,
         masked_backward=masked_backward,
+        allow_reads=allow_reads,
         client=client,
     )
 

@@ -32,6 +32,7 @@ def jacobian(
     *,
     method: str = "auto",
     sparse: bool = False,
+    allow_reads: bool = False,
     client: Client | None = None,
 ) -> Callable[..., Any]:
     """A function that answers the Jacobian of `function`: an array of shape out.shape + in.shape.
@@ -52,7 +53,7 @@ class _Jacobian(Transformed):
             if sparse:
                 raise TapeError(_WHOLE.format("Jacobian"))
             return _recorded_jacobian(function, args, kwargs, positions, single)
-        traced = Traced(function, args, kwargs, positions, client)
+        traced = Traced(function, args, kwargs, positions, client, by="jacobian", allow_reads=allow_reads)
         outputs = list(dict.fromkeys(traced.outputs))
         options = {"method": method, "sparse": sparse or None}
         found = traced.ask("jacobian", wrt=traced.wrt, outputs=outputs, **options)["jacobian"]
@@ -64,6 +65,7 @@ def hessian(
     argnums: int | Sequence[int] = 0,
     *,
     sparse: bool = False,
+    allow_reads: bool = False,
     client: Client | None = None,
 ) -> Callable[..., Any]:
     """A function that answers the Hessian of `function`, which answers one number.
@@ -84,7 +86,7 @@ class _Hessian(Transformed):
             if sparse:
                 raise TapeError(_WHOLE.format("Hessian"))
             return _recorded_hessian(function, args, kwargs, positions, single)
-        traced = Traced(function, args, kwargs, positions, client)
+        traced = Traced(function, args, kwargs, positions, client, by="hessian", allow_reads=allow_reads)
         found = traced.ask("hessian", wrt=traced.wrt, target=traced.outputs[0], sparse=sparse or None)[
             "hessian"
         ]

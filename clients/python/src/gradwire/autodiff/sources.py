@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from gradwire._tracing.node import Op, Recorder
+from gradwire._tracing.dependence import Dependence
+from gradwire._tracing.node import Edge, Leaf, Node, Op, Owner, Traced
+from gradwire._tracing.reads import Reads, came_back
+from gradwire._tracing.structure import leaves
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.variable import Variable
 from gradwire.autodiff.gradient_requests import Source
@@ -33,13 +36,39 @@ def source_of(leaf: Any, position: int) -> Source:
     )
 
 
-def with_taken(finding: Finding, tape: Recorder) -> Finding:
-    """A variable that the target does not know may have left the tape as a plain number."""
-    if finding.status != "disconnected" or not tape.taken:
+def with_reads(finding: Finding, source: Source, target: Any, reads: Reads | None) -> Finding:
+    """A finding that also tells what was read off the tape and came back as a constant."""
+    if reads is None or (not reads.found and not reads.returned):
         return finding
-    places = "; ".join(str(place) for place in list(tape.taken)[:3])
-    hint = f"Values were read while the tape recorded, and are constants from there on: {places}"
+    of_source = Dependence(lambda edge: source.same(Source("", edge, _owner(edge))), stopped=True)
+    ends = [leaf._edge() for leaf in leaves(target) if isinstance(leaf, Traced)]
+    back = [
+        each
+        for each in reads.returned
+        if of_source.source(each.read.edge) and any(_reaches(end, each.node) for end in ends)
+    ]
+    if back:
+        told = tuple({"code": "read", "node": None, "message": came_back(each)} for each in back)
+        return replace(
+            finding,
+            warnings=finding.warnings + told,
+            warned=(*(finding.warned or (None,) * len(finding.warnings)), *(None for _ in told)),
+        )
+    places = [str(read.place) for read in reads.found.values() if of_source.source(read.edge)]
+    if finding.status != "disconnected" or not places:
+        return finding
+    hint = (
+        f"Values were read while the tape recorded, and are constants from there on: {'; '.join(places[:3])}"
+    )
     return replace(finding, fix=f"{finding.fix} {hint}" if finding.fix else hint)
+
+
+def _owner(edge: Edge) -> Owner | None:
+    return edge.node.owner if isinstance(edge.node, Leaf) else None
+
+
+def _reaches(end: Edge, node: Node) -> bool:
+    return Dependence(lambda edge: edge.node is node, stopped=False).source(end) is not None
 
 
 def unwatched(source: Source) -> Finding:

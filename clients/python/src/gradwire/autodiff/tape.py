@@ -12,12 +12,13 @@ import numpy as np
 
 from gradwire._client.client import Client, default_client
 from gradwire._tracing.node import Array, Edge, Leaf, Op, Recorder, recorder
+from gradwire._tracing.reads import Reads
 from gradwire._tracing.structure import leaves, rebuild
 from gradwire._tracing.tensor import Tensor, record
 from gradwire._tracing.variable import Variable
 from gradwire.autodiff.gradient_requests import Question, Source, ask_gradients, ask_jacobian, ask_reasons
 from gradwire.autodiff.nested import gradient_nodes, jacobian_nodes
-from gradwire.autodiff.sources import identity_of, source_of, unwatched, with_taken
+from gradwire.autodiff.sources import identity_of, source_of, unwatched, with_reads
 from gradwire.autodiff.targets import target_edge
 from gradwire.errors import TapeError
 from gradwire.results import Report, Sparse
@@ -57,6 +58,7 @@ class GradientTape:
         self._recorder = Recorder()
         self._active: Token[Recorder | None] | None = None
         self._watched: set[object] = set()
+        self._recorder.reads = Reads(self._watched, self._automatic)
         self._answered: tuple[Any, Question] | None = None
         self._used = False
 
@@ -77,7 +79,13 @@ class GradientTape:
         self._stop()
 
     def __del__(self) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        """Nobody asks about what was recorded so far any more."""
         self._recorder.open = False
+        if self._recorder.reads is not None:
+            self._recorder.reads.forget()
 
     def _stop(self) -> None:
         if self._active is not None:
@@ -93,6 +101,8 @@ class GradientTape:
                     "identity on the tape, so make a tensor of it first: gradwire.convert_to_tensor(array)"
                 )
             self._watched.add(identity_of(leaf))
+        if self._recorder.reads is not None:
+            self._recorder.reads.rewatch()
 
     @contextmanager
     def stop_recording(self) -> Iterator[None]:
@@ -107,9 +117,10 @@ class GradientTape:
 
     def reset(self) -> None:
         """Forget all that was recorded and watched so far."""
-        self._recorder.open = False
+        self._close()
         self._recorder = Recorder()
         self._watched.clear()
+        self._recorder.reads = Reads(self._watched, self._automatic)
         self._answered, self._used = None, False
         if self._active is not None:
             recorder.set(self._recorder)
@@ -200,7 +211,9 @@ class GradientTape:
             )
             self._answered = (target, asked)
         findings = [(asked and asked.finding(s)) or unwatched(s) for s in described]
-        return Report(asked and asked.value, tuple(with_taken(f, self._recorder) for f in findings))
+        reads = self._recorder.reads
+        told = (with_reads(f, s, target, reads) for f, s in zip(findings, described, strict=True))
+        return Report(asked and asked.value, tuple(told))
 
     def _remembered(self, target: Any, sources: Sequence[Source]) -> Question | None:
         """The last answer, where it tells about this target and gives a reason for all of the sources."""

@@ -9,6 +9,7 @@ from gradwire._client.client import Client, default_client
 from gradwire._client.session import input_values, located
 from gradwire._tracing.lower import lower
 from gradwire._tracing.node import Array, Edge, Op, Recorder
+from gradwire._tracing.scopes import named, scope
 from gradwire._tracing.structure import leaves, map_leaves
 from gradwire._tracing.subgraph import rebuilt, recording
 from gradwire._tracing.tensor import Tensor
@@ -29,6 +30,9 @@ class Traced:
         kwargs: dict[str, Any],
         positions: Sequence[int],
         client: Client | None,
+        *,
+        by: str,
+        allow_reads: bool = False,
     ) -> None:
         tape = Recorder()
         names = argument_names(function, len(args))
@@ -36,7 +40,13 @@ class Traced:
         for position in positions:
             arguments[position] = map_leaves(as_source(names[position]), args[position])
         self.sources = tuple(arguments[position] for position in positions)
-        with recording(tape):
+        label = getattr(function, "__name__", "function")
+        with (
+            recording(tape),
+            scope(
+                by, label, named([names[k] for k in positions], self.sources), values=True, free=allow_reads
+            ),
+        ):
             answer = function(*arguments, **kwargs)
             edges = [_on(tape, as_edge(leaf)) for leaf in leaves(answer) if leaf is not None]
         self._client = client or default_client()

@@ -17,6 +17,7 @@ from gradwire._names.own import own_class
 from gradwire._names.strict import Strict
 from gradwire._tracing.node import Array
 from gradwire._tracing.operators import Operators
+from gradwire._tracing.reads import may_read
 from gradwire._tracing.variable import Variable
 from gradwire.errors import OptimizerError
 from gradwire.keras import schedules
@@ -89,6 +90,8 @@ class Optimizer(Strict):
         for gradient, variable in pairs:
             if gradient is None:
                 continue
+            if isinstance(gradient, Operators):
+                may_read(gradient._edge(), "apply_gradients()")
             g = gradient._value() if isinstance(gradient, Operators) else np.asarray(gradient)
             if g.shape != variable.shape:
                 raise OptimizerError(

@@ -1,0 +1,290 @@
+"""Values that leave a trace, and those that come back to a tape as constants.
+
+In a traced function a value that depends on an argument must not be read. On a tape it may: printing a
+loss is harmless. What matters there is whether the number is used on the same tape afterwards. It is
+recognised if it is the same object as was read (or a view of that array, or in a list), or by the names
+that it goes through (see `_dataflow`).
+"""
+
+from __future__ import annotations
+
+import ast
+import weakref
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from gradwire._locations import Place, place_at, user_frame, user_frames
+from gradwire._notices import warn
+from gradwire._tracing import scopes
+from gradwire._tracing.dataflow import Flow, flows, operand, own_name
+from gradwire._tracing.dependence import Dependence
+from gradwire._tracing.node import Edge, Leaf, Node, Op, Recorder, Traced, recorder
+from gradwire._tracing.syntax import Function, expression
+from gradwire.errors import ReadError, ReadWarning
+
+_MOST_ITEMS = 1000
+
+
+@dataclass(eq=False)
+class Read:
+    """A value that was read; `flows` are the ways it may go in the user's functions."""
+
+    edge: Edge
+    place: Place
+    name: str
+    flows: tuple[Flow, ...] = ()
+
+
+@dataclass(eq=False)
+class Return:
+    """A value that was read and came back, into `node`, at `place`."""
+
+    read: Read
+    place: Place
+    node: Node
+
+
+@dataclass(eq=False)
+class Reads:
+    """What was read of a tape's values, and what of it came back.
+
+    `watched` is the tape's own set; with `automatic`, trainable variables belong to it too.
+    """
+
+    watched: set[object]
+    automatic: bool
+    found: dict[Place, Read] = field(default_factory=dict)
+    returned: list[Return] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._dependence = Dependence(self._is_source, stopped=True)
+        self._values: dict[int, tuple[Any, Read]] = {}  # by id: the object, or a weak reference to an array
+        self._flows: dict[Function, list[Read]] = {}
+        self._leaves: dict[Leaf, Return] = {}
+
+    def forget(self) -> None:
+        """Let go of everything that was read, and of the graph behind it."""
+        self.found.clear()
+        self.returned.clear()
+        self._values.clear()
+        self._flows.clear()
+        self._leaves.clear()
+        self._dependence.forget()
+
+    def rewatch(self) -> None:
+        """The tape watches something new."""
+        self._dependence.forget()
+
+    def note(self, edge: Edge, value: Any) -> None:
+        """`value` was read off `edge`; nothing is noted unless that depends on something watched."""
+        source = self._dependence.source(edge)
+        frames = user_frames()
+        if source is None or not frames:
+            return
+        place = place_at(frames[0])
+        read = Read(edge, place, _name_of(source), tuple(flows(frames)))
+        self.found[place] = read
+        for flow in read.flows:
+            self._flows.setdefault(flow.function, []).append(read)
+        if isinstance(value, np.ndarray):
+            key = id(value)
+            self._values[key] = (weakref.ref(value, lambda _: self._values.pop(key, None)), read)
+        elif isinstance(value, float | complex):  # small integers are the same objects everywhere
+            self._values[id(value)] = (value, read)
+
+    def _is_source(self, edge: Edge) -> bool:
+        node = edge.node
+        if isinstance(node, Leaf) and node.owner is not None:
+            return node.owner in self.watched or (self.automatic and node.owner.trainable)
+        return (node, edge.index) in self.watched
+
+    def read_behind(self, value: Any, position: int, count: int) -> Read | None:
+        """The read that a plain value, input `position` of `count` of what is being recorded, comes from."""
+        if not self.found:
+            return None
+        return self._same(value) or self._named(position, count)
+
+    def _same(self, value: Any) -> Read | None:
+        if isinstance(value, list | tuple):
+            return next((r for item in value[:_MOST_ITEMS] if (r := self._same(item))), None)
+        while value is not None:
+            held = self._values.get(id(value))
+            if held is not None:
+                kept = held[0]() if isinstance(held[0], weakref.ref) else held[0]
+                return held[1] if kept is value else None
+            value = getattr(value, "base", None) if isinstance(value, np.ndarray) else None
+        return None
+
+    def _named(self, position: int, count: int) -> Read | None:
+        frame = user_frame() if self._flows else None
+        found = operand(frame, position, count) if frame else None
+        if found is None or frame is None:
+            return None
+        functions, parts = found
+        for depth, function in enumerate(functions):
+            for read in self._flows.get(function, ()):
+                for flow in read.flows:
+                    if flow.function is function and _meets(flow, parts, frame, depth):
+                        return read
+        return None
+
+    def keep(self, leaf: Leaf, value: Any, position: int = 0, count: int = 1) -> None:
+        """A leaf was made of a plain value."""
+        read = self.read_behind(value, position, count)
+        frame = user_frame()
+        if read is not None and frame is not None:
+            self._leaves[leaf] = Return(read, place_at(frame), leaf)
+
+    def keep_read(self, leaf: Leaf, edge: Edge) -> None:
+        """A leaf was made of what `edge` holds."""
+        source = self._dependence.source(edge)
+        frame = user_frame()
+        if source is not None and frame is not None:
+            place = place_at(frame)
+            self._leaves[leaf] = Return(Read(edge, place, _name_of(source)), place, leaf)
+
+    def use(self, node: Op) -> None:
+        """An op was recorded: tell about inputs that came back."""
+        for given in node.inputs:
+            back = self._leaves.get(given.node) if isinstance(given, Edge) else None  # type: ignore[arg-type]
+            if back is not None and back not in self.returned:
+                self.tell(back)
+
+    def tell(self, back: Return) -> None:
+        """Note, and warn of, a value that came back."""
+        self.returned.append(back)
+        warn(ReadWarning, came_back(back), (str(back.read.place), str(back.place)))
+
+
+def came_back(back: Return) -> str:
+    """What is wrong with a value that came back, with both lines, and the cure."""
+    read = back.read
+    return (
+        f"a value that depends on '{read.name}' was read at {read.place}, and is used again at {back.place} "
+        "as a constant: no gradient flows through it. Compute with gradwire's or NumPy's functions on the "
+        "tensor itself; if a constant is meant, read gradwire.stop_gradient(tensor)"
+    )
+
+
+def may_read(edge: Edge, how: str, *, branch: bool = False) -> None:
+    """Raise ReadError if a traced function forbids reading `edge`; `how` names what reads it."""
+    refused = scopes.refusing(edge, branch=branch)
+    if refused is not None:
+        raise _refusal(*refused, how, branch=branch)
+
+
+def note(edge: Edge, value: Any) -> None:
+    """Tell the tapes that record now that `value` was read off `edge`."""
+    for reads in _recording():
+        reads.note(edge, value)
+
+
+def note_leaf(leaf: Leaf, value: Any, position: int = 0, count: int = 1) -> None:
+    """Tell the tapes that record now that a leaf was made of a plain value."""
+    for reads in _recording():
+        reads.keep(leaf, value, position, count)
+
+
+def note_assigned(leaf: Leaf, edge: Edge) -> None:
+    """Tell the tapes that record now that a leaf was made of what an edge holds."""
+    for reads in _recording():
+        reads.keep_read(leaf, edge)
+
+
+def note_op(node: Op, inputs: Sequence[Any]) -> None:
+    """Tell the tapes that record now what an op was made of."""
+    for reads in _recording():
+        if reads.found or reads._leaves:
+            for position, value in enumerate(inputs):
+                if isinstance(value, Traced):
+                    continue
+                read = reads.read_behind(value, position, len(inputs))
+                frame = user_frame()
+                if read is not None and frame is not None:
+                    reads.tell(Return(read, place_at(frame), node))
+            reads.use(node)
+
+
+def _recording() -> Iterator[Reads]:
+    tape: Recorder | None = recorder.get()
+    while tape is not None:
+        if tape.reads is not None and tape.open:
+            yield tape.reads
+        tape = tape.within
+
+
+def _meets(flow: Flow, parts: Sequence[ast.AST], frame: FrameType, depth: int) -> bool:
+    """Whether a flow reaches a text; of an outer function's names only those that the inner does not bind."""
+    return any(flow.reaches(part, frame) for part in parts if not (depth and own_name(part, frame)))
+
+
+def _name_of(source: Edge) -> str:
+    node = source.node
+    return node.op if isinstance(node, Op) else node.name or "a watched tensor"
+
+
+def _refusal(scope: scopes.Scope, name: str, how: str, *, branch: bool) -> ReadError:
+    frames = user_frames()
+    place = place_at(frames[0]) if frames else None
+    what = f"{how} reads a value that depends on '{name}', an argument of '{scope.label}'"
+    if not scope.values:
+        cure = "choose with gradwire.where or gradwire.cond" if branch else _cure(frames)
+        text = f"{what}, which is traced once for all values and so has none to read; {cure}"
+    else:
+        text = (
+            f"{what}, and what is computed from it would be a constant to gradwire.{scope.by}, without a "
+            f"gradient; {_cure(frames)}. If a constant is meant, read gradwire.stop_gradient(tensor), or "
+            f"give allow_reads=True to gradwire.{scope.by}"
+        )
+    return ReadError(f"{text}\n  at {place}" if place else text, place=place)
+
+
+#: What makes arrays of numbers: their arguments are no tensors.
+_MAKERS = {"arange", "eye", "full", "linspace", "ones", "zeros"}
+
+_DTYPES = {"float16", "float32", "float64", "complex64", "complex128"}
+
+_LIBRARIES = ("math.", "cmath.", "np.", "numpy.", "scipy.", "torch.", "jnp.", "jax.")
+
+_GENERAL = "compute with gradwire's or NumPy's functions on the tensor itself, which record"
+
+
+def _cure(frames: Sequence[FrameType]) -> str:
+    """What to write instead of the text that reads a value."""
+    found = expression(frames[0]) if frames else None
+    if found is None:
+        return _GENERAL
+    source, node = found
+    if isinstance(node, ast.Call):
+        return _instead_of(source.segment(node.func), node)
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
+        return "index a tensor, gradwire.constant(array)[index], or use gradwire.gather"
+    if isinstance(node, ast.Subscript | ast.Assign):
+        return (
+            "an array cannot hold tensors: collect them in a list and write gradwire.stack(list), or use "
+            "gradwire.index_set(x, values, index)"
+        )
+    return _GENERAL
+
+
+def _instead_of(called: str, call: ast.Call) -> str:
+    from gradwire._tracing.array_protocol import FUNCTIONS  # noqa: PLC0415  # it imports this module
+
+    name = called.rpartition(".")[2]
+    if name in ("array", "asarray", "asanyarray", "ascontiguousarray"):
+        if any(isinstance(argument, ast.List | ast.Tuple) for argument in call.args):
+            return "write gradwire.stack([…]), or np.stack([…]), which record"
+        return f"leave {called} out: NumPy's functions record on the tensor itself"
+    if name == "full":
+        return "write gradwire.broadcast_to(tensor, shape), which records"
+    if name in _DTYPES:
+        return f"write gradwire.cast(tensor, '{name}'), which records"
+    if not called.startswith(_LIBRARIES):
+        return _GENERAL
+    if name in FUNCTIONS and name not in _MAKERS:
+        return f"write gradwire.{name}(…) for {called}(…), which records"
+    return f"{called} cannot be recorded: write it with gradwire's functions"

@@ -93,7 +93,7 @@ def test_attributes_take_their_form_on_the_wire() -> None:
 
 
 def test_an_attribute_is_no_tensor() -> None:
-    with pytest.raises(gw.errors.TraceError, match=r"int\(tensor\)"):
+    with pytest.raises(gw.errors.TraceError, match="give a Python number"):
         gw.sum(gw.constant([1.0]), axis=gw.constant(0.0))
 
 

@@ -257,10 +257,12 @@ def test_explain_a_round_trip_through_numpy() -> None:
     w, v = gw.Variable(1.3, name="w"), gw.Variable(1.0, name="v")
     with gw.GradientTape(persistent=True) as tape:
         plain = w.numpy() * 2.0  # it leaves here
-        loss = v * plain
+        with pytest.warns(gw.errors.ReadWarning, match="it leaves here"):
+            loss = v * plain  # it comes back here
     report = tape.explain(loss, [w, v])
     assert report["w"].status == "disconnected"
     assert "# it leaves here" in str(report["w"])
+    assert "# it comes back here" in str(report["w"])
     assert "# it leaves here" not in str(report["v"])
 
 

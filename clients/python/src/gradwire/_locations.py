@@ -6,9 +6,10 @@ import linecache
 import sys
 import sysconfig
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +19,15 @@ _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A file and a line, counted from 1."""
+    """A file and a line, counted from 1; `code` and `offset` say which part of the line, if known."""
 
     file: str
     line: int
+    code: CodeType | None = field(default=None, compare=False, repr=False)
+    offset: int = field(default=0, compare=False, repr=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Place, (self.file, self.line)  # code objects cannot be pickled
 
     @property
     def text(self) -> str:
@@ -39,7 +45,7 @@ def here() -> Place | None:
     while frame is not None:
         file = frame.f_code.co_filename
         if not file.startswith(_SKIPPED):
-            return Place(file, frame.f_lineno)
+            return Place(file, frame.f_lineno, frame.f_code, frame.f_lasti)
         frame = frame.f_back
     return None
 
@@ -61,7 +67,7 @@ def user_frame() -> FrameType | None:
 
 def place_at(frame: FrameType) -> Place:
     """Where a frame is."""
-    return Place(frame.f_code.co_filename, frame.f_lineno)
+    return Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code, frame.f_lasti)
 
 
 def _frames() -> Iterator[FrameType]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from gradwire._client.pasting import Locate, pasted
 from gradwire._locations import Place
 from gradwire.results import Finding
 
@@ -39,6 +40,12 @@ def finding(
         tuple(place(warning.get("node")) for warning in warnings),
         target,
     )
+
+
+def with_own_words(told: Finding, locate: Locate) -> Finding:
+    """A finding whose fix can be pasted into the user's file; its names lead nowhere else."""
+    blamed = told.culprits[0].get("node") if told.culprits else None
+    return replace(told, fix=pasted(told.fix, blamed, locate)) if told.fix else told
 
 
 def without_stops(told: Finding, borders: Mapping[str, str], place: Places) -> Finding:

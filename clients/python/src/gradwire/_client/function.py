@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from gradwire._client.session import Known, Session, input_values, place_of
+from gradwire._client.session import Known, Session, input_values, locate, place_of
 from gradwire._locations import Place, here
-from gradwire._tracing.lower import lower_function
+from gradwire._tracing.lower import Lowered, lower_function
 from gradwire._tracing.node import Edge, Parameter, Traced, as_array
 from gradwire._tracing.subgraph import label_of, traced_once
 from gradwire._tracing.tensor import Tensor
@@ -46,6 +46,7 @@ class Function:
     outputs: Mapping[str, str] = field(default_factory=dict)
     captured: Mapping[str, Declared] = field(default_factory=dict)
     place: Callable[[str | None], Place | None] = KnownPlaces()
+    locate: Callable[[str], tuple[Lowered, int] | None] = lambda name: None
 
     def __reduce__(self) -> Any:
         names = () if self.known is None else self.known.document.names
@@ -104,6 +105,7 @@ def trace_function(session: Session, function: Callable[..., Any]) -> Function:
         outputs={name: document.name(ref) for name, ref in zip(labelled, lowered.roots, strict=True)},
         captured=input_values(lowered, document, skip=len(parameters)),
         place=lambda name: place_of(name, lowered, document),
+        locate=lambda name: locate(name, lowered, document.names),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from gradwire._client.findings import finding
+from gradwire._client.findings import finding, with_own_words
 from gradwire._client.function import Function, renamed, tensors_for_wire
 from gradwire._client.session import Session, input_values, located
 from gradwire._tracing.arithmetic import small_arithmetic
@@ -108,6 +108,8 @@ def diagnose(
     answer = yield from ask(session, "diagnose", function, {**body, **options})
     entries = renamed(answer["variables"], function.inputs)
     findings = [finding(name, entry, function.place, function.input(name)) for name, entry in entries.items()]
+    if function.known is not None:
+        findings = [with_own_words(told, function.locate) for told in findings]
     return Report(answer["value"], tuple(findings), tuple(answer.get("rewrites") or ()))
 
 

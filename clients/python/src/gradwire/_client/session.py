@@ -118,15 +118,25 @@ def place_of(name: str | None, lowered: Lowered, document: Document) -> Place | 
 
 
 def _place_in(lowered: Lowered, names: Sequence[str], name: str) -> Place | None:
+    found = locate(name, lowered, names)
+    if found is not None:
+        return found[0].items[found[1]].node.place
+    outer = name.partition("/")[0]
+    return lowered.items[names.index(outer)].node.place if outer in names else None
+
+
+def locate(name: str, lowered: Lowered, names: Sequence[str]) -> tuple[Lowered, int] | None:
+    """The trace and the position of a node, which may be inside of a function; None if two have its name."""
+    name = name.partition(":")[0]
     if name in names:
-        return lowered.items[names.index(name)].node.place
+        return lowered, names.index(name)
     outer, _, inner = name.partition("/")
     if outer not in names:
         return None
     node = lowered.items[names.index(outer)].node
     functions = node.functions.values() if isinstance(node, Op) else ()
-    found = [place for f in functions if (place := _place_in(f, names_in(f), inner)) is not None]
-    return found[0] if len(found) == 1 else node.place  # two branches may use one name
+    found = [place for f in functions if (place := locate(inner, f, names_in(f))) is not None]
+    return found[0] if len(found) == 1 else None  # two branches may use one name
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gradwire._tracing.syntax import Function, Source, expression
+from gradwire._tracing.syntax import Function, Source, expression, name_of, operand
 
 #: Calls whose answer holds nothing of the number that they take.
 _TEXT = {"print", "str", "repr", "format", "len", "isinstance", "type", "bool"}
@@ -50,7 +50,7 @@ class Flow:
     def reaches(self, node: ast.AST, frame: FrameType) -> bool:
         """Whether an expression of a frame holds the value: the read itself, or a name with a plain value."""
         return any(
-            part is self.read or ((name := _name(part)) in self.names and _is_plain(name, frame))
+            part is self.read or ((name := name_of(part)) in self.names and _is_plain(name, frame))
             for part in ast.walk(node)
         )
 
@@ -71,7 +71,7 @@ class Flow:
             node = above
 
     def _named(self, node: ast.AST) -> bool:
-        return any(_name(part) in self.names for part in ast.walk(node))
+        return any(name_of(part) in self.names for part in ast.walk(node))
 
 
 def flows(frames: Sequence[FrameType]) -> Iterator[Flow]:
@@ -93,23 +93,19 @@ def _flow(source: Source, read: ast.AST) -> Flow:
     return Flow(source, functions[0] if functions else source.tree, read)
 
 
-def operand(frame: FrameType, position: int, count: int) -> tuple[list[Function], list[ast.AST]] | None:
+def operands(frame: FrameType, position: int, count: int) -> tuple[list[Function], list[ast.AST]] | None:
     """The text of one input of the op that a frame is recording, and the functions around it.
 
-    Where it is not clear which part of the text is that input, these are all that it may be.
+    If it is not clear which part of the text is that input, these are all that it may be.
     """
     found = expression(frame)
     if found is None:
         return None
     source, node = found
-    parts: list[ast.AST] = [node]
-    if isinstance(node, ast.BinOp) and count == 2:
-        parts = [(node.left, node.right)[position]]
-    elif isinstance(node, ast.AugAssign) and count == 2:
-        parts = [(node.target, node.value)[position]]
-    elif isinstance(node, ast.Call):
-        given = [*node.args, *(keyword.value for keyword in node.keywords)]
-        parts = [given[position]] if len(given) == count else list(given)
+    part = operand(source, node, position, count)
+    parts = [node] if part is None else [part]
+    if part is None and isinstance(node, ast.Call):
+        parts = [*node.args, *(keyword.value for keyword in node.keywords)]
     return source.functions(node), parts
 
 
@@ -141,7 +137,7 @@ def _assigned(node: ast.AST) -> Iterator[tuple[ast.AST, list[str]]]:
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr in _MUTATORS
-        and (holder := _name(node.func.value))
+        and (holder := name_of(node.func.value))
     ):
         for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
             yield argument, [holder]
@@ -162,18 +158,8 @@ def _targets(node: ast.AST) -> list[str]:
         return [name for item in node.elts for name in _targets(item)]
     if isinstance(node, ast.Starred | ast.Subscript):
         return _targets(node.value)
-    name = _name(node)
+    name = name_of(node)
     return [name] if name else []
-
-
-def _name(node: ast.AST) -> str:
-    """A name, or an attribute of one, as text; empty for anything else."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute):
-        base = _name(node.value)
-        return f"{base}.{node.attr}" if base else ""
-    return ""
 
 
 def _is_text(call: ast.Call) -> bool:

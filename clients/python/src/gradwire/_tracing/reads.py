@@ -20,7 +20,7 @@ import numpy as np
 from gradwire._locations import Place, place_at, user_frame, user_frames
 from gradwire._notices import warn
 from gradwire._tracing import scopes
-from gradwire._tracing.dataflow import Flow, flows, operand, own_name
+from gradwire._tracing.dataflow import Flow, flows, operands, own_name
 from gradwire._tracing.dependence import Dependence
 from gradwire._tracing.node import Edge, Leaf, Node, Op, Recorder, Traced, recorder
 from gradwire._tracing.syntax import Function, expression
@@ -121,7 +121,7 @@ class Reads:
 
     def _named(self, position: int, count: int) -> Read | None:
         frame = user_frame() if self._flows else None
-        found = operand(frame, position, count) if frame else None
+        found = operands(frame, position, count) if frame else None
         if found is None or frame is None:
             return None
         functions, parts = found

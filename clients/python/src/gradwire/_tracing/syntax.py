@@ -20,6 +20,19 @@ class Source:
             child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)
         }
 
+        imports = [n for n in ast.walk(self.tree) if isinstance(n, ast.Import | ast.ImportFrom)]
+        self._modules = {
+            (alias.asname or alias.name).partition(".")[0]: alias.name for i in imports for alias in i.names
+        }
+
+    def is_module(self, node: ast.AST) -> bool:
+        """Whether a text is a module, by its name: `gw`, `np.linalg`."""
+        return name_of(node).partition(".")[0] in self._modules
+
+    def alias(self, module: str) -> str:
+        """What a module is called in this file; its own name if it is not imported as a whole."""
+        return next((alias for alias, name in self._modules.items() if name == module), module)
+
     def functions(self, node: ast.AST) -> list[Function]:
         """The functions around a node, innermost first; the module is the last."""
         found: list[Function] = []
@@ -30,9 +43,50 @@ class Source:
             above = self.parents.get(above)
         return found
 
+    def assigned(self, node: ast.AST) -> str:
+        """The name that an expression is assigned to, by itself; empty if there is none."""
+        above = self.parents.get(node)
+        if isinstance(above, ast.Assign) and len(above.targets) == 1:
+            return name_of(above.targets[0])
+        return name_of(above.target) if isinstance(above, ast.AnnAssign) else ""
+
     def segment(self, node: ast.AST) -> str:
         """The text of a node, on one line."""
         return " ".join((ast.get_source_segment(self.text, node) or "").split())
+
+
+def name_of(node: ast.AST) -> str:
+    """A name, or an attribute of one, as text; empty for anything else."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        base = name_of(node.value)
+        return f"{base}.{node.attr}" if base else ""
+    return ""
+
+
+def operand(source: Source, node: ast.AST, position: int, count: int) -> ast.AST | None:
+    """The part of an op's text that is one of its inputs; None if that is not clear."""
+    if count == 2 and isinstance(node, ast.BinOp):
+        return (node.left, node.right)[position]
+    if count == 2 and isinstance(node, ast.AugAssign):
+        return (node.target, node.value)[position]
+    if count == 2 and isinstance(node, ast.Compare) and len(node.comparators) == 1:
+        return (node.left, node.comparators[0])[position]
+    if position == 0 and isinstance(node, ast.UnaryOp):
+        return node.operand
+    if position == 0 and isinstance(node, ast.Subscript | ast.Attribute):
+        return node.value
+    return _argument(source, node, position, count) if isinstance(node, ast.Call) else None
+
+
+def _argument(source: Source, call: ast.Call, position: int, count: int) -> ast.AST | None:
+    given: list[ast.expr] = list(call.args)
+    if isinstance(call.func, ast.Attribute) and not source.is_module(call.func.value):
+        given.insert(0, call.func.value)  # a method
+    if len(given) == 1 and isinstance(given[0], ast.List | ast.Tuple):
+        given = given[0].elts if len(given[0].elts) == count else []
+    return given[position] if len(given) >= count else None
 
 
 @functools.lru_cache(64)
@@ -49,12 +103,17 @@ _MOST = 4096
 
 def expression(frame: FrameType) -> tuple[Source, ast.AST] | None:
     """The expression or statement that a frame is evaluating; None if its source is not to be had."""
-    code, at = frame.f_code, frame.f_lasti
+    linecache.lazycache(frame.f_code.co_filename, frame.f_globals)
+    return expression_at(frame.f_code, frame.f_lasti)
+
+
+def expression_at(code: CodeType, at: int) -> tuple[Source, ast.AST] | None:
+    """The expression or statement that the instruction at an offset of `code` evaluates."""
     key = (id(code), at)  # the entry keeps the code, so that its id stays its own
     if key not in _found:
         if len(_found) >= _MOST:
             _found.clear()
-        source = _parsed("".join(linecache.getlines(code.co_filename, frame.f_globals)))
+        source = _parsed("".join(linecache.getlines(code.co_filename)))
         node = None if source is None else _at(source, _span(code, at))
         _found[key] = (code, source, node)
     _, source, node = _found[key]

@@ -14,6 +14,8 @@ from gradwire._tracing.operators import Operators
 from gradwire._tracing.reads import may_read, note_assigned, note_leaf
 from gradwire._tracing.tensor import Tensor, record
 
+NO_NAME = "Variable"  # what a variable is called that was given no name
+
 
 class Variable(Methods):
     """A named value that optimisers change and tapes watch by themselves.
@@ -34,7 +36,7 @@ class Variable(Methods):
     ) -> None:
         if callable(initial_value):
             initial_value = initial_value()
-        self.name = name or "Variable"
+        self.name = name or NO_NAME
         self._owner = Owner(bool(trainable))
         self._leaf = Leaf(as_array(self._given(initial_value), dtype), self.name, here(), self._owner)
         self._note(initial_value)

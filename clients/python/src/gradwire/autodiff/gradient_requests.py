@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from gradwire._client.findings import OK, finding, without_stops
+from gradwire._client.findings import OK, finding, with_own_words, without_stops
 from gradwire._client.products import block
-from gradwire._client.session import Known, Session, input_values, located, place_of
+from gradwire._client.session import Known, Session, input_values, locate, located, place_of
 from gradwire._locations import Place
 from gradwire._tracing.lower import Lowered, lower
 from gradwire._tracing.node import Array, Edge, Leaf, Op, Recorder, remember
@@ -67,7 +67,8 @@ class Question:
                 name = self.wrt[k][0]
                 entry = self.diagnosis.get(name, OK)
                 told = finding(source.label, entry, self._place, name, target=self.target.node.place)
-                return without_stops(told, self._borders(), self._place)
+                told = without_stops(told, self._borders(), self._place)
+                return with_own_words(told, self._locate)
         return None
 
     def _borders(self) -> dict[str, str]:
@@ -78,6 +79,9 @@ class Question:
             for k, item in enumerate(self.lowered.items)
             if item.border and isinstance(item.inputs[0], tuple)
         }
+
+    def _locate(self, name: str) -> tuple[Lowered, int] | None:
+        return locate(name, self.lowered, self.known.document.names)
 
     def _place(self, name: str | None) -> Place | None:
         return place_of(name, self.lowered, self.known.document)

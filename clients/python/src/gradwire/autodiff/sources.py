@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from gradwire._client.pasting import made_as
 from gradwire._tracing.dependence import Dependence
 from gradwire._tracing.node import Edge, Leaf, Node, Op, Owner, Traced
 from gradwire._tracing.reads import Reads, came_back
 from gradwire._tracing.structure import leaves
 from gradwire._tracing.tensor import Tensor
-from gradwire._tracing.variable import Variable
+from gradwire._tracing.variable import NO_NAME, Variable
 from gradwire.autodiff.gradient_requests import Source
 from gradwire.errors import TapeError
 from gradwire.results import Finding
@@ -27,9 +28,11 @@ def identity_of(leaf: Tensor | Variable) -> object:
 def source_of(leaf: Any, position: int) -> Source:
     """A variable or traced tensor to differentiate by; raises TapeError for anything else."""
     if isinstance(leaf, Variable):
-        return Source(leaf.name, leaf._edge(), leaf._owner)
+        name = leaf.name if leaf.name != NO_NAME else made_as(leaf._edge().node.place) or NO_NAME
+        return Source(name, leaf._edge(), leaf._owner)
     if isinstance(leaf, Tensor):
-        return Source(leaf.name or f"source_{position}", leaf._edge())
+        name = leaf.name or made_as(leaf._edge().node.place) or f"source_{position}"
+        return Source(name, leaf._edge())
     raise TapeError(
         f"expected variables or traced tensors to differentiate by, got {type(leaf).__name__}; "
         "arrays have no identity on the tape: make a gradwire.Variable of it, or watch a tensor"

@@ -1,0 +1,193 @@
+"""A fix in the user's own words, so that it can be pasted into the user's file.
+
+The server knows nodes by the names of the graph, `getitem_1` or `Variable_2`. Each of them has a line and
+a column in the user's source: what stands there is shown instead, as it is called at the place to mend.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gradwire._locations import Place
+from gradwire._tracing.array_protocol import FUNCTIONS
+from gradwire._tracing.lower import Lowered
+from gradwire._tracing.node import Leaf, Op
+from gradwire._tracing.syntax import Source, expression_at, operand
+
+Locate = Callable[[str], tuple[Lowered, int] | None]
+
+_BINARY: dict[type[ast.AST], str] = {
+    ast.Add: "add",
+    ast.Sub: "subtract",
+    ast.Mult: "multiply",
+    ast.Div: "divide",
+    ast.FloorDiv: "floor_divide",
+    ast.Mod: "remainder",
+    ast.Pow: "pow",
+    ast.MatMult: "matmul",
+}
+_UNARY: dict[type[ast.AST], str] = {ast.USub: "negative", ast.UAdd: "positive", ast.Invert: "bitwise_invert"}
+_COMPARISONS: dict[type[ast.AST], str] = {
+    ast.Eq: "equal",
+    ast.NotEq: "not_equal",
+    ast.Lt: "less",
+    ast.LtE: "less_equal",
+    ast.Gt: "greater",
+    ast.GtE: "greater_equal",
+}
+_PROPERTIES = {"T": "permute_dims", "mT": "matrix_transpose"}
+
+_QUOTED = re.compile(r"'([A-Za-z_][\w./-]*(?::\d+)?)'")
+_BARE = re.compile(r"(?<![\w.'`])([A-Za-z_][\w/]*)(?![\w'`(]|\.\w)")
+_CALL = re.compile(r"(?<![\w.'`])([A-Za-z_]\w*)\(")
+_NUMBER = re.compile(r"(?<![\w.])(\d+\.\d{4,6}(?:e[+-]?\d+)?)(?![\w.])")
+_GENERATED = re.compile(r"([a-z][a-z0-9_]*_\d+|Variable(_\d+)?|captured(_\d+)?)$")
+_ATOMS = (ast.Name, ast.Attribute, ast.Subscript, ast.Call, ast.Constant, ast.List)
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A piece of the user's source; `atom` needs no brackets around it."""
+
+    text: str
+    atom: bool
+
+
+def pasted(fix: str, blamed: str | None, locate: Locate) -> str:
+    """A fix, its names replaced by the user's texts as they stand where the node `blamed` was made.
+
+    Names for which no text is found stay.
+    """
+    writer = _Writer(locate, blamed)
+    fix = _CALL.sub(writer.call, fix)
+    fix = _NUMBER.sub(writer.number, fix)
+    fix = _BARE.sub(writer.bare, fix)
+    return _QUOTED.sub(writer.quoted, fix)
+
+
+class _Writer:
+    def __init__(self, locate: Locate, blamed: str | None) -> None:
+        self._locate = locate
+        found = None if blamed is None else locate(blamed)
+        place = None if found is None else found[0].items[found[1]].node.place
+        self._code = None if place is None else place.code
+        self._blamed = found
+        seen = None if place is None else _expression(place)
+        self._module = "gradwire" if seen is None else seen[0].alias("gradwire")
+
+    def call(self, match: re.Match[str]) -> str:
+        """`log(`, as the user's file calls it."""
+        return f"{self._module}.{match[0]}" if match[1] in FUNCTIONS else match[0]
+
+    def number(self, match: re.Match[str]) -> str:
+        """A number that the server has rounded, as it is written."""
+        if self._blamed is None:
+            return match[0]
+        lowered, position = self._blamed
+        below = [position]
+        for at in below[:64]:
+            item = lowered.items[at]
+            for k, given in enumerate(item.inputs):
+                if isinstance(given, tuple):
+                    below.append(given[0])
+                elif isinstance(given, float) and f"{given:g}" == match[1]:
+                    written = _operand(item.node.place, item.op, k, len(item.inputs))
+                    return _bracketed(written) if written else repr(given)
+        return match[0]
+
+    def bare(self, match: re.Match[str]) -> str:
+        """A name inside an expression; that of a variable only where it cannot be an English word."""
+        name = match[1]
+        before, after = match.string[: match.start()].rstrip(), match.string[match.end() :].lstrip()
+        in_code = before[-1:] in tuple("([+-*/<>=@") or after[:1] in tuple(")]+-*/<>=@")
+        if not _GENERATED.match(name) and not in_code:
+            return name
+        found = self._text(name)
+        return name if found is None else _bracketed(found)
+
+    def quoted(self, match: re.Match[str]) -> str:
+        """A name in quotes, which stands for a node as a whole."""
+        found = self._own(match[1]) or self._text(match[1])
+        return match[0] if found is None else f"`{found.text}`"
+
+    def _text(self, name: str) -> _Text | None:
+        """How a node is written where the blamed node stands; else where it was made."""
+        found = self._locate(name)
+        if found is None:
+            return None
+        lowered, position = found
+        for item in lowered.items:
+            place = item.node.place
+            if item.op is None or place is None or place.code is None or place.code != self._code:
+                continue
+            for k, given in enumerate(item.inputs):
+                if isinstance(given, tuple) and given[0] == position:
+                    written = _operand(place, item.op, k, len(item.inputs))
+                    if written is not None:
+                        return written
+        return self._own(name)
+
+    def _own(self, name: str) -> _Text | None:
+        """The text that made a node: an expression, or the name it is assigned to if it is a value."""
+        found = self._locate(name)
+        if found is None:
+            return None
+        item = found[0].items[found[1]]
+        node = item.node
+        seen = _expression(node.place)
+        if seen is None:
+            return None
+        source, text = seen
+        if isinstance(text, ast.AugAssign):
+            return _Text(source.segment(text.target), True) if _records(text, item.op or "") else None
+        if isinstance(node, Op) and item.op is not None:
+            return _Text(source.segment(text), isinstance(text, _ATOMS)) if _records(text, item.op) else None
+        if isinstance(node, Leaf) and _GENERATED.match(name):
+            assigned = source.assigned(text)
+            return _Text(assigned, True) if assigned else None
+        return None
+
+
+def made_as(place: Place | None) -> str:
+    """The name that the user gave to what was made at a place; empty if there is none."""
+    seen = _expression(place)
+    return "" if seen is None else seen[0].assigned(seen[1])
+
+
+def _expression(place: Place | None) -> tuple[Source, ast.AST] | None:
+    return None if place is None or place.code is None else expression_at(place.code, place.offset)
+
+
+def _operand(place: Place | None, op: str | None, position: int, count: int) -> _Text | None:
+    seen = _expression(place)
+    if seen is None or op is None or not _records(seen[1], op):
+        return None
+    part = operand(*seen, position, count)
+    text = "" if part is None else seen[0].segment(part)
+    return _Text(text, isinstance(part, _ATOMS)) if text else None
+
+
+def _records(text: ast.AST, op: str) -> bool:
+    """Whether a text is what records an op: `sum([a, b])` of Python's records additions."""
+    if isinstance(text, ast.BinOp | ast.AugAssign):
+        return _BINARY.get(type(text.op)) == op
+    if isinstance(text, ast.UnaryOp):
+        return _UNARY.get(type(text.op)) == op
+    if isinstance(text, ast.Compare):
+        return len(text.ops) == 1 and _COMPARISONS.get(type(text.ops[0])) == op
+    if isinstance(text, ast.Subscript):
+        return op == "getitem"
+    if isinstance(text, ast.Attribute):
+        return _PROPERTIES.get(text.attr) == op
+    if isinstance(text, ast.Call):
+        called = text.func.attr if isinstance(text.func, ast.Attribute) else getattr(text.func, "id", "")
+        function = FUNCTIONS.get(called)
+        return called == op or getattr(function, "__name__", None) == op
+    return False
+
+
+def _bracketed(found: _Text) -> str:
+    return found.text if found.atom else f"({found.text})"

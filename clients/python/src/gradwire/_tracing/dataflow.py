@@ -96,13 +96,13 @@ def _flow(source: Source, read: ast.AST) -> Flow:
 def operands(frame: FrameType, position: int, count: int) -> tuple[list[Function], list[ast.AST]] | None:
     """The text of one input of the op that a frame is recording, and the functions around it.
 
-    If it is not clear which part of the text is that input, these are all that it may be.
+    If it is not clear which part of the text is that input, or `count` is 0, these are all that it may be.
     """
     found = expression(frame)
     if found is None:
         return None
     source, node = found
-    part = operand(source, node, position, count)
+    part = operand(source, node, position, count) if count else None
     parts = [node] if part is None else [part]
     if part is None and isinstance(node, ast.Call):
         parts = [*node.args, *(keyword.value for keyword in node.keywords)]

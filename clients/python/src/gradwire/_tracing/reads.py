@@ -132,9 +132,9 @@ class Reads:
                         return read
         return None
 
-    def keep(self, leaf: Leaf, value: Any, position: int = 0, count: int = 1) -> None:
-        """A leaf was made of a plain value."""
-        read = self.read_behind(value, position, count)
+    def keep(self, leaf: Leaf, value: Any) -> None:
+        """A leaf was made of a plain value, an argument of the call that the user's line makes."""
+        read = self.read_behind(value, 0, 0)
         frame = user_frame()
         if read is not None and frame is not None:
             self._leaves[leaf] = Return(read, place_at(frame), leaf)
@@ -183,10 +183,10 @@ def note(edge: Edge, value: Any) -> None:
         reads.note(edge, value)
 
 
-def note_leaf(leaf: Leaf, value: Any, position: int = 0, count: int = 1) -> None:
+def note_leaf(leaf: Leaf, value: Any) -> None:
     """Tell the tapes that record now that a leaf was made of a plain value."""
     for reads in _recording():
-        reads.keep(leaf, value, position, count)
+        reads.keep(leaf, value)
 
 
 def note_assigned(leaf: Leaf, edge: Edge) -> None:

@@ -35,6 +35,7 @@ from gradwire._version import __version__
 from gradwire.autodiff.control import checkpoint, cond, map, scan, while_loop
 from gradwire.autodiff.custom_gradient import custom_gradient
 from gradwire.autodiff.directional import gnvp, hvp, jvp, vjp
+from gradwire.autodiff.explanation import explain
 from gradwire.autodiff.functional import grad, value_and_grad
 from gradwire.autodiff.implicit import fixed_point, root
 from gradwire.autodiff.matrices import hessian, jacobian
@@ -94,6 +95,7 @@ __all__ = [
     "GradientTape",
     "grad",
     "value_and_grad",
+    "explain",
     "jvp",
     "vjp",
     "jacobian",

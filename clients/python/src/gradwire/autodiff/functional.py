@@ -58,21 +58,13 @@ class _ValueAndGrad(Transformed):
         positions, single = positions_of(options["argnums"], len(args))
         has_aux, zero = options["has_aux"], options["zero"]
         tape = GradientTape(watch_accessed_variables=False, **options["tape"])
-        tape._recorder.reads = None  # what depends on an argument cannot be read, or is allowed to be
-        names = argument_names(function, len(args))
-        arguments = list(args)
-        for position in positions:
-            arguments[position] = map_leaves(as_source(names[position]), args[position])
-        chosen = tuple(arguments[position] for position in positions)
-        tape.watch(chosen)
-        label = label_of(function)
-        sources = named([names[position] for position in positions], chosen)
-        with tape, scope("grad", label, sources, values=True, free=options["allow_reads"]):
-            answer = function(*arguments, **kwargs)
+        chosen, answer = traced_on(tape, function, args, kwargs, positions, options["allow_reads"])
         target, aux = answer if has_aux else (answer, None)
         if not isinstance(target, Operators):
             target = constant(target)  # a function that uses none of its arguments
-        gradients = tape._differentiate(target, list(leaves(chosen)), None, zero=zero, sums=False)
+        sources = list(leaves(chosen))
+        gradients = tape._differentiate(target, sources, None, zero=zero, sums=False)
+        tape._advise(target, sources, gradients, zero=zero)
         if recorder.get() is not None:
             shaped, value = rebuild(chosen, iter(gradients)), target
         else:
@@ -111,6 +103,28 @@ class _Grad(Transformed):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         value, gradient = self._options["both"](*args, **kwargs)
         return (gradient, value[1]) if self._options["has_aux"] else gradient
+
+
+def traced_on(
+    tape: GradientTape,
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    positions: Sequence[int],
+    allow_reads: bool,
+) -> tuple[tuple[Any, ...], Any]:
+    """The arguments at some positions as sources that `tape` watches, and what `function` answers on it."""
+    tape._recorder.reads = None  # what depends on an argument cannot be read, or is allowed to be
+    names = argument_names(function, len(args))
+    arguments = list(args)
+    for position in positions:
+        arguments[position] = map_leaves(as_source(names[position]), args[position])
+    chosen = tuple(arguments[position] for position in positions)
+    tape.watch(chosen)
+    label = label_of(function)
+    sources = named([names[position] for position in positions], chosen)
+    with tape, scope("grad", label, sources, values=True, free=allow_reads):
+        return chosen, function(*arguments, **kwargs)
 
 
 def as_source(name: str) -> Callable[[Any], Tensor | Variable]:

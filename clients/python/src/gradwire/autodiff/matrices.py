@@ -14,6 +14,7 @@ from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tracer import trace
 from gradwire.autodiff.directional import of_positions
 from gradwire.autodiff.functional import grad, positions_of
+from gradwire.autodiff.gradient_warnings import advise_entries
 from gradwire.autodiff.traced_function import Traced
 from gradwire.autodiff.transformed import Transformed
 from gradwire.errors import TapeError
@@ -57,6 +58,7 @@ class _Jacobian(Transformed):
         outputs = list(dict.fromkeys(traced.outputs))
         options = {"method": method, "sparse": sparse or None}
         found = traced.ask("jacobian", wrt=traced.wrt, outputs=outputs, **options)["jacobian"]
+        _advise("Jacobian", traced, found, function)
         return traced.answered([_row(traced, found[name], single) for name in traced.outputs])
 
 
@@ -90,9 +92,18 @@ class _Hessian(Transformed):
         found = traced.ask("hessian", wrt=traced.wrt, target=traced.outputs[0], sparse=sparse or None)[
             "hessian"
         ]
+        _advise("Hessian", traced, found, function)
         rows = [_row(traced, found[name], single) for name in traced.wrt]
         shaped = rebuild(traced.sources, iter(rows))
         return shaped[0] if single else shaped
+
+
+def _advise(what: str, traced: Traced, found: Any, function: Callable[..., Any]) -> None:
+    """Warn of blocks that are not finite."""
+    label = getattr(function, "__name__", "function")
+    for row in found.values():
+        for name in traced.wrt:
+            advise_entries(what, name, block(row[name]), f"gradwire.explain({label}, …)")
 
 
 def _row(traced: Traced, blocks: Any, single: bool) -> Any:

@@ -11,17 +11,18 @@ from typing import Any, Self
 import numpy as np
 
 from gradwire._client.client import Client, default_client
-from gradwire._tracing.node import Array, Edge, Leaf, Op, Recorder, recorder
+from gradwire._tracing.node import Array, Edge, Leaf, Op, Recorder, known, recorder
 from gradwire._tracing.reads import Reads
 from gradwire._tracing.structure import leaves, rebuild
 from gradwire._tracing.tensor import Tensor, record
 from gradwire._tracing.variable import Variable
 from gradwire.autodiff.gradient_requests import Question, Source, ask_gradients, ask_jacobian, ask_reasons
+from gradwire.autodiff.gradient_warnings import MISSING, advise, flaw
 from gradwire.autodiff.nested import gradient_nodes, jacobian_nodes
 from gradwire.autodiff.sources import identity_of, source_of, unwatched, with_reads
 from gradwire.autodiff.targets import target_edge
 from gradwire.errors import TapeError
-from gradwire.results import Report, Sparse
+from gradwire.results import Finding, Report, Sparse
 
 
 class GradientTape:
@@ -138,7 +139,8 @@ class GradientTape:
 
         Each is a tensor of its source's shape whose value is there already, or None where there is no
         gradient ("zero": zeros); `explain` says why. A target of several elements is summed, and several
-        targets are added up, as in TensorFlow; `output_gradients` weigh their elements. Raises TapeError
+        targets are added up, as in TensorFlow; `output_gradients` weigh their elements. One that is
+        None, zero everywhere or not finite comes with a GradientWarning that says why. Raises TapeError
         on a second call of a tape that is not persistent. Such a tape stops recording when it is asked
         inside its own block; a persistent one records the gradient.
         """
@@ -149,6 +151,7 @@ class GradientTape:
         zero = unconnected_gradients == "zero"
         given = list(leaves(sources))
         found = self._differentiate(target, given, output_gradients, zero=zero, sums=True)
+        self._advise(target, given, found, zero=zero)
         return rebuild(sources, iter(found))
 
     def jacobian(
@@ -210,10 +213,24 @@ class GradientTape:
                 ask_reasons(client._session, self._recorder, edge, watched, self._options | self._masked)
             )
             self._answered = (target, asked)
-        findings = [(asked and asked.finding(s)) or unwatched(s) for s in described]
-        reads = self._recorder.reads
-        told = (with_reads(f, s, target, reads) for f, s in zip(findings, described, strict=True))
-        return Report(asked and asked.value, tuple(told))
+        told = tuple(self._finding(asked, target, source) for source in described)
+        return Report(asked and asked.value, told)
+
+    def _finding(self, asked: Question | None, target: Any, source: Source) -> Finding:
+        told = (asked and asked.finding(source)) or unwatched(source)
+        return with_reads(told, source, target, self._recorder.reads)
+
+    def _advise(
+        self, target: Any, given: Sequence[Any], found: Sequence[Tensor | None], *, zero: bool
+    ) -> None:
+        """Warn of gradients that are None, zero everywhere or not finite; `zero` asked for zeros for None."""
+        arrays = [None if gradient is None else known(gradient._edge()) for gradient in found]
+        if recorder.get() is not None or not any(flaw(array) for array in arrays):
+            return  # what is recorded has no values yet
+        asked = self._answered[1] if self._answered is not None and self._answered[0] is target else None
+        findings = [self._finding(asked, target, source_of(leaf, k)) for k, leaf in enumerate(given)]
+        pairs = zip(findings, arrays, strict=True)
+        advise(pair for pair in pairs if not (zero and pair[0].status in MISSING))
 
     def _remembered(self, target: Any, sources: Sequence[Source]) -> Question | None:
         """The last answer, where it tells about this target and gives a reason for all of the sources."""

@@ -118,6 +118,7 @@ def test_the_first_client_is_the_default_until_it_is_closed(monkeypatch: pytest.
     made.close()
 
 
+@pytest.mark.filterwarnings("ignore::gradwire.errors.GradientWarning")
 def test_one_client_serves_many_threads(url: str) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

@@ -70,6 +70,7 @@ def test_newtons_method_in_a_while_loop() -> None:
     assert float(root) == pytest.approx(np.sqrt(2.0))
 
 
+@pytest.mark.filterwarnings("ignore::gradwire.errors.GradientWarning")
 def test_cond_runs_one_branch() -> None:
     w, v = gw.Variable(3.0), gw.Variable(5.0)
     for given, expected in ((2.0, [2.0, 0.0]), (-2.0, [0.0, -2.0])):

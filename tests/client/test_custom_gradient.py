@@ -64,6 +64,7 @@ def test_several_arguments_results_and_settings() -> None:
     np.testing.assert_array_equal(db, [200.0, 200.0])
 
 
+@pytest.mark.filterwarnings("ignore::gradwire.errors.GradientWarning")
 def test_what_it_uses_from_outside_is_a_constant_to_it() -> None:
     w, scale = gw.Variable(3.0, name="w"), np.array(5.0)
 
@@ -94,6 +95,7 @@ def test_captured_results_of_the_tape() -> None:
     assert float(tape.gradient(y, w)) == 9.0
 
 
+@pytest.mark.filterwarnings("ignore::gradwire.errors.GradientWarning")
 def test_no_cotangent_for_an_argument() -> None:
     @gw.custom_gradient
     def first(x: Any, y: Any) -> Any:
@@ -141,6 +143,7 @@ def test_stop_gradient() -> None:
     assert gradient_of(lambda v: v * gw.stop_gradient(v), w) == [3.0]
 
 
+@pytest.mark.filterwarnings("ignore::gradwire.errors.GradientWarning")
 def test_a_captured_variable_has_no_gradient_and_the_report_says_why() -> None:
     v, w = gw.Variable([1.0, 2.0], name="v"), gw.Variable([3.0, 4.0], name="w")
 

@@ -66,6 +66,7 @@ def test_every_public_name_is_there_and_documented() -> None:
         assert classes - {"Optimizer", "Loss", "Layer", "InputLayer", "Initializer", "_Scaled"} <= written
 
 
+@pytest.mark.filterwarnings("ignore::gradwire.errors.GradientWarning")
 def test_the_code_of_the_readme_runs(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (CLIENT / "README.md").read_text(), re.DOTALL)
     with gw.Client(url) as client:

@@ -31,6 +31,7 @@ def test_calls(client: gw.Client) -> None:
 
 
 @pytest.mark.usefixtures("client")
+@pytest.mark.filterwarnings("ignore::gradwire.errors.GradientWarning")
 def test_the_tape_and_grad() -> None:
     x = gw.Variable(X, name="x")
     with gw.GradientTape(persistent=True, stabilize=True) as tape:
@@ -44,6 +45,7 @@ def test_the_tape_and_grad() -> None:
     np.testing.assert_array_equal(gw.grad(loss, stabilize=True)(X), [-1.0, 1.0])
 
 
+@pytest.mark.filterwarnings("ignore::gradwire.errors.GradientWarning")
 def test_masked_backward(client: gw.Client) -> None:
     def root(x: gw.Tensor) -> gw.Tensor:
         return gw.sum(gw.where(x > 0, gw.sqrt(x), 0.0))

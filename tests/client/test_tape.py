@@ -67,6 +67,7 @@ def test_a_tape_answers_once_unless_persistent() -> None:
     assert float(lasting.gradient(z, y)) == 18.0
 
 
+@pytest.mark.filterwarnings("ignore::gradwire.errors.GradientWarning")
 def test_constants_need_watching() -> None:
     x = gw.constant(3.0)
     with gw.GradientTape() as tape:
@@ -81,6 +82,7 @@ def test_constants_need_watching() -> None:
         gw.GradientTape().watch(np.ones(3))
 
 
+@pytest.mark.filterwarnings("ignore::gradwire.errors.GradientWarning")
 def test_trainable_variables_are_watched_by_themselves() -> None:
     kept, frozen = gw.Variable(2.0), gw.Variable(3.0, trainable=False)
     with gw.GradientTape(persistent=True) as tape:
@@ -94,6 +96,7 @@ def test_trainable_variables_are_watched_by_themselves() -> None:
     assert [g if g is None else float(g) for g in tape.gradient(y, [kept, frozen])] == [None, 2.0]
 
 
+@pytest.mark.filterwarnings("ignore::gradwire.errors.GradientWarning")
 def test_what_is_computed_outside_is_a_constant() -> None:
     w = gw.Variable(2.0, name="w")
     outside = gw.exp(w)
@@ -109,6 +112,7 @@ def test_what_is_computed_outside_is_a_constant() -> None:
     assert tape.gradient(outside, w) is None
 
 
+@pytest.mark.filterwarnings("ignore::gradwire.errors.GradientWarning")
 def test_a_result_from_outside_can_be_watched() -> None:
     w = gw.Variable(2.0)
     for fetched in (False, True):
@@ -200,6 +204,7 @@ def test_an_error_names_the_users_line() -> None:
     assert caught.value.place.file == __file__
 
 
+@pytest.mark.filterwarnings("ignore::gradwire.errors.GradientWarning")
 def test_explain_points_to_the_line_that_blocks() -> None:
     w, b, v = gw.Variable(1.3, name="w"), gw.Variable(0.0, name="b"), gw.Variable(1.0, name="v")
     x = gw.constant([1.0, 2.0])
@@ -221,6 +226,7 @@ def test_explain_points_to_the_line_that_blocks() -> None:
     assert report.value == float(loss)
 
 
+@pytest.mark.filterwarnings("ignore::gradwire.errors.GradientWarning")
 def test_explain_takes_the_reasons_from_the_gradients_answer(client: gw.Client) -> None:
     w = gw.Variable(1.3, name="w")
     with gw.GradientTape() as tape:
@@ -230,6 +236,7 @@ def test_explain_takes_the_reasons_from_the_gradients_answer(client: gw.Client) 
     assert tape.explain(loss, w)["w"].status == "blocked"
 
 
+@pytest.mark.filterwarnings("ignore::gradwire.errors.GradientWarning")
 def test_the_same_answers_once_the_graph_is_published(client: gw.Client) -> None:
     for _ in range(3):
         w, v = gw.Variable(1.3, name="w"), gw.Variable(1.0, name="v")

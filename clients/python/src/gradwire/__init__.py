@@ -16,6 +16,7 @@ from gradwire._client.datasets import Column, Dataset
 from gradwire._client.graphs import PublishedGraph
 from gradwire._client.jobs import Job
 from gradwire._names.missing import unknown
+from gradwire._names.tensorflow import respell as _respell
 from gradwire._tracing import ops as _ops
 from gradwire._tracing.extra_ops import (
     broadcast_arrays,
@@ -158,6 +159,8 @@ __all__ = [
     "__version__",
 ]
 __all__ += _ops.__all__
+
+_respell(globals())
 
 
 if not _TYPE_CHECKING:  # type checkers find such a name by themselves

@@ -6,6 +6,7 @@
     ├── NotTraced                         code of one's own where a built-in is needed (also a TypeError)
     ├── TraceError                        a traced value was used where only a real one can be
     │   ├── UnsupportedFunction           a NumPy function that has no op (also a TypeError)
+    │   ├── TensorFlowDifference          a call that means something else in TensorFlow (also a TypeError)
     │   ├── ReadError                     a value that depends on an argument was read while it is traced
     │   └── TapeError                     a tape was used twice, nested, or before its end
     ├── OptimizerError                    gradients and variables do not fit together (also a ValueError)
@@ -67,9 +68,9 @@
         └── ServerFault                   internal
 
 `class_of` finds the class of a code; one that is newer than this package falls back to its status.
-Three warnings are no errors. `TrainingWarning`: a parameter of a running job does not learn.
+Four warnings are no errors. `TrainingWarning`: a parameter of a running job does not learn.
 `GradientWarning`: a gradient is None, zero or not finite. `ReadWarning`: a value that was read under a tape
-is used on it again.
+is used on it again. `TensorFlowWarning`: a value differs from TensorFlow's.
 """
 
 from __future__ import annotations
@@ -122,6 +123,10 @@ class TraceError(GradwireError):
 
 class UnsupportedFunction(TraceError, TypeError):
     """A NumPy function, or one of its arguments, that has no counterpart among the server's ops."""
+
+
+class TensorFlowDifference(TraceError, TypeError):
+    """A call that would mean something else in TensorFlow, from code that imports this package as `tf`."""
 
 
 class ReadError(TraceError):
@@ -550,6 +555,10 @@ class JobCancelled(JobError):
 
 class TrainingWarning(UserWarning):
     """A parameter of a job has not moved, and its gradient is zero: the text says by which node, and why."""
+
+
+class TensorFlowWarning(UserWarning):
+    """A value differs from TensorFlow's, in code that imports this package as `tf`."""
 
 
 class GradientWarning(UserWarning):

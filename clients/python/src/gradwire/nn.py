@@ -1,5 +1,6 @@
 """The ops of neural networks under one roof, as in TensorFlow's `nn` and JAX's `nn`."""
 
+from gradwire._names.tensorflow import respell as _respell
 from gradwire._tracing.ops import (
     celu,
     elu,
@@ -47,3 +48,5 @@ __all__ = [
     "swish",
     "tanh",
 ]
+
+_respell(globals())

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gradwire._locations import Place
+from gradwire._locations import Place, user_frame
 from gradwire._tracing.array_protocol import FUNCTIONS
 from gradwire._tracing.lower import Lowered
 from gradwire._tracing.node import Leaf, Op
@@ -76,7 +77,7 @@ class _Writer:
         self._code = None if place is None else place.code
         self._blamed = found
         seen = None if place is None else _expression(place)
-        self._module = "gradwire" if seen is None else seen[0].alias("gradwire")
+        self._module = _alias() if seen is None else seen[0].alias("gradwire")
 
     def call(self, match: re.Match[str]) -> str:
         """`log(`, as the user's file calls it."""
@@ -149,6 +150,14 @@ class _Writer:
             assigned = source.assigned(text)
             return _Text(assigned, True) if assigned else None
         return None
+
+
+def _alias() -> str:
+    """What this package is called where there is no source to read, as in an interactive session."""
+    frame = user_frame()
+    names = {} if frame is None else frame.f_globals
+    package = sys.modules["gradwire"]
+    return next((name for name, value in names.items() if value is package), "gradwire")
 
 
 def made_as(place: Place | None) -> str:

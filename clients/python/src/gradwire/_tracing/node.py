@@ -151,4 +151,11 @@ def as_array(value: Any, dtype: Any = None) -> Array:
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
+def are_integers(value: Any) -> bool:
+    """Whether a value is a Python integer or a list of such, which become floats here."""
+    while isinstance(value, list | tuple) and value:
+        value = value[0]
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 _UNSENDABLE = ("longdouble", "clongdouble", "float128", "complex256")

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 
 from gradwire._locations import here
+from gradwire._names.tensorflow import warn_of_integers
 from gradwire._tracing import values
 from gradwire._tracing.arithmetic import small_arithmetic
 from gradwire._tracing.methods import Methods
-from gradwire._tracing.node import Array, Edge, Leaf, Op, as_array, known
+from gradwire._tracing.node import Array, Edge, Leaf, Op, are_integers, as_array, known
 from gradwire._tracing.operators import Operators
 from gradwire._tracing.reads import note_leaf
 from gradwire._tracing.tracer import as_edge, holds_traced, trace
-from gradwire.errors import GradwireError, ProblemError
+from gradwire.errors import GradwireError, ProblemError, TensorFlowDifference
 
 
 class Tensor(Methods):
@@ -133,6 +134,8 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
     `dtype` says otherwise. With `shape`, the value is reshaped, a single number repeated.
     """
     array = as_array(value, dtype)
+    if dtype is None and are_integers(value):
+        warn_of_integers("constant()")
     if shape is not None:
         array = np.full(shape, array) if array.size == 1 else array.reshape(shape)
     leaf = Leaf(array, name, here())
@@ -147,6 +150,10 @@ def _constant(value: Array, name: str | None) -> Tensor:
 
 def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None) -> Tensor:
     """`value` as a tensor; a tensor or variable stays on its tape, cast where `dtype` is given."""
+    if not isinstance(name, str | None):
+        raise TensorFlowDifference(
+            "convert_to_tensor: the third argument is a name here; give dtype= for dtypes"
+        )
     if isinstance(value, Operators):
         tensor = Tensor(as_edge(value))
         return tensor if dtype is None else record("astype", (tensor,), {"dtype": np.dtype(dtype)})

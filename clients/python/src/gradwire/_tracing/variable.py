@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from gradwire._locations import here
+from gradwire._names.tensorflow import warn_of_integers
 from gradwire._tracing.methods import Methods
-from gradwire._tracing.node import Array, Edge, Leaf, Owner, as_array
+from gradwire._tracing.node import Array, Edge, Leaf, Owner, are_integers, as_array
 from gradwire._tracing.operators import Operators
 from gradwire._tracing.reads import may_read, note_assigned, note_leaf
 from gradwire._tracing.tensor import Tensor, record
+from gradwire.errors import TensorFlowDifference
 
 NO_NAME = "Variable"  # what a variable is called that was given no name
 
@@ -36,6 +38,13 @@ class Variable(Methods):
     ) -> None:
         if callable(initial_value):
             initial_value = initial_value()
+        if not isinstance(name, str | None):
+            raise TensorFlowDifference(
+                f"Variable: expected a text as the third argument, the name, got {name!r}; TensorFlow's is "
+                "validate_shape, which is not here: give name= and dtype= by name"
+            )
+        if dtype is None and are_integers(initial_value):
+            warn_of_integers("Variable()")
         self.name = name or NO_NAME
         self._owner = Owner(bool(trainable))
         self._leaf = Leaf(as_array(self._given(initial_value), dtype), self.name, here(), self._owner)

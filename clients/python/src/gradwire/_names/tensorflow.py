@@ -1,0 +1,92 @@
+"""TensorFlow's spellings of calls, and the calls that mean something else there.
+
+Keywords in TensorFlow's spelling are understood wherever they have a counterpart. What the same call would
+silently mean otherwise there is refused where the user's module calls this package `tf`: the error has the
+difference, and how to say either. `_spellings` has the table.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from types import FrameType, FunctionType
+from typing import Any
+
+from gradwire._locations import user_frame
+from gradwire._names.spellings import SPELLINGS, Options, Spelling
+from gradwire._notices import warn
+from gradwire.errors import TensorFlowDifference, TensorFlowWarning
+
+#: Of every function: a name for TensorFlow's graph means nothing here.
+_COMMON = {"name": ""}
+
+
+def respell(namespace: dict[str, Any]) -> None:
+    """Let the functions of a module understand TensorFlow's spellings."""
+    for name, value in namespace.items():
+        if isinstance(value, FunctionType) and value.__module__.startswith("gradwire."):
+            namespace[name] = spelled(value)
+
+
+@functools.cache  # a function has one wrapper, under all its names
+def spelled(function: FunctionType) -> Any:
+    """`function`, which also understands TensorFlow's spelling; it itself if that has none of its own."""
+    name = function.__name__
+    spelling = SPELLINGS.get(name)
+    if spelling is None:
+        return function
+
+    @functools.wraps(function)
+    def call(*args: Any, **options: Any) -> Any:
+        if options:
+            options = _renamed(name, spelling, args, options)
+        if spelling.differs is not None and called_tf(sys._getframe(1)):
+            why = spelling.differs(args, options)
+            if why is not None:
+                raise TensorFlowDifference(f"{name}: {why}")
+        if spelling.convert is not None:
+            args, options = spelling.convert(args, options)
+        return function(*args, **options)
+
+    call.__module__ = "gradwire"  # where it is found, as pickling wants to know
+    return call
+
+
+def called_tf(frame: FrameType | None) -> bool:
+    """Whether the code of a frame calls this package `tf` or `tensorflow`."""
+    if frame is None:
+        return False
+    package = sys.modules["gradwire"]
+    for alias in ("tf", "tensorflow"):
+        code = frame.f_code
+        own = alias in code.co_varnames or alias in code.co_freevars
+        if (frame.f_locals if own else frame.f_globals).get(alias) is package:
+            return True
+    return False
+
+
+def warn_of_integers(what: str) -> None:
+    """Integers without a dtype were made floats, in code that calls this package `tf`."""
+    if called_tf(user_frame()):
+        warn(
+            TensorFlowWarning,
+            f"{what} of integers is float64 here, and int32 in TensorFlow, where it has no gradient; give a "
+            "dtype, or write 7.0 for 7",
+            what,
+        )
+
+
+def _renamed(name: str, spelling: Spelling, args: tuple[Any, ...], options: Options) -> Options:
+    found: Options = {}
+    for key, value in options.items():
+        own = spelling.keywords.get(key, _COMMON.get(key, key))
+        if own == "":  # a name for TensorFlow's graph, or an option left at its default
+            continue
+        if own.startswith("!"):
+            if value:
+                raise TensorFlowDifference(f"{name}: TensorFlow's option `{key}` is not here; {own[1:]}")
+            continue
+        if own in found:
+            raise TypeError(f"{name}() got `{key}` and another spelling of it")
+        found[own] = value
+    return found

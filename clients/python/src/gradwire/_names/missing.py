@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 from gradwire._names.instead import FORMULAS, SENTENCES
+from gradwire._names.spellings import ABSENT
 
 _TAPE = "gradients come from a tape: grads = tape.gradient(loss, [w]); or from a function: gw.grad(f)(w)"
 _VALUE = "read the value with tensor.numpy(), or float(tensor) of one number"
@@ -39,7 +40,8 @@ _OWN = {
 
 def advice(name: str, known: Iterable[str] = ()) -> str | None:
     """What to write instead of `name`: the table's words, or a name that is a slip of the pen away."""
-    told = _OWN.get(name) or FORMULAS.get(name) or SENTENCES.get(name)
+    tensorflow = f"for TensorFlow's {name}, {ABSENT[name]}" if name in ABSENT else None
+    told = _OWN.get(name) or tensorflow or FORMULAS.get(name) or SENTENCES.get(name)
     if told is not None:
         return told
     folded = name.replace("_", "").lower()

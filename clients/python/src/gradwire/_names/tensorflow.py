@@ -13,7 +13,7 @@ from types import FrameType, FunctionType
 from typing import Any
 
 from gradwire._locations import user_frame
-from gradwire._names.spellings import SPELLINGS, Options, Spelling
+from gradwire._names.spellings import ABSENT, SPELLINGS, Options, Spelling
 from gradwire._notices import warn
 from gradwire.errors import TensorFlowDifference, TensorFlowWarning
 

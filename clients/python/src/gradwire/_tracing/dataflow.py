@@ -36,6 +36,8 @@ class Flow:
         self.returned = False
         self._source = source
         self._leave(read)
+        if isinstance(read, ast.Subscript) and isinstance(read.ctx, ast.Store):  # `array[k] = tensor`
+            self.names.update(_targets(read))
         steps = list(_assignments(function))
         before = -1
         while before != len(self.names):

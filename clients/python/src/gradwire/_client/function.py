@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,7 +46,7 @@ class Function:
     outputs: Mapping[str, str] = field(default_factory=dict)
     captured: Mapping[str, Declared] = field(default_factory=dict)
     place: Callable[[str | None], Place | None] = KnownPlaces()
-    locate: Callable[[str], tuple[Lowered, int] | None] = lambda name: None
+    locate: Callable[[str], tuple[Lowered, Sequence[str], int] | None] = lambda name: None
 
     def __reduce__(self) -> Any:
         names = () if self.known is None else self.known.document.names

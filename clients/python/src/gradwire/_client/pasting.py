@@ -9,16 +9,16 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gradwire._locations import Place, user_frame
 from gradwire._tracing.array_protocol import FUNCTIONS
-from gradwire._tracing.lower import Lowered
-from gradwire._tracing.node import Leaf, Op
+from gradwire._tracing.lower import Lowered, Ref
+from gradwire._tracing.node import Leaf, Op, Scalar
 from gradwire._tracing.syntax import Source, expression_at, operand
 
-Locate = Callable[[str], tuple[Lowered, int] | None]
+Locate = Callable[[str], tuple[Lowered, Sequence[str], int] | None]
 
 _BINARY: dict[type[ast.AST], str] = {
     ast.Add: "add",
@@ -39,6 +39,23 @@ _COMPARISONS: dict[type[ast.AST], str] = {
     ast.Gt: "greater",
     ast.GtE: "greater_equal",
 }
+#: As the server writes expressions of nodes, up to so many into each other.
+_SIGNS = {
+    "add": "+",
+    "subtract": "-",
+    "multiply": "*",
+    "divide": "/",
+    "pow": "**",
+    "matmul": "@",
+    "less": "<",
+    "less_equal": "<=",
+    "greater": ">",
+    "greater_equal": ">=",
+    "equal": "==",
+    "not_equal": "!=",
+}
+_DEEPEST = 3
+
 _PROPERTIES = {"T": "permute_dims", "mT": "matrix_transpose"}
 
 _QUOTED = re.compile(r"'([A-Za-z_][\w./-]*(?::\d+)?)'")
@@ -63,21 +80,64 @@ def pasted(fix: str, blamed: str | None, locate: Locate) -> str:
     Names for which no text is found stay.
     """
     writer = _Writer(locate, blamed)
+    fix = writer.from_elsewhere(fix)
     fix = _CALL.sub(writer.call, fix)
     fix = _NUMBER.sub(writer.number, fix)
     fix = _BARE.sub(writer.bare, fix)
-    return _QUOTED.sub(writer.quoted, fix)
+    fix = _QUOTED.sub(writer.quoted, fix)
+    return writer.finished(fix)
 
 
 class _Writer:
     def __init__(self, locate: Locate, blamed: str | None) -> None:
         self._locate = locate
         found = None if blamed is None else locate(blamed)
-        place = None if found is None else found[0].items[found[1]].node.place
+        place = None if found is None else found[0].items[found[2]].node.place
         self._code = None if place is None else place.code
         self._blamed = found
+        self._held: list[str] = []
         seen = None if place is None else _expression(place)
         self._module = _alias() if seen is None else seen[0].alias("gradwire")
+
+    def from_elsewhere(self, fix: str) -> str:
+        """The fix with what another function computed called as the blamed node's function calls it.
+
+        The server writes it as an expression, whose names that function does not have.
+        """
+        if self._blamed is None or self._code is None:
+            return fix
+        lowered, names, _ = self._blamed
+        known: dict[str, str] = {}
+        for item in lowered.items:
+            place = item.node.place
+            if item.op is None or place is None or place.code != self._code:
+                continue
+            for k, given in enumerate(item.inputs):
+                if isinstance(given, tuple) and self._is_elsewhere(lowered, given[0]):
+                    written = _operand(place, item.op, k, len(item.inputs))
+                    for depth in range(_DEEPEST if written else 0):
+                        rendered = _rendered(lowered, names, given, depth)
+                        if written and not _GENERATED.match(rendered):
+                            known[rendered] = _bracketed(written)
+        for rendered in sorted(known, key=len, reverse=True):
+            for text in (f"({rendered})", rendered):
+                pattern = rf"(?<![\w.'`]){re.escape(text)}(?![\w'`])"
+                if re.search(pattern, fix):
+                    held = self._hold(known[rendered])
+                    fix = re.sub(pattern, lambda _, held=held: held, fix)  # type: ignore[misc]  # a default
+        return fix
+
+    def finished(self, fix: str) -> str:
+        """The fix with what was held back from other changes."""
+        return re.sub(r"\x00(\d+)\x00", lambda match: self._held[int(match[1])], fix)
+
+    def _hold(self, text: str) -> str:
+        self._held.append(text)
+        return f"\x00{len(self._held) - 1}\x00"
+
+    def _is_elsewhere(self, lowered: Lowered, position: int) -> bool:
+        item = lowered.items[position]
+        return item.op is not None and (item.node.place is None or item.node.place.code != self._code)
 
     def call(self, match: re.Match[str]) -> str:
         """`log(`, as the user's file calls it."""
@@ -87,7 +147,7 @@ class _Writer:
         """A number that the server has rounded, as it is written."""
         if self._blamed is None:
             return match[0]
-        lowered, position = self._blamed
+        lowered, _, position = self._blamed
         below = [position]
         for at in below[:64]:
             item = lowered.items[at]
@@ -119,7 +179,7 @@ class _Writer:
         found = self._locate(name)
         if found is None:
             return None
-        lowered, position = found
+        lowered, _, position = found
         for item in lowered.items:
             place = item.node.place
             if item.op is None or place is None or place.code is None or place.code != self._code:
@@ -136,7 +196,7 @@ class _Writer:
         found = self._locate(name)
         if found is None:
             return None
-        item = found[0].items[found[1]]
+        item = found[0].items[found[2]]
         node = item.node
         seen = _expression(node.place)
         if seen is None:
@@ -177,6 +237,31 @@ def _operand(place: Place | None, op: str | None, position: int, count: int) -> 
     part = operand(*seen, position, count)
     text = "" if part is None else seen[0].segment(part)
     return _Text(text, isinstance(part, _ATOMS)) if text else None
+
+
+def _rendered(lowered: Lowered, names: Sequence[str], given: Ref | Scalar, depth: int) -> str:
+    """An input as the server writes it in a fix: an expression of a few nodes, or a name."""
+    if not isinstance(given, tuple):
+        return f"{given:g}"
+    item = lowered.items[given[0]]
+    if item.op in ("identity", "astype"):
+        return _rendered(lowered, names, item.inputs[0], depth)
+    node = item.node
+    if item.op is None or depth == _DEEPEST or (isinstance(node, Op) and (node.attributes or node.functions)):
+        return names[given[0]]
+    operands = [_rendered(lowered, names, below, depth + 1) for below in item.inputs]
+    if item.op not in _SIGNS:
+        return f"{item.op}({', '.join(operands)})"
+    return f" {_SIGNS[item.op]} ".join(_factor(operand) for operand in operands)
+
+
+def _factor(text: str) -> str:
+    """An expression as a factor, in brackets unless it is a name, a number or a call."""
+    try:
+        node = ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return f"({text})"
+    return text if isinstance(node, ast.Name | ast.Constant | ast.Call | ast.Attribute) else f"({text})"
 
 
 def _records(text: ast.AST, op: str) -> bool:

@@ -120,16 +120,16 @@ def place_of(name: str | None, lowered: Lowered, document: Document) -> Place | 
 def _place_in(lowered: Lowered, names: Sequence[str], name: str) -> Place | None:
     found = locate(name, lowered, names)
     if found is not None:
-        return found[0].items[found[1]].node.place
+        return found[0].items[found[2]].node.place
     outer = name.partition("/")[0]
     return lowered.items[names.index(outer)].node.place if outer in names else None
 
 
-def locate(name: str, lowered: Lowered, names: Sequence[str]) -> tuple[Lowered, int] | None:
-    """The trace and the position of a node, which may be inside of a function; None if two have its name."""
+def locate(name: str, lowered: Lowered, names: Sequence[str]) -> tuple[Lowered, Sequence[str], int] | None:
+    """The trace with a node, its names, and the node's position; None if two inner nodes have the name."""
     name = name.partition(":")[0]
     if name in names:
-        return lowered, names.index(name)
+        return lowered, names, names.index(name)
     outer, _, inner = name.partition("/")
     if outer not in names:
         return None

@@ -13,7 +13,7 @@ from types import FrameType, FunctionType
 from typing import Any
 
 from gradwire._locations import user_frame
-from gradwire._names.spellings import ABSENT, SPELLINGS, Options, Spelling
+from gradwire._names.spellings import SPELLINGS, Options, Spelling
 from gradwire._notices import warn
 from gradwire.errors import TensorFlowDifference, TensorFlowWarning
 
@@ -83,7 +83,7 @@ def _renamed(name: str, spelling: Spelling, args: tuple[Any, ...], options: Opti
         if own == "":  # a name for TensorFlow's graph, or an option left at its default
             continue
         if own.startswith("!"):
-            if value:
+            if value is not None and not (isinstance(value, int) and value == 0):
                 raise TensorFlowDifference(f"{name}: TensorFlow's option `{key}` is not here; {own[1:]}")
             continue
         if own in found:

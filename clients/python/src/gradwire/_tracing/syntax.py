@@ -46,9 +46,18 @@ class Source:
     def assigned(self, node: ast.AST) -> str:
         """The name that an expression is assigned to, by itself; empty if there is none."""
         above = self.parents.get(node)
-        if isinstance(above, ast.Assign) and len(above.targets) == 1:
-            return name_of(above.targets[0])
-        return name_of(above.target) if isinstance(above, ast.AnnAssign) else ""
+        place = None
+        if isinstance(above, ast.Tuple | ast.List) and node in above.elts:  # `a, b = one, two`
+            place, above = above.elts.index(node), self.parents.get(above)
+        if isinstance(above, ast.AnnAssign):
+            return name_of(above.target)
+        if not isinstance(above, ast.Assign) or len(above.targets) != 1:
+            return ""
+        target = above.targets[0]
+        if place is None:
+            return name_of(target)
+        parts = target.elts if isinstance(target, ast.Tuple | ast.List) else []
+        return name_of(parts[place]) if place < len(parts) else ""
 
     def segment(self, node: ast.AST) -> str:
         """The text of a node, on one line."""

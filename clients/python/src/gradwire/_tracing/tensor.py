@@ -152,7 +152,7 @@ def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None) ->
     """`value` as a tensor; a tensor or variable stays on its tape, cast where `dtype` is given."""
     if not isinstance(name, str | None):
         raise TensorFlowDifference(
-            "convert_to_tensor: the third argument is a name here; give dtype= for dtypes"
+            "convert_to_tensor: the third argument is the name here, in TensorFlow dtype_hint"
         )
     if isinstance(value, Operators):
         tensor = Tensor(as_edge(value))

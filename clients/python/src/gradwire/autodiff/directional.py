@@ -79,7 +79,7 @@ def hvp(
     `function` answers one number. The vector has the structure of the argument at `argnums`, or is a
     tuple of such where `argnums` is a sequence; so is the answer.
     """
-    return _Hvp(function, argnums=argnums, client=client)
+    return _Hvp(function, argnums=argnums, allow_reads=allow_reads, client=client)
 
 
 class _Hvp(Transformed):
@@ -92,7 +92,7 @@ class _Hvp(Transformed):
             gradients = grad(call, tuple(range(len(positions))), unconnected_gradients="zero")
             pushed = _recorded_jvp(gradients, chosen, (vector,) if single else tuple(vector))[1]
             return pushed[0] if single else pushed
-        traced = Traced(function, arguments, kwargs, positions, client, by="hvp", allow_reads=allow_reads)
+        traced = Traced(function, arguments, kwargs, positions, client, by="hvp", allow_reads=self._options["allow_reads"])
         vectors = directions(traced.wrt, vector)
         found = traced.ask("hvp", vectors=vectors, target=traced.outputs[0])["hvp"]
         return in_structure(traced, found, single)
@@ -109,7 +109,7 @@ def gnvp(
 
     J is the Jacobian of what `function` answers, residuals for example. Structures are as in `hvp`.
     """
-    return _Gnvp(function, argnums=argnums, client=client)
+    return _Gnvp(function, argnums=argnums, allow_reads=allow_reads, client=client)
 
 
 class _Gnvp(Transformed):
@@ -122,7 +122,7 @@ class _Gnvp(Transformed):
             pushed = _recorded_jvp(call, chosen, (vector,) if single else tuple(vector))[1]
             pulled = _recorded_vjp(call, chosen)[1](pushed)
             return pulled[0] if single else pulled
-        traced = Traced(function, arguments, kwargs, positions, client, by="gnvp", allow_reads=allow_reads)
+        traced = Traced(function, arguments, kwargs, positions, client, by="gnvp", allow_reads=self._options["allow_reads"])
         vectors = directions(traced.wrt, vector)
         outputs = list(dict.fromkeys(traced.outputs))
         found = traced.ask("gnvp", vectors=vectors, outputs=outputs)["gnvp"]

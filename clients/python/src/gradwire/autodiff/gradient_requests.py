@@ -80,7 +80,7 @@ class Question:
             if item.border and isinstance(item.inputs[0], tuple)
         }
 
-    def _locate(self, name: str) -> tuple[Lowered, int] | None:
+    def _locate(self, name: str) -> tuple[Lowered, Sequence[str], int] | None:
         return locate(name, self.lowered, self.known.document.names)
 
     def _place(self, name: str | None) -> Place | None:

@@ -43,7 +43,7 @@ class Optimizer(Strict):
     _fixed: ClassVar[frozenset[str]] = frozenset({"slots", "settings"})
     _cures: ClassVar[Mapping[str, str]] = {
         "lr": "it is called learning_rate",
-        "decay": "give learning_rate a schedule of gradwire.keras.optimizers.schedules, such as InverseTimeDecay",
+        "decay": "give learning_rate a schedule of gradwire.optimizers.schedules, such as InverseTimeDecay",
         "name": "it changes nothing: leave it out",
         "use_ema": "there are no running averages of weights here",
         "ema_momentum": "there are no running averages of weights here",

@@ -151,10 +151,7 @@ class Variable(Methods):
 
     def __reduce__(self) -> tuple[Any, ...]:
         value = self._read("pickling", lambda value: value.copy())
-        return Variable, (value, self.trainable, self.name)
-
-    def __reduce__(self) -> Any:
-        return type(self), (self._value(), self.trainable, self.name)  # a copy is a variable of its own
+        return type(self), (value, self.trainable, self.name)  # a copy is a variable of its own
 
     def __repr__(self) -> str:
         value = np.array2string(self._leaf.value, separator=", ")

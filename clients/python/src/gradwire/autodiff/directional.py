@@ -92,7 +92,9 @@ class _Hvp(Transformed):
             gradients = grad(call, tuple(range(len(positions))), unconnected_gradients="zero")
             pushed = _recorded_jvp(gradients, chosen, (vector,) if single else tuple(vector))[1]
             return pushed[0] if single else pushed
-        traced = Traced(function, arguments, kwargs, positions, client, by="hvp", allow_reads=self._options["allow_reads"])
+        traced = Traced(
+            function, arguments, kwargs, positions, client, by="hvp", allow_reads=self._options["allow_reads"]
+        )
         vectors = directions(traced.wrt, vector)
         found = traced.ask("hvp", vectors=vectors, target=traced.outputs[0])["hvp"]
         return in_structure(traced, found, single)
@@ -122,7 +124,15 @@ class _Gnvp(Transformed):
             pushed = _recorded_jvp(call, chosen, (vector,) if single else tuple(vector))[1]
             pulled = _recorded_vjp(call, chosen)[1](pushed)
             return pulled[0] if single else pulled
-        traced = Traced(function, arguments, kwargs, positions, client, by="gnvp", allow_reads=self._options["allow_reads"])
+        traced = Traced(
+            function,
+            arguments,
+            kwargs,
+            positions,
+            client,
+            by="gnvp",
+            allow_reads=self._options["allow_reads"],
+        )
         vectors = directions(traced.wrt, vector)
         outputs = list(dict.fromkeys(traced.outputs))
         found = traced.ask("gnvp", vectors=vectors, outputs=outputs)["gnvp"]

@@ -42,7 +42,9 @@ def jacobian(
     `argnums`. `method` is "forward", "reverse" or "auto", the cheaper one. With `sparse`, arrays are
     `Sparse`. Zero where nothing connects. While something records it is a node, and not sparse.
     """
-    return _Jacobian(function, argnums=argnums, allow_reads=allow_reads, method=method, sparse=sparse, client=client)
+    return _Jacobian(
+        function, argnums=argnums, allow_reads=allow_reads, method=method, sparse=sparse, client=client
+    )
 
 
 class _Jacobian(Transformed):
@@ -54,7 +56,9 @@ class _Jacobian(Transformed):
             if sparse:
                 raise TapeError(_WHOLE.format("Jacobian"))
             return _recorded_jacobian(function, args, kwargs, positions, single)
-        traced = Traced(function, args, kwargs, positions, client, by="jacobian", allow_reads=self._options["allow_reads"])
+        traced = Traced(
+            function, args, kwargs, positions, client, by="jacobian", allow_reads=self._options["allow_reads"]
+        )
         outputs = list(dict.fromkeys(traced.outputs))
         options = {"method": method, "sparse": sparse or None}
         found = traced.ask("jacobian", wrt=traced.wrt, outputs=outputs, **options)["jacobian"]
@@ -88,7 +92,9 @@ class _Hessian(Transformed):
             if sparse:
                 raise TapeError(_WHOLE.format("Hessian"))
             return _recorded_hessian(function, args, kwargs, positions, single)
-        traced = Traced(function, args, kwargs, positions, client, by="hessian", allow_reads=self._options["allow_reads"])
+        traced = Traced(
+            function, args, kwargs, positions, client, by="hessian", allow_reads=self._options["allow_reads"]
+        )
         found = traced.ask("hessian", wrt=traced.wrt, target=traced.outputs[0], sparse=sparse or None)[
             "hessian"
         ]

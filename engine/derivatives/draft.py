@@ -33,7 +33,8 @@ class Draft:
 
     `directions` are the types in which cotangents, tangents or vectors enter, by the user's name; `exports`
     are the places of outputs by the names they have in a graph that is answered; `look_bytes` is what the
-    assembling holds at once beyond the answer, where it looks into the values.
+    assembling holds at once beyond the answer, where it looks into the values; `warnings` is what the
+    recording shows without any values.
     """
 
     tape: Tape
@@ -41,6 +42,7 @@ class Draft:
     directions: dict[str, TensorType] = field(default_factory=dict)
     look_bytes: int = 0
     exports: dict[str, int] = field(default_factory=dict)
+    warnings: tuple[dict[str, Any], ...] = ()
 
 
 class Outputs:

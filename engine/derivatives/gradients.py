@@ -14,7 +14,15 @@ from engine.derivatives.derivative_nodes import recorded
 from engine.derivatives.draft import Draft, Inputs, Outputs, Values, as_seen, slot_of, unique, wrt_slots
 from engine.derivatives.masked import Watched, warnings_of, watched
 from engine.derivatives.query import Query
-from engine.diagnosis import Diagnosis, Graphing, Look, Suspicion, first_suspicious, suspicion_of
+from engine.diagnosis import (
+    Diagnosis,
+    Graphing,
+    Look,
+    Suspicion,
+    first_suspicious,
+    foreseen,
+    suspicion_of,
+)
 from engine.dtypes import TensorType
 from engine.errors import DerivativeNotImplemented, InvalidTarget, Unconnected
 from engine.frontend.record import Recording
@@ -38,13 +46,14 @@ class _Differentiated:
 
     `tests` says of each gradient that exists where it lies, and whether it looks wrong; they are made at the
     first answer, which shows whether there is one gradient or one for each row of a batch. `acted` tells
-    where `masked_backward` acted.
+    where `masked_backward` acted, `foreseen` are warnings that hold whatever the values.
     """
 
     examination: Diagnosis
     value: int
     gradients: dict[str, int | None]
     acted: tuple[Watched, ...] = ()
+    foreseen: tuple[dict[str, Any], ...] = ()
     tests: tuple[tuple[str, int, Suspicion], ...] = ()
 
     def make_tests(self, values: Values) -> tuple[tuple[str, int, Suspicion], ...]:
@@ -97,7 +106,8 @@ def _gradients(query: Query, answer: Answer) -> Draft:
 
     asked = query.kind == "diagnose" or query.diagnose == "full"
     held = max((result.examination.look_bytes for result in results), default=0) if asked else 0
-    return Draft(tape, assemble, look_bytes=held, exports=_exports(query, results))
+    warnings = tuple(warning for result in results for warning in result.foreseen)
+    return Draft(tape, assemble, look_bytes=held, exports=_exports(query, results), warnings=warnings)
 
 
 def _exports(query: Query, results: Sequence[_Differentiated]) -> dict[str, int]:
@@ -136,7 +146,10 @@ def _differentiate(query: Query, examination: Diagnosis, outputs: Outputs) -> _D
                 adjoint = zeros(tape, tape.variable(s))
         places[name] = None if adjoint is None else outputs.add(as_seen(adjoint).slot)
     acted = () if masks is None else watched(masks, outputs)
-    return _Differentiated(examination, outputs.add(slot), places, acted)
+    told: tuple[dict[str, Any], ...] = ()
+    if query.kind == "gradient" and query.diagnose != "off":
+        told = foreseen(examination.graph, [variables[name] for name in examination.live], slot)
+    return _Differentiated(examination, outputs.add(slot), places, acted, told)
 
 
 def _refuse_unconnected(query: Query, examination: Diagnosis, name: str) -> None:
@@ -182,6 +195,8 @@ def _gradient_answer(query: Query, result: _Differentiated, values: Values, inpu
         answer["warnings"] = warnings_of(result.acted, values)
     if query.diagnose == "off":
         return answer
+    if result.foreseen:
+        answer["warnings"] = [*result.foreseen, *answer.get("warnings", ())]
     wrong = gradients
     if query.diagnose == "auto":
         tests = result.tests or result.make_tests(values)

@@ -10,6 +10,7 @@ In the order in which a diagnosis uses them:
 `diagnose`   all of it for one target
 """
 
+from engine.diagnosis.causes.broadcasts import foreseen
 from engine.diagnosis.causes.first_nonfinite import Nonfinite, first_nonfinite
 from engine.diagnosis.causes.warnings import masked_warning
 from engine.diagnosis.diagnose import Diagnosis, Inputs, Look
@@ -26,6 +27,7 @@ __all__ = [
     "Suspicion",
     "first_nonfinite",
     "first_suspicious",
+    "foreseen",
     "masked_warning",
     "source_of",
     "suspicion_of",

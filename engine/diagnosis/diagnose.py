@@ -188,6 +188,7 @@ class Diagnosis:
                     self.target,
                     look.spoiled,
                     lambda zero: cuts_met(graph, look.sweep.values, slot, zero, finding.partial),
+                    graph,
                 ),
             )
         )

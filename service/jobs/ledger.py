@@ -73,13 +73,17 @@ class Published:
 
 
 def submit(connection: Connection, queue: JobQueue, row: Mapping[str, Any]) -> None:
-    """Insert a queued job that holds on to its data sets, and hand it over.
+    """Insert a queued job that holds on to its data sets, and hand it over; its history has its warnings.
 
     Raises IntegrityError where its idempotency key is taken, DatasetGone where a set was deleted meanwhile.
     """
     connection.execute(insert(JOBS).values(**row, status="queued", delivery=1, created_at=time.time()))
     _pin_datasets(connection, row["id"], from_json(row["data"]).get("datasets", ()))
-    append_events(connection, row["id"], [Event("status", {"status": "queued", "attempt": 0})])
+    warned = [
+        Event("log", {"level": "warning", "code": warning["code"], "message": warning["message"]})
+        for warning in from_json(row.get("warnings", "[]"))
+    ]
+    append_events(connection, row["id"], [Event("status", {"status": "queued", "attempt": 0}), *warned])
     queue.enqueue(connection, row["id"], 1)
 
 

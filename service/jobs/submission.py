@@ -156,6 +156,7 @@ def prepare(
         "id": room.job_id,
         "document": to_json(document, inf_nan_mode="strings").decode(),
         "data": to_json(data).decode(),
+        "warnings": to_json(spec.warnings).decode(),
         "epochs": spec.epochs,
         "steps": spec.steps,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 import gradwire as gw
 from gradwire._transport.sse import Event, Parser
-from gradwire.errors import JobCancelled, JobFailed, JobNotFound, NoAnswer, NonFinite
+from gradwire.errors import JobCancelled, JobFailed, JobNotFound, NoAnswer, NonFinite, TrainingWarning
 from tests.client.fake import JSON, fake_server, problem
 
 LINE = "pred = W * x + b\nloss = mean((pred - y) ** 2)"
@@ -202,3 +203,22 @@ def test_a_stream_that_nobody_answers_ends_with_an_error() -> None:
     again = httpx.Response(200, content='{"id":"job_1","status":"running","progress":{}}', headers=JSON)
     with fake_server(again, gone) as (_, client), pytest.raises(JobNotFound):
         list(client.jobs.get("job_1").stream())
+
+
+def test_rows_that_meet_a_column_are_warned_about_at_the_users_line(client: gw.Client) -> None:
+    """(n, 1) - (n,): the job would train to nonsense and succeed."""
+    options = {
+        "target": "loss",
+        "parameters": {"W": {"value": [0.5]}},
+        "optimizer": {"name": "sgd", "learning_rate": 0.01},
+        "batch_size": 3,
+    }
+    program = "pred = W * x\nloss = mean((pred - y) ** 2)"
+    data = {"x": np.ones((6, 1)), "y": np.arange(6.0)}
+    with pytest.warns(TrainingWarning, match=r"subtract_1.*\(3, 1\) against \(3,\)") as caught:
+        job = client.jobs.submit(program, data=data, **options)
+    assert [Path(each.filename) for each in caught] == [Path(__file__)]
+    assert [warning["code"] for warning in job.wait().warnings] == ["broadcast"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert client.jobs.submit(program, data={**data, "y": np.ones((6, 1))}, **options).warnings == []

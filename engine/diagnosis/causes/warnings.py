@@ -12,14 +12,13 @@ from engine.arrays.types import Array
 from engine.diagnosis.causes.zero import why_zero, zeros
 from engine.diagnosis.evidence.edge_adjoints import Pullback, Sweep
 from engine.diagnosis.evidence.element_masks import Mask, nonfinite, places
-from engine.diagnosis.evidence.structure import Edge, Finding
+from engine.diagnosis.evidence.structure import Edge, Finding, Graphing
+from engine.diagnosis.causes.broadcasts import broadcasts
 from engine.diagnosis.texts.messages import because, described
 from engine.diagnosis.texts.origin import Culprit, of_cut
 from engine.errors import Origin
-from engine.ir.tape import Instruction
 
 VANISHING, EXPLODING = 1e-8, 1e8
-_DIFFERENCES = frozenset({"subtract", "squared_difference"})
 
 Warning = dict[str, Any]
 
@@ -58,9 +57,10 @@ def numeric_warnings(
     target: str,
     spoiled: Sequence[Culprit],
     cuts: Callable[[Mask], Sequence[Edge]],
+    graph: Graphing,
 ) -> Iterator[Warning]:
     """What the values say; `spoiled` is what made the target itself NaN or infinite, `cuts` says which cuts
-    lose a part of the gradient of some elements.
+    lose a part of the gradient of some elements, `graph` is what was run.
     """
     gradient = sweep.adjoint(source)
     path = list(_between(sweep.pullbacks, source))
@@ -78,7 +78,7 @@ def numeric_warnings(
         yield from _scale(sweep, path, source, name)
     yield from _kinks(sweep, path)
     yield from _masked(sweep, path)
-    yield from _broadcasts(sweep, path)
+    yield from broadcasts([pullback.step for pullback, _ in path], graph, lambda s: sweep.values[s].shape)
 
 
 def _between(pullbacks: Sequence[Pullback], source: int) -> Iterator[tuple[Pullback, list[Edge]]]:
@@ -199,39 +199,3 @@ def _masked(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]]) -> Iterat
             acted = sweep.acted.get(edge)
             if acted is not None and acted.any():
                 yield masked_warning(edge.step.origin, acted)
-
-
-def _broadcasts(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]]) -> Iterator[Warning]:
-    """Where (n,) meets (n, 1), every element every other: in differences, and in products that are summed."""
-    steps = [pullback.step for pullback, _ in path]
-    for place, step in enumerate(steps):
-        if step.op.name not in _DIFFERENCES and step.op.name != "multiply":
-            continue
-        a, b = (sweep.values[slot].shape for slot in step.inputs)
-        flat, column = sorted((a, b), key=len)
-        if len(flat) != 1 or flat[0] == 1 or column != (flat[0], 1):
-            continue
-        if step.op.name in _DIFFERENCES or _is_summed(sweep, steps[place:]):
-            node = step.origin.node
-            yield caveat(
-                "broadcast",
-                node,
-                f"{step.origin.op or step.op.name} at '{node}' broadcasts {a} against {b} to "
-                f"{(flat[0], flat[0])}: every element meets every other. Reshape one of them.",
-            )
-
-
-def _is_summed(sweep: Sweep, steps: Sequence[Instruction]) -> bool:
-    """Whether all of what the first step makes is added up, and nothing else of its shape meets it before."""
-    made = set(steps[0].outputs)
-    for step in steps[1:]:
-        met = made.intersection(step.inputs)
-        if not met:
-            continue
-        if step.op.family.name == "reduction":
-            return sweep.values[step.outputs[0]].size == 1
-        others = [sweep.values[slot].size for slot in step.inputs if slot not in made]
-        if step.op.family.name != "elementwise" or any(size > 1 for size in others):
-            return False
-        made.update(step.outputs)
-    return False

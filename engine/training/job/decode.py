@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from math import floor
 from typing import Any
 
@@ -96,8 +97,7 @@ def decode_training(
         source=_source(fields, objective),
         device=device,
     )
-    _try(spec, path)
-    return spec
+    return replace(spec, warnings=_try(spec, path))
 
 
 def _source(fields: Mapping[str, Any], objective: Objective) -> dict[str, Any]:
@@ -138,12 +138,15 @@ def _validation(
     return VALIDATION_SPLIT, rows - trained
 
 
-def _try(spec: TrainingSpec, path: str) -> None:
-    """Record what the job will run, for both sizes of batch; the errors name the document's places."""
+def _try(spec: TrainingSpec, path: str) -> tuple[Mapping[str, Any], ...]:
+    """Record what the job will run, for both sizes of batch, and return what the recording warns of.
+
+    The errors name the document's places.
+    """
     objective = spec.objective
     rows = min(spec.batch_size, spec.rows)
     try:
-        draft_of(
+        draft = draft_of(
             Query(
                 graph=objective.train,
                 kind="gradient",
@@ -159,6 +162,7 @@ def _try(spec: TrainingSpec, path: str) -> None:
             step_tape(objective, spec.method, last)
         if spec.validation is not None:
             evaluation_tape(objective, min(spec.batch_size, spec.validation_rows))
+        return draft.warnings
     except EngineError as error:
         if error.path == "$.wrt" and error.hint:
             error.hint = error.hint.replace("out of wrt", "out of the parameters")

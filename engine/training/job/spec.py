@@ -23,7 +23,8 @@ class TrainingSpec:
     """One job. `rows` are those trained on, `validation_rows` those validated on.
 
     With `validation` "split" the validation rows are the last ones of the data; with "data" they are arrays
-    of their own. `device` is what the document says, whether this machine has it or not.
+    of their own. `device` is what the document says, whether this machine has it or not; `warnings` are about
+    the function and the first batch's shapes: `code`, `node`, `message`.
     """
 
     objective: Objective
@@ -39,6 +40,7 @@ class TrainingSpec:
     early_stopping: EarlyStopping | None
     source: Mapping[str, Any]
     device: str = devices.AUTO
+    warnings: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def steps_per_epoch(self) -> int:

@@ -60,7 +60,33 @@ class JobProblem(ListedProblem):
     diagnosis: dict[str, Any] | None = None
 
 
-class ListedWarning(Answer):
+class BroadcastWarning(Answer):
+    """Rows that meet a column by accident in the function that is trained."""
+
+    code: Literal["broadcast"]
+    node: str
+    message: str
+
+
+class Difference(Answer):
+    """What differs between two machines."""
+
+    what: str
+    before: str | int | None
+    now: str | int | None
+
+
+class MachineWarning(Answer):
+    """The job went on from a checkpoint that another machine or library wrote: last digits may differ."""
+
+    code: Literal["other_machine"]
+    message: str
+    differences: list[Difference]
+    epoch: int
+    step: int
+
+
+class ListedStall(Answer):
     """A parameter that did not move, and why its gradient is zero."""
 
     code: Literal["no_gradient"]
@@ -73,7 +99,7 @@ class ListedWarning(Answer):
     message: str
 
 
-class JobWarning(ListedWarning):
+class Stall(ListedStall):
     """The same, with the rows of the data behind it and the diagnosis."""
 
     rows: list[int] | None
@@ -98,14 +124,14 @@ class Job(JobFacts):
     """A job."""
 
     error: JobProblem | None
-    warnings: list[JobWarning]
+    warnings: list[BroadcastWarning | MachineWarning | Stall]
 
 
 class ListedJob(JobFacts):
     """A job in a list: what its problem and its warnings say at length is told of the single job."""
 
     error: ListedProblem | None
-    warnings: list[ListedWarning]
+    warnings: list[BroadcastWarning | MachineWarning | ListedStall]
 
 
 class JobPage(Answer):

@@ -41,7 +41,7 @@ class GradientAnswer(Computed):
         None, description="Entries of gradients that are missing, zero or not finite."
     )
     warnings: list[Warning_] | dict[str, list[Warning_]] | None = Field(
-        None, description="With `masked_backward`: the nodes and elements at which it acted."
+        None, description="Rows that meet a column by accident; with `masked_backward`, where it acted."
     )
     receipt: dict[str, Any] | None = Field(
         None, description="With `receipt`: graph, types, engine, method, seed, and the tests of the check."

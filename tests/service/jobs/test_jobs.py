@@ -561,3 +561,29 @@ def test_what_killed_children_were_writing_is_swept_and_nothing_else(tmp_path: P
         (tmp_path / name).mkdir()
     checkpoints.sweep(tmp_path, 2)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".9-3.tmp", "5-1"]
+
+
+async def test_rows_that_meet_a_column_are_warned_of_at_submission(tmp_path: Path) -> None:
+    """(n, 1) - (n,): it trains to nonsense and succeeds."""
+    accident = {**LINE, "data": {"x": [[1], [2], [3]], "y": [2, 4, 6]}}
+    async with job_world(tmp_path, work=False) as here:
+        answer = (await here.post("/v1/jobs", accident)).json()
+        job_responses.Job.model_validate(answer)
+        [warning] = answer["warnings"]
+        assert (warning["code"], warning["node"]) == ("broadcast", "subtract_1")
+        assert "(3, 1) against (3,) to (3, 3)" in warning["message"]
+        assert (await job(here, answer["id"]))["warnings"] == [warning]
+        [listed] = (await here.client.get("/v1/jobs")).json()["jobs"]
+        job_responses.ListedJob.model_validate(listed)
+        assert listed["warnings"] == [warning]
+        database = here.services.database
+        told = await database.read(lambda c: records.events(c, answer["id"], after=0, limit=10))
+        assert [event.kind for event in told] == ["status", "log"]
+        assert (told[1].data["code"], told[1].data["message"]) == ("broadcast", warning["message"])
+        for data in ({"x": [[1], [2], [3]], "y": [[2], [4], [6]]}, {"x": [1, 2, 3], "y": [2, 4, 6]}):
+            assert (await here.post("/v1/jobs", {**LINE, "data": data})).json()["warnings"] == []
+        model = {"input_shape": [1], "layers": [{"type": "Dense", "units": 1}]}
+        network = {"model": model, "loss": "mse", "data": accident["data"]}
+        assert (await here.post("/v1/jobs", network)).json()["warnings"] == [], (
+            "losses of models are brought together"
+        )

@@ -554,7 +554,11 @@ class JobCancelled(JobError):
 
 
 class TrainingWarning(UserWarning):
-    """A parameter of a job has not moved, and its gradient is zero: the text says by which node, and why."""
+    """Something about a job to look at: the text says what, at which node, and why.
+
+    A parameter has not moved and its gradient is zero, rows meet a column by accident in its function, or it
+    went on with another machine or library.
+    """
 
 
 class TensorFlowWarning(UserWarning):

@@ -13,11 +13,12 @@ import numpy as np
 
 from gradwire._client.job_documents import order
 from gradwire._client.session import Session
+from gradwire._notices import warn
 from gradwire._transport.codec import Array, post, read
 from gradwire._transport.driver import D_co, Driven, call, streamed
 from gradwire._transport.flow import Flow, Request, Sleep
 from gradwire._transport.stream import StreamFlow, follow
-from gradwire.errors import JobCancelled, JobFailed
+from gradwire.errors import JobCancelled, JobFailed, TrainingWarning
 
 FINAL = ("succeeded", "failed", "cancelled")
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 2.0
@@ -48,7 +49,8 @@ class Jobs(Driven[D_co]):
         uploaded as data sets first. `parameters` by name are arrays or variables to start from, or the wire's
         {"shape": …, "initializer": …}. The other keywords are those of `POST /v1/jobs`: target, parameters,
         loss, metrics, optimizer, batch_size, epochs, shuffle, seed, validation_split, validation_data,
-        early_stopping, dtype, device. Raises ProblemError for whatever cannot be trained.
+        early_stopping, dtype, device. Raises ProblemError for whatever cannot be trained, and warns
+        (TrainingWarning) of what can be trained and will hardly do what was meant.
         """
         wanted = {"program": program, "graph": graph, "model": model, "data": data, **document}
         if wanted.get("device") is None:
@@ -58,7 +60,11 @@ class Jobs(Driven[D_co]):
         if idempotency_key is not None:
             headers = {**request.headers, "Idempotency-Key": idempotency_key}
             request = Request(request.method, request.path, request.content, headers)
-        return Job(self._driver, self._session, read((yield from self._session.send(request))))
+        job = Job(self._driver, self._session, read((yield from self._session.send(request))))
+        for warning in job.warnings:
+            if warning.get("code") == "broadcast":
+                warn(TrainingWarning, warning["message"], warning["message"])
+        return job
 
     @call
     def get(self, id: str) -> Flow[Job[D_co]]:
@@ -113,9 +119,11 @@ class Job(Driven[D_co], Generic[D_co]):
 
     @property
     def warnings(self) -> list[Mapping[str, Any]]:
-        """Parameters that did not learn, each with step, node, rows and diagnosis, when last asked.
+        """What there is to know about the job, when last asked; each with `code` and `message`.
 
-        Of a job out of a list, rows and diagnosis come with `refresh`.
+        `broadcast`: rows meet a column at `node`. `no_gradient`: a parameter did not learn, with step, node,
+        rows and diagnosis. `other_machine`: the job went on elsewhere, with `differences`. Of a job out of a
+        list, rows and diagnosis come with `refresh`.
         """
         return list(self.document.get("warnings", ()))
 

@@ -48,6 +48,7 @@ There are three ways to ask:
 
 - `POST /v1/gradient` has such an entry under `diagnosis` for every gradient that is missing, zero or not
   finite, unasked (`"diagnose": "auto"`); for every gradient with `"diagnose": "full"`, for none with `"off"`.
+  The warning `broadcast`, for which shapes are enough, stands under `warnings` of the answer itself, unasked too.
 - `POST /v1/diagnose`, with the same body, has one for every variable, healthy ones and their warnings
   included, and answers also where there is no gradient to ask for.
 - In Python `tape.explain(loss, variables)` prints it with the lines of your own file. A training job that
@@ -89,7 +90,7 @@ tables, the first status that fits is told.
 | `kink` | a value lies where the slope is a convention |
 | `cancellation` | some elements are only rounding errors |
 | `vanishing`, `exploding` | below 1e-8, beyond 1e8 |
-| `broadcast` | (n,) meets (n, 1) in a difference, or in a product that is summed |
+| `broadcast` | (n,) meets (n, 1) in a difference, or in a product that is summed, unless as in `x[:, None] - x` |
 | `nonfinite_target` | the gradient is finite, and the target is not |
 | `masked` | `masked_backward` kept a NaN from elements that nothing selects |
 

@@ -584,6 +584,5 @@ async def test_rows_that_meet_a_column_are_warned_of_at_submission(tmp_path: Pat
             assert (await here.post("/v1/jobs", {**LINE, "data": data})).json()["warnings"] == []
         model = {"input_shape": [1], "layers": [{"type": "Dense", "units": 1}]}
         network = {"model": model, "loss": "mse", "data": accident["data"]}
-        assert (await here.post("/v1/jobs", network)).json()["warnings"] == [], (
-            "losses of models are brought together"
-        )
+        answer = (await here.post("/v1/jobs", network)).json()
+        assert answer["warnings"] == [], "losses of models bring both to one shape"

@@ -9,11 +9,11 @@ import numpy as np
 
 from engine import arrays
 from engine.arrays.types import Array
+from engine.diagnosis.causes.broadcasts import broadcasts
 from engine.diagnosis.causes.zero import why_zero, zeros
 from engine.diagnosis.evidence.edge_adjoints import Pullback, Sweep
 from engine.diagnosis.evidence.element_masks import Mask, nonfinite, places
 from engine.diagnosis.evidence.structure import Edge, Finding, Graphing
-from engine.diagnosis.causes.broadcasts import broadcasts
 from engine.diagnosis.texts.messages import because, described
 from engine.diagnosis.texts.origin import Culprit, of_cut
 from engine.errors import Origin

@@ -10,6 +10,7 @@ from engine.dtypes import TensorType
 from engine.errors import MissingInput, TargetRequired, UnknownName, UnknownWrt
 from engine.frontend.function_checks import check_reference
 from engine.frontend.graph import Graph
+from engine.frontend.program.literals import CONSTANTS
 
 Kind = Literal["evaluate", "gradient", "vjp", "diagnose", "jvp", "hvp", "gnvp", "jacobian", "hessian"]
 
@@ -26,8 +27,8 @@ class Query:
     With `stabilize` expressions that overflow or are undefined on the way run in their stable forms.
     With `masked_backward` a gradient passes nothing to elements that nothing selects, not even NaN.
     With `return_graph` the answer of a gradient carries itself as a graph. `target_list` says that the
-    targets came as a list, so that answers are keyed by target first. `device` is what
-    `engine.runtime.devices` parsed.
+    targets came as a list, so that answers are keyed by target first. `device` is what `engine.runtime.devices`
+    parsed.
     """
 
     graph: Graph
@@ -113,7 +114,10 @@ class Query:
     def check_wrt(self) -> None:
         """Raise UnknownWrt for a name that nothing defines."""
         for name in self.wrt or ():
-            self._check(name, UnknownWrt, "$.wrt")
+            hint = f"the inputs are: {', '.join(list(self.graph.inputs)[:20]) or 'none'}"
+            if name in CONSTANTS:
+                hint = f"in a program '{name}' is a constant, unless `inputs` gives it a value: send one"
+            check_reference(name, self.graph, "$.wrt", UnknownWrt, hint)
 
     def _check(self, reference: str, error: type[UnknownName] | type[UnknownWrt], path: str) -> None:
         check_reference(reference, self.graph, path, error)

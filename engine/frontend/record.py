@@ -21,9 +21,11 @@ from engine.errors import (
     UnknownName,
     did_you_mean,
 )
+from engine.frontend.fitting import proposals
 from engine.frontend.function_checks import Functions, function_attributes
 from engine.frontend.graph import Graph, InputSpec, Node, split_reference
 from engine.frontend.json_reader import member
+from engine.frontend.missing_inputs import cure
 from engine.frontend.tensors.faults import check_declared_shape
 from engine.ir.function_rules import counted
 from engine.ir.op import TABLE
@@ -109,6 +111,11 @@ class _Player:
                             f"{graph.unpacked[node.name]} names are given {len(slots)} values",
                             hint="write a name for each value",
                         )
+                except ShapeMismatch as error:
+                    fits = proposals(node, graph, [operand.type for operand in operands])
+                    if fits is not None:
+                        error.hint = "; ".join(filter(None, [error.hint, fits]))
+                    raise error.at(node.origin) from None
                 except EngineError as error:
                     raise error.at(node.origin) from None
         return skipped
@@ -235,17 +242,5 @@ def _check_missing(graph: Graph, types: Mapping[str, TensorType], needed: Iterab
         node=None if user is None else user.name,
         op=None if user is None else user.op.name,
         source=None if user is None else user.source,
-        hint=_cure(missing[0], graph, types),
+        hint=cure(missing, user, graph, types),
     )
-
-
-def _cure(missing: str, graph: Graph, types: Mapping[str, TensorType]) -> str:
-    used = {i.partition(":")[0] for node in graph.nodes for i in node.inputs if isinstance(i, str)}
-    unused = [name for name in types if name not in used]
-    cure = f'send it: {{"inputs": {{"{missing}": …}}}}'
-    if missing in graph.rebound:
-        return f"{cure}; or assign '{missing}' before it is used"
-    if not unused:
-        return cure
-    near = did_you_mean(missing, unused)
-    return f"{cure}; '{unused[0]}' is given and not used" + (f": {near}" if near else "")

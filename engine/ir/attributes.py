@@ -55,8 +55,10 @@ class Attribute:
             return self.kind.parse(value)
         except (ValueError, TypeError, OverflowError) as error:
             detail = f": {error}" if str(error) else ""
+            example = _EXAMPLES.get(self.kind.name)
             raise InvalidAttribute(
-                f"expected {self.kind.expected} for '{self.name}', got {_show(value)}{detail}"
+                f"expected {self.kind.expected} for '{self.name}', got {_show(value)}{detail}",
+                hint=f"for example {self.name}={example}" if example else None,
             ) from None
 
     def _default_for_null(self) -> Any:
@@ -82,6 +84,19 @@ class Attribute:
 
 
 _PLACES: Final = frozenset({"axis", "axes", "contraction"})  # kinds of which NumPy's None is no default
+#: A value of each kind, as it is written in a program.
+_EXAMPLES: Final = {
+    "axis": "0",
+    "axes": "(0, 1)",
+    "bool": "True",
+    "shape": "(2, 3)",
+    "new_shape": "(2, -1)",
+    "pairs": "[[1, 1], [0, 0]], a pair for each axis",
+    "order": "2, 1, inf or 'fro'",
+    "dtype": "'float32'",
+    "contraction": "1, or [[1], [0]]",
+    "sections": "2, or [1, 3]",
+}
 
 
 def parse_attributes(given: Mapping[str, Any], declared: Sequence[Attribute]) -> dict[str, Any]:

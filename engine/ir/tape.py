@@ -276,5 +276,8 @@ def _check_kind(op: Op, parameter: Input, dtype: str) -> None:
     accepted, expected = _ACCEPTED[parameter.kind]
     if dtype not in accepted:
         compares = parameter.kind == "boolean"
+        whole = parameter.kind in ("integer", "index")
         cure = "compare first, as in x != 0" if compares else "convert it with astype first"
+        if whole and dtypes.is_floating(dtype):
+            cure = f'{cure}, as in astype(x, \'int64\'), or send it so: {{"dtype": "int64", "data": …}}'
         raise DtypeMismatch(f"expected {expected} for '{parameter.name}', got {dtype}", op=op.name, hint=cure)

@@ -36,7 +36,7 @@ def parse_object(text: bytes) -> dict[str, Any]:
         value = from_json(text, allow_inf_nan=False)
     except ValueError as error:
         raise Problem(
-            "malformed_json", f"expected a JSON object: {error}", path="$", hint=_hint(error)
+            "malformed_json", f"expected a JSON object: {error}", path="$", hint=_hint(error, text)
         ) from None
     if not isinstance(value, dict):
         shown = {list: "a list", str: "a string", bool: "a boolean", type(None): "null"}.get(
@@ -62,15 +62,44 @@ def child_path(path: str, key: str | int) -> str:
     return f"{path}[{shown!r}]"
 
 
-def _hint(error: ValueError) -> str | None:
+def _hint(error: ValueError, text: bytes) -> str | None:
     message = str(error)
     if "recursion" in message:
         return "the nesting is deeper than 200 levels; flatten the document"
     if "number out of range" in message:
         return "a number has more digits than any dtype can hold"
+    if "trailing comma" in message:
+        return "leave the last comma out"
+    if "key must be a string" in message:
+        return 'keys and strings have double quotes: {"x": [1, 2]}'
     if "expected value" in message or "invalid number" in message:
-        return 'JSON has no NaN or Infinity; send the strings "NaN", "Infinity", "-Infinity"'
+        return _about_value(message, text)
     return None
+
+
+def _about_value(message: str, text: bytes) -> str:
+    """What to write at the place that an error names, where a value should stand."""
+    place = re.search(r"line (\d+) column (\d+)", message)
+    line, column = (int(place[1]), int(place[2])) if place else (1, 1)
+    rest = text.split(b"\n")[line - 1][max(column - 1, 0) :].lstrip()
+    for start, hint in _VALUES:
+        if rest.startswith(start):
+            return hint
+    return 'JSON has no NaN or Infinity; send the strings "NaN", "Infinity", "-Infinity"'
+
+
+_VALUES = (
+    (b".", "numbers have a digit before the point: 0.5"),
+    (b"+", "numbers have no plus sign: 1, not +1"),
+    (b"'", "strings have double quotes"),
+    (b"True", "booleans are true and false"),
+    (b"False", "booleans are true and false"),
+    (b"None", "nothing is null"),
+    (b",", "a value is missing before the comma"),
+    (b"]", "a value is missing, or a comma is too many"),
+    (b"}", "a value is missing, or a comma is too many"),
+    (b"(", "lists have square brackets"),
+)
 
 
 def _survey(root: dict[str, Any]) -> tuple[int, bool]:

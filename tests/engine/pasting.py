@@ -21,8 +21,7 @@ _COMPILER = Compiler()
 def computed(program: str, given: Mapping[str, Any]) -> Any:
     """What a program answers; raises UserError."""
     graph = parse_program(program, declared=given)
-    used = {i for node in graph.nodes for i in node.inputs if isinstance(i, str)} | set(graph.outputs)
-    arrays = {name: np.asarray(value) for name, value in given.items() if name in used}
+    arrays = {name: np.asarray(value) for name, value in given.items() if name in graph.inputs}
     types = {name: TensorType(array.shape, array.dtype.name) for name, array in arrays.items()}
     query = Query(graph=graph, kind="evaluate", inputs=types)
     return _COMPILER.compile(query).run(arrays)["outputs"][graph.outputs[0]]

@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from engine.errors import InvalidAttribute, Origin, WrongArity
+from engine import dtypes
+from engine.errors import InvalidAttribute, Origin, WrongArity, did_you_mean
 from engine.frontend.function_checks import count_outputs, function_attributes
 from engine.frontend.graph import Number
 from engine.frontend.program import literals, mistakes
@@ -30,6 +31,8 @@ def call(evaluator: Evaluator, node: ast.Call) -> Ref:
     for keyword in node.keywords:
         if keyword.arg is None:
             raise evaluator.text.fault(keyword, "a star is not in the language", "write the arguments out")
+        if sum(keyword.arg == other.arg for other in node.keywords) > 1:
+            raise evaluator.text.fault(node, f"'{keyword.arg}' is given twice", "write it once")
     function = node.func
     if isinstance(function, ast.Name) and evaluator.functions(function.id) is not None:
         return _call_function(evaluator, node, function.id)
@@ -178,6 +181,13 @@ class _Binding:
         try:
             return literals.attribute_value(node, attribute, self.evaluator.names)
         except literals.NotLiteral as error:
+            if attribute.kind.name == "dtype" and isinstance(error.node, ast.Name):
+                detail = (
+                    f"expected {attribute.kind.expected} for '{attribute.name}', got {error.node.id[:40]}"
+                )
+                near = did_you_mean(error.node.id, dtypes.ALL)
+                listed = f"the dtypes are {dtypes.names(dtypes.ALL)}"
+                raise self._invalid(op, error.node, detail, f"{near} {listed}" if near else listed) from None
             known = "attributes are fixed before the data are known"
             number = literals.computed(error.node)
             raise self._invalid(

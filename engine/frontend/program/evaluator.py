@@ -69,6 +69,7 @@ class Evaluator:
         self.body = body
         self.functions = functions
         self.free = free
+        self.constants: dict[str, ast.Name] = {}  # those that stand in the text, and where first
         self.names: dict[str, Any] = {
             name: value for name, value in literals.CONSTANTS.items() if name not in body.inputs
         }
@@ -140,6 +141,7 @@ class Evaluator:
         if name in self.body.values:
             return self.body.values[name]
         if name in literals.CONSTANTS:
+            self.constants.setdefault(name, node)
             return literals.CONSTANTS[name]
         if name.startswith("__") or not NAME.fullmatch(name):
             raise self.text.fault(node, f"'{name[:40]}' is no name for a tensor", _NAMES_HINT)

@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine.errors import Cycle, DuplicateName, Origin, OverLimit, SyntaxFault, UserError
+from engine.errors import (
+    Cycle,
+    DuplicateName,
+    Origin,
+    OverLimit,
+    SyntaxFault,
+    UnknownName,
+    UserError,
+    same_but_for_case,
+)
 from engine.frontend.function_checks import MAX_DEPTH, link
 from engine.frontend.graph import NAME, Graph
 from engine.frontend.json_reader import name_at
@@ -110,10 +119,26 @@ class _Program:
             raise self.text.fault_at(
                 0, "expected an expression, got none", "end with one: mean((w * x - y) ** 2)"
             )
+        self._check_constants(statements.evaluator.constants)
         for name in self.definitions:
             self.function(name)
         graph = body.finish([Ref(last)], dict(sorted(self.made.items())))
         return replace(graph, inputs=dict(sorted(graph.inputs.items())))
+
+    def _check_constants(self, used: Mapping[str, ast.Name]) -> None:
+        """Raise UnknownName if a constant stands for an input that differs in case and is not used."""
+        mentioned = {node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name)}
+        for name, node in used.items():
+            meant = [other for other in same_but_for_case(name, self.declared) if other not in mentioned]
+            if meant:
+                why = f"'{meant[0]}' is given and not used"
+                raise UnknownName(
+                    f"'{name}' is a constant, and '{meant[0]}' an input that the text does not use, at line "
+                    f"{node.lineno} of {self.text.path}",
+                    path=self.text.path,
+                    source=self.text.source(node),
+                    hint=self.text.instead(node, ast.Name(meant[0], ast.Load()), why),
+                )
 
     def function(self, name: str) -> Graph | None:
         """The function of a name, None where there is none; raises Cycle for recursion."""

@@ -265,6 +265,7 @@ _SIDE_BY_SIDE: Final = rf"({_ATOM})[ \t]+({_ATOM})(?!\s*\*\*)"
 
 #: What may be meant: each is tried by itself.
 _GUESSES: Final = (
+    _sub(r"//(?=.*$)", "#", "a comment starts with #"),
     _sub(r"(?<![\w.])(\d{1,3}),(\d{3})(?![\w.])", r"\1\2", "numbers have no commas within"),
     _sub(
         r"([+\-*/@&|,=<>])[ \t]*\r?\n[ \t]*(?=\S)",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NoReturn
 
 from engine import dtypes
 from engine.errors import InvalidTensor, ShapeMismatch, UnknownField, did_you_mean
@@ -28,12 +28,52 @@ def all_of(allowed: frozenset[type], flat: list[Any], shape: Sequence[int], path
         return
     odd = next(k for k, item in enumerate(flat) if type(item) not in allowed)
     place, item = path + index_path(odd, shape), flat[odd]
-    hint = None
-    if isinstance(item, str) and expected == "a number":
-        hint = 'the only strings are "NaN", "Infinity" and "-Infinity"; write numbers without quotes'
-    elif isinstance(item, bool):
-        hint = "booleans go only where bool is declared; write 1 or 0"
+    hint = _HINTS.get(type(item), lambda item: None)(item)
     raise InvalidTensor(f"expected {expected}, got {show(item)} at {place}", path=place, hint=hint)
+
+
+def _about_text(text: str) -> str:
+    """What to send instead of a string."""
+    plain = text.strip().lower()
+    if plain in _NON_FINITE:
+        return f'write it as "{_NON_FINITE[plain]}"'
+    if plain in ("true", "false"):
+        return f'write it without quotes, in {{"dtype": "bool", "data": {plain}}}'
+    try:
+        float(plain)
+    except ValueError:
+        pass
+    else:
+        return f"write {plain.removeprefix('+')} without quotes"
+    number = _complex(plain)
+    if number is not None:
+        pair = f"[{number.real:g}, {number.imag:g}]"
+        return f'complex numbers are pairs [re, im]: {{"dtype": "complex128", "data": {pair}}}'
+    if plain.startswith("["):
+        return "write the list without quotes around it"
+    return 'the only strings are "NaN", "Infinity" and "-Infinity"; write numbers without quotes'
+
+
+def _complex(text: str) -> complex | None:
+    try:
+        return complex(text.replace(" ", "").replace("i", "j"))
+    except ValueError:
+        return None
+
+
+_NON_FINITE: Final = {
+    **dict.fromkeys(("nan", "na", "n/a", "", "none", "null"), "NaN"),
+    **dict.fromkeys(("inf", "+inf", "infinity", "+infinity"), "Infinity"),
+    **dict.fromkeys(("-inf", "-infinity"), "-Infinity"),
+}
+_HINTS: Final[dict[type, Callable[[Any], str | None]]] = {
+    str: _about_text,
+    bool: lambda item: 'write 1 or 0; a tensor of booleans is {"dtype": "bool", "data": [true, false]}',
+    type(None): lambda item: (
+        'a number that is missing is "NaN", and makes NaN of what it meets; or leave it out'
+    ),
+    float: lambda item: "write a whole number, or give the tensor a floating dtype",
+}
 
 
 def known_fields(value: dict[str, Any], known: tuple[str, ...], path: str) -> None:
@@ -43,7 +83,8 @@ def known_fields(value: dict[str, Any], known: tuple[str, ...], path: str) -> No
             raise UnknownField(
                 f"expected only {', '.join(known)} in the tensor at {path}, got '{field}'",
                 path=f"{path}.{field}",
-                hint=did_you_mean(field, known),
+                hint=did_you_mean(field, known)
+                or 'a tensor is a number, nested lists, or {"dtype": "float64", "data": [1, 2]}',
             )
 
 

@@ -18,6 +18,16 @@ from engine.frontend.tensors.faults import check_declared_shape, known_fields, s
 from engine.frontend.tensors.lists import MAX_NDIM, from_lists
 
 _MAX_ELEMENTS = 2**62
+_OTHER_NAMES = {
+    **dict.fromkeys(("float", "double", "f8", "np.float64"), "float64"),
+    **dict.fromkeys(("single", "f4", "np.float32"), "float32"),
+    **dict.fromkeys(("half", "f2"), "float16"),
+    **dict.fromkeys(("int", "integer", "long", "i8", "np.int64"), "int64"),
+    **dict.fromkeys(("short", "i2"), "int16"),
+    **dict.fromkeys(("byte", "i1"), "int8"),
+    **dict.fromkeys(("boolean", "bool_"), "bool"),
+    **dict.fromkeys(("complex", "cdouble", "c16"), "complex128"),
+}
 _DTYPE_HINT = "the dtypes are " + dtypes.names(dtypes.ALL)
 
 
@@ -92,6 +102,8 @@ def decode_dtype(value: Any, path: str) -> str:
     if isinstance(value, str) and value in dtypes.ALL:
         return value
     near = did_you_mean(value, dtypes.ALL) if isinstance(value, str) else None
+    if isinstance(value, str) and value.lower() in _OTHER_NAMES:
+        near = f"write '{_OTHER_NAMES[value.lower()]}'"
     raise InvalidTensor(
         f"expected the name of a dtype, got {show(value)} at {path}", path=path, hint=near or _DTYPE_HINT
     )

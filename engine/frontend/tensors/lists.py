@@ -48,6 +48,7 @@ def _flatten(value: Any, path: str) -> tuple[list[Any], tuple[int, ...]]:
             raise InvalidTensor(
                 f"expected a number, a nested list or a typed tensor, got {show(value)} at {path}",
                 path=path,
+                hint="leave the name out if it has no value" if value is None else None,
             )
         return [value], ()
     items, shape = value, [len(value)]

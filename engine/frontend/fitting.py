@@ -1,0 +1,67 @@
+"""Which change of an operand would make shapes fit: tried on a tape of its own before it is proposed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+
+from engine.dtypes import TensorType
+from engine.errors import EngineError, Source
+from engine.frontend.graph import Graph, Node
+from engine.ir.op import F
+from engine.ir.tape import Tape
+from engine.ir.variable import Variable
+
+_PRODUCTS: Final = frozenset({"matmul", "dot"})
+_MOST: Final = 2
+
+#: How an operand may be turned: its rank, how that is written, and the change itself.
+_TURNS: Final[tuple[tuple[int, str, Callable[[Variable], Any]], ...]] = (
+    (2, ".T", lambda x: F.permute_dims(x, axes=(1, 0))),
+    (1, "[:, None]", lambda x: F.reshape(x, shape=(x.shape[0], 1))),
+)
+
+
+def proposals(node: Node, graph: Graph, types: Sequence[TensorType]) -> str | None:
+    """What could be written for an operand of a node of two whose shapes do not fit; None if nothing fits."""
+    elementwise = node.op.family.name == "elementwise"
+    if len(types) != 2 or not (elementwise or node.op.name in _PRODUCTS):
+        return None
+    found = list(_fitting(node, graph, types))[:_MOST]
+    return "; or ".join(found) or None
+
+
+def _fitting(node: Node, graph: Graph, types: Sequence[TensorType]) -> Iterator[str]:
+    rank = max(len(type.shape) for type in types)
+    for place, type in enumerate(types):
+        name = _written(node.inputs[place], graph)
+        for needed, suffix, turn in _TURNS:
+            if name is None or len(type.shape) != needed:
+                continue
+            shape = _shape_of(node, types, place, turn)
+            if shape is not None and len(shape) <= rank:
+                yield f"with `{name}{suffix}` for `{name}` the shape is {shape}"
+
+
+def _shape_of(
+    node: Node, types: Sequence[TensorType], place: int, turn: Callable[[Variable], Any]
+) -> tuple[int, ...] | None:
+    tape = Tape()
+    operands = [tape.input(f"x{k}", type) for k, type in enumerate(types)]
+    try:
+        operands[place] = turn(operands[place])
+        answer = tape.apply(node.op, operands, node.attributes)
+    except EngineError:
+        return None
+    return answer.shape if isinstance(answer, Variable) else None
+
+
+def _written(operand: str | bool | int | float, graph: Graph) -> str | None:
+    """How an operand is written in the program: by its name, or as the expression that it is."""
+    if not isinstance(operand, str):
+        return None
+    made = graph.names.get(operand)
+    if made is None or not isinstance(made.source, Source) or not operand.startswith(f"{made.op.name}_"):
+        return operand
+    text = made.source.text
+    return None if len(text) > 40 else text if text.isidentifier() or text.endswith(")") else f"({text})"

@@ -19,10 +19,10 @@ help:  ## list the targets
 # What is missing is said before anything is made: a half-made environment would be taken for a whole one.
 $(VENV)/.created:
 	@command -v "$(PYTHON)" >/dev/null || { \
-	    echo "Gradwire needs Python 3.11 or later, and there is no $(PYTHON); name one: make PYTHON=python3.12" >&2; \
+	    echo "Gradwire needs Python 3.11 or later, and there is no $(PYTHON); name one: make run PYTHON=python3.12" >&2; \
 	    exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	    echo "Gradwire needs Python 3.11 or later, and $(PYTHON) is older; name another: make PYTHON=python3.12" >&2; \
+	    echo "Gradwire needs Python 3.11 or later, and $(PYTHON) is older; name another: make run PYTHON=python3.12" >&2; \
 	    exit 1; }
 	@$(PIP) --version >/dev/null 2>&1 || "$(PYTHON)" -c 'import ensurepip' 2>/dev/null || { \
 	    echo "$(PYTHON) cannot create environments: it lacks ensurepip (on Debian and Ubuntu: apt install python3-venv)" >&2; \

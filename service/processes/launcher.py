@@ -25,6 +25,10 @@ class NotUp(OSError):
     """The template process is not up; the message says why."""
 
 
+class Starting(NotUp):
+    """It was started a moment ago, and nothing failed so far."""
+
+
 class ForkServer:
     """The template process, the orders it was given and the children it reported.
 
@@ -73,7 +77,9 @@ class ForkServer:
             up = await asyncio.wait_for(asyncio.shield(self._up), timeout_s)
         except TimeoutError:
             why = f"the process that forks them is not up after {timeout_s:g} s"
-            raise NotUp(f"{why}; the one before {await self._end()}" if self._ended else why) from None
+            if self._ended is None:
+                raise Starting(why) from None
+            raise NotUp(f"{why}; the one before {await self._end()}") from None
         if not up or self._control is None:
             raise NotUp(f"the process that forks them {await self._end()}")
 

@@ -15,6 +15,7 @@ from service.api.respond import respond
 from service.api.responses import server
 from service.jobs import records
 from service.jobs.states import STATUSES
+from service.processes.launcher import Starting
 from service.services import services_of
 from service.version import VERSION
 from service.wire.encoding import json_reply
@@ -43,6 +44,8 @@ async def readyz(request: Request) -> Response:
     try:
         await services.pool.wait_until_up(_UP_TIMEOUT_S)
         checks["children"] = "ok"
+    except Starting as error:
+        checks["children"] = f"starting: {error}"
     except OSError as error:
         services.logger.warning("children are not ready", error=str(error))
         checks["children"] = f"cannot be started: {error}"

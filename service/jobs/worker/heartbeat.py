@@ -55,16 +55,19 @@ class Heartbeat:
                 os.utime(self._path)
 
 
-def living(folder: Path) -> list[Beat]:
-    """Every worker of a folder that gave a sign of life in the last `STALE_S` seconds."""
+def signs(folder: Path) -> list[Beat]:
+    """The last sign of every worker of a folder, dead or alive, that did not end in good order."""
     found = []
     for path in folder.glob(f"*{_SUFFIX}"):
         try:
-            at = path.stat().st_mtime
             told = from_json(path.read_bytes())
-            beat = Beat(told["pid"], told["parent"], at)
+            found.append(Beat(told["pid"], told["parent"], path.stat().st_mtime))
         except (OSError, ValueError, KeyError, TypeError):  # taken away or half written just now
             continue
-        if time.time() - at < STALE_S:
-            found.append(beat)
     return found
+
+
+def living(folder: Path) -> list[Beat]:
+    """The workers of a folder that gave a sign of life in the last `STALE_S` seconds."""
+    now = time.time()
+    return [beat for beat in signs(folder) if now - beat.at < STALE_S]

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Container
 from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
@@ -19,7 +20,7 @@ from service.settings import Settings
 _AGAIN_S = 1.0
 #: … and the longest.
 _LONGEST_S = 60.0
-#: A worker that ends sooner than this after its start ended early.
+#: A worker that ends sooner than this after its start, or before it took jobs, ended early.
 _STEADY_S = 10.0
 #: So many early ends in a row are a loop, not an accident.
 LOOP = 3
@@ -48,7 +49,7 @@ class Workers:
             who = (
                 "the worker ends" if self.expected == 1 else f"{self.failing} of {self.expected} workers end"
             )
-            what = f"{who} again and again within {_STEADY_S:g} s of the start"
+            what = f"{who} again and again soon after the start"
         else:
             what = f"no sign of life from a worker in the last {heartbeat.STALE_S:g} s"
         return f"{what}; the last one ended with {self.reason}" if self.reason else what
@@ -63,11 +64,10 @@ class _Place:
     early: int = 0
     reason: str | None = None
 
-    @property
-    def settled(self) -> bool:
-        """Whether the worker has run for long enough to forget how others ended."""
-        running = self.process is not None and self.process.returncode is None
-        return running and time.monotonic() - self.began >= _STEADY_S
+    def settled(self, alive: Container[int]) -> bool:
+        """Whether the worker is among those alive, and for long enough to forget how others ended."""
+        known = self.process is not None and self.process.pid in alive
+        return known and time.monotonic() - self.began >= _STEADY_S
 
 
 class WorkerSupervisor:
@@ -107,7 +107,8 @@ class WorkerSupervisor:
         beats = await asyncio.to_thread(heartbeat.living, self._folder)
         if self._places:  # an earlier server on this folder may have had our pid
             beats = [beat for beat in beats if beat.parent == os.getpid() and beat.at >= self._since - 1]
-        unsettled = [place for place in self._places if not place.settled]
+        alive = {beat.pid for beat in beats}
+        unsettled = [place for place in self._places if not place.settled(alive)]
         reasons = [place.reason for place in unsettled if place.reason]
         return Workers(
             expected=len(self._places),
@@ -121,7 +122,7 @@ class WorkerSupervisor:
             place.began = time.monotonic()
             place.reason = await self._run(place)
             lived = time.monotonic() - place.began
-            place.early = 0 if lived >= _STEADY_S else place.early + 1
+            place.early = 0 if lived >= _STEADY_S and await self._was_up(place) else place.early + 1
             wait = min(_AGAIN_S * 2 ** max(0, place.early - 1), _LONGEST_S)
             log = self._logger.error if place.early >= LOOP else self._logger.warning
             log(
@@ -135,6 +136,7 @@ class WorkerSupervisor:
 
     async def _run(self, place: _Place) -> str:
         """Start a worker, wait for its end, and return why it ended."""
+        place.process = None
         read, write = os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
@@ -157,6 +159,14 @@ class WorkerSupervisor:
             return signal.strsignal(-status) or f"signal {-status}"
         last = stderr.last_line()
         return f"status {status}: {last}" if last else f"status {status}"
+
+    async def _was_up(self, place: _Place) -> bool:
+        """Whether the worker that has ended had taken jobs; one that ended in good order has."""
+        process = place.process
+        if process is None or process.returncode == 0:
+            return process is not None
+        signs = await asyncio.to_thread(heartbeat.signs, self._folder)
+        return any((sign.pid, sign.parent) == (process.pid, os.getpid()) for sign in signs)
 
     def _environment(self) -> dict[str, str]:
         made = interpreter.environment(self._settings.as_environment(), self._settings.blas_environment)

@@ -16,7 +16,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.engine.diagnosis.asking import explain
-from tests.engine.diagnosis.catalogue import CASES, GROUPS, Case
+from tests.engine.diagnosis.beginners import BEGINNERS
+from tests.engine.diagnosis.case import Case
+from tests.engine.diagnosis.catalogue import CASES, GROUPS
 from tests.engine.diagnosis.peers import kept, recorded
 
 PAGE = Path(__file__).with_name("diagnosis.md")
@@ -40,15 +42,16 @@ POST /v1/diagnose
                 "reason": "nondifferentiable", "source": {{"line": 1, "column": 13, "text": "round(w * x)"}}}}],
   "path": ["w", "multiply_1", "round_1", "subtract_1", "pow_1", "loss"],
   "message": "No gradient flows from 'w' to 'loss': every path is cut by round at 'round_1' (round is piecewise constant).",
-  "fix": "Replace round at 'round_1' by a smooth function, or pass the gradient straight through: w * x + stop_gradient(round(w * x) - (w * x)).",
+  "fix": "Write w * x + stop_gradient(round(w * x) - w * x) for round(w * x): the value is the same, and the gradient passes straight through.",
   "warnings": [], "stats": {{"shape": [], "min": null, "max": null, "norm": null, "zeros": null, "nonfinite": null}}}}}}}}
 ```
 
 There are three ways to ask:
 
 - `POST /v1/gradient` has such an entry under `diagnosis` for every gradient that is missing, zero or not
-  finite, unasked (`"diagnose": "auto"`); for every gradient with `"diagnose": "full"`, for none with `"off"`.
-  The warning `broadcast`, for which shapes are enough, stands under `warnings` of the answer itself, unasked too.
+  finite, unasked (`"diagnose": "auto"`), and for all of them if the value is not finite; for every gradient with
+  `"diagnose": "full"`, for none with `"off"`. The warning `broadcast`, for which shapes are enough, stands under
+  `warnings` of the answer itself, unasked too.
 - `POST /v1/diagnose`, with the same body, has one for every variable, healthy ones and their warnings
   included, and answers also where there is no gradient to ask for.
 - In Python `tape.explain(loss, variables)` prints it with the lines of your own file. A training job that
@@ -73,7 +76,7 @@ tables, the first status that fits is told.
 | --- | --- |
 | `unused`, `other_head` | nothing that leads to the target reads it; it feeds another output only |
 | `rebound` | its name was assigned anew, and the target uses the later value |
-| `constant`, `shape_only` | no input has a part in the target; only the shape of this one has |
+| `constant`, `shape_only` | no input has a part in the target, or what it passes is always the same; only the shape of this one has |
 | `nondifferentiable`, `to_integer` | an op without a slope; the floats end there |
 | `stop_gradient` | stopped on purpose |
 | `saturated`, `unselected` | flat by rounding; the other branch, or another element |
@@ -92,6 +95,7 @@ tables, the first status that fits is told.
 | `vanishing`, `exploding` | below 1e-8, beyond 1e8 |
 | `broadcast` | (n,) meets (n, 1) in a difference, or in a product that is summed, unless as in `x[:, None] - x` |
 | `nonfinite_target` | the gradient is finite, and the target is not |
+| `likely_mistake` | what is written is valid and seldom meant: a softmax of a softmax, logits to a loss of probabilities, `max(x, 0)` |
 | `masked` | `masked_backward` kept a NaN from elements that nothing selects |
 
 How it is found: reachability over the kinds of edges says what is cut. For the rest the tape is run again as
@@ -101,7 +105,8 @@ an edge at which a finite cotangent comes in and another goes out is what makes 
 the values that its rule used. Loops and branches are laid out as the run took them, so that the node inside
 the function is named (`scan_1/tanh_1`) and the `iteration` is among the evidence; loops of more than 10,000
 steps in all (2,000 where the diagnosis was not asked for), or whose values take more than 40 MiB, are named
-as a whole. A path that is cut inside a loop counts as a gradient of zeros, with the cut for its reason. For a
+as a whole. What to write instead is looked up in tables of mistakes and tried on the values of the run before it is told; a fix of a
+zero says besides whether the target is least, greatest or neither there. A path that is cut inside a loop counts as a gradient of zeros, with the cut for its reason. For a
 healthy gradient nothing of this runs but one test; `python -m benchmarks diagnosis_cost` measures it. That
 test is for zeros to the last bit: a gradient of rounding errors throughout, as `sum(softmax(x))` can have, is
 told as `zero` only by `POST /v1/diagnose` and `"diagnose": "full"`.
@@ -119,6 +124,13 @@ What they answer, by what it is (without the cases under "On request", which the
 {summary}
 """  # noqa: E501
 
+MISTAKES = """\
+## Mistakes of beginners
+
+{count} more, as people write them who know nothing of a diagnosis. The tests put every fix that is an
+expression into its program: the gradient is finite then, and not zero where that is possible.
+"""
+
 PEERS = ("TensorFlow", "PyTorch", "JAX")
 
 
@@ -130,6 +142,8 @@ def page() -> str:
     for group, cases in GROUPS.items():
         parts.append(f"## {group}\n")
         parts += [section(case, answers[case.title]) for case in cases]
+    parts.append(MISTAKES.format(count=len(BEGINNERS)))
+    parts += [section(case, None) for case in BEGINNERS]
     return "\n".join(parts)
 
 
@@ -145,8 +159,8 @@ def summary(answers: dict[str, dict[str, str | None]]) -> str:
     return "\n".join(rows)
 
 
-def section(case: Case, peers: dict[str, str | None]) -> str:
-    """One case: the program, what is asked, and what is answered."""
+def section(case: Case, peers: dict[str, str | None] | None) -> str:
+    """One case: the program, what is asked, and what is answered; `peers` are what others answer."""
     told = explain(
         case.program,
         case.inputs,
@@ -157,7 +171,7 @@ def section(case: Case, peers: dict[str, str | None]) -> str:
         **case.options,
     )
     lines = [f"### {case.title[0].upper()}{case.title[1:]}", "", "```python", case.program, "```", ""]
-    lines += [*facts(case, told), f"- {peers_say(peers)}", ""]
+    lines += [*facts(case, told), *([f"- {peers_say(peers)}"] if peers is not None else []), ""]
     return "\n".join(lines)
 
 

@@ -201,9 +201,10 @@ def _gradient_answer(query: Query, result: _Differentiated, values: Values, inpu
     if query.diagnose == "auto":
         tests = result.tests or result.make_tests(values)
         suspicious = [name for name, place, looks_wrong in tests if looks_wrong(values[place])]
-        if not suspicious and len(tests) == len(gradients):
+        spoiled = not np.isfinite(values[result.value]).all()
+        if not suspicious and len(tests) == len(gradients) and not spoiled:
             return answer
-        healthy = {name for name, *_ in tests}.difference(suspicious)
+        healthy = set() if spoiled else {name for name, *_ in tests}.difference(suspicious)
         wrong = {name: value for name, value in gradients.items() if name not in healthy}
     if wrong:
         answer["diagnosis"] = _entries(result, wrong, inputs, asked=query.diagnose == "full")

@@ -41,9 +41,15 @@ def foreseen(graph: Graphing, sources: Iterable[int], target: int) -> tuple[dict
     return tuple(broadcasts(path, graph, shape_of))
 
 
-def broadcasts(path: Sequence[Instruction], graph: Graphing, shape_of: ShapeOf) -> Iterator[dict[str, Any]]:
+def broadcasts(
+    path: Sequence[Instruction],
+    graph: Graphing,
+    shape_of: ShapeOf,
+    cure: Callable[[Instruction], str] = lambda step: "Reshape one of them.",
+) -> Iterator[dict[str, Any]]:
     """A warning for each step of `path` in which rows meet a column: in comparisons, and in products and
-    quotients that are summed. `path` is some of the steps of `graph`, in forward order.
+    quotients that are summed. `path` is some of the steps of `graph`, in forward order; `cure` says what to
+    write instead of a step.
     """
     makers: dict[int, Instruction] | None = None
     for place, step in enumerate(path):
@@ -60,7 +66,7 @@ def broadcasts(path: Sequence[Instruction], graph: Graphing, shape_of: ShapeOf) 
             "code": "broadcast",
             "node": node,
             "message": f"{step.origin.op or step.op.name} at '{node}' broadcasts {a} against {b} to "
-            f"{(n, n)}: every element meets every other. Reshape one of them.",
+            f"{(n, n)}: every element meets every other. {cure(step)}",
         }
 
 

@@ -12,6 +12,7 @@ from engine.diagnosis.evidence.element_masks import nonfinite, places, rows_of
 from engine.diagnosis.evidence.interpreter import Values, replay
 from engine.diagnosis.evidence.structure import Graphing
 from engine.diagnosis.evidence.unroll import LAID_OUT, TooLong, lay_out
+from engine.diagnosis.remedies.prescription import Prescriber
 from engine.diagnosis.texts.fixes import special_fix
 from engine.diagnosis.texts.origin import Culprit, of_step
 from engine.diagnosis.texts.source_text import Expressions
@@ -131,12 +132,12 @@ def _fix(
     """What to write instead; `steps` are those before the adjoints, `local` names inside functions."""
     names = {slot: step.origin.node for step in steps for slot in step.outputs if step.origin.node}
     names |= {slot: name for name, slot in tape.inputs.items()} | dict(local)
-    expressions = Expressions(Graphing(tape, steps, {}), names)
+    prescriber = Prescriber(Expressions(Graphing(tape, steps, {}), names), values, None)
     evidence = evidence_of(birth, values)
     if birth.step is None:
         op = "input" if birth.slot in tape.inputs.values() else "constant"
         node = names.get(birth.slot, op)
-        return special_fix(Culprit(node, op, birth.reason, evidence=evidence, slot=birth.slot), expressions)
+        return special_fix(Culprit(node, op, birth.reason, evidence=evidence, slot=birth.slot), prescriber)
     origin = birth.step.origin
     blamed = birth.step
     if birth.reason == "infinite_derivative":  # the adjoint's own step is nothing that a user wrote
@@ -145,4 +146,4 @@ def _fix(
         if found is None:
             return None
         blamed = found
-    return special_fix(of_step(blamed, birth.mask, birth.reason, evidence), expressions)
+    return special_fix(of_step(blamed, birth.mask, birth.reason, evidence), prescriber)

@@ -14,8 +14,10 @@ from engine.diagnosis.causes.zero import why_zero, zeros
 from engine.diagnosis.evidence.edge_adjoints import Pullback, Sweep
 from engine.diagnosis.evidence.element_masks import Mask, nonfinite, places
 from engine.diagnosis.evidence.structure import Edge, Finding, Graphing
+from engine.diagnosis.remedies.prescription import Prescriber
 from engine.diagnosis.texts.messages import because, described
 from engine.diagnosis.texts.origin import Culprit, of_cut
+from engine.diagnosis.texts.source_text import bracketed
 from engine.errors import Origin
 
 VANISHING, EXPLODING = 1e-8, 1e8
@@ -58,6 +60,7 @@ def numeric_warnings(
     spoiled: Sequence[Culprit],
     cuts: Callable[[Mask], Sequence[Edge]],
     graph: Graphing,
+    prescriber: Prescriber | None = None,
 ) -> Iterator[Warning]:
     """What the values say; `spoiled` is what made the target itself NaN or infinite, `cuts` says which cuts
     lose a part of the gradient of some elements, `graph` is what was run.
@@ -70,15 +73,20 @@ def numeric_warnings(
         yield caveat(
             "nonfinite_target",
             spoiled[0].node,
-            f"The gradient is finite and '{target}' is not: {because(spoiled[0])}.",
+            f"The gradient is finite and '{target}' is not: {because(spoiled[0], prescriber)}.",
         )
     if finite and not zero.all():
-        yield from _zeros(sweep, source, zero, name, cuts)
+        yield from _zeros(sweep, source, zero, name, cuts, prescriber)
         yield from _dead_paths(sweep, path, source)
         yield from _scale(sweep, path, source, name)
     yield from _kinks(sweep, path)
     yield from _masked(sweep, path)
-    yield from broadcasts([pullback.step for pullback, _ in path], graph, lambda s: sweep.values[s].shape)
+    yield from broadcasts(
+        [pullback.step for pullback, _ in path],
+        graph,
+        lambda slot: sweep.values[slot].shape,
+        lambda step: _column(step, sweep.values[step.inputs[0]].ndim, prescriber),
+    )
 
 
 def _between(pullbacks: Sequence[Pullback], source: int) -> Iterator[tuple[Pullback, list[Edge]]]:
@@ -92,7 +100,12 @@ def _between(pullbacks: Sequence[Pullback], source: int) -> Iterator[tuple[Pullb
 
 
 def _zeros(
-    sweep: Sweep, source: int, zero: Mask, name: str, cuts: Callable[[Mask], Sequence[Edge]]
+    sweep: Sweep,
+    source: int,
+    zero: Mask,
+    name: str,
+    cuts: Callable[[Mask], Sequence[Edge]],
+    prescriber: Prescriber | None,
 ) -> Iterator[Warning]:
     size = sweep.size(source)
     cancelled = int((zero & (size > 0)).sum())
@@ -113,7 +126,7 @@ def _zeros(
         yield caveat(
             "partial_zero",
             culprits[0].node if culprits else None,
-            f"{message}: {because(culprits[0])}." if culprits else f"{message}.",
+            f"{message}: {because(culprits[0], prescriber)}." if culprits else f"{message}.",
         )
 
 
@@ -199,3 +212,11 @@ def _masked(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]]) -> Iterat
             acted = sweep.acted.get(edge)
             if acted is not None and acted.any():
                 yield masked_warning(edge.step.origin, acted)
+
+
+def _column(step: Instruction, ndim: int, prescriber: Prescriber | None) -> str:
+    """How to make the flat one of two operands a column."""
+    if prescriber is None:
+        return "Reshape one of them."
+    text = prescriber.written(step, 0 if ndim == 1 else 1)
+    return f"Write {bracketed(text)}[:, None] for {text}, or flatten the other one."

@@ -20,6 +20,7 @@ from engine.diagnosis.texts.origin import Culprit, distinct, of_edge
 
 _SIGNS = ("zero_operand", "stationary")
 _FLAT = ("saturated", "unselected", "empty_selection")
+_NEVER_ZERO = frozenset({"exp", "exp2"})  # ops whose slope is 0 by rounding alone
 ENOUGH = 32  # culprits after which a search ends: a chain of a thousand dead steps is told by its end
 CANCELLED = 64  # rounding units of the magnitude below which a sum counts as zero
 
@@ -48,7 +49,13 @@ def why_zero(sweep: Sweep, source: int, marked: Mask) -> tuple[Culprit, ...]:
         if len(found) >= ENOUGH:
             break
     if len(found) > 1:
-        found.sort(key=lambda culprit: (search.is_partial(culprit), search.leaves_a_way(culprit, source)))
+        found.sort(
+            key=lambda culprit: (
+                search.is_partial(culprit),
+                search.leaves_a_way(culprit, source),
+                search.passes_the_other(culprit),
+            )
+        )
     return distinct(_one_reason(found))
 
 
@@ -129,6 +136,13 @@ class _Search:
                 reached.update(pullback.step.outputs)
         return not reached.isdisjoint(self.sweep.pullbacks[0].step.outputs)
 
+    def passes_the_other(self, culprit: Culprit) -> bool:
+        """Whether it is a branch not taken, while the one taken depends on the variable as well."""
+        edge = culprit.edge
+        if edge is None or culprit.reason != "unselected" or edge.step.op.family.name != "elementwise":
+            return False
+        return any(slot in self.masks and slot != edge.slot for slot in edge.step.inputs)
+
     def _terms(self, edges: Sequence[Edge], lost: Mask) -> Iterator[Culprit]:
         listed = iter(range(LISTED))
         for edge in edges:
@@ -174,6 +188,8 @@ class _Search:
         if self._vanished(pullback, edge)[stuck].all():
             return "underflow"
         if op.zero_reason == "zero_operand" and self._operand_vanished(edge, stuck):
+            return "underflow"
+        if op.name in _NEVER_ZERO and (self.sweep.values[edge.step.outputs[0]] == 0).any():
             return "underflow"
         return op.zero_reason or "stationary"
 

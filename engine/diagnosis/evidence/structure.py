@@ -20,6 +20,8 @@ from engine.ir.op import NoGradient
 from engine.ir.tape import Instruction, Tape
 from engine.transforms.vjp import carries
 
+FEW = 32  # cuts among which the one that settles it is looked for
+
 Edges = Literal["any", "value", "unselected", "gradient"]
 Status = Literal["ok", "invalid_target", "integer", "disconnected", "stopped", "blocked"]
 
@@ -156,7 +158,8 @@ def examine(graph: Graphing, source: int, name: str, target: int) -> Finding:
         cuts = reach.cuts()
         stopped = all(edge.rule is not None and edge.rule.kind == "stop" for edge in cuts)
         status: Status = "stopped" if stopped else "blocked"
-        primary = cuts[0] if stopped else next(e for e in cuts if e.rule is None or e.rule.kind != "stop")
+        blamed = cuts if stopped else [e for e in cuts if e.rule is None or e.rule.kind != "stop"]
+        primary = next((edge for edge in blamed[:FEW] if reach.suffices(edge)), blamed[0])
         ordered = (primary, *(edge for edge in cuts if edge is not primary))
         return Finding(status, primary.reason, ordered, reach.through(source, primary, target))
     return _disconnected(graph, reach, source, name, target)
@@ -237,6 +240,19 @@ class Reach:
         """
         on_path = [edge for edge in self.crossed if self.leads(edge.step, "value")]
         return sorted(on_path, key=lambda edge: (self.steers(edge), edge.slot not in self.gradient))
+
+    def suffices(self, edge: Edge) -> bool:
+        """Whether there would be a gradient if this cut alone were none."""
+        if edge.slot not in self.gradient:
+            return False
+        reached = set(edge.step.outputs)
+        for step in self.graph.downstream(edge.step.outputs[0]):
+            for other in _edges(step):
+                passes = other.rule is None and dtypes.is_inexact(self.graph.tape.types[other.slot].dtype)
+                softened = other.rule is None and not other.selects
+                if other.slot in reached and (passes or softened):
+                    reached.update(step.outputs)
+        return self.target in reached
 
     def steers(self, edge: Edge) -> bool:
         """Whether what a cut makes has no part in the target but to choose."""

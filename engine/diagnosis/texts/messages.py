@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from engine.diagnosis.causes.provenance import Cause
 from engine.diagnosis.evidence.element_masks import LISTED
 from engine.diagnosis.evidence.structure import Edge, Finding
+from engine.diagnosis.evidence.surroundings import Surroundings
+from engine.diagnosis.remedies.loops import condition_of
+from engine.diagnosis.remedies.prescription import POLE_AT, Prescriber
 from engine.diagnosis.texts.origin import Culprit
+from engine.ir.tape import Instruction
+
+SHORT = 60  # characters of an operand that a message has room for
 
 _BECAUSE = {
     "saturated": "{it} is saturated: its slope rounds to 0{there}",
@@ -14,6 +21,7 @@ _BECAUSE = {
     "other_branch": "{it} takes the other branch{there}, so nothing comes back",
     "flat": "{it} is on its flat side{there}, so nothing comes back",
     "zero_operand": "{it} multiplies by 0{there}",
+    "factor": "{it} multiplies by {factor}",
     "stationary": "the slope of {it} is 0{there}, and the zero is right",
     "inside": "no gradient passes {it}{there}",
     "backward": "the backward function of {it} answers 0{there}",
@@ -51,9 +59,18 @@ def structural_message(finding: Finding, name: str, target: str, dtype: str) -> 
 
 
 def numeric_message(
-    status: str, culprits: Sequence[Culprit], finding: Finding, name: str, target: str
+    status: str,
+    culprits: Sequence[Culprit],
+    finding: Finding,
+    name: str,
+    target: str,
+    prescriber: Prescriber | None = None,
+    said: str | None = None,
 ) -> str:
-    """The sentence for a gradient that exists, with what made it zero, NaN or infinite."""
+    """The sentence for a gradient that exists, with what made it zero, NaN or infinite.
+
+    `said` is what is wrong, where that is known in more words than a reason has.
+    """
     subject = f"the gradient of '{target}' with respect to '{name}'"
     sentence = {
         "ok": f"{subject} exists and is finite",
@@ -62,7 +79,7 @@ def numeric_message(
         "inf": f"{subject} has infinite elements",
     }[status]
     if culprits:
-        sentence += f": {because(culprits[0])}"
+        sentence += f": {because(culprits[0], prescriber, said)}"
         others = list(dict.fromkeys(f"'{culprit.node}'" for culprit in culprits[1:]))
         others = [other for other in others if other != f"'{culprits[0].node}'"]
         if others:
@@ -74,6 +91,20 @@ def numeric_message(
     return sentence
 
 
+_AROUND: Mapping[Surroundings, str] = {
+    "minimum": "Close by '{target}' is larger on every side that was tried: '{name}' is at a minimum.",
+    "maximum": "Close by '{target}' is smaller on every side that was tried: '{name}' is at a maximum.",
+    "saddle": "Close by '{target}' is larger on one side and smaller on another: '{name}' is at a saddle.",
+    "flat": "Close by '{target}' has the same value everywhere that was tried: '{name}' alone does not "
+    "change it.",
+}
+
+
+def told_around(around: Surroundings, name: str, target: str) -> str:
+    """What the target does near a point at which its gradient is zero."""
+    return _AROUND[around].format(name=name, target=target)
+
+
 def unread_message(finding: Finding, name: str, target: str) -> str:
     """The sentence for a gradient of zeros, where inside of a loop or branch nothing reads the values."""
     return (
@@ -82,11 +113,69 @@ def unread_message(finding: Finding, name: str, target: str) -> str:
     )
 
 
-def because(culprit: Culprit) -> str:
-    """Why a culprit does what it does, with the first element as proof."""
-    words = _BECAUSE[_manner(culprit)]
+def idle_message(step: Instruction) -> str:
+    """That a loop took no step, and why."""
+    place = f"{step.origin.op} at '{step.origin.node}'"
+    if step.op.name == "while_steps":
+        condition = condition_of(step)
+        told = "its condition" if condition is None else f"its condition {condition}"
+        return f"{place} took no step: {told} was false at once."
+    return f"{place} took no step: there was nothing to go over."
+
+
+def because(culprit: Culprit, prescriber: Prescriber | None = None, said: str | None = None) -> str:
+    """Why a culprit does what it does, with the first element as proof, and the data behind it."""
     it = f"{culprit.op} at '{culprit.node}'"
-    return words.format(it=it, node=culprit.node, there=_there(culprit), place=_place(culprit))
+    if said is not None:
+        return f"{said} ({it})"
+    manner, factor = _manner(culprit), ""
+    if manner == "kink" and prescriber is not None and not prescriber.on_kink(_step(culprit)):
+        manner = "stationary"
+    told = prescriber.factor_of(culprit) if prescriber is not None and manner == "zero_operand" else None
+    if told is not None:
+        manner, factor = "factor", _zero_factor(*told)
+    words = _BECAUSE[manner].format(
+        it=it, node=culprit.node, there=_there(culprit, prescriber), place=_place(culprit), factor=factor
+    )
+    return words + _behind(culprit, prescriber)
+
+
+def _step(culprit: Culprit) -> Instruction:
+    assert culprit.step is not None
+    return culprit.step
+
+
+def _zero_factor(text: str, cause: Cause | None) -> str:
+    """A factor that is 0, and why."""
+    if _is_number(text):
+        return text
+    if cause is None or cause.constant or cause.clause.startswith(f"{text} "):
+        return f"{text}, which is 0"
+    own = f"'{text}' is "
+    if cause.clause.startswith(own):
+        return f"{text}, which is {cause.clause.removeprefix(own)}"
+    return f"{text}, which is 0 because {cause.clause}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _behind(culprit: Culprit, prescriber: Prescriber | None) -> str:
+    """The data that make what a step reads 0, where that is not what it reads itself."""
+    if prescriber is None or culprit.step is None or culprit.reason not in ("domain", "infinite_derivative"):
+        return ""
+    cause = prescriber.cause_of(culprit.step)
+    operands = [prescriber.written(culprit.step, i) for i in range(len(culprit.step.inputs))]
+    if cause is None or cause.leaf == culprit.step.inputs[POLE_AT[culprit.step.op.name]]:
+        return ""
+    if any(cause.clause.startswith(f"{operand} is") for operand in operands):
+        return ""
+    return f", because {cause.clause}"
 
 
 def _manner(culprit: Culprit) -> str:
@@ -111,9 +200,9 @@ def _manner(culprit: Culprit) -> str:
     return culprit.reason
 
 
-def _there(culprit: Culprit) -> str:
+def _there(culprit: Culprit, prescriber: Prescriber | None = None) -> str:
     proof = [
-        f"{name} = {_number(values[0])}"
+        f"{_called(culprit, name, prescriber)} = {_number(values[0])}"
         for name, values in culprit.evidence.items()
         if name not in ("cotangent", "term", "iteration")
         and values
@@ -121,14 +210,30 @@ def _there(culprit: Culprit) -> str:
     ]
     if "iteration" in culprit.evidence:
         proof.append(f"iteration {culprit.evidence['iteration']}")
+    proof = [one for one in dict.fromkeys(proof) if one.partition(" = ")[0] != one.partition(" = ")[2]]
     if not proof:
         return _place(culprit)
     place = _element(culprit)
     return f" at {', '.join(proof)}" + (f" ({place})" if place else "")
 
 
+def _called(culprit: Culprit, name: str, prescriber: Prescriber | None) -> str:
+    """An operand as it was written, else by its parameter."""
+    step = culprit.step
+    if prescriber is None or step is None or step.origin.op not in (step.op.name, None):
+        return name
+    for position in range(len(step.inputs)):
+        if name in (step.op.input(position).name, f"{step.op.input(position).name}_{position}"):
+            written = prescriber.expressions.operand(step, position)
+            return written if len(written) <= SHORT else name
+    return name
+
+
 def _place(culprit: Culprit) -> str:
     place = _element(culprit)
+    if culprit.step is not None and culprit.step.op.family.name == "linalg":  # of a batch, not of a matrix
+        where = [element[:-2] for element in culprit.elements[:1]]
+        return f" at {where[0]} of the batch" if where and where[0] else ""
     return f" at {place}" if place else ""
 
 

@@ -13,8 +13,9 @@ from engine.errors import Origin, Source
 from engine.ir.op import TABLE
 from engine.ir.tape import Instruction
 from engine.passes.stabilize import Match, offers
+from engine.passes.stable import Matcher
 
-_LONGEST = 60
+_LONGEST = 60  # characters of a graph's nodes written into each other
 _DEEPEST = 3  # nodes of a graph written into each other
 _SIGNS = {
     "add": "+",
@@ -40,6 +41,19 @@ class Expressions:
     names: Mapping[int, str]
 
     @cached_property
+    def matcher(self) -> Matcher:
+        """All steps, to be searched for patterns."""
+        matcher = Matcher(self.graph.tape)
+        for step in self.graph.steps:
+            matcher.learn(step)
+        return matcher
+
+    def node(self, step: Instruction) -> str:
+        """The user's node that a step belongs to, as it was written; a node of a graph by its name."""
+        source = step.origin.source
+        return on_one_line(source.text) if isinstance(source, Source) else f"'{step.origin.node}'"
+
+    @cached_property
     def offers(self) -> Sequence[Match]:
         """The rewrites to stable forms that apply."""
         return tuple(offers(self.graph.tape, self.graph.steps))
@@ -62,12 +76,11 @@ class Expressions:
         if constant is not None and constant.ndim == 0:
             return _number(constant)
         name, step = self.names.get(slot), self.maker(slot)
-        if step is None or not _is_unnamed(name):
+        if step is None or not is_unnamed(name):
             return name or "x"
         whole = step.origin.op == step.op.name or name == step.origin.node
         if isinstance(step.origin.source, Source):
-            written = step.origin.source.text
-            return written if whole and "\n" not in written and len(written) <= _LONGEST else name or "x"
+            return on_one_line(step.origin.source.text) if whole else name or "x"
         rendered = self._rendered(step, depth) if step.origin.op == step.op.name else None
         return name or "x" if rendered is None or len(rendered) > _LONGEST else rendered
 
@@ -105,6 +118,27 @@ class Expressions:
         return None
 
 
+def names_in(origin: Origin) -> frozenset[str]:
+    """The names that a node's text reads; none of a graph's node."""
+    if not isinstance(origin.source, Source):
+        return frozenset()
+    try:
+        tree = ast.parse(origin.source.text.strip(), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return frozenset()
+    return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+
+
+def on_one_line(text: str) -> str:
+    """What was written over several lines as one."""
+    if "\n" not in text:
+        return text
+    try:
+        return ast.unparse(ast.parse(text.strip(), mode="eval"))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return " ".join(text.split())
+
+
 def bracketed(text: str) -> str:
     """An expression as a factor or an exponent: in brackets unless it is a name, a number or a call."""
     try:
@@ -120,7 +154,7 @@ def _number(constant: Any) -> str:
     return f"{value.real if isinstance(value, complex) and value.imag == 0 else value:g}"
 
 
-def _is_unnamed(name: str | None) -> bool:
+def is_unnamed(name: str | None) -> bool:
     """Whether a slot has no name but one that an op was given by itself."""
     if name is None:
         return True
@@ -131,10 +165,11 @@ def _is_unnamed(name: str | None) -> bool:
 
 def _written(origin: Origin, position: int) -> str | None:
     """The operand at `position` in the text of a node that is a call or a sign; None where it is neither."""
-    if not isinstance(origin.source, Source) or "\n" in origin.source.text:
+    if not isinstance(origin.source, Source):
         return None
+    written = on_one_line(origin.source.text)
     try:
-        node = ast.parse(origin.source.text, mode="eval").body
+        node = ast.parse(written, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     parts: list[ast.expr] = []
@@ -144,5 +179,4 @@ def _written(origin: Origin, position: int) -> str | None:
         parts = [*([node.func.value] if isinstance(node.func, ast.Attribute) else []), *node.args]
     if position >= len(parts) or isinstance(parts[position], ast.Starred):
         return None
-    text = ast.get_source_segment(origin.source.text, parts[position])
-    return text if text and len(text) <= _LONGEST else None
+    return ast.get_source_segment(written, parts[position])

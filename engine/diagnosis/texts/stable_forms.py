@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from typing import Any
 
+from engine.diagnosis.remedies.forms import Form, parsed
 from engine.diagnosis.texts.source_text import Expressions
+from engine.errors import Source
 from engine.passes.stabilize import Match
 
 ON_REQUEST = "; or ask with `stabilize`"  # what queries have, and jobs have not
@@ -14,8 +17,20 @@ _OF_LAST_AXIS = frozenset({"softmax", "log_softmax", "logsumexp"})  # the others
 
 def advised(match: Match, expressions: Expressions) -> str:
     """What to write for what, and why."""
-    after, before = (_written(text, match, expressions) for text in (match.rewrite.advice, match.before))
+    after = _written(match.rewrite.advice, match, expressions)
+    own = isinstance(match.step.origin.source, Source) and match.step.origin.op in (
+        match.step.op.name,
+        "power",
+    )
+    before = expressions.node(match.step) if own else _written(match.before, match, expressions)
     return f"Write {after} for {before}: {match.rewrite.why}{ON_REQUEST}."
+
+
+def form_of(match: Match, expressions: Expressions) -> Form | None:
+    """What is advised, as it can be tried."""
+    slots = {k: v for k, v in match.bound.items() if k.islower() and k != "n" and isinstance(v, int)}
+    tree = _Words(match, expressions, slots).visit(ast.parse(match.rewrite.advice, mode="eval"))
+    return Form(ast.unparse(tree), slots)
 
 
 def _written(text: str, match: Match, expressions: Expressions) -> str:
@@ -25,23 +40,30 @@ def _written(text: str, match: Match, expressions: Expressions) -> str:
 class _Words(ast.NodeTransformer):
     """Letters replaced by what they are bound to; attributes at their default left out."""
 
-    def __init__(self, match: Match, expressions: Expressions) -> None:
-        self.bound, self.expressions = match.bound, expressions
+    def __init__(
+        self, match: Match, expressions: Expressions, letters: Mapping[str, int] | None = None
+    ) -> None:
+        self.bound, self.expressions, self.letters = match.bound, expressions, letters or {}
+        texts = [step.origin.source for step in match.steps]
+        inside = "/" in (match.step.origin.node or "")
+        self.batched = inside and not any(isinstance(s, Source) and "axis" in s.text for s in texts)
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         """A letter, or the name of a function."""
-        if node.id not in self.bound:
+        if node.id not in self.bound or node.id in self.letters:
             return node
         value = self.bound[node.id]
         if node.id == "n" or isinstance(value, float):
             return ast.Constant(int(value) if float(value).is_integer() else value)
-        return _parsed(self.expressions.text(value))
+        return parsed(self.expressions.text(value))
 
     def visit_Call(self, node: ast.Call) -> ast.Call:
         """A call with its settings."""
         self.generic_visit(node)
         assert isinstance(node.func, ast.Name)
         node.keywords = [word for word in node.keywords if not self._is_default(node.func.id, word)]
+        if not self.letters and self.batched:  # the axis is that of the rows taken together
+            node.keywords = [word for word in node.keywords if word.arg != "axis"]
         return node
 
     def visit_keyword(self, node: ast.keyword) -> ast.keyword:
@@ -50,7 +72,7 @@ class _Words(ast.NodeTransformer):
         value = self.bound[node.value.id]
         if isinstance(value, tuple) and len(value) == 1:
             (value,) = value
-        return ast.keyword(node.arg, _parsed(repr(value)))
+        return ast.keyword(node.arg, parsed(repr(value)))
 
     def _is_default(self, op: str, word: ast.keyword) -> bool:
         value: Any = ast.literal_eval(word.value)
@@ -59,11 +81,3 @@ class _Words(ast.NodeTransformer):
         axes = (value,) if isinstance(value, int) else value
         ndim = self.expressions.graph.tape.types[self.bound["x"]].ndim
         return tuple(axes) == ((ndim - 1,) if op in _OF_LAST_AXIS else tuple(range(ndim)))
-
-
-def _parsed(text: str) -> ast.expr:
-    """An expression, or a name that is none in Python as it is."""
-    try:
-        return ast.parse(text, mode="eval").body
-    except SyntaxError:
-        return ast.Name(text)

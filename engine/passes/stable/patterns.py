@@ -129,7 +129,7 @@ class Matcher:
             elif self.number(inputs[1]) == -1:
                 yield Seen("divide", (1.0, inputs[0]), {})
         elif op == "multiply":
-            if self._same(inputs[0], inputs[1]):
+            if self.is_same(inputs[0], inputs[1]):
                 yield Seen("square", inputs[:1], {})
             for a, b in (inputs, inputs[::-1]):
                 if self.number(a) == -1:
@@ -178,7 +178,7 @@ class Matcher:
             known = bound.get(pattern.name)
             if known is None:
                 yield {**bound, pattern.name: operand}, []
-            elif self._same(known, operand):
+            elif self.is_same(known, operand):
                 yield bound, []
         elif isinstance(pattern, float):
             number = self.number(operand) if isinstance(operand, int) else operand
@@ -223,7 +223,8 @@ class Matcher:
         first = constant.flat[0]
         return float(first) if bool((constant == first).all()) else None
 
-    def _same(self, known: Any, operand: Operand) -> bool:
+    def is_same(self, known: Any, operand: Operand) -> bool:
+        """Whether two operands hold the same value by how they were computed."""
         if known == operand:
             return True
         a, b = (self._named(slot) for slot in (known, operand))

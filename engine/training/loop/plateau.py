@@ -25,7 +25,7 @@ from engine.training.loop.memory import Memory
 WINDOW = 256  # steps between two looks, at least …
 LAST_WINDOW = 16  # … but for the last one: the first step of weights that start from zero tells nothing
 #: A gradient that is zero for another reason, as at the minimum, is as it should be.
-CAUSES = frozenset({"saturated", "unselected", "zero_operand", "underflow", "empty_selection"})
+CAUSES = frozenset({"saturated", "unselected", "zero_operand", "underflow", "empty_selection", "constant"})
 
 
 class PlateauWatch:
@@ -119,7 +119,7 @@ def explain(
                 "reason": first["reason"],
                 "rows": _rows(spec, first, types, places),
                 "message": f"'{name}' did not move in {window:,} steps, its gradient is zero: "
-                f"{entry['message']}",
+                f"{entry['message']} {entry['fix'] or ''}".strip(),
                 "diagnosis": entry,
             }
         )

@@ -55,8 +55,8 @@ _EXAMPLES = (
                     "path": ["w", "multiply_1", "round_1", "subtract_1", "pow_1", "loss"],
                     "message": "No gradient flows from 'w' to 'loss': every path is cut by round "
                     "at 'round_1' (round is piecewise constant).",
-                    "fix": "Replace round at 'round_1' by a smooth function, or pass the gradient straight "
-                    "through: w * x + stop_gradient(round(w * x) - (w * x)).",
+                    "fix": "Write w * x + stop_gradient(round(w * x) - w * x) for round(w * x): the value "
+                    "is the same, and the gradient passes straight through.",
                     "warnings": [],
                     "stats": {
                         "shape": [],

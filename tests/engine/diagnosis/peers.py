@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from tests.engine.diagnosis.asking import arrays_of
-from tests.engine.diagnosis.catalogue import CASES, Case
+from tests.engine.diagnosis.case import Case
+from tests.engine.diagnosis.catalogue import CASES
 
 RECORDED = Path(__file__).with_name("peers.json")
 

@@ -16,7 +16,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 from tests.engine.diagnosis.asking import arrays_of
-from tests.engine.diagnosis.catalogue import CASES, Case
+from tests.engine.diagnosis.case import Case
+from tests.engine.diagnosis.catalogue import CASES
 from tests.engine.diagnosis.peers import python_scan, python_while, run, word
 
 

@@ -21,7 +21,7 @@ PASTED = [
         {"x": [1.5, 2.6], "w": 1},
         "w",
         "nondifferentiable",
-        "w * x + stop_gradient(round(w * x) - (w * x))",
+        "w * x + stop_gradient(round(w * x) - w * x)",
         "sum(({} - 1) ** 2)",
     ),
     (
@@ -33,7 +33,7 @@ PASTED = [
         "sum({})",
     ),
     ("sum(sqrt(x))", {"x": [-1, 2]}, "x", "domain", "sqrt(maximum(x, 1e-12))", "sum({})"),
-    ("sum(rsqrt(x))", {"x": [0, 2]}, "x", "domain", "rsqrt(maximum(x, 1e-12))", "sum({})"),
+    ("sum(rsqrt(x))", {"x": [0, 2]}, "x", "domain", "rsqrt(x + 1e-12)", "sum({})"),
     ("sum(sqrt(x))", {"x": [0, 2]}, "x", "infinite_derivative", "sqrt(x + 1e-12)", "sum({})"),
     ("sum(x ** -1)", {"x": [0, -2]}, "x", "domain", "divide_no_nan(1, x)", "sum({})"),
     ("sum((x - 1) ** -2)", {"x": [1, -2]}, "x", "domain", "divide_no_nan(1, (x - 1) ** 2)", "sum({})"),
@@ -55,7 +55,7 @@ PASTED = [
         {"a": [[1, 0.5], [0.5, 1]]},
         "a",
         "domain",
-        "as b @ b.T is",
+        "as b @ b.T has",
         "sum(cholesky(a @ a.T))",
     ),
     (
@@ -87,7 +87,7 @@ PASTED = [
         {"x": 0},
         "x",
         "infinite_derivative",
-        "maximum(x, 1e-12) ** 1.5",
+        "(x + 1e-12) ** 1.5",
         "def f(x):\n    return {}\ngradient(f, x) + x",
     ),
     (
@@ -129,7 +129,7 @@ def test_infinities_in_a_mask_are_not_to_be_replaced_by_what_attends():
             "sum(x ** p)",
             {"x": [-2, 2], "p": [2, 2]},
             "p",
-            "the derivative of pow at 'pow_1' is not defined at x1 = -2",
+            "the derivative of pow at 'pow_1' is not defined at x = -2, p = 2",
         ),
         (
             "sum(1e300 * sqrt(x))",
@@ -203,7 +203,7 @@ def test_the_derivative_of_a_kink_is_not_told_to_compare_softly():
     program = "def f(x):\n    return sum(relu(x) * 2)\nsum(gradient(f, x))"
     told = explain(program, {"x": [1, 2]}, "x")
     assert "sigmoid" not in told["fix"]
-    assert "relu at" in told["fix"]
+    assert "relu(x)" in told["fix"]
 
 
 @pytest.mark.parametrize("program", ["v, i = top_k(x, 2)\nsum(i * 1.0)", "sum(argsort(x) * 1.0)"])

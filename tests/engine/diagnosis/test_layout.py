@@ -94,7 +94,7 @@ def test_text_and_source_are_those_of_the_function() -> None:
     assert "tanh at 'scan_1/h_1' is saturated" in told["message"]
     assert "iteration 1" in told["message"]
     assert told["culprits"][0]["source"]["text"] == "tanh(w * h + x)"
-    assert "w * h + x nearer to 0" in told["fix"]
+    assert "Write tanh((w * h + x) / 100) for tanh(w * h + x)" in told["fix"]
     assert told["path"][0] == "w"
     assert told["path"][-1] == "result"
     assert len(told["path"]) == len(set(told["path"]))
@@ -203,7 +203,7 @@ UNREAD = [
     ),
     (
         "def step(h, x, w):\n    return h * x, h\nlast, all = scan(step, w, x[0:0], w)\nlast",
-        {"x": [1, -2], "w": 2}, "x", "unused", [],
+        {"x": [1, -2], "w": 2}, "x", "unused", ["scan_1"],
     ),
     (
         ("def step(h, x, w):\n    h = h + x * size(w)\n    return h, h\n"

@@ -133,11 +133,11 @@ def test_what_spoils_the_target_beside_a_variable_is_not_to_blame(
 )
 def test_a_guard_is_advised_where_a_branch_is_not_taken(x, helps):
     fix = explain("sum(where(x > 0, log(x - 1) ** 2, 0))", {"x": x}, "x")["fix"]
-    assert ("The branch that is not taken" in fix) == helps
+    assert ("the branch that is not taken" in fix) == helps
     guarded = "sum(where(x > 0, log(where(x > 0, x - 1, 1)) ** 2, 0))"
     if not helps:  # it would be of no use
         assert explain(guarded, {"x": x}, "x")["status"] != "ok"
-        assert "log(maximum(x - 1, 1e-12))" in fix
+        assert "log(softplus(x - 1))" in fix or "log(maximum(x - 1, 1e-12))" in fix
 
 
 def test_an_infinite_slope_is_no_reason_for_a_zero():

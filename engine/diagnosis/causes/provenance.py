@@ -1,0 +1,183 @@
+"""Where a value came from: the zero of a product, a difference or a norm, followed to the data behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.diagnosis.evidence.element_masks import Array, Mask, places
+from engine.diagnosis.evidence.influence import drawn, pushed
+from engine.diagnosis.texts.source_text import Expressions
+from engine.ir.tape import Instruction
+
+DEEPEST = 40  # steps that are followed back
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a value is what it is, as a clause; `leaf` is the slot of the input or constant, if it is one."""
+
+    clause: str
+    leaf: int | None = None
+    constant: bool = False
+    vanished: bool = False
+    step: Instruction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Causes:
+    """The values of a run, with the words for them."""
+
+    values: Mapping[int, Array]
+    expressions: Expressions
+
+    def of_zero(self, slot: int, mask: Mask) -> Cause | None:
+        """Why the marked elements of a slot are 0; None where there is no more to say than that they are."""
+        for _ in range(DEEPEST):
+            if slot in self._inputs or slot in self.expressions.graph.tape.constants:
+                return self._leaf(slot, mask)
+            step = self.expressions.maker(slot)
+            if step is None:
+                return None
+            follow = _FOLLOW.get(step.op.name)
+            if follow is not None:
+                return follow(self, step, mask)
+            further = self._operand_of(step, slot, mask)
+            if further is None:
+                return self._made(step)
+            slot, mask = further
+        return None
+
+    def factor(self, step: Instruction, position: int, mask: Mask) -> tuple[int, Mask] | None:
+        """The other operand that an edge multiplies by, and its elements that are 0 there."""
+        for other, slot in enumerate(step.inputs):
+            if other == position:
+                continue
+            output = step.outputs[0]
+            behind = pushed(step, {position: mask}, output, dict(self.values))
+            met = drawn(step, other, output, behind, dict(self.values))
+            zero = met & (self.values[slot] == 0)
+            if zero.any():
+                return slot, zero
+        return None
+
+    def leaf_of(self, slot: int) -> int | None:
+        """The one input behind a slot, looked for through steps that have no other; None for several."""
+        found: set[int] = set()
+        ahead, seen = [slot], set[int]()
+        while ahead:
+            at = ahead.pop()
+            if at in seen or at in self.expressions.graph.tape.constants:
+                continue
+            seen.add(at)
+            if at in self._inputs:
+                found.add(at)
+                continue
+            step = self.expressions.graph.makers.get(at)
+            if step is None or step.op.family.name not in ("elementwise", "shaping", "indexing"):
+                return None
+            if step.op.name in _CHOOSING:
+                return None
+            ahead += step.inputs
+        return found.pop() if len(found) == 1 else None
+
+    @property
+    def _inputs(self) -> frozenset[int]:
+        return frozenset(self.expressions.graph.tape.inputs.values())
+
+    def _operand_of(self, step: Instruction, slot: int, mask: Mask) -> tuple[int, Mask] | None:
+        """The operand whose marked elements are all 0; data before what was computed."""
+        found = []
+        for position, operand in enumerate(step.inputs):
+            met = drawn(step, position, slot, mask, dict(self.values))
+            value = self.values[operand]
+            zero = met & (value == 0)
+            if (
+                value.dtype.kind in "fciu"
+                and met.any()
+                and (zero.sum() == met.sum() or _one_is_enough(step, zero))
+            ):
+                found.append((operand not in self._inputs, position, operand, zero))
+        if not found:
+            return None
+        _, _, operand, zero = min(found, key=lambda one: one[:2])
+        return operand, zero
+
+    def _leaf(self, slot: int, mask: Mask) -> Cause:
+        value, constant = self.values[slot], slot not in self._inputs
+        name = self.expressions.text(slot)
+        number = f"{value[mask].flat[0]:.6g}" if mask.any() else "0"
+        if constant and not value.ndim:
+            return Cause(f"the constant {number}", slot, constant=True)
+        if value.ndim and bool((value == value[mask].flat[0]).all()):
+            return Cause(f"'{name}' is {number} throughout", slot, constant)
+        place = f" at element {places(mask)[0]}" if value.ndim else ""
+        return Cause(f"'{name}' is {number}{place}", slot, constant)
+
+    def _made(self, step: Instruction) -> Cause | None:
+        """Of what chooses or rounds that it does; of what else is computed there is no more to say."""
+        if step.op.name not in _CHOOSING or step.origin.op != step.op.name:
+            return None
+        return Cause(f"{self.expressions.node(step)} is 0", step=step)
+
+    def difference(self, step: Instruction, mask: Mask) -> Cause:
+        """Why a difference is 0: both are equal."""
+        a, b = step.inputs
+        constants = self.expressions.graph.tape.constants
+        for known, other in ((a, b), (b, a)):
+            if known in constants:
+                leaf = self.leaf_of(other)
+                if leaf is not None and self.values[leaf].size == 1:
+                    return Cause(f"'{self.expressions.text(leaf)}' is {self.values[leaf].item():.6g}", leaf)
+                text = self.expressions.operand(step, 1 if known == a else 0)
+                return Cause(f"{text} is {self.values[known].flat[0]:.6g}")
+        texts = [self.expressions.operand(step, i) for i in (0, 1)]
+        if texts[0] == texts[1]:
+            return Cause(f"{texts[0]} is subtracted from itself")
+        return Cause(f"{texts[0]} equals {texts[1]}")
+
+    def spread(self, step: Instruction, mask: Mask) -> Cause:
+        """Why a deviation is 0: all values are the same."""
+        x = self.expressions.argument(step)
+        return Cause(f"the values of {x} are all the same")
+
+    def rounded(self, step: Instruction, mask: Mask) -> Cause:
+        """Why an exponential is 0: it is too small."""
+        low = self.values[step.inputs[0]].min()
+        if not np.isfinite(low):
+            return Cause(f"{self.expressions.operand(step, 0)} is {low:g} there")
+        clause = f"{self.expressions.node(step)} underflows, at {low:.6g}"
+        return Cause(clause, vanished=True, step=step)
+
+
+def _one_is_enough(step: Instruction, zero: Mask) -> bool:
+    return step.op.name in ("multiply", "prod") and bool(zero.any())
+
+
+_CHOOSING = frozenset(
+    [
+        "relu",
+        "relu6",
+        "maximum",
+        "minimum",
+        "where",
+        "clip",
+        "floor",
+        "round",
+        "trunc",
+        "ceil",
+        "sign",
+        "heaviside",
+    ]
+)
+_FOLLOW: Mapping[str, Callable[[Causes, Instruction, Mask], Cause]] = {
+    "subtract": Causes.difference,
+    "squared_difference": Causes.difference,
+    "var": Causes.spread,
+    "std": Causes.spread,
+    "ptp": Causes.spread,
+    "exp": Causes.rounded,
+    "exp2": Causes.rounded,
+}

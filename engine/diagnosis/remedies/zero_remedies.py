@@ -1,0 +1,279 @@
+"""The remedies for gradients that are zero: what is always the same, and what is flat here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.diagnosis.remedies.conditions import (
+    alike,
+    both,
+    exponent,
+    high,
+    low,
+    no_base,
+    no_exponent,
+    of_one,
+    one_left,
+    scale,
+    symmetric,
+    too_few,
+    unit,
+    within,
+    zero_bound,
+)
+from engine.diagnosis.remedies.table import ANY, CANCELS, FLAT, ZERO, Remedy
+
+_NORM = "power_norm({0}, axis={1}, keepdims={2}, ord=2)"
+_ROOT_OF_SQUARES = "sqrt(sum({0} ** 2, axis={1}, keepdims={2}))"
+_NX, _NY = _NORM.format("x", "A", "K"), _NORM.format("y", "B", "L")
+_RX, _RY = _ROOT_OF_SQUARES.format("x", "A", "K"), _ROOT_OF_SQUARES.format("y", "B", "L")
+_STANDARD = "(x - mean(x, axis=A, keepdims=K)) / std(x, axis=A, keepdims=K, correction=C)"
+
+ZERO_REMEDIES: Sequence[Remedy] = (
+    # -- over an axis of one element
+    Remedy(
+        ("softmax(x, axis=A)", "exp(x) / sum(exp(x), axis=A, keepdims=K)"),
+        ZERO,
+        ("sigmoid(x)",),
+        why="it is the probability of one of two classes; or give the layer two units",
+        plain="Give the layer one unit for each class, at least two.",
+        says="a softmax over an axis of one element is always 1",
+        reason="constant",
+        when=of_one,
+    ),
+    Remedy(
+        ("log_softmax(x, axis=A)",),
+        ZERO,
+        ("log_sigmoid(x)",),
+        why="it is the logarithm of the probability of one of two classes; or give the layer two units",
+        plain="Give the layer one unit for each class, at least two.",
+        says="a log_softmax over an axis of one element is always 0",
+        reason="constant",
+        when=of_one,
+    ),
+    Remedy(
+        ("x / sum(x, axis=A, keepdims=K)", "x / mean(x, axis=A, keepdims=K)", f"x / {_RX}", f"x / {_NX}"),
+        ZERO,
+        ("sigmoid(x)",),
+        why="it lies between 0 and 1 without a second element",
+        plain="Normalise along an axis of at least two elements.",
+        says="what is divided by its own sum, mean or norm over an axis of one element is 1, or its sign",
+        reason="constant",
+        when=of_one,
+    ),
+    Remedy(
+        ("x - mean(x, axis=A, keepdims=K)",),
+        ANY,
+        ("x - mean(x, axis=-1, keepdims=True)",),
+        why="it takes the mean over the features of each row, as layer normalisation does; or send more than "
+        "one row",
+        plain="Send more than one element along that axis: of one alone use a mean that is kept from many.",
+        says="the mean of one element is that element, so that the difference is always 0",
+        reason="constant",
+        when=of_one,
+    ),
+    Remedy(
+        ("std(x, axis=A, keepdims=K, correction=C)", "var(x, axis=A, keepdims=K, correction=C)"),
+        frozenset({"domain", "infinite_derivative", "empty_selection", "stationary"}),
+        plain="Give it at least two elements; ddof=0 is defined for one, and is 0.",
+        says="{node} divides by the number of elements less ddof, which is 0 here",
+        when=too_few,
+    ),
+    Remedy(
+        ("std(x, axis=A, keepdims=K)", "var(x, axis=A, keepdims=K)"),
+        ZERO,
+        plain="Give it at least two elements: send more rows, or take it along another axis.",
+        says="the deviation of one element is always 0",
+        when=of_one,
+    ),
+    Remedy(
+        ("softmax(x, axis=A)", "log_softmax(x, axis=A)"),
+        frozenset({"saturated"}),
+        plain="Let the mask leave more than one element of a row, if a gradient is wanted.",
+        says="the mask leaves one element of each row of {x}, whose share is 1 whatever it is",
+        when=one_left,
+    ),
+    # -- always the same
+    Remedy(
+        ("sum(softmax(x, axis=A), axis=B, keepdims=K)", "mean(softmax(x, axis=A), axis=B, keepdims=K)"),
+        CANCELS,
+        plain="Nothing can be learned from it: choose the probability of the right class, or compare with "
+        "labels, as in categorical_crossentropy(labels, {x}, from_logits=True).",
+        says="the outputs of a softmax add up to 1 whatever {x} is",
+        when=within,
+    ),
+    Remedy(
+        (
+            "sum(x - mean(x, axis=A, keepdims=K), axis=B, keepdims=L)",
+            "mean(x - mean(x, axis=A, keepdims=K), axis=B, keepdims=L)",
+        ),
+        CANCELS,
+        ("mean((x - mean(x, axis=A, keepdims=K)) ** 2, axis=B, keepdims=L)",),
+        why="deviations are squared before they are added up",
+        says="deviations from the mean add up to 0 whatever {x} is",
+    ),
+    Remedy(
+        (
+            "sum((x - mean(x, axis=A, keepdims=K)) / y, axis=B, keepdims=L)",
+            "mean((x - mean(x, axis=A, keepdims=K)) / y, axis=B, keepdims=L)",
+        ),
+        CANCELS,
+        plain="Add up something else of them, such as their squares or products with {y}.",
+        says="standardised values add up to 0 whatever {x} is",
+    ),
+    Remedy(
+        (
+            f"mean(({_STANDARD}) ** 2, axis=B, keepdims=L)",
+            f"sum(({_STANDARD}) ** 2, axis=B, keepdims=L)",
+        ),
+        CANCELS,
+        plain="Take them to another power, or compare them with something else: their mean square is fixed.",
+        says="the squares of standardised values have the mean 1 whatever {x} is",
+    ),
+    Remedy(
+        (
+            f"power_norm(x / {_NX}, axis=B, keepdims=L, ord=2)",
+            f"power_norm(x / {_RX}, axis=B, keepdims=L, ord=2)",
+            f"sum((x / {_NX}) ** 2, axis=B, keepdims=L)",
+            f"sum((x / {_RX}) ** 2, axis=B, keepdims=L)",
+        ),
+        CANCELS,
+        plain="Take the norm of {x} itself, or compare the direction with another one.",
+        says="a vector divided by its norm has the norm 1 whatever {x} is",
+    ),
+    *(
+        Remedy(
+            (text,),
+            CANCELS,
+            plain="Leave {y} out, or add it behind: it has no influence on the target.",
+            says=f"{{y}} is added to all of {{x}} alike, and {taken} takes it out again",
+            when=alike,
+        )
+        for text, taken in (
+            ("softmax(x + y, axis=A)", "softmax"),
+            ("softmax(y + x, axis=A)", "softmax"),
+            ("log_softmax(x + y, axis=A)", "log_softmax"),
+            ("log_softmax(y + x, axis=A)", "log_softmax"),
+            ("(x + y) - mean(x + y, axis=A, keepdims=K)", "the mean that is subtracted"),
+            ("(y + x) - mean(y + x, axis=A, keepdims=K)", "the mean that is subtracted"),
+            ("var(x + y, axis=A, keepdims=K, correction=C)", "the variance"),
+            ("std(x + y, axis=A, keepdims=K, correction=C)", "the deviation"),
+        )
+    ),
+    Remedy(
+        ("x - x",),
+        ZERO,
+        plain="Subtract something else: both sides of {node} are the same.",
+        says="{x} is subtracted from itself",
+    ),
+    Remedy(
+        ("pow(x, y)",),
+        ZERO,
+        ("x ** E",),
+        why="with the exponent 0 it is 1 for any base; 1 // 2 is 0, and 1 / 2 is not",
+        says="the exponent is 0, and anything to the power 0 is 1",
+        when=no_exponent,
+        words=exponent,
+    ),
+    Remedy(
+        ("pow(x, y)",),
+        frozenset({"stationary", "zero_operand"}),
+        ("(x + 1e-3) ** y",),
+        why="0 to any positive power is 0, so that the exponent counts only for another base",
+        says="0 to any positive power is 0: the exponent does not count where the base {x} is 0",
+        when=no_base,
+        position=1,
+    ),
+    Remedy(
+        ("remainder(x, y)", "fmod(x, y)"),
+        ZERO,
+        plain="The slope by the divisor is -floor({x} / {y}), which is 0 here: nothing, if that is meant; "
+        "for a period to be found take a smooth one, such as sin(2 * pi * {x} / {y}).",
+        says="{node} is {x} itself wherever {x} is less than {y}, so that {y} has no part in it",
+        position=1,
+    ),
+    # -- the other side of a kink
+    Remedy(("relu(x)",), FLAT, ("leaky_relu(x)", "softplus(x)"), why="it has a slope on both sides"),
+    Remedy(
+        ("maximum(x, y)", "maximum(y, x)", "fmax(x, y)", "fmax(y, x)"),
+        FLAT,
+        ("softplus(x)", "leaky_relu(x)"),
+        why="it has a slope on both sides; if it is a penalty that is not active, the zero is right",
+        when=zero_bound,
+    ),
+    Remedy(
+        ("minimum(x, y)", "minimum(y, x)", "fmin(x, y)", "fmin(y, x)"),
+        FLAT,
+        ("-softplus(-x)", "-leaky_relu(-x)"),
+        why="it has a slope on both sides; if the bound is meant, the zero is right",
+        when=zero_bound,
+    ),
+    Remedy(
+        ("maximum(x, y)", "fmax(x, y)"),
+        FLAT,
+        ("logaddexp(x, y)",),
+        why="the smaller one counts a little, too; if it is not meant to, the zero is right",
+    ),
+    Remedy(
+        ("minimum(x, y)", "fmin(x, y)"),
+        FLAT,
+        ("-logaddexp(-x, -y)",),
+        why="the larger one counts a little, too; if it is not meant to, the zero is right",
+    ),
+    Remedy(
+        ("max(x, axis=A, keepdims=K)",),
+        FLAT,
+        ("logsumexp(x, axis=A, keepdims=K)",),
+        why="every element counts, the largest most; if the largest alone is meant to, the zero is right",
+    ),
+    Remedy(
+        ("min(x, axis=A, keepdims=K)",),
+        FLAT,
+        ("-logsumexp(-x, axis=A, keepdims=K)",),
+        why="every element counts, the smallest most; if the smallest alone is meant to, the zero is right",
+    ),
+    Remedy(
+        ("clip(x, min=L, max=U)",),
+        FLAT,
+        ("sigmoid(x)", "sigmoid(x / S)"),
+        "it stays between 0 and 1 with a slope everywhere",
+        when=unit,
+        words=scale,
+    ),
+    Remedy(
+        ("clip(x, min=L, max=U)",),
+        FLAT,
+        ("tanh(x)", "tanh(x / S)"),
+        "it stays between -1 and 1 with a slope everywhere",
+        when=symmetric,
+        words=scale,
+    ),
+    Remedy(
+        ("clip(x, min=L, max=U)",),
+        FLAT,
+        ("L + (U - L) * sigmoid(x)", "L + (U - L) * sigmoid(x / S)"),
+        "it keeps the bounds with a slope everywhere",
+        when=both,
+        words=scale,
+    ),
+    Remedy(
+        ("clip(x, min=L, max=U)",),
+        FLAT,
+        ("L + softplus(x - L)", "L + softplus((x - L) / S)"),
+        "it keeps the bound with a slope everywhere",
+        when=low,
+        words=scale,
+    ),
+    Remedy(
+        ("clip(x, min=L, max=U)",),
+        FLAT,
+        ("U - softplus(U - x)", "U - softplus((U - x) / S)"),
+        "it keeps the bound with a slope everywhere",
+        when=high,
+        words=scale,
+    ),
+    Remedy(
+        ("hard_sigmoid(x)",), FLAT, ("sigmoid(x)", "sigmoid(x / S)"), "it has a slope everywhere", words=scale
+    ),
+    Remedy(("hard_tanh(x)",), FLAT, ("tanh(x)", "tanh(x / S)"), "it has a slope everywhere", words=scale),
+)

@@ -27,8 +27,8 @@ class Query:
     With `stabilize` expressions that overflow or are undefined on the way run in their stable forms.
     With `masked_backward` a gradient passes nothing to elements that nothing selects, not even NaN.
     With `return_graph` the answer of a gradient carries itself as a graph. `target_list` says that the
-    targets came as a list, so that answers are keyed by target first. `device` is what `engine.runtime.devices`
-    parsed.
+    targets came as a list, so that answers are keyed by target first. `device` is what
+    `engine.runtime.devices` parsed.
     """
 
     graph: Graph

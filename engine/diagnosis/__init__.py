@@ -5,7 +5,8 @@ In the order in which a diagnosis uses them:
 `screening`  whether a gradient looks wrong at all: the one test that a healthy gradient costs
 `evidence/`  structure, values, adjoints and influence of the recorded tape
 `causes/`    why the gradient is missing, zero, NaN or infinite
-`texts/`     the culprit, the message and the fix
+`texts/`     the culprit and the message, in the user's own expressions
+`remedies/`  what to write instead, tried before it is told
 `entry`      the entry that goes on the wire
 `diagnose`   all of it for one target
 """

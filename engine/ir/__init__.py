@@ -1,6 +1,7 @@
 """The intermediate representation: ops as records, and tapes of them.
 
 `op`                what an op is: one record, from which everything about it follows
+`substitutes/`      what to write for ops of other libraries that are not here
 `attributes`        the values that an op takes beside its arrays, each with its schema
 `function_rules`    how the inputs and outputs of a function attribute bind
 `families`          what ops of one family share: shape rule, derivative rule, batch rule

@@ -9,6 +9,7 @@ A job passes, in order:
 `queue/`       hands a job to a worker
 `worker/`      runs attempts, each in a child process
 `sources`      the data of a job, mapped into memory
+`machine`      what a job's bits depend on beside the job: recorded, and compared when it goes on
 `checkpoints`  their folders: tmp, fsync, rename, fsync
 `stream`       events to callers: one poller a job, fanned out
 `runner`       what the server itself computes: submissions, parameters, predictions, in its tiers

@@ -1,6 +1,7 @@
 """What must outlive the process: one SQLite file in the data folder, behind plain functions of ours.
 
 `database`  the engine, its pragmas, and the thread in which statements run
+`failures`  what a failed statement means: a full disk, something that passes, or neither
 `tables`    every table, and the migrations from one schema version to the next
 `graphs`    published graphs
 `lru`       a bounded cache that forgets what was used longest ago

@@ -4,6 +4,8 @@
 `nonfinite`        where a value that is not finite was first made
 `infinite`         why elements of a gradient are NaN or infinite
 `zero`             why elements of a gradient are zero
+`broadcasts`       rows that meet a column by accident
+`provenance`       where a value came from: the zero of a product, followed to the data behind it
 `warnings`         what is true of a gradient that exists and easily overlooked
 `first_nonfinite`  the first value that is not finite in a step of a training job
 """

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.diagnosis.evidence.element_masks import Array, Mask, places
+from engine.arrays.types import Array
+from engine.diagnosis.evidence.element_masks import Mask, places
 from engine.diagnosis.evidence.influence import drawn, pushed
 from engine.diagnosis.texts.source_text import Expressions
 from engine.ir.tape import Instruction

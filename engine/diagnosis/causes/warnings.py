@@ -19,6 +19,7 @@ from engine.diagnosis.texts.messages import because, described
 from engine.diagnosis.texts.origin import Culprit, of_cut
 from engine.diagnosis.texts.source_text import bracketed
 from engine.errors import Origin
+from engine.ir.tape import Instruction
 
 VANISHING, EXPLODING = 1e-8, 1e8
 

@@ -7,5 +7,6 @@
 `absolute_sensitivity`  the same with |J| instead of J, so that nothing cancels
 `influence`             which elements affect which
 `element_masks`         sets of elements, carried over broadcasting
+`surroundings`          what the target does around a point of gradient zero
 `extended_precision`    the same computation in wider floats
 """

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from engine.diagnosis.evidence.element_masks import Array
+from engine.arrays.types import Array
 from engine.diagnosis.evidence.interpreter import replay
 from engine.ir.tape import Instruction, Tape
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from engine import arrays
+from engine.arrays.types import Array
 from engine.diagnosis.causes.provenance import Cause, Causes
-from engine.diagnosis.evidence.element_masks import Array, Mask
+from engine.diagnosis.evidence.element_masks import Mask
 from engine.diagnosis.remedies.forms import Form
 from engine.diagnosis.remedies.logits import rearranged
 from engine.diagnosis.remedies.pole_remedies import POLE_REMEDIES
@@ -118,7 +119,7 @@ class Prescriber:
             return False
         with np.errstate(all="ignore"):
             hit = step.op.nonsmooth_at(
-                arrays.numpy(), *(self.value(slot) for slot in step.inputs), **step.attributes
+                arrays.numpy_namespace(), *(self.value(slot) for slot in step.inputs), **step.attributes
             )
         return bool(np.any(hit))
 

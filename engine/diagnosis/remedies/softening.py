@@ -1,7 +1,7 @@
 """The table of cuts whose cure is an expression: what has no slope, and what to write in its place.
 
-As in `engine.diagnosis.remedies.table` patterns are matched against the tape, and forms tried in order. The number
-k is how steep a soft step is: it is chosen by the values, so that the step has a slope all the same.
+As in `engine.diagnosis.remedies.table` patterns are matched against the tape, and forms tried in order. The
+number k is how steep a soft step is: it is chosen by the values, so that the step has a slope all the same.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from engine import dtypes
-from engine.diagnosis.evidence.element_masks import Array
+from engine.arrays.types import Array
 from engine.diagnosis.remedies.table import Condition, Scene
 from engine.ir.tape import Instruction
 from engine.passes.stable.patterns import Bound, Call, parse

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
-from engine.diagnosis.evidence.element_masks import Array
+from engine.arrays.types import Array
 from engine.dtypes import TensorType
 from engine.ir.tape import Instruction
 from engine.passes.stable.patterns import Bound, Call, parse

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.diagnosis.evidence.element_masks import Array
+from engine.arrays.types import Array
 from engine.diagnosis.remedies.forms import Form
 from engine.dtypes import is_inexact
 from engine.errors import EngineError

@@ -9,7 +9,13 @@ Nothing is ever evaluated as Python. The stages, in the order a program passes t
     indexing     x[…] to getitem
     literals     numbers, lists, and the values that attributes take
     body         the nodes so far, what each name stands for, and at the end the nodes' names
-    cures        what is not in the language, and what to write instead
+    cures        what Python has and the language has not, and what to write instead
+    vectors      loops and comprehensions of Python as formulas over whole tensors
+    repairs      rules that make a program of text that is none
+    characters   characters that are not ASCII, in ASCII
+    mistakes     mistakes of calls and names, seen while a program is evaluated
+    libraries    names with a library before them, as `np.exp`
+    confusions   ops called as a function of the same name is called elsewhere
 """
 
 from engine.frontend.program.program import parse_program

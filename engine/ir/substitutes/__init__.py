@@ -1,7 +1,8 @@
 """What to write if an op of another library is not there: formulas of ops, or a sentence on what is so.
 
 `find("diff").written([x])` is `x[..., 1:] - x[..., :-1]`. The tables are data: `arrays`, `special` and
-`networks` hold formulas, `absent` sentences. The one place that makes text of them is `Substitute.advice`.
+`networks` hold formulas, `absent` sentences, `spellings` what attributes are called elsewhere. The one place
+that makes text of them is `Substitute.advice`.
 """
 
 from __future__ import annotations

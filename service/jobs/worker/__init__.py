@@ -4,5 +4,6 @@
 `process`     a worker as a process: its start, its loop, a graceful end
 `worker`      takes hand-overs, runs an attempt for each, and takes over jobs whose worker is gone
 `attempt`     one attempt at a job: feeds its child, publishes its reports
+`heartbeat`   a worker's sign of life
 `child`       the process that trains, which never sees the database
 """

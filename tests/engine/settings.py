@@ -31,6 +31,8 @@ BY_HAND: Mapping[tuple[str, str], Sequence[Sample]] = {
     ("one_hot", "num_classes"): (Sample(([0, 1],), {"num_classes": 2}),),
     ("linear_recurrence", "axis"): (Sample(((2, 4), (2, 4)), {"axis": -1}),),
     ("concat", "axis"): (Sample(((2, 3), (4,)), {"axis": None}),),
+    ("sort", "axis"): (Sample(((2, 3),), {"axis": None}),),
+    ("argsort", "axis"): (Sample(((2, 3),), {"axis": None, "descending": True}),),
     ("argmax", "keepdims"): (Sample(((2, 3),), {"axis": None, "keepdims": True}),),
     ("argmin", "keepdims"): (Sample(((2, 3),), {"axis": None, "keepdims": True}),),
     ("cross", "axis"): (Sample(((2, 3), (3,)), {"axis": None}),),

@@ -61,7 +61,7 @@ def _per_radius(a: Any, x1: Any, x2: Any) -> Any:
     radius = F.hypot(x1, x2)
     far = F.isinf(radius)
     lost = F.logical_or(F.isnan(x1), F.isnan(x2))
-    a, radius = F.where(far, F.where(lost, math.nan, 0), a), F.where(far, 1, radius)
+    a, radius = F.where(lost, math.nan, F.where(far, 0, a)), F.where(far, 1, radius)
     return F.divide_no_nan(F.divide_no_nan(a, radius), radius)
 
 

@@ -21,7 +21,6 @@ _ATTRIBUTES = (
 _SAMPLES = (
     Sample(((5,),)),
     Sample(((4, 3),), {"axis": 0, "descending": True}),
-    Sample(((2, 3),), {"axis": None}),
     Sample(((2, 0),)),
 )
 

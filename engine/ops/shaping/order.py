@@ -53,7 +53,10 @@ def _normalize_roll(
         shift = shift * len(axes)
     if len(shift) != len(axes):
         raise InvalidAttribute(f"expected one shift or {len(axes)}, one for each axis, got {len(shift)}")
-    return {"shift": tuple(s % max(x.shape[a], 1) for s, a in zip(shift, axes, strict=True)), "axis": axes}
+    total = dict.fromkeys(axes, 0)
+    for places, place in zip(shift, axes, strict=True):
+        total[place] += places  # one axis may be named twice, as 1 and -1: its shifts add up
+    return {"shift": tuple(s % max(x.shape[a], 1) for a, s in total.items()), "axis": tuple(total)}
 
 
 def _roll(xp: Any, x: Any, *, shift: tuple[int, ...], axis: tuple[int, ...] | None) -> Any:

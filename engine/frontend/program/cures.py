@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Final
 
-from engine.frontend.program.text import ProgramText, Replacement, replaced
+from engine.frontend.program.pasting import Replacement, replaced
+from engine.frontend.program.text import ProgramText
 from engine.frontend.program.vectors import reduced, unrolled, vectorized
 
 _PLAIN = "a program is lines of name = expression; see docs/programs.md"

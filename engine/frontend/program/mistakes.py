@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from engine.errors import InvalidAttribute, Origin, did_you_mean, slip_of
 from engine.frontend.program.confusions import confusion
 from engine.frontend.program.libraries import LIBRARIES, Stripped, is_known, owner
-from engine.frontend.program.text import replaced
+from engine.frontend.program.pasting import replaced
 from engine.frontend.program.vectors import vectorized
 from engine.ir import substitutes
 from engine.ir.op import TABLE, Op

@@ -24,15 +24,14 @@ from engine.frontend.program.body import Body, Item, Ref
 from engine.frontend.program.cures import assignment, cure
 from engine.frontend.program.evaluator import Evaluator, Value
 from engine.frontend.program.literals import NotLiteral, literal
+from engine.frontend.program.pasting import changed_lines, write_instead
 from engine.frontend.program.repairs import repair
 from engine.frontend.program.text import (
     GRAPH_HINT,
     SHOWN,
     SPLIT_HINT,
     ProgramText,
-    changed_lines,
     parses,
-    write_instead,
 )
 
 RESULT = "result"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ast
 import cmath
-import copy
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
 from typing import Final
 
 from engine.errors import Source, SyntaxFault
+from engine.frontend.program.pasting import Replacement, bracketed, replaced, unparsed, write_instead
 
 MAX_LENGTH: Final = 200_000  # characters
 MAX_TOKENS: Final = 100_000
@@ -203,9 +202,9 @@ class ProgramText:
         old = self.segment(statement)
         inside = isinstance(statement, ast.FunctionDef) and statement is not node
         if inside or len(old) > SHOWN:
-            old, new = self.segment(node), _bracketed(by)
+            old, new = self.segment(node), bracketed(by)
         else:
-            new = _unparsed(by if statement is node else replaced(statement, node, by))
+            new = unparsed(by if statement is node else replaced(statement, node, by))
         if len(old) > 2 * SHOWN or len(new) > 4 * SHOWN:
             return why or "split it into several statements, and each of them is shown here"
         return write_instead(new, old, why)
@@ -239,25 +238,6 @@ class ProgramText:
         )
 
 
-Replacement = ast.expr | ast.stmt | Sequence[ast.stmt]
-
-
-def write_instead(new: str, old: str, why: str = "") -> str:
-    """The one form of hints that are pasted: why, and `new` in place of `old`."""
-    return f"{why}: write `{new}` instead of `{old}`" if why else f"write `{new}` instead of `{old}`"
-
-
-def changed_lines(old: str, new: str) -> tuple[str, str]:
-    """The lines of `new` that differ from those of `old`, and theirs."""
-    before, after = old.splitlines(), new.splitlines()
-    while before and after and before[-1] == after[-1]:
-        before.pop(), after.pop()
-    same = 0
-    while same < min(len(before), len(after)) and before[same] == after[same]:
-        same += 1
-    return "\n".join(after[same:]), "\n".join(before[same:])
-
-
 def parses(text: str) -> bool:
     """Whether a text is within the limits and in Python's grammar."""
     try:
@@ -265,28 +245,6 @@ def parses(text: str) -> bool:
     except SyntaxFault:
         return False
     return True
-
-
-def replaced(statement: ast.stmt, node: ast.AST, by: Replacement) -> ast.stmt:
-    """A copy of a statement with `by` in place of `node`, a part of it."""
-    return copy.deepcopy(statement, {id(node): by})
-
-
-def _unparsed(by: Replacement) -> str:
-    statements = [by] if isinstance(by, ast.AST) else by
-    return "\n".join(_one_line(ast.unparse(ast.fix_missing_locations(statement))) for statement in statements)
-
-
-def _one_line(text: str) -> str:
-    """`def f(x):` and its return on one line, if that is all there is."""
-    lines = text.split("\n")
-    return f"{lines[0]} {lines[1].strip()}" if len(lines) == 2 and lines[0].startswith("def ") else text
-
-
-def _bracketed(by: Replacement) -> str:
-    text = _unparsed(by)
-    may_alias = isinstance(by, ast.BinOp | ast.UnaryOp | ast.Compare | ast.Tuple)
-    return f"({text})" if may_alias else text
 
 
 _LEAVES = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)

@@ -118,7 +118,7 @@ SENTENCES: Final = {
     **_group(
         "draws take a key, an input of integers, so that they can be repeated: `random_normal(key, 0, "
         "1, shape=(3,))`, `random_uniform(key, 0, 1, shape=(3,))`",
-        "rand randn randint rand_like randn_like randint_like randperm normal uniform standard_normal "
+        "rand randn randint rand_like randn_like randint_like randperm normal uniform standard_normal ranf "
         "shuffle choice multinomial bernoulli sample exponential laplace gumbel truncated_normal "
         "random permutation permuted random_choice randi gumbel_softmax rrelu seed manual_seed",
     ),
@@ -191,15 +191,15 @@ SENTENCES: Final = {
     ),
     **_group(
         "a program is a formula over whole tensors and has no lists, texts or objects of Python",
-        "zip enumerate str repr format input open eval exec type isinstance issubclass getattr hasattr "
-        "dir vars globals locals id hash iter next set dict frozenset bytes bytearray ord chr super "
-        "object callable save load savetxt loadtxt astext array2string array_repr array_str frombuffer "
+        "zip enumerate exit quit help str repr format input open eval exec type isinstance issubclass "
+        "getattr hasattr dir vars globals locals id hash iter next set dict frozenset bytes bytearray "
+        "ord chr super object callable save load savetxt loadtxt astext array2string array_repr array_str frombuffer "
         "fromiter fromfile fromstring genfromtxt",
     ),
     **_group(
         "values are tensors of the dtypes bool, int8 to uint64, float16 to float64, complex64 and "
         "complex128; `astype(x, float32)` converts",
-        "to dtype can_cast promote_types result_type finfo iinfo isdtype issubdtype isscalar "
+        "to dtype can_cast new promote_types result_type finfo iinfo isdtype issubdtype isscalar "
         "iscomplexobj isrealobj is_tensor is_complex is_floating_point min_scalar_type common_type "
         "find_common_type bfloat16 quantize dequantize quantize_per_tensor view_as_complex "
         "view_as_real",
@@ -237,6 +237,11 @@ SENTENCES: Final = {
     ),
     **_group(
         "each is an op on the elements: `floor(x)`, `round(x)`, `trunc(x)`; a seat of bits is `x & 1`",
-        "packbits unpackbits bitwise_count binary_repr base_repr bit_length popcount clz population_count",
+        "packbits unpackbits bitwise_count binary_repr bin base_repr bit_length popcount "
+        "clz population_count",
+    ),
+    **_group(
+        "a program knows no devices: write the op on the whole tensor, as in `sum(x)`",
+        "pmax pmin psum pmean ppermute pswapaxes pcast pmap smap shard_map psum_scatter pbroadcast all_gather",
     ),
 }

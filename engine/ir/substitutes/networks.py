@@ -57,6 +57,8 @@ FORMULAS: Final = {
     "unsorted_segment_sum(x, ids, n)": "one_hot(ids, n).T @ x",
     "polar(r, t)": "r * exp(1j * t)",
     # reductions
+    "reduce_and(x)": "all(x)",
+    "reduce_or(x)": "any(x)",
     "reduce_logsumexp(x)": "logsumexp(flatten(x))",
     "reduce_logsumexp(x, axis)": "logsumexp(x, axis=axis)",
     "reduce_euclidean_norm(x, axis=None)": "vector_norm(x, axis=axis)",

@@ -212,8 +212,10 @@ FORMULAS: dict[str, str] = {
     "r2_score": "write 1 - gw.sum((y - p) ** 2) / gw.sum((y - gw.mean(y)) ** 2) instead of r2_score(y, p)",
     "radian": "write gw.deg2rad(d + m / 60 + s / 3600) instead of radian(d, m, s)",
     "real_if_close": "write gw.real(x) instead of real_if_close(x)",
+    "reduce_and": "write gw.all(x) instead of reduce_and(x)",
     "reduce_euclidean_norm": "write gw.vector_norm(x) instead of reduce_euclidean_norm(x)",
     "reduce_logsumexp": "write gw.logsumexp(gw.flatten(x)) instead of reduce_logsumexp(x)",
+    "reduce_or": "write gw.any(x) instead of reduce_or(x)",
     "rel_entr": "write gw.xlogy(x, x / y) instead of rel_entr(x, y)",
     "repmat": "write gw.tile(x, (m, n)) instead of repmat(x, m, n)",
     "resize": "write gw.reshape(x, shape) instead of resize(x, shape)",
@@ -340,6 +342,13 @@ SENTENCES: dict[str, str] = {
         "ndtr and spherical_jn are",
     ),
     **dict.fromkeys(
+        (
+            "all_gather pbroadcast pcast pmap pmax pmean pmin ppermute psum psum_scatter pswapaxes "
+            "shard_map smap"
+        ).split(),
+        "a program knows no devices: write the op on the whole tensor, as in `gw.sum(x)`",
+    ),
+    **dict.fromkeys(
         ("alpha_dropout dropout dropout1d dropout2d dropout3d feature_alpha_dropout feature_dropout").split(),
         "in a program it takes a key: `x * gw.random_bernoulli(key, 0.9, shape=(3,)) / 0.9`; models"
         " have Dropout layers",
@@ -356,9 +365,9 @@ SENTENCES: dict[str, str] = {
     **dict.fromkeys(
         (
             "array2string array_repr array_str astext bytearray bytes callable chr dict dir enumerate "
-            "eval exec format frombuffer fromfile fromiter fromstring frozenset genfromtxt getattr "
-            "globals hasattr hash id input isinstance issubclass iter load loadtxt locals next object "
-            "open ord repr save savetxt set str super type vars zip"
+            "eval exec exit format frombuffer fromfile fromiter fromstring frozenset genfromtxt getattr"
+            " globals hasattr hash help id input isinstance issubclass iter load loadtxt locals next "
+            "object open ord quit repr save savetxt set str super type vars zip"
         ).split(),
         "a program is a formula over whole tensors and has no lists, texts or objects of Python",
     ),
@@ -404,7 +413,8 @@ SENTENCES: dict[str, str] = {
     ),
     **dict.fromkeys(
         (
-            "base_repr binary_repr bit_length bitwise_count clz packbits popcount population_count unpackbits"
+            "base_repr bin binary_repr bit_length bitwise_count clz packbits popcount population_count "
+            "unpackbits"
         ).split(),
         "each is an op on the elements: `gw.floor(x)`, `gw.round(x)`, `gw.trunc(x)`; a seat of bits"
         " is `x & 1`",
@@ -432,7 +442,8 @@ SENTENCES: dict[str, str] = {
         (
             "bernoulli choice exponential gumbel gumbel_softmax laplace manual_seed multinomial normal "
             "permutation permuted rand rand_like randi randint randint_like randn randn_like random "
-            "random_choice randperm rrelu sample seed shuffle standard_normal truncated_normal uniform"
+            "random_choice randperm ranf rrelu sample seed shuffle standard_normal truncated_normal "
+            "uniform"
         ).split(),
         "draws take a key, an input of integers, so that they can be repeated: "
         "`gw.random_normal(key, 0, 1, shape=(3,))`, `gw.random_uniform(key, 0, 1, shape=(3,))`",
@@ -441,8 +452,8 @@ SENTENCES: dict[str, str] = {
         (
             "bfloat16 can_cast common_type dequantize dtype find_common_type finfo iinfo is_complex "
             "is_floating_point is_tensor iscomplexobj isdtype isrealobj isscalar issubdtype "
-            "min_scalar_type promote_types quantize quantize_per_tensor result_type to view_as_complex "
-            "view_as_real"
+            "min_scalar_type new promote_types quantize quantize_per_tensor result_type to "
+            "view_as_complex view_as_real"
         ).split(),
         "values are tensors of the dtypes bool, int8 to uint64, float16 to float64, complex64 and "
         "complex128; `gw.astype(x, np.float32)` converts",

@@ -193,7 +193,8 @@ SENTENCES: Final = {
         "a program is a formula over whole tensors and has no lists, texts or objects of Python",
         "zip enumerate exit quit help str repr format input open eval exec type isinstance issubclass "
         "getattr hasattr dir vars globals locals id hash iter next set dict frozenset bytes bytearray "
-        "ord chr super object callable save load savetxt loadtxt astext array2string array_repr array_str frombuffer "
+        "ord chr super object callable save load savetxt loadtxt astext array2string array_repr "
+        "array_str frombuffer "
         "fromiter fromfile fromstring genfromtxt",
     ),
     **_group(
@@ -242,6 +243,7 @@ SENTENCES: Final = {
     ),
     **_group(
         "a program knows no devices: write the op on the whole tensor, as in `sum(x)`",
-        "pmax pmin psum pmean ppermute pswapaxes pcast pmap smap shard_map psum_scatter pbroadcast all_gather",
+        "pmax pmin psum pmean ppermute pswapaxes pcast pmap smap shard_map psum_scatter pbroadcast "
+        "all_gather",
     ),
 }

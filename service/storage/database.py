@@ -92,7 +92,7 @@ class Database:
             except SQLAlchemyError as error:
                 if time.monotonic() + wait > deadline or not failures.is_passing(error):
                     raise
-                if self.is_full(error):
+                if await asyncio.to_thread(self.is_full, error):
                     raise
             await asyncio.sleep(wait)
             wait = min(2 * wait, _LONGEST_WAIT_S)

@@ -160,3 +160,26 @@ async def test_it_says_nothing_on_the_console(
         await queue.listen(deliver, concurrency=1)
         await asyncio.sleep(0.3)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("make", QUEUES.values(), ids=QUEUES)
+async def test_what_is_delayed_waits_and_the_rest_does_not(tmp_path: Path, make: Make) -> None:
+    async with queue_of(make, tmp_path) as (database, queue):
+        seen: dict[str, float] = {}
+
+        async def deliver(job_id: str, delivery: int) -> None:
+            seen[job_id] = time.monotonic()
+
+        await queue.listen(deliver, concurrency=2)
+        start = time.monotonic()
+        await database.write(lambda c: queue.enqueue(c, "job_later", 1, 1.5))
+        await database.write(lambda c: queue.enqueue(c, "job_never", 1, 600.0))
+        await database.write(put(queue, "job_now"))
+        await until(lambda: "job_now" in seen)
+        assert await asyncio.to_thread(queue.status, "job_never", 1) == "waiting"
+        await until(lambda: "job_later" in seen)
+        assert seen["job_later"] - start >= 1.4
+        assert seen["job_now"] < seen["job_later"]
+        assert "job_never" not in seen
+        await asyncio.to_thread(queue.forget, [("job_never", 1)])
+        assert await asyncio.to_thread(queue.status, "job_never", 1) == "unknown"

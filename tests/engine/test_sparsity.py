@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-import engine.ops  # noqa: F401
-import engine.ops.control
 from engine import dtypes
 from engine.derivatives.sparsity import Known, TooDense, column_colours, dependence, star_colours
 from engine.derivatives.sparsity.layout import _from_either

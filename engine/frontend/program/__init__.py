@@ -9,9 +9,11 @@ Nothing is ever evaluated as Python. The stages, in the order a program passes t
     indexing     x[…] to getitem
     literals     numbers, lists, and the values that attributes take
     body         the nodes so far, what each name stands for, and at the end the nodes' names
+    pasting      the one form of a cure: text that can be pasted
     cures        what Python has and the language has not, and what to write instead
     vectors      loops and comprehensions of Python as formulas over whole tensors
-    repairs      rules that make a program of text that is none
+    repairs      text that is no program, repaired and kept if it parses
+    rules        the table of repairs
     characters   characters that are not ASCII, in ASCII
     mistakes     mistakes of calls and names, seen while a program is evaluated
     libraries    names with a library before them, as `np.exp`

@@ -13,7 +13,6 @@ from engine.errors import (
     DatasetMismatch,
     InvalidDocument,
     MissingInput,
-    ShapeMismatch,
     TargetRequired,
     UnknownName,
     did_you_mean,
@@ -24,9 +23,11 @@ from engine.frontend.graph import Graph
 from engine.frontend.json_reader import member, object_at, show
 from engine.frontend.program import parse_program
 from engine.queries.compiler import constants_in
+from engine.training.catalogue.losses import LOSSES
+from engine.training.job.fit import check_input, check_labels
 from engine.training.job.objective import Column, Objective
-from engine.training.model.builder import Shape, Weight
-from engine.training.model.expand import LABELS, PREDICTED, SCORES, TARGET, Expansion, X, expand_model
+from engine.training.model.builder import Weight
+from engine.training.model.expand import LABELS, PREDICTED, SCORES, TARGET, X, expand_model
 from engine.training.model.parameter import read_parameter
 
 Types = Mapping[str, TensorType]
@@ -90,7 +91,8 @@ def model_objective(
                 path=place,
                 hint=did_you_mean(name, parameters) or f"it has {', '.join(list(parameters)[:20])}",
             )
-    _check_labels(data[LABELS].shape[1:], expansion, path)
+    check_input(expansion, data[X], path)
+    check_labels(data[LABELS].shape[1:], expansion, LOSSES.read(fields["loss"], f"{path}.loss").record, path)
     columns = {
         X: Column(expansion.input, expansion.input_shape),
         LABELS: Column(expansion.labels, data[LABELS].shape[1:]),
@@ -109,21 +111,6 @@ def model_objective(
         labels=LABELS,
         predicted=PREDICTED,
         scores=SCORES,
-    )
-
-
-def _check_labels(row: Shape, expansion: Expansion, path: str) -> None:
-    """Raise ShapeMismatch where a loss of numbers would stretch one over several, which nobody means.
-
-    Losses over classes refuse what does not fit themselves.
-    """
-    made = expansion.answer
-    if expansion.over_classes or row in (made, (*made, 1)) or (*row, 1) == made:
-        return
-    raise ShapeMismatch(
-        f"expected rows of shape {list(made)} for '{LABELS}', as the model answers, got {list(row)}",
-        path=member(f"{path}.data", LABELS),
-        hint="the last layer has as many units as a row of labels has numbers",
     )
 
 

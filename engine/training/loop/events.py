@@ -27,10 +27,11 @@ class EpochDone:
 
 @dataclass(frozen=True, slots=True)
 class Stalled:
-    """Before the end of an epoch: parameters that stood still, and why; each is told once in a run.
+    """After the first step, or before the end of an epoch: what is wrong with a job that runs on, told once.
 
-    A finding has `code`, `parameter`, `epoch`, `step`, `node`, `op`, `reason`, the `rows` of the data, a
-    `message` and the `diagnosis`.
+    Parameters that stood still, and why (`no_gradient`), and what looks like a mistake. A finding has `code`,
+    `parameter`, `epoch`, `step`, `node`, `op`, `reason`, the `rows` of the data, a `message` and the
+    `diagnosis`; what a code has no use for is None.
     """
 
     epoch: int

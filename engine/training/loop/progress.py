@@ -25,6 +25,7 @@ class Progress:
     reason: Literal["completed", "early_stopping"] | None = None
     finished: bool = False
     told: list[str] = field(default_factory=list)
+    codes: list[str] = field(default_factory=list)
 
     def add(self, sums: Mapping[str, tuple[float, int]]) -> None:
         """Take in the sums and counts of a batch."""
@@ -53,6 +54,7 @@ class Progress:
             "reason": self.reason,
             "finished": self.finished,
             "told": list(self.told),
+            "codes": list(self.codes),
         }
 
     @staticmethod
@@ -68,6 +70,7 @@ class Progress:
             document["reason"],
             document["finished"],
             list(document.get("told", ())),
+            list(document.get("codes", ())),
         )
 
 

@@ -7,8 +7,9 @@ two events and go on from its snapshot, in another process, with the same bits.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,12 +27,14 @@ from engine.training.loop import plateau
 from engine.training.loop.batch_order import Order, Rows
 from engine.training.loop.checkpoint import Snapshot
 from engine.training.loop.device_rows import DeviceRows
+from engine.training.loop.drift import Drift
 from engine.training.loop.events import EpochDone, Event, Finished, Stalled, StepDone
 from engine.training.loop.failure import explain, locate
 from engine.training.loop.memory import Memory
 from engine.training.loop.plans import BatchPlan, Sums, evaluation_plan, set_rates, training_plan
 from engine.training.loop.plateau import PlateauWatch
 from engine.training.loop.progress import Progress
+from engine.training.loop.suspicions import suspicions
 
 REWIND = 64  # steps between copies of the memory, from which a failing step is done again
 BEST = "best/"
@@ -80,6 +83,8 @@ class TrainingRun(Iterator[Event]):
         self._plans: dict[int, BatchPlan] = {}
         self._evaluations: dict[int, BatchPlan] = {}
         self._rewind: tuple[int, dict[str, Array]] | None = None
+        self._data, self._suspected, self._looked = data, False, -1
+        self._drift = Drift(spec.method.document())
         with self._there():
             self._stalls = PlateauWatch(spec, self._memory, self.step)
 
@@ -118,6 +123,8 @@ class TrainingRun(Iterator[Event]):
             self._memory.restore(self._best)
             position.finished = True
             return Finished(position.reason)
+        if self.step == 1 and (suspected := self._suspect()) is not None:
+            return suspected
         if position.batch < self.spec.steps_per_epoch:
             return self._step()
         return self._look() or self._end_epoch()
@@ -192,7 +199,37 @@ class TrainingRun(Iterator[Event]):
 
     # -- parameters that do not learn ---------------------------------------------------------------------
 
+    def _suspect(self) -> Stalled | None:
+        """After the first step, what looks like a mistake in the job; no bit depends on it."""
+        if self._suspected:
+            return None
+        self._suspected = True
+        return self._told(suspicions(self.spec, self._data))
+
+    def _told(self, findings: Sequence[Mapping[str, Any]]) -> Stalled | None:
+        """The findings that were not told yet, as an event."""
+        position = self._position
+        new = [found for found in findings if found["code"] not in position.codes]
+        if not new:
+            return None
+        position.codes += dict.fromkeys(found["code"] for found in new)
+        epoch, step = position.epoch + 1, self.step
+        told = [{**found, "epoch": epoch, "step": step} for found in new]
+        return Stalled(epoch, step, "; ".join(found["message"] for found in told), told)
+
     def _look(self) -> Stalled | None:
+        """At the end of an epoch, what became of the loss and of the parameters; one event of both."""
+        if self._looked == self.step:
+            return None
+        self._looked = self.step
+        drift = self._drift.see(_means(self.spec.objective, self._position.sums())["loss"])
+        drifted, stalled = self._told([drift] if drift else []), self._stalled()
+        if drifted is None or stalled is None:
+            return drifted or stalled
+        message = f"{drifted.message}; {stalled.message}"
+        return replace(stalled, message=message, findings=[*drifted.findings, *stalled.findings])
+
+    def _stalled(self) -> Stalled | None:
         """At some ends of epochs, which parameters stood still and why; no bit depends on it."""
         position, step, parameters = self._position, self.step, self.spec.objective.parameters
         if len(position.told) == len(parameters) or not self._stalls.due(step):

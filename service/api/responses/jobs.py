@@ -87,15 +87,15 @@ class MachineWarning(Answer):
 
 
 class ListedStall(Answer):
-    """A parameter that did not move, and why its gradient is zero."""
+    """What looks wrong in a job that runs on: `no_gradient`, a parameter that did not move, or a mistake."""
 
-    code: Literal["no_gradient"]
-    parameter: str
+    code: str
+    parameter: str | None
     epoch: int
     step: int
-    node: str
-    op: str
-    reason: str
+    node: str | None
+    op: str | None
+    reason: str | None
     message: str
 
 
@@ -103,7 +103,7 @@ class Stall(ListedStall):
     """The same, with the rows of the data behind it and the diagnosis."""
 
     rows: list[int] | None
-    diagnosis: dict[str, Any]
+    diagnosis: dict[str, Any] | None
 
 
 class JobFacts(Answer):

@@ -167,7 +167,7 @@ def _train(order: Mapping[str, Any], report: _Reporter, bound: Callable[[], None
             keeper.save(run, final=True)
             break
         if isinstance(event, Stalled):
-            told = {"level": "warning", "code": "no_gradient", "message": event.message}
+            told = {"level": "warning", "code": event.findings[0]["code"], "message": event.message}
             report.event("log", event.epoch, event.step, {**told, "warnings": list(event.findings)})
             continue
         keeper.move(event.epoch, event.step, event.metrics)

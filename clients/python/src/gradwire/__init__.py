@@ -15,8 +15,9 @@ from gradwire._client.client import AsyncClient, Client, default_client, set_def
 from gradwire._client.datasets import Column, Dataset
 from gradwire._client.graphs import PublishedGraph
 from gradwire._client.jobs import Job
-from gradwire._names.missing import unknown
 from gradwire._names.tensorflow import respell as _respell
+from gradwire._names.counterparts import PACKAGE as _PACKAGE
+from gradwire._names.refusals import names_of as _names_of
 from gradwire._tracing import ops as _ops
 from gradwire._tracing.extra_ops import (
     broadcast_arrays,
@@ -162,9 +163,5 @@ __all__ += _ops.__all__
 
 _respell(globals())
 
-
-if not _TYPE_CHECKING:  # type checkers find such a name by themselves
-
-    def __getattr__(name: str) -> object:
-        """The error for a name that is not there, with what to write instead."""
-        raise unknown("gradwire", name, __all__)
+if not _TYPE_CHECKING:  # else every name would have a type
+    __getattr__ = _names_of(__name__, _PACKAGE, globals())

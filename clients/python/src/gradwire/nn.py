@@ -1,5 +1,9 @@
 """The ops of neural networks under one roof, as in TensorFlow's `nn` and JAX's `nn`."""
 
+from typing import TYPE_CHECKING
+
+from gradwire._names.counterparts import NN
+from gradwire._names.refusals import names_of
 from gradwire._names.tensorflow import respell as _respell
 from gradwire._tracing.ops import (
     celu,
@@ -50,3 +54,6 @@ __all__ = [
 ]
 
 _respell(globals())
+
+if not TYPE_CHECKING:  # else every name would have a type
+    __getattr__ = names_of(__name__, NN, globals())

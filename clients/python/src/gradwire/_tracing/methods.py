@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradwire._names.missing import unknown
 from gradwire._tracing.operators import Operators
 
 if TYPE_CHECKING:
@@ -20,12 +19,6 @@ class Methods(Operators):
     """Reductions, shaping and casting as methods; each records the op of its name."""
 
     __slots__ = ()
-
-    if not TYPE_CHECKING:  # type checkers find such a name by themselves
-
-        def __getattr__(self, name: str) -> NoReturn:
-            """The error for an attribute that is not there, with what to write instead."""
-            raise unknown(f"a {type(self).__name__}", name, [n for n in dir(type(self)) if n[0] != "_"])
 
     def sum(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
         """The sum over `axis`, or over everything."""

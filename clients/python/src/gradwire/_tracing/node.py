@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from gradwire._forks import on_worker_start
 from gradwire._locations import Place
+from gradwire._tracing.numbers import from_elsewhere, not_numbers
 
 if TYPE_CHECKING:
     from gradwire._tracing.lower import Lowered
@@ -143,9 +144,16 @@ def as_array(value: Any, dtype: Any = None) -> Array:
     Arrays and NumPy scalars keep their dtype. Python numbers and lists follow the server's rule:
     float64, integers included; booleans stay booleans, complex numbers complex.
     """
-    array = np.array(value, dtype=None if dtype is None else np.dtype(dtype))
+    if hasattr(type(value), "__array__") and not isinstance(value, np.ndarray | np.generic | Traced):
+        value = from_elsewhere(value)
+    try:
+        array = np.array(value, dtype=None if dtype is None else np.dtype(dtype))
+    except (ValueError, TypeError) as error:
+        if isinstance(value, np.ndarray | np.generic | int | float | complex):
+            raise  # it is the dtype that does not fit
+        raise TypeError(not_numbers(value)) from error
     if array.dtype.kind not in "biufc" or array.dtype.name in _UNSENDABLE:
-        raise TypeError(f"expected numbers, got {type(value).__name__} with dtype {array.dtype}")
+        raise TypeError(not_numbers(value))
     if dtype is None and array.dtype.kind in "iu" and not isinstance(value, np.ndarray | np.generic):
         array = array.astype(np.float64)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from gradwire._names.refusals import Refusing
 from gradwire._tracing import array_protocol, reads
 from gradwire._tracing.indexing import index_attribute
 from gradwire._tracing.node import Array, Traced
@@ -21,7 +22,7 @@ R = TypeVar("R")
 _NOT_NUMBERS = (str, bytes, dict, set, type(None))
 
 
-class Operators(Traced):
+class Operators(Refusing, Traced):
     """What `Tensor` and `Variable` can do; each knows its own edge and how to record and read."""
 
     __slots__ = ()

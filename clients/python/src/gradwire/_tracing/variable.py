@@ -14,6 +14,7 @@ from gradwire._tracing.node import Array, Edge, Leaf, Owner, are_integers, as_ar
 from gradwire._tracing.operators import Operators
 from gradwire._tracing.reads import may_read, note_assigned, note_leaf
 from gradwire._tracing.tensor import Tensor, record
+from gradwire._tracing.variable_warnings import fitting, warn_of_divergence
 from gradwire.errors import TensorFlowDifference
 
 NO_NAME = "Variable"  # what a variable is called that was given no name
@@ -103,12 +104,13 @@ class Variable(Methods):
 
         A tensor is fetched. Raises ValueError where the shapes differ.
         """
-        array = np.array(self._given(value), dtype=self.dtype)
+        array = fitting(self.name, self._given(value), self.dtype)
         if array.shape != self.shape:
             raise ValueError(
                 f"expected shape {self.shape} for the variable '{self.name}', got {array.shape}; "
                 "a variable of another shape is another variable"
             )
+        warn_of_divergence(self.name, self._leaf.value, array, value)
         self._leaf = Leaf(array, self.name, self._leaf.place, self._owner)
         self._note(value)
         return self

@@ -14,6 +14,7 @@ from gradwire._tracing.structure import leaves, map_leaves, rebuild
 from gradwire._tracing.subgraph import label_of, parameter_names
 from gradwire._tracing.tensor import Tensor, constant, record
 from gradwire._tracing.variable import Variable
+from gradwire.autodiff.scalar_target import check_function, target_of, told_of
 from gradwire.autodiff.tape import GradientTape
 from gradwire.autodiff.transformed import Transformed
 from gradwire.errors import TraceError
@@ -42,6 +43,7 @@ def value_and_grad(
     another way, `float(x)` or `math.exp(x)`, raises ReadError, since it would be a constant to the
     gradient; with `allow_reads` it is one.
     """
+    check_function("grad", function, argnums)
     return _ValueAndGrad(
         function,
         argnums=argnums,
@@ -59,11 +61,12 @@ class _ValueAndGrad(Transformed):
         has_aux, zero = options["has_aux"], options["zero"]
         tape = GradientTape(watch_accessed_variables=False, **options["tape"])
         chosen, answer = traced_on(tape, function, args, kwargs, positions, options["allow_reads"])
-        target, aux = answer if has_aux else (answer, None)
+        target, aux = target_of(function, answer, has_aux)
         if not isinstance(target, Operators):
             target = constant(target)  # a function that uses none of its arguments
         sources = list(leaves(chosen))
-        gradients = tape._differentiate(target, sources, None, zero=zero, sums=False)
+        with told_of(function):
+            gradients = tape._differentiate(target, sources, None, zero=zero, sums=False)
         tape._advise(target, sources, gradients, zero=zero)
         if recorder.get() is not None:
             shaped, value = rebuild(chosen, iter(gradients)), target
@@ -142,7 +145,8 @@ def as_source(name: str) -> Callable[[Any], Tensor | Variable]:
         if array.dtype.kind not in "fc":
             raise TraceError(
                 f"expected floating numbers to differentiate by for '{name}', got {array.dtype}; "
-                "integers carry no gradient: pass value.astype(float)"
+                "integers carry no gradient: pass value.astype(float), or give the position of the argument "
+                "that is meant, argnums=1 for the second"
             )
         return Tensor(Edge(Leaf(array, name, here())))
 
@@ -164,6 +168,8 @@ def positions_of(argnums: int | Sequence[int], count: int) -> tuple[tuple[int, .
 
     Negative ones count from the end. Raises TypeError for one that is not there.
     """
+    if count == 0:
+        raise TypeError("expected an argument to differentiate by, passed by position: gw.grad(f)(x)")
     positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     for position in positions:
         if not -count <= position < count:

@@ -16,6 +16,7 @@ from gradwire._client.session import Known, Session, input_values, locate, locat
 from gradwire._locations import Place
 from gradwire._tracing.lower import Lowered, lower
 from gradwire._tracing.node import Array, Edge, Leaf, Op, Recorder, remember
+from gradwire._tracing.variable_warnings import blaming_variables, with_mixing
 from gradwire._transport.flow import Flow
 from gradwire.errors import InvalidTarget
 from gradwire.results import Finding, Sparse
@@ -68,6 +69,8 @@ class Question:
                 entry = self.diagnosis.get(name, OK)
                 told = finding(source.label, entry, self._place, name, target=self.target.node.place)
                 told = without_stops(told, self._borders(), self._place)
+                told = blaming_variables(told, self._variables())
+                told = with_mixing(told, len(self.wrt[k]))
                 return with_own_words(told, self._locate)
         return None
 
@@ -82,6 +85,11 @@ class Question:
 
     def _locate(self, name: str) -> tuple[Lowered, Sequence[str], int] | None:
         return locate(name, self.lowered, self.known.document.names)
+
+    def _variables(self) -> set[str]:
+        """The names of the graph's inputs that are variables."""
+        names = self.known.document.names
+        return {names[k] for positions in _positions_by_owner(self.lowered).values() for k in positions}
 
     def _place(self, name: str | None) -> Place | None:
         return place_of(name, self.lowered, self.known.document)

@@ -15,9 +15,10 @@ from gradwire._tracing.tracer import trace
 from gradwire.autodiff.directional import of_positions
 from gradwire.autodiff.functional import grad, positions_of
 from gradwire.autodiff.gradient_warnings import advise_entries
+from gradwire.autodiff.scalar_target import check_function, target_of, told_of
 from gradwire.autodiff.traced_function import Traced
 from gradwire.autodiff.transformed import Transformed
-from gradwire.errors import TapeError
+from gradwire.errors import TapeError, TraceError
 
 __all__ = ["hessian", "jacobian"]
 
@@ -42,6 +43,7 @@ def jacobian(
     `argnums`. `method` is "forward", "reverse" or "auto", the cheaper one. With `sparse`, arrays are
     `Sparse`. Zero where nothing connects. While something records it is a node, and not sparse.
     """
+    check_function("jacobian", function, argnums)
     return _Jacobian(
         function, argnums=argnums, allow_reads=allow_reads, method=method, sparse=sparse, client=client
     )
@@ -59,6 +61,8 @@ class _Jacobian(Transformed):
         traced = Traced(
             function, args, kwargs, positions, client, by="jacobian", allow_reads=self._options["allow_reads"]
         )
+        if not traced.outputs:
+            raise TraceError("the function returned nothing to differentiate: end it with `return ...`")
         outputs = list(dict.fromkeys(traced.outputs))
         options = {"method": method, "sparse": sparse or None}
         found = traced.ask("jacobian", wrt=traced.wrt, outputs=outputs, **options)["jacobian"]
@@ -80,6 +84,7 @@ def hessian(
     structure twice, with blocks a.shape + b.shape. With `sparse`, arrays are `Sparse`. While something
     records it is nodes, and not sparse.
     """
+    check_function("hessian", function, argnums)
     return _Hessian(function, argnums=argnums, allow_reads=allow_reads, sparse=sparse, client=client)
 
 
@@ -95,9 +100,10 @@ class _Hessian(Transformed):
         traced = Traced(
             function, args, kwargs, positions, client, by="hessian", allow_reads=self._options["allow_reads"]
         )
-        found = traced.ask("hessian", wrt=traced.wrt, target=traced.outputs[0], sparse=sparse or None)[
-            "hessian"
-        ]
+        target_of(function, traced.answer, has_aux=False, name="hessian")
+        with told_of(function, "hessian"):
+            found = traced.ask("hessian", wrt=traced.wrt, target=traced.outputs[0], sparse=sparse or None)
+        found = found["hessian"]
         _advise("Hessian", traced, found, function)
         rows = [_row(traced, found[name], single) for name in traced.wrt]
         shaped = rebuild(traced.sources, iter(rows))

@@ -13,6 +13,7 @@ from gradwire._tracing.structure import leaves
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.variable import NO_NAME, Variable
 from gradwire.autodiff.gradient_requests import Source
+from gradwire.autodiff.misuse import expected_source, reason_of
 from gradwire.errors import TapeError
 from gradwire.results import Finding
 
@@ -33,10 +34,7 @@ def source_of(leaf: Any, position: int) -> Source:
     if isinstance(leaf, Tensor):
         name = leaf.name or made_as(leaf._edge().node.place) or f"source_{position}"
         return Source(name, leaf._edge())
-    raise TapeError(
-        f"expected variables or traced tensors to differentiate by, got {type(leaf).__name__}; "
-        "arrays have no identity on the tape: make a gradwire.Variable of it, or watch a tensor"
-    )
+    raise TapeError(expected_source(leaf))
 
 
 def with_reads(finding: Finding, source: Source, target: Any, reads: Reads | None) -> Finding:
@@ -76,15 +74,5 @@ def _reaches(end: Edge, node: Node) -> bool:
 
 def unwatched(source: Source) -> Finding:
     """The finding for something that the tape does not watch."""
-    node = source.edge.node
-    if source.owner is not None:
-        why, fix = "the tape does not watch this variable", "make it trainable, or call tape.watch(variable)"
-    elif isinstance(node, Op):
-        why = "it was computed outside of the tape, where it counts as a constant"
-        fix = "compute it inside the `with` block, or call tape.watch(tensor) there"
-    else:
-        why, fix = (
-            "it is a constant, which the tape does not watch",
-            "call tape.watch(tensor) in the `with` block",
-        )
-    return Finding(source.label, "unwatched", message=why, fix=fix, place=node.place)
+    why, fix = reason_of(source)
+    return Finding(source.label, "unwatched", message=why, fix=fix, place=source.edge.node.place)

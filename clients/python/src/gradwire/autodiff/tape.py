@@ -18,6 +18,7 @@ from gradwire._tracing.tensor import Tensor, record
 from gradwire._tracing.variable import Variable
 from gradwire.autodiff.gradient_requests import Question, Source, ask_gradients, ask_jacobian, ask_reasons
 from gradwire.autodiff.gradient_warnings import MISSING, advise, flaw
+from gradwire.autodiff.misuse import warn_of_mixing, warn_of_none
 from gradwire.autodiff.nested import gradient_nodes, jacobian_nodes
 from gradwire.autodiff.sources import identity_of, source_of, unwatched, with_reads
 from gradwire.autodiff.targets import target_edge
@@ -262,7 +263,10 @@ class GradientTape:
             )
             asked, arrays = client._driver.run(flow)
             self._answered = (target, asked)
+            warn_of_mixing(asked)
             found = {id(s): None if g is None else _known(g) for s, g in zip(watched, arrays, strict=True)}
+        if sums and not zero:
+            warn_of_none(edge, described, watched, self._recorder)
         self._used = True
         self._recorder.open = self._persistent
         answers = [found.get(id(s)) for s in described]

@@ -11,6 +11,7 @@ from gradwire._tracing.operators import Operators
 from gradwire._tracing.structure import leaves
 from gradwire._tracing.tensor import Tensor, record
 from gradwire._tracing.tracer import trace
+from gradwire.autodiff.misuse import expected_target
 from gradwire.errors import TapeError
 
 
@@ -21,11 +22,7 @@ def target_edge(target: Any, weights: Any, tape: Recorder) -> Edge:
     """
     targets = list(leaves(target))
     if not targets or not all(isinstance(t, Operators) for t in targets):
-        came = ", ".join(type(t).__name__ for t in targets) or "nothing"
-        raise TapeError(
-            f"expected a traced tensor as the target, got {came}; a value that has left the tape through "
-            "numpy() or float() is a plain number, which has no gradient"
-        )
+        raise TapeError(expected_target(targets))
     token = recorder.set(tape)
     try:
         edges: list[Edge] = [t._edge() for t in targets]

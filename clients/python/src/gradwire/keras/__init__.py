@@ -16,6 +16,10 @@
 `naming`           names of classes as the wire has them
 """
 
+from typing import TYPE_CHECKING
+
+from gradwire._names.counterparts import PACKAGE
+from gradwire._names.refusals import names_of
 from gradwire.keras import callbacks, initializers, layers, losses, metrics, models, optimizers
 from gradwire.keras.layers import Input
 from gradwire.keras.models import Sequential
@@ -31,3 +35,7 @@ __all__ = [
     "models",
     "optimizers",
 ]
+
+
+if not TYPE_CHECKING:  # else every name would have a type
+    __getattr__ = names_of(__name__, PACKAGE, globals())

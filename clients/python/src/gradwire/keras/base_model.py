@@ -18,6 +18,7 @@ from gradwire._client.datasets import Column
 from gradwire._client.requests import value
 from gradwire._client.session import Session
 from gradwire._client.uploads import array_of
+from gradwire._names.counterparts import MODELS
 from gradwire._names.strict import Strict, takes
 from gradwire._tracing.node import Array
 from gradwire._tracing.tensor import Tensor, constant, record
@@ -29,6 +30,7 @@ from gradwire.keras.expansion import Expansion, expand, play
 from gradwire.keras.formats import MODEL, WEIGHTS, path_of, read_weights, source_of, write_weights
 from gradwire.keras.initial_weights import draw
 from gradwire.keras.layers import InputLayer, Layer, flag, shape_of
+from gradwire.keras.model_checks import check_rows, expected_layer
 
 _ROWS = 4096  # predicted in one request
 
@@ -45,6 +47,7 @@ class Network(Strict, Driven[D_co]):
     """
 
     _fixed: ClassVar[frozenset[str]] = frozenset({"dtype"})
+    _absent: ClassVar[Mapping[str, str]] = MODELS
     _cures: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("optimizer", "loss", "metrics"), _COMPILE_IT),
         **dict.fromkeys(("weights", "variables", "trainable_variables", "trainable_weights"), _SET_IT),
@@ -79,7 +82,7 @@ class Network(Strict, Driven[D_co]):
     def add(self, layer: Layer) -> None:
         """Append a layer; raises TypeError for anything else, and ConfigurationError once it is built."""
         if not isinstance(layer, Layer):
-            raise TypeError(f"expected a layer of gradwire.keras.layers, got {type(layer).__name__}")
+            raise TypeError(expected_layer(layer))
         if self._expansion is not None:
             raise ConfigurationError("the model has weights already; make a new one of the layers wanted")
         if layer.input_shape is not None and not self._layers:
@@ -221,6 +224,8 @@ class Network(Strict, Driven[D_co]):
             self._start_now(None if self._shape is not None else shape_of_rows(x))
         expansion = self._expanded()
         rows = x if isinstance(x, Tensor | Variable) else constant(self._ranked(x))
+        if not isinstance(x, Tensor):  # whose shape may not be known yet, and would be fetched
+            check_rows(rows.shape, self._shape)
         inputs: dict[str, Any] = {"x": record("astype", (rows,), {"dtype": np.dtype(expansion.input)})}
         inputs.update(self._weights)
         if not training:
@@ -324,10 +329,7 @@ class Network(Strict, Driven[D_co]):
         array = self._ranked(array_of(x))
         size = max(batch_size or _ROWS, 1)
         yield from self._started(array.shape)
-        if array.shape[1:] != self._shape:
-            raise ConfigurationError(
-                f"expected rows of shape {self._shape}, got {array.shape[1:]}: the first axis is that of rows"
-            )
+        check_rows(array.shape, self._shape)
         parts = []
         for k in range(0, max(len(array), 1), size):
             answer = self(array[k : k + size])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from gradwire._names.strict import Strict
 from gradwire.errors import ConfigurationError
@@ -54,6 +54,10 @@ class History(Callback):
     def __init__(self) -> None:
         self.history: dict[str, list[float]] = {}
         self.epoch: list[int] = []
+
+    def __getitem__(self, name: str) -> NoReturn:
+        """Refused, with the form that works."""
+        raise TypeError(f"the values of each epoch are in its history: history.history[{name!r}]")
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Keep the metrics."""

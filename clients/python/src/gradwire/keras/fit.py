@@ -113,7 +113,8 @@ def follow(
             def tell(event: Event) -> None:
                 nonlocal calling
                 _show(shown, event.kind, event.data, names)
-                if event.kind == "log" and event.data.get("code") in ("no_gradient", "other_machine"):
+                told = event.data.get("warnings") or event.data.get("code") in ("no_gradient", "other_machine")
+                if event.kind == "log" and told:
                     warnings.warn(event.data["message"], TrainingWarning, stacklevel=2)
                 if event.kind == "epoch":
                     logs = numbers({k: v for k, v in event.data.items() if k not in ("epoch", "step")})

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
 
+from gradwire._names.counterparts import LAYERS
 from gradwire._names.own import own_class, own_function
+from gradwire._names.refusals import names_of
 from gradwire._names.strict import Strict
 from gradwire.keras.initializers import OWN_VALUES, Initializer
 
@@ -96,6 +98,13 @@ class Layer(Strict):
         named = {} if self.name is None else {"name": self.name}
         frozen = {} if self.trainable else {"trainable": False}
         return {"type": own_class(self, "layer", _APPLY).__name__, **named, **frozen, **self.settings}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused: layers hold settings, and a model of them is called."""
+        raise TypeError(
+            f"a {type(self).__name__} is no function: put layers into a model, model = gw.Sequential([...]), "
+            "and call that, model(x)"
+        )
 
     def __repr__(self) -> str:
         listed = ", ".join(f"{key}={value!r}" for key, value in self.settings.items())
@@ -322,3 +331,7 @@ def _initializer(key: str, value: Any) -> Any:
     if callable(value):
         return own_function(value, key, OWN_VALUES)
     return value
+
+
+if not TYPE_CHECKING:  # else every name would have a type
+    __getattr__ = names_of(__name__, LAYERS, globals())

@@ -7,9 +7,11 @@ classes they answer the mean over the whole batch unless `reduction` says otherw
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from gradwire._names.counterparts import LOSSES
 from gradwire._names.own import own_class
+from gradwire._names.refusals import names_of
 from gradwire._names.strict import Strict
 from gradwire._tracing.ops import (
     binary_crossentropy,
@@ -151,3 +153,7 @@ class SparseCategoricalCrossentropy(Loss):
         return sparse_categorical_crossentropy(
             y_true, y_pred, from_logits=self.from_logits, axis=self.axis, reduction=self.reduction
         )
+
+
+if not TYPE_CHECKING:  # else every name would have a type
+    __getattr__ = names_of(__name__, LOSSES, globals())

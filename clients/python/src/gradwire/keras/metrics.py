@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import sqrt
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from gradwire._client.uploads import array_of
 from gradwire._names.own import own_class
+from gradwire._names.refusals import names_of
 from gradwire._names.strict import Strict
 from gradwire._tracing.node import Array
 from gradwire._tracing.tensor import Tensor, constant
@@ -209,3 +210,7 @@ def _labels(y_true: Array, y_pred: Array) -> Array:
     if labels.shape != y_pred.shape[:-1]:
         raise ValueError(f"labels of shape {y_true.shape} do not fit scores of shape {y_pred.shape}")
     return labels
+
+
+if not TYPE_CHECKING:  # else every name would have a type
+    __getattr__ = names_of(__name__, {}, globals())

@@ -13,6 +13,7 @@ from gradwire._client.client import AsyncClient, Client, default_client
 from gradwire._client.job_documents import optimizer_document
 from gradwire._client.jobs import Job, Jobs
 from gradwire._client.uploads import array_of
+from gradwire._names.counterparts import COMPILE, EVALUATE, FIT
 from gradwire._names.strict import takes
 from gradwire._tracing.variable import Variable
 from gradwire._transport.driver import AsyncDriver, D_co, SyncDriver, call
@@ -25,35 +26,10 @@ from gradwire.keras.evaluation import document_of, name_of, renamed, score
 from gradwire.keras.fit import follow, pair, rows_of, settings_of
 from gradwire.keras.formats import source_of
 from gradwire.keras.layers import InputLayer, Layer
+from gradwire.keras.model_checks import check_compiled
 
 __all__ = ["AsyncSequential", "Sequential", "load_model"]
 
-
-_WEIGHTS_OF_ROWS = "rows have no weights in a job: repeat rows, or weight them in a loop with GradientTape"
-_WHOLE_EPOCHS = "an epoch is all rows, once: leave it out"
-_ON_THE_SERVER = "a job always runs compiled, on the server: leave it out"
-_FIT = {
-    "sample_weight": _WEIGHTS_OF_ROWS,
-    "class_weight": _WEIGHTS_OF_ROWS,
-    "initial_epoch": "epochs count from 0 in each fit: leave it out",
-    "steps_per_epoch": _WHOLE_EPOCHS,
-    "validation_steps": "validation takes all of its rows: leave it out",
-    "validation_batch_size": "it does not change the result: leave it out",
-    "validation_freq": "validation comes after each epoch: leave it out",
-}
-_COMPILE = {
-    "loss_weights": "a Sequential has one loss",
-    "weighted_metrics": _WEIGHTS_OF_ROWS,
-    "run_eagerly": _ON_THE_SERVER,
-    "jit_compile": _ON_THE_SERVER,
-    "steps_per_execution": _ON_THE_SERVER,
-    "auto_scale_loss": "nothing is scaled: leave it out",
-}
-_EVALUATE = {
-    "sample_weight": _WEIGHTS_OF_ROWS,
-    "steps": "all rows are evaluated: leave it out",
-    "callbacks": "callbacks hear of fits only",
-}
 _NEVER_CALLED = frozenset(
     (
         "call",
@@ -82,20 +58,23 @@ class Model(Network[D_co]):
                 "layers; train with a loop of your own, by GradientTape and `optimizer.apply_gradients`"
             )
 
-    @takes("compile", **_COMPILE)
-    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Sequence[Any] = ()) -> None:
+    @takes("compile", **COMPILE)
+    def compile(
+        self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Sequence[Any] | None = ()
+    ) -> None:
         """Say what `fit` minimises and how, and what it reports: names, or things of these modules.
 
-        Raises NotTraced for a class or function of your own, which a loop of your own can use.
+        Raises NotTraced for a class or function of your own, which a loop of your own can use, and
+        ConfigurationError for what is no optimiser or no list.
         """
-        measured = [metrics] if isinstance(metrics, str) else list(metrics or ())
+        measured = check_compiled(optimizer, loss, metrics)
         optimizer_document(optimizer)
         for measure, what in [*((m, "metric") for m in measured), *([(loss, "loss")] if loss else ())]:
             document_of(measure, what)
         self._compiled = {"optimizer": optimizer, "loss": loss, "metrics": measured}
 
     @call
-    @takes("fit", **_FIT)
+    @takes("fit", **FIT)
     def fit(
         self,
         x: Any,
@@ -152,7 +131,7 @@ class Model(Network[D_co]):
         return history
 
     @call
-    @takes("evaluate", **_EVALUATE)
+    @takes("evaluate", **EVALUATE)
     def evaluate(
         self,
         x: Any,

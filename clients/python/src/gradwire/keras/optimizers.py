@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradwire._names.counterparts import OPTIMIZER_SETTINGS, OPTIMIZERS
 from gradwire._names.own import own_class
+from gradwire._names.refusals import names_of
 from gradwire._names.strict import Strict
 from gradwire._tracing.node import Array
 from gradwire._tracing.operators import Operators
 from gradwire._tracing.reads import may_read
 from gradwire._tracing.variable import Variable
+from gradwire.autodiff.tape import GradientTape
 from gradwire.errors import OptimizerError
 from gradwire.keras import schedules
+from gradwire.keras.pairs import read_pairs
+from gradwire.keras.rates import read_rate
 from gradwire.keras.schedules import LearningRateSchedule
 
 __all__ = ["Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "SGD", "schedules"]
@@ -41,17 +46,8 @@ class Optimizer(Strict):
     slots: ClassVar[tuple[str, ...]] = ()
     settings: ClassVar[tuple[str, ...]] = ()  # what a job is told beside the learning rate
     _fixed: ClassVar[frozenset[str]] = frozenset({"slots", "settings"})
-    _cures: ClassVar[Mapping[str, str]] = {
-        "lr": "it is called learning_rate",
-        "decay": "give learning_rate a schedule of gradwire.optimizers.schedules, such as InverseTimeDecay",
-        "name": "it changes nothing: leave it out",
-        "use_ema": "there are no running averages of weights here",
-        "ema_momentum": "there are no running averages of weights here",
-        "ema_overwrite_frequency": "there are no running averages of weights here",
-        "loss_scale_factor": "multiply the loss, and divide the gradients",
-        "gradient_accumulation_steps": "add gradients up in a loop of your own, and apply their sum",
-        "jit_compile": "it changes nothing: leave it out",
-    }
+    _cures: ClassVar[Mapping[str, str]] = OPTIMIZER_SETTINGS
+    _absent: ClassVar[Mapping[str, str]] = OPTIMIZERS
 
     def __init__(
         self,
@@ -72,15 +68,44 @@ class Optimizer(Strict):
         self.iterations = 0
         self._state: dict[int, tuple[Variable, dict[str, Array]]] = {}
 
-    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> None:
+    @property
+    def learning_rate(self) -> float | Schedule:
+        """A number, or a function of the number of steps taken so far."""
+        return self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float | Schedule) -> None:
+        self._learning_rate = read_rate(rate)
+
+    def minimize(
+        self, loss: Any, var_list: Variable | Sequence[Variable], tape: GradientTape | None = None
+    ) -> None:
+        """One step that makes `loss` smaller: a function without arguments, or a tensor and its `tape`.
+
+        Raises OptimizerError for a loss that is neither.
+        """
+        variables = [var_list] if isinstance(var_list, Variable) else list(var_list)
+        if callable(loss):
+            tape = GradientTape()
+            with tape:
+                value = loss()
+        elif isinstance(loss, Operators) and tape is not None:
+            value = loss
+        else:
+            raise OptimizerError(
+                f"expected a function without arguments as the loss, got {type(loss).__name__}: write "
+                "optimizer.minimize(lambda: loss_of(w), [w]), or give the tape that recorded it, tape=tape"
+            )
+        self.apply_gradients(zip(tape.gradient(value, variables), variables, strict=True))
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]], *others: Any) -> None:
         """One step on each (gradient, variable).
 
         Variables without a gradient are left as they are, with a warning, as in Keras. Raises
-        OptimizerError where none has one, where shapes differ, and where there is nothing at all.
+        OptimizerError where none has one, where shapes differ, and where there is nothing at all. A step that
+        makes a variable infinite or NaN warns.
         """
-        pairs = list(grads_and_vars)
-        if not pairs:
-            raise OptimizerError("expected pairs of a gradient and a variable, got none")
+        pairs = read_pairs(grads_and_vars, others)
         missing = [variable.name for gradient, variable in pairs if gradient is None]
         if missing:
             self._complain(missing, everything=len(missing) == len(pairs))
@@ -95,14 +120,15 @@ class Optimizer(Strict):
             g = gradient._value() if isinstance(gradient, Operators) else np.asarray(gradient)
             if g.shape != variable.shape:
                 raise OptimizerError(
-                    f"expected a gradient of shape {variable.shape} for '{variable.name}', got {g.shape}"
+                    f"expected a gradient of shape {variable.shape} for '{variable.name}', got {g.shape}; "
+                    "gradients and variables go in the same order, those of one tape.gradient call"
                 )
             gradients.append(_parts(g.astype(variable.dtype, copy=False)))
         for g, variable in zip(self._clipped(gradients), variables, strict=True):
             w = _parts(variable._value())
             if self.weight_decay is not None:
                 w = w - w * (self.weight_decay * float(rate))
-            stepped = self.step(w, g, self._slots(variable), float(rate))
+            stepped = self.update(w, g, self._slots(variable), float(rate))
             variable.assign(stepped[..., 0] + 1j * stepped[..., 1] if variable.dtype.kind == "c" else stepped)
         self.iterations += 1
 
@@ -132,7 +158,7 @@ class Optimizer(Strict):
         self._state = {id(variable): (variable, dict(slots)) for variable, slots in state["_state"]}
 
     @abstractmethod
-    def step(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
+    def update(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
         """The new value of `w`; `slots` may be bound to new arrays, `iterations` counts finished steps."""
 
     def initial(self, w: Array) -> Array:
@@ -190,7 +216,7 @@ class SGD(Optimizer):
         self.momentum = momentum
         self.nesterov = nesterov
 
-    def step(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
+    def update(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
         """Velocity: v ← momentum·v − rate·g; w + v, or with Nesterov w + momentum·v − rate·g."""
         if self.momentum == 0.0:
             return w - rate * g
@@ -219,7 +245,7 @@ class Adam(Optimizer):
         self.epsilon = epsilon
         self.amsgrad = amsgrad
 
-    def step(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
+    def update(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
         """The new w: w − rate·√(1−β₂ᵗ)/(1−β₁ᵗ) · m / (√v + ε), v the largest so far with `amsgrad`."""
         t = self.iterations + 1
         slots["m"] = m = slots["m"] + (g - slots["m"]) * (1 - self.beta_1)
@@ -268,7 +294,7 @@ class RMSprop(Optimizer):
         self.epsilon = epsilon
         self.centered = centered
 
-    def step(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
+    def update(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
         """The new w: w − rate·g / √(v + ε), v the mean of g², less the squared mean of g where centred."""
         slots["velocity"] = v = self.rho * slots["velocity"] + (1 - self.rho) * g * g
         if self.centered:
@@ -301,8 +327,12 @@ class Adagrad(Optimizer):
         """The accumulator's start."""
         return np.full_like(w, self.initial_accumulator_value)
 
-    def step(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
+    def update(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
         """The new w: w − rate·g / √(a + ε), a the sum of g²."""
         slots["accumulator"] = a = slots["accumulator"] + g * g
         new: Array = w - rate * g / np.sqrt(a + self.epsilon)
         return new
+
+
+if not TYPE_CHECKING:  # else every name would have a type
+    __getattr__ = names_of(__name__, {}, globals())

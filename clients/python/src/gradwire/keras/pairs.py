@@ -1,0 +1,77 @@
+"""The pairs of gradients and variables that an optimiser steps on, checked before anything moves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from gradwire._tracing.operators import Operators
+from gradwire._tracing.variable import Variable
+from gradwire.errors import OptimizerError
+
+Pair = tuple[Any, Variable]
+
+_FORM = "optimizer.apply_gradients(zip(grads, variables))"
+
+
+def read_pairs(given: Any, others: tuple[Any, ...] = ()) -> list[Pair]:
+    """`given` as (gradient, variable) pairs; raises OptimizerError, which names the form that works."""
+    if others:
+        raise OptimizerError(
+            f"expected one argument, pairs of a gradient and a variable, got {1 + len(others)}: write {_FORM}"
+        )
+    if isinstance(given, Operators) or not isinstance(given, Iterable):
+        raise OptimizerError(
+            f"expected pairs of a gradient and a variable, got one {_kind(given)}: write {_FORM}, "
+            "for a single one optimizer.apply_gradients([(gradient, variable)])"
+        )
+    listed = list(given)
+    if not listed:
+        raise OptimizerError(
+            "expected pairs of a gradient and a variable, got none; an iterator such as zip(...) is empty "
+            "once it has been read: make it anew for each step, or keep list(zip(grads, variables))"
+        )
+    if len(listed) == 2 and isinstance(listed[1], Variable) and not isinstance(listed[0], tuple | list):
+        raise OptimizerError(
+            "expected pairs of a gradient and a variable, got a gradient and a variable without a list "
+            "around them: write optimizer.apply_gradients([(gradient, variable)])"
+        )
+    return [_pair(item, place) for place, item in enumerate(listed)]
+
+
+def _pair(item: Any, place: int) -> Pair:
+    if isinstance(item, Operators) or not isinstance(item, tuple | list) or len(item) != 2:
+        raise OptimizerError(
+            f"expected a pair of a gradient and a variable at position {place}, got {_kind(item)}: "
+            f"write {_FORM}"
+        )
+    gradient, variable = item
+    if isinstance(variable, Variable):
+        if isinstance(gradient, str | dict | tuple) or callable(gradient):
+            raise OptimizerError(
+                f"expected the gradient of '{variable.name}' as a tensor or an array, got {_kind(gradient)}: "
+                "give tape.gradient(loss, variables)"
+            )
+        return gradient, variable
+    if isinstance(gradient, Variable):
+        raise OptimizerError(
+            f"expected pairs of a gradient and a variable, got them the other way round at position {place}: "
+            f"write zip(grads, variables), gradients first"
+        )
+    if isinstance(variable, Operators):
+        node = variable._edge().node
+        made = f", made at {node.place}" if node.place else ""
+        raise OptimizerError(
+            f"expected a gw.Variable at position {place}, got a tensor{made}: a step assigns, and a tensor "
+            "is never assigned. `w = w - rate * g` makes a tensor of a variable (write "
+            "w.assign_sub(rate * g)); zip(gradient, variable) takes a single one apart (write "
+            "[(gradient, variable)])"
+        )
+    raise OptimizerError(
+        f"expected a gw.Variable at position {place}, got {_kind(variable)}: make it one before the loop, "
+        "w = gw.Variable(value), and differentiate by it"
+    )
+
+
+def _kind(thing: Any) -> str:
+    return "None" if thing is None else type(thing).__name__

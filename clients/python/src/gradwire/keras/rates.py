@@ -1,0 +1,35 @@
+"""The learning rate of an optimiser, checked when it is set: a wrong one shows only as odd numbers later."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gradwire._tracing.operators import Operators
+from gradwire.errors import OptimizerError
+
+Rate = float | Callable[[int], float]
+
+
+def read_rate(rate: Any) -> Rate:
+    """A number of at least 0, or a function of the number of steps; raises OptimizerError for others."""
+    if isinstance(rate, Operators | list | tuple | dict) or hasattr(rate, "trainable_variables"):
+        raise OptimizerError(
+            f"expected a number as the learning rate, got {type(rate).__name__}: variables are given to "
+            "apply_gradients(zip(grads, variables)), not to the optimiser"
+        )
+    if isinstance(rate, type):
+        raise OptimizerError(f"expected a learning rate, got the class {rate.__name__}: call it first")
+    if callable(rate):
+        return rate  # type: ignore[no-any-return]  # a function of the user's
+    if isinstance(rate, bool) or not isinstance(rate, int | float | np.number | np.ndarray):
+        raise OptimizerError(f"expected a number as the learning rate, got {rate!r}, for example 0.01")
+    if np.ndim(rate) or not math.isfinite(rate) or rate < 0:
+        raise OptimizerError(
+            f"expected a finite number of at least 0 as the learning rate, got {rate!r}; a step goes against "
+            "the gradient already: to make something larger, minimise its negative"
+        )
+    return rate if isinstance(rate, int) else float(rate)

@@ -1,0 +1,199 @@
+"""What looks like a mistake in a job that runs all the same: said once, after its first step.
+
+A model is judged by its last layer and its loss, labels by the range of their values, a graph or a program by
+differences of a column and a row. Everything here may be meant, so nothing is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.frontend.record import record
+from engine.frontend.tensors import Array
+from engine.training.catalogue.losses import LOSSES
+from engine.training.catalogue.metrics import METRICS
+from engine.training.job.objective import Objective
+from engine.training.job.spec import TrainingSpec
+from engine.training.model.expand import LABELS, X
+from engine.training.model.model import read_model
+
+Finding = dict[str, Any]
+
+MOST_ROWS = 100_000  # of labels that are looked at
+_DIFFERENCES = frozenset({"subtract", "squared_difference"})
+_REGRESSION = frozenset(
+    {"mean_squared_error", "mean_absolute_error", "huber", "log_cosh", "mean_absolute_percentage_error"}
+)
+#: What an activation can answer.
+_RANGES = {
+    "relu": (0.0, np.inf),
+    "softplus": (0.0, np.inf),
+    "exponential": (0.0, np.inf),
+    "sigmoid": (0.0, 1.0),
+    "hard_sigmoid": (0.0, 1.0),
+    "softmax": (0.0, 1.0),
+    "tanh": (-1.0, 1.0),
+}
+_PROBABILITIES = frozenset({"sigmoid", "hard_sigmoid", "softmax"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """The end of a model: its last layer, what activates it, and the numbers that it answers a sample."""
+
+    name: str
+    activation: str
+    units: int
+
+
+def suspicions(spec: TrainingSpec, data: Mapping[str, Array]) -> list[Finding]:
+    """The findings of a job on these data, each with a `code` and a `message` that holds the cure."""
+    if "model" in spec.source:
+        return [*_of_model(spec, data)]
+    return [*_of_graph(spec.objective, min(spec.batch_size, spec.rows))]
+
+
+def finding(code: str, message: str, node: str | None = None, parameter: str | None = None) -> Finding:
+    """A finding in the form of those of parameters that do not learn."""
+    empty = dict.fromkeys(("op", "reason", "rows", "diagnosis"))
+    return {"code": code, "parameter": parameter, "node": node, **empty, "message": message}
+
+
+def _of_model(spec: TrainingSpec, data: Mapping[str, Array]) -> Iterator[Finding]:
+    objective = spec.objective
+    model = read_model(spec.source["model"], dtype=spec.dtype, path="$.model", row=objective.columns[X].row)
+    chosen = LOSSES.read(spec.source["loss"], "$.loss")
+    loss, from_logits = chosen.record, bool(chosen.settings.get("from_logits"))
+    for named in model.layers:
+        units = named.layer.settings.get("units")
+        if units == 1 and _activation(named.layer.settings) == "softmax":
+            yield finding(
+                "softmax_of_one",
+                f"softmax over the single unit of '{named.name}' is always 1, and nothing can be learned "
+                "through "
+                "it: for two classes use the activation 'sigmoid' with 'binary_crossentropy', or units=2 "
+                "with "
+                "'sparse_categorical_crossentropy'",
+            )
+    last = model.layers[-1]
+    end = _Last(last.name, _activation(last.layer.settings) or "linear", _units(last.layer.settings))
+    if loss.fuses is not None and "activation" in last.layer.settings:
+        yield from _of_probabilities(end, loss.name, loss.fuses, from_logits)
+    labels = np.asarray(data[LABELS][: min(spec.rows, MOST_ROWS)])
+    if labels.dtype.kind in "biuf" and labels.size:
+        yield from _of_labels(end, loss.name, labels)
+        yield from _of_accuracy(loss.name, spec.source.get("metrics") or (), labels)
+
+
+def _of_probabilities(end: _Last, loss: str, fused: str, from_logits: bool) -> Iterator[Finding]:
+    """A loss of probabilities whose input is none, or that takes the activation a second time."""
+    if from_logits and end.activation in _PROBABILITIES:
+        yield finding(
+            "activation_twice",
+            f"{loss} with from_logits=true applies {fused} itself, and '{end.name}' has applied "
+            f"{end.activation} "
+            "already: leave the activation out, or from_logits",
+        )
+    elif not from_logits and end.activation not in _PROBABILITIES and end.units > 0:
+        yield finding(
+            "no_probabilities",
+            f"{loss} takes probabilities, and '{end.name}' answers numbers of any size "
+            f"({end.activation}), which "
+            f"are clipped to [0, 1] and then pass no gradient: give it the activation '{fused}', or the loss "
+            f'{{"name": "{loss}", "from_logits": true}} and no activation',
+        )
+
+
+def _of_labels(end: _Last, loss: str, labels: Array) -> Iterator[Finding]:
+    """Labels that the loss does not mean, or that the last layer cannot answer."""
+    low, high = float(np.nanmin(labels)), float(np.nanmax(labels))
+    if loss == "binary_crossentropy" and (low < 0 or high > 1):
+        yield finding(
+            "labels_out_of_range",
+            f"binary_crossentropy takes labels from 0 to 1, these run from {low:g} to {high:g}: "
+            f"{_to_unit(low, high)}",
+        )
+    elif loss == "poisson" and low < 0:
+        yield finding(
+            "labels_out_of_range", f"poisson takes counts, and labels go down to {low:g}: they are at least 0"
+        )
+    elif loss == "categorical_crossentropy" and labels.ndim > 1:
+        sums = labels.sum(axis=-1)
+        wrong = int((np.abs(sums - 1) > 1e-3).sum())
+        if wrong:
+            yield finding(
+                "labels_out_of_range",
+                f"categorical_crossentropy takes rows that add up to 1, and {wrong:,} of {len(labels):,} "
+                "do not: "
+                "where several classes hold at once, use 'sigmoid' with 'binary_crossentropy'",
+            )
+    elif loss in _REGRESSION and end.activation in _RANGES:
+        least, most = _RANGES[end.activation]
+        outside = int(((labels < least) | (labels > most)).sum())
+        if outside:
+            span = "no negative numbers" if most == np.inf else f"numbers from {least:g} to {most:g} only"
+            yield finding(
+                "labels_out_of_range",
+                f"{end.activation} at '{end.name}' answers {span}, and {outside:,} of {labels.size:,} "
+                "labels are "
+                "none: leave the activation of the last layer out, or scale the labels",
+            )
+
+
+def _of_accuracy(loss: str, metrics: Any, labels: Array) -> Iterator[Finding]:
+    """An accuracy of numbers that are no classes."""
+    names = [METRICS.read(metric, "$.metrics").record.name for metric in metrics]
+    if loss not in _REGRESSION or not any("accuracy" in name for name in names):
+        return
+    if labels.dtype.kind == "f" and not np.array_equal(labels, np.round(labels), equal_nan=True):
+        yield finding(
+            "accuracy_of_numbers",
+            "accuracy counts predictions that equal their labels, and these labels are no classes but "
+            "numbers: "
+            "it will stay at 0; for a regression use 'mean_absolute_error' or 'root_mean_squared_error'",
+        )
+
+
+def _of_graph(objective: Objective, rows: int) -> Iterator[Finding]:
+    """Differences in which every element of a batch meets every other."""
+    types = {n: t for n, t in objective.given(rows, training=True).items() if n in objective.train.inputs}
+    tape = record(objective.train, types, [objective.target]).tape
+    for step in tape.instructions:
+        if rows < 2 or step.op.name not in _DIFFERENCES:
+            continue
+        shapes = [tape.types[slot].shape for slot in step.inputs]
+        flat, column = sorted(shapes, key=len)
+        if flat == (rows,) and column == (rows, 1):
+            node = step.origin.node
+            yield finding(
+                "broadcast",
+                f"{step.op.name} at '{node}' stretches {shapes[0]} and {shapes[1]} to {(rows, rows)}: "
+                "every row of "
+                "the batch meets every other. Give both one shape: send [[1], [2]] in place of [1, 2], "
+                "or write "
+                "[:, 0] after the column",
+                node,
+            )
+
+
+def _to_unit(low: float, high: float) -> str:
+    if (low, high) == (-1, 1):
+        return "send (y + 1) / 2"
+    if low >= 1 and high - low <= 1:
+        return f"send y - {low:g}"
+    if low >= 0:
+        return f"send y / {high:g}, or 'mean_squared_error' for numbers that are no probabilities"
+    return "for numbers that are no probabilities use 'mean_squared_error'"
+
+
+def _activation(settings: Mapping[str, Any]) -> str | None:
+    activation = settings.get("activation")
+    return None if activation is None else str(activation.name)
+
+
+def _units(settings: Mapping[str, Any]) -> int:
+    return int(settings.get("units") or 0)

@@ -21,6 +21,7 @@ from engine.errors import (
 )
 from engine.frontend.json_reader import member, show
 from engine.ir.attributes import REQUIRED, Attribute, Kind, integer, to_json
+from engine.training.catalogue.foreign import foreign
 
 
 class Record(Protocol):
@@ -79,7 +80,9 @@ class Registry(Generic[R]):
             raise UnknownName(
                 f"there is no {self.what} called {show(name)}",
                 path=path,
-                hint=did_you_mean(name, known) or f"there are {', '.join(known)}",
+                hint=did_you_mean(name, [*known, *(a for r in self._records for a in r.aliases)])
+                or foreign(self.what, key(name))
+                or f"there are {', '.join(known)}",
             )
         return record
 
@@ -139,6 +142,7 @@ def read_settings(
                 settings[name] = attribute.parse(given[name])
             except EngineError as error:
                 error.path = place + (error.path or "")
+                error.hint = _fraction(attribute, given[name]) or error.hint
                 raise
         elif attribute.default is REQUIRED:
             raise InvalidAttribute(
@@ -147,6 +151,27 @@ def read_settings(
         else:
             settings[name] = attribute.default
     return settings
+
+
+def _fraction(attribute: Attribute, value: Any) -> str | None:
+    """The cure for a percentage in place of a fraction, and for a whole number that is written as a float."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if (
+        attribute.kind.name == "number"
+        and " at least 0 and below 1" in attribute.kind.expected
+        and value >= 1
+    ):
+        return (
+            f"'{attribute.name}' is a fraction: {value / 100:g} for {value:g} %"
+            if value > 1
+            else "it is a fraction below 1"
+        )
+    if attribute.kind.name == "int" and isinstance(value, float) and value.is_integer():
+        return f"write it as an integer: {int(value)}"
+    if attribute.kind.name == "int" and value < 1:
+        return f"leave '{attribute.name}' out for its default, or give 1 or more"
+    return None
 
 
 # -- kinds of settings ----------------------------------------------------------------------------------

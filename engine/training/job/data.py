@@ -39,8 +39,22 @@ def check_data(
         rows[name] = type.shape[0]
     if len(set(rows.values())) > 1:
         listed = ", ".join(f"'{name}' has {count:,}" for name, count in rows.items())
-        raise DatasetMismatch(f"data have different numbers of rows: {listed}", path=path)
+        raise DatasetMismatch(
+            f"data have different numbers of rows: {listed}", path=path, hint=_transposed(data, rows)
+        )
     count = next(iter(rows.values()), 0)
     if count == 0:
         raise DatasetMismatch(f"there are no rows of data{expected}", path=path)
     return count
+
+
+def _transposed(data: Mapping[str, TensorType], rows: Mapping[str, int]) -> str:
+    """The cure for numbers of rows that differ."""
+    for name in rows:
+        shape = data[name].shape
+        if len(shape) == 2 and shape[1] != shape[0] and shape[1] in {n for k, n in rows.items() if k != name}:
+            return (
+                f"send '{name}' transposed: its shape is {list(shape)}, and samples are rows, along "
+                "the first axis"
+            )
+    return "row k of each belongs to sample k: leave out the rows that have no partner"

@@ -22,7 +22,7 @@ _BINARY = (
 _SPARSE = "for the index of a class take 'sparse_categorical_crossentropy'"
 
 
-def check_input(expansion: Expansion, data: TensorType, path: str) -> None:
+def check_input(expansion: Expansion, data: TensorType, labels: TensorType, path: str) -> None:
     """Raise DatasetMismatch if a row of x is not what the first layer takes."""
     wanted, row = expansion.input_shape, data.shape[1:]
     if wanted == row or not data.shape:
@@ -32,6 +32,8 @@ def check_input(expansion: Expansion, data: TensorType, path: str) -> None:
             f"input_shape is the shape of one sample, without the number of samples: {list(row)} in place of "
             f"{list(wanted)}"
         )
+    elif labels.shape[1:] == wanted:
+        hint = f"x and y are swapped: '{LABELS}' has rows of that shape"
     elif wanted == data.shape[:1] and len(data.shape) == 2:
         hint = "samples are rows: send x transposed, one sample along the first axis after the other"
     elif prod(wanted) == prod(row):

@@ -91,7 +91,7 @@ def model_objective(
                 path=place,
                 hint=did_you_mean(name, parameters) or f"it has {', '.join(list(parameters)[:20])}",
             )
-    check_input(expansion, data[X], path)
+    check_input(expansion, data[X], data[LABELS], path)
     check_labels(data[LABELS].shape[1:], expansion, LOSSES.read(fields["loss"], f"{path}.loss").record, path)
     columns = {
         X: Column(expansion.input, expansion.input_shape),

@@ -11,6 +11,7 @@ from engine.training.loop.suspicions import Finding, finding
 _EPOCHS = 3  # in a row
 _GROWN = 100.0  # times what it was at first, before anything is said
 _FALLEN = 1e4
+_SETTLED = 1e-3
 
 
 class Drift:
@@ -20,6 +21,11 @@ class Drift:
         rate = optimizer.get("learning_rate")
         self._rate = f" (it is {rate:g})" if isinstance(rate, int | float) else ""
         self._losses: list[float] = []
+
+    @property
+    def settled(self) -> bool:
+        """Whether the loss has fallen so far that parameters may well stand still."""
+        return len(self._losses) > 1 and abs(self._losses[-1]) < _SETTLED * abs(self._losses[0])
 
     def see(self, loss: float) -> Finding | None:
         """Take in an epoch's loss; what is wrong, where it has just become plain."""

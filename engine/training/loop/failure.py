@@ -17,12 +17,16 @@ from engine.training.loop.batch_order import Rows
 from engine.training.loop.plans import BatchPlan
 
 _CURES = {
-    "overflow": "a smaller learning rate, clipping (global_clipnorm) or scaled data keep numbers in range",
     "domain": "keep the operand inside the function's domain, as in log(x + 1e-7)",
     "infinite_derivative": "the derivative has a pole here: add a small number under the root or log",
     "empty_selection": "nothing was selected: a mean or an extremum of no elements has no value",
-    "nonfinite_input": "clean the data: these rows hold NaN or infinities",
+    "nonfinite_input": "these rows hold NaN or infinities: leave them out, or fill them in, as with the "
+    "mean of "
+    "the column; a column of one value that is divided by its standard deviation, 0, is NaN too",
 }
+
+_FEW = 5  # columns that are named
+_LARGE = 100.0  # from which on data are worth scaling
 
 _STARTED = "this parameter does not start from finite numbers: give it another initializer or value"
 
@@ -72,22 +76,27 @@ def explain(
     places: Sequence[int],
     step: int,
     epoch: int,
+    rate: float | None = None,
+    data: Sequence[str] = (),
 ) -> TrainingFailure:
     """Run a step again, unoptimised and with every value kept, and say where it went wrong.
 
-    `places` are the rows of the data that make the batch.
+    `places` are the rows of the data that make the batch, `data` the names of the inputs that hold them,
+    `rate` is the learning rate of the step.
     """
     loss, moved = made.tape.outputs[0], made.tape.outputs[1 + len(made.totals) + len(made.state)]
     first = first_nonfinite(made.tape, inputs, outputs=[loss, moved], batch=len(places), forward=made.forward)
     what = f"step {step} (epoch {epoch}) made a loss or parameters that are not finite"
     if first is None:  # the optimised plan rounds differently where numbers are about to overflow
-        return TrainingFailure(what, step=step, epoch=epoch, diagnosis={}, hint=_CURES["overflow"])
+        return TrainingFailure(what, step=step, epoch=epoch, diagnosis={}, hint=_smaller(rate, inputs, data))
     node = _name(first, inputs, parameters)
     rows = None if first.rows is None else [int(places[row]) for row in first.rows]
     diagnosis = {**asdict(first), "node": node, "rows": rows}
     message = first.message.replace(PARAMETERS, str(node))
     if rows:
-        message += f" In the data {'this is' if len(rows) == 1 else 'these are'} {listed(rows)}."
+        message += (
+            f" In the data {'this is' if len(rows) == 1 else 'these are'} {listed(rows)}{_columns(first)}."
+        )
     return TrainingFailure(
         f"{what}: {message}",
         step=step,
@@ -98,7 +107,29 @@ def explain(
         source=first.source,
         hint=_STARTED
         if node in parameters and first.reason == "nonfinite_input"
-        else first.fix or _CURES.get(first.reason),
+        else first.fix
+        or (_smaller(rate, inputs, data) if first.reason == "overflow" else _CURES.get(first.reason)),
+    )
+
+
+def _columns(first: Nonfinite) -> str:
+    """The columns of the data in which the elements lie, where rows have one axis."""
+    columns = sorted({element[1] for element in first.elements if len(element) == 2})
+    if first.reason != "nonfinite_input" or not columns:
+        return ""
+    return f", column{'s' if len(columns) > 1 else ''} {', '.join(map(str, columns[:_FEW]))}"
+
+
+def _smaller(rate: float | None, inputs: Mapping[str, Array], data: Sequence[str]) -> str:
+    """The cures of an overflow, with the learning rate and the scale of the data."""
+    of_rate = "" if rate is None else f" (it is {rate:g})"
+    scales = {name: np.abs(inputs[name]).max(initial=0) for name in data if inputs[name].dtype.kind == "f"}
+    large = [f"'{name}' reaches {scale:,.0f}" for name, scale in scales.items() if scale > _LARGE]
+    of_data = f" ({', '.join(large)})" if large else ""
+    return (
+        f"the steps are too large: lower the learning rate{of_rate}, clip the gradient (global_clipnorm), "
+        "or scale "
+        f"the data{of_data} to about 1"
     )
 
 

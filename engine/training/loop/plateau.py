@@ -29,11 +29,15 @@ CAUSES = frozenset({"saturated", "unselected", "zero_operand", "underflow", "emp
 
 
 class PlateauWatch:
-    """Remembers where the parameters stood, and from which step on."""
+    """Remembers where the parameters stood, and from which step on.
+
+    The last look is at a window of its own near the end, so that a unit is found that died after a few steps.
+    """
 
     def __init__(self, spec: TrainingSpec, memory: Memory, step: int) -> None:
         self._spec, self._memory = spec, memory
         self._before = np.array(memory.on_host(memory.flat))
+        self._recent, self._recent_since = self._before.copy(), step
         self._since = step
         self._again = 0
         sizes = {name: prod(weight.shape) for name, weight in spec.objective.parameters.items()}
@@ -43,6 +47,10 @@ class PlateauWatch:
 
     def due(self, step: int) -> bool:
         """Whether to look at this end of an epoch: after a window of whole epochs, and at the last one."""
+        window = max(LAST_WINDOW, self._spec.steps_per_epoch)
+        if step - self._recent_since >= window and self._spec.steps - step >= window:
+            np.copyto(self._recent, self._memory.on_host(self._memory.flat))
+            self._recent_since = step
         waited = step - self._since
         long_enough = waited >= (LAST_WINDOW if step == self._spec.steps else WINDOW)
         return waited >= self._spec.steps_per_epoch and long_enough and step >= self._again
@@ -50,6 +58,9 @@ class PlateauWatch:
     def candidates(self, step: int) -> list[str]:
         """The parameters that stood still since the last look; a new window begins."""
         flat = self._memory.on_host(self._memory.flat)
+        if step == self._spec.steps and self._recent_since > self._since:  # what died on the way too
+            np.copyto(self._before, self._recent)
+            self._since = self._recent_since
         still = flat == self._before
         if self._spec.method.optimizer.settings["weight_decay"]:
             still |= self._never_pulled()

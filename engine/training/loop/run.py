@@ -17,7 +17,7 @@ import numpy as np
 from engine.arrays import Namespace
 from engine.arrays.philox import Stream
 from engine.arrays.types import Array
-from engine.errors import EngineError, UserError
+from engine.errors import EngineError, IndexOutOfRange, UserError
 from engine.runtime import devices
 from engine.runtime.executors.placement import at
 from engine.runtime.executors.resident import Scratch
@@ -34,7 +34,7 @@ from engine.training.loop.memory import Memory
 from engine.training.loop.plans import BatchPlan, Sums, evaluation_plan, set_rates, training_plan
 from engine.training.loop.plateau import PlateauWatch
 from engine.training.loop.progress import Progress
-from engine.training.loop.suspicions import suspicions
+from engine.training.loop.suspicions import label_range, suspicions
 
 REWIND = 64  # steps between copies of the memory, from which a failing step is done again
 BEST = "best/"
@@ -83,7 +83,8 @@ class TrainingRun(Iterator[Event]):
         self._plans: dict[int, BatchPlan] = {}
         self._evaluations: dict[int, BatchPlan] = {}
         self._rewind: tuple[int, dict[str, Array]] | None = None
-        self._data, self._suspected, self._looked = data, False, -1
+        self._data, self._given_validation = data, validation
+        self._suspected, self._looked = False, -1
         self._drift = Drift(spec.method.document())
         with self._there():
             self._stalls = PlateauWatch(spec, self._memory, self.step)
@@ -179,6 +180,8 @@ class TrainingRun(Iterator[Event]):
         with suppress(EngineError):
             plan = evaluation_plan(self.spec.objective, 1, self._memory, self._xp)
             locate(error, when, plan, rows, _listed(places))
+        if isinstance(error, IndexOutOfRange) and error.node == self.spec.objective.target:
+            error.hint = label_range(self.spec, self._data) or error.hint
 
     def _fail(self, step: int) -> None:
         """Go back before the step, which was done in place, and say what made the first non-finite value."""
@@ -195,6 +198,8 @@ class TrainingRun(Iterator[Event]):
             places=_listed(places),
             step=step + 1,
             epoch=self._position.epoch + 1,
+            rate=self.spec.method.rates(step).get("rate"),
+            data=[name for name in self.spec.objective.columns if name in plan.inputs],
         )
 
     # -- parameters that do not learn ---------------------------------------------------------------------
@@ -204,7 +209,7 @@ class TrainingRun(Iterator[Event]):
         if self._suspected:
             return None
         self._suspected = True
-        return self._told(suspicions(self.spec, self._data))
+        return self._told(suspicions(self.spec, self._data, self._given_validation))
 
     def _told(self, findings: Sequence[Mapping[str, Any]]) -> Stalled | None:
         """The findings that were not told yet, as an event."""
@@ -232,7 +237,7 @@ class TrainingRun(Iterator[Event]):
     def _stalled(self) -> Stalled | None:
         """At some ends of epochs, which parameters stood still and why; no bit depends on it."""
         position, step, parameters = self._position, self.step, self.spec.objective.parameters
-        if len(position.told) == len(parameters) or not self._stalls.due(step):
+        if len(position.told) == len(parameters) or not self._stalls.due(step) or self._drift.settled:
             return None
         names = [name for name in self._stalls.candidates(step) if name not in position.told]
         if not names or not position.sums()["loss"][0]:  # a loss of zero leaves nothing to learn

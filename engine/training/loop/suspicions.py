@@ -50,11 +50,35 @@ class _Last:
     units: int
 
 
-def suspicions(spec: TrainingSpec, data: Mapping[str, Array]) -> list[Finding]:
+def suspicions(
+    spec: TrainingSpec, data: Mapping[str, Array], validation: Mapping[str, Array] | None = None
+) -> list[Finding]:
     """The findings of a job on these data, each with a `code` and a `message` that holds the cure."""
-    if "model" in spec.source:
-        return [*_of_model(spec, data)]
-    return [*_of_graph(spec.objective, min(spec.batch_size, spec.rows))]
+    rows = min(spec.batch_size, spec.rows)
+    found = _of_model(spec, data) if "model" in spec.source else _of_graph(spec.objective, rows)
+    return [*found, *_of_validation(spec, data, validation)]
+
+
+def label_range(spec: TrainingSpec, data: Mapping[str, Array]) -> str | None:
+    """What to do with labels that are no indices of the classes; None where that is not known."""
+    if "model" not in spec.source:
+        return None
+    row = spec.objective.columns[X].row
+    model = read_model(spec.source["model"], dtype=spec.dtype, path="$.model", row=row)
+    units = next((n for n in map(_units, (m.layer.settings for m in reversed(model.layers))) if n), 0)
+    labels = np.asarray(data[LABELS][:MOST_ROWS])
+    low, high = int(labels.min()), int(labels.max())
+    told = (
+        f"labels are the indices of classes, from 0 to {units - 1} for {units} units, and these run from "
+        f"{low} to {high}"
+    )
+    if (low, high) == (-1, 1):
+        return f"{told}: send (y + 1) // 2"
+    if low < 0:
+        return f"{told}: number the classes from 0"
+    if low > 0 and high - low < units:
+        return f"{told}: send y - {low}, or give the last layer units={high + 1}"
+    return f"{told}: give the last layer units={high + 1}, or number the classes without gaps"
 
 
 def finding(code: str, message: str, node: str | None = None, parameter: str | None = None) -> Finding:
@@ -84,9 +108,29 @@ def _of_model(spec: TrainingSpec, data: Mapping[str, Array]) -> Iterator[Finding
     if loss.fuses is not None and "activation" in last.layer.settings:
         yield from _of_probabilities(end, loss.name, loss.fuses, from_logits)
     labels = np.asarray(data[LABELS][: min(spec.rows, MOST_ROWS)])
-    if labels.dtype.kind in "biuf" and labels.size:
+    if labels.dtype.kind in "biuf" and np.isfinite(labels).any():
         yield from _of_labels(end, loss.name, labels)
         yield from _of_accuracy(loss.name, spec.source.get("metrics") or (), labels)
+
+
+def _of_validation(
+    spec: TrainingSpec, data: Mapping[str, Array], validation: Mapping[str, Array] | None
+) -> Iterator[Finding]:
+    """Validation rows that are not finite: they pass no step, and make metrics NaN."""
+    start = 0 if validation is not None else spec.rows
+    count = min(spec.validation_rows, MOST_ROWS)
+    for name in spec.objective.columns:
+        array = np.asarray((data if validation is None else validation)[name][start : start + count])
+        if array.dtype.kind != "f" or not array.size:
+            continue
+        wrong = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1)) + start
+        if wrong.size:
+            which = "the validation data" if validation is not None else "the data, among those validated on"
+            yield finding(
+                "validation_not_finite",
+                f"'{name}' holds NaN or infinities in row {wrong[0]} of {which} ({wrong.size:,} such rows): "
+                "metrics of validation are NaN; leave these rows out, or fill them in",
+            )
 
 
 def _of_probabilities(end: _Last, loss: str, fused: str, from_logits: bool) -> Iterator[Finding]:

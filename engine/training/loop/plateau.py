@@ -58,19 +58,24 @@ class PlateauWatch:
     def candidates(self, step: int) -> list[str]:
         """The parameters that stood still since the last look; a new window begins."""
         flat = self._memory.on_host(self._memory.flat)
-        if step == self._spec.steps and self._recent_since > self._since:  # what died on the way too
-            np.copyto(self._before, self._recent)
-            self._since = self._recent_since
-        still = flat == self._before
-        if self._spec.method.optimizer.settings["weight_decay"]:
-            still |= self._never_pulled()
-        names: list[str] = []
-        if still.any():
-            whole = np.logical_and.reduceat(still, self._starts)
-            names = [n for n, s in zip(self._names, whole, strict=True) if s]
+        names = self._still(flat, self._before)
+        if step == self._spec.steps and self._recent_since > self._since:
+            died = self._still(flat, self._recent)  # what died on the way stood still for a part of the time
+            if set(died) - set(names):
+                names, self._since = died, self._recent_since
         np.copyto(self._before, flat)
         self.window, self._since = step - self._since, step
         return names
+
+    def _still(self, flat: Array, before: Array) -> list[str]:
+        """The parameters of which no element has moved since `before`."""
+        still = flat == before
+        if self._spec.method.optimizer.settings["weight_decay"]:
+            still |= self._never_pulled()
+        if not still.any():
+            return []
+        whole = np.logical_and.reduceat(still, self._starts)
+        return [n for n, s in zip(self._names, whole, strict=True) if s]
 
     def pause(self, step: int) -> None:
         """What stood still has a gradient after all, as with a rate of zero: look again, but later."""

@@ -191,7 +191,7 @@ class TrainingRun(Iterator[Event]):
         for earlier in range(first, step):
             self._move(earlier)
         plan, places = self._prepared(step)
-        raise explain(
+        failure = explain(
             plan.made,
             self._on_host(plan.inputs),
             self._memory.parameters,
@@ -201,6 +201,10 @@ class TrainingRun(Iterator[Event]):
             rate=self.spec.method.rates(step).get("rate"),
             data=[name for name in self.spec.objective.columns if name in plan.inputs],
         )
+        if step == 0 and failure.diagnosis.get("reason") != "nonfinite_input":
+            found = suspicions(self.spec, self._data, self._given_validation)
+            failure.hint = "; ".join([*(each["message"] for each in found), failure.hint or ""]).rstrip("; ")
+        raise failure
 
     # -- parameters that do not learn ---------------------------------------------------------------------
 

@@ -52,8 +52,8 @@ def estimate_of(spec: TrainingSpec) -> TrainingEstimate:
     """The estimate of a job, by planning its step.
 
     A run holds its parameters, slots and state; a copy of them from which a failing step is done again; what
-    the parameters were when it last looked whether they stand still; the best ones, where those are restored;
-    and the batches of every size. Beside that it takes a step, or a snapshot.
+    the parameters were at two earlier steps, to see whether they stand still; the best ones, where those are
+    restored; and the batches of every size. Beside that it takes a step, or a snapshot.
     """
     objective, rows = spec.objective, min(spec.batch_size, spec.rows)
     made = step_tape(objective, spec.method, rows)
@@ -65,7 +65,7 @@ def estimate_of(spec: TrainingSpec) -> TrainingEstimate:
     best = parameters + state if spec.early_stopping and spec.early_stopping.restore_best_weights else 0
     buffers, step = _scratch(made, plan)
     most = max(step, buffers + _read(spec, rows), buffers + memory + best)
-    held = 2 * memory + parameters + best + _batches(spec)
+    held = 2 * memory + 2 * parameters + best + _batches(spec)
     return TrainingEstimate(plan.estimate, spec.steps, parameters, slots, state, held + most)
 
 

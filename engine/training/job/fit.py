@@ -56,9 +56,15 @@ def check_labels(row: Shape, expansion: Expansion, loss: Loss, path: str) -> Non
     fits = row in (made, (*made, 1)) or (*row, 1) == made
     if hint is None and (fits or expansion.over_classes):
         return
+    detail = f"expected rows of shape {list(made)} for '{LABELS}', as the model answers, got {list(row)}"
+    if expansion.over_classes:
+        detail = (
+            f"labels '{LABELS}' with rows of shape {list(row)} do not fit {loss.name}: the model answers "
+            "rows of "
+            f"shape {list(made)}"
+        )
     raise ShapeMismatch(
-        f"expected labels that fit {loss.name} of rows of shape {list(made)}, as the model answers, got rows "
-        f"of shape {list(row)} for '{LABELS}'",
+        detail,
         path=member(f"{path}.data", LABELS),
         hint=hint or "the last layer has as many units as a row of labels has numbers",
     )

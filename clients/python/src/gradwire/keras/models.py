@@ -77,6 +77,7 @@ class Model(Network[D_co]):
     @takes("fit", **FIT)
     def fit(
         self,
+        /,
         x: Any,
         y: Any,
         batch_size: int = 32,

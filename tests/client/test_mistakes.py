@@ -343,6 +343,15 @@ def test_what_is_no_number(value: Any, told: str) -> None:
             make(value)
 
 
+def test_a_reduction_of_two_tensors_is_told_of_the_ops_of_two() -> None:
+    a, b = gw.constant([1.0, 5.0]), gw.constant([3.0, 3.0])
+    for reduce in (gw.sum, gw.mean, gw.max):
+        with pytest.raises(TraceError, match=r"gw\.maximum\(a, b\)"):
+            reduce(a, b)
+    assert gw.mean(gw.stack([a, b]), axis=0).numpy().tolist() == [2.0, 4.0]
+    assert gw.maximum(a, b).numpy().tolist() == [3.0, 5.0]
+
+
 @pytest.mark.oracle
 def test_tensors_of_pytorch() -> None:
     torch = pytest.importorskip("torch")

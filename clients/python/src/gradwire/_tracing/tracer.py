@@ -92,7 +92,8 @@ def attribute(value: Any) -> Any:
     if isinstance(value, Traced):
         raise TraceError(
             "expected a plain value for an attribute, got a tensor; attributes are part of the graph itself, "
-            "and no gradient flows through them: give a Python number"
+            "and no gradient flows through them: give a Python number. Of two tensors the sum is a + b, the "
+            "larger gw.maximum(a, b), the mean gw.mean(gw.stack([a, b]), axis=0)"
         )
     raise TypeError(
         f"expected an attribute (number, text, list, dtype), got {type(value).__name__}: {value!r}"

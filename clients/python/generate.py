@@ -39,7 +39,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gradwire._tracing.array_protocol import FUNCTIONS as _FUNCTIONS
+from gradwire._tracing.functions import FUNCTIONS as _FUNCTIONS
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tensor import record as _record
 from gradwire._tracing.tensor import record_many as _record_many

@@ -15,8 +15,8 @@ from gradwire._client.client import AsyncClient, Client, default_client, set_def
 from gradwire._client.datasets import Column, Dataset
 from gradwire._client.graphs import PublishedGraph
 from gradwire._client.jobs import Job
-from gradwire._names.tensorflow import respell as _respell
 from gradwire._names.counterparts import PACKAGE as _PACKAGE
+from gradwire._names.missing import INSTEAD as _INSTEAD
 from gradwire._names.refusals import names_of as _names_of
 from gradwire._tracing import ops as _ops
 from gradwire._tracing.extra_ops import (
@@ -30,6 +30,7 @@ from gradwire._tracing.extra_ops import (
     unstack,
 )
 from gradwire._tracing.ops import *  # noqa: F403  # __all__ of the generated module says which
+from gradwire._tracing.respelling import respell as _respell
 from gradwire._tracing.tensor import Tensor, constant, convert_to_tensor, ones, zeros
 from gradwire._tracing.variable import Variable
 from gradwire._transport.flow import Retry
@@ -164,4 +165,4 @@ __all__ += _ops.__all__
 _respell(globals())
 
 if not _TYPE_CHECKING:  # else every name would have a type
-    __getattr__ = _names_of(__name__, _PACKAGE, globals())
+    __getattr__ = _names_of(__name__, globals(), _PACKAGE, _INSTEAD)

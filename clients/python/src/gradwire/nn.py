@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from gradwire._names.counterparts import NN
+from gradwire._names.missing import INSTEAD
 from gradwire._names.refusals import names_of
-from gradwire._names.tensorflow import respell as _respell
 from gradwire._tracing.ops import (
     celu,
     elu,
@@ -28,6 +28,7 @@ from gradwire._tracing.ops import (
     swish,
     tanh,
 )
+from gradwire._tracing.respelling import respell as _respell
 
 __all__ = [
     "celu",
@@ -56,4 +57,4 @@ __all__ = [
 _respell(globals())
 
 if not TYPE_CHECKING:  # else every name would have a type
-    __getattr__ = names_of(__name__, NN, globals())
+    __getattr__ = names_of(__name__, globals(), NN, INSTEAD)

@@ -14,4 +14,5 @@
 `datasets`       data sets on the server
 `uploads`        arrays as files to upload
 `findings`       entries of a diagnosis, with the user's own lines
+`pasting`        a fix in the user's own words, to be pasted
 """

@@ -10,16 +10,14 @@ import numpy as np
 from gradwire._client.datasets import Column, Dataset, upload
 from gradwire._client.session import Session
 from gradwire._client.uploads import array_of
-from gradwire._names.own import own_class
+from gradwire._names.own import own_class, own_function, plays
 from gradwire._tracing.operators import Operators
 from gradwire._tracing.variable import Variable
 from gradwire._transport.flow import Flow
 from gradwire.errors import ConfigurationError
-from gradwire.keras.callbacks import EarlyStopping
-from gradwire.keras.evaluation import document_of
-from gradwire.keras.optimizers import Optimizer
 
 INLINE_BYTES = 256 * 1024  # arrays beyond it travel once, as data sets
+BY_HAND = "compute it from `model.predict(x)`, in a Callback's on_epoch_end for example"
 _DATA = ("data", "validation_data")
 
 
@@ -41,8 +39,6 @@ def order(session: Session, wanted: Mapping[str, Any]) -> Flow[dict[str, Any]]:
             body[key] = _measure(value, key)
         elif key == "metrics":
             body[key] = [_measure(each, "metric") for each in value]
-        elif key == "early_stopping" and isinstance(value, EarlyStopping):
-            body[key] = value.document()
         else:
             body[key] = written(value)
     return body
@@ -67,16 +63,36 @@ def optimizer_document(optimizer: Any) -> dict[str, Any]:
         return {"name": optimizer}
     if isinstance(optimizer, Mapping):
         return dict(optimizer)
-    if isinstance(optimizer, Optimizer):
-        return optimizer.document()
+    if plays(optimizer, "optimizer"):
+        return dict(optimizer.document())
     if isinstance(optimizer, type):
         raise TypeError(f"expected an optimizer, got the class {optimizer.__name__}: call it first")
     own_class(optimizer, "optimizer")
     raise TypeError(f"expected an optimizer of gradwire.keras.optimizers, got {type(optimizer).__name__}")
 
 
+def measure_document(measure: Any, what: str = "metric") -> dict[str, Any]:
+    """A loss or metric as on the wire: its name, and its settings.
+
+    Raises NotTraced for a class or function of the user's own, and TypeError for anything else.
+    """
+    if plays(measure, "loss", "metric"):
+        return dict(measure.document())
+    if isinstance(measure, dict):
+        return measure
+    if isinstance(measure, str):
+        return {"name": measure}
+    if isinstance(measure, type):
+        raise TypeError(f"expected a {what}, got the class {measure.__name__}: call it, {measure.__name__}()")
+    if plays(measure, "mean"):
+        raise TypeError(
+            f"a {what} compares two things, Mean takes one: choose another of gradwire.keras.metrics"
+        )
+    return {"name": own_function(measure, what, **({} if what == "loss" else {"cure": BY_HAND}))}
+
+
 def _measure(measure: Any, what: str) -> Any:
-    return measure if isinstance(measure, str) else written(document_of(measure, what))
+    return measure if isinstance(measure, str) else written(measure_document(measure, what))
 
 
 def _parameter(name: str, value: Any) -> Any:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gradwire._locations import Place, user_frame
-from gradwire._tracing.array_protocol import FUNCTIONS
+from gradwire._tracing.functions import FUNCTIONS
 from gradwire._tracing.lower import Lowered, Ref
 from gradwire._tracing.node import Leaf, Op, Scalar
 from gradwire._tracing.syntax import Source, expression_at, operand

@@ -8,23 +8,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _GRADIENT = (
-    "record the loss inside `with gw.GradientTape() as tape:`, then grads = tape.gradient(loss, variables)"
+    "record the loss inside `with gw.GradientTape() as tape:`, then grads = tape.gradient(loss, [w]); or "
+    "gw.grad(f)(w) of a function"
 )
 _STOP = "gw.stop_gradient(x)"
-_NOWHERE = "tensors have no device: the server computes, so leave it out"
+_NOWHERE = (
+    "tensors have no device: the server computes, so leave it out; gw.Client(url, device='cuda') says where"
+)
+_WATCHED = (
+    "make it a gw.Variable(value), which is watched by itself, or call tape.watch(x) inside the tape's block"
+)
+_NOTHING_KEPT = "leave it out: gradients are returned by each call and never add up"
+_WEIGHTS_OF_ROWS = "rows have no weights in a job: repeat rows, or weight them in a loop with gw.GradientTape"
+_WHOLE_EPOCHS = "an epoch is all rows, once: leave it out, and choose batch_size"
+_ON_THE_SERVER = "a job always runs compiled, on the server: leave it out"
+_THE_OPTIMIZERS = "the rate is the optimiser's: compile(gw.optimizers.Adam(learning_rate=0.01), loss)"
+_NO_AVERAGES = "there are no running averages of weights here"
+_NO_NAME = "it changes nothing: leave it out"
+_GIVEN_TO_STEPS = "variables are given to apply_gradients(zip(grads, variables)), not to the optimiser"
 
 TENSORS: Mapping[str, str] = {
     "backward": _GRADIENT,
     "grad": "gradients are returned, not kept: " + _GRADIENT,
+    "autograd": _GRADIENT,
+    "gradients": _GRADIENT,
     "grad_fn": "print(tape.explain(loss, variables)) shows what a gradient passed through",
-    "requires_grad": "make it a gw.Variable(value), or call tape.watch(x) inside the tape's block",
-    "requires_grad_": "make it a gw.Variable(value), or call tape.watch(x) inside the tape's block",
+    "requires_grad": _WATCHED,
+    "requires_grad_": _WATCHED,
     "retain_grad": "pass it to tape.gradient(loss, [x]) among the sources",
-    "zero_grad": "leave it out: gradients are returned by each call and never add up",
+    "zero_grad": _NOTHING_KEPT,
     "zero_": "variable.assign(gw.zeros(shape))",
     "detach": _STOP,
     "detach_": _STOP,
-    "data": "x.numpy() for the value; variable.assign(value) to change it",
+    "data": "x.numpy() for the value, or float(x) of one number; variable.assign(value) to change it",
     "is_leaf": "a gw.Variable is a leaf, everything computed is not",
     "cpu": _NOWHERE,
     "cuda": _NOWHERE,
@@ -38,7 +54,6 @@ TENSORS: Mapping[str, str] = {
     "repeat": "gw.tile(x, repetitions)",
     "permute": "x.transpose(...)",
     "t": "x.T",
-    "numel": "x.size",
     "dim": "x.ndim",
     "get_shape": "x.shape",
     "float": "x.astype(gw.float32)",
@@ -62,7 +77,9 @@ TENSORS: Mapping[str, str] = {
     "keep the variable and write w.assign_sub(...)",
     "assign_sub": "only a gw.Variable is assigned; this is a tensor, as w = w - ... makes it",
     "assign_add": "only a gw.Variable is assigned; this is a tensor, as w = w + ... makes it",
-    "eval": "x.numpy()",
+    "eval": "x.numpy(), or float(x) of one number",
+    "tolist": "x.numpy().tolist()",
+    "item": "float(x), or int(x) of an integer",
     "apply": "gw.vmap(function)(x), or an op on the whole of x",
     "append": "tensors have a fixed size: collect parts in a list, then gw.stack(parts) or gw.concat(*parts)",
     "norm": "gw.norm(x)",
@@ -77,7 +94,7 @@ TENSORS: Mapping[str, str] = {
 
 OPTIMIZERS: Mapping[str, str] = {
     "step": "optimizer.apply_gradients(zip(grads, variables)) does the step",
-    "zero_grad": "leave it out: gradients are returned by each tape.gradient and never add up",
+    "zero_grad": _NOTHING_KEPT,
     "param_groups": "optimizer.learning_rate = value",
     "lr": "optimizer.learning_rate",
     "add_param_group": "apply_gradients takes (gradient, variable) pairs: nothing is registered before",
@@ -103,8 +120,6 @@ MODELS: Mapping[str, str] = {
     "zero_grad": OPTIMIZERS["zero_grad"],
     "state_dict": "model.get_weights(), or model.save(path)",
     "load_state_dict": "model.set_weights(weights), or gw.models.load_model(path)",
-    "save_weights": "model.save(path) writes layers and weights",
-    "load_weights": "gw.models.load_model(path), or model.set_weights(weights)",
     "predict_classes": "model.predict(x).argmax(-1)",
     "predict_proba": "model.predict(x)",
     "predict_on_batch": "model.predict(x)",
@@ -129,7 +144,43 @@ MODELS: Mapping[str, str] = {
     "summary_string": "model.summary()",
 }
 
+#: Names of TensorFlow's module.
+TENSORFLOW: Mapping[str, str] = {
+    "add_n": "write sum(tensors), or gw.sum(gw.stack(tensors), axis=0)",
+    "bool": "write gw.bool_",
+    "boolean_mask": "write x[mask], with a NumPy array as the mask",
+    "data": "give arrays, or data sets of client.datasets, to fit and to jobs",
+    "foldl": "write gw.scan",
+    "foldr": "write gw.scan(…, reverse=True)",
+    "gradients": "write gw.GradientTape, or gw.grad",
+    "hessians": "write gw.hessian",
+    "linalg": "its functions are here: gw.det, gw.solve, gw.cholesky, gw.norm",
+    "map_fn": "write gw.vmap(f)(xs), or gw.map(f, xs)",
+    "newaxis": "write None, or np.newaxis",
+    "print": "write print: it fetches the value",
+    "py_function": "no Python runs on the server: write gw.custom_gradient",
+    "numpy_function": "no Python runs on the server: write gw.custom_gradient",
+    "recompute_grad": "write gw.checkpoint",
+    "reduce_logsumexp": "write gw.logsumexp",
+    "scalar_mul": "write a * x",
+    "scatter_nd": "write gw.index_add(gw.zeros(shape), values, index)",
+    "slice": "write x[a:b]",
+    "strided_slice": "write x[a:b:step]",
+    "switch_case": "write gw.cond",
+    "case": "write gw.cond",
+    "tensor_scatter_nd_add": "write gw.index_add",
+    "tensor_scatter_nd_update": "write gw.index_set",
+    "UnconnectedGradients": 'write unconnected_gradients="none" or "zero"',
+    "vectorized_map": "write gw.vmap(f)(xs)",
+}
+
 PACKAGE: Mapping[str, str] = {
+    **TENSORFLOW,
+    **dict.fromkeys(("backward", "retain_grad", "grad_fn"), _GRADIENT),
+    **dict.fromkeys(("requires_grad", "requires_grad_"), _WATCHED),
+    "zero_grad": _NOTHING_KEPT,
+    "clone": "tensors never change, so nothing has to be copied",
+    **{name: f"write math.{name} or np.{name}" for name in ("pi", "e", "inf", "nan")},
     "tensor": "gw.constant(value), or gw.Variable(value) for what is trained",
     "array": "gw.constant(value), or gw.Variable(value) for what is trained",
     "asarray": "gw.convert_to_tensor(value)",
@@ -145,7 +196,6 @@ PACKAGE: Mapping[str, str] = {
     "autograd": "gw.grad(f), gw.GradientTape, gw.jacobian(f) and gw.hessian(f)",
     "value_and_gradient": "gw.value_and_grad(f)",
     "gradient": "gw.grad(f)(x), or tape.gradient(loss, variables)",
-    "gradients": "gw.grad(f)(x), or tape.gradient(loss, variables)",
     "jit": "leave it out: gw.function(f) publishes a function to the server",
     "pmap": "gw.vmap(f)",
     "jacfwd": "gw.jacobian(f, method='forward')",
@@ -158,7 +208,6 @@ PACKAGE: Mapping[str, str] = {
     "Session": "leave it out: values are fetched when they are read, x.numpy()",
     "session": "leave it out: values are fetched when they are read, x.numpy()",
     "global_variables_initializer": "leave it out: gw.Variable(value) has its value at once",
-    "data": "plain arrays to model.fit(x, y), or client.datasets.upload(...)",
     "Adam": "gw.optimizers.Adam",
     "SGD": "gw.optimizers.SGD",
     "Dense": "gw.layers.Dense",
@@ -167,68 +216,80 @@ PACKAGE: Mapping[str, str] = {
     "cuda": _NOWHERE,
     "float": "gw.float64",
     "double": "gw.float64",
-    "bool": "gw.bool_",
     "dtype": "gw.float64 and the like, or NumPy's dtypes",
     "is_tensor": "isinstance(x, gw.Tensor)",
-    "print": "print(x)",
     "Tape": "gw.GradientTape",
 }
 
 OPTIMIZER_SETTINGS: Mapping[str, str] = {
-    "lr": "the setting is called learning_rate",
-    "alpha": "the setting is called learning_rate; RMSprop's decay is rho",
+    "lr": "it is called learning_rate, as in optimizer.learning_rate = 0.01",
+    "alpha": "the rate is called learning_rate, RMSprop's decay rho",
     "betas": "the settings are called beta_1 and beta_2",
-    "beta1": "the setting is called beta_1",
-    "beta2": "the setting is called beta_2",
-    "b1": "the setting is called beta_1",
-    "b2": "the setting is called beta_2",
-    "eps": "the setting is called epsilon",
-    "decay": "give a schedule: learning_rate=gw.optimizers.schedules.ExponentialDecay(...); for the decay of "
-    "weights weight_decay",
-    "weight_decay_rate": "the setting is called weight_decay",
-    "max_grad_norm": "the setting is called global_clipnorm",
-    "clip_norm": "the setting is called clipnorm",
-    "clip_value": "the setting is called clipvalue",
-    "params": "variables are given to apply_gradients(zip(grads, variables)), not to the optimiser",
-    "parameters": "variables are given to apply_gradients(zip(grads, variables)), not to the optimiser",
-    "lr_decay": "give a schedule: learning_rate=gw.optimizers.schedules.ExponentialDecay(...)",
+    "b1": "it is called beta_1",
+    "b2": "it is called beta_2",
+    "eps": "it is called epsilon",
+    "decay": "give learning_rate a schedule of gw.optimizers.schedules, such as InverseTimeDecay; for the "
+    "decay of weights weight_decay",
+    "lr_decay": "give learning_rate a schedule of gw.optimizers.schedules, such as ExponentialDecay",
+    "weight_decay_rate": "it is called weight_decay",
+    "max_grad_norm": "it is called global_clipnorm",
+    "clip_norm": "it is called clipnorm",
+    "clip_value": "it is called clipvalue",
+    "params": _GIVEN_TO_STEPS,
+    "parameters": _GIVEN_TO_STEPS,
+    "name": _NO_NAME,
+    "jit_compile": _NO_NAME,
+    "use_ema": _NO_AVERAGES,
+    "ema_momentum": _NO_AVERAGES,
+    "ema_overwrite_frequency": _NO_AVERAGES,
+    "loss_scale_factor": "multiply the loss, and divide the gradients",
+    "gradient_accumulation_steps": "add gradients up in a loop of your own, and apply their sum",
 }
 
 COMPILE: Mapping[str, str] = {
-    "lr": "the rate is the optimiser's: compile(gw.optimizers.Adam(learning_rate=0.01), loss)",
-    "learning_rate": "the rate is the optimiser's: compile(gw.optimizers.Adam(learning_rate=0.01), loss)",
+    "lr": _THE_OPTIMIZERS,
+    "learning_rate": _THE_OPTIMIZERS,
     "epochs": "it belongs to fit: model.fit(x, y, epochs=...)",
     "batch_size": "it belongs to fit: model.fit(x, y, batch_size=...)",
     "metric": "metrics=[...], a list",
     "criterion": "it is called loss",
     "optim": "it is called optimizer",
-    "run_eagerly": "leave it out: fit is a job on the server",
-    "jit_compile": "leave it out: fit is a job on the server",
-    "loss_weights": "there is one loss; weigh terms in a loop of your own with gw.GradientTape",
-    "weighted_metrics": "metrics=[...]; samples have no weights here",
+    "loss_weights": "a Sequential has one loss; weigh terms in a loop of your own with gw.GradientTape",
+    "weighted_metrics": _WEIGHTS_OF_ROWS,
+    "run_eagerly": _ON_THE_SERVER,
+    "jit_compile": _ON_THE_SERVER,
+    "steps_per_execution": _ON_THE_SERVER,
+    "auto_scale_loss": "nothing is scaled: leave it out",
 }
 
 FIT: Mapping[str, str] = {
-    "lr": "the rate is the optimiser's: compile(gw.optimizers.Adam(learning_rate=0.01), loss)",
-    "learning_rate": "the rate is the optimiser's: compile(gw.optimizers.Adam(learning_rate=0.01), loss)",
+    "lr": _THE_OPTIMIZERS,
+    "learning_rate": _THE_OPTIMIZERS,
     "nb_epoch": "it is called epochs",
     "n_epochs": "it is called epochs",
     "num_epochs": "it is called epochs",
-    "epoch": "it is called epochs",
     "batch": "it is called batch_size",
     "loss": "it belongs to compile: model.compile(optimizer, loss)",
     "optimizer": "it belongs to compile: model.compile(optimizer, loss)",
     "metrics": "it belongs to compile: model.compile(optimizer, loss, metrics=[...])",
     "val_split": "it is called validation_split",
     "val_data": "it is called validation_data",
-    "callback": "it is called callbacks",
-    "sample_weight": "samples have no weights here: weigh the loss in a loop with gw.GradientTape",
-    "class_weight": "classes have no weights here: weigh the loss in a loop with gw.GradientTape",
-    "steps_per_epoch": "an epoch is all rows once: choose batch_size",
-    "initial_epoch": "fit goes on from the weights that the model has: choose epochs",
-    "workers": "leave it out: fit is a job on the server",
-    "use_multiprocessing": "leave it out: fit is a job on the server",
+    "sample_weight": _WEIGHTS_OF_ROWS,
+    "class_weight": _WEIGHTS_OF_ROWS,
+    "initial_epoch": "epochs count from 0 in each fit, which goes on from the model's weights: leave it out",
+    "steps_per_epoch": _WHOLE_EPOCHS,
+    "validation_steps": "validation takes all of its rows: leave it out",
+    "validation_batch_size": "it does not change the result: leave it out",
+    "validation_freq": "validation comes after each epoch: leave it out",
+    "workers": _ON_THE_SERVER,
+    "use_multiprocessing": _ON_THE_SERVER,
     "random_state": "it is called seed",
+}
+
+EVALUATE: Mapping[str, str] = {
+    "sample_weight": _WEIGHTS_OF_ROWS,
+    "steps": "all rows are evaluated: leave it out",
+    "callbacks": "callbacks hear of fits only",
 }
 
 LAYERS: Mapping[str, str] = {

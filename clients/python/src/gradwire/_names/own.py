@@ -23,6 +23,15 @@ def is_own(thing: Any) -> bool:
     return inside and vars(sys.modules.get(module, object)).get(name) is thing
 
 
+def plays(thing: Any, *roles: str) -> bool:
+    """Whether an object is of a class of this package, or of one derived from it, that has one of `roles`.
+
+    So rooms below a class know what its objects are for without importing it.
+    """
+    bases = [base for base in type(thing).__mro__ if "_role" in vars(base)]
+    return bool(bases) and is_own(bases[0]) and vars(bases[0])["_role"] in roles
+
+
 def own_class(thing: Any, what: str, cure: str = _LOOP) -> type[Any]:
     """The class of an object of this package; raises NotTraced for an object of another class.
 

@@ -1,50 +1,22 @@
-"""Errors for what is not here: attributes, settings and names that other libraries have."""
+"""Modules, tensors and variables that say what to write instead of names that other libraries have."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gradwire._names.counterparts import TENSORS
+from gradwire._names.missing import INSTEAD, Table, unknown
 
 _FEW = 40  # names that are listed where none is near
 
 
-def hint_for(name: str, table: Mapping[str, str], known: Iterable[str] = ()) -> str:
-    """What to write instead of `name`, with a colon before it; empty where nothing is near."""
-    if name in table:
-        return f": {table[name]}"
-    near = get_close_matches(name, [k for k in known if not k.startswith("_")], 2, 0.72)
-    return f": did you mean {' or '.join(map(repr, near))}?" if near else ""
-
-
-def refuse(thing: Any, name: str, table: Mapping[str, str]) -> NoReturn:
-    """Raise the AttributeError of an object, with what to write instead."""
-    kind = type(thing)
-    told = hint_for(name, {} if name.startswith("__") else table, dir(kind))
-    raise AttributeError(f"'{kind.__name__}' object has no attribute '{name}'{told}", name=name, obj=thing)
-
-
-def refuse_settings(
-    what: str, unknown: Iterable[str], known: Iterable[str], table: Mapping[str, str]
-) -> None:
-    """Raise TypeError for keyword arguments that `what` does not have, with what to write instead."""
-    known = tuple(known)
-    for name in unknown:
-        told = hint_for(name, table, known) or f": it takes {', '.join(known)}"
-        raise TypeError(f"{what} got an unexpected keyword argument '{name}'{told}")
-
-
-def names_of(module: str, table: Mapping[str, str], namespace: Mapping[str, Any]) -> Callable[[str], Any]:
-    """A module's `__getattr__`: names that it does not have, told with what to write instead."""
+def names_of(module: str, namespace: Mapping[str, Any], *tables: Table) -> Callable[[str], Any]:
+    """A module's `__getattr__`: the error for names that it does not have, with what to write instead."""
 
     def missing(name: str) -> NoReturn:
-        told = hint_for(name, {} if name.startswith("__") else table, namespace)
-        public = namespace.get("__all__", ())
-        if not told and not name.startswith("_") and len(public) < _FEW:
-            told = f": there are {', '.join(public)}"
-        raise AttributeError(f"module '{module}' has no attribute '{name}'{told}", name=name)
+        public = [each for each in namespace["__all__"] if not each.startswith("_")]
+        raise unknown(module, name, tables, public, "there are" if len(public) < _FEW else None)
 
     return missing
 
@@ -56,10 +28,18 @@ class _Settable:
         self._name = name
 
     def __get__(self, thing: Any, kind: type) -> Any:
-        return self if thing is None else refuse(thing, self._name, TENSORS)
+        if thing is None:
+            return self
+        raise _absent(thing, self._name)
 
     def __set__(self, thing: Any, value: Any) -> NoReturn:
-        refuse(thing, self._name, TENSORS)
+        raise _absent(thing, self._name)
+
+
+def _absent(thing: Any, name: str) -> AttributeError:
+    kind = type(thing)
+    known = [each for each in dir(kind) if not isinstance(getattr(kind, each, None), _Settable)]
+    return unknown(f"'{kind.__name__}' object", name, (TENSORS, INSTEAD), known)
 
 
 class Refusing:
@@ -70,7 +50,7 @@ class Refusing:
     if not TYPE_CHECKING:  # else every attribute would have a type
 
         def __getattr__(self, name: str) -> NoReturn:
-            refuse(self, name, TENSORS)
+            raise _absent(self, name)
 
         grad, requires_grad, data = _Settable("grad"), _Settable("requires_grad"), _Settable("data")
 

@@ -6,13 +6,13 @@ without a word.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 from abc import ABCMeta
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, ParamSpec, TypeVar
 
+from gradwire._names.missing import Table, advice, unknown
 from gradwire._names.own import is_own
 
 P = ParamSpec("P")
@@ -42,10 +42,12 @@ class StrictType(ABCMeta):
 class Strict(metaclass=StrictType):
     """An object whose attributes are those that it was made with; `_fixed` ones are set only then.
 
-    `_cures` say by name what to do instead. What a user derives has attributes of its own.
+    `_cures` say by name what to do instead of giving or setting something, `_absent` instead of reading it.
+    What a user derives has attributes of its own.
     """
 
-    _cures: ClassVar[Mapping[str, str]] = {}
+    _cures: ClassVar[Table] = {}
+    _absent: ClassVar[Table] = {}
     _fixed: ClassVar[frozenset[str]] = frozenset()
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -56,13 +58,15 @@ class Strict(metaclass=StrictType):
         if name in self._fixed or name in self._settings():
             cure = self._cures.get(name, f"make another {kind}")
             raise AttributeError(f"'{name}' of {kind} is set when it is made, and never after; {cure}")
-        raise AttributeError(f"{kind} has no attribute '{name}' to set; {self._instead(name)}")
+        told = advice(name, (self._cures,), sorted(self._settable()), "it has")
+        raise AttributeError(f"{kind} has no attribute '{name}' to set; {told}", name=name)
 
     def __getattr__(self, name: str) -> Any:
         settings = self._settings()
         if name in settings:
             return settings[name]
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        kind = type(self)
+        raise unknown(f"'{kind.__name__}' object", name, (self._absent, self._cures), [*dir(kind), *settings])
 
     def _settings(self) -> Mapping[str, Any]:
         found = vars(self).get("settings")
@@ -84,9 +88,6 @@ class Strict(metaclass=StrictType):
         found |= {*vars(self)}
         return {name for name in found if not name.startswith("_")} - self._fixed
 
-    def _instead(self, name: str) -> str:
-        return _instead(name, sorted(self._settable()), self._cures, "it has")
-
 
 def takes(what: str, **cures: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Decorate a function, called `what` in messages, to name what it has where a keyword is unknown."""
@@ -104,9 +105,7 @@ def takes(what: str, **cures: str) -> Callable[[Callable[P, T]], Callable[P, T]]
     return decorate
 
 
-def _expected(
-    what: str, keywords: Mapping[str, Any], known: Iterable[str], cures: Mapping[str, str]
-) -> dict[str, Any]:
+def _expected(what: str, keywords: Mapping[str, Any], known: Iterable[str], cures: Table) -> dict[str, Any]:
     """The keywords, less those of Keras's that are None; raises TypeError for one that is not known."""
     known = list(known)
     kept = {}
@@ -114,19 +113,8 @@ def _expected(
         if name in known:
             kept[name] = value
         elif not (value is None and name in cures):
-            raise TypeError(f"{what} has no keyword '{name}'; {_instead(name, known, cures, 'it takes')}")
+            raise TypeError(f"{what} has no keyword '{name}'; {advice(name, (cures,), known, 'it takes')}")
     return kept
-
-
-def _instead(name: str, known: Iterable[str], cures: Mapping[str, str], verb: str) -> str:
-    if name in cures:
-        return cures[name]
-    known = list(known)
-    near = difflib.get_close_matches(name, [*known, *cures], n=1, cutoff=0.7)
-    if near and near[0] in cures:
-        return f"did you mean '{near[0]}'? {cures[near[0]]}"
-    meant = f"did you mean '{near[0]}'? " if near else ""
-    return f"{meant}{verb} {', '.join(known) or 'none'}"
 
 
 def _parameters(kind: type[Any]) -> list[str] | None:

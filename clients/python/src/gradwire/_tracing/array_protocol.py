@@ -1,6 +1,6 @@
 """NumPy's functions on traced tensors: by their names, which are names or aliases of the server's ops.
 
-`_ops` fills FUNCTIONS when it is imported. What has no counterpart raises UnsupportedFunction; nothing
+`functions` has the ops by their names. What has no counterpart raises UnsupportedFunction; nothing
 is ever fetched and computed here in silence, but for the few functions that answer plain Python values.
 """
 
@@ -14,13 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from gradwire._names.missing import advice
+from gradwire._names.counterparts import PACKAGE
+from gradwire._names.missing import INSTEAD, advice
+from gradwire._tracing.functions import FUNCTIONS
 from gradwire._tracing.node import Traced
 from gradwire._tracing.reads import may_read
 from gradwire.errors import UnsupportedFunction
-
-#: Every name and alias of an op, to the function that records it.
-FUNCTIONS: dict[str, Callable[..., Any]] = {}
 
 _REDUCTIONS = {
     "add": "sum",
@@ -130,7 +129,7 @@ def _record(name: str, called: str, args: Sequence[Any], options: Mapping[str, A
         )
     function = None if name in _OTHERS else FUNCTIONS.get(name)
     if function is None:
-        told = advice(name)
+        told = advice(name, (PACKAGE, INSTEAD))
         meant = f"; {told}" if told else ""
         raise UnsupportedFunction(
             f"{called} has no op on the server, so it cannot be traced{meant}; "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gradwire._tracing.array_protocol import FUNCTIONS
+from gradwire._tracing.functions import FUNCTIONS
 from gradwire._tracing.indexing import index_attribute
 from gradwire._tracing.tensor import Tensor, record, record_many
 from gradwire._tracing.tracer import as_edge, explicit

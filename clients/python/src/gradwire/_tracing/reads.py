@@ -22,6 +22,7 @@ from gradwire._notices import warn
 from gradwire._tracing import scopes
 from gradwire._tracing.dataflow import Flow, flows, operands, own_name
 from gradwire._tracing.dependence import Dependence
+from gradwire._tracing.functions import FUNCTIONS
 from gradwire._tracing.node import Edge, Leaf, Node, Op, Recorder, Traced, recorder
 from gradwire._tracing.syntax import Function, expression
 from gradwire.errors import ReadError, ReadWarning
@@ -272,8 +273,6 @@ def _cure(frames: Sequence[FrameType]) -> str:
 
 
 def _instead_of(called: str, call: ast.Call) -> str:
-    from gradwire._tracing.array_protocol import FUNCTIONS  # noqa: PLC0415  # it imports this module
-
     name = called.rpartition(".")[2]
     if name in ("array", "asarray", "asanyarray", "ascontiguousarray"):
         if any(isinstance(argument, ast.List | ast.Tuple) for argument in call.args):

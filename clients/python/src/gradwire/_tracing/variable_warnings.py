@@ -1,10 +1,8 @@
-"""Variables whose own value is infinite or NaN: said when it happens, and when a gradient shows it."""
+"""What is assigned to variables: values that would be cut off, or that are infinite or NaN."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Container
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +10,8 @@ import numpy as np
 from gradwire._locations import here
 from gradwire._tracing.node import Array, as_array
 from gradwire.errors import TrainingWarning
-from gradwire.results import Finding
 
-_CURE = (
+TOO_LARGE = (
     "the steps are too large (lower the learning rate, or clip: global_clipnorm=1.0), or go the wrong way "
     "(descent subtracts the gradient: assign_sub)"
 )
@@ -28,46 +25,14 @@ def warn_of_divergence(name: str, before: Array, after: Array, given: Any) -> No
     element = f" at {place}" if place else ""
     message = (
         f"the variable '{name}' became {after[tuple(place)]}{element}, and was finite before this "
-        f"assignment: {_CURE}, or the gradient was not finite already: tape.explain(loss, variables) says "
-        "where it began"
+        f"assignment: {TOO_LARGE}, or the gradient was not finite already: tape.explain(loss, variables) "
+        "says where it began"
     )
     at = here()
     if at is None:
         warnings.warn(message, TrainingWarning, stacklevel=2)
     else:
         warnings.warn_explicit(message, TrainingWarning, at.file, at.line)
-
-
-def blaming_variables(finding: Finding, variables: Container[str]) -> Finding:
-    """A finding that blames "the data" of an input, said of a variable: updates made it so, no data."""
-    first = finding.culprits[0] if finding.culprits else {}
-    name = first.get("node")
-    if first.get("reason") != "nonfinite_input" or name not in variables:
-        return finding
-    start = finding.message.partition(": ")[0]
-    return replace(
-        finding,
-        message=f"{start}: the variable '{name}' itself is not finite; earlier steps made it so.",
-        fix=f"Start again from a finite value of '{name}'; most often {_CURE}.",
-    )
-
-
-def mixed(label: str, count: int) -> str:
-    """What is said of a variable of which a target uses several values."""
-    return (
-        f"the target uses {count} values of the variable '{label}', which was assigned while the tape "
-        "recorded: what was computed before keeps the old value, and the gradient adds up the slopes at each "
-        "of them. Assign after the `with` block, or use one value throughout: v = variable.value()"
-    )
-
-
-def with_mixing(finding: Finding, count: int) -> Finding:
-    """A finding of a variable of which the target uses `count` values, with a warning of that."""
-    if count < 2:
-        return finding
-    warning = {"code": "assigned", "node": None, "message": mixed(finding.name, count)}
-    places = finding.warned or (None,) * len(finding.warnings)
-    return replace(finding, warnings=(*finding.warnings, warning), warned=(*places, None))
 
 
 def fitting(name: str, value: Any, dtype: np.dtype[Any]) -> Array:

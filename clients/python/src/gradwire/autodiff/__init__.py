@@ -3,8 +3,13 @@
 `tape`               `GradientTape`
 `sources`            what a tape differentiates with respect to
 `targets`            what a tape differentiates
+`misuse`             what a tape was asked that it cannot know
 `gradient_requests`  one question about a tape: the lowered trace, names, and the result
+`gradient_warnings`  warnings of gradients that are None, zero or not finite
+`variable_findings`  findings about a variable itself: not finite, or several values
 `functional`         `grad` and `value_and_grad`
+`explanation`        `explain`: why the gradient of a function is what it is
+`scalar_target`      what a differentiated function returns: one number
 `transformed`        functions made of other functions, as objects that pickle
 `traced_function`    a Python function run once on real arguments
 `directional`        `jvp`, `vjp`, `hvp`, `gnvp`

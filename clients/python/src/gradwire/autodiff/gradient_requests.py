@@ -16,8 +16,8 @@ from gradwire._client.session import Known, Session, input_values, locate, locat
 from gradwire._locations import Place
 from gradwire._tracing.lower import Lowered, lower
 from gradwire._tracing.node import Array, Edge, Leaf, Op, Recorder, remember
-from gradwire._tracing.variable_warnings import blaming_variables, with_mixing
 from gradwire._transport.flow import Flow
+from gradwire.autodiff.variable_findings import blaming_variables, with_mixing
 from gradwire.errors import InvalidTarget
 from gradwire.results import Finding, Sparse
 

@@ -2,49 +2,46 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from gradwire._locations import here
-from gradwire._tracing.node import Edge, Leaf, Op, Recorder
-from gradwire._tracing.variable_warnings import mixed
+from gradwire._notices import warn
+from gradwire._tracing.node import Edge, Leaf, Op, Recorder, Traced
+from gradwire._tracing.structure import leaves
 from gradwire.autodiff.gradient_requests import Question, Source
+from gradwire.autodiff.variable_findings import mixed
+from gradwire.errors import GradientWarning
+from gradwire.results import Finding
 
 _DEPTH = 8
 _PLAIN = "a value that has left the tape through numpy() or float() is a plain number: it has no gradient"
 _KEEP = "keep the variable and write w.assign_sub(rate * g), or optimizer.apply_gradients([(g, w)])"
 
 
-def warn_of_none(target: Edge, sources: Sequence[Source], watched: Sequence[Source], tape: Recorder) -> None:
-    """Warn of sources whose gradient is None for what the tape is, not for what the target computes."""
-    node = target.node
-    if isinstance(node, Op) and not tape.holds(node.recorder):
-        made = f" ({node.place})" if node.place else ""
-        _warn(
-            f"the target was computed outside of the tape{made}, where nothing is recorded: its gradients "
-            "are None. Compute the loss inside the `with` block"
-        )
-        return
-    inner = node.inputs[0] if isinstance(node, Op) and node.op == "identity" else None
-    own = isinstance(inner, Edge) and isinstance(inner.node, Leaf) and inner.node.owner is not None
-    if own and any(isinstance(source.edge.node, Op) for source in sources):
-        _warn(
-            "the target is a variable itself, and a result is among the sources: the target comes first, "
-            "tape.gradient(loss, [w])"
-        )
-        return
-    for source in sources:
-        if not any(source is each for each in watched):
-            why, fix = reason_of(source)
-            _warn(f"no gradient by '{source.label}', the answer is None: {why}; {fix}")
+def of_target(finding: Finding, target: Any, source: Source, tape: Recorder) -> Finding:
+    """A finding of a gradient that is None for what the target is, and not for what it computes."""
+    edges = [leaf._edge() for leaf in leaves(target) if isinstance(leaf, Traced)]
+    if finding.status != "disconnected" or not edges:
+        return finding
+    nodes = [edge.node for edge in edges]
+    if all(isinstance(node, Op) and not tape.holds(node.recorder) for node in nodes):
+        why = "the target was computed outside of the tape, where nothing is recorded"
+        fix = "compute the loss inside the `with` block"
+        return replace(finding, message=why, fix=fix, place=nodes[0].place)
+    if isinstance(source.edge.node, Op) and all(
+        isinstance(node, Leaf) and node.owner is not None for node in nodes
+    ):
+        why = "the target is a variable itself, and a result is the source"
+        return replace(finding, message=why, fix="the target comes first, tape.gradient(loss, [w])")
+    return finding
 
 
 def warn_of_mixing(asked: Question) -> None:
     """Warn of variables that were assigned while the tape ran, of which the target uses several values."""
     for source, names in zip(asked.sources, asked.wrt, strict=True):
         if len(names) > 1:
-            _warn(mixed(source.label, len(names)))
+            warn(GradientWarning, mixed(source.label, len(names)), ("mixed", source.label))
 
 
 def reason_of(source: Source) -> tuple[str, str]:
@@ -102,11 +99,3 @@ def _variable_behind(edge: Edge, depth: int) -> str | None:
     inputs = (each for each in node.inputs if isinstance(each, Edge))
     found = (_variable_behind(each, depth - 1) for each in inputs)
     return next((name for name in found if name is not None), None)
-
-
-def _warn(message: str) -> None:
-    at = here()
-    if at is None:
-        warnings.warn(message, UserWarning, stacklevel=3)
-    else:
-        warnings.warn_explicit(message, UserWarning, at.file, at.line)

@@ -7,7 +7,7 @@ from typing import Any
 
 from gradwire._client.pasting import made_as
 from gradwire._tracing.dependence import Dependence
-from gradwire._tracing.node import Edge, Leaf, Node, Op, Owner, Traced
+from gradwire._tracing.node import Edge, Leaf, Node, Owner, Traced
 from gradwire._tracing.reads import Reads, came_back
 from gradwire._tracing.structure import leaves
 from gradwire._tracing.tensor import Tensor

@@ -18,7 +18,7 @@ from gradwire._tracing.tensor import Tensor, record
 from gradwire._tracing.variable import Variable
 from gradwire.autodiff.gradient_requests import Question, Source, ask_gradients, ask_jacobian, ask_reasons
 from gradwire.autodiff.gradient_warnings import MISSING, advise, flaw
-from gradwire.autodiff.misuse import warn_of_mixing, warn_of_none
+from gradwire.autodiff.misuse import of_target, warn_of_mixing
 from gradwire.autodiff.nested import gradient_nodes, jacobian_nodes
 from gradwire.autodiff.sources import identity_of, source_of, unwatched, with_reads
 from gradwire.autodiff.targets import target_edge
@@ -219,6 +219,7 @@ class GradientTape:
 
     def _finding(self, asked: Question | None, target: Any, source: Source) -> Finding:
         told = (asked and asked.finding(source)) or unwatched(source)
+        told = of_target(told, target, source, self._recorder)
         return with_reads(told, source, target, self._recorder.reads)
 
     def _advise(
@@ -265,8 +266,6 @@ class GradientTape:
             self._answered = (target, asked)
             warn_of_mixing(asked)
             found = {id(s): None if g is None else _known(g) for s, g in zip(watched, arrays, strict=True)}
-        if sums and not zero:
-            warn_of_none(edge, described, watched, self._recorder)
         self._used = True
         self._recorder.open = self._persistent
         answers = [found.get(id(s)) for s in described]

@@ -6,13 +6,17 @@
 `metrics`          metrics, computed by a job or added up here batch by batch
 `schedules`        learning rates that change with the step
 `optimizers`       optimisers that step here, in NumPy
+`pairs`            pairs of gradients and variables, checked before a step
+`rates`            the learning rate of an optimiser, checked when it is set
 `callbacks`        what watches a fit
 `expansion`        a model as the server expands it
 `initial_weights`  weights drawn here, for models that start in this process
 `base_model`       a row of layers with their weights: built by the server, called on a tape, saved
 `evaluation`       the loss and the metrics of predictions
+`formats`          files of weights and models
 `fit`              a compiled model and arrays become a job
 `models`           `Sequential`
+`model_checks`     what a model cannot take, refused before anything is sent
 `naming`           names of classes as the wire has them
 """
 
@@ -38,4 +42,4 @@ __all__ = [
 
 
 if not TYPE_CHECKING:  # else every name would have a type
-    __getattr__ = names_of(__name__, PACKAGE, globals())
+    __getattr__ = names_of(__name__, globals(), PACKAGE)

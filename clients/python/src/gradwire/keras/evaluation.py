@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from gradwire._client.job_documents import measure_document
 from gradwire._client.requests import value
 from gradwire._client.session import Session
-from gradwire._names.own import own_function
 from gradwire._tracing import ops as _ops
 from gradwire._tracing.node import Array
 from gradwire._transport.flow import Flow
@@ -17,30 +17,9 @@ from gradwire.keras.losses import Loss
 from gradwire.keras.metrics import Metric
 
 
-def document_of(measure: Any, what: str = "metric") -> dict[str, Any]:
-    """A loss or metric as on the wire: its name, and its settings.
-
-    Raises NotTraced for a class or function of the user's own, and TypeError for anything else.
-    """
-    if isinstance(measure, Loss | Metric):
-        return measure.document()
-    if isinstance(measure, dict):
-        return measure
-    if isinstance(measure, str):
-        return {"name": measure}
-    if isinstance(measure, type):
-        raise TypeError(f"expected a {what}, got the class {measure.__name__}: call it, {measure.__name__}()")
-    if isinstance(measure, metrics.Mean):
-        raise TypeError(
-            f"a {what} compares two things, Mean takes one: choose another of gradwire.keras.metrics"
-        )
-    cure = {} if what == "loss" else {"cure": metrics.BY_HAND}
-    return {"name": own_function(measure, what, **cure)}
-
-
 def name_of(measure: Any, what: str = "metric") -> str:
     """What a loss or metric is called in answers."""
-    return measure.name if isinstance(measure, Metric) else str(document_of(measure, what)["name"])
+    return measure.name if isinstance(measure, Metric) else str(measure_document(measure, what)["name"])
 
 
 def renamed(measures: Iterable[Any]) -> dict[str, str]:
@@ -51,7 +30,7 @@ def renamed(measures: Iterable[Any]) -> dict[str, str]:
     names: dict[str, str] = {}
     called: dict[str, str] = {}
     for measure in measures:
-        there, here = str(document_of(measure)["name"]), name_of(measure)
+        there, here = str(measure_document(measure)["name"]), name_of(measure)
         if called.setdefault(there, here) != here:
             raise ConfigurationError(
                 f"expected one '{there}', got '{called[there]}' and '{here}': a job reports each metric once"
@@ -65,7 +44,7 @@ def score(session: Session, measure: Any, y_true: Array, y_pred: Array) -> Flow[
     """One number; raises ValueError for a metric that is not known."""
     if isinstance(measure, Loss):
         return float((yield from value(session, measure(y_true, y_pred)._edge())))
-    settings = dict(document_of(measure))
+    settings = dict(measure_document(measure))
     name = settings.pop("name")
     if name in _KINDS:
         return _KINDS[name](**settings).measure(y_true, y_pred)

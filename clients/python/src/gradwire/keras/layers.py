@@ -334,4 +334,4 @@ def _initializer(key: str, value: Any) -> Any:
 
 
 if not TYPE_CHECKING:  # else every name would have a type
-    __getattr__ = names_of(__name__, LAYERS, globals())
+    __getattr__ = names_of(__name__, globals(), LAYERS)

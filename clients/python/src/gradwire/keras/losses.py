@@ -43,6 +43,7 @@ _REDUCTIONS = {"sum_over_batch_size": "mean", "mean": "mean", "sum": "sum", "non
 class Loss(Strict):
     """A loss with its settings; `reduction` is "sum_over_batch_size" (the mean), "sum" or "none"."""
 
+    _role: ClassVar[str] = "loss"
     _cures: ClassVar[Mapping[str, str]] = {
         "name": "histories call a loss 'loss': leave it out",
         "dtype": "a model has one dtype: Sequential(dtype=…)",
@@ -156,4 +157,4 @@ class SparseCategoricalCrossentropy(Loss):
 
 
 if not TYPE_CHECKING:  # else every name would have a type
-    __getattr__ = names_of(__name__, LOSSES, globals())
+    __getattr__ = names_of(__name__, globals(), LOSSES)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradwire._client.job_documents import BY_HAND
 from gradwire._client.uploads import array_of
 from gradwire._names.own import own_class
 from gradwire._names.refusals import names_of
@@ -32,12 +33,11 @@ __all__ = [
     "TopKCategoricalAccuracy",
 ]
 
-BY_HAND = "compute it from `model.predict(x)`, in a Callback's on_epoch_end for example"
-
 
 class Mean(Strict):
     """The mean of all numbers that it was given, as of the losses of an epoch's batches."""
 
+    _role: ClassVar[str] = "mean"
     _cures: ClassVar[Mapping[str, str]] = {"dtype": "sums are float64: leave it out"}
 
     def __init__(self, name: str | None = None) -> None:
@@ -88,6 +88,8 @@ class Metric(Mean):
 
     Raises ValueError for shapes that do not fit.
     """
+
+    _role: ClassVar[str] = "metric"
 
     def update_state(  # type: ignore[override]  # takes two, as in Keras
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
@@ -213,4 +215,4 @@ def _labels(y_true: Array, y_pred: Array) -> Array:
 
 
 if not TYPE_CHECKING:  # else every name would have a type
-    __getattr__ = names_of(__name__, {}, globals())
+    __getattr__ = names_of(__name__, globals())

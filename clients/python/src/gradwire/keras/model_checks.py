@@ -20,8 +20,9 @@ def expected_layer(given: Any) -> str:
         )
     if isinstance(given, str):
         return f"expected a layer, got the text {given!r}: gw.layers.Activation({given!r})"
-    if type(given).__module__.partition(".")[0] in ("keras", "tensorflow", "torch", "flax"):
-        return f"expected a layer of gradwire.keras.layers, got {kind} of {type(given).__module__.partition('.')[0]}"
+    library = type(given).__module__.partition(".")[0]
+    if library in ("keras", "tensorflow", "torch", "flax"):
+        return f"expected a layer of gradwire.keras.layers, got {kind} of {library}"
     if callable(given):
         name = getattr(given, "__name__", kind)
         return f"expected a layer, got the function {name!r}: gw.layers.Activation({name!r})"
@@ -34,10 +35,11 @@ def check_compiled(optimizer: Any, loss: Any, metrics: Any) -> list[Any]:
         raise ConfigurationError(
             f"expected an optimiser, got the class {optimizer.__name__}: call it, {optimizer.__name__}()"
         )
-    if isinstance(loss, Optimizer) or not isinstance(optimizer, Optimizer | str):
+    if isinstance(loss, Optimizer) or isinstance(optimizer, int | float | list | tuple | None):
         raise ConfigurationError(
             "expected an optimiser, then a loss, as in model.compile('adam', 'mse'), got "
-            f"{_kind(optimizer)} and {_kind(loss)}; an optimiser is a name or one of gradwire.keras.optimizers"
+            f"{_kind(optimizer)} and {_kind(loss)}; an optimiser is a name or one of "
+            "gradwire.keras.optimizers"
         )
     if metrics is None:
         return []

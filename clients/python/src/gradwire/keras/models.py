@@ -10,7 +10,7 @@ from typing import Any, overload
 from safetensors import SafetensorError, safe_open
 
 from gradwire._client.client import AsyncClient, Client, default_client
-from gradwire._client.job_documents import optimizer_document
+from gradwire._client.job_documents import measure_document, optimizer_document
 from gradwire._client.jobs import Job, Jobs
 from gradwire._client.uploads import array_of
 from gradwire._names.counterparts import COMPILE, EVALUATE, FIT
@@ -22,7 +22,7 @@ from gradwire.errors import ConfigurationError, NotTraced
 from gradwire.keras import layers
 from gradwire.keras.base_model import Network
 from gradwire.keras.callbacks import Callback, History
-from gradwire.keras.evaluation import document_of, name_of, renamed, score
+from gradwire.keras.evaluation import name_of, renamed, score
 from gradwire.keras.fit import follow, pair, rows_of, settings_of
 from gradwire.keras.formats import source_of
 from gradwire.keras.layers import InputLayer, Layer
@@ -70,14 +70,13 @@ class Model(Network[D_co]):
         measured = check_compiled(optimizer, loss, metrics)
         optimizer_document(optimizer)
         for measure, what in [*((m, "metric") for m in measured), *([(loss, "loss")] if loss else ())]:
-            document_of(measure, what)
+            measure_document(measure, what)
         self._compiled = {"optimizer": optimizer, "loss": loss, "metrics": measured}
 
     @call
     @takes("fit", **FIT)
     def fit(
         self,
-        /,
         x: Any,
         y: Any,
         batch_size: int = 32,

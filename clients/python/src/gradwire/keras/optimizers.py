@@ -45,6 +45,7 @@ class Optimizer(Strict):
 
     slots: ClassVar[tuple[str, ...]] = ()
     settings: ClassVar[tuple[str, ...]] = ()  # what a job is told beside the learning rate
+    _role: ClassVar[str] = "optimizer"
     _fixed: ClassVar[frozenset[str]] = frozenset({"slots", "settings"})
     _cures: ClassVar[Mapping[str, str]] = OPTIMIZER_SETTINGS
     _absent: ClassVar[Mapping[str, str]] = OPTIMIZERS
@@ -335,4 +336,4 @@ class Adagrad(Optimizer):
 
 
 if not TYPE_CHECKING:  # else every name would have a type
-    __getattr__ = names_of(__name__, {}, globals())
+    __getattr__ = names_of(__name__, globals())

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gradwire._tracing.ops import matrix_transpose
 from gradwire.errors import TensorFlowDifference
 
 Options = dict[str, Any]
@@ -79,8 +80,6 @@ def _norm(args: tuple[Any, ...], options: Options) -> tuple[tuple[Any, ...], Opt
 
 
 def _matmul(args: tuple[Any, ...], options: Options) -> tuple[tuple[Any, ...], Options]:
-    from gradwire._tracing.ops import matrix_transpose  # noqa: PLC0415  # which imports modules that import this one
-
     given = [*args, *(options.pop(key) for key in ("x1", "x2") if key in options)]
     for k, key in enumerate(("transpose_a", "transpose_b")):
         if options.pop(key, False):
@@ -256,34 +255,4 @@ SPELLINGS: dict[str, Spelling] = {
         },
         differs=_loop_differs,
     ),
-}
-
-#: Names of TensorFlow's that are not here, with what to write instead.
-ABSENT = {
-    "add_n": "write sum(tensors), or gradwire.sum(gradwire.stack(tensors), axis=0)",
-    "bool": "write gradwire.bool_",
-    "boolean_mask": "write x[mask], with a NumPy array as the mask",
-    "data": "give arrays, or data sets of client.datasets, to fit and to jobs",
-    "foldl": "write gradwire.scan",
-    "foldr": "write gradwire.scan(…, reverse=True)",
-    "gradients": "write gradwire.GradientTape, or gradwire.grad",
-    "hessians": "write gradwire.hessian",
-    "linalg": "its functions are here: gradwire.det, gradwire.solve, gradwire.cholesky, gradwire.norm",
-    "map_fn": "write gradwire.vmap(f)(xs), or gradwire.map(f, xs)",
-    "newaxis": "write None",
-    "print": "write print: it fetches the value",
-    "py_function": "no Python runs on the server: write gradwire.custom_gradient",
-    "numpy_function": "no Python runs on the server: write gradwire.custom_gradient",
-    "recompute_grad": "write gradwire.checkpoint",
-    "reduce_logsumexp": "write gradwire.logsumexp",
-    "scalar_mul": "write a * x",
-    "scatter_nd": "write gradwire.index_add(gradwire.zeros(shape), values, index)",
-    "slice": "write x[a:b]",
-    "strided_slice": "write x[a:b:step]",
-    "switch_case": "write gradwire.cond",
-    "case": "write gradwire.cond",
-    "tensor_scatter_nd_add": "write gradwire.index_add",
-    "tensor_scatter_nd_update": "write gradwire.index_set",
-    "UnconnectedGradients": 'write unconnected_gradients="none" or "zero"',
-    "vectorized_map": "write gradwire.vmap(f)(xs)",
 }

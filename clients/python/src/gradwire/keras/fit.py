@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from asyncio import CancelledError
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -19,7 +18,7 @@ from gradwire._client.datasets import Column
 from gradwire._client.job_documents import optimizer_document
 from gradwire._client.jobs import FINAL, Job, numbers
 from gradwire._client.uploads import array_of
-from gradwire._locations import here
+from gradwire._notices import warn
 from gradwire._transport.driver import D_co
 from gradwire._transport.flow import Flow, Sleep
 from gradwire._transport.sse import Event
@@ -114,9 +113,12 @@ def follow(
             def tell(event: Event) -> None:
                 nonlocal calling
                 _show(shown, event.kind, event.data, names)
-                told = event.data.get("warnings") or event.data.get("code") in ("no_gradient", "other_machine")
+                told = event.data.get("warnings") or event.data.get("code") in (
+                    "no_gradient",
+                    "other_machine",
+                )
                 if event.kind == "log" and told:
-                    _warn(event.data["message"])
+                    warn(TrainingWarning, event.data["message"], event.data["message"])
                 if event.kind == "epoch":
                     logs = numbers({k: v for k, v in event.data.items() if k not in ("epoch", "step")})
                     calling = True
@@ -136,15 +138,6 @@ def follow(
                 yield from Job.cancel.flow(job)
         raise
     yield from Job.wait.flow(job)
-
-
-def _warn(message: str) -> None:
-    """Warn at the user's own line."""
-    at = here()
-    if at is None:
-        warnings.warn(message, TrainingWarning, stacklevel=2)
-    else:
-        warnings.warn_explicit(message, TrainingWarning, at.file, at.line)
 
 
 def _saved(job: Job[D_co]) -> Flow[None]:

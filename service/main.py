@@ -14,6 +14,7 @@ from types import FrameType
 
 from pydantic import ValidationError
 
+from service.processes.limits import die_with
 from service.settings import Settings
 from service.version import VERSION
 
@@ -35,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def work(settings: Settings, parent: int | None = None) -> int:
     """Run jobs until SIGTERM or SIGINT, then have them saved; with `parent`, die with that process."""
+    if parent is not None:  # before the imports, which take a second
+        die_with(parent)
     os.environ.update(settings.blas_environment)
     from service.jobs.worker.process import run_worker  # noqa: PLC0415
     from service.storage.tables import NewerSchema  # noqa: PLC0415
@@ -43,7 +46,7 @@ def work(settings: Settings, parent: int | None = None) -> int:
     logger = make_logger(settings)
     logging.basicConfig(level=logging.WARNING, handlers=[Forwarder(logger)])
     try:
-        run_worker(settings, logger, parent=parent)
+        run_worker(settings, logger)
     except (OSError, NewerSchema) as error:
         return _fail(f"cannot use the data folder {settings.data}: {error}")
     return 0

@@ -10,15 +10,20 @@ import signal
 _PR_SET_PDEATHSIG = 1
 
 
+def die_with(parent: int) -> None:
+    """Have this process killed when its parent ends; it ends here if `parent` is gone already."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the call above
+        os._exit(0)
+
+
 def confine(parent: int, address_space: int | None, *, cpu_seconds: int | None = None) -> None:
     """Bound this process to `address_space` bytes beyond what it has mapped, and to its parent's life.
 
     None leaves its memory unbounded: CUDA maps the memory of the machine and of its devices, and more.
     `cpu_seconds`, where given, bounds its processor time too. It ends here if `parent` is gone already.
     """
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the call above
-        os._exit(0)
+    die_with(parent)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

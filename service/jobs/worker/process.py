@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import os
 import signal
 
 from structlog.typing import FilteringBoundLogger
@@ -16,7 +14,6 @@ from service.jobs.worker.worker import Slot, Worker
 from service.settings import Settings
 from service.storage.database import Database
 
-_PR_SET_PDEATHSIG = 1
 _GRACE_S = 20.0
 
 
@@ -35,12 +32,8 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def run_worker(settings: Settings, logger: FilteringBoundLogger, *, parent: int | None = None) -> None:
-    """Work until SIGTERM or SIGINT, then save and give back what runs; with `parent`, die with it."""
-    if parent is not None:
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            return
+def run_worker(settings: Settings, logger: FilteringBoundLogger) -> None:
+    """Work until SIGTERM or SIGINT, then save and give back what runs."""
     asyncio.run(_work(settings, logger))
 
 

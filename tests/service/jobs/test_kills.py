@@ -115,9 +115,10 @@ def test_a_graceful_end_keeps_what_was_done(tmp_path: Path) -> None:
         before = server.until(job_id, lambda job: job["progress"]["step"] > 1000)["progress"]["step"]
         below = server.all_below()
         told: list[str] = []
-        follower = threading.Thread(target=lambda: told.append(follow(server, job_id)))
+        hears = threading.Event()
+        follower = threading.Thread(target=lambda: told.append(follow(server, job_id, hears)))
         follower.start()
-        time.sleep(0.5)
+        assert hears.wait(60)
         start = time.perf_counter()
         server.process.send_signal(signal.SIGTERM)
         follower.join()
@@ -134,8 +135,15 @@ def test_a_graceful_end_keeps_what_was_done(tmp_path: Path) -> None:
         assert [row["step"] for row in steps] == list(range(1, 20_001))
 
 
-def follow(server: Server, job_id: str) -> str:
-    return httpx.get(f"{server.client.base_url}/v1/jobs/{job_id}/events", timeout=60).text
+def follow(server: Server, job_id: str, hears: threading.Event) -> str:
+    """All that the job's events say until the connection ends; `hears` is set at the first step."""
+    told = ""
+    with httpx.stream("GET", f"{server.client.base_url}/v1/jobs/{job_id}/events", timeout=60) as response:
+        for text in response.iter_text():
+            told += text
+            if "event: step" in told:
+                hears.set()
+    return told
 
 
 def test_a_worker_that_was_stopped_and_woken_publishes_nothing(tmp_path: Path) -> None:

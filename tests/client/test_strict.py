@@ -97,6 +97,16 @@ def test_unknown_options_of_models_are_refused(word: str, given: dict[str, Any],
         model().predict(X, steps=1)  # type: ignore[call-arg]
 
 
+def test_positions_that_mean_something_else_in_keras_are_not_taken() -> None:
+    for call in (
+        lambda: gw.Sequential([], False),  # type: ignore[misc]  # trainable
+        lambda: model().evaluate(X, Y, 32, 0, [1.0] * 4),  # type: ignore[call-arg]  # sample_weight
+        lambda: schedules.CosineDecay(0.1, 10, 0.0, "name", 0.2, 3),  # type: ignore[misc]
+    ):
+        with pytest.raises(TypeError, match="positional argument"):
+            call()
+
+
 def test_what_keras_has_at_none_may_be_said() -> None:
     layers.Dense(1, kernel_regularizer=None, bias_constraint=None, dtype=None)  # type: ignore[call-arg]
     model().compile("sgd", "mse", loss_weights=None, weighted_metrics=None)  # type: ignore[call-arg]

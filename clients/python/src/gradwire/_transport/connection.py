@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 from collections.abc import Callable
@@ -111,6 +112,13 @@ class Settings:
 
 
 _unpickled: dict[Settings, Any] = {}
+
+
+@atexit.register
+def _close() -> None:
+    """Nobody else closes a client that came with a task."""
+    for client in _unpickled.values():
+        client.close()
 
 
 def _restored(settings: Settings, part: str) -> Any:

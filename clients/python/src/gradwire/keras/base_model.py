@@ -60,8 +60,8 @@ class Network(Strict, Driven[D_co]):
     def __init__(
         self,
         layers: Sequence[Layer] | None = None,
-        name: str = "sequential",
         *,
+        name: str = "sequential",
         dtype: str = "float32",
     ) -> None:
         self.name = name

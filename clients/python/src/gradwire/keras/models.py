@@ -138,6 +138,7 @@ class Model(Network[D_co]):
         y: Any,
         batch_size: int | None = None,
         verbose: Any = 0,
+        *,  # Keras has sample weights here, which are not to be taken for anything else
         return_dict: bool = False,
     ) -> Flow[Any]:
         """The loss and the metrics on all rows together: a number, a list of them, or a dict by name."""
@@ -183,13 +184,13 @@ class Sequential(Model[SyncDriver]):
     def __init__(
         self,
         layers: Sequence[Layer] | None = None,
+        *,  # Keras has `trainable` here
         name: str = "sequential",
-        *,
         dtype: str = "float32",
         client: Client | None = None,
     ) -> None:
         self._client = client
-        super().__init__(layers, name, dtype=dtype)
+        super().__init__(layers, name=name, dtype=dtype)
 
     def _connection(self) -> Client:
         return self._client or default_client()
@@ -209,13 +210,13 @@ class AsyncSequential(Model[AsyncDriver]):
     def __init__(
         self,
         layers: Sequence[Layer] | None = None,
+        *,  # Keras has `trainable` here
         name: str = "sequential",
-        *,
         dtype: str = "float32",
         client: AsyncClient,
     ) -> None:
         self._client = client
-        super().__init__(layers, name, dtype=dtype)
+        super().__init__(layers, name=name, dtype=dtype)
 
     def _connection(self) -> AsyncClient:
         return self._client

@@ -10,68 +10,20 @@ import ast
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from gradwire._locations import Place, user_frame
 from gradwire._tracing.functions import FUNCTIONS
-from gradwire._tracing.lower import Lowered, Ref
-from gradwire._tracing.node import Leaf, Op, Scalar
-from gradwire._tracing.syntax import Source, expression_at, operand
+from gradwire._tracing.lower import Lowered
+from gradwire._tracing.node import Leaf, Op
+from gradwire._tracing.texts import ATOMS, DEEPEST, Text, bracketed, operand_at, records, rendered, text_at
 
 Locate = Callable[[str], tuple[Lowered, Sequence[str], int] | None]
-
-_BINARY: dict[type[ast.AST], str] = {
-    ast.Add: "add",
-    ast.Sub: "subtract",
-    ast.Mult: "multiply",
-    ast.Div: "divide",
-    ast.FloorDiv: "floor_divide",
-    ast.Mod: "remainder",
-    ast.Pow: "pow",
-    ast.MatMult: "matmul",
-}
-_UNARY: dict[type[ast.AST], str] = {ast.USub: "negative", ast.UAdd: "positive", ast.Invert: "bitwise_invert"}
-_COMPARISONS: dict[type[ast.AST], str] = {
-    ast.Eq: "equal",
-    ast.NotEq: "not_equal",
-    ast.Lt: "less",
-    ast.LtE: "less_equal",
-    ast.Gt: "greater",
-    ast.GtE: "greater_equal",
-}
-#: As the server writes expressions of nodes, up to so many into each other.
-_SIGNS = {
-    "add": "+",
-    "subtract": "-",
-    "multiply": "*",
-    "divide": "/",
-    "pow": "**",
-    "matmul": "@",
-    "less": "<",
-    "less_equal": "<=",
-    "greater": ">",
-    "greater_equal": ">=",
-    "equal": "==",
-    "not_equal": "!=",
-}
-_DEEPEST = 3
-
-_PROPERTIES = {"T": "permute_dims", "mT": "matrix_transpose"}
 
 _QUOTED = re.compile(r"'([A-Za-z_][\w./-]*(?::\d+)?)'")
 _BARE = re.compile(r"(?<![\w.'`])([A-Za-z_][\w/]*)(?![\w'`(]|\.\w)")
 _CALL = re.compile(r"(?<![\w.'`])([A-Za-z_]\w*)\(")
 _NUMBER = re.compile(r"(?<![\w.])(\d+\.\d{4,6}(?:e[+-]?\d+)?)(?![\w.])")
 _GENERATED = re.compile(r"([a-z][a-z0-9_]*_\d+|Variable(_\d+)?|captured(_\d+)?)$")
-_ATOMS = (ast.Name, ast.Attribute, ast.Subscript, ast.Call, ast.Constant, ast.List)
-
-
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """A piece of the user's source; `atom` needs no brackets around it."""
-
-    text: str
-    atom: bool
 
 
 def pasted(fix: str, blamed: str | None, locate: Locate) -> str:
@@ -96,7 +48,7 @@ class _Writer:
         self._code = None if place is None else place.code
         self._blamed = found
         self._held: list[str] = []
-        seen = None if place is None else _expression(place)
+        seen = None if place is None else text_at(place)
         self._module = _alias() if seen is None else seen[0].alias("gradwire")
 
     def from_elsewhere(self, fix: str) -> str:
@@ -114,16 +66,16 @@ class _Writer:
                 continue
             for k, given in enumerate(item.inputs):
                 if isinstance(given, tuple) and self._is_elsewhere(lowered, given[0]):
-                    written = _operand(place, item.op, k, len(item.inputs))
-                    for depth in range(_DEEPEST if written else 0):
-                        rendered = _rendered(lowered, names, given, depth)
-                        if written and not _GENERATED.match(rendered):
-                            known[rendered] = _bracketed(written)
-        for rendered in sorted(known, key=len, reverse=True):
-            for text in (f"({rendered})", rendered):
+                    written = operand_at(place, item.op, k, len(item.inputs))
+                    for depth in range(DEEPEST if written else 0):
+                        whole = rendered(lowered, names, given, depth)
+                        if written and not _GENERATED.match(whole):
+                            known[whole] = bracketed(written)
+        for whole in sorted(known, key=len, reverse=True):
+            for text in (f"({whole})", whole):
                 pattern = rf"(?<![\w.'`]){re.escape(text)}(?![\w'`])"
                 if re.search(pattern, fix):
-                    held = self._hold(known[rendered])
+                    held = self._hold(known[whole])
                     fix = re.sub(pattern, lambda _, held=held: held, fix)  # type: ignore[misc]  # a default
         return fix
 
@@ -155,8 +107,8 @@ class _Writer:
                 if isinstance(given, tuple):
                     below.append(given[0])
                 elif isinstance(given, float) and f"{given:g}" == match[1]:
-                    written = _operand(item.node.place, item.op, k, len(item.inputs))
-                    return _bracketed(written) if written else repr(given)
+                    written = operand_at(item.node.place, item.op, k, len(item.inputs))
+                    return bracketed(written) if written else repr(given)
         return match[0]
 
     def bare(self, match: re.Match[str]) -> str:
@@ -167,14 +119,14 @@ class _Writer:
         if not _GENERATED.match(name) and not in_code:
             return name
         found = self._text(name)
-        return name if found is None else _bracketed(found)
+        return name if found is None else bracketed(found)
 
     def quoted(self, match: re.Match[str]) -> str:
         """A name in quotes, which stands for a node as a whole."""
         found = self._own(match[1]) or self._text(match[1])
         return match[0] if found is None else f"`{found.text}`"
 
-    def _text(self, name: str) -> _Text | None:
+    def _text(self, name: str) -> Text | None:
         """How a node is written where the blamed node stands; else where it was made."""
         found = self._locate(name)
         if found is None:
@@ -186,29 +138,29 @@ class _Writer:
                 continue
             for k, given in enumerate(item.inputs):
                 if isinstance(given, tuple) and given[0] == position:
-                    written = _operand(place, item.op, k, len(item.inputs))
+                    written = operand_at(place, item.op, k, len(item.inputs))
                     if written is not None:
                         return written
         return self._own(name)
 
-    def _own(self, name: str) -> _Text | None:
+    def _own(self, name: str) -> Text | None:
         """The text that made a node: an expression, or the name it is assigned to if it is a value."""
         found = self._locate(name)
         if found is None:
             return None
         item = found[0].items[found[2]]
         node = item.node
-        seen = _expression(node.place)
+        seen = text_at(node.place)
         if seen is None:
             return None
         source, text = seen
         if isinstance(text, ast.AugAssign):
-            return _Text(source.segment(text.target), True) if _records(text, item.op or "") else None
+            return Text(source.segment(text.target), True) if records(text, item.op or "") else None
         if isinstance(node, Op) and item.op is not None:
-            return _Text(source.segment(text), isinstance(text, _ATOMS)) if _records(text, item.op) else None
+            return Text(source.segment(text), isinstance(text, ATOMS)) if records(text, item.op) else None
         if isinstance(node, Leaf) and _GENERATED.match(name):
             assigned = source.assigned(text)
-            return _Text(assigned, True) if assigned else None
+            return Text(assigned, True) if assigned else None
         return None
 
 
@@ -222,66 +174,5 @@ def _alias() -> str:
 
 def made_as(place: Place | None) -> str:
     """The name that the user gave to what was made at a place; empty if there is none."""
-    seen = _expression(place)
+    seen = text_at(place)
     return "" if seen is None else seen[0].assigned(seen[1])
-
-
-def _expression(place: Place | None) -> tuple[Source, ast.AST] | None:
-    return None if place is None or place.code is None else expression_at(place.code, place.offset)
-
-
-def _operand(place: Place | None, op: str | None, position: int, count: int) -> _Text | None:
-    seen = _expression(place)
-    if seen is None or op is None or not _records(seen[1], op):
-        return None
-    part = operand(*seen, position, count)
-    text = "" if part is None else seen[0].segment(part)
-    return _Text(text, isinstance(part, _ATOMS)) if text else None
-
-
-def _rendered(lowered: Lowered, names: Sequence[str], given: Ref | Scalar, depth: int) -> str:
-    """An input as the server writes it in a fix: an expression of a few nodes, or a name."""
-    if not isinstance(given, tuple):
-        return f"{given:g}"
-    item = lowered.items[given[0]]
-    if item.op in ("identity", "astype"):
-        return _rendered(lowered, names, item.inputs[0], depth)
-    node = item.node
-    if item.op is None or depth == _DEEPEST or (isinstance(node, Op) and (node.attributes or node.functions)):
-        return names[given[0]]
-    operands = [_rendered(lowered, names, below, depth + 1) for below in item.inputs]
-    if item.op not in _SIGNS:
-        return f"{item.op}({', '.join(operands)})"
-    return f" {_SIGNS[item.op]} ".join(_factor(operand) for operand in operands)
-
-
-def _factor(text: str) -> str:
-    """An expression as a factor, in brackets unless it is a name, a number or a call."""
-    try:
-        node = ast.parse(text, mode="eval").body
-    except SyntaxError:
-        return f"({text})"
-    return text if isinstance(node, ast.Name | ast.Constant | ast.Call | ast.Attribute) else f"({text})"
-
-
-def _records(text: ast.AST, op: str) -> bool:
-    """Whether a text is what records an op: `sum([a, b])` of Python's records additions."""
-    if isinstance(text, ast.BinOp | ast.AugAssign):
-        return _BINARY.get(type(text.op)) == op
-    if isinstance(text, ast.UnaryOp):
-        return _UNARY.get(type(text.op)) == op
-    if isinstance(text, ast.Compare):
-        return len(text.ops) == 1 and _COMPARISONS.get(type(text.ops[0])) == op
-    if isinstance(text, ast.Subscript):
-        return op == "getitem"
-    if isinstance(text, ast.Attribute):
-        return _PROPERTIES.get(text.attr) == op
-    if isinstance(text, ast.Call):
-        called = text.func.attr if isinstance(text.func, ast.Attribute) else getattr(text.func, "id", "")
-        function = FUNCTIONS.get(called)
-        return called == op or getattr(function, "__name__", None) == op
-    return False
-
-
-def _bracketed(found: _Text) -> str:
-    return found.text if found.atom else f"({found.text})"

@@ -35,6 +35,7 @@ class Flow:
         self.names: set[str] = set()
         self.returned = False
         self._source = source
+        self._held: dict[ast.AST, tuple[bool, list[str]]] = {}
         self._leave(read)
         if isinstance(read, ast.Subscript) and isinstance(read.ctx, ast.Store):  # `array[k] = tensor`
             self.names.update(_targets(read))
@@ -51,10 +52,12 @@ class Flow:
 
     def reaches(self, node: ast.AST, frame: FrameType) -> bool:
         """Whether an expression of a frame holds the value: the read itself, or a name with a plain value."""
-        return any(
-            part is self.read or ((name := name_of(part)) in self.names and _is_plain(name, frame))
-            for part in ast.walk(node)
-        )
+        if node not in self._held:
+            parts = list(ast.walk(node))
+            names = [name for part in parts if (name := name_of(part)) in self.names]
+            self._held[node] = (self.read in parts, names)
+        read, names = self._held[node]
+        return read or any(_is_plain(name, frame) for name in names)
 
     def _leave(self, node: ast.AST) -> None:
         """From the read up to its statement: the targets that it is assigned to on the way."""

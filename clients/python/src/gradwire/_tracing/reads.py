@@ -24,8 +24,9 @@ from gradwire._tracing.dataflow import Flow, flows, operands, own_name
 from gradwire._tracing.dependence import Dependence
 from gradwire._tracing.functions import FUNCTIONS
 from gradwire._tracing.node import Edge, Leaf, Node, Op, Recorder, Traced, recorder
-from gradwire._tracing.syntax import Function, expression
-from gradwire.errors import ReadError, ReadWarning
+from gradwire._tracing.read_refusals import refusal
+from gradwire._tracing.syntax import Function
+from gradwire.errors import ReadWarning
 
 _MOST_ITEMS = 1000
 
@@ -148,10 +149,23 @@ class Reads:
             place = place_at(frame)
             self._leaves[leaf] = Return(Read(edge, place, _name_of(source)), place, leaf)
 
-    def use(self, node: Op) -> None:
+    @property
+    def seen(self) -> bool:
+        """Whether anything has left the tape."""
+        return bool(self.found or self._leaves)
+
+    def use(self, node: Op, inputs: Sequence[Any]) -> None:
         """An op was recorded: tell about inputs that came back."""
+        for position, value in enumerate(inputs):
+            if isinstance(value, Traced):
+                continue
+            read = self.read_behind(value, position, len(inputs))
+            frame = user_frame() if read is not None else None
+            if read is not None and frame is not None:
+                self.tell(Return(read, place_at(frame), node))
         for given in node.inputs:
-            back = self._leaves.get(given.node) if isinstance(given, Edge) else None  # type: ignore[arg-type]
+            leaf = given.node if isinstance(given, Edge) else None
+            back = self._leaves.get(leaf) if isinstance(leaf, Leaf) else None
             if back is not None and back not in self.returned:
                 self.tell(back)
 
@@ -175,7 +189,7 @@ def may_read(edge: Edge, how: str, *, branch: bool = False) -> None:
     """Raise ReadError if a traced function forbids reading `edge`; `how` names what reads it."""
     refused = scopes.refusing(edge, branch=branch)
     if refused is not None:
-        raise _refusal(*refused, how, branch=branch)
+        raise refusal(*refused, how, branch=branch)
 
 
 def note(edge: Edge, value: Any) -> None:
@@ -196,18 +210,12 @@ def note_assigned(leaf: Leaf, edge: Edge) -> None:
         reads.keep_read(leaf, edge)
 
 
-def note_op(node: Op, inputs: Sequence[Any]) -> None:
-    """Tell the tapes that record now what an op was made of."""
-    for reads in _recording():
-        if reads.found or reads._leaves:
-            for position, value in enumerate(inputs):
-                if isinstance(value, Traced):
-                    continue
-                read = reads.read_behind(value, position, len(inputs))
-                frame = user_frame()
-                if read is not None and frame is not None:
-                    reads.tell(Return(read, place_at(frame), node))
-            reads.use(node)
+def note_op(node: Op, inputs: Sequence[Any], tape: Recorder | None) -> None:
+    """Tell a tape, and those that it is within, what an op was made of."""
+    while tape is not None:
+        if tape.reads is not None and tape.reads.seen and tape.open:
+            tape.reads.use(node, inputs)
+        tape = tape.within
 
 
 def _recording() -> Iterator[Reads]:
@@ -226,64 +234,3 @@ def _meets(flow: Flow, parts: Sequence[ast.AST], frame: FrameType, depth: int) -
 def _name_of(source: Edge) -> str:
     node = source.node
     return node.op if isinstance(node, Op) else node.name or "a watched tensor"
-
-
-def _refusal(scope: scopes.Scope, name: str, how: str, *, branch: bool) -> ReadError:
-    frames = user_frames()
-    place = place_at(frames[0]) if frames else None
-    what = f"{how} reads a value that depends on '{name}', an argument of '{scope.label}'"
-    if not scope.values:
-        cure = "choose with gradwire.where or gradwire.cond" if branch else _cure(frames)
-        text = f"{what}, which is traced once for all values and so has none to read; {cure}"
-    else:
-        text = (
-            f"{what}, and what is computed from it would be a constant to gradwire.{scope.by}, without a "
-            f"gradient; {_cure(frames)}. If a constant is meant, read gradwire.stop_gradient(tensor), or "
-            f"give allow_reads=True to gradwire.{scope.by}"
-        )
-    return ReadError(f"{text}\n  at {place}" if place else text, place=place)
-
-
-#: What makes arrays of numbers: their arguments are no tensors.
-_MAKERS = {"arange", "eye", "full", "linspace", "ones", "zeros"}
-
-_DTYPES = {"float16", "float32", "float64", "complex64", "complex128"}
-
-_LIBRARIES = ("math.", "cmath.", "np.", "numpy.", "scipy.", "torch.", "jnp.", "jax.")
-
-_GENERAL = "compute with gradwire's or NumPy's functions on the tensor itself, which record"
-
-
-def _cure(frames: Sequence[FrameType]) -> str:
-    """What to write instead of the text that reads a value."""
-    found = expression(frames[0]) if frames else None
-    if found is None:
-        return _GENERAL
-    source, node = found
-    if isinstance(node, ast.Call):
-        return _instead_of(source.segment(node.func), node)
-    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
-        return "index a tensor, gradwire.constant(array)[index], or use gradwire.gather"
-    if isinstance(node, ast.Subscript | ast.Assign):
-        return (
-            "an array cannot hold tensors: collect them in a list and write gradwire.stack(list), or use "
-            "gradwire.index_set(x, values, index)"
-        )
-    return _GENERAL
-
-
-def _instead_of(called: str, call: ast.Call) -> str:
-    name = called.rpartition(".")[2]
-    if name in ("array", "asarray", "asanyarray", "ascontiguousarray"):
-        if any(isinstance(argument, ast.List | ast.Tuple) for argument in call.args):
-            return "write gradwire.stack([…]), or np.stack([…]), which record"
-        return f"leave {called} out: NumPy's functions record on the tensor itself"
-    if name == "full":
-        return "write gradwire.broadcast_to(tensor, shape), which records"
-    if name in _DTYPES:
-        return f"write gradwire.cast(tensor, '{name}'), which records"
-    if not called.startswith(_LIBRARIES):
-        return _GENERAL
-    if name in FUNCTIONS and name not in _MAKERS:
-        return f"write gradwire.{name}(…) for {called}(…), which records"
-    return f"{called} cannot be recorded: write it with gradwire's functions"

@@ -16,6 +16,7 @@ class Source:
     def __init__(self, text: str) -> None:
         self.text = text
         self.tree = ast.parse(text)
+        self._around: dict[ast.AST, list[Function]] = {}
         self.parents: dict[ast.AST, ast.AST] = {
             child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)
         }
@@ -35,13 +36,15 @@ class Source:
 
     def functions(self, node: ast.AST) -> list[Function]:
         """The functions around a node, innermost first; the module is the last."""
-        found: list[Function] = []
-        above: ast.AST | None = self.parents.get(node)
-        while above is not None:
-            if isinstance(above, Function):
-                found.append(above)
-            above = self.parents.get(above)
-        return found
+        if node not in self._around:
+            found: list[Function] = []
+            above: ast.AST | None = self.parents.get(node)
+            while above is not None:
+                if isinstance(above, Function):
+                    found.append(above)
+                above = self.parents.get(above)
+            self._around[node] = found
+        return self._around[node]
 
     def assigned(self, node: ast.AST) -> str:
         """The name that an expression is assigned to, by itself; empty if there is none."""

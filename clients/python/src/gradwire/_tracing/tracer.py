@@ -32,7 +32,7 @@ def trace(
     written = {k: attribute(v) for k, v in attributes.items() if v is not None} if attributes else {}
     node = Op(op, edges, written, here(), tape, functions or {})
     if tape is not None:
-        note_op(node, inputs)
+        note_op(node, inputs, tape)
     return node
 
 

@@ -1,0 +1,125 @@
+"""Ops as texts: what the user wrote for one, and how the server writes it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gradwire._locations import Place
+from gradwire._tracing.functions import FUNCTIONS
+from gradwire._tracing.lower import Lowered, Ref
+from gradwire._tracing.node import Op, Scalar
+from gradwire._tracing.syntax import Source, expression_at, operand
+
+_BINARY: dict[type[ast.AST], str] = {
+    ast.Add: "add",
+    ast.Sub: "subtract",
+    ast.Mult: "multiply",
+    ast.Div: "divide",
+    ast.FloorDiv: "floor_divide",
+    ast.Mod: "remainder",
+    ast.Pow: "pow",
+    ast.MatMult: "matmul",
+}
+_UNARY: dict[type[ast.AST], str] = {ast.USub: "negative", ast.UAdd: "positive", ast.Invert: "bitwise_invert"}
+_COMPARISONS: dict[type[ast.AST], str] = {
+    ast.Eq: "equal",
+    ast.NotEq: "not_equal",
+    ast.Lt: "less",
+    ast.LtE: "less_equal",
+    ast.Gt: "greater",
+    ast.GtE: "greater_equal",
+}
+#: As the server writes expressions of nodes, up to so many into each other.
+_SIGNS = {
+    "add": "+",
+    "subtract": "-",
+    "multiply": "*",
+    "divide": "/",
+    "pow": "**",
+    "matmul": "@",
+    "less": "<",
+    "less_equal": "<=",
+    "greater": ">",
+    "greater_equal": ">=",
+    "equal": "==",
+    "not_equal": "!=",
+}
+DEEPEST = 3
+
+_PROPERTIES = {"T": "permute_dims", "mT": "matrix_transpose"}
+
+ATOMS = (ast.Name, ast.Attribute, ast.Subscript, ast.Call, ast.Constant, ast.List)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of the user's source; `atom` needs no brackets around it."""
+
+    text: str
+    atom: bool
+
+
+def text_at(place: Place | None) -> tuple[Source, ast.AST] | None:
+    """The expression at a place; None if its source is not to be had."""
+    return None if place is None or place.code is None else expression_at(place.code, place.offset)
+
+
+def operand_at(place: Place | None, op: str | None, position: int, count: int) -> Text | None:
+    """How an input of the op that was recorded at a place is written there; None if that is not clear."""
+    seen = text_at(place)
+    if seen is None or op is None or not records(seen[1], op):
+        return None
+    part = operand(*seen, position, count)
+    text = "" if part is None else seen[0].segment(part)
+    return Text(text, isinstance(part, ATOMS)) if text else None
+
+
+def rendered(lowered: Lowered, names: Sequence[str], given: Ref | Scalar, depth: int) -> str:
+    """An input as the server writes it in a fix: an expression of a few nodes, or a name."""
+    if not isinstance(given, tuple):
+        return f"{given:g}"
+    item = lowered.items[given[0]]
+    if item.op in ("identity", "astype"):
+        return rendered(lowered, names, item.inputs[0], depth)
+    node = item.node
+    if item.op is None or depth == DEEPEST or (isinstance(node, Op) and (node.attributes or node.functions)):
+        return names[given[0]]
+    operands = [rendered(lowered, names, below, depth + 1) for below in item.inputs]
+    if item.op not in _SIGNS:
+        return f"{item.op}({', '.join(operands)})"
+    return f" {_SIGNS[item.op]} ".join(_factor(operand) for operand in operands)
+
+
+def _factor(text: str) -> str:
+    """An expression as a factor, in brackets unless it is a name, a number or a call."""
+    try:
+        node = ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return f"({text})"
+    return text if isinstance(node, ast.Name | ast.Constant | ast.Call | ast.Attribute) else f"({text})"
+
+
+def records(text: ast.AST, op: str) -> bool:
+    """Whether a text is what records an op: `sum([a, b])` of Python's records additions."""
+    if isinstance(text, ast.BinOp | ast.AugAssign):
+        return _BINARY.get(type(text.op)) == op
+    if isinstance(text, ast.UnaryOp):
+        return _UNARY.get(type(text.op)) == op
+    if isinstance(text, ast.Compare):
+        return len(text.ops) == 1 and _COMPARISONS.get(type(text.ops[0])) == op
+    if isinstance(text, ast.Subscript):
+        return op == "getitem"
+    if isinstance(text, ast.Attribute):
+        return _PROPERTIES.get(text.attr) == op
+    if isinstance(text, ast.Call):
+        called = text.func.attr if isinstance(text.func, ast.Attribute) else getattr(text.func, "id", "")
+        function = FUNCTIONS.get(called)
+        return called == op or getattr(function, "__name__", None) == op
+    return False
+
+
+def bracketed(found: Text) -> str:
+    """A text as a part of an expression."""
+    return found.text if found.atom else f"({found.text})"

@@ -75,6 +75,18 @@ READS: dict[str, tuple[Function, str]] = {
     "assign": (assigned, "gradwire's"),
     "pickle": (lambda m: pickle.loads(pickle.dumps(m)) * m, "gradwire's"),
     "percent": (lambda m: m * float("%f" % m), "gradwire's"),  # noqa: UP031
+    "a data set": (lambda m: gw.default_client().datasets.upload({"x": gw.stack([m, m])}), "gradwire's"),
+    "a job": (
+        lambda m: gw.default_client().jobs.submit(
+            "y = mean((w * x) ** 2)",
+            target="y",
+            data={"x": np.ones((4, 1))},
+            parameters={"w": m},
+            optimizer=gw.optimizers.SGD(0.1),
+            steps=1,
+        ),
+        "gradwire's",
+    ),
     "a program of the client": (
         lambda m: gw.default_client().evaluate("x * x", {"x": m})["result"] * m,
         "gradwire's",

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from engine.arrays.types import Array
 from engine.frontend.record import record
-from engine.frontend.tensors import Array
 from engine.training.catalogue.losses import LOSSES
 from engine.training.catalogue.metrics import METRICS
 from engine.training.job.objective import Objective

@@ -12,6 +12,7 @@ from gradwire._client.session import Session
 from gradwire._client.uploads import array_of
 from gradwire._names.own import own_class, own_function, plays
 from gradwire._tracing.operators import Operators
+from gradwire._tracing.reads import may_read
 from gradwire._tracing.variable import Variable
 from gradwire._transport.flow import Flow
 from gradwire.errors import ConfigurationError
@@ -49,6 +50,7 @@ def written(value: Any) -> Any:
     if hasattr(value, "document") and callable(value.document):
         return value.document()
     if isinstance(value, Operators):
+        may_read(value._edge(), "a job")
         return value._value()
     if isinstance(value, Mapping):
         return {key: written(item) for key, item in value.items()}

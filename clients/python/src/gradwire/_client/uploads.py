@@ -15,6 +15,7 @@ import numpy as np
 
 from gradwire._tracing.node import Array, as_array
 from gradwire._tracing.operators import Operators
+from gradwire._tracing.reads import may_read
 
 _TYPES = {".npy": "application/x-npy", ".npz": "application/x-npz", ".csv": "text/csv"}
 _SOME_DAY = (1980, 1, 1, 0, 0, 0)  # an archive's members carry a date
@@ -56,6 +57,7 @@ def body_of(data: Any) -> Iterator[Body]:
 def array_of(value: Any) -> Array:
     """An array that the wire knows, of a tensor, an array or numbers; not copied without need."""
     if isinstance(value, Operators):
+        may_read(value._edge(), "a data set")
         return value._value()
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.dtype.isnative:
         return value

@@ -22,7 +22,6 @@ from gradwire._notices import warn
 from gradwire._tracing import scopes
 from gradwire._tracing.dataflow import Flow, flows, operands, own_name
 from gradwire._tracing.dependence import Dependence
-from gradwire._tracing.functions import FUNCTIONS
 from gradwire._tracing.node import Edge, Leaf, Node, Op, Recorder, Traced, recorder
 from gradwire._tracing.read_refusals import refusal
 from gradwire._tracing.syntax import Function

@@ -1,6 +1,7 @@
 """What jobs name: Keras's names, arguments and defaults, each one record.
 
 `registry`      named records with settings: how `"adam"` and `{"name": "adam", "epsilon": 1e-8}` are read
+`foreign`       names of other libraries, and what to write instead
 `activations`   names of activations, and the op that each one is
 `initializers`  what parameters start from
 `losses`        which op each loss is, and what it expects of labels and predictions

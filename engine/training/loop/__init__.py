@@ -9,5 +9,7 @@
 `checkpoint`   everything that a run needs to go on
 `events`       what a run reports
 `failure`      why a run stopped by itself
+`suspicions`   what looks like a mistake in a job that runs all the same
+`drift`        where the loss goes from epoch to epoch
 `plateau`      parameters that do not learn, and why
 """

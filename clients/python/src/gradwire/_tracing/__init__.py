@@ -8,6 +8,8 @@
 `tensor`             `Tensor`
 `values`             where tensors get their values: a provider that the clients register
 `reads`              values that leave a trace, and those that come back as constants
+`read_refusals`      what is wrong with reading a value, and what to write instead
+`texts`              ops as texts: what the user wrote for one
 `dependence`         whether a traced value depends on given ones
 `dataflow`           where a plain value that was read may go in the user's functions
 `syntax`             the user's source text as a syntax tree

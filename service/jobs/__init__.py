@@ -11,6 +11,7 @@ A job passes, in order:
 `sources`      the data of a job, mapped into memory
 `machine`      what a job's bits depend on beside the job: recorded, and compared when it goes on
 `checkpoints`  their folders: tmp, fsync, rename, fsync
+`machine`      what a job's bits depend on beside the job
 `stream`       events to callers: one poller a job, fanned out
 `runner`       what the server itself computes: submissions, parameters, predictions, in its tiers
 

@@ -3,6 +3,7 @@
 `database`  the engine, its pragmas, and the thread in which statements run
 `failures`  what a failed statement means: a full disk, something that passes, or neither
 `tables`    every table, and the migrations from one schema version to the next
+`failures`  what a failed statement means
 `graphs`    published graphs
 `lru`       a bounded cache that forgets what was used longest ago
 

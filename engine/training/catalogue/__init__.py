@@ -9,4 +9,5 @@
 `schedules`     learning rates as formulas of the step
 `clipping`      gradients kept within bounds before an update
 `optimizers`    each one formula over tape variables
+`foreign`       names that other libraries have, and what to write instead
 """

@@ -12,4 +12,6 @@
 `suspicions`   what looks like a mistake in a job that runs all the same
 `drift`        where the loss goes from epoch to epoch
 `plateau`      parameters that do not learn, and why
+`drift`        where the loss goes from epoch to epoch
+`suspicions`   what looks like a mistake in a job that runs all the same
 """

@@ -65,7 +65,7 @@ def without_stops(told: Finding, borders: Mapping[str, str], place: Places) -> F
     )
     first = told.culprits[0] if told.culprits else {}
     if first.get("reason") == OUTSIDE:
-        told = replace(told, reason=OUTSIDE, fix="compute it inside the tape's `with` block")
+        told = replace(told, reason=OUTSIDE, fix="compute it inside the `with` block of the tape")
     return replace(told, fix=None if told.fix is None else _reworded(told.fix, met, place))
 
 

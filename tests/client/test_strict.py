@@ -86,6 +86,7 @@ CALLS = [
     ("compile", {"jit_compile": True}, "always runs compiled"),
     ("compile", {"loss_weights": [1.0]}, "one loss"),
     ("compile", {"optimiser": "adam"}, "did you mean 'optimizer'"),
+    ("compile", {"learning_rat": 1}, "did you mean 'learning_rate'\\? the rate is"),
 ]
 
 

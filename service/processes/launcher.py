@@ -17,11 +17,13 @@ from service import interpreter
 from service.wire.problems import Problem
 
 _START_TIMEOUT_S = 30.0
+#: A worker has time: on a busy machine it takes no jobs until then, and starting it anew would not be sooner.
+_UP_TIMEOUT_S = 120.0
 #: How long a process that has closed its end of the socket may take to end.
 _END_TIMEOUT_S = 5.0
 
 
-class NotUp(OSError):
+class NotUp(RuntimeError):
     """The template process is not up; the message says why."""
 
 
@@ -70,7 +72,7 @@ class ForkServer:
         self._up = loop.create_future()
         loop.add_reader(ours, self._receive)
 
-    async def wait_until_up(self, timeout_s: float = _START_TIMEOUT_S) -> None:
+    async def wait_until_up(self, timeout_s: float = _UP_TIMEOUT_S) -> None:
         """Return when the process that was started has loaded everything. Raises NotUp."""
         assert self._up is not None, "wait_until_up before start"
         try:

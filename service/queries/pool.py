@@ -73,7 +73,7 @@ class ChildPool:
         await self._template.start(self._environment)
 
     async def wait_until_up(self, timeout_s: float) -> None:
-        """Return when the template process can fork children; start it if it does not run. Raises OSError."""
+        """Return when the template process can fork children; start it if it does not run. Raises NotUp."""
         await self.start()
         await self._template.wait_until_up(timeout_s)
 

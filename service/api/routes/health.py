@@ -15,7 +15,7 @@ from service.api.respond import respond
 from service.api.responses import server
 from service.jobs import records
 from service.jobs.states import STATUSES
-from service.processes.launcher import Starting
+from service.processes.launcher import NotUp, Starting
 from service.services import services_of
 from service.version import VERSION
 from service.wire.encoding import json_reply
@@ -46,7 +46,7 @@ async def readyz(request: Request) -> Response:
         checks["children"] = "ok"
     except Starting as error:
         checks["children"] = f"starting: {error}"
-    except OSError as error:
+    except (NotUp, OSError) as error:
         services.logger.warning("children are not ready", error=str(error))
         checks["children"] = f"cannot be started: {error}"
     workers = await services.supervisor.workers()

@@ -14,8 +14,9 @@ In the order in which a diagnosis uses them:
 from engine.diagnosis.causes.broadcasts import foreseen
 from engine.diagnosis.causes.first_nonfinite import Nonfinite, first_nonfinite
 from engine.diagnosis.causes.warnings import masked_warning
-from engine.diagnosis.diagnose import Diagnosis, Inputs, Look
+from engine.diagnosis.diagnose import Diagnosis
 from engine.diagnosis.evidence.structure import Graphing
+from engine.diagnosis.look import Inputs, Look
 from engine.diagnosis.screening import Suspicion, first_suspicious, suspicion_of
 from engine.diagnosis.texts.origin import source_of
 

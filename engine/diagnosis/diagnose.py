@@ -6,7 +6,7 @@ has to be recorded for it is recorded once, at the first time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
@@ -20,20 +20,17 @@ from engine.diagnosis.causes.infinite import why_infinite, why_target
 from engine.diagnosis.causes.warnings import Warning, caveat, numeric_warnings, structural_warnings
 from engine.diagnosis.causes.zero import why_zero, zeros
 from engine.diagnosis.entry import Verdict
-from engine.diagnosis.evidence.edge_adjoints import Sweep
-from engine.diagnosis.evidence.element_masks import Mask, nonfinite, undefined
+from engine.diagnosis.evidence.element_masks import nonfinite
 from engine.diagnosis.evidence.influence import cuts_met
 from engine.diagnosis.evidence.interpreter import Values, replay
 from engine.diagnosis.evidence.structure import Edge, Finding, Graphing, Reach, examine
-from engine.diagnosis.evidence.surroundings import Surroundings, surroundings
+from engine.diagnosis.evidence.surroundings import Surroundings
 from engine.diagnosis.evidence.unroll import MOST, MOST_UNASKED, TooLong, has_functions, lay_out
+from engine.diagnosis.look import Inputs, Look, led_by, status_of
 from engine.diagnosis.remedies.misuses import CODE as MISUSE
-from engine.diagnosis.remedies.misuses import Misuse, misuses
 from engine.diagnosis.remedies.prescription import Found, Prescriber
 from engine.diagnosis.remedies.rest import cure_at_rest, cure_of_idle, cure_of_warnings
-from engine.diagnosis.remedies.table import Remedy
-from engine.diagnosis.remedies.trial import Trial
-from engine.diagnosis.texts.fixes import numeric_fix, structural_fix
+from engine.diagnosis.texts.fixes import structural_fix
 from engine.diagnosis.texts.messages import (
     idle_message,
     numeric_message,
@@ -51,8 +48,6 @@ HELD = 6  # arrays of the size of each value: itself, its adjoint and size, what
 _AT_REST = frozenset({"stationary", "cancellation", "zero_operand"})
 _TRIED = ("Write ", "Begin ", "Train ")  # how cures begin that have been tried
 _MASKED = "Or ask with `masked_backward`: nothing selects the elements that are not finite."
-
-Inputs = Mapping[str, Array]
 
 
 @dataclass
@@ -224,37 +219,19 @@ class Diagnosis:
             reach = Reach(graph, slot, self.slot)
             cuts = sorted(inside.cuts, key=reach.steers)
             culprits = tuple(map(look.course.placed, _as_culprits(cuts, graph)))
-            if inside.status == "disconnected":
-                message = unread_message(inside, name, self.target)
-                fix = structural_fix(inside, name, self.target, look.course.expressions)
-                idle = look.idle()
-                if idle is not None:
-                    culprits = (
-                        of_step(idle, np.ones(graph.tape.types[idle.outputs[0]].shape, bool), "constant", {}),
-                    )
-                    message = f"{message} {idle_message(idle)}"
-                    fix = cure_of_idle(idle)
-                return Verdict(status, inside.reason, culprits, finding.path, message, fix, warnings)
+            idle = look.idle()
+            if inside.status == "disconnected" or idle is not None:
+                return self._unread(inside, idle, finding.path, name, look, warnings)
         said = look.said(culprits, prescriber, status)
         if said is not None:
-            culprits = _led_by(said, culprits, graph.tape.types[said.step.outputs[0]].shape)
+            culprits = led_by(said, culprits, graph.tape.types[said.step.outputs[0]].shape)
         reason = culprits[0].reason if culprits else None
         around = look.surroundings(name) if status == "zero" and reason in _AT_REST and said is None else None
-        fix = None
-        if said is not None:
-            fix = prescriber.cure_said(said)
-        elif culprits:
-            if reason in _AT_REST:
-                fix = cure_at_rest(around, culprits[0], name, self.target, prescriber)
-            fix = fix or look.cure(culprits[0], prescriber)
+        fix = self._fix(status, culprits, said, around, name, look, prescriber)
+        if status == "zero" and culprits:
+            fix = next((one.cure for one in mistakes if one.node == culprits[0].node), fix)
         if status == "ok":
-            fix = cure_of_warnings(warnings, [mistake.cure for mistake in mistakes])
-        if look.spoiled and status in ("ok", "zero"):
-            beside = look.cure(look.spoiled[0], prescriber)
-            if fix is None:
-                fix = beside
-            elif beside is not None and not fix.startswith(_TRIED):
-                fix = f"{fix} Of the value: {beside}"
+            fix = cure_of_warnings(warnings, [mistake.cure for mistake in mistakes]) or fix
         if status in ("nan", "inf") and look.masking_helps(slot):
             fix = f"{fix or ''} {_MASKED}".strip()
         words = None if said is None else prescriber.says(said)
@@ -263,6 +240,52 @@ class Diagnosis:
             message = f"{message} {told_around(around, name, self.target)}"
         path = _path_through(graph, slot, self.slot, culprits) or finding.path
         return Verdict(status, reason, culprits, path, message, fix, warnings)
+
+    def _unread(
+        self,
+        inside: Finding,
+        idle: Instruction | None,
+        path: tuple[int, ...],
+        name: str,
+        look: Look,
+        warnings: tuple[Warning, ...],
+    ) -> Verdict:
+        """The verdict on what no step reads as the loops ran; `idle` is a loop that took none."""
+        if idle is not None:
+            whole = np.ones(look.course.graph.tape.types[idle.outputs[0]].shape, bool)
+            blamed = (of_step(idle, whole, "constant", {}),)
+            message, fix = idle_message(idle, name, self.target), cure_of_idle(idle)
+            reason = "constant" if inside.cuts else inside.reason
+            return Verdict("zero", reason, blamed, path, message, fix, warnings)
+        culprits = tuple(map(look.course.placed, _as_culprits(inside.cuts, look.course.dependences)))
+        told = structural_fix(inside, name, self.target, look.course.expressions)
+        message = unread_message(inside, name, self.target)
+        return Verdict("zero", inside.reason, culprits, path, message, told, warnings)
+
+    def _fix(
+        self,
+        status: str,
+        culprits: tuple[Culprit, ...],
+        said: Found | None,
+        around: Surroundings | None,
+        name: str,
+        look: Look,
+        prescriber: Prescriber,
+    ) -> str | None:
+        """What to do about the first culprit, and about a target that is not finite beside it."""
+        fix = None
+        if said is not None:
+            fix = prescriber.cure_said(said)
+        elif culprits:
+            if culprits[0].reason in _AT_REST:
+                fix = cure_at_rest(around, culprits[0], name, self.target, prescriber)
+            fix = fix or look.cure(culprits[0], prescriber)
+        if not look.spoiled or status not in ("ok", "zero"):
+            return fix
+        beside = look.cure(look.spoiled[0], prescriber)
+        if fix is None or beside is None or culprits[0].reason == "stationary":
+            return beside or fix
+        return fix if fix.startswith(_TRIED) else f"{fix} Of the value: {beside}"
 
     def _culprits(self, slot: int, gradient: Array, look: Look) -> tuple[str, tuple[Culprit, ...]]:
         sweep, course = look.sweep, look.course
@@ -291,95 +314,6 @@ def _path_through(
     return ()
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """One run: its course, all adjoints, what made the target NaN or infinite, all adjoints with masks."""
-
-    course: ExecutionTrace
-    sweep: Sweep
-    spoiled: tuple[Culprit, ...]
-    graph: Graphing
-    inputs: Inputs
-    target: int
-    masked: Callable[[], Sweep] | None = None
-
-    def prescriber(self, source: int, plain: ExecutionTrace | None = None) -> Prescriber:
-        """Who looks for cures for the variable in the slot `source`, in the `plain` course if it is given."""
-        course = plain or self.course
-        trial = Trial(course.graph.tape, course.graph.steps, self.inputs, source, self.target)
-        return Prescriber(course.expressions, self.sweep.values, trial)
-
-    def said(self, culprits: Sequence[Culprit], prescriber: Prescriber, status: str) -> Found | None:
-        """A mistake that is known, between the variable and the target."""
-        if status == "zero":
-            steps = [pullback.step for pullback in self.sweep.pullbacks]
-            steps += prescriber.behind_factor(culprits[0]) if culprits else []
-        else:
-            steps = [culprit.step for culprit in culprits[:1] if culprit.step is not None]
-        return prescriber.said(steps, culprits)
-
-    def misuses(self, prescriber: Prescriber) -> tuple[Misuse, ...]:
-        """What is valid and likely a mistake, on the way to the target."""
-        graph = self.course.graph
-        toward = graph.toward(self.target, "any")
-        steps = [step for step in graph.steps if any(slot in toward for slot in step.outputs)]
-        return tuple(misuses(prescriber, steps)) if len(steps) <= MOST_UNASKED else ()
-
-    def surroundings(self, name: str) -> Surroundings | None:
-        """What the target does near the values of a variable."""
-        graph = self.graph
-        return surroundings(graph.tape, graph.steps, self.inputs, name, self.target)
-
-    def idle(self) -> Instruction | None:
-        """The last loop that took no step."""
-        values = self.sweep.values
-        for step in reversed(self.graph.steps):
-            if step.op.name == "while_steps" and not values[step.outputs[step.attributes["carry"]]]:
-                return step
-            if step.op.name == "scan_loop":
-                given = step.attributes
-                length = values[step.inputs[given["carry"]]].shape[0] if given["scanned"] else given["length"]
-                if not length:
-                    return step
-        return None
-
-    def cure(self, culprit: Culprit, prescriber: Prescriber) -> str | None:
-        """What to do about a culprit."""
-        vanished = culprit.reason == "domain" and self._has_vanished(culprit)
-        return numeric_fix(culprit, prescriber, taken=self._is_taken(culprit), vanished=vanished)
-
-    def _has_vanished(self, culprit: Culprit) -> bool:
-        """Whether something that a culprit reads is 0 only because it was too small for its dtype."""
-        slots = () if culprit.step is None else culprit.step.inputs
-        gone = (self.sweep.vanished(slot) for slot in slots)
-        return any(mask is not None and bool(mask.any()) for mask in gone)
-
-    def _is_taken(self, culprit: Culprit) -> bool:
-        """Whether the choice behind a culprit takes every one of its elements that is listed."""
-        chosen = None if culprit.step is None else self.course.expressions.selector(culprit.step)
-        if chosen is None:
-            return False
-        where, at = chosen
-        values, places = self.sweep.values, [tuple(place) for place in culprit.elements]
-        shape = values[where.outputs[0]].shape
-        taken = np.broadcast_to(values[where.inputs[0]] == (at == 1), shape)
-        fits = all(len(place) == len(shape) and np.all(np.less(place, shape)) for place in places)
-        return all(taken[place] for place in places) if places and fits else bool(taken.all())
-
-    def masking_helps(self, slot: int) -> bool:
-        """Whether `masked_backward` would give a finite gradient."""
-        return self.masked is not None and not nonfinite(self.masked().adjoint(slot)).any()
-
-
-def status_of(gradient: Array, zero: Mask) -> str:
-    """`nan`, `inf`, `zero` or `ok`, by the values of a gradient and which of them count as zero."""
-    if undefined(gradient).any():
-        return "nan"
-    if np.isinf(gradient).any():
-        return "inf"
-    return "zero" if gradient.size and zero.all() else "ok"
-
-
 def _edges_of(culprit: Culprit) -> list[Edge]:
     assert culprit.step is not None
     return [Edge(culprit.step, position) for position in range(len(culprit.step.inputs))]
@@ -388,20 +322,6 @@ def _edges_of(culprit: Culprit) -> list[Edge]:
 def _as_culprits(cuts: Iterable[Edge], graph: Graphing) -> tuple[Culprit, ...]:
     """Each node that cuts once, though a loop comes to it in every step."""
     return distinct(of_cut(edge, graph.tape.types[edge.slot].shape) for edge in cuts)
-
-
-def _led_by(found: Found, culprits: tuple[Culprit, ...], shape: tuple[int, ...]) -> tuple[Culprit, ...]:
-    """The culprits with the step of a known mistake in front."""
-    remedy, node = found.remedy, found.step.origin.node
-    assert isinstance(remedy, Remedy)
-    covered = [step.origin.node for step in found.covers] if remedy.reason is None else [node]
-    known = next((culprit for culprit in culprits if culprit.node in covered), None)
-    if known is None:
-        whole = np.ones(shape, bool)
-        known = of_step(found.step, whole, remedy.reason or culprits[0].reason, {})
-    elif remedy.reason is not None:
-        known = replace(known, reason=remedy.reason)
-    return (known, *(culprit for culprit in culprits if culprit.node != known.node))
 
 
 def _once(warnings: Iterable[Warning]) -> tuple[Warning, ...]:

@@ -95,7 +95,7 @@ def test_a_stop_of_the_users_stays_one_beside_what_is_outside() -> None:
 
 def test_a_fix_is_written_in_the_variables_that_the_code_has() -> None:
     told = explained(
-        lambda w, v: gw.sum(gw.log(w - 1.0) * v), [1.0, 2.0], others=(gw.Variable(0.0, name="v"),)
+        lambda w, v: gw.sum(gw.log(w - 1.0) * v), [1.0, 2.0], others=(gw.Variable([0.0, 1.0], name="v"),)
     )
     assert "Write gw.xlogy(v, w - 1) for v * gw.log(w - 1)" in told
 

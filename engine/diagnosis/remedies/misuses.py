@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from engine.diagnosis.remedies.prescription import Prescriber
 
 CODE = "likely_mistake"
+CERTAIN = 1e-7  # the least probability that the losses tell from 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,19 @@ def _of_losses(prescriber: Prescriber, steps: Sequence[Instruction]) -> Iterator
         if slot is None:
             continue
         value = np.asarray(prescriber.value(slot))
+        made = prescriber.expressions.maker(slot)
+        if made is not None and made.op.name == _OF_PROBABILITIES[name] and name != "kl_divergence":
+            if not (value == value.min()).all() and (value < CERTAIN).any():
+                call.args[1] = ast.parse(prescriber.written(made, 0), mode="eval").body
+                call.keywords.append(ast.keyword("from_logits", ast.Constant(True)))
+                whole = prescriber.expressions.node(step)
+                yield Misuse(
+                    node,
+                    f"{name} at '{node}' takes probabilities down to {value.min():.3g}, which count as 1e-7, "
+                    "where the slope is 0; from logits it is exact.",
+                    f"Write {ast.unparse(call)} for {whole}: it is exact in the tails.",
+                )
+            continue
         outside = (value < 0) | (value > 1)
         if not outside.any():
             continue

@@ -92,6 +92,13 @@ POLE_REMEDIES: Sequence[Remedy] = (
         right=True,
     ),
     # -- powers and roots
+    Remedy(
+        ("sqrt(mean(x ** 2, axis=A, keepdims=K) - mean(x, axis=A, keepdims=K) ** 2)",),
+        ANY,
+        ("std(x, axis=A, keepdims=K)",),
+        "the difference of the two loses all digits, and can be negative",
+        right=True,
+    ),
     Remedy(("pow(x, y)",), DOMAIN, ("cbrt(x)",), "it is defined for negative numbers", when=cube_root),
     Remedy(
         ("pow(x, y)",),
@@ -143,6 +150,21 @@ POLE_REMEDIES: Sequence[Remedy] = (
     ),
     Remedy(("cbrt(x)",), EDGE, ("cbrt(x + 1e-12)",), "it keeps away from 0, where the slope is infinite"),
     # -- logarithms
+    Remedy(
+        (
+            "y * log(sigmoid(x)) + (1 - y) * log(1 - sigmoid(x))",
+            "(1 - y) * log(1 - sigmoid(x)) + y * log(sigmoid(x))",
+        ),
+        ANY,
+        ("-sigmoid_cross_entropy(y, x)",),
+        "it takes the logits, and neither logarithm meets a 0",
+    ),
+    Remedy(
+        ("sum(y * exp(x), axis=A, keepdims=K) / sum(exp(x), axis=A, keepdims=K)",),
+        ANY,
+        ("sum(y * softmax(x, axis=A), axis=A, keepdims=K)",),
+        "it can neither overflow nor underflow",
+    ),
     Remedy(
         ("log(prod(exp(x) / y, axis=A))",),
         ANY,

@@ -214,15 +214,18 @@ class Prescriber:
         """What to write in place of what has no slope; None where nothing in the table works."""
         steps = [*self.expressions.graph.downstream(cuts[0].inputs[0])] if cuts else []
         untried: str | None = None
+        flat: str | None = None
         for found in self.found(SOFT, steps):
             if not any(step is cut for step in found.covers for cut in cuts):
                 continue
-            best = self.best(found)
-            if best is not None:
+            best = self.best(found, right=True)
+            if best is not None and best[1]:
                 return best[0]
+            if best is not None:
+                flat = flat or best[0]
             if untried is None and len(cuts) > 1 and any(step is cuts[0] for step in found.covers):
                 untried = f"{self._told(found, self.form(found, found.remedy.forms[0]))} {EACH}"
-        return untried
+        return flat or untried
 
     def remedied(self, step: Instruction, reason: str) -> str | None:
         """What to write in place of the step that is to blame."""
@@ -285,9 +288,10 @@ class Prescriber:
         if not self.can_try or form is None:
             return told
         outcome = self.try_form(match.step, match.step.outputs[0], form)
-        if outcome is None:
+        if outcome is None or outcome.finite:
             return told
-        return told if outcome.finite else None
+        assert self.trial is not None
+        return f"{told} {BESIDE}" if self.trial.holds(match.step, form) else None
 
     def _absorbs(self, match: Match) -> bool:
         """Whether a factor goes with its logarithm element by element, and is not 0 as a whole by chance."""

@@ -80,8 +80,10 @@ def cure_of_factor(culprit: Culprit, prescriber: Prescriber) -> str:
             return told_of_step
     if cause.leaf is not None:
         name = prescriber.expressions.text(cause.leaf)
+        if prescriber.value(cause.leaf).size == 1:
+            return f"Give '{name}' another value than 0: what it multiplies has no part in the target."
         return (
-            f"Start '{name}' from small random numbers instead of 0; if it is a mask or a switch, the zero "
-            "is right."
+            f"Start '{name}' from small random numbers instead of 0, if it holds weights; if it holds labels "
+            "or a mask, see that they are meant to be 0."
         )
     return f"See to it that {text} is not 0: {cause.clause}."

@@ -161,6 +161,10 @@ SOFT: Sequence[Soft] = (
             f"astype(greater({inner}, c), dtype=D)",
             f"astype(greater_equal({inner}, c), dtype=D)",
             f"astype(round({inner}), dtype=D)",
+            f"where(greater({inner}, c), 1, 0)",
+            f"where(greater_equal({inner}, c), 1, 0)",
+            f"astype(where(greater({inner}, c), 1, 0), dtype=D)",
+            f"astype(where(greater_equal({inner}, c), 1, 0), dtype=D)",
         )
         for form in (
             (
@@ -264,6 +268,12 @@ SOFT: Sequence[Soft] = (
         ("argmin(x, axis=A)",),
         ("softmax(-k * x) @ arange(N)",),
         "it is the mean place, weighed by softmax",
+        when=_last,
+    ),
+    Soft(
+        ("one_hot(argmax(x, axis=A, keepdims=K), num_classes=D, axis=B, dtype=E)",),
+        ("softmax(x)", "softmax(k * x)"),
+        "the probabilities have a slope, and the largest of them has none",
         when=_last,
     ),
     # -- choices

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine import dtypes
 from engine.diagnosis.evidence.structure import Edge, Finding
-from engine.diagnosis.remedies.leaves import leaf_behind, moved_leaf
+from engine.diagnosis.remedies.leaves import Leaf, leaf_behind, moved_leaf
 from engine.diagnosis.remedies.logits import indexed_softmax
 from engine.diagnosis.remedies.prescription import BESIDE, STILL, Prescriber
 from engine.diagnosis.remedies.rest import cure_of_factor
@@ -75,6 +75,12 @@ def _reduced(expressions: Expressions, target: str, finding: Finding) -> str | N
     return f"Write mean({text}) or sum({text}) for {text}, or ask for the vjp."
 
 
+def _is_a_setting(prescriber: Prescriber, leaf: Leaf) -> bool:
+    """Whether an input is not what is asked about, and meets a constant, as 1 in 1 - rate."""
+    trial = prescriber.trial
+    return trial is not None and leaf.slot != trial.source and bool(prescriber.value(leaf.slot).all())
+
+
 def fix_of_cut(edge: Edge, expressions: Expressions) -> str:
     """What to write instead of an op that cuts, where nothing in the table of soft forms works."""
     origin = edge.step.origin
@@ -84,7 +90,7 @@ def fix_of_cut(edge: Edge, expressions: Expressions) -> str:
         return (
             f"Write {x} for {whole}, unless the gradient is stopped on purpose: then there is none to have."
         )
-    if edge.rule is not None and edge.rule.cure:
+    if edge.rule is not None and edge.rule.cure and edge.reason != "to_integer":
         inside = edge.step.op.name != op  # of what the op was expanded into, or of its derivative
         return f"Replace {whole} by a smooth function." if inside else edge.rule.cure
     if edge.reason == "to_integer" and edge.rule is not None:
@@ -146,6 +152,9 @@ def special_fix(culprit: Culprit, prescriber: Prescriber, *, taken: bool = False
     match = _offered(step, expressions) if told is None else None
     if match is not None:
         told = prescriber.stabilized(match)
+    if told is not None and told.endswith(BESIDE):
+        better = prescriber.remedied(step, culprit.reason)
+        told = told if better is None or better.endswith((BESIDE, STILL)) else better
     if told is None and not taken and expressions.selector(step) is not None:
         told = guarded(step, expressions)
     if told is not None or culprit.reason not in ("domain", "infinite_derivative"):
@@ -173,6 +182,11 @@ def _cure_at_edge(culprit: Culprit, step: Instruction, prescriber: Prescriber) -
     inside = "/" in culprit.node  # of a function, whose parameters have names of their own
     leaf = None if inside else leaf_behind(prescriber, step)
     moved = None
+    if leaf is not None and leaf.first and _is_a_setting(prescriber, leaf):
+        name, value = prescriber.expressions.text(leaf.slot), prescriber.value(leaf.slot).reshape(-1)[0]
+        return (
+            f"Choose another value of '{name}' than {value:g}: what is divided or taken a root of is 0 there."
+        )
     if leaf is not None and leaf.first:
         moved = moved_leaf(prescriber, leaf.slot, negative=leaf.negative)
     if moved is not None:
@@ -202,7 +216,9 @@ def _cure_of_masks(culprit: Culprit, expressions: Expressions) -> str | None:
     if culprit.slot is None or not _is_infinite(culprit) or not _masks(culprit.slot, expressions):
         return None
     if culprit.op == "constant" and _is_literal(culprit):
-        return "Write 1e9 for inf: a row of nothing but -inf has no softmax."
+        readers = (step for step in expressions.graph.steps if culprit.slot in step.inputs)
+        sign = "-" if any(step.op.name == "negative" for step in readers) else ""
+        return f"Write {sign}1e9 for {sign}inf: a row of nothing but -inf has no softmax."
     return (
         f"Write a large finite number for each infinity of '{culprit.node}', such as -1e9 for -inf: a row of "
         "nothing but -inf has no softmax."

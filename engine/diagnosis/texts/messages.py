@@ -113,14 +113,15 @@ def unread_message(finding: Finding, name: str, target: str) -> str:
     )
 
 
-def idle_message(step: Instruction) -> str:
+def idle_message(step: Instruction, name: str, target: str) -> str:
     """That a loop took no step, and why."""
+    zero = f"The gradient of '{target}' with respect to '{name}' exists, and every element is zero"
     place = f"{step.origin.op} at '{step.origin.node}'"
     if step.op.name == "while_steps":
         condition = condition_of(step)
         told = "its condition" if condition is None else f"its condition {condition}"
-        return f"{place} took no step: {told} was false at once."
-    return f"{place} took no step: there was nothing to go over."
+        return f"{zero}: {place} took no step: {told} was false at once."
+    return f"{zero}: {place} took no step: there was nothing to go over."
 
 
 def because(culprit: Culprit, prescriber: Prescriber | None = None, said: str | None = None) -> str:

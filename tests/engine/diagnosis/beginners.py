@@ -139,7 +139,7 @@ BEGINNERS = (
         "zero",
         "zero_operand",
         node="y_hat",
-        fix="Start 'W2' from small random numbers instead of 0; if it is",
+        fix="Start 'W2' from small random numbers instead of 0, if it",
         says="multiplies by W2, which is 0 throughout",
     ),
     Case(
@@ -150,7 +150,7 @@ BEGINNERS = (
         "zero",
         "zero_operand",
         node="y_hat",
-        fix="Start 'W1' from small random numbers instead of 0; if it is",
+        fix="Start 'W1' from small random numbers instead of 0, if it",
         says="multiplies by h, which is 0 because 'W1' is 0 throughout",
     ),
     Case(
@@ -1102,7 +1102,7 @@ BEGINNERS = (
         "zero",
         "zero_operand",
         node="matmul_1",
-        fix="Start 'V' from small random numbers instead of 0; if it is",
+        fix="Start 'V' from small random numbers instead of 0, if it",
         says="multiplies by V, which is 0 throughout",
     ),
     Case(
@@ -1385,7 +1385,7 @@ BEGINNERS = (
         "nan",
         "nonfinite_input",
         node="constant_1",
-        fix="1e9",
+        fix="-1e9",
     ),
     Case(
         "a loss for each sample",

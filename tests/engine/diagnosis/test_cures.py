@@ -206,8 +206,8 @@ def test_the_derivative_of_a_kink_is_not_told_to_compare_softly():
     assert "relu(x)" in told["fix"]
 
 
-@pytest.mark.parametrize("program", ["v, i = top_k(x, 2)\nsum(i * 1.0)", "sum(argsort(x) * 1.0)"])
-def test_places_are_not_to_be_kept_floating(program):
+def test_places_are_not_to_be_kept_floating():
+    program = "v, i = top_k(x, 2)\nsum(i * 1.0)"
     told = explain(program, {"x": [3, 1, 2]}, "x")
     assert (told["status"], told["reason"]) == ("blocked", "to_integer")
     assert "use the values that stand there" in told["fix"]

@@ -184,5 +184,5 @@ def test_looking_costs_next_to_nothing() -> None:
 def test_the_causes_are_reasons_of_the_diagnosis() -> None:
     from engine.ir.op import TABLE
 
-    known = {op.zero_reason for op in TABLE.public()} | {"underflow", "empty_selection"}
+    known = {op.zero_reason for op in TABLE.public()} | {"underflow", "empty_selection", "constant"}
     assert known >= CAUSES

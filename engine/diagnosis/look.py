@@ -9,7 +9,8 @@ import numpy as np
 
 from engine.diagnosis.causes.execution_trace import ExecutionTrace
 from engine.diagnosis.evidence.edge_adjoints import Sweep
-from engine.diagnosis.evidence.element_masks import Array, Mask, nonfinite, undefined
+from engine.arrays.types import Array
+from engine.diagnosis.evidence.element_masks import Mask, nonfinite, undefined
 from engine.diagnosis.evidence.structure import Graphing
 from engine.diagnosis.evidence.surroundings import Surroundings, surroundings
 from engine.diagnosis.evidence.unroll import MOST_UNASKED

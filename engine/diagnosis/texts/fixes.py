@@ -196,7 +196,14 @@ def _cure_at_edge(culprit: Culprit, step: Instruction, prescriber: Prescriber) -
         told = moved_leaf(prescriber, leaf.slot, negative=leaf.negative) or told
     told = told or kept_away(culprit, step, prescriber.expressions)
     cause = prescriber.cause_of(step)
-    if cause is not None and cause.vanished and cause.step is not None and step.op.name == "divide":
+    exact = "softmax" in told  # which does not underflow: then the values may stay as they are
+    if (
+        cause is not None
+        and cause.vanished
+        and cause.step is not None
+        and step.op.name == "divide"
+        and not exact
+    ):
         whole = prescriber.expressions.node(cause.step)
         return f"Start from values for which {whole} does not underflow. Or: {told}"
     if leaf is not None and leaf.first and told.endswith(STILL):

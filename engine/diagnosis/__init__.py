@@ -8,6 +8,7 @@ In the order in which a diagnosis uses them:
 `texts/`     the culprit and the message, in the user's own expressions
 `remedies/`  what to write instead, tried before it is told
 `entry`      the entry that goes on the wire
+`look`       the run of one target, looked at
 `diagnose`   all of it for one target
 """
 

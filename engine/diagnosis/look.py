@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from engine.arrays.types import Array
 from engine.diagnosis.causes.execution_trace import ExecutionTrace
 from engine.diagnosis.evidence.edge_adjoints import Sweep
-from engine.arrays.types import Array
 from engine.diagnosis.evidence.element_masks import Mask, nonfinite, undefined
 from engine.diagnosis.evidence.structure import Graphing
 from engine.diagnosis.evidence.surroundings import Surroundings, surroundings

@@ -29,8 +29,7 @@ from engine.queries.alternatives import alternatives
 from engine.queries.sparse import Layouts, SparseProgram, most_entries
 from engine.runtime import devices
 from engine.runtime.cost import Estimate
-from engine.runtime.executors.cupy import DevicePlan
-from engine.runtime.executors.numpy import BoundPlan
+from engine.runtime.executors.executor import RunnablePlan, executor_for
 from engine.runtime.plan import Plan, make_plan
 from engine.transforms.vmap import batch
 
@@ -40,9 +39,9 @@ class Program:
 
     pattern_bytes = 0  # nothing is kept of a pattern, as a sparse program does
 
-    def __init__(self, bound: BoundPlan | DevicePlan, draft: Draft, query: Query) -> None:
+    def __init__(self, bound: RunnablePlan, device: str, draft: Draft, query: Query) -> None:
         types = query.inputs
-        self.device = bound.device if isinstance(bound, DevicePlan) else devices.CPU
+        self.device = device
         self._bound = bound
         self._returns_graph = query.return_graph
         self._assemble = draft.assemble
@@ -178,11 +177,9 @@ def make_program(
     draft, plan = plan_of(query)
     _check_limit(plan.estimate, peak_bytes_limit)
     device = devices.choose(query.device, plan.tape, plan.estimate, device_memory)
-    if device == devices.CPU:
-        return Program(BoundPlan(plan), draft, query)
-    allowed = devices.gpu(device).allowed(device_memory)
-    _check_limit(plan.estimate, allowed, f"{device} may give this process ")
-    return Program(DevicePlan(plan, device, allowed), draft, query)
+    executor = executor_for(device, device_memory)
+    _check_limit(plan.estimate, executor.memory_limit, f"{device} may give this process ")
+    return Program(executor.bind(plan), device, draft, query)
 
 
 def plan_of(query: Query) -> tuple[Draft, Plan]:

@@ -28,7 +28,7 @@ def _forget() -> dict[str, ModuleType]:
     }
     for name in found:
         del sys.modules[name]
-    for known in (arrays.cupy, devices.inventory, cuda):
+    for known in (arrays.cupy_namespace, devices.inventory, cuda):
         known.cache_clear()
     return found
 

@@ -19,7 +19,7 @@ from engine.arrays.philox import Stream
 from engine.arrays.types import Array
 from engine.errors import EngineError, IndexOutOfRange, UserError
 from engine.runtime import devices
-from engine.runtime.executors.placement import at
+from engine.runtime.executors.executor import executor_for
 from engine.runtime.executors.resident import Scratch
 from engine.training.job.objective import Objective
 from engine.training.job.spec import VALIDATION_DATA, TrainingSpec
@@ -60,7 +60,8 @@ class TrainingRun(Iterator[Event]):
         device_memory: int | None = None,
     ) -> None:
         self.spec = spec
-        self.device, self._device_memory = device, device_memory
+        self.device = device
+        self._executor = executor_for(device, device_memory)
         objective = spec.objective
         self._position = Progress()
         self._best: dict[str, Any] = {}
@@ -310,7 +311,7 @@ class TrainingRun(Iterator[Event]):
     # -- where it runs ----------------------------------------------------------------------------------
 
     def _there(self) -> AbstractContextManager[Namespace]:
-        return at(self.device, self._device_memory)
+        return self._executor.entered()
 
     def _on_host(self, arrays: Mapping[str, Any]) -> dict[str, Array]:
         with self._there() as xp:
@@ -318,10 +319,10 @@ class TrainingRun(Iterator[Event]):
 
     def _rows_of(self, data: Mapping[str, Array], start: int, stop: int) -> Rows:
         columns = self.spec.objective.columns
-        if self.device == devices.CPU:
+        limit = self._executor.memory_limit
+        if limit is None:
             return Rows(data, columns, start, stop)
-        budget = devices.gpu(self.device).allowed(self._device_memory) // DATA_SHARE
-        return DeviceRows(data, columns, start, stop, xp=self._xp, budget=budget)
+        return DeviceRows(data, columns, start, stop, xp=self._xp, budget=limit // DATA_SHARE)
 
     def _validation_rows(
         self, data: Mapping[str, Array], validation: Mapping[str, Array] | None

@@ -1,0 +1,93 @@
+"""Executors: the port, what implements it on the CPU and on a GPU, and the function that chooses one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from engine import arrays
+from engine.arrays import Namespace
+from engine.arrays.types import Array
+from engine.runtime import devices
+from engine.runtime.executors.cupy import DevicePlan, cuda
+from engine.runtime.executors.numpy import BoundPlan
+from engine.runtime.plan import Plan
+
+
+class RunnablePlan(Protocol):
+    """A plan that an executor has bound."""
+
+    plan: Plan
+
+    def run(self, inputs: Mapping[str, Any]) -> list[Array]:
+        """The outputs, in the tape's order, for NumPy's arrays in the dtypes and shapes of the signature.
+
+        Raises IndexOutOfRange, OverLimit, or what a kernel refuses, each at the user's node.
+        """
+        ...
+
+
+class Executor(Protocol):
+    """Runs plans on one device."""
+
+    @property
+    def device(self) -> str:
+        """The device's name."""
+        ...
+
+    @property
+    def memory_limit(self) -> int | None:
+        """How many bytes of the device this process may hold; None for the host's own memory."""
+        ...
+
+    def bind(self, plan: Plan) -> RunnablePlan:
+        """The plan, ready to run on host arrays."""
+        ...
+
+    def entered(self) -> AbstractContextManager[Namespace]:
+        """The device for what this thread does within: its namespace, and on a GPU its stream and memory."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CpuExecutor:
+    """Runs plans with NumPy."""
+
+    device: str = devices.CPU
+    memory_limit: int | None = None
+
+    def bind(self, plan: Plan) -> RunnablePlan:
+        """The plan, ready to run."""
+        return BoundPlan(plan)
+
+    def entered(self) -> AbstractContextManager[Namespace]:
+        """NumPy's namespace; there is nothing to enter."""
+        return nullcontext(arrays.numpy_namespace())
+
+
+@dataclass(frozen=True, slots=True)
+class CudaExecutor:
+    """Runs plans with CuPy on one GPU; nothing is asked of the GPU before the first run or entry."""
+
+    device: str
+    memory_limit: int
+
+    def bind(self, plan: Plan) -> RunnablePlan:
+        """The plan, ready to run: inputs and outputs are copied to and from the GPU."""
+        return DevicePlan(plan, self.device, self.memory_limit)
+
+    def entered(self) -> AbstractContextManager[Namespace]:
+        """The GPU, its stream and its pool of memory."""
+        return cuda(self.device).entered(self.memory_limit)
+
+
+def executor_for(device: str, memory_limit: int | None = None) -> Executor:
+    """The executor of a device of this machine (`cpu` or `cuda:n`, never `auto`).
+
+    `memory_limit` is how many bytes of a GPU this process may hold, by default half of it.
+    """
+    if device == devices.CPU:
+        return CpuExecutor()
+    return CudaExecutor(device, devices.gpu(device).allowed(memory_limit))

@@ -170,5 +170,6 @@ def test_tensorflow_answers_as_recorded() -> None:
 
 
 def test_every_case_has_every_peer() -> None:
+    assert {*OTHERWISE} <= {case.title for case in CASES if not case.options}
     assert [*recorded()] == [case.title for case in CASES]
     assert {peer for told in recorded().values() for peer in told} == {*kept()["versions"], "anomaly"}

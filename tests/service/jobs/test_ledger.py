@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from service.jobs import ledger, records
 from service.jobs.ledger import Event, Published, StaleAttempt
 from service.jobs.queue.memory import MemoryQueue
-from service.jobs.states import FINAL, STATUSES, TRANSITIONS, Status, sources
+from service.jobs.states import FINAL, STATUSES, TRANSITIONS, Intent, Status, sources
 from service.storage.database import Database
 from service.storage.tables import JOBS
 
@@ -49,6 +49,11 @@ class Book:
 
     async def claim(self, delivery: int = 1, owner: str = "w") -> ledger.Claim | None:
         return cast("ledger.Claim | None", await self.do(ledger.claim, "job_a", delivery, owner))
+
+    async def put(self, status: Status) -> None:
+        """Set the status past the ledger, with nothing wished of the job."""
+        values = {"status": status, "attempt": 1, "intent": None}
+        await self.database.write(lambda c: c.execute(update(JOBS).values(**values)) and None)
 
     async def job(self) -> dict[str, Any]:
         found = await self.database.read(lambda c: records.get(c, "job_a"))
@@ -92,20 +97,52 @@ def test_the_table_is_that_of_the_wire() -> None:
 
 
 @pytest.mark.parametrize("status", STATUSES)
-async def test_no_status_changes_but_by_the_table(tmp_path: Path, status: Status) -> None:
+async def test_only_what_runs_is_finished(tmp_path: Path, status: Status) -> None:
     async with book(tmp_path) as it:
         await it.submit()
         for target in ("succeeded", "failed", "cancelled", "paused"):
-            await it.database.write(
-                lambda c: c.execute(update(JOBS).values(status=status, attempt=1)) and None
-            )
-            if target in TRANSITIONS[status] and status == "running":
+            await it.put(status)
+            if status == "running":
                 await it.do(ledger.finish, "job_a", 1, target)
                 assert (await it.job())["status"] == target
-            elif status != "running" and target not in TRANSITIONS[status]:
+            else:
                 with pytest.raises(StaleAttempt):
                     await it.do(ledger.finish, "job_a", 1, target)
                 assert (await it.job())["status"] == status
+
+
+WISHES: dict[tuple[Status, Intent | None], tuple[Status | None, Status]] = {
+    # the status, and what is wished: what is returned, and the status afterwards
+    ("queued", "cancel"): ("cancelled", "cancelled"),
+    ("queued", "pause"): ("paused", "paused"),
+    ("queued", None): (None, "queued"),
+    ("running", "cancel"): ("running", "running"),
+    ("running", "pause"): ("running", "running"),
+    ("running", None): (None, "running"),
+    ("paused", "cancel"): ("cancelled", "cancelled"),
+    ("paused", "pause"): ("paused", "paused"),
+    ("paused", None): ("queued", "queued"),
+    ("succeeded", "cancel"): (None, "succeeded"),
+    ("succeeded", "pause"): (None, "succeeded"),
+    ("succeeded", None): (None, "succeeded"),
+    ("failed", "cancel"): (None, "failed"),
+    ("failed", "pause"): (None, "failed"),
+    ("failed", None): (None, "failed"),
+    ("cancelled", "cancel"): ("cancelled", "cancelled"),
+    ("cancelled", "pause"): (None, "cancelled"),
+    ("cancelled", None): (None, "cancelled"),
+}
+
+
+async def test_what_a_wish_does_in_each_status(tmp_path: Path) -> None:
+    assert {status for status, _ in WISHES} == {*STATUSES}
+    assert len(WISHES) == 3 * len(STATUSES)
+    async with book(tmp_path) as it:
+        await it.submit()
+        for (status, wanted), expected in WISHES.items():
+            await it.put(status)
+            answer = await it.do(ledger.request, it.queue, "job_a", wanted)
+            assert (answer, (await it.job())["status"]) == expected, (status, wanted)
 
 
 async def test_one_hand_over_is_claimed_once(tmp_path: Path) -> None:

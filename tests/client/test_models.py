@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import gradwire as gw
-from gradwire.errors import ConfigurationError, JobFailed, OptimizerError, ProblemError
+from gradwire.errors import ConfigurationError, JobFailed, ProblemError
 
 pytestmark = pytest.mark.usefixtures("client")
 
@@ -255,22 +255,6 @@ def test_schedules_are_those_of_the_server() -> None:
         read = read_schedule(schedule.document(), "$")
         for step in (0, 1, 5, 6, 19, 20, 33):
             assert schedule(step) == pytest.approx(rate_at(read, step)), (schedule.name, step)
-
-
-def test_every_optimizer_and_loss_is_known_to_the_server() -> None:
-    from engine.training.catalogue.losses import LOSSES
-    from engine.training.catalogue.optimizers import read_method
-
-    rate = gw.optimizers.schedules.CosineDecay(0.1, 10)
-    for kind in (gw.optimizers.SGD, gw.optimizers.Adam, gw.optimizers.AdamW, gw.optimizers.RMSprop):
-        assert read_method(kind(rate).document(), "$").rates(0)["rate"] > 0.0
-    assert read_method(gw.optimizers.Adagrad(0.1).document(), "$").slots == {"accumulator": 0.1}
-    for loss in (gw.losses.MeanSquaredError(), gw.losses.BinaryCrossentropy(True, 0.1)):
-        LOSSES.read(loss.document(), "$")
-    with pytest.raises(OptimizerError, match="schedules"):
-        gw.optimizers.SGD(lambda step: 0.1).document()
-    with pytest.raises(ValueError, match="mean"):
-        gw.losses.MeanSquaredError(reduction="sum").document()
 
 
 def test_every_initializer_of_the_server_is_here_with_its_settings(client: gw.Client) -> None:

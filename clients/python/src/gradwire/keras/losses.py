@@ -6,7 +6,7 @@ classes they answer the mean over the whole batch unless `reduction` says otherw
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gradwire._names.counterparts import LOSSES
@@ -16,9 +16,19 @@ from gradwire._names.strict import Strict
 from gradwire._tracing.ops import (
     binary_crossentropy,
     categorical_crossentropy,
+    categorical_hinge,
+    cosine_similarity_loss,
+    hinge,
+    huber,
+    kl_divergence,
+    log_cosh,
     mean_absolute_error,
+    mean_absolute_percentage_error,
     mean_squared_error,
+    mean_squared_logarithmic_error,
+    poisson,
     sparse_categorical_crossentropy,
+    squared_hinge,
 )
 from gradwire._tracing.tensor import Tensor
 from gradwire.keras.naming import snake_case
@@ -26,15 +36,34 @@ from gradwire.keras.naming import snake_case
 __all__ = [
     "BinaryCrossentropy",
     "CategoricalCrossentropy",
+    "CategoricalHinge",
+    "CosineSimilarity",
+    "Hinge",
+    "Huber",
+    "KLDivergence",
+    "LogCosh",
     "Loss",
     "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
     "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Poisson",
     "SparseCategoricalCrossentropy",
+    "SquaredHinge",
     "binary_crossentropy",
     "categorical_crossentropy",
+    "categorical_hinge",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "log_cosh",
     "mean_absolute_error",
+    "mean_absolute_percentage_error",
     "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "poisson",
     "sparse_categorical_crossentropy",
+    "squared_hinge",
 ]
 
 _REDUCTIONS = {"sum_over_batch_size": "mean", "mean": "mean", "sum": "sum", "none": "none"}
@@ -154,6 +183,92 @@ class SparseCategoricalCrossentropy(Loss):
         return sparse_categorical_crossentropy(
             y_true, y_pred, from_logits=self.from_logits, axis=self.axis, reduction=self.reduction
         )
+
+
+# -- losses that are one op of the server, called with their settings ---------------------------------
+
+
+class _OpLoss(Loss):
+    """What these share: the op that a class names."""
+
+    _op: ClassVar[Callable[..., Tensor]]
+
+    def __call__(self, y_true: Any, y_pred: Any) -> Tensor:
+        """The loss of predictions shaped like the targets."""
+        settings = {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        return type(self)._op(y_true, y_pred, **settings)
+
+
+class _ClassLoss(_OpLoss):
+    """A loss over vectors along `axis`."""
+
+    def __init__(self, axis: int = -1, reduction: str = "sum_over_batch_size") -> None:
+        super().__init__(reduction)
+        self.axis = axis
+
+
+class MeanAbsolutePercentageError(_OpLoss):
+    """100 times the mean of |y_true − y_pred| / max(|y_true|, 1e-7)."""
+
+    _op = staticmethod(mean_absolute_percentage_error)
+
+
+class MeanSquaredLogarithmicError(_OpLoss):
+    """The mean of (log(1 + y_true) − log(1 + y_pred))²."""
+
+    _op = staticmethod(mean_squared_logarithmic_error)
+
+
+class Huber(_OpLoss):
+    """The mean of e²/2 if the error |e| is at most delta, else of delta·(|e| − delta/2)."""
+
+    _op = staticmethod(huber)
+
+    def __init__(self, delta: float = 1.0, reduction: str = "sum_over_batch_size") -> None:
+        super().__init__(reduction)
+        self.delta = delta
+
+
+class LogCosh(_OpLoss):
+    """The mean of log(cosh(y_pred − y_true))."""
+
+    _op = staticmethod(log_cosh)
+
+
+class KLDivergence(_OpLoss):
+    """The mean of Σ y_true·log(y_true / y_pred) over the classes, which are last."""
+
+    _op = staticmethod(kl_divergence)
+
+
+class Poisson(_OpLoss):
+    """The mean of y_pred − y_true·log(y_pred)."""
+
+    _op = staticmethod(poisson)
+
+
+class Hinge(_OpLoss):
+    """The mean of max(1 − y_true·y_pred, 0) for labels −1 and 1; a label 0 counts as −1."""
+
+    _op = staticmethod(hinge)
+
+
+class SquaredHinge(_OpLoss):
+    """The mean of max(1 − y_true·y_pred, 0)² for labels −1 and 1; a label 0 counts as −1."""
+
+    _op = staticmethod(squared_hinge)
+
+
+class CategoricalHinge(_ClassLoss):
+    """The mean of max(1 + the best wrong score − the right score, 0), for one-hot labels."""
+
+    _op = staticmethod(categorical_hinge)
+
+
+class CosineSimilarity(_ClassLoss):
+    """Minus the cosine of the angle between y_true and y_pred."""
+
+    _op = staticmethod(cosine_similarity_loss)
 
 
 if not TYPE_CHECKING:  # else every name would have a type

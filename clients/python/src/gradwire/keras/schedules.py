@@ -17,6 +17,7 @@ __all__ = [
     "ExponentialDecay",
     "InverseTimeDecay",
     "LearningRateSchedule",
+    "LinearWarmup",
     "PiecewiseConstantDecay",
     "PolynomialDecay",
 ]
@@ -164,3 +165,22 @@ class CosineDecay(LearningRateSchedule):
             top, step = target, step - s["warmup_steps"]
         done = min(step, s["decay_steps"]) / s["decay_steps"]
         return float(top * ((1 - s["alpha"]) * 0.5 * (1 + cos(pi * done)) + s["alpha"]))
+
+
+class LinearWarmup(LearningRateSchedule):
+    """A linear climb over `warmup_steps` from the initial rate to `learning_rate`, which then stays."""
+
+    name = "linear_warmup"
+
+    def __init__(self, learning_rate: float, warmup_steps: int, initial_learning_rate: float = 0.0) -> None:
+        super().__init__(
+            learning_rate=learning_rate,
+            warmup_steps=warmup_steps,
+            initial_learning_rate=initial_learning_rate,
+        )
+
+    def __call__(self, step: int) -> float:
+        """The rate after so many steps."""
+        s = self.settings
+        start, done = s["initial_learning_rate"], min(step, s["warmup_steps"]) / s["warmup_steps"]
+        return float(start + (s["learning_rate"] - start) * done)

@@ -1,4 +1,4 @@
-"""Every example of these pages of docs/ is sent to a real server and answered as the page says."""
+"""Every example of these pages of docs/ is sent to a real server, which responds as the page says."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ import pytest
 from tests.end_to_end.conftest import ROOT, Server
 
 ANYTHING = "…"
+PAGES = (
+    "wire.md", "derivatives.md", "stable.md", "diagnosis.md",
+)  # fmt: skip
 EXAMPLES: list[tuple[str, ...]] = re.findall(
     r"^```http\n(?P<method>[A-Z]+) (?P<path>\S+)\n(?P<body>.*?)\n\n(?P<status>\d+)\n(?P<answer>.*?)^```$",
-    "".join((ROOT / "docs" / page).read_text() for page in ("wire.md", "derivatives.md", "stable.md")),
+    "".join((ROOT / "docs" / page).read_text() for page in PAGES),
     flags=re.MULTILINE | re.DOTALL,
 )
 
@@ -33,7 +36,7 @@ def matches(shown: Any, got: Any) -> bool:
 
 
 def test_the_page_has_examples() -> None:
-    assert len(EXAMPLES) >= 17
+    assert len(EXAMPLES) >= 40
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example[1])

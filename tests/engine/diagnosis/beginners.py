@@ -444,15 +444,6 @@ BEGINNERS = (
         fix="x @ W",
     ),
     Case(
-        "max(x, 0) for a hinge",
-        "sum(max(1 - y * f, 0))",
-        {"y": [1.0, -1.0], "f": [0.3, 0.2]},
-        "f",
-        "ok",
-        warnings=("likely_mistake",),
-        fix="maximum(1 - y * f, 0)",
-    ),
-    Case(
         "a distance by hand between equal points",
         "d = a - b\nsqrt(sum(d ** 2))",
         {"a": [1.0, 2.0], "b": [1.0, 2.0]},

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.arrays.types import Array
 from engine.errors import UserError
-from engine.frontend.tensors import Array
 from engine.training import TrainingRun, expand_model
 from engine.training.loop.memory import first_value
 from tests.engine.training.test_resume import elsewhere, same

@@ -147,7 +147,14 @@ def define(
 
 
 def _group() -> str:
-    """The ops' module that calls a constructor: the group is the file's name."""
+    """The group of the record that is being entered: the folder below `engine/ops` that its file is in.
+
+    It is read from the call stack, so that no record has to repeat where it stands, and none can name another
+    folder than its own. The functions of a record do not tell: a record may borrow a kernel or a rule from
+    another file, and families make kernels of their own. The importing package does not tell either, as
+    files of one group import those of another first. It is read once for each record, at import; no
+    result depends on it, only how ops are listed.
+    """
     frame = sys._getframe(1)
     while frame.f_globals["__name__"] == __name__:
         assert frame.f_back is not None

@@ -3,6 +3,14 @@
 An elementwise kernel written as a formula makes an array for every operation and drops it when the next
 one is done. No record has to say how many: a stand-in for an array makes another stand-in for each
 operation, and the most that are alive at a time are what a run holds. Masks are a byte an element.
+
+That is counted in `__del__`, on purpose: when an array of a kernel is dropped is decided by CPython's
+reference counts, so the same formula run on stand-ins drops them at the same points, with its local names and
+nested calls as they are. A reading of the formula's source would have to repeat those rules.
+
+The limits: the count is CPython's (another Python may drop later); each stand-in must be dropped by its last
+reference, so no formula may form a cycle; of data it knows nothing, so a formula that branches on values, or
+asks for more than a stand-in has, is taken to hold one array. Only the estimate depends on the count.
 """
 
 from __future__ import annotations

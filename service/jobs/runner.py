@@ -18,7 +18,7 @@ import numpy as np
 from pydantic_core import from_json, to_json
 from safetensors.numpy import save
 
-from engine.errors import MissingInput
+from engine.errors import InternalError, MissingInput
 from engine.frontend.tensors import decode_tensor
 from engine.training.job.predict import prediction
 from engine.training.job.spec import TrainingSpec
@@ -166,7 +166,8 @@ class JobRunner(QueryRunner):
         checkpoint = job.chosen(parsed.checkpoint, "$.checkpoint")
         spec = self._specs.get(job.job_id)
         if spec is None:
-            assert job.data is not None, "who predicts brings the job's order"
+            if job.data is None:
+                raise InternalError("a prediction came without the types of the job's data")
             most = None if most_nodes is None else most_nodes // _RECORDINGS
             spec = decode_stored(from_json(job.document), job.data, admit=_at_most(most))
             self._specs.put(job.job_id, spec)

@@ -16,7 +16,7 @@ from pydantic_core import from_json, to_json
 
 from engine.arrays.types import Array
 from engine.derivatives.query import Query
-from engine.errors import UserError
+from engine.errors import InternalError, UserError
 from engine.frontend.decode import decode_graph
 from engine.frontend.graph import Graph
 from engine.frontend.program import parse_program
@@ -106,7 +106,8 @@ class QueryRunner:
         document, attachments = call.open()
         kind = KINDS[call.kind]
         request = requests.parse(kind.request, document, function=call.graph_id is None)
-        assert isinstance(request, requests.Options)
+        if not isinstance(request, requests.Options):
+            raise InternalError(f"queries of kind {call.kind} have no options of a derivative")
         device_of(request)  # before the tensors are read
         given = getattr(request, "inputs", None) or {}
         graph = self.graph(call, request, given, attachments)
@@ -183,7 +184,8 @@ class QueryRunner:
         elif request.program is not None:
             graph = parse_program(request.program, declared=given)
         else:
-            assert request.graph is not None, "the schema lets one function through"
+            if request.graph is None:
+                raise InternalError("the schema let a request through that has no function")
             graph = decode_graph(request.graph, attachments=attachments)
         if key is not None:
             self._graphs.put(key, graph)

@@ -16,6 +16,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Literal, TypeVar
 
+from engine.errors import InternalError
 from engine.runtime.devices import CPU
 from service.queries.pool import ChildPool
 from service.queries.query_request import QueryRequest, TooLargeForTier
@@ -130,7 +131,8 @@ class Tiers:
                 return "child", CPU, reply
             elsewhere = reply
         reply = await self._in_child(self._gpus[elsewhere.device], call, disconnected)
-        assert isinstance(reply, Reply), "the process of a GPU runs what is meant for it"
+        if not isinstance(reply, Reply):
+            raise InternalError(f"the process of {elsewhere.device} sent a query to {reply.device}")
         return "device", elsewhere.device, reply
 
     def _as_far_as_threads_go(self, call: QueryRequest) -> Reply | RunOnDevice | None:

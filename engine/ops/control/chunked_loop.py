@@ -9,6 +9,7 @@ shares. Steps that fill no chunk run the body as it was. See `engine.passes.loop
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from engine.dtypes import TensorType
@@ -25,6 +26,37 @@ from engine.ops.control.subtape import cost_of_runs
 PARTS = ("once", "before", "core", "after")
 
 
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """A body taken apart: which values its parts hand to each other, and the parts as functions.
+
+    The attributes of the op below say what each field is.
+    """
+
+    kept: Sequence[int]
+    sums: Sequence[int]
+    entered: Sequence[int]
+    made_read: Sequence[int]
+    walked_read: Sequence[int]
+    direct: Sequence[int]
+    late: Sequence[int]
+    once: Any
+    before: Any
+    core: Any
+    after: Any
+
+
+@dataclass(slots=True)
+class _Arrays:
+    """What a run reads and writes; a stack of `results` or `entries` that nobody reads is None."""
+
+    carried: list[Any]
+    walked: Sequence[Any]
+    constants: Sequence[Any]
+    results: Sequence[Any]
+    entries: Sequence[Any]
+
+
 def _run(
     xp: Any,
     *xs: Any,
@@ -36,8 +68,7 @@ def _run(
     counted: bool,
     needed: Sequence[bool],
     chunk: int,
-    sums: Sequence[int],
-    **parts: Any,
+    **split: Any,
 ) -> list[Any]:
     count = xp.item(xs[-1]) if counted else None
     xs = xs[:-1] if counted else xs
@@ -47,61 +78,42 @@ def _run(
     types = body.outputs
     stacks = stacks_of(xp, (*types[carry:], *types[:carry]), steps, needed[carry:])
     results, entries = stacks[: len(types) - carry], stacks[len(types) - carry :]
+    arrays = _Arrays(carried, walked, constants, results, entries)
     done = total - total % chunk
     if done:
         starts = range(0, done, chunk) if not reverse else range(total - chunk, total - done - 1, -chunk)
-        _chunks(xp, starts, chunk, reverse, carried, walked, constants, results, entries, sums, **parts)
-    order = range(done, total) if not reverse else range(total - done - 1, -1, -1)
-    if order:
+        order = range(chunk) if not reverse else range(chunk - 1, -1, -1)
+        _run_chunks(xp, starts, order, arrays, _Split(**split))
+    left = range(done, total) if not reverse else range(total - done - 1, -1, -1)
+    if left:
         with body.session() as run:
-            carried = walk(run, carried, walked, constants, order, results, entries)
-    return [*owned(xp, carried), *stacks]
+            arrays.carried = walk(run, arrays.carried, walked, constants, left, results, entries)
+    return [*owned(xp, arrays.carried), *stacks]
 
 
-def _chunks(
-    xp: Any,
-    starts: Sequence[int],
-    chunk: int,
-    reverse: bool,
-    carried: list[Any],
-    walked: Sequence[Any],
-    constants: Sequence[Any],
-    results: Sequence[Any],
-    entries: Sequence[Any],
-    sums: Sequence[int],
-    *,
-    kept: Sequence[int],
-    entered: Sequence[int],
-    made_read: Sequence[int],
-    walked_read: Sequence[int],
-    direct: Sequence[int],
-    late: Sequence[int],
-    once: Any,
-    before: Any,
-    core: Any,
-    after: Any,
-) -> None:
-    """Every whole chunk; `carried` and the stacks are brought up to date."""
+def _run_chunks(xp: Any, starts: Sequence[int], order: range, arrays: _Arrays, split: _Split) -> None:
+    """Run every whole chunk, its steps in `order`; carried values and stacks are brought up to date."""
+    chunk, kept, direct, entered = len(order), split.kept, split.direct, split.entered
+    carried, results, entries = arrays.carried, arrays.results, arrays.entries
 
     def room(type: TensorType) -> Any:
         return xp.zeros((chunk, *type.shape), dtype=getattr(xp, type.dtype))
 
-    known = [*once(constants), *constants]
-    types = dict(zip((*kept, *range(-len(direct), 0)), core.outputs, strict=True))
+    known = [*split.once(arrays.constants), *arrays.constants]
+    types = dict(zip((*kept, *range(-len(direct), 0)), split.core.outputs, strict=True))
     rooms = {place: room(types[place]) for place in entered if entries[place] is None}
     handed = [
         room(types[i - len(direct)]) if place < 0 or results[place] is None else None
         for i, place in enumerate(direct)
     ]
     stored = [place for place in kept if place in rooms or entries[place] is not None]
-    order = range(chunk - 1, -1, -1) if reverse else range(chunk)
     now = [carried[place] for place in kept]
-    with before.session() as ahead, core.session() as run, after.session() as behind:
+    with split.before.session() as ahead, split.core.session() as run, split.after.session() as behind:
         for start in starts:
             rows = slice(start, start + chunk)
-            own = [x[rows] for x in walked]
+            own = [x[rows] for x in arrays.walked]
             made = ahead([*own, *known])
-            stepped = [*(made[k] for k in made_read), *(own[k] for k in walked_read)]
+            stepped = [*(made[k] for k in split.made_read), *(own[k] for k in split.walked_read)]
             writes = {p: rooms[p] if p in rooms else entries[p][rows] for p in stored}
             ins = [(kept.index(place), stack) for place, stack in writes.items()]
             outs = [
@@ -116,10 +128,10 @@ def _chunks(
                 for stack, value in zip(outs, answers[len(kept) :], strict=True):
                     stack[step, ...] = value
             ends = behind([*(writes[place] for place in entered), *outs, *made, *own, *known])
-            for place, value in zip(late, ends, strict=False):
+            for place, value in zip(split.late, ends, strict=False):
                 if results[place] is not None:
                     results[place][rows] = value
-            for place, term in zip(sums, ends[len(late) :], strict=True):
+            for place, term in zip(split.sums, ends[len(split.late) :], strict=True):
                 carried[place] = carried[place] + term
     for place, value in zip(kept, now, strict=True):
         carried[place] = value

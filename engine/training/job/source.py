@@ -11,6 +11,7 @@ from engine.arrays.types import Array
 from engine.dtypes import TensorType
 from engine.errors import (
     DatasetMismatch,
+    InternalError,
     InvalidDocument,
     MissingInput,
     TargetRequired,
@@ -26,8 +27,8 @@ from engine.queries.compiler import constants_in
 from engine.training.catalogue.losses import LOSSES
 from engine.training.job.fit import check_input, check_labels
 from engine.training.job.objective import Column, Objective
-from engine.training.model.builder import Weight
-from engine.training.model.expand import LABELS, PREDICTED, SCORES, TARGET, X, expand_model
+from engine.training.model.builder import State, Weight
+from engine.training.model.expand import LABELS, PREDICTED, SCORES, TARGET, Expansion, X, expand_model
 from engine.training.model.parameter import read_parameter
 
 Types = Mapping[str, TensorType]
@@ -38,6 +39,43 @@ def model_objective(
     fields: Mapping[str, Any], data: Types, dtype: str, path: str, attachments: Attachments
 ) -> Objective:
     """The objective of `model`, `loss` and `metrics`; data are `x` and `y`."""
+    _check_model_fields(fields, data, path)
+    expansion = expand_model(
+        fields["model"],
+        loss=fields["loss"],
+        metrics=fields.get("metrics") or (),
+        dtype=dtype,
+        path=f"{path}.model",
+        row=data[X].shape[1:],
+    )
+    if expansion.evaluate is None:
+        raise InternalError("a model that is expanded with a loss has a function to evaluate")
+    _check_learns(expansion, path)
+    parameters, state = _given_weights(fields.get("parameters"), expansion, dtype, path, attachments)
+    labels = data[LABELS].shape[1:]
+    check_input(expansion, data[X], data[LABELS], path)
+    check_labels(labels, expansion, LOSSES.read(fields["loss"], f"{path}.loss").record, path)
+    return Objective(
+        train=expansion.train,
+        evaluate=expansion.evaluate,
+        predict=expansion.predict,
+        target=TARGET,
+        columns={
+            X: Column(expansion.input, expansion.input_shape),
+            LABELS: Column(expansion.labels, labels),
+        },
+        parameters=parameters,
+        state=state,
+        draws=expansion.draws,
+        metrics=expansion.metrics,
+        labels=LABELS,
+        predicted=PREDICTED,
+        scores=SCORES,
+    )
+
+
+def _check_model_fields(fields: Mapping[str, Any], data: Types, path: str) -> None:
+    """Raise UserError unless there is a loss, no target, and data `x` and `y` alone."""
     if fields.get("loss") is None:
         raise InvalidDocument(
             f"expected a 'loss' beside the model at {path}",
@@ -59,26 +97,27 @@ def model_objective(
             raise DatasetMismatch(
                 f"a model is trained on data 'x' and 'y', got '{name}' too", path=member(f"{path}.data", name)
             )
-    metrics = fields.get("metrics") or ()
-    expansion = expand_model(
-        fields["model"],
-        loss=fields["loss"],
-        metrics=metrics,
-        dtype=dtype,
-        path=f"{path}.model",
-        row=data[X].shape[1:],
+
+
+def _check_learns(expansion: Expansion, path: str) -> None:
+    """Raise InvalidDocument for a model without a parameter to train."""
+    if expansion.parameters:
+        return
+    raise InvalidDocument(
+        f"expected a layer that learns: there is nothing to train at {path}.model.layers",
+        path=f"{path}.model.layers",
+        hint='set "trainable" to true in one of them'
+        if any(state.frozen for state in expansion.state.values())
+        else 'for example {"type": "Dense", "units": 10}',
     )
-    if not expansion.parameters:
-        raise InvalidDocument(
-            f"expected a layer that learns: there is nothing to train at {path}.model.layers",
-            path=f"{path}.model.layers",
-            hint='set "trainable" to true in one of them'
-            if any(state.frozen for state in expansion.state.values())
-            else 'for example {"type": "Dense", "units": 10}',
-        )
-    given = object_at(fields.get("parameters"), f"{path}.parameters")
+
+
+def _given_weights(
+    given: Any, expansion: Expansion, dtype: str, path: str, attachments: Attachments
+) -> tuple[dict[str, Weight], dict[str, State]]:
+    """The model's parameters and state by name, starting from what the document's `parameters` give."""
     parameters, state = dict(expansion.parameters), dict(expansion.state)
-    for name, value in given.items():
+    for name, value in object_at(given, f"{path}.parameters").items():
         place = member(f"{path}.parameters", name)
         if name in parameters:
             parameters[name] = read_parameter(value, dtype, place, attachments, parameters[name])
@@ -91,27 +130,7 @@ def model_objective(
                 path=place,
                 hint=did_you_mean(name, parameters) or f"it has {', '.join(list(parameters)[:20])}",
             )
-    check_input(expansion, data[X], data[LABELS], path)
-    check_labels(data[LABELS].shape[1:], expansion, LOSSES.read(fields["loss"], f"{path}.loss").record, path)
-    columns = {
-        X: Column(expansion.input, expansion.input_shape),
-        LABELS: Column(expansion.labels, data[LABELS].shape[1:]),
-    }
-    assert expansion.evaluate is not None
-    return Objective(
-        train=expansion.train,
-        evaluate=expansion.evaluate,
-        predict=expansion.predict,
-        target=TARGET,
-        columns=columns,
-        parameters=parameters,
-        state=state,
-        draws=expansion.draws,
-        metrics=expansion.metrics,
-        labels=LABELS,
-        predicted=PREDICTED,
-        scores=SCORES,
-    )
+    return parameters, state
 
 
 def graph_objective(

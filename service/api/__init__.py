@@ -8,5 +8,6 @@
 `paging`       pages of a listing
 `respond`      a reply becomes an ASGI response
 `scope`        this server's keys in the ASGI scope
+`job_schema`   the schema of a training job, from the table that decodes it
 `openapi`      the OpenAPI 3.1 document
 """

@@ -11,10 +11,10 @@ from pydantic.json_schema import models_json_schema
 
 from engine import dtypes
 from service.api.endpoint import Endpoint
+from service.api.job_schema import job_schema
 from service.wire import problems
 from service.wire import safetensors as safetensors_io
 from service.wire.problems import KINDS
-from service.wire.requests import TrainingJob
 from service.wire.responses import ProblemDocument
 
 DESCRIPTION = """Send a function as a NumPy-like program or as a JSON graph, get values, gradients and,
@@ -73,6 +73,7 @@ _DECLARATION = {
 }
 
 SCHEMAS: Mapping[str, Any] = {
+    "TrainingJob": job_schema(),
     "NestedNumbers": {
         "description": "A number, a boolean, or a rectangular nested list of them.",
         "anyOf": [*_NUMBER["anyOf"], {"type": "boolean"}, {"type": "array", "items": _NESTED}],
@@ -126,7 +127,6 @@ def build(endpoints: Iterable[Endpoint], *, version: str, keyed: bool) -> dict[s
     endpoints = list(endpoints)
     models: set[type[BaseModel]] = {
         ProblemDocument,
-        TrainingJob,
         *(endpoint.body for endpoint in endpoints if endpoint.body),
     }
     for endpoint in endpoints:

@@ -180,28 +180,3 @@ class Expand(Request):
     loss: str | dict[str, Any] | None = Field(None, description="Adds the loss to the train graph.")
     metrics: list[Any] | None = Field(None, description="Metrics to read.")
     dtype: str | None = Field(None, description="Floating dtype of parameters; default float32.")
-
-
-class TrainingJob(Function):
-    """A training job; exactly one of program, graph and model."""
-
-    model: dict[str, Any] | None = Field(None, description="`input_shape` and `layers`.")
-    loss: str | dict[str, Any] | None = Field(None, description="With a model: what is minimised.")
-    metrics: list[Any] | None = Field(None, description="Metrics, or scalar nodes of the graph.")
-    target: str | None = Field(None, description="With a graph or program: the loss.")
-    parameters: dict[str, dict[str, Any]] | None = Field(
-        None, description="What is learned: `value`, or `shape` and `initializer`."
-    )
-    data: dict[str, RawTensor] = Field(
-        description="Tensors, or `{dataset, field}`, by name; the first axis is that of rows."
-    )
-    validation_data: dict[str, RawTensor] | None = Field(None, description="Data to validate on.")
-    validation_split: float | None = Field(None, description="Share of the last rows to validate on.")
-    optimizer: str | dict[str, Any] | None = Field(None, description="A name, or `name` and settings.")
-    batch_size: int | None = Field(None, description="Default 32.")
-    epochs: int | None = Field(None, description="Default 1.")
-    shuffle: bool | None = Field(None, description="Default true.")
-    seed: int | None = Field(None, description="Default 0.")
-    early_stopping: str | dict[str, Any] | None = Field(None, description="When to stop early.")
-    dtype: str | None = Field(None, description="Floating dtype of the training; default float32.")
-    device: str | None = Field(None, description="cpu, cuda, cuda:n or auto; default auto.")

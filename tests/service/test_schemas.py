@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from engine.dtypes import TensorType
 from engine.errors import InvalidDocument, UnknownField
+from engine.training.job.decode import decode_training
+from service.api.job_schema import job_schema
 from service.queries.kinds.evaluate import Evaluate
 from service.queries.kinds.gradient import Gradient
 from service.wire import requests
@@ -65,3 +68,19 @@ def test_exactly_one_function() -> None:
         parse(Evaluate, {"program": "x"}, function=False)
     assert caught.value.path == "$.program"
     assert parse(Evaluate, {}, function=False).program is None
+
+
+def test_a_job_s_schema_is_the_table_that_decodes_it() -> None:
+    schema = job_schema()
+    properties = schema["properties"]
+    document = {"program": "mean((w * x - y) ** 2)", "parameters": {"w": {"value": [1.0]}}}
+    data = dict.fromkeys(("x", "y"), TensorType((100, 1), "float32"))
+    bare = decode_training(document, data=data)
+    defaults = {name: field["default"] for name, field in properties.items() if "default" in field}
+    assert {*properties} - {*defaults} == {*schema["required"]} == {"data"}
+    full = decode_training({**defaults, **document}, data=data)
+    for name in ("batch_size", "epochs", "shuffle", "seed", "dtype", "validation", "device", "method"):
+        assert getattr(full, name) == getattr(bare, name), name
+    assert (bare.batch_size, bare.epochs, bare.shuffle, bare.dtype) == (32, 1, True, "float32")
+    with pytest.raises(UnknownField, match="momentum"):
+        decode_training({**document, "momentum": 0.9}, data=data)

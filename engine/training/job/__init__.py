@@ -1,5 +1,6 @@
 """A job's document becomes one checked specification and one tape a step.
 
+`fields`          the document's fields, as a table
 `decode`          the document, checked; everything that can be refused is refused here
 `source`          the function that a job trains: layers, a graph or a program
 `objective`       what is minimised: graphs, their parameters, the data that they read

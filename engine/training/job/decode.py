@@ -7,7 +7,6 @@ from dataclasses import replace
 from math import floor
 from typing import Any
 
-from engine.arrays.philox import SEEDS
 from engine.arrays.types import Array
 from engine.derivatives import draft_of
 from engine.derivatives.query import Query
@@ -15,31 +14,20 @@ from engine.errors import DatasetMismatch, EngineError, InvalidDocument, Missing
 from engine.frontend.graph import Graph
 from engine.frontend.json_reader import array_at, fields_of, member, show
 from engine.frontend.tensors import encode_tensor
-from engine.ir.attributes import BOOLEAN, Attribute, choice
 from engine.runtime import devices
 from engine.training.catalogue.optimizers import Method, read_method
-from engine.training.catalogue.registry import number, read_settings, whole
+from engine.training.catalogue.registry import read_settings
 from engine.training.job.data import check_data
 from engine.training.job.early_stopping import read_early_stopping
+from engine.training.job.fields import FIELDS, SETTINGS, SOURCES
 from engine.training.job.objective import Objective
 from engine.training.job.source import Types, graph_objective, model_objective
 from engine.training.job.spec import VALIDATION_DATA, VALIDATION_SPLIT, TrainingSpec, reported
 from engine.training.job.step import evaluation_tape, step_tape
 
 READABLE = 64  # values of up to so many elements are written as numbers
-SOURCES = ("model", "graph", "program")
-_SETTINGS = (
-    Attribute("batch_size", whole(1, 2**31 - 1), 32),
-    Attribute("epochs", whole(1, 2**31 - 1), 1),
-    Attribute("shuffle", BOOLEAN, True),
-    Attribute("seed", whole(0, SEEDS - 1), 0),
-    Attribute("validation_split", number(0.0, 1.0, below=True), 0.0),
-    Attribute("dtype", choice("float16", "float32", "float64"), "float32"),
-)
-_OTHERS = (
-    *("loss", "metrics", "parameters", "target", "optimizer", "early_stopping"),
-    *("data", "validation_data", "device"),
-)
+_SOURCES = tuple(field.name for field in SOURCES)
+_KNOWN = tuple(field.name for field in FIELDS)
 
 
 def decode_training(
@@ -57,17 +45,16 @@ def decode_training(
     the transport's, and not read. `admit` sees the function before it is recorded, which takes longest, and
     may raise. Raises UserError with the JSON path of whatever cannot be trained.
     """
-    known = (*SOURCES, *_OTHERS, *(a.name for a in _SETTINGS))
-    fields = fields_of(document, known, path, "a job")
-    sources = [name for name in SOURCES if name in fields]
+    fields = fields_of(document, _KNOWN, path, "a job")
+    sources = [name for name in _SOURCES if name in fields]
     if len(sources) != 1:
         came = " and ".join(f"'{name}'" for name in sources) or "none"
         raise InvalidDocument(
             f"expected one of 'model', 'graph' and 'program', got {came} at {path}", path=path
         )
     device = devices.parse(fields.get("device"), f"{path}.device")
-    given = {a.name: fields[a.name] for a in _SETTINGS if a.name in fields}
-    settings = read_settings(given, _SETTINGS, path, "a job")
+    given = {a.name: fields[a.name] for a in SETTINGS if a.name in fields}
+    settings = read_settings(given, SETTINGS, path, "a job")
     array_at(fields.get("metrics"), f"{path}.metrics", "an array of metrics", 'for example ["accuracy"]')
     read = model_objective if sources == ["model"] else graph_objective
     objective = read(fields, data, settings["dtype"], path, attachments)
@@ -102,7 +89,7 @@ def decode_training(
 
 def _source(fields: Mapping[str, Any], objective: Objective) -> dict[str, Any]:
     """What the job's document says of the function, with nothing that travelled beside the JSON."""
-    kept = (*SOURCES, "loss", "metrics", "parameters", "target", "validation_split")
+    kept = (*_SOURCES, "loss", "metrics", "parameters", "target", "validation_split")
     source = {name: fields[name] for name in kept if name in fields}
     if "graph" in source:
         source["graph"] = objective.train.document()

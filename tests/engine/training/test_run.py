@@ -11,8 +11,7 @@ import pytest
 from engine.arrays.philox import Stream
 from engine.arrays.types import Array
 from engine.errors import UnknownInput
-from engine.training import EpochDone, Finished, StepDone, TrainingRun, decode_training
-from engine.training.job import predict
+from engine.training import EpochDone, Finished, StepDone, TrainingRun, decode_training, predict
 from tests.engine.training.world import classes, job, layered, trained, types
 
 LINE = {

@@ -40,8 +40,8 @@ the words. Find a case by its status and reason in the [index](#index).
 The tests confirm each of the first {count} cases by finite differences or by taking the culprit out. The same
 programs were run in TensorFlow {tensorflow}, PyTorch {pytorch} and JAX {jax}, which return numbers and no
 reasons. In TensorFlow every floating input is a `tf.Variable` on a `GradientTape`, in PyTorch every one
-requires a gradient; *error* is an exception, and "names" is what PyTorch's anomaly mode names. Recorded on one
-CPU; `python -m tests.engine.diagnosis.peers` records them again.
+requires a gradient; *error* is an exception, and "names" is what PyTorch's anomaly mode names. Recorded on
+one CPU; `python -m tests.engine.diagnosis.peers` records them again.
 
 What the others return, by Gradwire's status (without the options under "On request", which they do not have):
 

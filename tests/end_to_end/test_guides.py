@@ -20,7 +20,10 @@ PAGES = ("tutorial.md", "which-kind.md", "tensorflow.md", "from-pytorch.md", "fr
 PEERS = {"from-pytorch.md": "torch", "from-jax.md": "jax"}
 PYTHON = re.compile(r"^```python\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 CURL = re.compile(r"^```sh\n(curl.*?)^```$\n\n^```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
+TUTORIAL, JOBS, TRAINING = (
+    (ROOT / "docs" / f"{name}.md").read_text() for name in ("tutorial", "jobs", "training")
+)
+COMMANDS = [example for page in (TUTORIAL, JOBS, TRAINING) for example in CURL.findall(page)]
 
 
 def run(server: Server, page: str, *options: str) -> dict[str, Any]:
@@ -63,14 +66,15 @@ def test_both_sides_agree_where_the_page_says_so(
         assert same == (row["section"] == "The same"), row
 
 
-@pytest.mark.parametrize(("command", "shown"), CURL.findall(TUTORIAL))
-def test_curl_prints_what_the_tutorial_shows(server: Server, command: str, shown: str) -> None:
+@pytest.mark.parametrize(("command", "shown"), COMMANDS)
+def test_curl_prints_what_the_page_shows(server: Server, command: str, shown: str) -> None:
     printed = server.run(["bash", "-c", command.replace(DEFAULT_URL, server.url)])
     assert matches(json.loads(shown), json.loads(printed)), printed
 
 
-def test_the_tutorial_is_short() -> None:
+def test_the_pages_have_examples() -> None:
     assert len(CURL.findall(TUTORIAL)) >= 4
+    assert len(COMMANDS) >= 6
     assert len(PYTHON.findall(TUTORIAL)) >= 5
 
 

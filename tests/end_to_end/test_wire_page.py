@@ -13,7 +13,7 @@ from tests.end_to_end.conftest import ROOT, Server
 
 ANYTHING = "…"
 PAGES = (
-    "wire.md", "derivatives.md", "stable.md", "diagnosis.md", "which-kind.md", "programs.md", "training.md",
+    "wire.md", "derivatives.md", "stable.md", "diagnosis.md", "which-kind.md", "programs.md",
 )  # fmt: skip
 EXAMPLES: list[tuple[str, ...]] = re.findall(
     r"^```http\n(?P<method>[A-Z]+) (?P<path>\S+)\n(?P<body>.*?)\n\n(?P<status>\d+)\n(?P<answer>.*?)^```$",

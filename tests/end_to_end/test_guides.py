@@ -20,9 +20,8 @@ PAGES = ("tutorial.md", "which-kind.md", "tensorflow.md", "from-pytorch.md", "fr
 PEERS = {"from-pytorch.md": "torch", "from-jax.md": "jax"}
 PYTHON = re.compile(r"^```python\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 CURL = re.compile(r"^```sh\n(curl.*?)^```$\n\n^```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-TUTORIAL, JOBS, TRAINING = (
-    (ROOT / "docs" / f"{name}.md").read_text() for name in ("tutorial", "jobs", "training")
-)
+WITH_CURL = ("tutorial", "jobs", "training")
+TUTORIAL, JOBS, TRAINING = ((ROOT / "docs" / f"{name}.md").read_text() for name in WITH_CURL)
 COMMANDS = [example for page in (TUTORIAL, JOBS, TRAINING) for example in CURL.findall(page)]
 
 

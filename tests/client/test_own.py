@@ -48,7 +48,7 @@ class Adam:
 
 
 class SGD(gw.optimizers.Optimizer):
-    def step(self, w: Any, g: Any, slots: Any, rate: float) -> Any:
+    def update(self, w: Any, g: Any, slots: Any, rate: float) -> Any:
         return w + rate * g
 
 

@@ -68,7 +68,9 @@ def optimizer_document(optimizer: Any) -> dict[str, Any]:
     if plays(optimizer, "optimizer"):
         return dict(optimizer.document())
     if isinstance(optimizer, type):
-        raise TypeError(f"expected an optimizer, got the class {optimizer.__name__}: call it first")
+        raise TypeError(
+            f"expected an optimizer, got the class {optimizer.__name__}: call it, {optimizer.__name__}()"
+        )
     own_class(optimizer, "optimizer")
     raise TypeError(f"expected an optimizer of gradwire.keras.optimizers, got {type(optimizer).__name__}")
 

@@ -30,10 +30,13 @@ def expected_layer(given: Any) -> str:
 
 
 def check_compiled(optimizer: Any, loss: Any, metrics: Any) -> list[Any]:
-    """The metrics as a list; raises ConfigurationError for an optimiser or metrics that are none."""
+    """The metrics as a list; raises ConfigurationError for an optimiser or metrics that are none.
+
+    Raises TypeError for a class in place of its object.
+    """
     if isinstance(optimizer, type):
-        raise ConfigurationError(
-            f"expected an optimiser, got the class {optimizer.__name__}: call it, {optimizer.__name__}()"
+        raise TypeError(
+            f"expected an optimizer, got the class {optimizer.__name__}: call it, {optimizer.__name__}()"
         )
     if isinstance(loss, Optimizer) or isinstance(optimizer, int | float | list | tuple | None):
         raise ConfigurationError(

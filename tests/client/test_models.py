@@ -323,7 +323,7 @@ def test_what_makes_no_sense_is_refused() -> None:
         gw.Sequential([gw.layers.Dense(1)]).summary()
     with pytest.raises(ConfigurationError, match="compile"):
         gw.Sequential([gw.layers.Dense(1)]).fit(x, y)
-    with pytest.raises(TypeError, match=r"gradwire\.layers"):
+    with pytest.raises(TypeError, match=r"gradwire\.keras\.layers"):
         gw.Sequential([3])  # type: ignore[list-item]  # on purpose
     with pytest.raises(ProblemError):
         classifier(optimizer="adamant").fit(x, y, verbose=0)

@@ -1,7 +1,7 @@
 """What looks like a mistake in a job that runs all the same: said once, after its first step.
 
-A model is judged by its last layer and its loss, labels by the range of their values, a graph or a program by
-differences of a column and a row. Everything here may be meant, so nothing is refused.
+A model is judged by its last layer and its loss, labels by the range of their values. Everything here may be
+meant, so nothing is refused. Rows that meet a column are told of at submission (`engine.diagnosis.foreseen`).
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ from typing import Any
 import numpy as np
 
 from engine.arrays.types import Array
-from engine.frontend.record import record
 from engine.training.catalogue.losses import LOSSES
 from engine.training.catalogue.metrics import METRICS
-from engine.training.job.objective import Objective
 from engine.training.job.spec import TrainingSpec
 from engine.training.model.expand import LABELS, X
 from engine.training.model.model import read_model
@@ -24,7 +22,6 @@ from engine.training.model.model import read_model
 Finding = dict[str, Any]
 
 MOST_ROWS = 100_000  # of labels that are looked at
-_DIFFERENCES = frozenset({"subtract", "squared_difference"})
 _REGRESSION = frozenset(
     {"mean_squared_error", "mean_absolute_error", "huber", "log_cosh", "mean_absolute_percentage_error"}
 )
@@ -54,8 +51,7 @@ def suspicions(
     spec: TrainingSpec, data: Mapping[str, Array], validation: Mapping[str, Array] | None = None
 ) -> list[Finding]:
     """The findings of a job on these data, each with a `code` and a `message` that holds the cure."""
-    rows = min(spec.batch_size, spec.rows)
-    found = _of_model(spec, data) if "model" in spec.source else _of_graph(spec.objective, rows)
+    found = _of_model(spec, data) if "model" in spec.source else ()
     return [*found, *_of_validation(spec, data, validation)]
 
 
@@ -200,28 +196,6 @@ def _of_accuracy(loss: str, metrics: Any, labels: Array) -> Iterator[Finding]:
             "numbers: "
             "it will stay at 0; for a regression use 'mean_absolute_error' or 'root_mean_squared_error'",
         )
-
-
-def _of_graph(objective: Objective, rows: int) -> Iterator[Finding]:
-    """Differences in which every element of a batch meets every other."""
-    types = {n: t for n, t in objective.given(rows, training=True).items() if n in objective.train.inputs}
-    tape = record(objective.train, types, [objective.target]).tape
-    for step in tape.instructions:
-        if rows < 2 or step.op.name not in _DIFFERENCES:
-            continue
-        shapes = [tape.types[slot].shape for slot in step.inputs]
-        flat, column = sorted(shapes, key=len)
-        if flat == (rows,) and column == (rows, 1):
-            node = step.origin.node
-            yield finding(
-                "broadcast",
-                f"{step.op.name} at '{node}' stretches {shapes[0]} and {shapes[1]} to {(rows, rows)}: "
-                "every row of "
-                "the batch meets every other. Give both one shape: send [[1], [2]] in place of [1, 2], "
-                "or write "
-                "[:, 0] after the column",
-                node,
-            )
 
 
 def _to_unit(low: float, high: float) -> str:

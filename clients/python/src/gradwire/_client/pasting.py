@@ -122,9 +122,14 @@ class _Writer:
         return name if found is None else bracketed(found)
 
     def quoted(self, match: re.Match[str]) -> str:
-        """A name in quotes, which stands for a node as a whole."""
+        """A name in quotes, which stands for a node as a whole: inside of an expression it is code."""
         found = self._own(match[1]) or self._text(match[1])
-        return match[0] if found is None else f"`{found.text}`"
+        if found is None:
+            return match[0]
+        before, after = match.string[: match.start()].rstrip(), match.string[match.end() :].lstrip()
+        if before[-1:] in tuple("([+-*/<>=@,") or after[:1] in tuple(")]+-*/<>=@"):
+            return bracketed(found)
+        return f"`{found.text}`"
 
     def _text(self, name: str) -> Text | None:
         """How a node is written where the blamed node stands; else where it was made."""

@@ -12,7 +12,8 @@ from engine.frontend.function_checks import check_reference
 from engine.frontend.graph import Graph
 from engine.frontend.program.literals import CONSTANTS
 
-Kind = Literal["evaluate", "gradient", "vjp", "diagnose", "jvp", "hvp", "gnvp", "jacobian", "hessian"]
+#: A key of `engine.derivatives.KINDS`, which imports this file.
+Kind = str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
-"""Write ops.md, settings.md and errors.md from the records they describe: python docs/generate.py [--check].
+"""Write ops.md, settings.md, errors.md, and the derivatives of http.md, from records: generate.py [--check].
 
-With --check nothing is written; the exit status is 1 where a page lags behind.
+With --check nothing is written; the exit status is 1 if a page is out of date.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from pydantic.fields import FieldInfo
 import engine.ops  # noqa: F401 - fills the table
 from engine.ir.op import TABLE
 from engine.ops.describe import describe
+from service.queries.kinds import KINDS as QUERIES
 from service.settings import Settings
 from service.wire.problems import KINDS, Kind
 
-FOLDER = Path(__file__).parent
+FOLDER = SOURCE = Path(__file__).parent
 sys.path.insert(0, str(FOLDER.parent))  # the table of differences stands beside the test that holds it exact
 
 from tests.engine.differences import TABLE as DIFFERENCES  # noqa: E402 - it needs the path
@@ -59,6 +60,9 @@ never changes its meaning; `detail` and `hint` are for people and may be worded 
 | --- | --- | --- | --- |
 """
 
+
+#: Below it stand the rows of derivatives, which are generated; the rest of that page is written by hand.
+HTTP_ROWS = "| endpoint | returns |\n| --- | --- |\n"
 
 DIFFERENCES_HEAD = """\
 ## Where ops differ from NumPy and SciPy
@@ -151,12 +155,25 @@ def errors_page(kinds: Mapping[str, Kind]) -> str:
     return ERRORS_HEAD + "\n".join(rows) + "\n"
 
 
+def http_page(text: str) -> str:
+    """The page of the HTTP interface with a row for each kind of derivative, and one on published graphs."""
+    kinds = [kind for kind in QUERIES.values() if kind.derivative]
+    paths = [(f"/v1/{kind.name}", kind.summary[0].lower() + kind.summary[1:]) for kind in kinds]
+    paths += [(f"/v1/graphs/{{graph_id}}/{kind.name}", "the same on a published graph") for kind in kinds]
+    rows = [row(f"`POST {path}`", summary) for path, summary in paths]
+    head, _, tail = text.partition(HTTP_ROWS)
+    old = tail.splitlines(keepends=True)
+    kept = next(i for i, line in enumerate(old) if line.startswith("| `POST /v1/graphs` |"))
+    return head + HTTP_ROWS + "\n".join(rows) + "\n" + "".join(old[kept:])
+
+
 def main(arguments: list[str]) -> int:
     """Write the pages, or with --check compare them."""
     pages = {
         "ops.md": ops_page(describe(op, full=True) for op in TABLE.public()),
         "errors.md": errors_page(KINDS),
         "settings.md": settings_page(Settings.model_fields),
+        "http.md": http_page((SOURCE / "http.md").read_text()),
     }
     lagging = [name for name, text in pages.items() if _read(FOLDER / name) != text]
     if "--check" in arguments:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 
 import gradwire as gw
-from gradwire.errors import ConfigurationError, InvalidDocument
+from gradwire.errors import ConfigurationError, GradientWarning, InvalidDocument
 
 RNG = np.random.default_rng(3)
 X, Y = RNG.normal(size=(24, 3)), RNG.normal(size=(24, 1))
@@ -177,12 +176,8 @@ async def test_async_models_freeze_too(url: str) -> None:
 
 @pytest.mark.oracle
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Keras's own
-def test_frozen_layers_train_as_in_keras() -> None:
-    if importlib.util.find_spec("keras") is None:
-        pytest.skip("needs keras")
-    os.environ.setdefault("KERAS_BACKEND", "torch")
-    import keras
-
+def test_frozen_layers_train_as_in_keras(oracle: Callable[[str], Any]) -> None:
+    keras = oracle("keras")
     layers = [
         keras.layers.Dense(4, activation="tanh"),
         keras.layers.BatchNormalization(),

@@ -353,8 +353,8 @@ def test_a_reduction_of_two_tensors_is_told_of_the_ops_of_two() -> None:
 
 
 @pytest.mark.oracle
-def test_tensors_of_pytorch() -> None:
-    torch = pytest.importorskip("torch")
+def test_tensors_of_pytorch(oracle: Callable[[str], Any]) -> None:
+    torch = oracle("torch")
     assert gw.sum(torch.ones(3)).numpy() == 3.0
     assert (torch.ones(2) * gw.constant([1.0, 2.0])).numpy().tolist() == [1.0, 2.0]
     learned = torch.ones(3, requires_grad=True)

@@ -289,9 +289,9 @@ def test_reading_at_every_step_of_a_chain_walks_each_node_once() -> None:
     assert dependence.source(Edge(Op("add", (edge, source), {}, None, None))) is source
 
 
-def test_conversions_of_other_libraries_raise() -> None:
-    torch = pytest.importorskip("torch")
-    jnp = pytest.importorskip("jax.numpy")
+@pytest.mark.oracle
+def test_conversions_of_other_libraries_raise(oracle: Callable[[str], Any]) -> None:
+    torch, jnp = oracle("torch"), oracle("jax.numpy")
     x = np.array([1.0, 2.0])
     for convert in (torch.tensor, torch.as_tensor, jnp.asarray, jnp.sin, torch.sin):
         with pytest.raises((TypeError, ReadError)):

@@ -566,7 +566,10 @@ class TensorFlowWarning(UserWarning):
 
 
 class GradientWarning(UserWarning):
-    """A gradient is None, zero everywhere or not finite: the text says why, on which line, and the cure."""
+    """A gradient is None, zero everywhere or not finite, or shapes meet by accident on the way to it.
+
+    The text says why, on which line, and the cure.
+    """
 
 
 class ReadWarning(UserWarning):

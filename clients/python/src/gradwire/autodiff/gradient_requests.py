@@ -44,7 +44,7 @@ class Question:
     """Target and sources, put in order.
 
     `wrt[k]` are the names of source k; a variable that was assigned while the tape ran has one for each
-    of its values. `options` go with every request. `value` and `diagnosis` come with the answer.
+    of its values. `options` go with every request. `value`, `diagnosis` and `warnings` come with the answer.
     """
 
     target: Edge
@@ -55,6 +55,7 @@ class Question:
     options: Mapping[str, Any] = field(default_factory=dict)
     value: Array | None = None
     diagnosis: Mapping[str, Any] = field(default_factory=dict)
+    warnings: Sequence[Mapping[str, Any]] = ()
 
     def body(self) -> dict[str, Any]:
         """What every request about it holds."""
@@ -73,6 +74,11 @@ class Question:
                 told = with_mixing(told, len(self.wrt[k]))
                 return with_own_words(told, self._locate)
         return None
+
+    def warned(self) -> list[tuple[Mapping[str, Any], Place | None]]:
+        """The answer's warnings, each with the user's line that it is about."""
+        places = [self._place(warning.get("node")) for warning in self.warnings]
+        return list(zip(self.warnings, places, strict=True))
 
     def _borders(self) -> dict[str, str]:
         """What came into the tape as a constant, by the name of the node that stopped it."""
@@ -231,6 +237,7 @@ def _ask(session: Session, asked: Question, *, zero: bool) -> Flow[list[Array | 
         answer = yield from session.ask("gradient", asked.known, {**asked.body(), **options})
     asked.value = answer["value"]
     asked.diagnosis = answer.get("diagnosis") or {}
+    asked.warnings = answer.get("warnings") or ()
     return [_total([answer["gradients"][name] for name in names]) for names in asked.wrt]
 
 

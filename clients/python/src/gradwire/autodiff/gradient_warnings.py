@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
+from gradwire._locations import Place
 from gradwire._notices import warn
 from gradwire._tracing.node import Array
 from gradwire.errors import GradientWarning
@@ -33,6 +34,17 @@ def advise(findings: Iterable[tuple[Finding, Array | None]]) -> None:
             text = f"the gradient by '{finding.name}' {wrong}{_reason(finding)}"
             place = finding.places[0] if finding.places else None
             warn(GradientWarning, text, (finding.name, finding.status, finding.reason, str(place)))
+
+
+def advise_answer(warned: Iterable[tuple[Mapping[str, Any], Place | None]]) -> None:
+    """Warn of what the server warned of with the gradients, such as shapes that meet by accident.
+
+    What `masked_backward` did was asked for: `explain` tells it.
+    """
+    for warning, place in warned:
+        if warning.get("code") != "masked":
+            text = f"{warning.get('message')}" + (f" At {place}." if place else "")
+            warn(GradientWarning, text, (warning.get("code"), warning.get("node"), str(place)))
 
 
 def advise_entries(what: str, name: str, block: Any, explain: str) -> None:

@@ -17,7 +17,7 @@ from gradwire._tracing.structure import leaves, rebuild
 from gradwire._tracing.tensor import Tensor, record
 from gradwire._tracing.variable import Variable
 from gradwire.autodiff.gradient_requests import Question, Source, ask_gradients, ask_jacobian, ask_reasons
-from gradwire.autodiff.gradient_warnings import MISSING, advise, flaw
+from gradwire.autodiff.gradient_warnings import MISSING, advise, advise_answer, flaw
 from gradwire.autodiff.misuse import of_target, warn_of_mixing
 from gradwire.autodiff.nested import gradient_nodes, jacobian_nodes
 from gradwire.autodiff.sources import identity_of, source_of, unwatched, with_reads
@@ -265,6 +265,7 @@ class GradientTape:
             asked, arrays = client._driver.run(flow)
             self._answered = (target, asked)
             warn_of_mixing(asked)
+            advise_answer(asked.warned())
             found = {id(s): None if g is None else _known(g) for s, g in zip(watched, arrays, strict=True)}
         self._used = True
         self._recorder.open = self._persistent

@@ -108,6 +108,37 @@ OPTIMIZERS: Mapping[str, str] = {
     "variables": "the optimiser's state is its own; optimizer.iterations counts its steps",
 }
 
+_ALL_OF_THE_MODEL = (
+    "a layer holds settings, its model the weights: model.%s, each variable called after layer and weight, "
+    "as in 'dense.kernel'"
+)
+_OF_THE_MODEL = (
+    "a layer holds settings, its model the weights, as variables called after layer and weight: "
+    "{v.name: v for v in model.variables}['dense.%s'] for the layer 'dense'"
+)
+
+LAYER: Mapping[str, str] = {
+    **{name: _OF_THE_MODEL % name for name in ("kernel", "bias", "gamma", "beta", "embeddings")},
+    **{name: _OF_THE_MODEL % name for name in ("moving_mean", "moving_variance", "recurrent_kernel")},
+    "weight": _OF_THE_MODEL % "kernel",
+    "w": _OF_THE_MODEL % "kernel",
+    "b": _OF_THE_MODEL % "bias",
+    "weights": _ALL_OF_THE_MODEL % "variables",
+    "variables": _ALL_OF_THE_MODEL % "variables",
+    "trainable_variables": _ALL_OF_THE_MODEL % "trainable_variables",
+    "trainable_weights": _ALL_OF_THE_MODEL % "trainable_variables",
+    "non_trainable_variables": _ALL_OF_THE_MODEL % "variables",
+    "non_trainable_weights": _ALL_OF_THE_MODEL % "variables",
+    "parameters": _ALL_OF_THE_MODEL % "trainable_variables",
+    "get_weights": "a layer holds settings, its model the weights: model.get_weights(), in the order of "
+    "model.variables",
+    "set_weights": "a layer holds settings, its model the weights: model.set_weights([...]), in the order of "
+    "model.variables",
+    "count_params": "model.count_params()",
+    "build": "leave it out: a model has weights once it is called, or built from input_shape",
+    "call": "a layer is called as part of its model: model(x)",
+}
+
 MODELS: Mapping[str, str] = {
     "parameters": "model.trainable_variables",
     "named_parameters": "[(v.name, v) for v in model.trainable_variables]",

@@ -46,7 +46,7 @@ def _cure(frames: Sequence[FrameType]) -> str:
         return _GENERAL
     source, node = found
     if isinstance(node, ast.Call):
-        return _instead_of(source.segment(node.func), node)
+        return _instead_of(source.segment(node.func), node, frames[0])
     if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
         return "index a tensor, gradwire.constant(array)[index], or use gradwire.gather"
     if isinstance(node, ast.Subscript | ast.Assign):
@@ -57,12 +57,19 @@ def _cure(frames: Sequence[FrameType]) -> str:
     return _GENERAL
 
 
-def _instead_of(called: str, call: ast.Call) -> str:
+def _is_list(argument: ast.expr, frame: FrameType) -> bool:
+    """Whether an argument is a list or tuple: written out, made in place, or held by a local name."""
+    if isinstance(argument, ast.Name):
+        return isinstance(frame.f_locals.get(argument.id), list | tuple)
+    return isinstance(argument, ast.List | ast.Tuple | ast.ListComp)
+
+
+def _instead_of(called: str, call: ast.Call, frame: FrameType) -> str:
     from gradwire._tracing.functions import FUNCTIONS  # noqa: PLC0415  # it imports this module
 
     name = called.rpartition(".")[2]
     if name in ("array", "asarray", "asanyarray", "ascontiguousarray"):
-        if any(isinstance(argument, ast.List | ast.Tuple) for argument in call.args):
+        if any(_is_list(argument, frame) for argument in call.args[:1]):
             return "write gradwire.stack([…]), or np.stack([…]), which record"
         return f"leave {called} out: NumPy's functions record on the tensor itself"
     if name == "full":

@@ -14,6 +14,7 @@ from gradwire._tracing.structure import leaves, map_leaves, rebuild
 from gradwire._tracing.subgraph import label_of, parameter_names
 from gradwire._tracing.tensor import Tensor, constant, record
 from gradwire._tracing.variable import Variable
+from gradwire.autodiff.list_arguments import told_of_lists
 from gradwire.autodiff.scalar_target import check_function, target_of, told_of
 from gradwire.autodiff.tape import GradientTape
 from gradwire.autodiff.transformed import Transformed
@@ -126,7 +127,8 @@ def traced_on(
     tape.watch(chosen)
     label = label_of(function)
     sources = named([names[position] for position in positions], chosen)
-    with tape, scope("grad", label, sources, values=True, free=allow_reads):
+    lists = [(names[k], args[k]) for k in positions]
+    with tape, scope("grad", label, sources, values=True, free=allow_reads), told_of_lists(lists):
         return chosen, function(*arguments, **kwargs)
 
 

@@ -15,6 +15,7 @@ from gradwire._tracing.subgraph import rebuilt, recording
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tracer import as_edge, trace
 from gradwire.autodiff.functional import argument_names, as_source
+from gradwire.autodiff.list_arguments import told_of_lists
 
 
 class Traced:
@@ -46,6 +47,7 @@ class Traced:
             scope(
                 by, label, named([names[k] for k in positions], self.sources), values=True, free=allow_reads
             ),
+            told_of_lists([(names[k], args[k]) for k in positions]),
         ):
             answer = function(*arguments, **kwargs)
             edges = [_on(tape, as_edge(leaf)) for leaf in leaves(answer) if leaf is not None]

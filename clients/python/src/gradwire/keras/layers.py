@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
 
-from gradwire._names.counterparts import LAYERS
+from gradwire._names.counterparts import LAYER, LAYERS
 from gradwire._names.own import own_class, own_function
 from gradwire._names.refusals import names_of
 from gradwire._names.strict import Strict
@@ -67,6 +67,8 @@ class Layer(Strict):
         "weights": "set them on the model: model.set_weights([…])",
         "sparse": "there are no sparse inputs",
     }
+
+    _absent: ClassVar[Mapping[str, str]] = LAYER
 
     def __init__(
         self, name: str | None, input_shape: Shape | None = None, trainable: bool = True, **settings: Any

@@ -58,14 +58,14 @@ def array_at(value: Any, path: str, what: str, hint: str | None = None) -> Seque
     return value
 
 
-def name_at(value: Any, path: str) -> str:
-    """A name of the graph's name space; raises InvalidDocument."""
+def name_at(value: Any, path: str, hint: str | None = None) -> str:
+    """A name of the graph's name space; raises InvalidDocument, with `hint` or what names are made of."""
     if isinstance(value, str) and NAME.fullmatch(value):
         return value
     raise InvalidDocument(
         f"expected a name, got {show(value)} at {path}",
         path=path,
-        hint="a letter or _, then up to 127 letters, digits and _ . / -",
+        hint=hint or "an ASCII letter or _, then up to 127 ASCII letters, digits and _ . / -",
     )
 
 

@@ -23,6 +23,7 @@ from engine.frontend.json_reader import name_at
 from engine.frontend.program.body import Body, Item, Ref
 from engine.frontend.program.cures import assignment, cure
 from engine.frontend.program.evaluator import Evaluator, Value
+from engine.frontend.program.input_names import ascii_names
 from engine.frontend.program.literals import NotLiteral, literal
 from engine.frontend.program.pasting import changed_lines, write_instead
 from engine.frontend.program.repairs import repair
@@ -49,7 +50,7 @@ def parse_program(text: str, *, declared: Mapping[str, Any] | None = None, path:
     (['multiply_1', 'add_1', 'subtract_1', 'pow_1', 'result'], ('result',))
     """
     source = ProgramText(text, path)
-    names = [name_at(name, "$.inputs") for name in declared or ()]
+    names = [name_at(name, "$.inputs", ascii_names(declared, text)) for name in declared or ()]
     try:
         try:
             program = _Program(source, names)
@@ -74,7 +75,7 @@ def _repaired(fault: SyntaxFault, text: str, names: list[str]) -> SyntaxFault:
             return False
         return True
 
-    repaired = repair(text, parses, compiles)
+    repaired = repair(text, parses, compiles, names)
     if repaired is not None:
         new, old = changed_lines(text, repaired.text)
         if max(len(new), len(old)) <= 2 * SHOWN:

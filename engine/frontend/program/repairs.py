@@ -6,12 +6,13 @@ So a hint that comes from here is always text of the language.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import reduce
 from typing import Final
 
-from engine.frontend.program.rules import GUESSES, SURE, keyword_rules
+from engine.frontend.program.rules import DOUBLES, GUESSES, SURE, keyword_rules
 
 _MOST: Final = 20_000  # characters of a text that is repaired
 Predicate = Callable[[str], bool]
@@ -25,12 +26,20 @@ class Repair:
     text: str
 
 
-def repair(text: str, parses: Predicate, compiles: Predicate) -> Repair | None:
-    """The first repair after which the text compiles, or else the first after which it can be parsed."""
+def repair(
+    text: str, parses: Predicate, compiles: Predicate, declared: Collection[str] = ()
+) -> Repair | None:
+    """The first repair after which the text compiles, or else the first after which it can be parsed.
+
+    `declared` are the names of the inputs.
+    """
     if len(text) > _MOST:
         return None
     base, reasons = text, []
+    products = any(re.fullmatch(r"[dD]\d{1,3}", name) for name in declared)
     for rule in SURE:
+        if rule is DOUBLES and products:
+            continue
         changed = rule.change(base)
         if changed != base:
             base = changed

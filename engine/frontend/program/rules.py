@@ -91,9 +91,33 @@ def _times(match: re.Match[str]) -> str:
     return f"{match[1]} * {match[2]}"
 
 
+def _double(match: re.Match[str]) -> str:
+    """A Fortran double, 1.5d0, unless the text has a name such as d0 that may be multiplied."""
+    number, exponent = match[1], match[2]
+    if re.search(rf"(?<![\w.]){match[0][len(number) :]}\b", match.string):
+        return match[0]
+    return number if not int(exponent) else f"{number}e{exponent}"
+
+
+def _solved(match: re.Match[str]) -> str:
+    """MATLAB's left division; a transpose within it is written out, for ' would open a string."""
+    matrix, right = (_transposed(part) for part in match.groups())
+    return f"solve({matrix}, {right})"
+
+
+def _transposed(text: str) -> str:
+    bare = text[1:-1].strip() if text.startswith("(") else text
+    return re.sub(r"(?<=[\w\])])'", ".T", re.sub(r"(?<=[\w\])])'\s*\*\s*", ".T @ ", bare))
+
+
 def _hexadecimal(match: re.Match[str]) -> str:
     return str(int(match.group(), 0))
 
+
+#: Of no text whose inputs are called d0 and the like: there it is a product.
+DOUBLES: Final = _sub(
+    r"(?<![\w.])(\d+\.?\d*|\.\d+)[dD]([+-]?\d{1,3})\b", _double, "a double is written 1.5 or 1.5e3"
+)
 
 #: What no program of the language holds outside of strings: changed wherever it stands.
 SURE: Final = (
@@ -110,6 +134,7 @@ SURE: Final = (
     _sub(r"\b0[xX][0-9a-fA-F_]+|\b0[bB][01_]+|\b0[oO][0-7_]+", _hexadecimal, "numbers are decimal"),
     _sub(r"(?<![\w.])0+(?=[1-9]\d*(?![\w.]))", "", "numbers have no leading zeros"),
     _sub(r"(?<![\w.])(\d[\d_]*(?:\.\d*)?|\.\d+)[iI]\b", r"\1j", "the imaginary unit is 1j"),
+    DOUBLES,
     _sub(r"(?<![\w.])(\d+\.?\d*|\.\d+)([fFlL])\b", r"\1", "numbers have no suffix"),
     _sub(
         r"(?<![\w.])(\d[\d_]*(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)((?![eE][+-]?\d|[jJ]\b|_)[A-Za-z_]\w*)",
@@ -118,6 +143,11 @@ SURE: Final = (
     ),
     _sub(rf"\b({_WORD})(?:\+\+|--)(?=\s*(?:$|;))", lambda m: f"{m[1]} = {m[1]} {m[0][-1]} 1", "write it out"),
     _sub(r"(?:\+\+|--)(?=[A-Za-z_])", "", "there are no ++ and --"),
+    _sub(
+        rf"(?<![*/@\w.])(?<![*/@][ \t])({_ATOM})[ \t]*\\[ \t]*({_ATOM})(?![\w.(\[]|\s*\*\*)",
+        _solved,
+        "a linear system is solved with solve(A, b)",
+    ),
     _sub(r"\\\r?\n[ \t]*", " ", "a statement runs over several lines inside brackets only"),
 )
 

@@ -1,0 +1,35 @@
+"""Inputs called by letters that are not ASCII: all of them, and the text, in one hint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from engine.frontend.graph import NAME
+from engine.frontend.program.pasting import changed_lines, write_instead
+from engine.frontend.program.rules import SURE
+from engine.frontend.program.text import SHOWN, parses
+
+_TYPESET = SURE[0]
+
+
+def ascii_names(declared: Iterable[Any] | None, text: str) -> str | None:
+    """The hint that calls inputs by ASCII names and writes the text with them; None if all are ASCII.
+
+    None too if one of them has no ASCII form, or two would share one.
+    """
+    names = [name for name in declared or () if isinstance(name, str)]
+    foreign = [name for name in names if not name.isascii()]
+    if not foreign:
+        return None
+    called = {name: _TYPESET.change(name) for name in foreign}
+    taken = [*(name for name in names if name.isascii()), *called.values()]
+    if not all(NAME.fullmatch(name) for name in called.values()) or len({*taken}) < len(taken):
+        return None
+    send = " and ".join(f"'{old[:40]}' as '{new[:40]}'" for old, new in called.items())
+    hint = f"names are plain ASCII: send the input {send}"
+    written = _TYPESET.change(text)
+    if written == text or not parses(written):
+        return hint
+    new, old = changed_lines(text, written)
+    return f"{hint}; {write_instead(new, old)}" if max(len(new), len(old)) <= 2 * SHOWN else hint

@@ -30,6 +30,9 @@ class StrictType(ABCMeta):
 
     def __call__(cls, *args: Any, **keywords: Any) -> Any:
         """Make an object; raises TypeError for a keyword that its class does not have."""
+        check = getattr(cls, "_check_arguments", None)
+        if check is not None:
+            check(args, keywords)
         known = _parameters(cls)
         cures = getattr(cls, "_cures", {})
         if known is not None:

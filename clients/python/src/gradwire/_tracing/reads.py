@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from gradwire._locations import Place, place_at, user_frame, user_frames
+from gradwire._locations import Place, here, place_at, user_frame, user_frames
 from gradwire._notices import warn
 from gradwire._tracing import scopes
 from gradwire._tracing.dataflow import Flow, flows, operands, own_name
@@ -28,6 +28,8 @@ from gradwire._tracing.syntax import Function
 from gradwire.errors import ReadWarning
 
 _MOST_ITEMS = 1000
+CALL_IT = "Write model(x) for model.predict(x)."
+_PREDICTED = "model.predict"  # what stands for a prediction of a model's, made of its weights
 
 
 @dataclass(eq=False)
@@ -177,11 +179,22 @@ class Reads:
 def came_back(back: Return) -> str:
     """What is wrong with a value that came back, with both lines, and the cure."""
     read = back.read
+    if was_predicted(back):
+        return (
+            f"model.predict at {read.place} returns plain numbers, which are used again at {back.place} as a "
+            f"constant: no gradient flows through them to '{read.name}' or another weight. {CALL_IT}"
+        )
     return (
         f"a value that depends on '{read.name}' was read at {read.place}, and is used again at {back.place} "
         "as a constant: no gradient flows through it. Compute with gradwire's or NumPy's functions on the "
         "tensor itself; if a constant is meant, read gradwire.stop_gradient(tensor)"
     )
+
+
+def was_predicted(back: Return) -> bool:
+    """Whether what came back is a model's prediction."""
+    node = back.read.edge.node
+    return isinstance(node, Op) and node.op == _PREDICTED
 
 
 def may_read(edge: Edge, how: str, *, branch: bool = False) -> None:
@@ -195,6 +208,12 @@ def note(edge: Edge, value: Any) -> None:
     """Tell the tapes that record now that `value` was read off `edge`."""
     for reads in _recording():
         reads.note(edge, value)
+
+
+def note_predicted(weights: Sequence[Edge], value: Any) -> None:
+    """Tell the tapes that record now that a model with these weights has predicted `value`, an array."""
+    if recorder.get() is not None and weights:
+        note(Edge(Op(_PREDICTED, tuple(weights), {}, here(), recorder.get())), value)
 
 
 def note_leaf(leaf: Leaf, value: Any) -> None:

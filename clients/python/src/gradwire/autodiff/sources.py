@@ -8,7 +8,7 @@ from typing import Any
 from gradwire._client.pasting import made_as
 from gradwire._tracing.dependence import Dependence
 from gradwire._tracing.node import Edge, Leaf, Node, Owner, Traced
-from gradwire._tracing.reads import Reads, came_back
+from gradwire._tracing.reads import CALL_IT, Reads, came_back, was_predicted
 from gradwire._tracing.structure import leaves
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.variable import NO_NAME, Variable
@@ -50,8 +50,10 @@ def with_reads(finding: Finding, source: Source, target: Any, reads: Reads | Non
     ]
     if back:
         told = tuple({"code": "read", "node": None, "message": came_back(each)} for each in back)
+        predicted = finding.status == "disconnected" and all(was_predicted(each) for each in back)
         return replace(
             finding,
+            fix=CALL_IT if predicted else finding.fix,
             warnings=finding.warnings + told,
             warned=(*(finding.warned or (None,) * len(finding.warnings)), *(None for _ in told)),
         )

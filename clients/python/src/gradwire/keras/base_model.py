@@ -21,6 +21,7 @@ from gradwire._client.uploads import array_of
 from gradwire._names.counterparts import MODELS
 from gradwire._names.strict import Strict, takes
 from gradwire._tracing.node import Array
+from gradwire._tracing.reads import note_predicted
 from gradwire._tracing.tensor import Tensor, constant, record
 from gradwire._tracing.variable import Variable
 from gradwire._transport.driver import D_co, Driven, call
@@ -244,7 +245,9 @@ class Network(Strict, Driven[D_co]):
     @takes("predict", steps="all rows are predicted: leave it out", callbacks="callbacks hear of fits only")
     def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> Flow[Array]:
         """The model's answers as an array, for any number of rows."""
-        return (yield from self._predicted(x, batch_size))
+        answers = yield from self._predicted(x, batch_size)
+        note_predicted([variable._edge() for variable in self._weights.values()], answers)
+        return answers
 
     # -- inside ------------------------------------------------------------------------------------------
 

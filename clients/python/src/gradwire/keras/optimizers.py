@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from gradwire._names.counterparts import OPTIMIZER_SETTINGS, OPTIMIZERS
-from gradwire._names.own import own_class
+from gradwire._names.own import is_own, own_class
 from gradwire._names.refusals import names_of
 from gradwire._names.strict import Strict
 from gradwire._tracing.node import Array
@@ -25,7 +25,7 @@ from gradwire.autodiff.tape import GradientTape
 from gradwire.errors import OptimizerError
 from gradwire.keras import schedules
 from gradwire.keras.pairs import read_pairs
-from gradwire.keras.rates import read_rate
+from gradwire.keras.rates import are_variables, read_rate, respelled
 from gradwire.keras.schedules import LearningRateSchedule
 
 __all__ = ["Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "SGD", "schedules"]
@@ -49,6 +49,16 @@ class Optimizer(Strict):
     _fixed: ClassVar[frozenset[str]] = frozenset({"slots", "settings"})
     _cures: ClassVar[Mapping[str, str]] = OPTIMIZER_SETTINGS
     _absent: ClassVar[Mapping[str, str]] = OPTIMIZERS
+
+    @classmethod
+    def _check_arguments(cls, args: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+        """Raise OptimizerError for variables in the first place, with the call that works here."""
+        if args and keywords and is_own(cls) and are_variables(args[0]):
+            call = ", ".join(f"{name}={value!r}" for name, value in respelled(keywords).items())
+            raise OptimizerError(
+                f"{cls.__name__} takes no variables, which are given to apply_gradients(zip(grads, "
+                f"variables)); write gw.optimizers.{cls.__name__}({call})"
+            )
 
     def __init__(
         self,

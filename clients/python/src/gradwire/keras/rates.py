@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,29 @@ from gradwire.errors import OptimizerError
 Rate = float | Callable[[int], float]
 
 
+#: What PyTorch and Optax call the settings that have one name here.
+_RESPELLED = {"lr": "learning_rate", "eps": "epsilon", "b1": "beta_1", "b2": "beta_2"}
+
+
+def respelled(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of an optimiser under the names that they have here."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        if name == "betas" and isinstance(value, tuple | list) and len(value) == 2:
+            found |= {"beta_1": value[0], "beta_2": value[1]}
+        else:
+            found[_RESPELLED.get(name, name)] = value
+    return found
+
+
+def are_variables(given: Any) -> bool:
+    """Whether what stands in the place of a learning rate is variables, or a model that has some."""
+    return isinstance(given, Operators | list | tuple | dict) or hasattr(given, "trainable_variables")
+
+
 def read_rate(rate: Any) -> Rate:
     """A number of at least 0, or a function of the number of steps; raises OptimizerError for others."""
-    if isinstance(rate, Operators | list | tuple | dict) or hasattr(rate, "trainable_variables"):
+    if are_variables(rate):
         raise OptimizerError(
             f"expected a number as the learning rate, got {type(rate).__name__}: variables are given to "
             "apply_gradients(zip(grads, variables)), not to the optimiser"

@@ -156,14 +156,14 @@ def locks() -> Count:
     from tqdm import tqdm
 
     from gradwire import random
-    from gradwire._tracing import default
+    from gradwire._client.client import _default
 
     own(0.25)
     client = gw.default_client()
     held = [
         client._session._lock,
         client._driver.connection._lock,
-        default._lock,
+        _default._lock,
         random._generator.bit_generator.lock,
         tqdm.get_lock().th_lock,
         *pool_locks(client),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine import Compiler, Query, TensorType, decode_graph, parse_program
-from engine.arrays import numpy as namespace
+from engine.arrays import numpy_namespace as namespace
 from engine.errors import DtypeMismatch, OverLimit
 from engine.ir.op import F
 from engine.ir.tape import Tape

@@ -130,4 +130,4 @@ def _is_refused(name: str, char: str) -> bool:
 
 def test_what_goes_through_the_host_is_listed() -> None:
     assert set(cupy.ON_HOST) <= set(vars(cupy._Kit))
-    assert numpy.numpy().on_device is False
+    assert numpy.numpy_namespace().on_device is False

@@ -60,8 +60,6 @@ class Prescriber:
     values: Mapping[int, Array]
     trial: Trial | None
 
-    # -- what a condition of the tables may ask ------------------------------------------------------------
-
     def value(self, operand: Any) -> Array:
         """The value of a slot, or a number."""
         return np.asarray(operand) if isinstance(operand, float) else np.asarray(self.values[operand])
@@ -73,8 +71,6 @@ class Prescriber:
     def written(self, step: Instruction, position: int) -> str:
         """What a step reads, as it is written there."""
         return self.expressions.operand(step, position)
-
-    # -- looking -------------------------------------------------------------------------------------------
 
     @cached_property
     def causes(self) -> Causes:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.arrays.types import Array
 from engine.errors import DatasetMismatch, IndexOutOfRange, InvalidAttribute, ShapeMismatch, UnknownName
-from engine.frontend.tensors import Array
 from engine.training import Snapshot, Stalled, TrainingFailure, TrainingRun
 from engine.training.loop.drift import Drift
 from tests.engine.training.world import job

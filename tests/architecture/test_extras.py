@@ -26,7 +26,10 @@ TOOLS = {"import-linter", "mypy", "pre-commit", "pytest-xdist", "ruff", "scipy-s
 #: Asked once, by hand, for answers that are kept; no extra has it, since it takes 1.3 GB.
 BY_HAND = {"tests/engine/diagnosis/tensorflow_peer.py": {"tensorflow"}}
 #: Programs, not tests: they are imported by tests that have asked for the oracle before.
-PEERS = {"tests/engine/diagnosis/peers.py": {"torch", "jax"}}
+PEERS = {
+    "tests/engine/diagnosis/peers.py": {"torch", "jax"},
+    "tests/client/forking.py": {"emcee", "joblib", "torch"},
+}
 #: The stand-in for CuPy, which is imported under that name.
 STAND_IN = "tests/devices/fake/"
 

@@ -19,7 +19,7 @@ FLAWS: list[tuple[Callable[[Any], Any], Any, str]] = [
     (
         lambda x: gw.sum(gw.round(x) * 2.5),
         [0.3, 1.0],
-        r"'x' is None: .*by round.*Fix: Write x \+ gw\.stop_gradient\(gw\.round\(x\) - x\) for `gw\.round\(x\)`",
+        r"'x' is None: .*by round.*Write x \+ gw\.stop_gradient\(gw\.round\(x\) - x\) for `gw\.round\(x\)`",
     ),
     (lambda x: gw.sum(gw.zeros_like(x) + 3.5), [0.3, 1.0], r"'x' is None: .*depend"),
     (lambda x: gw.sum(gw.stop_gradient(x) * 4.5), [0.3, 1.0], r"'x' is None: .*stopped on purpose"),

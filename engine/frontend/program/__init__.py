@@ -15,6 +15,7 @@ Nothing is ever evaluated as Python. The stages, in the order a program passes t
     repairs      text that is no program, repaired and kept if it parses
     rules        the table of repairs
     characters   characters that are not ASCII, in ASCII
+    input_names  names of inputs that are not ASCII, all in one hint
     mistakes     mistakes of calls and names, seen while a program is evaluated
     libraries    names with a library before them, as `np.exp`
     confusions   ops called as a function of the same name is called elsewhere

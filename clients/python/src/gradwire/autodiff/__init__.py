@@ -7,6 +7,7 @@
 `gradient_requests`  one question about a tape: the lowered trace, names, and the result
 `gradient_warnings`  warnings of gradients that are None, zero or not finite
 `variable_findings`  findings about a variable itself: not finite, or several values
+`list_arguments`     lists that a function uses as arrays, and what to pass instead
 `functional`         `grad` and `value_and_grad`
 `explanation`        `explain`: why the gradient of a function is what it is
 `scalar_target`      what a differentiated function returns: one number

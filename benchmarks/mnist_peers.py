@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.jobs import ask, follow, serving
 from engine.dtypes import TensorType
 from engine.training import TrainingRun, decode_training
-from engine.training.job import predict
+from engine.training.job.predict import predict
 
 MODEL = {
     "input_shape": [784],

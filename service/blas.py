@@ -8,7 +8,6 @@ imports NumPy only where it looks at it.
 from __future__ import annotations
 
 import ctypes
-import os
 import re
 import subprocess
 import sys
@@ -16,6 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from service import interpreter
 
 PIN = "OPENBLAS_CORETYPE"
 #: OpenBLAS's functions are named differently in NumPy's wheels, SciPy's builds and distributions.
@@ -61,11 +62,9 @@ def why_not(kernel: str) -> str | None:
 
     A kernel for another processor is an illegal instruction, not an error.
     """
-    root = str(Path(__file__).resolve().parents[1])
-    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     tried = subprocess.run(
-        [sys.executable, "-P", "-m", "service.blas"],
-        env={**os.environ, "PYTHONPATH": path, PIN: kernel},
+        interpreter.command("service.blas"),
+        env=interpreter.environment({PIN: kernel}),
         capture_output=True,
         text=True,
         timeout=_TRIAL_S,

@@ -17,7 +17,7 @@ from engine.errors import UserError
 from engine.frontend.decode import decode_graph
 from engine.training import StepDone, TrainingRun, expand_model
 from engine.training.catalogue.activations import ACTIVATIONS
-from engine.training.job import predict
+from engine.training.job.predict import predict
 from engine.training.loop.memory import first_value
 from engine.training.model.layers import LAYERS
 from tests.engine.training.world import classes, job, layered, trained

@@ -12,7 +12,7 @@ import pytest
 
 from engine.arrays.types import Array
 from engine.training import TrainingRun
-from engine.training.job import predict
+from engine.training.job.predict import predict
 from tests.engine.training.world import job, trained
 
 EXAMPLES = Path(__file__).parents[3] / "examples"

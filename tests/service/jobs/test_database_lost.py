@@ -123,7 +123,7 @@ async def test_attempts_that_fail_wait_longer_each_time(
 ) -> None:
     """A failure of ours, the same in each attempt: the job ends, and says that it was ours."""
     async with job_world(tmp_path, job_retries=3, job_retry_s=0.2) as here:
-        monkeypatch.setattr(ledger, "note", _Failing(ledger.note))
+        monkeypatch.setattr(ledger, "append_events", _Failing(ledger.append_events))
         start = time.monotonic()
         done = await ended(here, await submit(here, LINE))
         assert time.monotonic() - start > 0.2 + 0.4 + 0.8
@@ -134,7 +134,7 @@ async def test_attempts_that_fail_wait_longer_each_time(
 
 
 class _Failing:
-    """`ledger.note`, but what a child reports cannot be noted."""
+    """`ledger.append_events`, but what a child reports cannot be added."""
 
     def __init__(self, note: Any) -> None:
         self._note = note
@@ -148,7 +148,7 @@ class _Failing:
 async def test_a_job_that_waits_for_its_next_attempt_can_be_paused_and_cancelled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger, "note", _Failing(ledger.note))
+    monkeypatch.setattr(ledger, "append_events", _Failing(ledger.append_events))
     async with job_world(tmp_path, job_retry_s=20.0) as here:
         one, other = [await submit(here, LINE) for _ in range(2)]
         for job_id in (one, other):

@@ -54,7 +54,7 @@ def test_a_second_server_leaves_an_upload_in_progress_alone(tmp_path: Path) -> N
 def test_what_a_killed_server_left_of_uploads_is_removed(tmp_path: Path) -> None:
     hold = (
         "import sys, time; from pathlib import Path; from service.datasets.folder import DatasetFolder\n"
-        "place = DatasetFolder(Path(sys.argv[1])).workplace(); (place / 'body').write_bytes(b'half')\n"
+        "place = DatasetFolder(Path(sys.argv[1])).staging_dir(); (place / 'body').write_bytes(b'half')\n"
         "print(place, flush=True); time.sleep(600)"
     )
     process = subprocess.Popen(

@@ -206,12 +206,12 @@ async def in_between(here: World, monkeypatch: pytest.MonkeyPatch, step: str, ot
     """Have `other` happen right before the next transaction that is called `step`."""
     write, done = here.services.database.write, []
 
-    async def interleaved(statements: Any) -> Any:
+    async def interleaved(statements: Any, **options: Any) -> Any:
         function = getattr(statements, "func", statements)
         if function.__name__ == step and not done:
             done.append(True)
             await other()
-        return await write(statements)
+        return await write(statements, **options)
 
     monkeypatch.setattr(here.services.database, "write", interleaved)
 

@@ -162,7 +162,7 @@ def test_a_current_folder_that_somebody_named_is_searched(
 
 
 def test_processes_find_the_packages_that_this_one_has(tmp_path: Path) -> None:
-    code = "import engine, service, sys; print(engine.__file__, service.__file__, sys.path[0])"
+    code = "import engine, service, sys; print(engine.__file__, service.__file__, sys.path[0], sep=chr(10))"
     [python, *flags, _] = interpreter.command("module")[:-1]
     done = subprocess.run(
         [python, *flags, "-c", code],
@@ -172,7 +172,7 @@ def test_processes_find_the_packages_that_this_one_has(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    engine, service, first = done.stdout.split()
+    engine, service, first = done.stdout.splitlines()
     assert Path(engine).parents[1] == Path(service).parents[1] == Path(interpreter.ROOT)
     assert Path(first) != tmp_path
     assert interpreter.environment({"A": "1"}, {"A": "2"})["A"] == "2"

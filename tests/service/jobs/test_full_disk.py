@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from sqlalchemy import event
 
+from tests.service import readiness
 from tests.service.jobs.ballast import Ballast
 from tests.service.jobs.kills import FAST, Server
 from tests.service.jobs.test_datasets import NPY, npy
@@ -123,7 +124,7 @@ def test_a_full_disk_loses_nothing(small: Path, server: Server) -> None:
             assert found["error"]["code"] == "disk_full"
         else:
             assert server.outcome(job_id) == undisturbed
-    until(server.client, 200)
+    readiness.until(server.client, 200)
 
 
 def test_a_checkpoint_that_does_not_fit_says_so(small: Path, server: Server) -> None:

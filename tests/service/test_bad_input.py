@@ -200,9 +200,9 @@ async def test_bad_input(
     client: httpx.AsyncClient, body: Any, status: int, code: str, path: str | None
 ) -> None:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    start = time.process_time()  # not what other processes take of the machine
+    start = time.perf_counter()
     response = await client.post("/v1/gradient", content=content, headers=JSON)
-    seconds = time.process_time() - start
+    seconds = time.perf_counter() - start
     document = problem(response, status, code)
     assert seconds < 5, "a refusal is quick"
     if path is not None:
@@ -211,7 +211,7 @@ async def test_bad_input(
 
 
 async def test_nine_to_the_nine_is_arithmetic_of_floats(client: httpx.AsyncClient) -> None:
-    start = time.process_time()  # not what other processes take of the machine
+    start = time.perf_counter()
     response = await client.post("/v1/evaluate", json={"program": "y = 9**9**9**9 + x * 0", "inputs": X})
     assert time.perf_counter() - start < 1
     assert response.json() == {"outputs": {"y": ["Infinity", "Infinity"]}}

@@ -59,8 +59,8 @@ check: $(DEV)  ## everything CI holds the project to: lint, types, layers, gener
 	$(BIN)/python -m pytest -n $(WORKERS)
 	$(BIN)/python -m benchmarks --small
 
-bench: $(DEV)  ## the benchmarks at full size; figures go to standard output
-	$(BIN)/python -m benchmarks
+bench: $(DEV)  ## the benchmarks at full size; figures go to benchmarks/README.md
+	$(BIN)/python -m benchmarks --write
 
 format: $(DEV)  ## format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix .

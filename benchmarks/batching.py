@@ -1,4 +1,4 @@
-"""A batch of 1,000 rows beside a loop over them: milliseconds of processor time, and what ran row by row.
+"""A batch of 1,000 rows beside a loop over them, and the ops of the batch that ran row by row.
 
 Gradients where the program has one, values else: linear algebra, indexing, sorting, random draws, control
 flow, equations. The loop calls one compiled program a row, so that it pays no compilation.
@@ -6,13 +6,15 @@ flow, equations. The loop calls one compiled program a row, so that it pays no c
 
 from __future__ import annotations
 
-import time
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from benchmarks._contest import take_turns
+from benchmarks._report import Report
 from engine import Compiler, Query, TensorType, parse_program
-from engine.queries.compiler import plan_of
+from engine.queries.compiler import Program, plan_of
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -43,21 +45,27 @@ y = root(f, b, A, b{method})
 """
 
 
-def main(*, small: bool = False) -> None:
-    """A line for each program."""
+def main(report: Report, *, small: bool = False) -> None:
+    """The batch and the loop for each program."""
+    report.contest_table("ms", "row by row")
     for name, (program, rows) in cases(20 if small else 1000).items():
-        query = asked(program, rows, batch=tuple(rows))
-        together, one = Compiler().compile(query), Compiler().compile(asked(program, first(rows)))
-        count = len(next(iter(rows.values())))
-        batch = milliseconds(lambda: together.run(rows))  # noqa: B023  # called before the names move on
-        each = [{n: v[k] for n, v in rows.items()} for k in range(count)]
-        loop = milliseconds(lambda: [one.run(row) for row in each])  # noqa: B023  # as above
+        query = question(program, rows, batch=tuple(rows))
+        together, one = Compiler().compile(query), Compiler().compile(question(program, first(rows)))
+        each = [{n: v[k] for n, v in rows.items()} for k in range(len(next(iter(rows.values()))))]
+        contestants = {"a batch": partial(together.run, rows), "a loop": partial(run_each, one, each)}
+        timings = take_turns(contestants, rounds=1 if small else 5)
         steps = plan_of(query)[1].tape.instructions
         mapped = [step.attributes["op"].name for step in steps if step.op.name == "rowwise"]
-        print(f"{name}: batch {batch:,.2f} ms, loop {loop:,.1f} ms ({loop / batch:,.0f}x), mapped {mapped}")
+        report.contest(name, timings, "ms", {"a batch": (", ".join(mapped) or "none",)})
 
 
-def asked(program: str, values: Arrays, **choices: Any) -> Query:
+def run_each(program: Program, rows: list[Arrays]) -> None:
+    """One program, a row at a time."""
+    for row in rows:
+        program.run(row)
+
+
+def question(program: str, values: Arrays, **choices: Any) -> Query:
     """The gradient of the sum of `y`, or `y` where nothing is continuous."""
     types = {n: TensorType(v.shape, v.dtype.name) for n, v in values.items()}
     text = program + "\nloss = sum(y)"
@@ -70,14 +78,6 @@ def asked(program: str, values: Arrays, **choices: Any) -> Query:
 def first(rows: Arrays) -> Arrays:
     """The first row."""
     return {n: v[0] for n, v in rows.items()}
-
-
-def milliseconds(action: Any) -> float:
-    """Processor time of the second run of two."""
-    action()
-    start = time.process_time()
-    action()
-    return max((time.process_time() - start) * 1e3, 1e-3)
 
 
 def cases(n: int) -> dict[str, tuple[str, Arrays]]:

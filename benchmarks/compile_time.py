@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from benchmarks._report import Report
 from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.frontend.decode import decode_graph
@@ -39,18 +40,12 @@ def best(action: Callable[[], object], repeat: int) -> float:
     return min(times)
 
 
-def measure(length: int, repeat: int) -> dict[str, float]:
-    """Seconds for recording alone, and for the whole compilation of value and gradient."""
-    graph = chain(length)
-    query = Query(graph=graph, kind="gradient", inputs={"x": TensorType((4,))})
-    return {
-        "nodes": length,
-        "record_seconds": round(best(lambda: record(graph, query.inputs, ["loss"]), repeat), 4),
-        "gradient_seconds": round(best(lambda: make_program(query), repeat), 4),
-    }
-
-
-def main(*, small: bool = False) -> None:
-    """Measure and print one JSON object."""
-    nodes, repeat = (2_000, 1) if small else (100_000, 3)
-    print(json.dumps(measure(nodes, repeat)))
+def main(report: Report, *, small: bool = False) -> None:
+    """A row for each length of the chain."""
+    report.table("nodes", "record, ms", "compile the gradient, ms", "µs a node")
+    for length in (10, 100, 1_000, 2_000) if small else (10, 100, 1_000, 10_000, 100_000):
+        graph, repeat = chain(length), 3 if length > 1_000 else 20
+        query = Query(graph=graph, kind="gradient", inputs={"x": TensorType((4,))})
+        recorded = best(partial(record, graph, query.inputs, ["loss"]), repeat)
+        compiled = best(partial(make_program, query), repeat)
+        report.row(length, recorded * 1e3, compiled * 1e3, compiled / length * 1e6)

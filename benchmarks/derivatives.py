@@ -1,19 +1,16 @@
 """Derivatives of every kind beside PyTorch and JAX on the CPU: milliseconds, and peak memory of one call.
 
-Rosenbrock in 1,000 dimensions (gradient, product with the Hessian, the Hessian dense and sparse), an LSTM by
-scan over 1,000 steps, Newton's method inside a while loop differentiated in reverse, and the Jacobian, dense
-and sparse, of residuals like those of bundle adjustment, whose indices come with the request. Peers have no
-sparse matrices: beside a sparse question stands their dense one. Contestants run in turns; medians of rounds.
-Peers are compiled where they can be (jax.jit). `compiled` is the time of ours until the first run; `used` is
-what the first run of ours holds at most, inputs and answer included, beside what was `estimated` from shapes.
-MB behind the slash are what the process's resident memory grew by in a later call; what an allocator kept
-from before counts as nothing, as JAX's does. Figures that compare need one thread for each contestant.
+Rosenbrock in 1,000 dimensions (gradient, product with the Hessian, the Hessian dense and sparse), an LSTM
+by scan over 1,000 steps, Newton's method inside a while loop differentiated in reverse, and the Jacobian,
+dense and sparse, of residuals like those of bundle adjustment, whose indices come with the request. Peers
+have no sparse matrices: beside a sparse question stands their dense one. Peers are compiled if they can be
+(jax.jit). "Grown" is what the process's resident memory grew by in a later call; what an allocator kept
+from before counts as nothing, as JAX's does. "Compiled" is the time of ours until the first run, "used" is
+what the first run of ours holds at most, inputs and answer included, beside what was estimated from shapes.
 """
 
 from __future__ import annotations
 
-import argparse
-import statistics
 import time
 from collections.abc import Callable
 from functools import partial
@@ -22,7 +19,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks import _derivative_peers as peers
+from benchmarks._contest import take_turns
 from benchmarks._memory import estimated_and_used, resident
+from benchmarks._report import Report
 from engine import Compiler, Query, TensorType, parse_program
 
 Call = Callable[[], Any]
@@ -59,33 +58,25 @@ r = reshape(c[:, 6:7] * uv - seen, [-1])
 """
 
 
-def main(*, small: bool = False, with_peers: bool = False) -> None:
-    """A line for each case: times of the contestants, ratios to ours, our peak memory."""
+def main(report: Report, *, small: bool = False) -> None:
+    """A table of the contestants, and one of what ours takes to compile and to hold."""
+    held: list[tuple[object, ...]] = []
+    report.contest_table("ms", "grown, MB")
     for name, (kind, program, values, choices) in cases(small).items():
         start = time.perf_counter()
         compile, vectors = gradwire(kind, program, values, **choices)
         ready = compile()
         compiled = (time.perf_counter() - start) * 1e3
         contestants: dict[str, Call] = {"gradwire": partial(ready.run, values, vectors)}
-        if with_peers:
-            contestants |= peers.contestants(name, values, ready.run(values, vectors))
-        times: dict[str, list[float]] = {who: [] for who in contestants}
-        grown = {}
-        for who, call in contestants.items():
-            call()
-            grown[who] = resident(call) / 1e6
-        for _ in range(2 if small else 7):
-            for who, call in contestants.items():
-                start = time.perf_counter()
-                call()
-                times[who].append((time.perf_counter() - start) * 1e3)
-        medians = {who: statistics.median(t) for who, t in times.items()}
-        ratios = "".join(
-            f", {w} {m:,.2f}/{grown[w]:,.1f} MB ({m / medians['gradwire']:.2f}x)" for w, m in medians.items()
-        )
+        contestants |= peers.contestants(name, values, ready.run(values, vectors))
+        timings = take_turns(contestants, rounds=2 if small else 15)
+        grown = {who: (resident(call) / 1e6,) for who, call in contestants.items()}
+        report.contest(name, timings, "ms", grown)
         estimated, used = estimated_and_used(compile, values, vectors)
-        memory = f"used {used / 1e6:,.2f} MB, estimated {estimated / 1e6:,.2f} ({estimated / used:.2f}x)"
-        print(f"{name}: ms{ratios[1:]}; compiled {compiled:,.1f} ms, {memory}", flush=True)
+        held.append((name, compiled, used / 1e6, estimated / 1e6, estimated / used))
+    report.table("ours", "compiled, ms", "used, MB", "estimated, MB", "estimated ÷ used")
+    for row in held:
+        report.row(*row)
 
 
 def gradwire(
@@ -139,11 +130,3 @@ def cases(small: bool) -> dict[str, tuple[Any, str, Arrays, dict[str, Any]]]:
         "bundle jacobian": ("jacobian", BUNDLE, bundle, residuals),
         "bundle sparse-jacobian": ("jacobian", BUNDLE, bundle, {**residuals, "sparse": True}),
     }
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--small", action="store_true", help="a few seconds, to see that it runs")
-    parser.add_argument("--peers", action="store_true", help="PyTorch and JAX too, where they are installed")
-    given = parser.parse_args()
-    main(small=given.small, with_peers=given.peers)

@@ -1,8 +1,8 @@
 """What `diagnose: auto` costs on a healthy gradient, as a share of the backward pass.
 
 The backward pass is a gradient without diagnosis less the forward pass alone. All three are run in turns, and
-the quickest tenth is told, so that a busy machine does not count. The last column is what a diagnosis takes
-when it is needed.
+the first decile is shown, so that a busy machine does not count. The last column is what a diagnosis takes
+when it is needed. All figures are µs.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 
+from benchmarks._report import Report
 from engine.derivatives.query import Kind, Query
 from engine.dtypes import TensorType
 from engine.frontend.program import parse_program
@@ -72,15 +73,12 @@ def timed(call: Callable[[], object]) -> float:
     return (time.perf_counter_ns() - start) / 1000
 
 
-def main(*, small: bool) -> None:
-    """Print the table."""
+def main(report: Report, *, small: bool) -> None:
+    """The table."""
     runs = 200 if small else 4000
-    print(" nodes  elements    dtype  forward  backward   auto   share  diagnosis  (µs)")
+    report.table("nodes", "elements", "dtype", "forward", "backward", "auto", "auto ÷ backward", "diagnosis")
     for nodes in (10, 40) if small else (10, 40, 160):
         for size, dtype in ((1, "float64"), (1000, "float64"), (1000, "float32"), (30_000, "float64")):
             forward, off, auto, whole = measure(nodes, size, dtype, runs if size <= 1000 else runs // 4)
-            backward = off - forward
-            print(
-                f"{nodes:>6} {size:>9} {dtype:>8} {forward:>8.1f} {backward:>9.1f} {auto - off:>6.2f} "
-                f"{(auto - off) / backward:>7.1%} {whole:>10.0f}"
-            )
+            backward, more = off - forward, auto - off
+            report.row(nodes, size, dtype, forward, backward, more, more / backward, whole)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks._memory import estimated_and_used
+from benchmarks._report import Report
 from engine import Query, TensorType, parse_program
 from engine.queries.compiler import make_program
 
@@ -43,8 +44,9 @@ loss = sum(fixed_point(f, b, W, b{more}) ** 2)
 """
 
 
-def main(*, small: bool = False) -> None:
-    """A line for each equation and kind of derivative."""
+def main(report: Report, *, small: bool = False) -> None:
+    """A row for each equation and kind of derivative."""
+    report.table("equation", "kind", "CPU, ms", "used, MB", "estimated, MB", "estimated ÷ used")
     for name, (program, values) in cases(small).items():
         for kind in ("gradient", "hvp"):
             query, vectors = question(kind, program, values)
@@ -55,8 +57,7 @@ def main(*, small: bool = False) -> None:
             compiled.run(values, vectors)
             took = (time.process_time() - start) * 1e3
             estimated, used = estimated_and_used(compile, values, vectors)
-            memory = f"used {used / 1e6:,.1f} MB, estimated {estimated / 1e6:,.1f} ({estimated / used:.2f}x)"
-            print(f"{name}, {kind}: {took:,.0f} ms, {memory}")
+            report.row(name, kind, took, used / 1e6, estimated / 1e6, estimated / used)
 
 
 def question(kind: Any, program: str, values: Arrays) -> tuple[Query, Arrays | None]:

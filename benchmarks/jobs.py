@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import re
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
 import numpy as np
 
-ROOT = Path(__file__).parents[1]
+from benchmarks._pinned import pin_client
+from benchmarks._report import Report
+from benchmarks._server import ROOT, serving
 
 LINE: dict[str, Any] = {
     "program": "loss = mean((W * x + b - y) ** 2)",
@@ -54,25 +51,6 @@ def perceptron(rows: int, epochs: int) -> dict[str, Any]:
         "batch_size": 32,
         "epochs": epochs,
     }
-
-
-@contextmanager
-def serving() -> Iterator[str]:
-    """A server with one worker: its address."""
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = ["serve", "--port", "0", "--data", folder, "--log-level", "error"]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "service.main", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout is not None
-        try:
-            found = re.search(r"http://\S+", process.stdout.readline())
-            assert found is not None, "the server did not start"
-            yield found[0]
-        finally:
-            process.terminate()
-            process.wait()
-            process.stdout.close()
 
 
 def ask(url: str, body: Any = None) -> Any:
@@ -112,12 +90,10 @@ def training_time(url: str, body: Any) -> tuple[float, float]:
 
 
 def bare(body: dict[str, Any], repeats: int) -> list[float]:
-    """Seconds of the same training without a server, in a process with the threads that jobs have."""
-    threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    """Seconds of the same training without a server, in a process on the core of the server."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.jobs", "--bare", str(repeats)],
         cwd=ROOT,
-        env={**os.environ, **threads},
         input=json.dumps(body),
         stdout=subprocess.PIPE,
         text=True,
@@ -142,32 +118,28 @@ def loop(body: dict[str, Any]) -> float:
     return time.perf_counter() - start
 
 
-def main(*, small: bool) -> None:
-    """Start a server and measure it."""
-    with serving() as url:
-        first_step(url)  # the worker is up
-        times = [first_step(url) for _ in range(3 if small else 20)]
-        middle, worst = statistics.median(times), max(times)
-        print(f"   {'submission to first step, ms':<44}{middle:>10.0f}{worst:>10.0f} worst")
-        body = perceptron(*((320, 2) if small else (1600, 20)))
-        repeats = 1 if small else 3
-        loops = bare(body, repeats)
-        jobs, wholes = zip(*(training_time(url, body) for _ in range(repeats)), strict=True)
-        alone = statistics.median(loops)
-        print(f"   {'bare loop, s':<44}{alone:>10.3f}")
-        print(f"   {'job, from start to finish, s':<44}{statistics.median(jobs):>10.3f}")
-        print(f"   {'job, from submission to its end event, s':<44}{statistics.median(wholes):>10.3f}")
-        print(f"   {'overhead of the job over the loop':<44}{statistics.median(jobs) / alone - 1:>10.1%}")
+def main(report: Report, *, small: bool) -> None:
+    """Start a server, measure it, and the bare loop before."""
+    body = perceptron(*((320, 2) if small else (1600, 20)))
+    repeats = 1 if small else 5
+    alone = statistics.median(bare(body, repeats))
+    with serving(log_level="error") as server:
+        pin_client()
+        first_step(server.url)  # the worker is up
+        times = [first_step(server.url) for _ in range(3 if small else 20)]
+        jobs, wholes = zip(*(training_time(server.url, body) for _ in range(repeats)), strict=True)
+    report.table("from submission to the first step", "ms")
+    report.row("median", statistics.median(times))
+    report.row("worst", max(times))
+    report.table("a training", "s", "÷ bare loop")
+    report.row("bare loop", alone, "")
+    for name, seconds in {"from start to finish": jobs, "from submission to its end event": wholes}.items():
+        report.row(f"job, {name}", statistics.median(seconds), statistics.median(seconds) / alone)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--small", action="store_true", help="a few seconds, to see that it runs")
-    parser.add_argument("--bare", type=int, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.bare:
-        told = json.load(sys.stdin)
-        loop(told)  # everything is imported, as in the process from which jobs are forked
-        print(json.dumps([loop(told) for _ in range(arguments.bare)]))
-    else:
-        main(small=arguments.small)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--bare", type=int, required=True, help=argparse.SUPPRESS)
+    document = json.load(sys.stdin)
+    loop(document)  # everything is imported, as in the process from which jobs are forked
+    print(json.dumps([loop(document) for _ in range(parser.parse_args().bare)]))

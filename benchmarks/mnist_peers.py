@@ -3,7 +3,7 @@
 Ours are two: the engine's bare loop, and a job on a real server, from its submission by HTTP until its
 parameters are here; its data set is there before, as PyTorch's arrays are. Peers that are not installed are
 left out (Keras runs on its PyTorch backend). The full set comes from GRADWIRE_MNIST_DIR, else the shipped
-sample. Figures that compare need OPENBLAS_NUM_THREADS=1.
+sample. SEEDS says how many seeds are tried (3).
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from urllib.request import Request, urlopen
 
 import numpy as np
 
-from benchmarks.jobs import ask, follow, serving
+from benchmarks._report import Report
+from benchmarks._server import serving
+from benchmarks.jobs import ask, follow
 from engine.dtypes import TensorType
 from engine.training import TrainingRun, decode_training
 from engine.training.job.predict import predict
@@ -37,35 +39,31 @@ Train = Callable[[Any, int, int], float]
 ENOUGH = 0.965
 
 
-def main(*, small: bool = False) -> None:
-    """Print accuracy on the test images and seconds, for each seed and contestant."""
+def main(report: Report, *, small: bool = False) -> None:
+    """A row for each contestant: accuracy on the test images, and seconds."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
     digits: Any = __import__("mnist").load()
-    seeds, epochs = (1, 1) if small else (int(os.environ.get("SEEDS", "10")), 5)
-    with serving() as url:
-        _compete(digits, seeds, epochs, {"gradwire loop": ours, "gradwire job": jobs_at(url, digits)}, small)
-
-
-def _compete(digits: Any, seeds: int, epochs: int, contestants: dict[str, Train], small: bool) -> None:
-    if importlib.util.find_spec("torch"):
-        contestants["PyTorch"] = pytorch
-        if importlib.util.find_spec("keras") and not small:
-            contestants["Keras"] = keras
-    results: dict[str, list[tuple[float, float]]] = {name: [] for name in contestants}
-    for seed in range(seeds):
-        for name, train in contestants.items():
-            start = time.perf_counter()
-            accuracy = train(digits, seed, epochs)
-            results[name].append((accuracy, time.perf_counter() - start))
-            print(f"seed {seed} {name}: accuracy {accuracy:.4f}, {results[name][-1][1]:.1f} s", flush=True)
+    seeds, epochs = (1, 1) if small else (int(os.environ.get("SEEDS", "3")), 5)
+    with serving(log_level="error") as server:
+        contestants: dict[str, Train] = {"gradwire loop": ours, "gradwire job": jobs_at(server.url, digits)}
+        if importlib.util.find_spec("torch"):
+            contestants["PyTorch"] = pytorch
+            if importlib.util.find_spec("keras") and not small:
+                contestants["Keras"] = keras
+        results: dict[str, list[tuple[float, float]]] = {name: [] for name in contestants}
+        for seed in range(seeds):
+            for name, train in contestants.items():
+                start = time.perf_counter()
+                accuracy = train(digits, seed, epochs)
+                results[name].append((accuracy, time.perf_counter() - start))
+    report.table(
+        "contestant", "least accuracy", "most", f"seeds of {seeds} at {ENOUGH}", "s, median", "s, worst"
+    )
     for name, pairs in results.items():
         accuracies, seconds = zip(*pairs, strict=True)
         enough = sum(accuracy >= ENOUGH for accuracy in accuracies)
-        print(
-            f"{name}: accuracy {min(accuracies):.4f} to {max(accuracies):.4f}, "
-            f"{enough} of {len(accuracies)} at least {ENOUGH}; "
-            f"{min(seconds):.1f} to {max(seconds):.1f} s, median {np.median(seconds):.1f} s"
-        )
+        least, most = f"{min(accuracies):.4f}", f"{max(accuracies):.4f}"
+        report.row(name, least, most, enough, float(np.median(seconds)), max(seconds))
 
 
 def _job(seed: int, epochs: int) -> dict[str, Any]:
@@ -149,7 +147,3 @@ def keras(digits: Any, seed: int, epochs: int) -> float:
     model.fit(digits.x_train, digits.y_train, batch_size=32, epochs=epochs, verbose=0)
     scores = np.asarray(model.predict(digits.x_test, verbose=0))
     return float(np.mean(scores.argmax(axis=1) == digits.y_test))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,19 +1,21 @@
-"""One training step of the MLP 784-64-10 (relu, softmax cross-entropy, Adam, float32): µs, one thread.
+"""One training step of the MLP 784-64-10 (relu, softmax cross-entropy, Adam, float32).
 
-Beside it the same step written by hand in NumPy with preallocated buffers, and PyTorch where it is installed.
-Measured in turns; medians, and in brackets the best round. Figures that compare need OPENBLAS_NUM_THREADS=1.
+Beside it the same step written by hand in NumPy with preallocated buffers, PyTorch with its fused Adam, and
+JAX with the step under `jit` and its buffers donated.
 """
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
+from benchmarks._contest import take_turns
 from benchmarks._mlp_by_hand import ByHand
+from benchmarks._report import Report
 from engine.dtypes import TensorType
 from engine.training import TrainingRun, decode_training
 
@@ -21,23 +23,18 @@ SIZES = ((32, 64), (128, 64), (128, 512))
 Step = Callable[[], Any]
 
 
-def main(*, small: bool = False) -> None:
-    """Print a table: rows are sizes of batch and hidden layer, columns are the contestants."""
-    rounds, steps = (3, 20) if small else (60, 25)
+def main(report: Report, *, small: bool = False) -> None:
+    """A table: for each size of batch and hidden layer, the contestants."""
+    report.contest_table("µs")
     for batch, hidden in SIZES[:1] if small else SIZES:
         contestants = {"gradwire": gradwire(batch, hidden), "NumPy by hand": by_hand(batch, hidden)}
-        torch = torch_step(batch, hidden)
-        if torch is not None:
-            contestants["PyTorch"] = torch
-        times: dict[str, list[float]] = {name: [] for name in contestants}
-        for _ in range(rounds):
-            for name, step in contestants.items():
-                start = time.perf_counter()
-                for _ in range(steps):
-                    step()
-                times[name].append((time.perf_counter() - start) / steps * 1e6)
-        shown = ", ".join(f"{n} {statistics.median(t):,.0f} ({min(t):,.0f})" for n, t in times.items())
-        print(f"batch {batch}, hidden {hidden}: {shown} µs")
+        if find_spec("torch"):
+            contestants["PyTorch"] = torch_step(batch, hidden)
+        if find_spec("jax"):
+            contestants["JAX"] = jax_step(batch, hidden)
+        report.contest(
+            f"batch {batch}, hidden {hidden}", take_turns(contestants, rounds=3 if small else 60), "µs"
+        )
 
 
 def data(rows: int) -> dict[str, np.ndarray[Any, Any]]:
@@ -76,12 +73,10 @@ def by_hand(batch: int, hidden: int) -> Step:
     return loop.step
 
 
-def torch_step(batch: int, hidden: int) -> Step | None:
+def torch_step(batch: int, hidden: int) -> Step:
     """PyTorch with its fused Adam, one thread."""
-    try:
-        import torch
-    except ModuleNotFoundError:
-        return None
+    import torch
+
     torch.set_num_threads(1)
     given = data(64 * batch)
     x, labels = torch.tensor(given["x"]), torch.tensor(given["y"].argmax(axis=1))
@@ -105,5 +100,46 @@ def torch_step(batch: int, hidden: int) -> Step | None:
     return step
 
 
-if __name__ == "__main__":
-    main()
+def jax_step(batch: int, hidden: int) -> Step:
+    """JAX: one jitted function for the gradient and Adam's update, which may reuse its buffers."""
+    jax: Any = import_module("jax")
+    jnp: Any = import_module("jax.numpy")
+    given = data(64 * batch)
+    labels = given["y"].argmax(axis=1)
+    draw = np.random.default_rng(0)
+
+    def dense(rows: int, columns: int) -> list[Any]:
+        limit = (6 / (rows + columns)) ** 0.5
+        kernel = draw.uniform(-limit, limit, (rows, columns)).astype(np.float32)
+        return [jnp.asarray(kernel), jnp.zeros(columns, jnp.float32)]
+
+    def loss_of(weights: list[Any], x: Any, y: Any) -> Any:
+        W, b, V, c = weights
+        scores = jax.nn.log_softmax(jax.nn.relu(x @ W + b) @ V + c)
+        return -jnp.take_along_axis(scores, y[:, None], 1).mean()
+
+    def update(state: Any, x: Any, y: Any) -> tuple[Any, Any]:
+        weights, first, second, count = state
+        loss, gradients = jax.value_and_grad(loss_of)(weights, x, y)
+        count = count + 1
+        rate = 1e-3 * jnp.sqrt(1 - 0.999**count) / (1 - 0.9**count)
+        first = [0.9 * m + 0.1 * g for m, g in zip(first, gradients, strict=True)]
+        second = [0.999 * v + 0.001 * g * g for v, g in zip(second, gradients, strict=True)]
+        moved = zip(weights, first, second, strict=True)
+        return ([w - rate * m / (jnp.sqrt(v) + 1e-8) for w, m, v in moved], first, second, count), loss
+
+    compiled = jax.jit(update, donate_argnums=0)
+    weights = dense(784, hidden) + dense(hidden, 10)
+    state: Any = (weights, [0 * w for w in weights], [0 * w for w in weights], jnp.float32(0))
+    order = draw.permutation(len(labels))
+    k = 0
+
+    def step() -> float:
+        nonlocal k, state
+        rows = order[k * batch % len(labels) :][:batch]
+        k += 1
+        state, loss = compiled(state, given["x"][rows], labels[rows])
+        return float(loss)
+
+    step()
+    return step

@@ -33,7 +33,7 @@ from service.wire import requests
 from service.wire.encoding import encode_answer
 from service.wire.problems import Problem, Reply, render
 
-#: Seconds to turn one element into JSON and back, measured with benchmarks/http_latency.py's machine.
+#: Seconds to turn one element into JSON and back, measured on the machine of benchmarks/README.md.
 _JSON_ELEMENT_S = 1.5e-7
 #: A receipt evaluates the function along shrinking steps for each variable: so many runs, about.
 _CHECK_RUNS = 300

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 import engine.ops  # noqa: F401 - fills the table
-from engine.ir.op import TABLE
+from engine.ir.table import TABLE
 from engine.ops.describe import describe
 from service.queries.kinds import KINDS as QUERIES
 from service.settings import Settings

@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
     sys.path.insert(0, str(ROOT))
     import engine.ops  # noqa: F401, PLC0415  # fills the table
     from engine.ir import substitutes  # noqa: PLC0415  # only this script may know the server
-    from engine.ir.op import TABLE  # noqa: PLC0415  # the same
+    from engine.ir.table import TABLE  # noqa: PLC0415  # the same
 
     found = [substitutes.find(name) for name in substitutes.names()]
     texts = {

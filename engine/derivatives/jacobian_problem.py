@@ -31,7 +31,7 @@ from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, NotHolomorphic
 from engine.frontend.record import Recording
-from engine.ir.op import F
+from engine.ir.table import F
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.transforms.holomorphy import first_not_holomorphic

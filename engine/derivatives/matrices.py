@@ -12,7 +12,7 @@ from engine.derivatives.jacobian_problem import JacobianProblem, Method, conjuga
 from engine.derivatives.query import Query
 from engine.derivatives.sparse import compressed, sparse
 from engine.dtypes import TensorType
-from engine.ir.op import TABLE, F
+from engine.ir.table import TABLE, F
 from engine.ir.variable import Variable
 from engine.passes import optimize
 from engine.runtime.plan import make_plan

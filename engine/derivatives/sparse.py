@@ -24,7 +24,7 @@ from engine.derivatives.sparsity.pattern import stacked
 from engine.dtypes import TensorType, is_inexact
 from engine.errors import UnknownName, UnknownWrt
 from engine.ir.attributes import InputIndex
-from engine.ir.op import F
+from engine.ir.table import F
 from engine.ir.tape import Tape
 
 MOST_ENTRIES = 1 << 24  # of a pattern that is asked for

@@ -8,7 +8,7 @@ from typing import Any, Final
 from engine.dtypes import TensorType
 from engine.errors import EngineError, Source
 from engine.frontend.graph import Graph, Node
-from engine.ir.op import F
+from engine.ir.table import F
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 

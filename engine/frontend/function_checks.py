@@ -61,8 +61,9 @@ def count_outputs(op: Op, inputs: int, attributes: Mapping[str, Any], sizes: Siz
     """How many outputs a node has; None where that takes shapes to know."""
     if op.outputs is not None:
         return len(op.outputs)
-    if op.functions is not None:
-        return op.functions.outputs(attributes, sizes)
+    rule = op.rules.functions
+    if rule is not None:
+        return rule.outputs(attributes, sizes)
     for attribute in op.attributes:
         value = attributes.get(attribute.name)
         if attribute.kind.name == "sections":
@@ -82,9 +83,10 @@ def _check_functions(node: Node, functions: Functions) -> None:
                 hint=did_you_mean(name, functions)
                 or f"define it under 'functions'; there are: {_listed(functions)}",
             )
-    if node.op.functions is not None:
+    rule = node.op.rules.functions
+    if rule is not None:
         try:
-            node.op.functions.link(node.attributes, len(node.inputs), sizes_in(functions))
+            rule.link(node.attributes, len(node.inputs), sizes_in(functions))
         except WrongArity as error:
             raise error.at(node.origin) from None
 

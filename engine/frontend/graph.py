@@ -23,7 +23,8 @@ from engine.errors import Cycle, InvalidTensor, Origin, Source, UnknownOp
 from engine.frontend.ordering import Loop, topological
 from engine.frontend.tensors import encode_tensor
 from engine.ir.attributes import REQUIRED, parse_attributes, to_json
-from engine.ir.op import Op, lookup
+from engine.ir.op import Op
+from engine.ir.table import lookup
 
 Number = bool | int | float
 

@@ -10,7 +10,7 @@ from engine.dtypes import TensorType
 from engine.errors import Source, did_you_mean, same_but_for_case
 from engine.frontend.graph import Graph, Node
 from engine.frontend.program.literals import CONSTANTS
-from engine.ir.op import TABLE
+from engine.ir.table import TABLE
 
 
 @dataclass(frozen=True, slots=True)

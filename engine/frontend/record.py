@@ -28,7 +28,7 @@ from engine.frontend.json_reader import member
 from engine.frontend.missing_inputs import cure
 from engine.frontend.tensors.faults import check_declared_shape
 from engine.ir.function_rules import counted
-from engine.ir.op import TABLE
+from engine.ir.table import TABLE
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 
@@ -130,7 +130,7 @@ class _Player:
     def _apply(self, node: Node, operands: Sequence[Variable]) -> tuple[int, ...]:
         attributes = node.attributes
         if function_attributes(node.op):
-            rule = node.op.functions
+            rule = node.op.rules.functions
             if rule is None:
                 raise InternalError(f"nothing says how {node.op.name} binds its functions", op=node.op.name)
             attributes = {

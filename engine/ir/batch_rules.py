@@ -12,7 +12,7 @@ from math import prod
 from typing import Any
 
 from engine.dtypes import TensorType
-from engine.ir.op import F
+from engine.ir.table import F
 
 
 def stacked(x: Any, batched: bool, n: int) -> Any:

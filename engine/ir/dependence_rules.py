@@ -1,9 +1,10 @@
 """Which elements an op's outputs read: the rules of sparsity that families and records share.
 
-A rule is `rule(seen, i)`: an instruction, `Seen`, and the position of one of its inputs. It answers how that
+A rule is `rule(seen, i)`: an instruction, `Seen`, and the position of one of its inputs. It returns how that
 input's elements reach the output as a `Reach`, or None: each output element may depend on every element of
 that input, which is always right. An op whose functions do the work has `Inside` or `Stepwise` in place of a
-rule. Elements are numbered in C order. A rule reads shapes and indices, never a floating value.
+rule (`engine.ir.dependence`). Elements are numbered in C order. A rule reads shapes and indices, never a
+floating value.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ import numpy.typing as npt
 
 from engine import arrays
 from engine.dtypes import TensorType
-from engine.ir.op import TABLE, Op
-
-Numbers = npt.NDArray[np.int64]
+from engine.ir.dependence import Numbers, Reach
+from engine.ir.op import Op
+from engine.ir.table import TABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,36 +35,6 @@ class Seen:
     output: TensorType
     attributes: Mapping[str, Any]
     value: Callable[[int], npt.NDArray[Any] | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """Three steps, each left out where it does nothing.
-
-    `take`: the input's element in each place, -1 for none. `into`: the group, one of `groups`, that each
-    place belongs to. `read`: the group (or place, or element) that each output element reads.
-    """
-
-    take: Numbers | None = None
-    into: Numbers | None = None
-    groups: int = 0
-    read: Numbers | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Inside:
-    """The input passes, from position `first` on, into every function attribute of `names`, whose outputs are
-    the op's. With `adjoint` the function pulls back: it takes inputs, outputs, cotangents.
-    """
-
-    names: tuple[str, ...]
-    first: int = 0
-    adjoint: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Stepwise:
-    """The op is a loop over its `body`: carried from step to step, scanned row by row."""
 
 
 Rule = Callable[[Seen, int], Reach | None]
@@ -110,12 +81,12 @@ def along_axis(seen: Seen, i: int) -> Reach | None:
 
 def moved(seen: Seen, i: int) -> Reach | None:
     """Elements are moved, repeated or left out: the kernel itself says where, given their numbers."""
-    kernel = seen.op.forward
-    if kernel is None or not seen.op.linear_in:
+    kernel = seen.op.kernel.forward
+    if kernel is None or not seen.op.derivative.linear_in:
         return None
     marked, blank = [], []
     for position, type in enumerate(seen.inputs):
-        if min(position, len(seen.op.inputs) - 1) in seen.op.linear_in:
+        if min(position, len(seen.op.inputs) - 1) in seen.op.derivative.linear_in:
             mark, none = (np.zeros(type.shape, np.int64) for _ in range(2))  # to be written: no bare numbers
             if position == i:
                 mark += numbers(type.shape) + 1
@@ -142,7 +113,7 @@ def added(reader: str) -> Rule:
     def rule(seen: Seen, i: int) -> Reach | None:
         if i == 0:
             return SAME
-        kernel = TABLE[reader].forward
+        kernel = TABLE[reader].kernel.forward
         indices = [seen.value(position) for position in range(2, len(seen.inputs))]
         if kernel is None or any(index is None for index in indices):
             return None
@@ -161,7 +132,7 @@ def folded(seen: Seen, i: int) -> Reach | None:
     if seen.op.name == "sum_to":
         places = spread(seen.output.shape, seen.inputs[i].shape)
     else:
-        kernel = TABLE["pad"].forward
+        kernel = TABLE["pad"].kernel.forward
         assert kernel is not None, "pad has a kernel"
         own = numbers(seen.output.shape)
         places = kernel(arrays.numpy_namespace(), own, **seen.attributes, constant_values=0).reshape(-1)

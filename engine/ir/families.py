@@ -6,17 +6,28 @@ tangent is pushed forward, which samples test it. A record then says only what i
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from engine import dtypes
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, IndexOutOfRange, ShapeMismatch
 from engine.ir import batch_rules, dependence_rules
 from engine.ir.attributes import AXES, BOOLEAN, Attribute
-from engine.ir.op import JOINT, TABLE, Cost, Family, Input, NoGradient, Op, Rule, Sample
+from engine.ir.cost import Cost
+from engine.ir.derivative import JOINT, Derivative, Rule
+from engine.ir.input import Input
+from engine.ir.kernel import Kernel
+from engine.ir.no_gradient import NoGradient
+from engine.ir.op import Family, Op
+from engine.ir.rules import Rules
+from engine.ir.samples import Sample, Samples
+from engine.ir.table import TABLE
+
+Part = TypeVar("Part", Kernel, Derivative, Rules, Samples)
 
 # -- shapes ------------------------------------------------------------------------------------------
 
@@ -125,7 +136,8 @@ def define(
 ) -> Op:
     """Enter a record. The inputs' names are read from `forward` (after `xp`) or from `formula`.
 
-    `vjp`, `kinds` and `promote` are given once for all inputs or as one entry for each.
+    `vjp`, `kinds` and `promote` are given once for all inputs or as one entry for each. `fields` are those of
+    `Op` and of its parts (`Kernel`, `Derivative`, `Rules`, `Samples`) in one list; `samples` are the cases.
     """
     source = forward or fields.get("formula")
     assert source is not None, name
@@ -141,9 +153,32 @@ def define(
         Input(names[i], rules[i], kind[i], shares[i], variadic and i == count - 1, minimum)  # type: ignore[arg-type]  # kinds are checked by the record's test
         for i in range(count)
     )
+    fields["forward"] = forward
+    fields.setdefault("batch", family.batch)
+    fields.setdefault("dependence", family.dependence)
+    samples = fields.pop("samples", ())
+    fields["cases"] = samples if samples or family.samples is None else tuple(family.samples(count))
     return TABLE.add(
-        Op(name, family, summary, inputs, forward=forward, aliases=aliases, group=_group(), **fields)
+        Op(
+            name,
+            family,
+            summary,
+            inputs,
+            kernel=_part(Kernel, fields),
+            derivative=_part(Derivative, fields),
+            rules=_part(Rules, fields),
+            samples=_part(Samples, fields),
+            aliases=aliases,
+            group=_group(),
+            **fields,
+        )
     )
+
+
+def _part(kind: type[Part], fields: dict[str, Any]) -> Part:
+    """One part of a record; its fields are removed from the flat `fields`."""
+    own = {field.name for field in dataclasses.fields(kind)}
+    return kind(**{name: fields.pop(name) for name in own & fields.keys()})
 
 
 def _group() -> str:
@@ -170,8 +205,7 @@ def composite(name: str, *aliases: str, formula: Callable[..., Any], **fields: A
     return define(name, *aliases, family=COMPOSITE, formula=formula, **fields)
 
 
-def _elementwise_samples(op: Op) -> Sequence[Sample]:
-    count = len(op.inputs)
+def _elementwise_samples(count: int) -> Sequence[Sample]:
     if count == 1:
         return (Sample(((2, 3),)), Sample(((),)))
     shapes: list[tuple[int, ...]] = [(2, 3), (3,), (2, 1)]
@@ -184,14 +218,14 @@ ELEMENTWISE = Family(
     jvp="elementwise",
     batch=batch_rules.elementwise,
     samples=_elementwise_samples,
-    reach=dependence_rules.elementwise,
+    dependence=dependence_rules.elementwise,
 )
 REDUCTION = Family(
-    "reduction", jvp="double_vjp", batch=batch_rules.along_axis, reach=dependence_rules.along_axis
+    "reduction", jvp="double_vjp", batch=batch_rules.along_axis, dependence=dependence_rules.along_axis
 )
-SHAPING = Family("shaping", jvp="linear", reach=dependence_rules.moved)
-INDEXING = Family("indexing", jvp="double_vjp", reach=dependence_rules.moved)
-LINALG = Family("linalg", jvp="double_vjp", reach=dependence_rules.matrices)
+SHAPING = Family("shaping", jvp="linear", dependence=dependence_rules.moved)
+INDEXING = Family("indexing", jvp="double_vjp", dependence=dependence_rules.moved)
+LINALG = Family("linalg", jvp="double_vjp", dependence=dependence_rules.matrices)
 CONTROL = Family("control", jvp="carry")
 CREATION = Family("creation", jvp="linear", batch=batch_rules.elementwise)
 COMPOSITE = Family(

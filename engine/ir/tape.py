@@ -17,7 +17,9 @@ from engine import dtypes
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, InternalError, Origin, ShapeMismatch, WrongArity
 from engine.ir.attributes import parse_attributes
-from engine.ir.op import TABLE, Input, Op
+from engine.ir.input import Input
+from engine.ir.op import Op
+from engine.ir.table import TABLE
 from engine.ir.variable import Variable
 
 NOWHERE = Origin()
@@ -107,8 +109,9 @@ class Tape:
             variables = [variable.reshape((variable.size,)) for variable in variables]
             settings = {**settings, "axis": 0}
         types = [variable.type for variable in variables]
-        if op.complex_rule is not None and dtypes.is_complex(types[0].dtype):
-            return self.apply(TABLE[op.complex_rule], variables, attributes)
+        stand_in = op.derivative.complex_rule
+        if stand_in is not None and dtypes.is_complex(types[0].dtype):
+            return self.apply(TABLE[stand_in], variables, attributes)
         if op.normalize is not None:
             settings = {**settings, **op.normalize(variables, **settings)}
         if op.formula is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine import dtypes
 from engine.dtypes import TensorType
-from engine.ir.op import TABLE
+from engine.ir.table import TABLE
 
 if TYPE_CHECKING:
     from engine.ir.tape import Tape

@@ -1,4 +1,4 @@
-"""The ops: one record each, in modules by group. Importing this package fills `engine.ir.op.TABLE`.
+"""The ops: one record each, in modules by group. Importing this package fills `engine.ir.table.TABLE`.
 
 Every module below this folder is imported; there is no list to edit.
 """

@@ -10,8 +10,12 @@ from engine import dtypes
 from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute
 from engine.ir.attributes import BOOLEAN, DTYPE, INT, NUMBER, SHAPE, SIZE, Attribute
+from engine.ir.cost import Cost
 from engine.ir.families import CREATION, define
-from engine.ir.op import TABLE, Cost, NoGradient, Op, Sample
+from engine.ir.no_gradient import NoGradient
+from engine.ir.op import Op
+from engine.ir.samples import Sample
+from engine.ir.table import TABLE
 
 SHAPE_ONLY = NoGradient("nondifferentiable", "shape_only", "only the shape is read, never a value")
 _DTYPE = Attribute("dtype", DTYPE, dtypes.DEFAULT)

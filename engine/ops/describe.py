@@ -6,7 +6,13 @@ from math import copysign, prod
 from typing import Any
 
 from engine.ir.attributes import parse_attributes, to_json
-from engine.ir.op import Domain, Input, NoGradient, Op, Sample
+from engine.ir.input import Input
+from engine.ir.no_gradient import NoGradient
+from engine.ir.op import Op
+from engine.ir.samples import Domain, Sample
+from engine.ir.table import TABLE
+
+_COMPLEX_KINDS = ("any", "numeric", "floating")  # the kinds of input that take complex tensors
 
 
 def describe(op: Op, *, full: bool = False) -> dict[str, Any]:
@@ -20,9 +26,9 @@ def describe(op: Op, *, full: bool = False) -> dict[str, Any]:
         "inputs": [_describe_input(i) for i in op.inputs],
         "attributes": {a.name: a.describe() for a in op.attributes},
         "outputs": None if op.outputs is None else len(op.outputs),
-        "second_order": op.second_order,
-        "holomorphic": op._is_holomorphic(),
-        "batching": "native" if op.formula or op.batch or op.family.batch else "map",
+        "second_order": op.derivative.second_order,
+        "holomorphic": _is_holomorphic(op),
+        "batching": "native" if op.formula or op.rules.batch else "map",
     }
     if full:
         described |= {"conventions": op.conventions, "example": example_of(op)}
@@ -31,7 +37,7 @@ def describe(op: Op, *, full: bool = False) -> dict[str, Any]:
 
 def example_of(op: Op) -> dict[str, Any] | None:
     """The body of an evaluate request with one node; None for ops that take functions."""
-    cases = op.cases()
+    cases = op.samples.cases
     if not cases:
         return None
     sample = cases[0]
@@ -52,6 +58,16 @@ def example_of(op: Op) -> dict[str, Any] | None:
             for i, (name, given) in enumerate(zip(names, sample.inputs, strict=True))
         },
     }
+
+
+def _is_holomorphic(op: Op) -> bool | None:
+    """Whether it is a complex differentiable function of its complex inputs; None if it takes none, or
+    if that depends on a function that it takes.
+    """
+    if op.rules.functions is not None or not any(i.kind in _COMPLEX_KINDS for i in op.inputs):
+        return None
+    stand_in = op.derivative.complex_rule
+    return (op if stand_in is None else TABLE[stand_in]).derivative.holomorphic
 
 
 def _names(op: Op, count: int) -> list[str]:
@@ -77,7 +93,7 @@ def _value(op: Op, position: int, given: Any) -> Any:
         return {"dtype": "bool", "data": _nested(flat, given)}
     if kind in ("index", "integer"):
         return {"dtype": "int64", "data": _nested([(i + position) % 3 for i in range(size)], given)}
-    flat = [_inside(op.domain_of(position), (i + 1) / (size + 1)) for i in range(size)]
+    flat = [_inside(op.samples.domain_of(position), (i + 1) / (size + 1)) for i in range(size)]
     return _nested(flat if position % 2 == 0 else flat[::-1], given)
 
 

@@ -10,7 +10,9 @@ from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute
 from engine.ir.attributes import SIZE, Attribute
 from engine.ir.families import elementwise
-from engine.ir.op import Domain, F, Op, Sample
+from engine.ir.op import Op
+from engine.ir.samples import Domain, Sample
+from engine.ir.table import F
 
 _TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 _SQRT_TAU = math.sqrt(2 * math.pi)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine import arrays
-from engine.ir.op import NoGradient
+from engine.ir.no_gradient import NoGradient
 from engine.ir.tape import Instruction, Tape
 from engine.passes.rewrite import Rewrite
 
@@ -32,6 +32,7 @@ def _compute(
     tape: Tape, step: Instruction, inputs: tuple[int, ...], constants: dict[int, Any]
 ) -> list[np.ndarray[Any, Any]] | None:
     """The outputs of `step` where they are known and small, else None."""
+    kernel = step.op.kernel
     operands: list[Any] = []
     for position, slot in enumerate(inputs):
         known = constants.get(slot)
@@ -40,14 +41,14 @@ def _compute(
             known = np.broadcast_to(np.zeros((), type.dtype), type.shape)
         if known is None:
             return None
-        operands.append(np.array(known) if step.op.in_place and position == 0 else known)
-    if step.op.forward is None or step.op.functions or step.op.takes_needed:
+        operands.append(np.array(known) if kernel.in_place and position == 0 else known)
+    if kernel.forward is None or step.op.rules.functions or kernel.takes_needed:
         return None
     if sum(tape.types[slot].nbytes for slot in step.outputs) > LARGEST:
         return None
     try:
         with np.errstate(all="ignore"):
-            answer = step.op.forward(arrays.numpy_namespace(), *operands, **step.attributes)
+            answer = kernel.forward(arrays.numpy_namespace(), *operands, **step.attributes)
     except Exception:  # whatever it is: the run says it, with its place
         return None
     outputs = answer if isinstance(answer, tuple | list) else (answer,)

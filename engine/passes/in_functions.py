@@ -11,7 +11,7 @@ from engine.ir.tape import Tape
 
 def inner(tape: Tape, rewritten: Callable[[Tape], Tape]) -> Tape:
     """The tape with `rewritten(function)` in place of every function attribute."""
-    if not any(step.op.functions or step.op.takes_needed for step in tape.instructions):
+    if not any(step.op.rules.functions or step.op.kernel.takes_needed for step in tape.instructions):
         return tape
     known: dict[int, Tape] = {}
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from engine.ir.op import TABLE
+from engine.ir.table import TABLE
 from engine.ir.tape import Instruction, Tape
 
 Span = tuple[int, int, int]  # where along the axis a piece begins and ends, and the piece's slot

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine import dtypes
-from engine.ir.op import TABLE, F
+from engine.ir.table import TABLE, F
 from engine.ir.tape import Instruction, Tape
 from engine.ir.variable import Variable
 from engine.transforms.vmap import batch
@@ -165,7 +165,7 @@ class _Body:
 
     def worthwhile(self) -> bool:
         """Whether anything but views leaves the steps."""
-        return bool(self.sums) or any(not step.op.is_view(step.attributes) for step in self._moved())
+        return bool(self.sums) or any(not step.op.kernel.is_view(step.attributes) for step in self._moved())
 
     def chunk(self) -> int:
         """How many steps at once."""
@@ -279,9 +279,9 @@ def _sum(operands: Sequence[Variable], transposed: bool) -> Variable:
 def _movable(step: Instruction) -> bool:
     """Whether an instruction may run for many steps in one: no functions inside, and a rule for rows."""
     op = step.op
-    if op.forward is None or op.functions is not None or op.takes_needed or op.family.name == "control":
+    if op.kernel.forward is None or op.kernel.takes_needed:
         return False
-    return (op.batch or op.family.batch) is not None
+    return op.rules.functions is None and op.rules.batch is not None and op.family.name != "control"
 
 
 def _read_by(steps: Iterable[Instruction]) -> set[int]:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from engine.dtypes import ITEMSIZE, TensorType
-from engine.ir.op import Cost
+from engine.ir.cost import Cost
 from engine.ir.tape import Instruction, Tape
 from engine.runtime.scratch import scratch_bytes
 
@@ -43,10 +43,11 @@ def cost_of(tape: Tape, step: Instruction) -> Cost:
     """One instruction's cost, from its types alone."""
     types = [tape.types[slot] for slot in step.inputs]
     outputs = [tape.types[slot] for slot in step.outputs]
-    if step.op.cost is None:
+    rule, kernel = step.op.rules.cost, step.op.kernel
+    if rule is None:
         return _moved(types, outputs)
-    cost = step.op.cost(types, outputs, **step.attributes)
-    if step.op.scalar is None or step.op.ufunc is not None or cost.workspace:
+    cost = rule(types, outputs, **step.attributes)
+    if kernel.scalar is None or kernel.ufunc is not None or cost.workspace:
         return cost
     itemsize = max(ITEMSIZE[type.dtype] for type in (*types, *outputs))
     return replace(cost, workspace=scratch_bytes(step, types[0].dtype, itemsize, outputs[0].size))

@@ -72,8 +72,9 @@ def _find_roots(plan: Plan) -> None:
         roots[slot] = slot
     plan.foreign = set(roots)
     for index, step in enumerate(tape.instructions):
-        shares = step.op.is_view(step.attributes)
-        if step.op.in_place:
+        kernel = step.op.kernel
+        shares = kernel.is_view(step.attributes)
+        if kernel.in_place:
             shares = _may_write(step, index, roots, members, readers, whole)
             if shares:
                 plan.writes.add(index)
@@ -139,7 +140,9 @@ def _place(plan: Plan, deaths: dict[int, int]) -> None:
             buffer = arena.take(slot, tape.types[slot].nbytes, _reusable(step, tape, dying))
         else:
             kept = (
-                [slot for slot in step.outputs if slot in plan.read] if step.op.takes_needed else step.outputs
+                [slot for slot in step.outputs if slot in plan.read]
+                if step.op.kernel.takes_needed
+                else step.outputs
             )
             made = {output: tape.types[output].nbytes for output in kept if roots[output] == output}
             fresh.update(made)
@@ -163,7 +166,7 @@ def _place(plan: Plan, deaths: dict[int, int]) -> None:
 
 def takes_out(step: Instruction) -> bool:
     """Whether the kernel is one universal function, which can write into a given buffer."""
-    return step.op.ufunc is not None and len(step.outputs) == 1
+    return step.op.kernel.ufunc is not None and len(step.outputs) == 1
 
 
 def _reusable(step: Instruction, tape: Tape, dying: list[int]) -> list[int]:
@@ -225,7 +228,7 @@ def _mark_copied(plan: Plan) -> None:
     made = {slot: step.instruction for step in plan.steps for slot in step.instruction.outputs}
     for slot in plan.tape.outputs:
         root, step = plan.roots[slot], made.get(slot)
-        may_alias = step is not None and step.op.needs_copy(step.attributes)
+        may_alias = step is not None and step.op.kernel.needs_copy(step.attributes)
         if root in seen or slot not in plan.whole or may_alias:
             plan.copied.add(slot)
         seen.add(root)

@@ -41,8 +41,9 @@ def scratch_bytes(step: Instruction, dtype: str, itemsize: int, size: int) -> in
 
 
 def _play(step: Instruction, dtype: str, itemsize: int) -> int:
-    formula = step.op.scalar
-    if formula is None or step.op.is_view(step.attributes):
+    kernel = step.op.kernel
+    formula = kernel.scalar
+    if formula is None or kernel.is_view(step.attributes):
         return 0
     count = _Count(itemsize, np.dtype(dtype))
     try:

@@ -37,12 +37,12 @@ def first_not_holomorphic(
 
 def _breaks(step: Instruction) -> bool:
     """Whether an instruction, or a function that it calls, is not holomorphic."""
-    if not step.op.holomorphic:
+    if not step.op.derivative.holomorphic:
         return True
     if step.op.name == "custom_gradient":
         return _custom_breaks(step)
     inner = step.attributes.values()
-    return any(isinstance(value, Op) and not value.holomorphic for value in inner) or any(
+    return any(isinstance(value, Op) and not value.derivative.holomorphic for value in inner) or any(
         first_not_holomorphic(value, value.inputs.values(), value.outputs) is not None
         for value in inner
         if isinstance(value, Tape)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from engine import dtypes
 from engine.errors import EngineError
-from engine.ir.op import F
+from engine.ir.table import F
 from engine.ir.tape import Instruction, Tape
 from engine.ir.variable import Variable
 from engine.transforms.vjp import backward, carries, gather, pull, zeros
@@ -49,10 +49,11 @@ def _push(
     tape: Tape, step: Instruction, moving: Sequence[int], reached: Mapping[int, Variable]
 ) -> Sequence[Variable | None]:
     outputs = [tape.variable(slot) for slot in step.outputs]
-    if step.op.pushforward is not None:
+    pushforward = step.op.derivative.pushforward
+    if pushforward is not None:
         inputs = [tape.variable(slot) for slot in step.inputs]
         tangents = [reached.get(slot) if i in moving else None for i, slot in enumerate(step.inputs)]
-        pushed: Sequence[Variable | None] = step.op.pushforward(tangents, inputs, **step.attributes)
+        pushed: Sequence[Variable | None] = pushforward(tangents, inputs, **step.attributes)
         return pushed
     if _is_diagonal(tape, step, moving, outputs[0]):
         return [_diagonal(tape, step, moving, reached, outputs[0])]
@@ -66,7 +67,7 @@ def _is_diagonal(tape: Tape, step: Instruction, moving: Sequence[int], output: V
     if step.op.family.jvp != "elementwise" or not dtypes.is_inexact(output.dtype):
         return False
     types = [output.type, *(tape.types[step.inputs[position]] for position in moving)]
-    return step.op.holomorphic or not any(dtypes.is_complex(type.dtype) for type in types)
+    return step.op.derivative.holomorphic or not any(dtypes.is_complex(type.dtype) for type in types)
 
 
 def _diagonal(
@@ -83,7 +84,7 @@ def _diagonal(
 
 def _linear_position(step: Instruction, position: int) -> bool:
     last = len(step.op.inputs) - 1 if step.op.variadic else position
-    return min(position, last) in step.op.linear_in
+    return min(position, last) in step.op.derivative.linear_in
 
 
 def _is_linear(step: Instruction, moving: Sequence[int]) -> bool:
@@ -102,7 +103,7 @@ def _apply_itself(
             operands.append(reached[slot] if slot in reached else zeros(tape, still))
         else:
             operands.append(still)
-    answer = tape.apply(step.op, operands, {**step.attributes, **step.op.linear_at})
+    answer = tape.apply(step.op, operands, {**step.attributes, **step.op.derivative.linear_at})
     return answer if isinstance(answer, tuple) else [answer]
 
 

@@ -60,7 +60,7 @@ def _degree(tape: Tape, step: Instruction, given: Sequence[Degree]) -> Degree:
         return Degree.ZERO if vanishes or op.name in ("zeros", "zeros_like") else Degree.FREE
     if not all(dtypes.is_inexact(tape.types[slot].dtype) for slot in step.outputs):
         return Degree.UNKNOWN
-    if op.bilinear:
+    if op.derivative.bilinear:
         if Degree.ZERO in given:
             return Degree.ZERO
         return Degree.LINEAR if list(given).count(Degree.LINEAR) == 1 else Degree.UNKNOWN
@@ -70,8 +70,8 @@ def _degree(tape: Tape, step: Instruction, given: Sequence[Degree]) -> Degree:
 def _all_linear(step: Instruction, given: Sequence[Degree], degree: Degree) -> bool:
     """Whether the op is linear in the inputs of `degree`, with zeros at the rest of its linear inputs."""
     last = len(step.op.inputs) - 1
-    linear = [min(i, last) in step.op.linear_in for i in range(len(given))]
-    if not any(linear) or step.op.is_affine(step.attributes):
+    linear = [min(i, last) in step.op.derivative.linear_in for i in range(len(given))]
+    if not any(linear) or step.op.derivative.is_affine(step.attributes):
         return False
     allowed = (degree, Degree.ZERO)
     return all(

@@ -15,8 +15,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.ir.derivative import Accumulate
 from engine.ir.families import spread
-from engine.ir.op import Accumulate, F
+from engine.ir.table import F
 from engine.ir.tape import Instruction, Tape
 from engine.ir.variable import Variable
 from engine.transforms.vjp import gather, ones, pull, zeros
@@ -26,7 +27,9 @@ _MOVING = frozenset({"shaping", "indexing", "reduction"})
 
 def can_help(steps: Iterable[Instruction]) -> bool:
     """Whether any of these steps selects, so that a mask is not all true."""
-    return any(step.op.zero_reason == "unselected" or step.op.family.name == "indexing" for step in steps)
+    return any(
+        step.op.derivative.zero_reason == "unselected" or step.op.family.name == "indexing" for step in steps
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class Masks:
         mask = self.known[step.outputs[0]]
         if mask is not None:
             answer = self._cut(step, position, mask, answer)
-        if step.op.zero_reason == "unselected":
+        if step.op.derivative.zero_reason == "unselected":
             own = self._chosen(step, position)
             mask = own if mask is None else F.logical_and(mask, own)
         if mask is None:
@@ -92,14 +95,14 @@ class Masks:
         if mask is not None:
             mask = spread(mask, x, axis)
             answer = self._cut(step, position, mask, answer)
-        if step.op.zero_reason == "unselected":
+        if step.op.derivative.zero_reason == "unselected":
             own = self._chosen(step, position)
             mask = own if mask is None else F.logical_and(mask, own)
         return answer, mask
 
     def _moved(self, step: Instruction, position: int) -> Variable | None:
         """Where any element that is selected came from."""
-        chooses = step.op.family.name == "indexing" or step.op.zero_reason == "unselected"
+        chooses = step.op.family.name == "indexing" or step.op.derivative.zero_reason == "unselected"
         if not chooses and all(slot in self.known and self.known[slot] is None for slot in step.outputs):
             return None
         return self._nonzero(step, position, [self._weight(slot) for slot in step.outputs])
@@ -148,7 +151,7 @@ class Masks:
 
 def _moves(step: Instruction, position: int) -> bool:
     """Whether a step moves and adds elements of an input, with weights that cannot cancel each other."""
-    linear = min(position, len(step.op.inputs) - 1) in step.op.linear_in
+    linear = min(position, len(step.op.inputs) - 1) in step.op.derivative.linear_in
     return linear and step.op.name != "linear_recurrence"  # its factors may be negative
 
 

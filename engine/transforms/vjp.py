@@ -15,7 +15,9 @@ from typing import Any, Protocol
 
 from engine import dtypes
 from engine.errors import DerivativeNotImplemented, EngineError, InternalError
-from engine.ir.op import JOINT, Accumulate, F, NoGradient
+from engine.ir.derivative import JOINT, Accumulate
+from engine.ir.no_gradient import NoGradient
+from engine.ir.table import F
 from engine.ir.tape import Instruction, Tape
 from engine.ir.variable import Variable
 
@@ -110,8 +112,9 @@ def pull(
     inputs = [tape.variable(slot) for slot in step.inputs]
     ys = [tape.variable(slot) for slot in step.outputs]
     try:
-        if op.pullback is not None:
-            answers = op.pullback(gs, ys, *inputs, **step.attributes)
+        pullback = op.derivative.pullback
+        if pullback is not None:
+            answers = pullback(gs, ys, *inputs, **step.attributes)
             return [(position, answers[position]) for position in positions]
         single = len(ys) == 1 and op.outputs is not None
         g, y = (gs[0], ys[0]) if single else (tuple(gs), tuple(ys))

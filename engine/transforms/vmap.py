@@ -15,8 +15,10 @@ from engine.errors import InternalError
 from engine.ir import dependence_rules
 from engine.ir.attributes import Attribute, Kind
 from engine.ir.batch_rules import stacked
+from engine.ir.cost import Cost
+from engine.ir.derivative import JOINT
 from engine.ir.families import CONTROL, define
-from engine.ir.op import JOINT, Cost, Op
+from engine.ir.op import Op
 from engine.ir.tape import Instruction, Tape
 from engine.ir.variable import Variable
 
@@ -63,7 +65,7 @@ def _play(
     if not any(batched):
         answer = tape.apply(step.op, inputs, step.attributes)
     else:
-        rule = step.op.batch or step.op.family.batch
+        rule = step.op.rules.batch
         if rule is not None:
             answer = rule(step.op, inputs, batched, n, **step.attributes)
         if answer is None and n == 0:
@@ -104,14 +106,15 @@ def _infer_rows(
 def _run_rows(
     xp: Any, *xs: Any, op: Op, settings: Mapping[str, Any], batched: Sequence[bool], n: int
 ) -> tuple[Any, ...]:
-    if op.forward is None:
+    kernel, in_place = op.kernel.forward, op.kernel.in_place
+    if kernel is None:
         raise InternalError(f"{op.name} has no kernel", op=op.name)
     answers = []
     for row in range(n):
         operands = [x[row] if b else x for x, b in zip(xs, batched, strict=True)]
-        if op.in_place:
+        if in_place:
             operands[0] = xp.asarray(operands[0], copy=True)
-        answer = op.forward(xp, *operands, **settings)
+        answer = kernel(xp, *operands, **settings)
         answers.append(answer if isinstance(answer, tuple | list) else (answer,))
     return tuple(xp.stack(parts) for parts in zip(*answers, strict=True))
 
@@ -120,10 +123,10 @@ def _cost_of_rows(
     types: Sequence[TensorType], outputs: Sequence[TensorType], *, op: Op, n: int, batched: Any, settings: Any
 ) -> Cost:
     moved = sum(t.nbytes for t in (*types, *outputs))
-    if op.cost is None:
+    if op.rules.cost is None:
         return Cost(0, moved)
     rows = [TensorType(t.shape[1:], t.dtype) for t in outputs]
-    one = op.cost(_row_types(types, batched), rows, **settings)
+    one = op.rules.cost(_row_types(types, batched), rows, **settings)
     return Cost(n * one.flops, n * one.bytes, one.workspace, n * (one.slow + ROW_OPERATIONS))
 
 
@@ -136,7 +139,7 @@ rowwise = define(
     forward=_run_rows,
     infer=_infer_rows,
     vjp=JOINT,
-    reach=dependence_rules.by_row,
+    dependence=dependence_rules.by_row,
     kinds="any",
     promote=False,
     variadic=True,

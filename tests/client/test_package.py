@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import gradwire as gw
-from engine.ir.op import TABLE
+from engine.ir.table import TABLE
 from gradwire._tracing import extra_ops
 from gradwire._tracing import ops as _ops
 

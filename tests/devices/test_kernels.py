@@ -11,7 +11,9 @@ import engine.ops  # noqa: F401  # fills the table
 from engine import dtypes
 from engine.arrays.cupy import ON_HOST
 from engine.errors import DerivativeNotImplemented, DtypeMismatch
-from engine.ir.op import TABLE, F, Op, Sample
+from engine.ir.op import Op
+from engine.ir.samples import Sample
+from engine.ir.table import TABLE, F
 from engine.ir.tape import Tape
 from engine.passes import lower
 from engine.runtime.executors.cupy import DevicePlan
@@ -25,7 +27,7 @@ CASES = [
     pytest.param(op, sample, id=f"{op.name}-{n}")
     for op in TABLE.values()
     if not op.group.startswith("engine")
-    for n, sample in enumerate(op.cases())
+    for n, sample in enumerate(op.samples.cases)
 ]
 #: Ops whose kernels go through the host, and how often a sample's run does (down and up again).
 THROUGH_HOST = {"draw": "keyed_draw", "spherical_jn": "spherical_jn", "banded_inverse": None}

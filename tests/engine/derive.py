@@ -7,7 +7,7 @@ import numpy as np
 import engine.ops  # noqa: F401
 from engine import dtypes
 from engine.dtypes import TensorType
-from engine.ir.op import F, lookup
+from engine.ir.table import F, lookup
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.runtime.executors.numpy import run_tape

@@ -198,7 +198,7 @@ def _elements(op: Op) -> Iterator[Call]:
 
 def _tensors(op: Op) -> Iterator[Call]:
     """The op's samples with edge values in them, and all shapes where it takes one tensor."""
-    for sample in op.cases():
+    for sample in op.samples.cases:
         for dtype in DTYPES:
             arrays = []
             for k, shape in enumerate(sample.inputs):
@@ -227,8 +227,8 @@ def _fits(values: Any, dtype: str) -> bool:
 
 def _choices(op: Op) -> list[Mapping[str, Any]]:
     """The defaults if there are any, the samples' attributes, and every axis with them."""
-    first = op.cases()[0].attributes if any(_required(op)) else {}
-    choices = [first, *(s.attributes for s in op.cases())]
+    first = op.samples.cases[0].attributes if any(_required(op)) else {}
+    choices = [first, *(s.attributes for s in op.samples.cases)]
     for axis in (a for a in op.attributes if a.name == "axis"):
         nothing = [None] if axis.nullable or axis.default is None else []
         choices += [{**first, "axis": place} for place in (0, 1, -1, -2, *nothing)]
@@ -255,7 +255,7 @@ def _defaults(op: Op) -> Iterator[list[Array]]:
     """What op and peer are given without any attribute: two matrices, or as many as the op takes."""
     if _peer(op) is None or any(_required(op)) or not op.inputs or any(i.kind == "index" for i in op.inputs):
         return
-    for sample in op.cases():
+    for sample in op.samples.cases:
         if all(isinstance(shape, tuple) for shape in sample.inputs) and not sample.attributes:
             yield [
                 (np.arange(math.prod(shape)).reshape(shape) * 7 % 5 - 2.0 * k).astype(_of(op, k))

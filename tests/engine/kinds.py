@@ -14,7 +14,8 @@ import numpy as np
 from engine import dtypes
 from engine.derivatives.sparsity import Known, dependence
 from engine.dtypes import TensorType
-from engine.ir.op import TABLE, F, Op
+from engine.ir.op import Op
+from engine.ir.table import TABLE, F
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.passes import lower
@@ -64,7 +65,7 @@ class Kinds:
         self.pulled = [adjoints.get(slot) for slot in slots]
         self.curved: list[Variable | None] = [None] * len(slots)
         self.twice: list[Variable | None] = [None] * len(slots)
-        if op.second_order:
+        if op.derivative.second_order:
             self._second(known, slots, (*steps, *tape.instructions[middle:]))
         self.wanted = [
             v for v in (*self.values, *self.pushed, *self.pulled, *self.curved, *self.twice) if v is not None
@@ -106,7 +107,7 @@ class Kinds:
             self._against_differences(here)
             self._adjoint(here)
             said += ["jvp", "vjp"]
-            if self.op.second_order:
+            if self.op.derivative.second_order:
                 said += ["hvp", "second"]
             if all(type.dtype in ("float64", "int64", "bool") for type in self.tape.types):
                 self._pattern(here)
@@ -129,7 +130,11 @@ class Kinds:
         )
         pairs = [
             *(("jvp", v, w) for v, w in zip(self.floating, self.pushed, strict=True)),
-            *(("hvp", g, h) for g, h in zip(self.pulled, self.curved, strict=True) if self.op.second_order),
+            *(
+                ("hvp", g, h)
+                for g, h in zip(self.pulled, self.curved, strict=True)
+                if self.op.derivative.second_order
+            ),
         ]
         for kind, of, derivative in pairs:
             if of is None:
@@ -225,4 +230,4 @@ class Kinds:
 def stands_in(op: Op, given: Sequence[Array]) -> Op:
     """The op that is recorded for these arrays."""
     complex_ = any(a.dtype.kind == "c" for a in given)
-    return TABLE[op.complex_rule] if complex_ and op.complex_rule is not None else op
+    return TABLE[op.derivative.complex_rule] if complex_ and op.derivative.complex_rule is not None else op

@@ -10,7 +10,10 @@ import numpy as np
 
 from engine import arrays, dtypes
 from engine.dtypes import TensorType
-from engine.ir.op import TABLE, Domain, NoGradient, Op, Sample
+from engine.ir.no_gradient import NoGradient
+from engine.ir.op import Op
+from engine.ir.samples import Domain, Sample
+from engine.ir.table import TABLE
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.passes import lower
@@ -41,7 +44,7 @@ def arrays_of(op: Op, sample: Sample, dtype: str = "float64") -> list[Array]:
         elif dtypes.is_integer(wanted):
             answer.append(rng.integers(0, 3, given).astype(wanted))
         else:
-            values = drawn(rng, given, op.domain_of(position))
+            values = drawn(rng, given, op.samples.domain_of(position))
             if dtypes.is_complex(wanted):
                 values = values + 1j * drawn(rng, given, IMAGINARY)
             answer.append(np.asarray(values, wanted))
@@ -89,13 +92,13 @@ def run_checked(tape: Tape, inputs: Mapping[str, Array]) -> list[Array]:
         values[slot] = inputs[name]
     for step in tape.instructions:
         operands = [values[slot] for slot in step.inputs]
-        if step.op.in_place:
+        if step.op.kernel.in_place:
             operands[0] = np.array(operands[0])
-        for operand in operands[1 if step.op.in_place else 0 :]:
+        for operand in operands[1 if step.op.kernel.in_place else 0 :]:
             operand.flags.writeable = False
-        assert step.op.forward is not None, f"{step.op.name} was not expanded"
+        assert step.op.kernel.forward is not None, f"{step.op.name} was not expanded"
         with np.errstate(all="ignore"):
-            answer = step.op.forward(arrays.numpy_namespace(), *operands, **step.attributes)
+            answer = step.op.kernel.forward(arrays.numpy_namespace(), *operands, **step.attributes)
         single = step.op.outputs is not None and len(step.op.outputs) == 1
         results = [np.asarray(r) for r in ((answer,) if single else answer)]
         for slot, result in zip(step.outputs, results, strict=True):
@@ -104,7 +107,7 @@ def run_checked(tape: Tape, inputs: Mapping[str, Array]) -> list[Array]:
                 f"{step.op.name} {step.attributes}: inferred {inferred}, got {result.dtype}{result.shape}"
             )
             shared = [i for i, operand in enumerate(operands) if np.shares_memory(result, operand)]
-            allowed = [0] if step.op.in_place or step.op.is_view(step.attributes) else []
+            allowed = [0] if step.op.kernel.in_place or step.op.kernel.is_view(step.attributes) else []
             assert set(shared) <= set(allowed), f"{step.op.name} shares memory with inputs {shared}"
             values[slot] = result
     return [values[slot] for slot in tape.outputs]
@@ -139,8 +142,8 @@ def weight(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> Arra
 
 def differentiable(op: Op, position: int, array: Array) -> bool:
     """Whether an input carries a gradient."""
-    stands_in = op.complex_rule is not None and dtypes.is_complex(array.dtype.name)
-    own = TABLE[op.complex_rule] if stands_in else op  # type: ignore[index]  # it is named
+    stands_in = op.derivative.complex_rule is not None and dtypes.is_complex(array.dtype.name)
+    own = TABLE[op.derivative.complex_rule] if stands_in else op  # type: ignore[index]  # it is named
     return not isinstance(own.input(position).vjp, NoGradient) and dtypes.is_inexact(array.dtype.name)
 
 

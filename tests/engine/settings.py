@@ -12,7 +12,9 @@ from typing import Any
 import engine.ops  # noqa: F401  # fills the table
 from engine.errors import UserError
 from engine.ir.attributes import FUNCTION, REQUIRED, Attribute, parse_attributes
-from engine.ir.op import TABLE, Op, Sample
+from engine.ir.op import Op
+from engine.ir.samples import Sample
+from engine.ir.table import TABLE
 from engine.runtime.executors.numpy import run_tape
 from tests.engine.sampling import arrays_of, named, record
 
@@ -68,11 +70,11 @@ class Setting:
 def settings(op: Op, attribute: Attribute, most: int = MOST) -> list[Setting]:
     """The samples of an op in which the attribute is off its default; at most so many are drawn."""
     chosen: dict[str, Sample] = {}
-    for sample in (*BY_HAND.get((op.name, attribute.name), ()), *op.cases()):
+    for sample in (*BY_HAND.get((op.name, attribute.name), ()), *op.samples.cases):
         if _is_off(op, attribute, sample.attributes) and _is_taken(op, sample):
             chosen.setdefault(repr(sample), sample)
     drawn: dict[str, Sample] = {}
-    for base in () if op.internal else op.cases():  # what is never called by users is called as sampled
+    for base in () if op.internal else op.samples.cases:  # what is never called by users is called as sampled
         for value in _candidates(attribute, base):
             sample = Sample(base.inputs, {**base.attributes, attribute.name: value})
             known = repr(sample) in chosen or repr(value) in drawn
@@ -88,7 +90,7 @@ def together(op: Op) -> Sample | None:
     free = [a for a in op.attributes if a.default is not REQUIRED]
     if len(free) < 2:
         return None
-    for base in reversed(op.cases()):
+    for base in reversed(op.samples.cases):
         attributes = dict(base.attributes)
         for attribute in free:
             if _is_off(op, attribute, attributes):
@@ -143,4 +145,4 @@ def takes_functions(op: Op) -> bool:
     return any(a.kind is FUNCTION for a in op.attributes)
 
 
-SUBJECTS = [op for op in TABLE.values() if op.attributes and not takes_functions(op) and op.cases()]
+SUBJECTS = [op for op in TABLE.values() if op.attributes and not takes_functions(op) and op.samples.cases]

@@ -17,9 +17,12 @@ import pytest
 
 from engine.errors import DtypeMismatch
 from engine.ir.attributes import Attribute, parse_attributes
-from engine.ir.dependence_rules import Reach
-from engine.ir.op import TABLE, Op, Sample
+from engine.ir.dependence import Reach
+from engine.ir.op import Op
+from engine.ir.samples import Sample
+from engine.ir.table import TABLE
 from tests.engine.kinds import KINDS, Kinds
+from tests.engine.records import altered
 from tests.engine.references import REFERENCES
 from tests.engine.sampling import Array, arrays_of, record
 from tests.engine.settings import SUBJECTS, settings, takes_functions, together
@@ -129,14 +132,15 @@ def test_every_setting_in_every_kind(capsys: pytest.CaptureFixture[str]) -> None
 
 
 WRONG: Mapping[str, Any] = {
-    "an affine op said to be linear": lambda pad: replace(pad, linear_at={}),
+    "an affine op said to be linear": lambda pad: altered(pad, linear_at={}),
     "a rule wrong by a thousandth": lambda pad: replace(
         pad, inputs=(replace(pad.inputs[0], vjp=lambda *a, **k: pad.inputs[0].vjp(*a, **k) * 1.001),)
     ),
-    "a batching rule that moves the axis": lambda pad: replace(
-        pad, batch=lambda op, xs, batched, n, **k: TABLE["flip"](pad.batch(op, xs, batched, n, **k), axis=0)
+    "a batching rule that moves the axis": lambda pad: altered(
+        pad,
+        batch=lambda op, xs, batched, n, **k: TABLE["flip"](pad.rules.batch(op, xs, batched, n, **k), axis=0),
     ),
-    "a pattern of nothing": lambda pad: replace(pad, reach=_nothing),
+    "a pattern of nothing": lambda pad: altered(pad, dependence=_nothing),
 }
 
 

@@ -5,7 +5,7 @@ import pytest
 
 import engine.ops  # noqa: F401
 from engine.dtypes import TensorType
-from engine.ir.op import F
+from engine.ir.table import F
 from engine.ir.tape import Tape
 from engine.runtime.executors.numpy import run_tape
 from engine.transforms.vjp import backward, ones

@@ -8,7 +8,9 @@ import pytest
 import engine.ops  # noqa: F401
 from engine import dtypes
 from engine.dtypes import TensorType
-from engine.ir.op import TABLE, NoGradient, Sample
+from engine.ir.no_gradient import NoGradient
+from engine.ir.samples import Sample
+from engine.ir.table import TABLE
 from engine.ir.tape import Tape
 from engine.ops.describe import describe
 from engine.passes import lower
@@ -24,7 +26,7 @@ def arrays_of(op, sample, rng):
     for position, given in enumerate(sample.inputs):
         kind = op.input(position).kind
         if isinstance(given, tuple):
-            domain = op.domain_of(position)
+            domain = op.samples.domain_of(position)
             array = rng.uniform(domain.low, domain.high, size=given)
             array = np.where(np.abs(array) < domain.away_from_zero, domain.high, array)
             if kind == "boolean":
@@ -60,7 +62,7 @@ def tape_of(op, arrays, attributes):
 CASES = [
     pytest.param(op, sample, id=f"{op.name}-{k}")
     for op in TABLE.values()
-    for k, sample in enumerate(op.cases())
+    for k, sample in enumerate(op.samples.cases)
     if op.inputs and sample.inputs
 ]
 

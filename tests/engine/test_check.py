@@ -8,7 +8,7 @@ import pytest
 from engine.errors import DtypeMismatch, InvalidTarget, UnknownWrt
 from engine.frontend.decode import decode_graph
 from engine.frontend.program import parse_program
-from engine.ir.op import TABLE
+from engine.ir.table import TABLE
 from engine.queries.check import check
 from engine.queries.compiler import Compiler
 

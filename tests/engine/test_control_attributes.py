@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from engine.ir.attributes import REQUIRED
-from engine.ir.op import TABLE
+from engine.ir.table import TABLE
 from tests.engine.settings import takes_functions
 from tests.engine.test_control import ask
 

@@ -5,7 +5,7 @@ import pytest
 
 from engine import Compiler, Query, TensorType, dtypes, parse_program
 from engine.errors import EngineError
-from engine.ir.op import TABLE
+from engine.ir.table import TABLE
 from engine.queries.compiler import plan_of
 from engine.queries.estimate import estimate
 from engine.runtime.cost import cost_of
@@ -38,10 +38,10 @@ def test_a_loop_takes_as_long_as_its_steps():
     assert seconds(program, xs=(10_000,)) > 0.03, "ten thousand steps would be run on the event loop"
 
 
-@pytest.mark.parametrize("name", [name for name in TABLE if TABLE[name].scalar is not None])
+@pytest.mark.parametrize("name", [name for name in TABLE if TABLE[name].kernel.scalar is not None])
 def test_the_memory_of_a_formula_is_known_for_every_dtype(name):
     op, known = TABLE[name], 0
-    for sample in op.cases():
+    for sample in op.samples.cases:
         for dtype in dtypes.ALL:
             numbers = arrays_of(op, sample, "complex128" if dtypes.is_complex(dtype) else "float64")
             try:

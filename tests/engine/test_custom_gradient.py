@@ -5,7 +5,7 @@ import pytest
 
 from engine import Compiler, Query, TensorType, parse_program
 from engine.errors import DerivativeNotImplemented, ShapeMismatch, WrongArity
-from engine.ir.op import F
+from engine.ir.table import F
 from engine.ir.tape import Tape
 from engine.transforms.linearity import first_nonlinear
 

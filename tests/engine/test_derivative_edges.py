@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.ir.op import TABLE, Op
+from engine.ir.op import Op
+from engine.ir.table import TABLE
 from tests.engine.derive import derive
 from tests.engine.kinds import Kinds
 from tests.engine.sampling import Array
@@ -57,7 +58,7 @@ REAL = [
 def at_edges(op: Op) -> tuple[Kinds, list[Array]]:
     columns = list(zip(*itertools.product(POINTS, repeat=len(op.inputs)), strict=True))
     given = [np.array(column) for column in columns]
-    return Kinds(op, given, op.cases()[0].attributes), given
+    return Kinds(op, given, op.samples.cases[0].attributes), given
 
 
 @pytest.mark.parametrize("op", [pytest.param(op, id=op.name) for op in REAL])

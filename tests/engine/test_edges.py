@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.ir.op import TABLE as OPS
 from engine.ir.op import Op
+from engine.ir.table import TABLE as OPS
 from tests.engine.differences import TABLE
 from tests.engine.edges import Comparison, Difference, found
 from tests.engine.references import REFERENCES

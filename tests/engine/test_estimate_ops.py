@@ -19,7 +19,9 @@ from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.frontend.decode import decode_graph
 from engine.ir.attributes import parse_attributes, to_json
-from engine.ir.op import TABLE, Op, Sample
+from engine.ir.op import Op
+from engine.ir.samples import Sample
+from engine.ir.table import TABLE
 from engine.queries.compiler import make_program
 from tests.engine.sampling import arrays_of, differentiable
 
@@ -37,9 +39,9 @@ BY_VALUE = {
 
 
 CASES = [
-    pytest.param(op, [sample for sample in op.cases() if sample.inputs], id=op.name)
+    pytest.param(op, [sample for sample in op.samples.cases if sample.inputs], id=op.name)
     for op in TABLE.public()
-    if op.name not in BY_VALUE and any(sample.inputs for sample in op.cases())
+    if op.name not in BY_VALUE and any(sample.inputs for sample in op.samples.cases)
 ]
 
 

@@ -9,11 +9,12 @@ from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.frontend.decode import decode_graph
 from engine.frontend.tensors import decode_tensor
-from engine.ir.op import TABLE, Op
+from engine.ir.op import Op
+from engine.ir.table import TABLE
 from engine.ops.describe import describe
 from engine.queries.compiler import Compiler
 
-SAMPLED = [op for op in TABLE.public() if op.cases()]
+SAMPLED = [op for op in TABLE.public() if op.samples.cases]
 
 
 @pytest.mark.parametrize("op", SAMPLED, ids=lambda op: op.name)
@@ -30,4 +31,4 @@ def test_the_example_can_be_evaluated(op: Op) -> None:
 
 def test_ops_that_take_functions_have_none() -> None:
     without = {op.name for op in TABLE.public() if describe(op, full=True)["example"] is None}
-    assert without == {op.name for op in TABLE.public() if op.functions is not None}
+    assert without == {op.name for op in TABLE.public() if op.rules.functions is not None}

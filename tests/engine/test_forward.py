@@ -13,7 +13,9 @@ import engine.ops  # noqa: F401  # fills the table
 from engine import dtypes
 from engine.dtypes import TensorType
 from engine.errors import EngineError
-from engine.ir.op import TABLE, F, Op, Sample
+from engine.ir.op import Op
+from engine.ir.samples import Sample
+from engine.ir.table import TABLE, F
 from engine.ir.tape import Tape
 from engine.runtime.executors.numpy import run_tape
 from engine.transforms.jvp import forward
@@ -23,7 +25,7 @@ from tests.engine.sampling import Array, arrays_of, differentiable, named, recor
 CASES = [
     pytest.param(op, sample, id=f"{op.name}-{number}")
     for op in TABLE.values()
-    for number, sample in enumerate(op.cases())
+    for number, sample in enumerate(op.samples.cases)
     if op.inputs
 ]
 TOLERANCE = {"float64": 1e-11, "float32": 2e-4, "float16": 0.1, "complex128": 1e-11, "complex64": 2e-4}
@@ -139,7 +141,7 @@ def test_a_rule_that_is_wrong_by_a_thousandth_is_found() -> None:
     wrong = replace(total.inputs[0], vjp=lambda *args, **attributes: rule(*args, **attributes) * 1.001)
     op = replace(total, inputs=(wrong,))
     with pytest.raises(AssertionError):
-        Pair(op, arrays_of(op, op.cases()[0]), {}).check()
+        Pair(op, arrays_of(op, op.samples.cases[0]), {}).check()
 
 
 def test_what_does_not_move_pushes_nothing() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from engine.frontend.decode import decode_graph
 from engine.frontend.graph import canonical_attributes
 from engine.frontend.ordering import Loop, topological
-from engine.ir.op import lookup
+from engine.ir.table import lookup
 
 LOSS: dict[str, Any] = {
     "version": 1,

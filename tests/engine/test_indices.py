@@ -14,7 +14,7 @@ from engine.dtypes import TensorType
 from engine.errors import DataDependentShape, IndexOutOfRange, ShapeMismatch, UserError
 from engine.ir.attributes import INDEX, InputIndex, to_json
 from engine.ir.indices import is_view, normalize_index, selects_once, shape_of
-from engine.ir.op import F
+from engine.ir.table import F
 from engine.ir.tape import Tape
 from engine.runtime.executors.numpy import run_tape
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import engine.ops  # noqa: F401  # fills the table
 from engine import arrays
 from engine.dtypes import TensorType
-from engine.ir.op import F
+from engine.ir.table import F
 from engine.ir.tape import Tape
 from engine.ops.shaping.layout import in_c_order
 from engine.runtime.executors.numpy import run_tape
@@ -58,10 +58,10 @@ def test_what_is_known_of_the_order_is_true(views: list[Any], shape: tuple[int, 
 def run_kernels(tape: Tape, x: Any) -> dict[int, Any]:
     values = {tape.inputs["x"]: x}
     for step in tape.instructions:
-        assert step.op.forward is not None
+        assert step.op.kernel.forward is not None
         operands = [values[slot] for slot in step.inputs]
         values[step.outputs[0]] = np.asarray(
-            step.op.forward(arrays.numpy_namespace(), *operands, **step.attributes)
+            step.op.kernel.forward(arrays.numpy_namespace(), *operands, **step.attributes)
         )
     return values
 
@@ -80,7 +80,7 @@ def test_a_reshape_of_what_lies_in_order_is_free() -> None:
     y = F.getitem(x * 2.0, index=(slice(10, 20),)).reshape((100, 100))
     tape.outputs = [F.sum(y).slot]
     step = next(step for step in tape.instructions if step.op.name == "reshape")
-    assert step.op.is_view(step.attributes)
+    assert step.op.kernel.is_view(step.attributes)
     np.testing.assert_array_equal(run_tape(tape, {"x": np.ones((1000, 1000))}), [20000])
 
 

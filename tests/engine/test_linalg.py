@@ -9,7 +9,7 @@ import pytest
 
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, ShapeMismatch
-from engine.ir.op import F, lookup
+from engine.ir.table import F, lookup
 from engine.ir.tape import Tape
 from engine.runtime.executors.numpy import run_tape
 from engine.transforms.vjp import backward

@@ -7,7 +7,7 @@ import pytest
 
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, IndexOutOfRange, InvalidAttribute, ShapeMismatch
-from engine.ir.op import TABLE, lookup
+from engine.ir.table import TABLE, lookup
 from engine.ir.tape import Tape
 from tests.engine.derive import derive
 
@@ -112,9 +112,9 @@ LOSSES = sorted(op.name for op in TABLE.public() if any(a.name == "reduction" fo
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_mean_and_sum_are_of_what_none_answers(name):
-    sample = lookup(name).cases()[0]
+    sample = lookup(name).samples.cases[0]
     rng = np.random.default_rng(0)
-    domain = [lookup(name).domain_of(i) for i in range(2)]
+    domain = [lookup(name).samples.domain_of(i) for i in range(2)]
     inputs = [
         rng.uniform(d.low, d.high, x) if isinstance(x, tuple) else np.asarray(x)
         for x, d in zip(sample.inputs, domain, strict=True)

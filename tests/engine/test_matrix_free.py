@@ -11,7 +11,7 @@ import pytest
 from engine import Compiler, Query, TensorType, decode_graph, parse_program
 from engine.arrays import numpy_namespace as namespace
 from engine.errors import DtypeMismatch, OverLimit
-from engine.ir.op import F
+from engine.ir.table import F
 from engine.ir.tape import Tape
 from engine.ops.control import gmres
 from engine.ops.control.linear_solve import solve

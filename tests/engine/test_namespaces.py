@@ -19,7 +19,7 @@ from engine import arrays
 from engine.arrays import cupy, numpy
 from engine.arrays.namespace import BEYOND_THE_STANDARD, SPECIAL
 from engine.arrays.scattering import Scattering
-from engine.ir.op import TABLE
+from engine.ir.table import TABLE
 
 SPACES = ("xp", "m")  # what kernels and scalar forms call their namespace
 FOLDER = Path(engine.__file__).parent
@@ -104,7 +104,7 @@ def test_universal_functions_have_the_cpus_dtypes(oracle: Callable[[str], Module
     xp, cpu = arrays.cupy_namespace(), arrays.numpy_namespace()
     wrong = []
     for op in TABLE.values():
-        function, twin = (getattr(space, op.ufunc or "", None) for space in (xp, cpu))
+        function, twin = (getattr(space, op.kernel.ufunc or "", None) for space in (xp, cpu))
         if not isinstance(function, cupy.ufunc) or not isinstance(twin, np.ufunc):
             continue
         for char in "?bBhHiIlLefd":

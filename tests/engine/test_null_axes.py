@@ -12,7 +12,7 @@ import scipy.special
 from engine import Compiler, Query, TensorType, decode_graph, parse_program
 from engine.errors import InvalidAttribute, SyntaxFault
 from engine.frontend.graph import Graph
-from engine.ir.op import TABLE
+from engine.ir.table import TABLE
 from tests.engine.references import REFERENCES
 
 X = np.array([[3.0, 1.0, 2.0], [0.0, 5.0, 4.0]])

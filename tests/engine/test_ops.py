@@ -17,9 +17,14 @@ import engine.ops
 from engine import arrays, dtypes
 from engine.errors import DtypeMismatch
 from engine.ir.attributes import FUNCTION, parse_attributes, to_json
-from engine.ir.op import TABLE, Accumulate, F, NoGradient, Op, Sample
+from engine.ir.derivative import Accumulate
+from engine.ir.no_gradient import NoGradient
+from engine.ir.op import Op
+from engine.ir.samples import Sample
+from engine.ir.table import TABLE, F
 from engine.ops.describe import describe
 from engine.runtime.executors.numpy import run_tape
+from tests.engine.records import altered
 from tests.engine.sampling import (
     Array,
     Derivative,
@@ -41,7 +46,7 @@ RECORDS = [op for op in TABLE.values() if op.group in GROUPS]  # the engine adds
 CASES = [
     pytest.param(op, sample, id=f"{op.name}-{number}")
     for op in RECORDS
-    for number, sample in enumerate(op.cases())
+    for number, sample in enumerate(op.samples.cases)
 ]
 
 
@@ -52,7 +57,7 @@ def cases(applies: Callable[[Op], bool]) -> list[Any]:
 def test_every_op_has_samples() -> None:
     """All but those that take functions of a graph, which are tested with graphs."""
     takes_functions = {op.name for op in RECORDS if any(a.kind is FUNCTION for a in op.attributes)}
-    assert {op.name for op in RECORDS if not op.cases()} == takes_functions
+    assert {op.name for op in RECORDS if not op.samples.cases} == takes_functions
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "int64"])
@@ -74,7 +79,7 @@ def test_first_derivative_is_that_of_finite_differences(op: Op, sample: Sample) 
     check_first(op, arrays_of(op, sample), sample.attributes)
 
 
-@pytest.mark.parametrize(("op", "sample"), cases(lambda op: op.second_order))
+@pytest.mark.parametrize(("op", "sample"), cases(lambda op: op.derivative.second_order))
 def test_second_derivative_is_that_of_finite_differences(op: Op, sample: Sample) -> None:
     second = check_second(op, arrays_of(op, sample), sample.attributes)
     run_checked(second.tape, second.inputs)
@@ -90,7 +95,7 @@ def test_derivatives_keep_the_dtype(op: Op, sample: Sample) -> None:
     assert {variable.dtype for variable in made} <= {"float32"}
 
 
-@pytest.mark.parametrize(("op", "sample"), cases(lambda op: op.second_order))
+@pytest.mark.parametrize(("op", "sample"), cases(lambda op: op.derivative.second_order))
 def test_second_derivatives_in_single_precision(op: Op, sample: Sample) -> None:
     """In the dtype, and as in float64 as far as that goes."""
     rough = arrays_of(op, sample, "float32")
@@ -103,29 +108,29 @@ def test_second_derivatives_in_single_precision(op: Op, sample: Sample) -> None:
         np.testing.assert_allclose(ours, theirs, rtol=5e-3, atol=5e-4 * scale)
 
 
-@pytest.mark.parametrize(("op", "sample"), cases(lambda op: bool(op.linear_in)))
+@pytest.mark.parametrize(("op", "sample"), cases(lambda op: bool(op.derivative.linear_in)))
 def test_linear_inputs_superpose(op: Op, sample: Sample) -> None:
-    linear = [min(i, len(op.inputs) - 1) in op.linear_in for i in range(len(sample.inputs))]
+    linear = [min(i, len(op.inputs) - 1) in op.derivative.linear_in for i in range(len(sample.inputs))]
     x = arrays_of(op, sample)
     y = [np.cos(a) if moves else a for a, moves in zip(x, linear, strict=True)]
     both = [2 * a - 3 * b if moves else a for a, b, moves in zip(x, y, linear, strict=True)]
 
     def values(given: list[Array]) -> list[Array]:
-        return run_tape(record(op, given, {**sample.attributes, **op.linear_at})[0], named(given))
+        return run_tape(record(op, given, {**sample.attributes, **op.derivative.linear_at})[0], named(given))
 
     for of_x, of_y, of_both in zip(values(x), values(y), values(both), strict=True):
         np.testing.assert_allclose(of_both, 2 * of_x - 3 * of_y, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize(("op", "sample"), cases(lambda op: op.scalar is not None))
+@pytest.mark.parametrize(("op", "sample"), cases(lambda op: op.kernel.scalar is not None))
 def test_the_scalar_form_is_the_kernel(op: Op, sample: Sample) -> None:
-    assert op.scalar is not None
+    assert op.kernel.scalar is not None
     given = arrays_of(op, sample)
     expected = run_tape(record(op, given, sample.attributes)[0], named(given))[0]
     attributes = bound_attributes(op, given, sample)
     elements = zip(*(array.reshape(-1) for array in np.broadcast_arrays(*given)), strict=True)
     with np.errstate(all="ignore"):
-        got = [op.scalar(Scalars(), *numbers, **attributes) for numbers in elements]
+        got = [op.kernel.scalar(Scalars(), *numbers, **attributes) for numbers in elements]
     np.testing.assert_allclose(got, expected.reshape(-1), rtol=1e-14)
 
 
@@ -148,7 +153,7 @@ def test_the_record_describes_itself(op: Op) -> None:
     assert described["group"]
     assert len(described["inputs"]) == len(op.inputs)
     assert all(attribute["schema"] for attribute in described["attributes"].values())
-    assert (op.forward is None) != (op.formula is None)
+    assert (op.kernel.forward is None) != (op.formula is None)
     namespace: dict[str, Any] = {"nan": np.nan, "inf": np.inf}
     signature = re.sub(r"\belse\b", "else_", op.signature)  # an attribute of cond, a keyword of Python
     exec(f"def {signature}: pass", namespace)
@@ -156,12 +161,14 @@ def test_the_record_describes_itself(op: Op) -> None:
     assert declared == [i.name for i in op.inputs] + [a.name for a in op.attributes]
 
 
-@pytest.mark.parametrize(("op", "sample"), cases(lambda op: op.nonsmooth_at is not None))
+@pytest.mark.parametrize(("op", "sample"), cases(lambda op: op.derivative.nonsmooth_at is not None))
 def test_kinks_mark_elements(op: Op, sample: Sample) -> None:
-    assert op.nonsmooth_at is not None
+    assert op.derivative.nonsmooth_at is not None
     given = arrays_of(op, sample)
     with np.errstate(all="ignore"):
-        marked = op.nonsmooth_at(arrays.numpy_namespace(), *given, **bound_attributes(op, given, sample))
+        marked = op.derivative.nonsmooth_at(
+            arrays.numpy_namespace(), *given, **bound_attributes(op, given, sample)
+        )
     assert np.asarray(marked).dtype == np.bool_
 
 
@@ -170,8 +177,8 @@ def test_kinks_mark_elements(op: Op, sample: Sample) -> None:
 
 def wrong_by_a_thousandth(op: Op, position: int) -> Op:
     """The op with one rule that answers 0.1 % too much: rules are linear in their cotangents."""
-    if op.pullback is not None:
-        right, single = op.pullback, position < len(op.inputs) - op.variadic
+    if op.derivative.pullback is not None:
+        right, single = op.derivative.pullback, position < len(op.inputs) - op.variadic
 
         def pulled(*args: Any, **attributes: Any) -> list[Any]:
             answers = list(right(*args, **attributes))
@@ -180,7 +187,7 @@ def wrong_by_a_thousandth(op: Op, position: int) -> Op:
                 answers[place] = _larger(answers[place])
             return answers
 
-        return replace(op, pullback=pulled)
+        return altered(op, pullback=pulled)
     parameter = op.inputs[position]
     rule = parameter.vjp
     assert callable(rule)
@@ -204,7 +211,7 @@ def _larger(g: Any) -> Any:
 RULES = [
     pytest.param(op, position, id=f"{op.name}-{position}")
     for op in RECORDS
-    if op.cases() and op.forward is not None
+    if op.samples.cases and op.kernel.forward is not None
     for position, parameter in enumerate(op.inputs)
     if not isinstance(parameter.vjp, NoGradient)
 ]
@@ -214,7 +221,7 @@ RULES = [
 def test_a_rule_that_is_wrong_by_a_thousandth_is_found(op: Op, position: int) -> None:
     """Every rule of the table, unless it has nothing to say at any sample."""
     wrong, says = wrong_by_a_thousandth(op, position), False
-    for sample in op.cases():
+    for sample in op.samples.cases:
         given = arrays_of(op, sample)
         if len(given) <= position or not differentiable(op, position, given[position]):
             continue
@@ -235,28 +242,28 @@ def test_a_wrong_second_derivative_is_found() -> None:
     exp = TABLE["exp"]
     stopped = replace(exp.inputs[0], vjp=lambda g, y, x: g * (F.stop_gradient(0.001 * y) + 0.999 * y))
     op = replace(exp, inputs=(stopped,))
-    sample = op.cases()[0]
+    sample = op.samples.cases[0]
     check_first(op, arrays_of(op, sample), sample.attributes)
     with pytest.raises(AssertionError, match="d/dx0"):
         check_second(op, arrays_of(op, sample), sample.attributes)
 
 
 def test_a_wrong_shape_is_found() -> None:
-    op = replace(TABLE["exp"], forward=lambda xp, x: xp.exp(x)[..., None], ufunc=None)
+    op = altered(TABLE["exp"], forward=lambda xp, x: xp.exp(x)[..., None], ufunc=None)
     given = [np.ones(3)]
     with pytest.raises(AssertionError, match="inferred"):
         run_checked(record(op, given, {})[0], named(given))
 
 
 def test_an_undeclared_view_is_found() -> None:
-    op = replace(TABLE["exp"], forward=lambda xp, x: x, ufunc=None)
+    op = altered(TABLE["exp"], forward=lambda xp, x: x, ufunc=None)
     given = [np.ones(3)]
     with pytest.raises(AssertionError, match="shares memory"):
         run_checked(record(op, given, {})[0], named(given))
 
 
 def test_a_kernel_that_writes_into_its_input_is_found() -> None:
-    op = replace(TABLE["exp"], forward=lambda xp, x: xp.exp(x, out=x), ufunc=None)
+    op = altered(TABLE["exp"], forward=lambda xp, x: xp.exp(x, out=x), ufunc=None)
     given = [np.ones(3)]
     with pytest.raises(ValueError, match="read-only"):
         run_checked(record(op, given, {})[0], named(given))

@@ -16,10 +16,13 @@ import pytest
 import engine.ops  # noqa: F401  # fills the table
 from engine import arrays, dtypes
 from engine.errors import DtypeMismatch
-from engine.ir.op import TABLE, F, Op, Sample
+from engine.ir.op import Op
+from engine.ir.samples import Sample
+from engine.ir.table import TABLE, F
 from engine.ops.describe import describe
 from engine.runtime.executors.numpy import run_tape
 from engine.transforms.jvp import forward
+from tests.engine.records import altered
 from tests.engine.sampling import (
     Array,
     Derivative,
@@ -52,7 +55,7 @@ def takes_complex(op: Op, sample: Sample) -> bool:
 EVERY = [
     pytest.param(op, sample, id=f"{op.name}-{number}")
     for op in TABLE.values()
-    for number, sample in enumerate(op.cases())
+    for number, sample in enumerate(op.samples.cases)
     if op.inputs
 ]
 CASES = [case for case in EVERY if takes_complex(*case.values)]  # type: ignore[arg-type]  # an op and a sample
@@ -68,7 +71,7 @@ def test_an_op_refuses_complex_numbers_by_its_inputs_alone() -> None:
     said = {
         op.name
         for op in TABLE.values()
-        if op.cases() and any(i.kind in WIDE and i.name != "condition" for i in op.inputs)
+        if op.samples.cases and any(i.kind in WIDE and i.name != "condition" for i in op.inputs)
     }
     assert said - TAKEN == {"median", "quantile", "ptp"}
     assert said >= TAKEN
@@ -89,7 +92,7 @@ def test_first_derivative_is_that_of_finite_differences(op: Op, sample: Sample) 
     check_first(op, arrays_of(op, sample, "complex128"), sample.attributes)
 
 
-@pytest.mark.parametrize(("op", "sample"), cases(lambda op: op.second_order))
+@pytest.mark.parametrize(("op", "sample"), cases(lambda op: op.derivative.second_order))
 def test_second_derivative_is_that_of_finite_differences(op: Op, sample: Sample) -> None:
     second = check_second(op, arrays_of(op, sample, "complex128"), sample.attributes)
     run_checked(second.tape, second.inputs)
@@ -162,8 +165,8 @@ def test_an_op_is_holomorphic_where_its_record_says_so(op: Op) -> None:
     told = [turned(op, case.values[1]) for case in CASES if case.values[0] is op]  # type: ignore[arg-type]  # a sample
     told = [answer for answer in told if answer is not None]
     if told:
-        own = TABLE[op.complex_rule] if op.complex_rule else op
-        assert all(told) == own.holomorphic
+        own = TABLE[op.derivative.complex_rule] if op.derivative.complex_rule else op
+        assert all(told) == own.derivative.holomorphic
 
 
 def test_the_record_tells_users_whether_it_is_holomorphic() -> None:
@@ -191,15 +194,15 @@ def with_rule(name: str, rule: Callable[..., Any]) -> Op:
     ids=lambda op: op.name,
 )
 def test_a_rule_with_a_conjugate_too_many_or_too_few_is_found(op: Op) -> None:
-    sample = op.cases()[0]
+    sample = op.samples.cases[0]
     with pytest.raises(AssertionError, match="d/dx0"):
         check_first(op, arrays_of(op, sample, "complex128"), sample.attributes)
 
 
 def test_an_op_that_lies_about_being_holomorphic_is_found() -> None:
-    op = replace(TABLE["direction"], holomorphic=True)
+    op = altered(TABLE["direction"], holomorphic=True)
     with pytest.raises(AssertionError):
-        Pair(op, arrays_of(op, op.cases()[0], "complex128"), {}).check()
+        Pair(op, arrays_of(op, op.samples.cases[0], "complex128"), {}).check()
 
 
 def test_a_real_input_of_a_complex_answer_has_a_real_cotangent() -> None:

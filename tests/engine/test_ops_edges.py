@@ -7,7 +7,7 @@ import pytest
 
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, InvalidAttribute, ShapeMismatch
-from engine.ir.op import TABLE, lookup
+from engine.ir.table import TABLE, lookup
 from engine.ir.tape import Tape
 from tests.engine.derive import derive
 
@@ -59,7 +59,9 @@ def test_nan_is_skipped_by_fmax_and_kept_by_maximum():
     assert math.isnan(derive("maximum", nan, 1.0).value)
 
 
-@pytest.mark.parametrize("op", [op for op in OWN if op.nonsmooth_at is not None], ids=lambda op: op.name)
+@pytest.mark.parametrize(
+    "op", [op for op in OWN if op.derivative.nonsmooth_at is not None], ids=lambda op: op.name
+)
 def test_a_kink_is_stated_in_the_conventions(op):
     assert op.conventions
 
@@ -75,7 +77,7 @@ KINK_MASKS = [
 
 @pytest.mark.parametrize(("name", "points", "attributes", "mask"), KINK_MASKS)
 def test_the_kink_mask_finds_the_kinks(name, points, attributes, mask):
-    assert lookup(name).nonsmooth_at(np, np.array(points), **attributes).tolist() == mask
+    assert lookup(name).derivative.nonsmooth_at(np, np.array(points), **attributes).tolist() == mask
 
 
 # -- corners that are finite at second order -----------------------------------------------------------

@@ -10,7 +10,9 @@ import pytest
 
 import engine.ops  # noqa: F401  # fills the table
 from engine.ir.attributes import parse_attributes
-from engine.ir.op import TABLE, Op, Sample
+from engine.ir.op import Op
+from engine.ir.samples import Sample
+from engine.ir.table import TABLE
 from engine.runtime.executors.numpy import run_tape
 from tests.engine.sampling import arrays_of, named, record
 
@@ -231,7 +233,7 @@ GROUPS = ("reductions", "shaping", "indexing", "linalg", "creation")
 CASES = [
     pytest.param(TABLE[name], sample, id=f"{name}-{number}")
     for name in REFERENCES
-    for number, sample in enumerate(TABLE[name].cases())
+    for number, sample in enumerate(TABLE[name].samples.cases)
 ]
 
 

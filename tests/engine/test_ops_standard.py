@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 import engine.ops  # noqa: F401  # fills the table
-from engine.ir.op import TABLE, Op, Sample
+from engine.ir.op import Op
+from engine.ir.samples import Sample
+from engine.ir.table import TABLE
 from engine.runtime.executors.numpy import run_tape
 from tests.engine.sampling import Array, arrays_of, bound_attributes, named, record
 from tests.engine.strict_namespace import namespace, to_host
@@ -35,8 +37,8 @@ def kernel_cases() -> list[tuple[Op, Sample, int]]:
     return [
         (op, s, n)
         for op in TABLE.values()
-        if op.forward and not op.group.startswith("engine")
-        for n, s in enumerate(op.cases())
+        if op.kernel.forward and not op.group.startswith("engine")
+        for n, s in enumerate(op.samples.cases)
     ]
 
 
@@ -48,9 +50,9 @@ def test_a_kernel_keeps_to_the_standard(op: Op, sample: Sample) -> None:
     given = arrays_of(op, sample)
     expected = run_tape(record(op, given, sample.attributes)[0], named(given))
     attributes = bound_attributes(op, given, sample)
-    assert op.forward is not None
+    assert op.kernel.forward is not None
     with strict.ArrayAPIStrictFlags(api_version="2024.12"), np.errstate(all="ignore"):
-        answer = op.forward(namespace(), *map(strict.asarray, given), **attributes)
+        answer = op.kernel.forward(namespace(), *map(strict.asarray, given), **attributes)
     answers = answer if isinstance(answer, tuple | list) else [answer]
     for got, wanted in zip(answers, expected, strict=True):
         assert isinstance(got, type(strict.asarray(0)))
@@ -77,7 +79,7 @@ def test_a_kernel_stays_on_its_device(op: Op, sample: Sample) -> None:
     [
         pytest.param(op, s, id=f"{op.name}-{n}")
         for op, s, n in kernel_cases()
-        if op.name not in BEYOND and op.inputs and op.complex_rule is None and takes_complex(op, s)
+        if op.name not in BEYOND and op.inputs and op.derivative.complex_rule is None and takes_complex(op, s)
     ],
 )
 def test_a_kernel_takes_complex_numbers_on_its_device(op: Op, sample: Sample) -> None:
@@ -118,9 +120,9 @@ def test_a_kernel_in_float32_needs_no_float64(op: Op, sample: Sample) -> None:
 def run_on(device: Any, op: Op, sample: Sample, given: Sequence[Array]) -> list[Any]:
     attributes = bound_attributes(op, given, sample)
     there = [strict.asarray(array.copy(), device=device) for array in given]
-    assert op.forward is not None
+    assert op.kernel.forward is not None
     with strict.ArrayAPIStrictFlags(api_version="2024.12"), np.errstate(all="ignore"):
-        answer = op.forward(namespace(device), *there, **attributes)
+        answer = op.kernel.forward(namespace(device), *there, **attributes)
     return list(answer) if isinstance(answer, tuple | list) else [answer]
 
 
@@ -132,12 +134,14 @@ def test_most_kernels_are_checked_in_float32() -> None:
 def test_nothing_is_listed_without_need(name: str) -> None:
     op = TABLE[name]
     failed = 0
-    for sample in op.cases():
+    for sample in op.samples.cases:
         given = arrays_of(op, sample)
         try:
-            assert op.forward is not None
+            assert op.kernel.forward is not None
             with np.errstate(all="ignore"):
-                op.forward(namespace(), *map(strict.asarray, given), **bound_attributes(op, given, sample))
+                op.kernel.forward(
+                    namespace(), *map(strict.asarray, given), **bound_attributes(op, given, sample)
+                )
         except (AttributeError, IndexError, TypeError):
             failed += 1
     assert failed

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from engine.dtypes import TensorType
-from engine.ir.op import TABLE, lookup
+from engine.ir.table import TABLE, lookup
 from engine.ir.tape import Tape
 from engine.runtime.executors.numpy import run_tape
 from engine.transforms.vjp import backward, ones

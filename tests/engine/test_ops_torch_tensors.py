@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.ir.op import TABLE
+from engine.ir.table import TABLE
 from tests.engine.peer import Case, compared, named, op_of
 from tests.engine.test_ops_torch import ELEMENTWISE
 

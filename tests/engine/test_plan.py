@@ -6,7 +6,7 @@ import pytest
 import engine.ops  # noqa: F401
 from engine.arrays import numpy_namespace
 from engine.dtypes import TensorType
-from engine.ir.op import TABLE, F
+from engine.ir.table import TABLE, F
 from engine.ir.tape import Tape
 from engine.passes import lower, optimize
 from engine.runtime.executors.numpy import BoundPlan
@@ -133,7 +133,7 @@ def test_a_bound_plan_serves_many_runs_and_threads():
 
 def test_what_a_record_calls_a_universal_function_is_one():
     """Else the plan gives it a buffer that the kernel cannot write into, and the estimate misses a copy."""
-    named = {op.name: op.ufunc for op in TABLE.values() if op.ufunc}
+    named = {op.name: op.kernel.ufunc for op in TABLE.values() if op.kernel.ufunc}
     assert len(named) > 30
     assert [
         name for name, ufunc in named.items() if not isinstance(getattr(numpy_namespace(), ufunc), np.ufunc)

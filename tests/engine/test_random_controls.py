@@ -15,7 +15,7 @@ import engine.ops  # noqa: F401  # fills the table
 from engine.derivatives.query import Kind, Query
 from engine.dtypes import TensorType
 from engine.frontend.program import parse_program
-from engine.ir.op import TABLE
+from engine.ir.table import TABLE
 from engine.queries.compiler import Compiler
 from tests.engine.random_controls import BLOCKS, NAMES, Controls, controls, jax_controls, run
 
@@ -163,16 +163,17 @@ def test_single_precision(program: Controls) -> None:
 @contextmanager
 def scaled(op: str, rule: str) -> Iterator[None]:
     """A rule that answers 0.1 % too much."""
-    record, right = TABLE[op], getattr(TABLE[op], rule)
+    derivative = TABLE[op].derivative
+    right = getattr(derivative, rule)
 
     def wrong(*args: Any, **attributes: Any) -> list[Any]:
         return [None if v is None else v * 1.001 for v in right(*args, **attributes)]
 
-    object.__setattr__(record, rule, wrong)
+    object.__setattr__(derivative, rule, wrong)
     try:
         yield
     finally:
-        object.__setattr__(record, rule, right)
+        object.__setattr__(derivative, rule, right)
 
 
 BLOCK_OF = {

@@ -11,7 +11,7 @@ import pytest
 
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, IndexOutOfRange, InvalidAttribute, ShapeMismatch
-from engine.ir.op import lookup
+from engine.ir.table import lookup
 from engine.ir.tape import Tape
 from tests.engine.derive import derive, weights
 

@@ -11,7 +11,7 @@ import pytest
 import engine.ops  # noqa: F401
 from engine.dtypes import TensorType
 from engine.errors import IndexOutOfRange, Origin
-from engine.ir.op import F
+from engine.ir.table import F
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.passes import lower

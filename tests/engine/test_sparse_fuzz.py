@@ -14,7 +14,7 @@ from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.errors import UserError
 from engine.frontend.decode import decode_graph
-from engine.ir.op import TABLE
+from engine.ir.table import TABLE
 from engine.queries.compiler import Compiler
 from tests.engine.fuzzing import IDENTITY, Call, random_call
 from tests.engine.sparse_asking import dense

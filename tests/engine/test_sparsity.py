@@ -15,8 +15,11 @@ import scipy.sparse
 from engine import dtypes
 from engine.derivatives.sparsity import Known, TooDense, column_colours, dependence, star_colours
 from engine.derivatives.sparsity.layout import _from_either
-from engine.ir.dependence_rules import Reach, Seen
-from engine.ir.op import TABLE, Op, Sample
+from engine.ir.dependence import Reach
+from engine.ir.dependence_rules import Seen
+from engine.ir.op import Op
+from engine.ir.samples import Sample
+from engine.ir.table import TABLE
 from engine.ir.tape import Tape
 from engine.passes import lower
 from engine.runtime.executors.numpy import BoundPlan
@@ -26,7 +29,7 @@ from tests.engine.sampling import Array, Derivative, arrays_of, differentiable, 
 CASES = [
     pytest.param(op, sample, id=f"{op.name}-{k}")
     for op in TABLE.values()
-    for k, sample in enumerate(op.cases())
+    for k, sample in enumerate(op.samples.cases)
     if op.inputs and sample.inputs
 ]
 #: Ops whose pattern is one of their neighbourhood, and more than what an element depends on.
@@ -159,7 +162,7 @@ def elsewhere(
         position, shape = int(name[1:]), inputs[name].shape
         drawn_anew = isinstance(sample.inputs[position], tuple)
         value = (
-            drawn(rng, shape, op.domain_of(position))
+            drawn(rng, shape, op.samples.domain_of(position))
             if drawn_anew
             else inputs[name] * rng.uniform(0.7, 1.3, shape)
         )
@@ -205,7 +208,7 @@ def test_a_wrong_pattern_is_noticed(name: str) -> None:
         return WRONG[name](seen, i)
 
     op = replace(TABLE[name], reach=wrong)
-    for sample in TABLE[name].cases():
+    for sample in TABLE[name].samples.cases:
         tape, slots, names, inputs = question(op, sample)
         try:
             covers(tape, slots, names, inputs, True)

@@ -18,7 +18,7 @@ from engine.errors import (
     WrongArity,
 )
 from engine.ir.attributes import InputIndex
-from engine.ir.op import TABLE, F, lookup
+from engine.ir.table import TABLE, F, lookup
 from engine.ir.tape import Tape
 from engine.ops.linalg.einsum import parse_equation
 from engine.runtime.executors.numpy import run_tape

@@ -18,7 +18,7 @@ import engine.ops.control  # noqa: F401  # its ops are in the table too
 from engine.errors import UserError, slip_of
 from engine.frontend.program import parse_program
 from engine.ir import substitutes
-from engine.ir.op import TABLE, lookup
+from engine.ir.table import TABLE, lookup
 from tests.engine.pasting import computed, mended
 
 x, y = np.array([0.5, -1.25, 2.0, 0.75]), np.array([1.5, 0.75, -0.5, 2.5])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.ir.op import TABLE
+from engine.ir.table import TABLE
 from tests.service.world import problem, world
 
 pytestmark = pytest.mark.anyio

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.derivatives.sparsity.known import Source
-from engine.ir.dependence_rules import Inside, Stepwise
+from engine.ir.dependence import Inside, Stepwise
 from engine.ir.function_rules import outputs_of
 from engine.ir.tape import Instruction, Tape
 

@@ -17,7 +17,8 @@ import scipy.sparse
 from engine import dtypes
 from engine.derivatives.sparsity.functions import through
 from engine.derivatives.sparsity.known import Known, Source
-from engine.ir.dependence_rules import Inside, Numbers, Reach, Seen, Stepwise, everything
+from engine.ir.dependence import Inside, Numbers, Reach, Stepwise
+from engine.ir.dependence_rules import Seen, everything
 from engine.ir.tape import Instruction, Tape
 from engine.passes.dead import dead
 from engine.transforms.vjp import carries
@@ -76,7 +77,7 @@ class Pass:
         return self.found
 
     def _outputs(self, step: Instruction, moving: Sequence[int]) -> dict[int, Matrix]:
-        reach = step.op.reach or step.op.family.reach
+        reach = step.op.rules.dependence
         if isinstance(reach, Inside | Stepwise):
             passed = through(self, step, moving, reach)
             if passed is not None:

@@ -190,11 +190,13 @@ def _total(size: Array) -> float:
 def _kinks(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]]) -> Iterator[Warning]:
     for pullback, _ in path:
         step = pullback.step
-        if step.op.nonsmooth_at is None or not (sweep.size(step.outputs[0]) > 0).any():
+        if step.op.derivative.nonsmooth_at is None or not (sweep.size(step.outputs[0]) > 0).any():
             continue
         operands = [sweep.values[slot] for slot in step.inputs]
         with np.errstate(all="ignore"):
-            hit = np.asarray(step.op.nonsmooth_at(arrays.numpy_namespace(), *operands, **step.attributes))
+            hit = np.asarray(
+                step.op.derivative.nonsmooth_at(arrays.numpy_namespace(), *operands, **step.attributes)
+            )
         if hit.shape == sweep.size(step.outputs[0]).shape:
             hit = hit & (sweep.size(step.outputs[0]) > 0)
         if hit.any():

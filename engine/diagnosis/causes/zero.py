@@ -104,7 +104,9 @@ class _Search:
             if not lost.any():
                 continue
             held = self._holds_for_others(pullback, edge)
-            reason = (edge.step.op.zero_reason or "stationary") if held[lost].all() else "cancellation"
+            reason = (
+                (edge.step.op.derivative.zero_reason or "stationary") if held[lost].all() else "cancellation"
+            )
             yield of_edge(edge, lost, reason, self._evidence(edge, lost))
 
     def lost_in_sum(self, pullback: Pullback) -> Iterator[Culprit]:
@@ -183,15 +185,15 @@ class _Search:
         insensitive = self._insensitive(pullback)[edge][stuck].all()
         if any(self.sweep.values[slot].size == 0 for slot in edge.step.outputs):
             return "empty_selection"
-        if insensitive and op.zero_reason in ("saturated", "unselected"):
-            return op.zero_reason
+        if insensitive and op.derivative.zero_reason in ("saturated", "unselected"):
+            return op.derivative.zero_reason
         if self._vanished(pullback, edge)[stuck].all():
             return "underflow"
-        if op.zero_reason == "zero_operand" and self._operand_vanished(edge, stuck):
+        if op.derivative.zero_reason == "zero_operand" and self._operand_vanished(edge, stuck):
             return "underflow"
         if op.name in _NEVER_ZERO and (self.sweep.values[edge.step.outputs[0]] == 0).any():
             return "underflow"
-        return op.zero_reason or "stationary"
+        return op.derivative.zero_reason or "stationary"
 
     def _operand_vanished(self, edge: Edge, stuck: Mask) -> bool:
         """Whether the factor that is 0 is so only because it was too small for its dtype."""

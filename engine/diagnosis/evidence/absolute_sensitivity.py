@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.arrays.types import Array
 from engine.diagnosis.evidence.interpreter import Values, execute
-from engine.ir.op import NoGradient
+from engine.ir.no_gradient import NoGradient
 from engine.ir.tape import Instruction
 
 

@@ -16,7 +16,8 @@ from engine.diagnosis.evidence.element_masks import Mask, gathered, spread
 from engine.diagnosis.evidence.interpreter import Values
 from engine.diagnosis.evidence.structure import Edge, Graphing
 from engine.dtypes import TensorType, name_of
-from engine.ir.dependence_rules import Inside, Reach, Seen, Stepwise
+from engine.ir.dependence import Inside, Reach, Stepwise
+from engine.ir.dependence_rules import Seen
 from engine.ir.tape import Instruction
 
 
@@ -74,7 +75,7 @@ def drawn(step: Instruction, position: int, slot: int, mask: Mask, values: Value
 
 
 def _reach(step: Instruction, position: int, slot: int, values: Values) -> Reach | None:
-    rule = step.op.reach or step.op.family.reach
+    rule = step.op.rules.dependence
     if rule is None or isinstance(rule, Inside | Stepwise):
         return None
     seen = Seen(

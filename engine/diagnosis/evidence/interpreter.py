@@ -23,9 +23,9 @@ def execute(step: Instruction, operands: Sequence[Array]) -> list[Array]:
     """The outputs of one instruction; the operands are not written."""
     if step.op.name == "custom_gradient":
         return play(step.attributes["forward"], operands)
-    kernel = step.op.forward
+    kernel = step.op.kernel.forward
     assert kernel is not None, step.op.name
-    given = [np.array(operands[0]), *operands[1:]] if step.op.in_place else operands
+    given = [np.array(operands[0]), *operands[1:]] if step.op.kernel.in_place else operands
     xp = arrays.numpy_namespace()
     answer = kernel(xp, *given, **runnable(step, [True] * len(step.outputs), xp))
     return [np.asarray(value) for value in (answer if len(step.outputs) != 1 else [_only(answer)])]

@@ -16,7 +16,7 @@ from typing import Literal
 
 from engine import dtypes
 from engine.errors import UserError
-from engine.ir.op import NoGradient
+from engine.ir.no_gradient import NoGradient
 from engine.ir.tape import Instruction, Tape
 from engine.transforms.vjp import carries
 

@@ -15,7 +15,7 @@ from engine import dtypes
 from engine.arrays.types import Array
 from engine.diagnosis.evidence.interpreter import Values, play, run_steps
 from engine.errors import Origin
-from engine.ir.op import TABLE, F
+from engine.ir.table import TABLE, F
 from engine.ir.tape import Instruction, Tape, nested
 from engine.ir.variable import Variable
 

@@ -16,7 +16,7 @@ from engine.arrays.types import Array
 from engine.diagnosis.remedies.forms import Form
 from engine.dtypes import is_inexact
 from engine.errors import EngineError
-from engine.ir.op import F
+from engine.ir.table import F
 from engine.ir.tape import Instruction, Tape
 from engine.passes.rewrite import Rewrite
 from engine.runtime.executors.numpy import run_tape

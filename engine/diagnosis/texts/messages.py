@@ -192,7 +192,7 @@ def _manner(culprit: Culprit) -> str:
         return "indefinite" if op.name == "cholesky" else "singular"
     if op is not None and culprit.reason == "stationary" and op.family.name == "control":
         return "backward" if op.name == "custom_gradient" else "inside"
-    if op is not None and culprit.reason == "stationary" and op.nonsmooth_at is not None:
+    if op is not None and culprit.reason == "stationary" and op.derivative.nonsmooth_at is not None:
         return "kink"
     if op is not None and culprit.reason == "unselected" and op.family.name == "elementwise":
         if culprit.op != op.name and len(op.inputs) > 1:

@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.diagnosis.evidence.structure import Graphing
 from engine.errors import Origin, Source
-from engine.ir.op import TABLE
+from engine.ir.table import TABLE
 from engine.ir.tape import Instruction
 from engine.passes.stabilize import Match, offers
 from engine.passes.stable import Matcher

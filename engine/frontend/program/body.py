@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from engine.errors import Source
 from engine.frontend.graph import Constant, Graph, InputSpec, Node, Number, canonical_order
-from engine.ir.op import TABLE, Op
+from engine.ir.op import Op
+from engine.ir.table import TABLE
 
 
 @dataclass(slots=True, eq=False)

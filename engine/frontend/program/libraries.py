@@ -8,8 +8,8 @@ from typing import Final
 
 from engine import dtypes
 from engine.ir import substitutes
-from engine.ir.op import TABLE
 from engine.ir.substitutes import Formula
+from engine.ir.table import TABLE
 
 #: How modules are called in programs, and whose functions they hold.
 LIBRARIES: Final[Mapping[str, str]] = {

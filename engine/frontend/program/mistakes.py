@@ -13,8 +13,9 @@ from engine.frontend.program.libraries import LIBRARIES, Stripped, is_known, own
 from engine.frontend.program.pasting import replaced
 from engine.frontend.program.vectors import vectorized
 from engine.ir import substitutes
-from engine.ir.op import TABLE, Op
+from engine.ir.op import Op
 from engine.ir.substitutes.spellings import NEEDLESS, spelled, translated
+from engine.ir.table import TABLE
 
 if TYPE_CHECKING:
     from engine.frontend.program.evaluator import Evaluator

@@ -13,7 +13,7 @@ from typing import Final
 
 from engine.frontend.program.characters import in_ascii
 from engine.frontend.program.literals import CONSTANTS
-from engine.ir.op import TABLE
+from engine.ir.table import TABLE
 
 _QUOTED: Final = re.compile(r"""'[^'\\\r\n]*'|"[^"\\\r\n]*"|\#[^\r\n]*""")
 _WORD: Final = r"[A-Za-z_]\w*"

@@ -11,7 +11,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from engine.ir.op import TABLE
+from engine.ir.table import TABLE
 
 _MOST: Final = 8  # rounds of a loop that are written out
 _Comprehension = ast.ListComp | ast.SetComp | ast.GeneratorExp

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine.dtypes import TensorType
-from engine.ir.op import TABLE, F
+from engine.ir.table import TABLE, F
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.ops.control.loop_rules import length_of

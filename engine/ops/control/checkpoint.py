@@ -7,10 +7,11 @@ from typing import Any
 
 from engine.dtypes import TensorType
 from engine.ir.attributes import FUNCTION, Attribute
-from engine.ir.dependence_rules import Inside
+from engine.ir.cost import Cost
+from engine.ir.dependence import Inside
+from engine.ir.derivative import JOINT
 from engine.ir.families import CONTROL, define
 from engine.ir.function_rules import outputs_of
-from engine.ir.op import JOINT, Cost
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.ops.control.identity import CALLED
@@ -82,7 +83,7 @@ checkpoint = define(
     pushforward=_push,
     batch=_batched,
     functions=CALLED,
-    reach=Inside(("function",)),
+    dependence=Inside(("function",)),
     vjp=JOINT,
     kinds="any",
     promote=False,

@@ -14,9 +14,10 @@ from typing import Any
 
 from engine.dtypes import TensorType
 from engine.ir.attributes import FUNCTION, INTS, SIZE, Attribute
+from engine.ir.cost import Cost
 from engine.ir.families import CONTROL, define
 from engine.ir.function_rules import outputs_of
-from engine.ir.op import Cost, stop
+from engine.ir.no_gradient import stop
 from engine.ir.tape import Tape
 from engine.ops.control.loop_rules import length_of
 from engine.ops.control.scan_loop import scan_loop

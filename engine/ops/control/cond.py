@@ -9,7 +9,9 @@ from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, ShapeMismatch, WrongArity
 from engine.ir.attributes import FUNCTION, Attribute
 from engine.ir.batch_rules import aligned, rank, stacked
-from engine.ir.dependence_rules import Inside
+from engine.ir.cost import Cost
+from engine.ir.dependence import Inside
+from engine.ir.derivative import JOINT
 from engine.ir.families import CONTROL, define
 from engine.ir.function_rules import (
     FunctionRule,
@@ -20,7 +22,8 @@ from engine.ir.function_rules import (
     expect_same,
     outputs_of,
 )
-from engine.ir.op import JOINT, Cost, F, NoGradient
+from engine.ir.no_gradient import NoGradient
+from engine.ir.table import F
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.ops.control.subtape import Body, cost_of_runs, inexact, with_tangents
@@ -167,7 +170,7 @@ cond = define(
     pushforward=_push,
     batch=_batched,
     functions=FunctionRule(_link, lambda attributes, sizes: sizes(attributes["then"])[1], _bind),
-    reach=Inside(("then", "else"), first=1),
+    dependence=Inside(("then", "else"), first=1),
     vjp=(_PREDICATE, JOINT),
     kinds=("boolean", "any"),
     promote=False,

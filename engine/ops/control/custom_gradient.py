@@ -15,7 +15,8 @@ from engine.dtypes import TensorType
 from engine.errors import DerivativeNotImplemented, ShapeMismatch
 from engine.ir.attributes import FUNCTION, Attribute
 from engine.ir.batch_rules import aligned
-from engine.ir.dependence_rules import Inside
+from engine.ir.dependence import Inside
+from engine.ir.derivative import JOINT
 from engine.ir.families import CONTROL, broadcast, cast_back, define, free
 from engine.ir.function_rules import (
     FunctionRule,
@@ -26,7 +27,7 @@ from engine.ir.function_rules import (
     expect_outputs,
     outputs_of,
 )
-from engine.ir.op import JOINT, F
+from engine.ir.table import F
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.ops.control.subtape import Body, input_types
@@ -227,7 +228,7 @@ custom_gradient = define(
     pullback=_pull,
     pushforward=_push,
     batch=_batched,
-    reach=Inside(("backward",), adjoint=True),
+    dependence=Inside(("backward",), adjoint=True),
     vjp=JOINT,
     kinds="any",
     promote=False,

@@ -20,9 +20,11 @@ from engine.errors import (
     ShapeMismatch,
 )
 from engine.ir.attributes import FUNCTION, INTS, Attribute
+from engine.ir.derivative import JOINT
 from engine.ir.families import COMPOSITE, define
 from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs, outputs_of
-from engine.ir.op import JOINT, TABLE, F, Op
+from engine.ir.op import Op
+from engine.ir.table import TABLE, F
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.ops.control.subtape import Body, inexact

@@ -14,9 +14,9 @@ from engine.dtypes import TensorType
 from engine.errors import OverLimit
 from engine.ir.attributes import FUNCTION, NUMBER, SIZE, Attribute
 from engine.ir.batch_rules import stacked
+from engine.ir.cost import Cost
 from engine.ir.families import CONTROL, define
 from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs
-from engine.ir.op import Cost
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.ops.control import gmres

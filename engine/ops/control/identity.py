@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.ir.attributes import FUNCTION, Attribute
+from engine.ir.derivative import JOINT
 from engine.ir.families import COMPOSITE, define, elementwise
 from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs
-from engine.ir.op import JOINT, stop
+from engine.ir.no_gradient import stop
 
 identity = elementwise(
     "identity",

@@ -17,6 +17,7 @@ import numpy as np
 from engine.dtypes import TensorType, is_complex, is_inexact
 from engine.errors import DtypeMismatch, NotHolomorphic
 from engine.ir.attributes import FUNCTION, NUMBER, SIZE, Attribute, choice
+from engine.ir.derivative import JOINT
 from engine.ir.families import COMPOSITE, define
 from engine.ir.function_rules import (
     FunctionRule,
@@ -28,7 +29,8 @@ from engine.ir.function_rules import (
     outputs_of,
     settle,
 )
-from engine.ir.op import JOINT, TABLE, F, Op
+from engine.ir.op import Op
+from engine.ir.table import TABLE, F
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.ops.control.fixed_point import ANDERSON

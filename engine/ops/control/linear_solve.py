@@ -13,9 +13,11 @@ from typing import Any
 from engine.dtypes import ITEMSIZE, TensorType
 from engine.ir.attributes import FUNCTION, NUMBER, SIZE, Attribute
 from engine.ir.batch_rules import stacked
+from engine.ir.cost import Cost
+from engine.ir.derivative import JOINT
 from engine.ir.families import CONTROL, define
 from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs, expect_outputs
-from engine.ir.op import JOINT, Cost, F
+from engine.ir.table import F
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.ops.control import gmres

@@ -8,9 +8,9 @@ from typing import Any
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch, WrongArity
 from engine.ir.attributes import FUNCTION, SIZE, Attribute
+from engine.ir.derivative import JOINT
 from engine.ir.families import COMPOSITE, define
 from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs
-from engine.ir.op import JOINT
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.transforms.vmap import batch

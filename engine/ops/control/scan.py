@@ -8,9 +8,9 @@ from typing import Any
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch, WrongArity
 from engine.ir.attributes import FUNCTION, Attribute
+from engine.ir.derivative import JOINT
 from engine.ir.families import COMPOSITE, define
 from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs, outputs_of, settle
-from engine.ir.op import JOINT
 from engine.ir.tape import Tape
 from engine.ops.control.loop_rules import loop
 from engine.ops.control.scan_loop import COUNTS

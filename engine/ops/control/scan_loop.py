@@ -11,10 +11,11 @@ from typing import Any
 
 from engine.dtypes import TensorType
 from engine.ir.attributes import BOOLEAN, FUNCTION, SIZE, Attribute
-from engine.ir.dependence_rules import Stepwise
+from engine.ir.cost import Cost
+from engine.ir.dependence import Stepwise
+from engine.ir.derivative import JOINT
 from engine.ir.families import CONTROL, define
 from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs, outputs_of
-from engine.ir.op import JOINT, Cost
 from engine.ir.tape import Tape
 from engine.ops.control.batch_rules import batched_loop
 from engine.ops.control.loop_rules import length_of, pull, push
@@ -105,7 +106,7 @@ scan_loop = define(
     pullback=pull,
     pushforward=push,
     batch=batched_loop,
-    reach=Stepwise(),
+    dependence=Stepwise(),
     vjp=JOINT,
     kinds="any",
     promote=False,

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from engine import dtypes
 from engine.dtypes import TensorType
-from engine.ir.op import Cost, F
+from engine.ir.cost import Cost
+from engine.ir.table import F
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.passes import lower

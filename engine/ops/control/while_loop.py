@@ -14,6 +14,8 @@ from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, OverLimit, ShapeMismatch, WrongArity
 from engine.ir.attributes import FUNCTION, SIZE, Attribute
 from engine.ir.batch_rules import aligned, rank
+from engine.ir.cost import Cost
+from engine.ir.derivative import JOINT
 from engine.ir.families import COMPOSITE, CONTROL, define
 from engine.ir.function_rules import (
     FunctionRule,
@@ -25,7 +27,7 @@ from engine.ir.function_rules import (
     outputs_of,
     settle,
 )
-from engine.ir.op import JOINT, Cost, F
+from engine.ir.table import F
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.ops.control.loop_rules import pull_loop

@@ -10,7 +10,9 @@ import numpy as np
 from engine import dtypes
 from engine.errors import DtypeMismatch
 from engine.ir.families import elementwise
-from engine.ir.op import Domain, F, nondifferentiable
+from engine.ir.no_gradient import nondifferentiable
+from engine.ir.samples import Domain
+from engine.ir.table import F
 
 POLE = Domain(-2.0, 2.0, away_from_zero=0.4)
 POSITIVE = Domain(0.3, 2.5)

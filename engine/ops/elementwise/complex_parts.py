@@ -10,7 +10,7 @@ from typing import Any
 
 from engine import dtypes
 from engine.ir.families import cast_back, elementwise
-from engine.ir.op import F
+from engine.ir.table import F
 from engine.ops.elementwise.arithmetic import POLE
 
 

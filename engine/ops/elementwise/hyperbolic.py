@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from engine import dtypes
 from engine.ir.families import elementwise
-from engine.ir.op import Domain, F
+from engine.ir.samples import Domain
+from engine.ir.table import F
 
 sinh = elementwise(
     "sinh", summary="The hyperbolic sine.", ufunc="sinh", vjp=lambda g, y, x: g * F.cosh(x), flops=15

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from engine.ir.families import elementwise, predicate
-from engine.ir.op import NoGradient, Op
+from engine.ir.no_gradient import NoGradient
+from engine.ir.op import Op
 
 _WHY = "logic is piecewise constant"
 

@@ -6,7 +6,9 @@ from typing import Any
 
 from engine.ir.attributes import INT, Attribute
 from engine.ir.families import elementwise
-from engine.ir.op import Domain, F, Sample, nondifferentiable
+from engine.ir.no_gradient import nondifferentiable
+from engine.ir.samples import Domain, Sample
+from engine.ir.table import F
 
 _STAIRCASE = "is piecewise constant"
 _STEPS = Domain(0.1, 0.4)

@@ -13,7 +13,9 @@ from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute
 from engine.ir.attributes import NUMBER, Attribute
 from engine.ir.families import elementwise
-from engine.ir.op import F, Sample, nondifferentiable
+from engine.ir.no_gradient import nondifferentiable
+from engine.ir.samples import Sample
+from engine.ir.table import F
 from engine.ops.elementwise.arithmetic import POLE
 
 

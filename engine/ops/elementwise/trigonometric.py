@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from engine.ir.families import elementwise
-from engine.ir.op import Domain, F
+from engine.ir.samples import Domain
+from engine.ir.table import F
 from engine.ops.elementwise.arithmetic import POLE
 
 _INSIDE = Domain(-0.8, 0.8)

@@ -9,8 +9,11 @@ from engine.dtypes import ITEMSIZE, TensorType
 from engine.errors import ShapeMismatch
 from engine.ir import batch_rules, dependence_rules
 from engine.ir.attributes import AXIS, Attribute
+from engine.ir.cost import Cost
+from engine.ir.derivative import JOINT, Accumulate
 from engine.ir.families import INDEXING, broadcast, composite, define, normalize_axis
-from engine.ir.op import JOINT, Accumulate, Cost, F, Sample
+from engine.ir.samples import Sample
+from engine.ir.table import F
 from engine.ops.indexing.basic import POSITION, selected_cost
 
 
@@ -113,7 +116,7 @@ add_along_axis = define(
     "add_along_axis",
     family=INDEXING,
     batch=batch_rules.along_axis,
-    reach=dependence_rules.added("read_along_axis"),
+    dependence=dependence_rules.added("read_along_axis"),
     summary="x with `values` added at places along an axis; repeated places add up.",
     forward=lambda xp, x, values, indices, *, axis: xp.put_along_axis_add(x, indices, values, axis),
     normalize=_normalize,

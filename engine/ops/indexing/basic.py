@@ -10,9 +10,13 @@ from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
 from engine.ir import dependence_rules
 from engine.ir.attributes import INDEX, Attribute
+from engine.ir.cost import Cost
+from engine.ir.derivative import Accumulate
 from engine.ir.families import INDEXING, define, moved
 from engine.ir.indices import arrays_of, axis_of_slices, is_view, normalize_index, selects_once, shape_of
-from engine.ir.op import Accumulate, Cost, F, NoGradient, Sample
+from engine.ir.no_gradient import NoGradient
+from engine.ir.samples import Sample
+from engine.ir.table import F
 from engine.ops.creation import made
 from engine.ops.indexing import batches
 
@@ -122,7 +126,7 @@ def _index_add(xp: Any, x: Any, values: Any, *indices: Any, index: tuple[Any, ..
 index_add = define(
     "index_add",
     batch=batches.write,
-    reach=dependence_rules.added("getitem"),
+    dependence=dependence_rules.added("getitem"),
     family=INDEXING,
     summary="x with `values` added at the places of an index; repeated places add up.",
     forward=_index_add,

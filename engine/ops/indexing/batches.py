@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.ir.attributes import InputIndex
 from engine.ir.batch_rules import aligned, rank, stacked
-from engine.ir.op import F
+from engine.ir.table import F
 from engine.ops.creation import made
 
 Index = tuple[Any, ...]

@@ -8,8 +8,10 @@ from typing import Any
 
 from engine.dtypes import TensorType
 from engine.ir.attributes import SHAPE, Attribute, InputIndex
+from engine.ir.cost import Cost
 from engine.ir.families import INDEXING, define
-from engine.ir.op import Cost, F, Sample
+from engine.ir.samples import Sample
+from engine.ir.table import F
 from engine.ops.indexing.basic import POSITION
 
 Shape = tuple[int, ...]

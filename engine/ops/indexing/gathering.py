@@ -10,9 +10,13 @@ from engine.dtypes import TensorType
 from engine.errors import IndexOutOfRange
 from engine.ir import batch_rules
 from engine.ir.attributes import AXIS, DTYPE, SIZE, Attribute, InputIndex
+from engine.ir.cost import Cost
+from engine.ir.derivative import JOINT
 from engine.ir.families import INDEXING, composite, define, normalize_axis
 from engine.ir.indices import along
-from engine.ir.op import JOINT, Cost, F, NoGradient, Sample
+from engine.ir.no_gradient import NoGradient
+from engine.ir.samples import Sample
+from engine.ir.table import F
 from engine.ops.indexing.basic import POSITION
 
 

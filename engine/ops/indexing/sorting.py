@@ -9,9 +9,12 @@ from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
 from engine.ir import batch_rules, dependence_rules
 from engine.ir.attributes import AXIS, BOOLEAN, SIZE, Attribute
+from engine.ir.cost import Cost
 from engine.ir.families import INDEXING, composite, define, moved, normalize_axis
 from engine.ir.indices import along
-from engine.ir.op import Cost, F, NoGradient, Sample
+from engine.ir.no_gradient import NoGradient
+from engine.ir.samples import Sample
+from engine.ir.table import F
 
 _ATTRIBUTES = (
     Attribute("axis", AXIS, -1, "the axis to sort along; null: of the flattened tensor", nullable=True),
@@ -46,7 +49,7 @@ sort = define(
     "sort",
     family=INDEXING,
     batch=batch_rules.along_axis,
-    reach=dependence_rules.along_axis,
+    dependence=dependence_rules.along_axis,
     summary="The elements in order along an axis.",
     forward=lambda xp, x, *, axis, descending, stable: xp.sort(
         x, axis=axis, descending=descending, stable=stable

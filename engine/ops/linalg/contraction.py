@@ -14,7 +14,8 @@ from engine import dtypes
 from engine.errors import ShapeMismatch
 from engine.ir.attributes import CONTRACTION, Attribute
 from engine.ir.families import composite, normalize_axis
-from engine.ir.op import F, Sample
+from engine.ir.samples import Sample
+from engine.ir.table import F
 from engine.ops.shaping.axes import permuted
 
 Labels = tuple[Hashable, ...]

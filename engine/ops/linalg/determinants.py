@@ -13,8 +13,10 @@ from typing import Any
 from engine import dtypes
 from engine.dtypes import TensorType
 from engine.ir import batch_rules
+from engine.ir.derivative import JOINT
 from engine.ir.families import LINALG, define
-from engine.ir.op import JOINT, F, Sample
+from engine.ir.samples import Sample
+from engine.ir.table import F
 from engine.ops.linalg.matmul import transposed
 from engine.ops.linalg.solving import MATRIX, STACK, cubic, infer_square, square
 

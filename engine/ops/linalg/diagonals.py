@@ -9,8 +9,11 @@ from engine.dtypes import TensorType
 from engine.errors import IndexOutOfRange, ShapeMismatch
 from engine.ir import batch_rules, dependence_rules
 from engine.ir.attributes import AXIS, INT, Attribute
+from engine.ir.derivative import Accumulate
 from engine.ir.families import LINALG, SHAPING, composite, define, normalize_axis
-from engine.ir.op import Accumulate, F, Op, Sample
+from engine.ir.op import Op
+from engine.ir.samples import Sample
+from engine.ir.table import F
 from engine.ops.creation import made
 from engine.ops.shaping.axes import permuted
 from engine.ops.shaping.common import copied
@@ -57,7 +60,7 @@ read_diagonal = define(
     "read_diagonal",
     family=LINALG,
     batch=batch_rules.trailing,
-    reach=dependence_rules.moved,
+    dependence=dependence_rules.moved,
     summary="The diagonal of the last two axes.",
     forward=lambda xp, x, *, offset: xp.linalg.diagonal(x, offset=offset),
     normalize=_normalize,
@@ -82,7 +85,7 @@ add_diagonal = define(
     "add_diagonal",
     family=LINALG,
     batch=batch_rules.trailing,
-    reach=dependence_rules.added("read_diagonal"),
+    dependence=dependence_rules.added("read_diagonal"),
     summary="x with `values` added to the diagonal of the last two axes.",
     forward=_add_diagonal,
     normalize=_normalize,

@@ -12,7 +12,8 @@ from typing import Any
 from engine.errors import InvalidAttribute, ShapeMismatch, WrongArity
 from engine.ir.attributes import TEXT, Attribute
 from engine.ir.families import composite
-from engine.ir.op import F, Sample
+from engine.ir.samples import Sample
+from engine.ir.table import F
 from engine.ops.linalg.contraction import Labels, arranged, contract, total
 
 _SEARCHED = 24  # operands among which the cheapest pair is looked for

@@ -9,8 +9,10 @@ from typing import Any
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
 from engine.ir import batch_rules, dependence_rules
+from engine.ir.cost import Cost
 from engine.ir.families import LINALG, broadcast, define, moved
-from engine.ir.op import Cost, F, Sample
+from engine.ir.samples import Sample
+from engine.ir.table import F
 
 
 def _infer_matmul(types: Sequence[TensorType], **_: Any) -> tuple[TensorType, ...]:
@@ -74,7 +76,7 @@ matmul = define(
     "matmul",
     family=LINALG,
     batch=batch_rules.product,
-    reach=dependence_rules.product,
+    dependence=dependence_rules.product,
     summary="The matrix product over the last two axes, broadcasting the others; vectors as in NumPy.",
     forward=lambda xp, x1, x2: xp.matmul(x1, x2),
     infer=_infer_matmul,
@@ -115,7 +117,7 @@ row_dot = define(
         lambda g, y, x1, x2: F.expand_dims(g, axis=-1) * x1,
     ),
     batch=batch_rules.elementwise,
-    reach=dependence_rules.rows,
+    dependence=dependence_rules.rows,
     kinds="real",
     cost=_matmul_cost,
     linear_in=frozenset({0}),

@@ -10,7 +10,8 @@ from engine import dtypes
 from engine.errors import ShapeMismatch
 from engine.ir.attributes import AXIS, Attribute
 from engine.ir.families import broadcast, composite, normalize_axis
-from engine.ir.op import F, Sample
+from engine.ir.samples import Sample
+from engine.ir.table import F
 
 
 def _dot(x1: Any, x2: Any) -> Any:

@@ -6,7 +6,8 @@ from typing import Any
 
 from engine.ir.attributes import AXES, NUMBER, Attribute
 from engine.ir.families import composite
-from engine.ir.op import F, Sample
+from engine.ir.samples import Sample
+from engine.ir.table import F
 
 _AXIS = Attribute("axis", AXES, (-1,), "the axes of one vector; null: all of them", nullable=True)
 _EPSILON = Attribute("epsilon", NUMBER, 1e-12, "the least squared length divided by")

@@ -13,7 +13,8 @@ from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute
 from engine.ir.attributes import NUMBER, Attribute
 from engine.ir.families import composite, elementwise
-from engine.ir.op import F, Sample
+from engine.ir.samples import Sample
+from engine.ir.table import F
 from engine.ops.elementwise.arithmetic import POLE
 
 _BOTH_SIDES = Sample(([-1.5, -0.4, 0.3, 1.2],))

@@ -7,7 +7,8 @@ from typing import Any
 
 from engine.ir.attributes import BOOLEAN, Attribute
 from engine.ir.families import composite, elementwise
-from engine.ir.op import F, Sample
+from engine.ir.samples import Sample
+from engine.ir.table import F
 
 _SAMPLES = (Sample(((2, 3),)), Sample(((),)))
 

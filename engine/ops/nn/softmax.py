@@ -11,6 +11,7 @@ from engine.dtypes import ITEMSIZE, TensorType
 from engine.errors import ShapeMismatch
 from engine.ir import batch_rules, dependence_rules
 from engine.ir.attributes import AXES, AXIS, Attribute
+from engine.ir.cost import Cost
 from engine.ir.families import (
     KEEPDIMS,
     REDUCTION,
@@ -23,9 +24,13 @@ from engine.ir.families import (
     reduced,
     spread,
 )
-from engine.ir.op import Cost, F, Family, Op, Sample
+from engine.ir.op import Family, Op
+from engine.ir.samples import Sample
+from engine.ir.table import F
 
-_FAMILY = Family("softmax", jvp="double_vjp", batch=batch_rules.along_axis, reach=dependence_rules.along_axis)
+_FAMILY = Family(
+    "softmax", jvp="double_vjp", batch=batch_rules.along_axis, dependence=dependence_rules.along_axis
+)
 _AXIS = Attribute("axis", AXES, (-1,), "the axes taken together; null: all of them", nullable=True)
 _SAMPLES = (
     Sample(((2, 3),)),

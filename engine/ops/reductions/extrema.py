@@ -10,6 +10,7 @@ from typing import Any
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
 from engine.ir.attributes import AXIS, Attribute
+from engine.ir.cost import Cost
 from engine.ir.families import (
     AXIS_OR_ALL,
     KEEPDIMS,
@@ -24,7 +25,10 @@ from engine.ir.families import (
     reduction,
     spread,
 )
-from engine.ir.op import Cost, F, NoGradient, Op, Sample
+from engine.ir.no_gradient import NoGradient
+from engine.ir.op import Op
+from engine.ir.samples import Sample
+from engine.ir.table import F
 from engine.ops.reductions.totals import count
 
 _EVENLY = "Elements that tie share the gradient evenly. NaN wins over every number, in the gradient too."

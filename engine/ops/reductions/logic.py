@@ -8,8 +8,9 @@ from typing import Any
 
 from engine import dtypes
 from engine.dtypes import TensorType
+from engine.ir.cost import Cost
 from engine.ir.families import per_element, reduction
-from engine.ir.op import Cost, nondifferentiable
+from engine.ir.no_gradient import nondifferentiable
 
 _STEP = nondifferentiable("the answer jumps and is constant in between")
 _TRUTH = "Numbers count as true where they are not 0; NaN is true."

@@ -8,7 +8,8 @@ from typing import Any
 
 from engine.ir.attributes import NUMBER, Attribute
 from engine.ir.families import axes_of_input, per_element, reduction, spread
-from engine.ir.op import F, Sample
+from engine.ir.samples import Sample
+from engine.ir.table import F
 from engine.ops.reductions.totals import count
 
 _CORRECTION = (

@@ -10,6 +10,7 @@ from engine import dtypes
 from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute, ShapeMismatch
 from engine.ir.attributes import NUMBER, ORDER, Attribute
+from engine.ir.cost import Cost
 from engine.ir.families import (
     AXIS_OR_ALL,
     KEEPDIMS,
@@ -20,7 +21,8 @@ from engine.ir.families import (
     reduction,
     spread,
 )
-from engine.ir.op import Cost, F, Sample
+from engine.ir.samples import Sample
+from engine.ir.table import F
 from engine.ops.reductions.moments import squared
 
 

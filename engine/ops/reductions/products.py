@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.dtypes import TensorType
 from engine.ir.attributes import AXIS, BOOLEAN, Attribute
+from engine.ir.cost import Cost
 from engine.ir.families import (
     REDUCTION,
     cast_back,
@@ -23,7 +24,9 @@ from engine.ir.families import (
     spread,
 )
 from engine.ir.indices import along
-from engine.ir.op import Cost, F, Op, Sample
+from engine.ir.op import Op
+from engine.ir.samples import Sample
+from engine.ir.table import F
 from engine.ops.reductions.totals import (
     ACCUMULATOR,
     WIDENS,

@@ -9,7 +9,8 @@ from engine import dtypes
 from engine.errors import InvalidAttribute
 from engine.ir.attributes import NUMBER, Attribute
 from engine.ir.families import AXIS_OR_ALL, KEEPDIMS, composite, normalize_axes, reduced
-from engine.ir.op import F, Sample
+from engine.ir.samples import Sample
+from engine.ir.table import F
 from engine.ops.reductions.extrema import some_elements
 from engine.ops.reductions.totals import gathered
 

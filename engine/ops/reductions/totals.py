@@ -9,7 +9,7 @@ from typing import Any
 from engine.dtypes import TensorType
 from engine.ir.attributes import DTYPE, Attribute
 from engine.ir.families import axes_of_input, cast_back, check_cast, reduced, reduction, spread
-from engine.ir.op import F
+from engine.ir.table import F
 
 _WIDE = {
     "bool": "int64",

@@ -10,7 +10,8 @@ from engine.errors import InvalidAttribute, ShapeMismatch
 from engine.ir import batch_rules
 from engine.ir.attributes import AXES, AXIS, Attribute
 from engine.ir.families import composite, normalize_axes, normalize_axis
-from engine.ir.op import F, Sample
+from engine.ir.samples import Sample
+from engine.ir.table import F
 from engine.ops.shaping.common import mover
 
 

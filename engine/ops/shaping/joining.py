@@ -12,7 +12,8 @@ from engine.ir import batch_rules
 from engine.ir.attributes import AXIS, SECTIONS, Attribute, choice
 from engine.ir.families import SHAPING, composite, define, normalize_axis
 from engine.ir.indices import along
-from engine.ir.op import F, Sample
+from engine.ir.samples import Sample
+from engine.ir.table import F
 from engine.ops.shaping.common import LINEAR, copied
 
 AXIS_0 = Attribute("axis", AXIS, 0)

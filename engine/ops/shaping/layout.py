@@ -19,7 +19,7 @@ def in_c_order(x: Any) -> bool:
     slot = x.slot
     for _ in range(_DEPTH):
         step = _producer(x.tape, slot)
-        if step is None or not step.op.is_view(step.attributes):
+        if step is None or not step.op.kernel.is_view(step.attributes):
             return True  # given from outside, or written by a kernel
         source = step.inputs[0]
         before, after = x.tape.types[source].shape, x.tape.types[slot].shape

@@ -10,7 +10,8 @@ from engine.errors import InvalidAttribute
 from engine.ir import batch_rules
 from engine.ir.attributes import AXES, INTS, Attribute
 from engine.ir.families import axes_of_input, composite, normalize_axis
-from engine.ir.op import F, Sample
+from engine.ir.samples import Sample
+from engine.ir.table import F
 from engine.ops.shaping.common import mover
 
 flip = mover(

@@ -11,8 +11,10 @@ from engine.dtypes import ITEMSIZE, TensorType
 from engine.errors import InvalidAttribute, ShapeMismatch
 from engine.ir import batch_rules, dependence_rules
 from engine.ir.attributes import NUMBER, PAIRS, Attribute, choice
+from engine.ir.cost import Cost
 from engine.ir.indices import along
-from engine.ir.op import Cost, F, Sample
+from engine.ir.samples import Sample
+from engine.ir.table import F
 from engine.ops.creation import value_of
 from engine.ops.shaping.common import copied, mover
 
@@ -172,7 +174,7 @@ def _infer_fold(types: Sequence[TensorType], *, pad_width: Pairs, mode: str) -> 
 pad_adjoint = mover(
     "pad_adjoint",
     batch=batch_rules.padded_attribute("pad_width", (0, 0)),
-    reach=dependence_rules.folded,
+    dependence=dependence_rules.folded,
     summary="The adjoint of pad: the borders added back to where they were read from.",
     forward=_fold,
     infer=_infer_fold,

@@ -10,8 +10,11 @@ from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
 from engine.ir import batch_rules, dependence_rules
 from engine.ir.attributes import BOOLEAN, DTYPE, NEW_SHAPE, SHAPE, Attribute
+from engine.ir.cost import Cost
 from engine.ir.families import SHAPING, broadcast, cast_back, check_cast, composite, define, free, moved
-from engine.ir.op import Cost, F, NoGradient, Sample
+from engine.ir.no_gradient import NoGradient
+from engine.ir.samples import Sample
+from engine.ir.table import F
 from engine.ops.shaping.common import LINEAR, copied, infer_given_shape, mover
 from engine.ops.shaping.layout import in_c_order, squeezed
 
@@ -25,7 +28,7 @@ astype = mover(
     "astype",
     "cast",
     batch=batch_rules.trailing,
-    reach=dependence_rules.elementwise,
+    dependence=dependence_rules.elementwise,
     summary="The same values in another dtype; floats lose their fraction on the way to integers.",
     forward=lambda xp, x, *, dtype: xp.astype(x, getattr(xp, dtype)),
     infer=_infer_astype,
@@ -149,7 +152,7 @@ sum_to = define(
     "sum_to",
     family=SHAPING,
     batch=batch_rules.to_shape,
-    reach=dependence_rules.folded,
+    dependence=dependence_rules.folded,
     summary="The adjoint of broadcast_to: x summed down to `shape`.",
     forward=_sum_to,
     infer=infer_given_shape,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.ir.op import F
+from engine.ir.table import F
 from engine.ir.tape import Instruction
 from engine.ir.variable import Variable
 from engine.passes.stable.patterns import Matcher
@@ -128,9 +128,10 @@ class _Branch:
 
 def _is_plain(step: Instruction) -> bool:
     """Whether a step can be repeated on other values of the same shape."""
+    kernel = step.op.kernel
     return (
-        step.op.forward is not None
-        and not step.op.functions
-        and not step.op.takes_needed
-        and not step.op.in_place
+        kernel.forward is not None
+        and not step.op.rules.functions
+        and not kernel.takes_needed
+        and not kernel.in_place
     )

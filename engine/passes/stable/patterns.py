@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from engine.ir.attributes import REQUIRED
-from engine.ir.op import TABLE
+from engine.ir.table import TABLE
 from engine.ir.tape import Instruction, Tape
 
 Operand = int | float  # a slot, or a float that no slot holds
@@ -105,7 +105,7 @@ class Matcher:
         place = len(self.places)
         for slot in step.outputs:
             self.makers[slot], self.places[slot] = step, place
-        if not step.op.functions:
+        if not step.op.rules.functions:
             key = (step.op.name, tuple(map(self._named, step.inputs)), repr(step.attributes))
             first = self._known.setdefault(key, step.outputs)
             self._first.update(zip(step.outputs, first, strict=True))

@@ -116,7 +116,8 @@ def fixed_views(plan: Plan, buffered: Set[int], xp: Namespace) -> dict[int, None
     tried: dict[int, Any] = dict(tape.constants)
     for place, step in enumerate(plan.steps):
         instruction = step.instruction
-        if instruction.op.in_place or not instruction.op.is_view(instruction.attributes):
+        kernel = instruction.op.kernel
+        if kernel.in_place or not kernel.is_view(instruction.attributes):
             continue
         for slot in instruction.inputs:
             if slot in buffered and slot not in tried:  # as it will be, and no byte of it is touched
@@ -130,8 +131,9 @@ def fixed_views(plan: Plan, buffered: Set[int], xp: Namespace) -> dict[int, None
 
 
 def _seen(step: Instruction, values: Any, xp: Namespace) -> Any:
-    assert step.op.forward is not None
-    answer = step.op.forward(xp, *[values[slot] for slot in step.inputs], **step.attributes)
+    forward = step.op.kernel.forward
+    assert forward is not None
+    answer = forward(xp, *[values[slot] for slot in step.inputs], **step.attributes)
     return answer[0] if isinstance(answer, tuple | list) else answer
 
 
@@ -143,12 +145,12 @@ def bind(step: Step, plan: Plan, buffered: Set[int], xp: Namespace) -> Callable[
 
 def _bind(step: Step, plan: Plan, buffered: Set[int], xp: Namespace) -> Callable[[Values], None]:
     instruction = step.instruction
-    kernel = instruction.op.forward
+    kernel = instruction.op.kernel.forward
     if kernel is None:
         raise InternalError(f"{instruction.op.name} has no kernel")
     inputs, outputs, tape = instruction.inputs, instruction.outputs, plan.tape
     attributes = runnable(instruction, [slot in plan.read for slot in outputs], xp)
-    whole = instruction.op.whole_kernel(tape.types[outputs[0]].dtype) if outputs else ""
+    whole = instruction.op.kernel.ufunc_for(tape.types[outputs[0]].dtype) if outputs else ""
     ufunc = getattr(xp, whole, None)
     dying = dead_slots(step, tape, buffered)
     if step.buffer is not None:
@@ -158,7 +160,7 @@ def _bind(step: Step, plan: Plan, buffered: Set[int], xp: Namespace) -> Callable
             run = _copied(kernel, xp, inputs, outputs[0], attributes)
         return dropping(run, dying) if dying else run
     single = instruction.op.outputs is not None and len(instruction.op.outputs) == 1
-    owned = step.owned if instruction.op.in_place else None
+    owned = step.owned if instruction.op.kernel.in_place else None
     return _allocating(kernel, xp, inputs, outputs, attributes, dying, single, owned)
 
 
@@ -208,7 +210,7 @@ def runnable(step: Instruction, needed: Sequence[bool], xp: Namespace) -> dict[s
         name: Subprogram(value, xp) if isinstance(value, Tape) else value
         for name, value in step.attributes.items()
     }
-    if step.op.takes_needed:
+    if step.op.kernel.takes_needed:
         attributes["needed"] = tuple(needed)
     return attributes
 

@@ -126,7 +126,7 @@ class ResidentPlan:
             if is_joined(instruction):
                 copying = self._joined.copying(out, target)
                 return dropping(copying, dying) if dying else copying
-            whole = instruction.op.whole_kernel(self.plan.tape.types[out].dtype)
+            whole = instruction.op.kernel.ufunc_for(self.plan.tape.types[out].dtype)
             ufunc = getattr(self._xp, whole, None)
             if self._xp.is_ufunc(ufunc) and not fixed:
                 run = into_buffer(ufunc, inputs, out)
@@ -143,11 +143,12 @@ class ResidentPlan:
 
     def _is_fixed_view(self, instruction: Instruction) -> bool:
         """Whether the output only looks at fixed memory; it is then made here and now."""
-        if not instruction.op.is_view(instruction.attributes) or instruction.op.forward is None:
+        kernel = instruction.op.kernel
+        if not kernel.is_view(instruction.attributes) or kernel.forward is None:
             return False
         source = self._values[instruction.inputs[0]]
         operands = [self._values[slot] for slot in instruction.inputs]
-        view = instruction.op.forward(self._xp, *operands, **instruction.attributes)
+        view = kernel.forward(self._xp, *operands, **instruction.attributes)
         if not self._xp.may_share_memory(view, source):
             return False  # a reshape that has to copy
         self._values[instruction.outputs[0]] = view

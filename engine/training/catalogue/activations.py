@@ -8,7 +8,7 @@ from typing import Any
 
 import engine.ops  # noqa: F401  # fills the table of ops
 from engine.ir.attributes import Attribute, Kind
-from engine.ir.op import TABLE
+from engine.ir.table import TABLE
 from engine.training.catalogue.registry import Registry
 
 LINEAR = "linear"

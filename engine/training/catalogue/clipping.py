@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any
 
-from engine.ir.op import F
+from engine.ir.table import F
 
 
 def clipped(gradients: Sequence[Any], settings: Mapping[str, Any]) -> list[Any]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import engine.ops  # noqa: F401  # fills the table of ops
 from engine.ir.attributes import Attribute
-from engine.ir.op import TABLE, Op
+from engine.ir.op import Op
+from engine.ir.table import TABLE
 from engine.training.catalogue.registry import Registry
 
 _FIXED = ("axis", "reduction")  # the loss of a batch is the mean over its samples, classes come last

@@ -14,7 +14,7 @@ from typing import Any
 from engine import dtypes
 from engine.errors import ShapeMismatch
 from engine.ir.attributes import Attribute
-from engine.ir.op import F
+from engine.ir.table import F
 from engine.training.catalogue.losses import LOSSES, Loss
 from engine.training.catalogue.registry import Chosen, Registry, number, whole
 

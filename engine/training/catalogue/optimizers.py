@@ -17,7 +17,7 @@ from typing import Any
 from engine.errors import InvalidAttribute, InvalidDocument
 from engine.frontend.json_reader import member, show
 from engine.ir.attributes import BOOLEAN, Attribute
-from engine.ir.op import F
+from engine.ir.table import F
 from engine.training.catalogue.registry import Chosen, Registry, number, read_settings
 from engine.training.catalogue.schedules import Schedule, rate_at, read_schedule, schedule_document
 

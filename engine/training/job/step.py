@@ -16,7 +16,7 @@ from engine.dtypes import TensorType
 from engine.errors import EngineError, InvalidTarget, Origin
 from engine.frontend.graph import Graph
 from engine.frontend.record import record
-from engine.ir.op import F
+from engine.ir.table import F
 from engine.ir.tape import Tape
 from engine.ir.variable import Variable
 from engine.passes import optimize

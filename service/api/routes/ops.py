@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 import engine.ops  # noqa: F401  # fills the table
 from engine.errors import UnknownOp
-from engine.ir.op import TABLE, lookup
+from engine.ir.table import TABLE, lookup
 from engine.ops.describe import describe
 from service.api.endpoint import Endpoint
 from service.api.respond import respond

@@ -7,7 +7,7 @@ import engine.ops.control  # noqa: F401  # fills the table
 from engine import dtypes
 from engine.diagnosis import Diagnosis, Graphing
 from engine.errors import DerivativeNotImplemented
-from engine.ir.op import TABLE, F
+from engine.ir.table import TABLE, F
 from engine.runtime.executors.numpy import run_tape
 from engine.transforms.vjp import backward, ones
 from tests.engine.sampling import arrays_of, named, record
@@ -24,7 +24,7 @@ def floating_outputs(op, sample):
 
 def differentiable(op):
     """Samples of an op that has a gradient at all."""
-    return [sample for sample in op.cases()[:3] if floating_outputs(op, sample)[2]]
+    return [sample for sample in op.samples.cases[:3] if floating_outputs(op, sample)[2]]
 
 
 OPS = [op for op in TABLE.values() if not op.internal and differentiable(op)]

@@ -182,7 +182,11 @@ def test_looking_costs_next_to_nothing() -> None:
 
 
 def test_the_causes_are_reasons_of_the_diagnosis() -> None:
-    from engine.ir.op import TABLE
+    from engine.ir.table import TABLE
 
-    known = {op.zero_reason for op in TABLE.public()} | {"underflow", "empty_selection", "constant"}
+    known = {op.derivative.zero_reason for op in TABLE.public()} | {
+        "underflow",
+        "empty_selection",
+        "constant",
+    }
     assert known >= CAUSES

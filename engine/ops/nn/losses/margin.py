@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.ir.op import F, Sample
+from engine.ir.samples import Sample
+from engine.ir.table import F
 from engine.ops.nn.losses.shared import per_sample, pointwise
 
 _LABELS = "Labels are -1 and 1; a label 0 counts as -1. On the margin the derivative is 0."

@@ -8,7 +8,8 @@ from typing import Any
 from engine.errors import InvalidAttribute
 from engine.ir.attributes import NUMBER, Attribute
 from engine.ir.families import elementwise
-from engine.ir.op import Domain, F, Sample
+from engine.ir.samples import Domain, Sample
+from engine.ir.table import F
 from engine.ops.nn.losses.shared import EPSILON, log_of, per_sample, pointwise
 
 mean_squared_error = pointwise(

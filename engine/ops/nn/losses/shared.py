@@ -8,7 +8,9 @@ from typing import Any
 from engine.errors import InvalidAttribute, ShapeMismatch
 from engine.ir.attributes import AXIS, NUMBER, Attribute, choice
 from engine.ir.families import composite, normalize_axis
-from engine.ir.op import F, Op, Sample
+from engine.ir.op import Op
+from engine.ir.samples import Sample
+from engine.ir.table import F
 
 REDUCTION = Attribute(
     "reduction", choice("mean", "sum", "none"), "mean", "over all the losses; none: leave them"

@@ -1,0 +1,51 @@
+"""The kernel of an op: how one instruction is computed, and what it does with memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.dtypes import is_integer
+
+Forward = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """How an op is computed; an op that is a formula over other ops has no `forward`.
+
+    `forward(xp, *arrays, **attributes)` computes the op, with every array already in the promoted dtype.
+    `ufunc` names the universal function of the namespace that is the whole kernel, so that the executor can
+    let it write into a buffer; if `ufunc_excludes_integers`, that holds for other dtypes than integers only.
+    `scalar` is the kernel on scalars, for fused loops.
+
+    `view` says that the output shares the memory of the first input. `in_place` says that the kernel writes
+    into its first array and returns it. `may_alias` says that the array it returns may be part of an input
+    or lie in another order than C's, so that what leaves the engine is a copy. `view` and `may_alias` may be
+    functions of the attributes. `takes_needed` says that the kernel is given, as `needed`, which of its
+    outputs are read.
+    """
+
+    forward: Forward | None = None
+    ufunc: str | None = None
+    ufunc_excludes_integers: bool = False
+    scalar: Forward | None = None
+    view: bool | Callable[..., bool] = False
+    in_place: bool = False
+    may_alias: bool | Callable[..., bool] = False
+    takes_needed: bool = False
+
+    def ufunc_for(self, dtype: str) -> str:
+        """The universal function that alone is the kernel for this dtype; empty if there is none."""
+        return (
+            "" if self.ufunc is None or (self.ufunc_excludes_integers and is_integer(dtype)) else self.ufunc
+        )
+
+    def is_view(self, attributes: Mapping[str, Any]) -> bool:
+        """Whether the output shares the first input's memory."""
+        return self.view(**attributes) if callable(self.view) else self.view
+
+    def needs_copy(self, attributes: Mapping[str, Any]) -> bool:
+        """Whether a value that leaves the engine has to be a copy of what the kernel returns."""
+        return self.may_alias(**attributes) if callable(self.may_alias) else self.may_alias

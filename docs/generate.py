@@ -1,4 +1,4 @@
-"""Write ops.md, settings.md, errors.md, and the derivatives of http.md, from records: generate.py [--check].
+"""Write ops.md, settings.md, errors.md, and the endpoints of http.md, from records: generate.py [--check].
 
 With --check nothing is written; the exit status is 1 if a page is out of date.
 """
@@ -16,7 +16,8 @@ from pydantic.fields import FieldInfo
 import engine.ops  # noqa: F401 - fills the table
 from engine.ir.table import TABLE
 from engine.ops.describe import describe
-from service.queries.kinds import KINDS as QUERIES
+from service.api import openapi
+from service.api.routes import ROUTES
 from service.settings import Settings
 from service.wire.problems import KINDS, Kind
 
@@ -61,8 +62,8 @@ never changes its meaning; `detail` and `hint` are for people and may be worded 
 """
 
 
-#: Below it stand the rows of derivatives, which are generated; the rest of that page is written by hand.
-HTTP_ROWS = "| endpoint | returns |\n| --- | --- |\n"
+#: Below it stand the rows of the endpoints, which are generated; the rest of that page is written by hand.
+HTTP_HEAD = "| endpoint | | parameters | status |\n| --- | --- | --- | --- |\n"
 
 DIFFERENCES_HEAD = """\
 ## Where ops differ from NumPy and SciPy
@@ -156,15 +157,24 @@ def errors_page(kinds: Mapping[str, Kind]) -> str:
 
 
 def http_page(text: str) -> str:
-    """The page of the HTTP interface with a row for each kind of derivative, and one on published graphs."""
-    kinds = [kind for kind in QUERIES.values() if kind.derivative]
-    paths = [(f"/v1/{kind.name}", kind.summary[0].lower() + kind.summary[1:]) for kind in kinds]
-    paths += [(f"/v1/graphs/{{graph_id}}/{kind.name}", "the same on a published graph") for kind in kinds]
-    rows = [row(f"`POST {path}`", summary) for path, summary in paths]
-    head, _, tail = text.partition(HTTP_ROWS)
-    old = tail.splitlines(keepends=True)
-    kept = next(i for i, line in enumerate(old) if line.startswith("| `POST /v1/graphs` |"))
-    return head + HTTP_ROWS + "\n".join(rows) + "\n" + "".join(old[kept:])
+    """The page of the HTTP interface with a row for each endpoint, in the order of the OpenAPI document."""
+    paths = openapi.build(ROUTES, version="", keyed=False)["paths"]
+    rows = [
+        endpoint(method.upper(), path, operation)
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+    ]
+    head, _, tail = text.partition(HTTP_HEAD)
+    rest = tail[tail.index("\n\n") :]
+    return head + HTTP_HEAD + "\n".join(rows) + rest
+
+
+def endpoint(method: str, path: str, operation: Mapping[str, Any]) -> str:
+    """One row: what the endpoint does, its query parameters, and its statuses if all goes well."""
+    parameters = [p["name"] for p in operation.get("parameters", []) if p["in"] == "query"]
+    statuses = [status for status in operation["responses"] if status < "300"]
+    named = ", ".join(f"`{name}`" for name in parameters)
+    return row(f"`{method} {path}`", operation["summary"], named, ", ".join(statuses))
 
 
 def main(arguments: list[str]) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from fastapi.telemetry import TelemetryConfig
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
@@ -20,12 +21,12 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from engine.errors import EngineError, UserError
-from service.api import openapi
-from service.api.endpoint import to_routes
+from service.api import openapi, parameters
+from service.api.endpoint import methods_of
 from service.api.middleware.access import Access
 from service.api.middleware.auth import Auth
 from service.api.respond import respond
-from service.api.routes import ENDPOINTS
+from service.api.routes import ROUTES
 from service.jobs.queue.port import JobQueue
 from service.queries.tiers import ClientGone
 from service.services import Services
@@ -60,7 +61,7 @@ def create_app(
     settings = settings or Settings()
     services = Services.build(settings, make_logger(settings, log_stream), queue)
     routes: Sequence[BaseRoute] = [
-        *to_routes(ENDPOINTS),
+        *ROUTES,
         Mount("/docs/static", StaticFiles(directory=_STATIC), name="static"),
     ]
     app = FastAPI(
@@ -77,6 +78,7 @@ def create_app(
         exception_handlers={
             Problem: _on_error,
             UserError: _on_error,
+            RequestValidationError: _on_wrong_parameter,
             HTTPException: _on_http_exception,
             ClientGone: _on_client_gone,
             ClientDisconnect: _on_client_gone,
@@ -85,7 +87,7 @@ def create_app(
     )
     app.state.services = services
     app.state.warm = warm
-    document = openapi.build(ENDPOINTS, version=VERSION, keyed=settings.api_key is not None)
+    document = openapi.build(ROUTES, version=VERSION, keyed=settings.api_key is not None)
     app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's own way to replace it
     return app
 
@@ -130,21 +132,36 @@ async def _on_error(request: Request, error: Any) -> Response:
     return respond(render(error))
 
 
+async def _on_wrong_parameter(request: Request, error: Any) -> Response:
+    """A query parameter that FastAPI refused."""
+    assert isinstance(error, RequestValidationError), "registered for this alone"
+    path = request.app.openapi()["paths"][request.scope["route"].path]
+    return respond(render(parameters.refusal(error.errors(), path[request.method.lower()])))
+
+
 async def _on_http_exception(request: Request, error: Any) -> Response:
     """The router's own refusals, and bodies cut off by the client."""
     assert isinstance(error, HTTPException), "registered for these alone"
     method, path = request.method, request.url.path
     headers = dict(error.headers or {})
     if error.status_code == 405:
+        allowed = ", ".join(_methods(path))
         problem = Problem(
             "method_not_allowed",
-            f"expected {headers.get('Allow', 'another method')} on this path, got {method}",
+            f"expected {allowed} on this path, got {method}",
             path="$url",
-            headers=headers,
+            headers={**headers, "Allow": allowed},
         )
     else:
         problem = Problem("not_found", f"nothing answers {path[:200]}", path="$url", headers=headers)
     return respond(render(problem))
+
+
+def _methods(path: str) -> list[str]:
+    """Every method of a path; each has a route of its own, and the router knows the first alone."""
+    matching = [route for route in ROUTES if route.path_regex.match(path)]
+    methods = {method for route in matching for method in methods_of(route)}
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 
 
 async def _on_database(request: Request, error: Any) -> Response:

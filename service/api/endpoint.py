@@ -1,59 +1,89 @@
-"""An endpoint as one record, from which both the router and the OpenAPI document are made."""
+"""What endpoints share: routers, the route of the hot path, and descriptions of bodies and errors."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any
 
+from fastapi import APIRouter, Body, Depends, Header
+from fastapi.params import Depends as Described
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import request_response
 
-from service.api.scope import TEMPLATE
 from service.queries.kinds import Example
-from service.wire.requests import Request as Schema
+from service.wire import problems
+from service.wire import safetensors as safetensors_io
+from service.wire.problems import KINDS
 
-Handler = Callable[[Request], Awaitable[Response]]
+BINARY: Mapping[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+#: Tensors can travel as safetensors wherever they travel as JSON.
+SAFETENSORS: Mapping[str, Any] = {safetensors_io.MEDIA_TYPE: BINARY}
+#: What OpenAPI adds to a request body that `reads` describes.
+TENSOR_BODY: Mapping[str, Any] = {"requestBody": {"content": dict(SAFETENSORS)}}
 
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One method of one path: its handler and everything that OpenAPI says of it."""
-
-    method: str
-    path: str
-    handler: Handler
-    name: str
-    summary: str
-    tag: str
-    answers: Mapping[int, tuple[str, Mapping[str, Any] | type[BaseModel] | None]]
-    body: type[Schema] | None = None
-    #: What OpenAPI says of a body that no model of ours reads, by media type.
-    content: Mapping[str, Any] = field(default_factory=dict)
-    query: tuple[Mapping[str, Any], ...] = ()
-    errors: tuple[str, ...] = ()
-    examples: tuple[Example, ...] = ()
-    media_type: str = "application/json"
-    extra_media: Mapping[str, Any] = field(default_factory=dict)
+_IDEMPOTENCY_KEY = "Makes POST /v1/jobs safe to repeat; the other calls are safe without it."
 
 
-def to_routes(endpoints: Iterable[Endpoint]) -> list[Route]:
-    """A route per path, so that a wrong method is answered with every method that is right."""
-    by_path: dict[str, dict[str, Handler]] = {}
-    for endpoint in endpoints:
-        by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint.handler
-    return [
-        Route(path, _by_method(path, handlers), methods=list(handlers), name=path)
-        for path, handlers in by_path.items()
-    ]
+class BareRoute(APIRoute):
+    """A route that FastAPI documents, and whose endpoint is called with the request as it came.
+
+    Its `dependencies` describe what the endpoint reads itself, with the strict reader of `service.wire`: they
+    are in the OpenAPI document and are never run. What that saves is in docs/decisions/0013-fastapi.md.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[[Request], Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        self.app = request_response(endpoint)
 
 
-def _by_method(path: str, handlers: Mapping[str, Handler]) -> Handler:
-    async def dispatch(request: Request) -> Response:
-        request.scope[TEMPLATE] = path
-        method = "GET" if request.method == "HEAD" else request.method
-        return await handlers[method](request)
+def make_router(tag: str, route_class: type[APIRoute] = APIRoute) -> APIRouter:
+    """A router whose operations are named after their functions."""
+    return APIRouter(
+        tags=[tag], route_class=route_class, generate_unique_id_function=lambda route: route.name
+    )
 
-    return dispatch
+
+def methods_of(route: APIRoute) -> set[str]:
+    """The methods of a route; each of ours has one."""
+    return route.methods or set()
+
+
+def reads(model: type[BaseModel], examples: Iterable[Example] = ()) -> Described:
+    """The description of a body that the endpoint of a `BareRoute` parses itself."""
+
+    def describe(body: object, idempotency_key: object = None) -> None:
+        """Never called: FastAPI reads the signature."""
+
+    shown: Any = {
+        example.summary: {"summary": example.summary, "value": example.body} for example in examples
+    }
+    describe.__annotations__ = {
+        "body": Annotated[model, Body(openapi_examples=shown or None)],
+        "idempotency_key": Annotated[str, Header(alias="Idempotency-Key", description=_IDEMPOTENCY_KEY)],
+    }
+    described: Described = Depends(describe)
+    return described
+
+
+def returns(examples: Iterable[Example] = (), media: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What OpenAPI adds to a response of a documented model: examples of it, and other media types."""
+    shown = {example.summary: {"summary": example.summary, "value": example.answer} for example in examples}
+    content: dict[str, Any] = {"application/json": {"examples": shown} if shown else {}}
+    return {"content": content | dict(media or {})}
+
+
+def errors(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The problems that an endpoint can return, by status, as FastAPI's `responses`."""
+    by_status: dict[int, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(KINDS[code].status, []).append(code)
+    document = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
+    return {
+        status: {
+            "description": ", ".join(f"`{code}`" for code in listed),
+            "content": {problems.MEDIA_TYPE: document},
+        }
+        for status, listed in sorted(by_status.items())
+    }

@@ -1,26 +1,23 @@
-"""The OpenAPI 3.1 document, made from the endpoints' records."""
+"""The OpenAPI 3.1 document: FastAPI's, with the schemas of graphs, tensors and jobs, and ours of errors."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 from engine import dtypes
-from service.api.endpoint import Endpoint
+from service.api.endpoint import methods_of
 from service.api.job_schema import job_schema
-from service.wire import problems
-from service.wire import safetensors as safetensors_io
-from service.wire.problems import KINDS
 from service.wire.responses import ProblemDocument
 
 DESCRIPTION = """Send a function as a NumPy-like program or as a JSON graph, get values, gradients and,
 where a gradient is missing, the reason. Every error is a problem document (RFC 9457) that names the place
 and the cure."""
 
+_REFERENCE = "#/components/schemas/{model}"
 _NUMBER = {"anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity", "-Infinity"]}]}
 _NESTED = {"$ref": "#/components/schemas/NestedNumbers"}
 _NAME = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_./-]{0,127}$"}
@@ -122,36 +119,41 @@ SCHEMAS: Mapping[str, Any] = {
 }
 
 
-def build(endpoints: Iterable[Endpoint], *, version: str, keyed: bool) -> dict[str, Any]:
-    """The document; `keyed` where the server asks for its bearer key."""
-    endpoints = list(endpoints)
-    models: set[type[BaseModel]] = {
-        ProblemDocument,
-        *(endpoint.body for endpoint in endpoints if endpoint.body),
-    }
-    for endpoint in endpoints:
-        models |= {schema for _, schema in endpoint.answers.values() if isinstance(schema, type)}
-    _, definitions = models_json_schema(
-        [(model, "validation") for model in sorted(models, key=lambda model: model.__name__)],
-        ref_template="#/components/schemas/{model}",
+def build(routes: Sequence[APIRoute], *, version: str, keyed: bool) -> dict[str, Any]:
+    """FastAPI's document of `routes`, with the schemas of the wire format; `keyed` if a key is required."""
+    document = get_openapi(
+        title="Gradwire",
+        version=version,
+        description=DESCRIPTION,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        routes=routes,
+        separate_input_output_schemas=False,
     )
-    paths: dict[str, dict[str, Any]] = {}
-    for endpoint in endpoints:
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, keyed)
-    components: dict[str, Any] = {"schemas": {**SCHEMAS, **_resolved(definitions.get("$defs", {}))}}
+    schemas: dict[str, Any] = document["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    schemas |= {**SCHEMAS, "ProblemDocument": ProblemDocument.model_json_schema(ref_template=_REFERENCE)}
+    schemas |= schemas["ProblemDocument"].pop("$defs")
+    for route in routes:
+        for operation in (document["paths"][route.path][method.lower()] for method in methods_of(route)):
+            _correct(operation, route, keyed=keyed)
     if keyed:
-        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Gradwire",
-            "version": version,
-            "description": DESCRIPTION,
-            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        },
-        "paths": paths,
-        "components": components,
-    }
+        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    resolved: dict[str, Any] = _resolved(document)
+    return resolved
+
+
+def _correct(operation: dict[str, Any], route: APIRoute, *, keyed: bool) -> None:
+    """Mend what FastAPI says of an operation that is not so here."""
+    responses = operation["responses"]
+    if "application/json" in responses.get("422", {}).get("content", {}):
+        del responses["422"]  # FastAPI's own refusal of a parameter: ours are problems, which the route lists
+    for status, response in route.responses.items():
+        for media, content in response.get("content", {}).items():
+            if "examples" in content:  # FastAPI drops what is null in them
+                responses[str(status)]["content"][media]["examples"] = content["examples"]
+    if keyed and "401" in responses:
+        operation["security"] = [{"key": []}]
 
 
 def _resolved(node: Any) -> Any:
@@ -164,86 +166,3 @@ def _resolved(node: Any) -> Any:
     if "x-schema" in node:
         resolved["$ref"] = f"#/components/schemas/{node['x-schema']}"
     return resolved
-
-
-def _operation(endpoint: Endpoint, keyed: bool) -> dict[str, Any]:
-    operation: dict[str, Any] = {
-        "operationId": endpoint.name,
-        "summary": endpoint.summary,
-        "tags": [endpoint.tag],
-        "parameters": _parameters(endpoint),
-        "responses": {**_answers(endpoint), **_errors(endpoint.errors)},
-    }
-    if endpoint.handler.__doc__:
-        operation["description"] = endpoint.handler.__doc__
-    if endpoint.body is not None:
-        content: dict[str, Any] = {"application/json": {"schema": _schema(endpoint.body)}}
-        if endpoint.examples:
-            content["application/json"]["examples"] = {
-                example.summary: {"summary": example.summary, "value": example.body}
-                for example in endpoint.examples
-            }
-        content[safetensors_io.MEDIA_TYPE] = {
-            "schema": {"type": "string", "format": "binary"},
-        }
-        operation["requestBody"] = {"required": True, "content": content}
-    if endpoint.content:
-        operation["requestBody"] = {"required": True, "content": dict(endpoint.content)}
-    if keyed and "unauthorized" in endpoint.errors:
-        operation["security"] = [{"key": []}]
-    return operation
-
-
-def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
-    path = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"{(\w+)}", endpoint.path)
-    ]
-    query = [{"in": "query", "required": False, **parameter} for parameter in endpoint.query]
-    header: list[dict[str, Any]] = []
-    if endpoint.method == "POST":
-        header.append(
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "required": False,
-                "description": "Makes POST /v1/jobs safe to repeat; the other calls are so without it.",
-                "schema": {"type": "string"},
-            }
-        )
-    return [*path, *query, *header]
-
-
-def _answers(endpoint: Endpoint) -> dict[str, Any]:
-    answers: dict[str, Any] = {}
-    for status, (description, schema) in endpoint.answers.items():
-        answer: dict[str, Any] = {"description": description}
-        if schema is not None:
-            content: dict[str, Any] = {"schema": _schema(schema)}
-            if endpoint.examples and status == next(iter(endpoint.answers)):
-                content["examples"] = {
-                    example.summary: {"summary": example.summary, "value": example.answer}
-                    for example in endpoint.examples
-                }
-            answer["content"] = {endpoint.media_type: content, **endpoint.extra_media}
-        answers[str(status)] = answer
-    return answers
-
-
-def _errors(codes: Iterable[str]) -> dict[str, Any]:
-    by_status: dict[int, list[str]] = {}
-    for code in codes:
-        by_status.setdefault(KINDS[code].status, []).append(code)
-    return {
-        str(status): {
-            "description": ", ".join(f"`{code}`" for code in listed),
-            "content": {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
-        }
-        for status, listed in sorted(by_status.items())
-    }
-
-
-def _schema(schema: Mapping[str, Any] | type[BaseModel]) -> Mapping[str, Any]:
-    if isinstance(schema, type):
-        return {"$ref": f"#/components/schemas/{schema.__name__}"}
-    return schema

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.api.routes import ENDPOINTS
+from service.api.routes import ROUTES
 from service.jobs.runner import JobRunner
 from tests.service.world import INPUTS, JSON, REGRESSION, World, problem, world
 
@@ -48,10 +48,16 @@ async def test_metrics_count_by_template_and_kind(tmp_path: Path) -> None:
         graph_id = (await here.post("/v1/graphs", {"graph": REGRESSION})).json()["id"]
         await here.post(f"/v1/graphs/{graph_id}/gradient", {"inputs": INPUTS})
         await here.client.get("/wp-admin.php")
+        await here.client.request("BREW", "/healthz")
+        assert (await here.client.head("/healthz")).status_code == 200
         labels = {"method": "POST", "route": "/v1/graphs/{graph_id}/gradient", "status": "200"}
         assert await here.metric("gradwire_requests_total", **labels) == 1
         other = {"method": "any", "route": "other", "status": "404"}
         assert await here.metric("gradwire_requests_total", **other) == 1
+        wrong = {"method": "any", "route": "other", "status": "405"}
+        assert await here.metric("gradwire_requests_total", **wrong) == 1
+        head = {"method": "HEAD", "route": "/healthz", "status": "200"}
+        assert await here.metric("gradwire_requests_total", **head) == 1
         assert await here.metric("gradwire_query_seconds_count", kind="gradient", tier="inline") == 1
         assert await here.metric("gradwire_cache_lookups_total", cache="graphs", outcome="hit") == 1
         text = (await here.client.get("/metrics")).text
@@ -107,13 +113,14 @@ async def test_children_that_cannot_be_started_are_told_with_the_reason(
 
 async def test_the_key_guards_everything_but_health_and_docs(tmp_path: Path) -> None:
     async with world(tmp_path, api_key="sesame") as here:
-        for endpoint in ENDPOINTS:
+        for route in ROUTES:
             ids = dict.fromkeys(("graph_id", "job_id", "dataset_id"), "x")
-            path = endpoint.path.format(**ids, name="add", code="busy")
-            response = await here.client.request(endpoint.method, path, json={})
+            path = route.path.format(**ids, name="add", code="busy")
+            [method] = route.methods
+            response = await here.client.request(method, path, json={})
             is_open = not path.startswith(("/v1", "/metrics"))
             assert (response.status_code == 401) is not is_open, path
-            assert ("unauthorized" in endpoint.errors) is not is_open, path
+            assert (401 in route.responses) is not is_open, path
         refused = await here.client.get("/v1/ops")
         problem(refused, 401, "unauthorized")
         assert refused.headers["www-authenticate"].startswith("Bearer")

@@ -109,6 +109,21 @@ async def test_bad_parameters(tmp_path: Path, query: str, path: str) -> None:
         assert document["path"] == path
 
 
+async def test_a_wrong_parameter_is_told_what_the_document_says(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        for query, detail in {
+            "graphs?limit=0": "expected limit to be an integer from 1 to 1000, got '0'",
+            "graphs?offset=1": "expected only the parameters limit and cursor, got 'offset'",
+            "datasets/x?limit=1": "expected only the parameter preview, got 'limit'",
+            "jobs/x?limit=1": "expected no parameters, got 'limit'",
+            "jobs/x/metrics?by=week": "expected by to be one of epoch, step, got 'week'",
+            "jobs?status=gone": "expected status to be one of queued, running, paused, succeeded, failed, "
+            "cancelled, got 'gone'",
+        }.items():
+            document = problem(await here.client.get(f"/v1/{query}"), 422, "invalid_parameter")
+            assert document["detail"] == detail
+
+
 async def test_a_body_by_id_holds_no_function(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
         location = (await here.post("/v1/graphs", {"graph": REGRESSION})).headers["location"]

@@ -6,11 +6,12 @@ import re
 import time
 from uuid import uuid4
 
+from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
-from service.api.scope import TEMPLATE
+from service.api.endpoint import methods_of
 from service.telemetry.metrics import Metrics
 from service.wire import problems
 
@@ -35,6 +36,9 @@ class Access:
         request_id = sent_id if _VALID_ID.fullmatch(sent_id) else uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
         status = 0
+        method = scope["method"]
+        if method == "HEAD":  # is routed as GET; the server below drops the body
+            scope = {**scope, "method": "GET"}
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -55,18 +59,20 @@ class Access:
         finally:
             seconds = time.perf_counter() - start
             self._metrics.in_flight.dec()
-            self._record(scope, status, seconds, request_id)
+            self._record(scope, method, status, seconds, request_id)
 
-    def _record(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
-        template = scope.get(TEMPLATE, "other")
-        method = scope["method"] if template != "other" else "any"
-        self._metrics.requests.labels(method, template, str(status)).inc()
+    def _record(self, scope: Scope, method: str, status: int, seconds: float, request_id: str) -> None:
+        route = scope.get("route")
+        template, label = "other", "any"
+        if isinstance(route, APIRoute) and scope["method"] in methods_of(route):
+            template, label = route.path, method
+        self._metrics.requests.labels(label, template, str(status)).inc()
         self._metrics.latency.labels(template).observe(seconds)
         log = self._logger.debug if template in _QUIET else self._logger.info
         client = scope.get("client")
         log(
             "request",
-            method=scope["method"],
+            method=method,
             path=scope["path"],
             status=status,
             milliseconds=round(seconds * 1000, 3),

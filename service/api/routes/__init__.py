@@ -11,19 +11,30 @@
 `docs`         the OpenAPI document, Swagger UI, a page for each error code
 """
 
-from service.api.endpoint import Endpoint
+from collections.abc import Sequence
+
+from fastapi.routing import APIRoute
+
 from service.api.routes import datasets, derivatives, docs, graphs, health, job_results, jobs, models, ops
 
-ENDPOINTS: tuple[Endpoint, ...] = (
-    *derivatives.ENDPOINTS,
-    *graphs.ENDPOINTS,
-    *ops.ENDPOINTS,
-    *models.ENDPOINTS,
-    *jobs.ENDPOINTS,
-    *job_results.ENDPOINTS,
-    *datasets.ENDPOINTS,
-    *health.ENDPOINTS,
-    *docs.ENDPOINTS,
+_ROUTERS = (
+    derivatives.router,
+    graphs.bare,
+    graphs.router,
+    ops.router,
+    models.router,
+    jobs.bare,
+    jobs.router,
+    job_results.router,
+    job_results.bare,
+    datasets.router,
+    health.router,
+    docs.router,
 )
 
-__all__ = ["ENDPOINTS"]
+#: One flat list: FastAPI matches the routes of an included router twice.
+ROUTES: Sequence[APIRoute] = [
+    route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute)
+]
+
+__all__ = ["ROUTES"]

@@ -6,15 +6,18 @@ import asyncio
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Query
+from pydantic import Field
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api import paging
-from service.api.endpoint import Endpoint
+from service.api.endpoint import BINARY, errors, make_router
+from service.api.parameters import NoParameters, Page, Parameters
 from service.api.respond import respond
 from service.api.responses import jobs as job_responses
 from service.datasets import store, upload
@@ -34,13 +37,50 @@ _FORMATS: dict[str, Format] = {
 }
 _SNIFFED: tuple[tuple[bytes, Format], ...] = ((b"\x93NUMPY", "npy"), (b"PK\x03\x04", "npz"))
 _UNNAMED = ("", "application/octet-stream", "application/x-www-form-urlencoded")
-_PREVIEW = 5
+_COMMON = ("unauthorized", "internal", "busy")
+_BODY = {
+    "required": True,
+    "content": {
+        "application/x-npy": BINARY,
+        "application/x-npz": BINARY,
+        "text/csv": {
+            "schema": {"type": "string"},
+            "examples": {"Two columns": {"value": "x,y\n1,2\n2,4\n3,6\n"}},
+        },
+    },
+}
+
+router = make_router("datasets")
 
 
-async def create(request: Request) -> Response:
+class Preview(Parameters):
+    """How much of a data set is shown."""
+
+    preview: int = Field(5, ge=1, le=100, description="Rows of every field to show; fewer if a row is wide.")
+
+
+@router.post(
+    "/v1/datasets",
+    summary="Upload a data set: npy, npz or CSV",
+    status_code=201,
+    response_model=job_responses.DatasetSummary,
+    response_description="Stored; Location names it.",
+    responses={
+        200: {"model": job_responses.DatasetSummary, "description": "It was there already."},
+        **errors(
+            *_COMMON,
+            "invalid_parameter",
+            "body_too_large",
+            "unsupported_media_type",
+            "invalid_dataset",
+            "disk_full",
+        ),
+    },
+    openapi_extra={"requestBody": _BODY},
+)
+async def create_dataset(request: Request, _: NoParameters) -> Response:
     """Store an npy, npz or CSV file under the hash of its content; the body is never held in memory whole."""
     services = services_of(request)
-    paging.only(request, ())
     limit = services.settings.max_dataset_bytes
     _check_length(request, limit)
     place = await asyncio.to_thread(services.datasets.staging_dir)
@@ -76,33 +116,54 @@ async def create(request: Request) -> Response:
     return _created(dataset, 201 if created else 200)
 
 
-async def listing(request: Request) -> Response:
+@router.get(
+    "/v1/datasets",
+    summary="A page of data sets, oldest first",
+    response_model=job_responses.DatasetPage,
+    response_description="The page.",
+    responses=errors(*_COMMON, "invalid_parameter"),
+)
+async def list_datasets(request: Request, page: Page) -> Response:
     """A page of data sets, oldest first."""
-    page = paging.read(request, "datasets")
+    after = paging.place("datasets", page.cursor) or 0
     datasets, following = await services_of(request).database.read(
-        partial(store.page, after=page.place or 0, limit=page.limit)
+        partial(store.page, after=after, limit=page.limit)
     )
-    cursor = None if following is None else paging.cursor("datasets", following)
+    cursor = paging.cursor("datasets", following)
     return respond(json_reply({"datasets": [d.document() for d in datasets], "next_cursor": cursor}))
 
 
-async def fetch(request: Request) -> Response:
+@router.get(
+    "/v1/datasets/{dataset_id}",
+    summary="One data set, with its first rows",
+    response_model=job_responses.DatasetAnswer,
+    response_description="The data set.",
+    responses=errors(*_COMMON, "dataset_not_found", "invalid_parameter"),
+)
+async def get_dataset(request: Request, dataset_id: str, shown: Annotated[Preview, Query()]) -> Response:
     """The record and the first rows of every field."""
     services = services_of(request)
-    paging.only(request, ("preview",))
-    rows = paging.limit(request.query_params.get("preview"), name="preview", default=_PREVIEW, most=100)
-    dataset = await known(services, request.path_params["dataset_id"])
+    dataset = await known(services, dataset_id)
     try:
-        preview = await asyncio.to_thread(services.datasets.preview, dataset.id, dataset.fields, rows)
+        preview = await asyncio.to_thread(
+            services.datasets.preview, dataset.id, dataset.fields, shown.preview
+        )
     except FileNotFoundError:
         raise not_found(dataset.id) from None  # deleted in this moment
     return respond(encode_answer({**dataset.document(), "preview": preview}, "json"))
 
 
-async def delete(request: Request) -> Response:
+@router.delete(
+    "/v1/datasets/{dataset_id}",
+    summary="Forget a data set; 409 while a job needs it",
+    status_code=204,
+    response_description="Forgotten.",
+    responses=errors(*_COMMON, "dataset_not_found", "wrong_state", "disk_full"),
+)
+async def delete_dataset(request: Request, dataset_id: str) -> Response:
     """Forget the data set, unless a job that has not ended trains on it."""
     services = services_of(request)
-    dataset = await known(services, request.path_params["dataset_id"])
+    dataset = await known(services, dataset_id)
     while not await services.database.write(partial(store.remove, dataset_id=dataset.id)):
         users = await services.database.read(partial(records.users_of, dataset_id=dataset.id))
         if not users:  # the job ended in this moment, or somebody else was quicker
@@ -191,76 +252,3 @@ def _format(request: Request, start: bytes) -> Format:
         path="headers.content-type",
         hint="with curl: -H 'Content-Type: text/csv' --data-binary @data.csv",
     )
-
-
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_COMMON = ("unauthorized", "internal", "busy")
-
-ENDPOINTS: tuple[Endpoint, ...] = (
-    Endpoint(
-        "POST",
-        "/v1/datasets",
-        create,
-        name="create_dataset",
-        summary="Upload a data set: npy, npz or CSV",
-        tag="datasets",
-        content={
-            "application/x-npy": _BINARY,
-            "application/x-npz": _BINARY,
-            "text/csv": {
-                "schema": {"type": "string"},
-                "examples": {"Two columns": {"value": "x,y\n1,2\n2,4\n3,6\n"}},
-            },
-        },
-        answers={
-            201: ("Stored; Location names it.", job_responses.DatasetSummary),
-            200: ("It was there already.", job_responses.DatasetSummary),
-        },
-        errors=(
-            *_COMMON,
-            "invalid_parameter",
-            "body_too_large",
-            "unsupported_media_type",
-            "invalid_dataset",
-            "disk_full",
-        ),
-    ),
-    Endpoint(
-        "GET",
-        "/v1/datasets",
-        listing,
-        name="list_datasets",
-        summary="A page of data sets",
-        tag="datasets",
-        query=paging.PARAMETERS,
-        answers={200: ("The page.", job_responses.DatasetPage)},
-        errors=(*_COMMON, "invalid_parameter"),
-    ),
-    Endpoint(
-        "GET",
-        "/v1/datasets/{dataset_id}",
-        fetch,
-        name="get_dataset",
-        summary="One data set, with its first rows",
-        tag="datasets",
-        query=(
-            {
-                "name": "preview",
-                "description": "Rows of every field to show; fewer where a row is wide.",
-                "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": _PREVIEW},
-            },
-        ),
-        answers={200: ("The data set.", job_responses.DatasetAnswer)},
-        errors=(*_COMMON, "dataset_not_found", "invalid_parameter"),
-    ),
-    Endpoint(
-        "DELETE",
-        "/v1/datasets/{dataset_id}",
-        delete,
-        name="delete_dataset",
-        summary="Forget a data set",
-        tag="datasets",
-        answers={204: ("Forgotten.", None)},
-        errors=(*_COMMON, "dataset_not_found", "wrong_state", "disk_full"),
-    ),
-)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
 
+from fastapi import Depends, Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.endpoint import Endpoint, Handler
+from service.api.endpoint import SAFETENSORS, TENSOR_BODY, BareRoute, errors, make_router, reads, returns
 from service.api.respond import respond
 from service.queries.kinds import KINDS, QueryKind
 from service.queries.query_request import QueryRequest
 from service.services import Services, services_of
 from service.storage.graphs import Published
-from service.wire import safetensors as safetensors_io
 from service.wire.body import hung_up, media_of, read_body
 from service.wire.encoding import wants_safetensors
 from service.wire.problems import Problem
@@ -71,7 +72,7 @@ async def published(services: Services, graph_id: str) -> Published:
     return graph
 
 
-def handler_of(kind: QueryKind) -> Handler:
+def handler_of(kind: QueryKind) -> Callable[[Request], Awaitable[Response]]:
     """The endpoint of one kind; it serves both paths."""
     name = kind.name
 
@@ -91,38 +92,42 @@ def handler_of(kind: QueryKind) -> Handler:
     return handle
 
 
-_TENSORS = {safetensors_io.MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}
+def _graph_id(graph_id: Annotated[str, Path(description="`id` of a published graph.")]) -> None:
+    """What OpenAPI says of the id in the path."""
 
 
-def _endpoints(kind: QueryKind) -> tuple[Endpoint, Endpoint]:
+router = make_router("derivatives", BareRoute)
+
+
+def _add(kind: QueryKind) -> None:
+    """The two endpoints of one kind."""
+    handler = handler_of(kind)
     shared: dict[str, Any] = {
-        "handler": handler_of(kind),
-        "tag": "derivatives",
-        "answers": {200: (kind.response.__doc__ or "", kind.response)},
-        "body": kind.request,
-        "extra_media": _TENSORS,
+        "methods": ["POST"],
+        "response_model": kind.response,
+        "response_description": kind.response.__doc__ or "",
+        "openapi_extra": dict(TENSOR_BODY),
     }
-    return (
-        Endpoint(
-            "POST",
-            f"/v1/{kind.name}",
-            name=kind.name,
-            summary=kind.summary,
-            errors=CALL_ERRORS,
-            examples=kind.examples,
-            **shared,
-        ),
-        Endpoint(
-            "POST",
-            f"/v1/graphs/{{graph_id}}/{kind.name}",
-            name=f"{kind.name}_published",
-            summary=f"{kind.summary}, on a published graph",
-            errors=(*CALL_ERRORS, "graph_not_found"),
-            **shared,
-        ),
+    router.add_api_route(
+        f"/v1/{kind.name}",
+        handler,
+        name=kind.name,
+        summary=kind.summary,
+        dependencies=[reads(kind.request, kind.examples)],
+        responses={200: returns(kind.examples, SAFETENSORS), **errors(*CALL_ERRORS)},
+        **shared,
+    )
+    router.add_api_route(
+        f"/v1/graphs/{{graph_id}}/{kind.name}",
+        handler,
+        name=f"{kind.name}_published",
+        summary=f"{kind.summary}, on a published graph",
+        dependencies=[Depends(_graph_id), reads(kind.request)],
+        responses={200: returns(media=SAFETENSORS), **errors(*CALL_ERRORS, "graph_not_found")},
+        **shared,
     )
 
 
-ENDPOINTS: tuple[Endpoint, ...] = tuple(
-    endpoint for kind in KINDS.values() if kind.derivative for endpoint in _endpoints(kind)
-)
+for _kind in KINDS.values():
+    if _kind.derivative:
+        _add(_kind)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Annotated, Any
 
+from fastapi import Path
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from service.api.endpoint import Endpoint
+from service.api.endpoint import errors, make_router, returns
 from service.api.respond import respond
 from service.api.responses import server
 from service.queries.kinds import Example
@@ -37,12 +39,32 @@ _PAGE = """<!doctype html>
 """
 
 
+_BUSY = Example(
+    "busy",
+    answer={
+        "code": "busy",
+        "status": KINDS["busy"].status,
+        "title": KINDS["busy"].title,
+        "cure": KINDS["busy"].cure,
+    },
+)
+
+router = make_router("operations")
+
+
+@router.get(
+    "/openapi.json",
+    summary="The OpenAPI document",
+    response_model=dict[str, Any],
+    response_description="OpenAPI 3.1.",
+)
 async def openapi(request: Request) -> Response:
     """The OpenAPI document of this server."""
     return respond(json_reply(request.app.openapi()))
 
 
-async def swagger(request: Request) -> Response:
+@router.get("/docs", summary="Swagger UI", response_class=HTMLResponse, response_description="A page.")
+async def docs() -> Response:
     """Swagger UI, served from the package."""
     return HTMLResponse(
         _SWAGGER,
@@ -53,9 +75,15 @@ async def swagger(request: Request) -> Response:
     )
 
 
-async def problem(request: Request) -> Response:
+@router.get(
+    "/problems/{code}",
+    summary="What an error code means",
+    response_model=server.ProblemKind,
+    response_description="The code, its status, its title and its cure.",
+    responses={200: returns([_BUSY]), **errors("not_found")},
+)
+async def problem(request: Request, code: Annotated[str, Path(examples=["busy"])]) -> Response:
     """What an error code means: HTML for people, JSON for programs."""
-    code = request.path_params["code"]
     kind = KINDS.get(code)
     if kind is None:
         raise Problem("not_found", f"expected an error code, got '{code[:100]}'", path="$url.code")
@@ -63,48 +91,3 @@ async def problem(request: Request) -> Response:
     if "text/html" in request.headers.get("accept", ""):
         return HTMLResponse(_PAGE.format_map({name: escape(str(value)) for name, value in fields.items()}))
     return respond(json_reply(fields))
-
-
-ENDPOINTS: tuple[Endpoint, ...] = (
-    Endpoint(
-        "GET",
-        "/problems/{code}",
-        problem,
-        name="problem",
-        summary="What an error code means",
-        tag="operations",
-        answers={200: ("The code, its status, its title and its cure.", server.ProblemKind)},
-        errors=("not_found",),
-        examples=(
-            Example(
-                "busy",
-                path="/problems/busy",
-                answer={
-                    "code": "busy",
-                    "status": KINDS["busy"].status,
-                    "title": KINDS["busy"].title,
-                    "cure": KINDS["busy"].cure,
-                },
-            ),
-        ),
-    ),
-    Endpoint(
-        "GET",
-        "/openapi.json",
-        openapi,
-        name="openapi",
-        summary="This document",
-        tag="operations",
-        answers={200: ("OpenAPI 3.1.", {"type": "object"})},
-    ),
-    Endpoint(
-        "GET",
-        "/docs",
-        swagger,
-        name="docs",
-        summary="Swagger UI",
-        tag="operations",
-        answers={200: ("A page.", {"type": "string"})},
-        media_type="text/html",
-    ),
-)

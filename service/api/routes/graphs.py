@@ -7,7 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api import paging
-from service.api.endpoint import Endpoint
+from service.api.endpoint import TENSOR_BODY, BareRoute, errors, make_router, reads, returns
+from service.api.parameters import Page
 from service.api.respond import respond
 from service.api.responses.graphs import GraphAnswer, GraphPage
 from service.api.routes.derivatives import FUNCTION_ERRORS, published
@@ -18,8 +19,28 @@ from service.storage.graphs import Published
 from service.wire.body import media_of, read_body
 from service.wire.problems import Reply
 
+_COMMON = ("unauthorized", "internal", "busy")
+_PUBLISH = KINDS["publish"]
 
-async def publish(request: Request) -> Response:
+router = make_router("graphs")
+bare = make_router("graphs", BareRoute)
+
+
+@bare.post(
+    "/v1/graphs",
+    summary=_PUBLISH.summary,
+    dependencies=[reads(_PUBLISH.request, _PUBLISH.examples)],
+    openapi_extra=dict(TENSOR_BODY),
+    status_code=201,
+    response_model=_PUBLISH.response,
+    response_description="Stored; Location names it.",
+    responses={
+        201: returns(_PUBLISH.examples),
+        200: {"model": _PUBLISH.response, "description": "It was there already."},
+        **errors(*FUNCTION_ERRORS, "disk_full"),
+    },
+)
+async def publish_graph(request: Request) -> Response:
     """Store a function under the hash of its canonical form; acknowledged means committed to disk."""
     services = services_of(request)
     media = media_of(request.headers)
@@ -35,90 +56,46 @@ async def publish(request: Request) -> Response:
     return respond(Reply(201 if created else 200, graph.summary.encode(), headers=location))
 
 
-async def fetch(request: Request) -> Response:
+@router.get(
+    "/v1/graphs/{graph_id}",
+    summary="One published graph with its canonical document",
+    response_model=GraphAnswer,
+    response_description="The graph.",
+    responses=errors("graph_not_found", *_COMMON),
+)
+async def get_graph(request: Request, graph_id: str) -> Response:
     """The summary and the canonical document."""
-    graph = await published(services_of(request), request.path_params["graph_id"])
+    graph = await published(services_of(request), graph_id)
     body = graph.summary.encode()[:-1] + b',"graph":' + graph.document + b"}"
     return respond(Reply(200, body))
 
 
-async def listing(request: Request) -> Response:
+@router.get(
+    "/v1/graphs",
+    summary="A page of published graphs, oldest first",
+    response_model=GraphPage,
+    response_description="A page.",
+    responses=errors("invalid_parameter", *_COMMON),
+)
+async def list_graphs(request: Request, page: Page) -> Response:
     """A page of summaries, oldest first."""
-    page = paging.read(request, "graphs")
-    graphs = services_of(request).graphs
-    summaries, following = await graphs.page(after=page.place or 0, limit=page.limit)
-    cursor = b"null" if following is None else to_json(paging.cursor("graphs", following))
+    after = paging.place("graphs", page.cursor) or 0
+    summaries, following = await services_of(request).graphs.page(after=after, limit=page.limit)
+    cursor = to_json(paging.cursor("graphs", following))
     return respond(Reply(200, f'{{"graphs":[{",".join(summaries)}],"next_cursor":'.encode() + cursor + b"}"))
 
 
-async def delete(request: Request) -> Response:
+@router.delete(
+    "/v1/graphs/{graph_id}",
+    summary="Forget a published graph",
+    status_code=204,
+    response_description="Gone.",
+    responses=errors("graph_not_found", "disk_full", *_COMMON),
+)
+async def delete_graph(request: Request, graph_id: str) -> Response:
     """Forget the graph."""
-    services, graph_id = services_of(request), request.path_params["graph_id"]
+    services = services_of(request)
     if not await services.graphs.delete(graph_id):
         await published(services, graph_id)  # raises
     services.runner.forget(graph_id)
     return Response(status_code=204)
-
-
-_COMMON = ("unauthorized", "internal", "busy")
-_PUBLISH = KINDS["publish"]
-
-ENDPOINTS: tuple[Endpoint, ...] = (
-    Endpoint(
-        "POST",
-        "/v1/graphs",
-        publish,
-        name="publish_graph",
-        summary=_PUBLISH.summary,
-        tag="graphs",
-        body=_PUBLISH.request,
-        answers={
-            201: ("Stored; Location names it.", _PUBLISH.response),
-            200: ("It was there already.", _PUBLISH.response),
-        },
-        errors=(*FUNCTION_ERRORS, "disk_full"),
-        examples=_PUBLISH.examples,
-    ),
-    Endpoint(
-        "GET",
-        "/v1/graphs",
-        listing,
-        name="list_graphs",
-        summary="Published graphs, oldest first",
-        tag="graphs",
-        query=(
-            {
-                "name": "limit",
-                "description": "Graphs a page.",
-                "schema": {"type": "integer", "minimum": 1, "maximum": paging.MAX_PAGE, "default": 100},
-            },
-            {
-                "name": "cursor",
-                "description": "`next_cursor` of the page before.",
-                "schema": {"type": "string"},
-            },
-        ),
-        answers={200: ("A page.", GraphPage)},
-        errors=("invalid_parameter", *_COMMON),
-    ),
-    Endpoint(
-        "GET",
-        "/v1/graphs/{graph_id}",
-        fetch,
-        name="get_graph",
-        summary="One published graph with its canonical document",
-        tag="graphs",
-        answers={200: ("The graph.", GraphAnswer)},
-        errors=("graph_not_found", *_COMMON),
-    ),
-    Endpoint(
-        "DELETE",
-        "/v1/graphs/{graph_id}",
-        delete,
-        name="delete_graph",
-        summary="Forget a published graph",
-        tag="graphs",
-        answers={204: ("Gone.", None)},
-        errors=("graph_not_found", "disk_full", *_COMMON),
-    ),
-)

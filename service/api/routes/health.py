@@ -7,10 +7,10 @@ from dataclasses import asdict
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from engine.runtime import devices
-from service.api.endpoint import Endpoint
+from service.api.endpoint import errors, make_router
 from service.api.respond import respond
 from service.api.responses import server
 from service.jobs import records
@@ -26,11 +26,27 @@ _CHECK_TIMEOUT_S = 5.0
 _UP_TIMEOUT_S = 1.0
 
 
-async def healthz(request: Request) -> Response:
+router = make_router("operations")
+
+
+@router.get(
+    "/healthz",
+    summary="200 while the process lives",
+    response_model=server.Health,
+    response_description="Alive.",
+)
+async def healthz() -> Response:
     """The process lives and its event loop turns."""
     return respond(json_reply({"status": "ok", "version": VERSION}))
 
 
+@router.get(
+    "/readyz",
+    summary="Whether the data folder can be written, child processes can be started, and a worker takes jobs",
+    response_model=server.Readiness,
+    response_description="Ready.",
+    responses={503: {"model": server.Readiness, "description": "Not ready; `checks` says why."}},
+)
 async def readyz(request: Request) -> Response:
     """The data folder can be written, a child process can be had, and a worker takes jobs."""
     services = services_of(request)
@@ -62,6 +78,13 @@ async def readyz(request: Request) -> Response:
     return respond(json_reply(document, 200 if ready else 503))
 
 
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=PlainTextResponse,
+    response_description="Exposition text.",
+    responses=errors("not_found", "unauthorized"),
+)
 async def metrics(request: Request) -> Response:
     """Prometheus exposition text."""
     services = services_of(request)
@@ -75,39 +98,3 @@ async def metrics(request: Request) -> Response:
     for status in STATUSES:
         services.metrics.jobs.labels(status).set(counts.get(status, 0))
     return respond(services.metrics.render())
-
-
-ENDPOINTS: tuple[Endpoint, ...] = (
-    Endpoint(
-        "GET",
-        "/healthz",
-        healthz,
-        name="healthz",
-        summary="The process lives",
-        tag="operations",
-        answers={200: ("Alive.", server.Health)},
-    ),
-    Endpoint(
-        "GET",
-        "/readyz",
-        readyz,
-        name="readyz",
-        summary="Calls can be served",
-        tag="operations",
-        answers={
-            200: ("Ready.", server.Readiness),
-            503: ("Not ready; `checks` says why.", server.Readiness),
-        },
-    ),
-    Endpoint(
-        "GET",
-        "/metrics",
-        metrics,
-        name="metrics",
-        summary="Prometheus metrics",
-        tag="operations",
-        answers={200: ("Exposition text.", {"type": "string"})},
-        media_type="text/plain",
-        errors=("not_found", "unauthorized"),
-    ),
-)

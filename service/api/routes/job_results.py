@@ -7,14 +7,26 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Annotated, Literal, cast
 
+from fastapi import Depends, Header, Query
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from service.api import paging
-from service.api.endpoint import Endpoint
+from service.api.endpoint import (
+    BINARY,
+    SAFETENSORS,
+    TENSOR_BODY,
+    BareRoute,
+    errors,
+    make_router,
+    reads,
+    returns,
+)
+from service.api.parameters import NoParameters, Parameters
 from service.api.respond import respond
 from service.api.responses import jobs as job_responses
 from service.api.routes.derivatives import CALL_ERRORS
@@ -27,28 +39,38 @@ from service.queries.kinds.evaluate import EvaluateAnswer
 from service.queries.query_request import QueryRequest
 from service.services import Services, services_of
 from service.wire import requests
-from service.wire import safetensors as safetensors_io
 from service.wire.body import hung_up, media_of, read_body
 from service.wire.encoding import json_reply, wants_safetensors
 from service.wire.problems import Problem
 
-_FORMATS = ("json", "npz", "safetensors")
 _HEARTBEAT_S = 10.0
 #: Entries of a history that are read at a time.
 _PIECE = 2_000
 #: Bytes of parameters that are listed as JSON, or copied, in the server itself; more goes to a child.
 _LISTED, _COPIED = 2**19, 2**24
 
+router = make_router("jobs")
+bare = make_router("jobs", BareRoute)
 
-async def metrics(request: Request) -> Response:
+
+class History(Parameters):
+    """Which history of metrics."""
+
+    by: Literal["epoch", "step"] = Field("epoch", description="An entry for each epoch or for each step.")
+
+
+@router.get(
+    "/v1/jobs/{job_id}/metrics",
+    summary="What every epoch, or with `by=step` every step, reported",
+    response_model=job_responses.MetricsAnswer,
+    response_description="The history.",
+    responses=errors(*COMMON, "invalid_parameter"),
+)
+async def get_job_metrics(request: Request, job_id: str, history: Annotated[History, Query()]) -> Response:
     """What every epoch (or step) reported, in order; of very long jobs every k-th step."""
-    services, job_id = services_of(request), request.path_params["job_id"]
-    paging.only(request, ("by",))
-    by = paging.choice(request, "by", ("epoch", "step")) or "epoch"
+    services = services_of(request)
     await job_of(services, job_id)
-    return StreamingResponse(
-        _history(services, job_id, cast(records.Kind, by)), media_type="application/json"
-    )
+    return StreamingResponse(_history(services, job_id, history.by), media_type="application/json")
 
 
 async def _history(services: Services, job_id: str, by: records.Kind) -> AsyncIterator[bytes]:
@@ -64,24 +86,44 @@ async def _history(services: Services, job_id: str, by: records.Kind) -> AsyncIt
     yield b"]}"
 
 
-async def events(request: Request) -> Response:
+class EventStream(StreamingResponse):
+    """Server-sent events."""
+
+    media_type = "text/event-stream"
+
+
+@router.get(
+    "/v1/jobs/{job_id}/events",
+    summary="A job's events as they happen (server-sent events), from `Last-Event-ID` on",
+    response_class=EventStream,
+    response_description="The stream.",
+    responses={
+        204: {"description": "The job has ended, and everything was sent."},
+        **errors(*COMMON, "invalid_parameter"),
+    },
+)
+async def get_job_events(
+    request: Request,
+    job_id: str,
+    _: NoParameters,
+    last_event_id: Annotated[
+        str, Header(alias="Last-Event-ID", description="Id of the last event that was received.")
+    ] = "",
+) -> Response:
     """Server-sent events: `status`, `step`, `epoch`, `log`, and `end`, after which the stream ends.
 
     Ids are integers that grow; with `Last-Event-ID` the stream goes on behind that one. A comment comes every
     ten seconds where nothing else does. 204 where the job has ended and everything was sent.
     """
-    services, job_id = services_of(request), request.path_params["job_id"]
-    paging.only(request, ())
-    after = _last_id(request)
+    services = services_of(request)
+    after = _event_id(last_event_id)
     job = await job_of(services, job_id)
     if after and job["status"] in FINAL:
         rest = await services.database.read(partial(records.events, job_id=job_id, after=after, limit=1))
         if not rest:
             return Response(status_code=204)  # tells an EventSource not to come back
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(
-        _stream(services, job_id, after), media_type="text/event-stream", headers=headers
-    )
+    return EventStream(_stream(services, job_id, after), headers=headers)
 
 
 async def _stream(services: Services, job_id: str, after: int) -> AsyncIterator[bytes]:
@@ -95,8 +137,7 @@ def _event(event: StoredEvent) -> bytes:
     return f"id: {event.id}\nevent: {event.kind}\ndata: ".encode() + data + b"\n\n"
 
 
-def _last_id(request: Request) -> int:
-    text = request.headers.get("last-event-id", "")
+def _event_id(text: str) -> int:
     if not text:
         return 0
     if text.isascii() and text.isdigit() and len(text) < 19:
@@ -108,31 +149,68 @@ def _last_id(request: Request) -> int:
     )
 
 
-async def list_checkpoints(request: Request) -> Response:
+@router.get(
+    "/v1/jobs/{job_id}/checkpoints",
+    summary="The checkpoints that are kept",
+    response_model=job_responses.CheckpointList,
+    response_description="The checkpoints.",
+    responses=errors(*COMMON, "invalid_parameter"),
+)
+async def list_checkpoints(request: Request, job_id: str, _: NoParameters) -> Response:
     """The checkpoints that are kept, oldest first."""
-    services, job_id = services_of(request), request.path_params["job_id"]
-    paging.only(request, ())
+    services = services_of(request)
     await job_of(services, job_id)
     found = await services.database.read(partial(records.checkpoints, job_id=job_id))
     return respond(json_reply({"checkpoints": found}))
 
 
-async def parameters(request: Request) -> Response:
+class Learned(Parameters):
+    """Which parameters of a job, and in which form."""
+
+    format: Format | SkipJsonSchema[None] = Field(
+        None, description="Default: json, or safetensors if `Accept` asks for it."
+    )
+    checkpoint: str | SkipJsonSchema[None] = Field(None, description="Default: the newest.")
+
+
+@router.get(
+    "/v1/jobs/{job_id}/parameters",
+    summary="What a job has learned, as JSON, npz or safetensors",
+    response_model=job_responses.ParametersAnswer,
+    response_description="The parameters.",
+    responses={
+        200: returns(media={**SAFETENSORS, "application/octet-stream": BINARY}),
+        **errors(*COMMON, "invalid_parameter", "wrong_state", "checkpoint_not_found", "time_limit"),
+    },
+)
+async def get_job_parameters(request: Request, job_id: str, wanted: Annotated[Learned, Query()]) -> Response:
     """The parameters of the newest checkpoint, or of the one that `checkpoint` names."""
-    services, job_id = services_of(request), request.path_params["job_id"]
-    paging.only(request, ("format", "checkpoint"))
-    form = paging.choice(request, "format", _FORMATS)
+    services = services_of(request)
+    form = wanted.format
     if form is None:
         form = "safetensors" if wants_safetensors(request.headers.get("accept")) else "json"
     job = await _trained(services, job_id)
-    checkpoint = job.chosen(request.query_params.get("checkpoint"), "$query.checkpoint")
-    job = replace(job, kept=(checkpoint,), format=cast(Format, form))
+    checkpoint = job.chosen(wanted.checkpoint, "$query.checkpoint")
+    job = replace(job, kept=(checkpoint,), format=form)
     size = await asyncio.to_thread(checkpoints.size, Path(job.folder), checkpoint)
     call = QueryRequest("parameters", b"", job=job.pack())
     large = size > (_LISTED if form == "json" else _COPIED)
     return respond(await services.tiers.answer(call, disconnected=lambda: hung_up(request), large=large))
 
 
+def _job_id(job_id: str) -> None:
+    """What OpenAPI says of the id in the path."""
+
+
+@bare.post(
+    "/v1/jobs/{job_id}/predict",
+    summary="Predictions with what a job has learned",
+    dependencies=[Depends(_job_id), reads(requests.Predict)],
+    openapi_extra=dict(TENSOR_BODY),
+    response_model=EvaluateAnswer,
+    response_description="The outputs.",
+    responses=errors(*CALL_ERRORS, "job_not_found", "wrong_state", "checkpoint_not_found"),
+)
 async def predict(request: Request) -> Response:
     """Evaluate the predicting function with the parameters of a checkpoint."""
     services, job_id = services_of(request), request.path_params["job_id"]
@@ -156,77 +234,3 @@ async def _trained(services: Services, job_id: str) -> TrainedModelRef:
     kept = await services.database.read(partial(records.checkpoints, job_id=job_id))
     folder = services.settings.jobs_folder / job_id / "checkpoints"
     return TrainedModelRef(job_id, job["status"], str(folder), tuple(c["id"] for c in kept))
-
-
-ENDPOINTS: tuple[Endpoint, ...] = (
-    Endpoint(
-        "GET",
-        "/v1/jobs/{job_id}/metrics",
-        metrics,
-        name="get_job_metrics",
-        summary="The history of a job's metrics",
-        tag="jobs",
-        query=(
-            {
-                "name": "by",
-                "description": "By epoch (default) or step.",
-                "schema": {"enum": ["epoch", "step"]},
-            },
-        ),
-        answers={200: ("The history.", job_responses.MetricsAnswer)},
-        errors=(*COMMON, "invalid_parameter"),
-    ),
-    Endpoint(
-        "GET",
-        "/v1/jobs/{job_id}/events",
-        events,
-        name="get_job_events",
-        summary="A job's events as they happen (server-sent events)",
-        tag="jobs",
-        answers={
-            200: ("The stream.", {"type": "string"}),
-            204: ("The job has ended, and everything was sent.", None),
-        },
-        media_type="text/event-stream",
-        errors=(*COMMON, "invalid_parameter"),
-    ),
-    Endpoint(
-        "GET",
-        "/v1/jobs/{job_id}/checkpoints",
-        list_checkpoints,
-        name="list_checkpoints",
-        summary="The checkpoints that are kept",
-        tag="jobs",
-        answers={200: ("The checkpoints.", job_responses.CheckpointList)},
-        errors=(*COMMON, "invalid_parameter"),
-    ),
-    Endpoint(
-        "GET",
-        "/v1/jobs/{job_id}/parameters",
-        parameters,
-        name="get_job_parameters",
-        summary="What a job has learned, as JSON, npz or safetensors",
-        tag="jobs",
-        query=(
-            {"name": "format", "description": "Default json.", "schema": {"enum": list(_FORMATS)}},
-            {"name": "checkpoint", "description": "Default the newest.", "schema": {"type": "string"}},
-        ),
-        answers={200: ("The parameters.", job_responses.ParametersAnswer)},
-        extra_media={
-            safetensors_io.MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}},
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-        },
-        errors=(*COMMON, "invalid_parameter", "wrong_state", "checkpoint_not_found", "time_limit"),
-    ),
-    Endpoint(
-        "POST",
-        "/v1/jobs/{job_id}/predict",
-        predict,
-        name="predict",
-        summary="Predictions with what a job has learned",
-        tag="jobs",
-        body=requests.Predict,
-        answers={200: ("The outputs.", EvaluateAnswer)},
-        errors=(*CALL_ERRORS, "job_not_found", "wrong_state", "checkpoint_not_found"),
-    ),
-)

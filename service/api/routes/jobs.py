@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Annotated, Any
 
-from pydantic import BaseModel
+from fastapi import Depends, Header, Query
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import from_json
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -15,27 +16,77 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api import paging
-from service.api.endpoint import Endpoint, Handler
+from service.api.endpoint import SAFETENSORS, BareRoute, errors, make_router
 from service.api.examples.jobs import SUBMITTED
+from service.api.parameters import NoParameters, PageParameters
 from service.api.respond import respond
 from service.api.responses import jobs as job_responses
 from service.api.routes.derivatives import CALL_ERRORS
 from service.datasets import store
 from service.datasets.store import Dataset
 from service.jobs import checkpoints, ledger, records, submission
-from service.jobs.states import STATUSES, Intent, Status
+from service.jobs.states import Intent, Status
 from service.jobs.submission import SubmissionContext
 from service.queries.query_request import QueryRequest
 from service.services import Services, services_of
-from service.wire import safetensors as safetensors_io
 from service.wire.body import Media, hung_up, media_of, read_body
 from service.wire.encoding import json_reply
 from service.wire.problems import Problem
 
 _MAX_KEY = 255
+COMMON = ("unauthorized", "job_not_found", "internal", "busy")
+_BODY = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {"$ref": "#/components/schemas/TrainingJob"},
+            "examples": SUBMITTED,
+        },
+        **SAFETENSORS,
+    },
+}
+
+router = make_router("jobs")
+bare = make_router("jobs", BareRoute)
 
 
-async def submit(request: Request) -> Response:
+class JobPageParameters(PageParameters):
+    """The parameters of the listing of jobs."""
+
+    status: Status | SkipJsonSchema[None] = Field(None, description="Only jobs in this state.")
+
+
+def _idempotency_key(
+    idempotency_key: Annotated[
+        str,
+        Header(
+            alias="Idempotency-Key",
+            description="The same body under the same key returns the job that was made first.",
+        ),
+    ] = "",
+) -> None:
+    """What OpenAPI says of the key."""
+
+
+@bare.post(
+    "/v1/jobs",
+    summary="Train a model, a graph or a program",
+    dependencies=[Depends(_idempotency_key)],
+    openapi_extra={"requestBody": _BODY},
+    status_code=202,
+    response_model=job_responses.Job,
+    response_description="The job; Location names it.",
+    responses=errors(
+        *CALL_ERRORS,
+        "dataset_not_found",
+        "dataset_mismatch",
+        "idempotency_mismatch",
+        "invalid_parameter",
+        "wrong_state",
+        "disk_full",
+    ),
+)
+async def submit_job(request: Request) -> Response:
     """Check the job, lay down its data, and queue it; acknowledged means that it will run.
 
     With an Idempotency-Key the same request again answers the same job.
@@ -116,26 +167,45 @@ def _key(request: Request) -> str | None:
     return key
 
 
-async def listing(request: Request) -> Response:
+@router.get(
+    "/v1/jobs",
+    summary="A page of jobs, newest first",
+    response_model=job_responses.JobPage,
+    response_description="The page.",
+    responses=errors("unauthorized", "internal", "busy", "invalid_parameter"),
+)
+async def list_jobs(request: Request, page: Annotated[JobPageParameters, Query()]) -> Response:
     """A page of jobs, newest first."""
-    page = paging.read(request, "jobs", others=("status",))
-    status = cast("Status | None", paging.choice(request, "status", STATUSES))
+    before = paging.place("jobs", page.cursor)
     jobs, following = await services_of(request).database.read(
-        partial(records.page, before=page.place, limit=page.limit, status=status)
+        partial(records.page, before=before, limit=page.limit, status=page.status)
     )
-    cursor = None if following is None else paging.cursor("jobs", following)
+    cursor = paging.cursor("jobs", following)
     return respond(json_reply({"jobs": jobs, "next_cursor": cursor}))
 
 
-async def fetch(request: Request) -> Response:
+@router.get(
+    "/v1/jobs/{job_id}",
+    summary="One job as it stands",
+    response_model=job_responses.Job,
+    response_description="The job.",
+    responses=errors(*COMMON, "invalid_parameter"),
+)
+async def get_job(request: Request, job_id: str, _: NoParameters) -> Response:
     """The job as it stands."""
-    paging.only(request, ())
-    return respond(json_reply(await job_of(services_of(request), request.path_params["job_id"])))
+    return respond(json_reply(await job_of(services_of(request), job_id)))
 
 
-async def delete(request: Request) -> Response:
+@router.delete(
+    "/v1/jobs/{job_id}",
+    summary="Forget a job that has ended; 409 while it has not",
+    status_code=204,
+    response_description="Forgotten.",
+    responses=errors(*COMMON, "wrong_state", "disk_full"),
+)
+async def delete_job(request: Request, job_id: str) -> Response:
     """Forget a job that has ended, with its history and its checkpoints."""
-    services, job_id = services_of(request), request.path_params["job_id"]
+    services = services_of(request)
     await job_of(services, job_id)
     handed_over = await services.database.read(partial(records.hand_overs, job_id=job_id))
     if not await services.database.write(partial(ledger.remove, job_id=job_id)):
@@ -152,29 +222,51 @@ async def delete(request: Request) -> Response:
     return Response(status_code=204)
 
 
-def _request_transition(wanted: Intent | None, word: str) -> Handler:
-    async def handle(request: Request) -> Response:
-        services, job_id = services_of(request), request.path_params["job_id"]
-        await asyncio.to_thread(services.queue.prepare)
-        await job_of(services, job_id)
-        request_transition = partial(ledger.request, queue=services.queue, job_id=job_id, wanted=wanted)
-        status = await services.database.write(request_transition)
-        if status is None:
-            job = await job_of(services, job_id)
-            raise Problem(
-                "wrong_state",
-                f"expected a job that can {word}, got one that is {job['status']}",
-                path="$url.job_id",
-                hint="GET /v1/jobs/{id} shows the status; "
-                + ("only a paused job resumes" if wanted is None else "what has ended stays as it is"),
-            )
-        if status == "cancelled":
-            attempt = (await job_of(services, job_id))["attempt"]
-            folder = services.settings.jobs_folder / job_id / "checkpoints"
-            await asyncio.to_thread(checkpoints.sweep, folder, attempt)  # no attempt comes to do it
-        return await _accepted(services, job_id)
+_TRANSITION: dict[str, Any] = {
+    "status_code": 202,
+    "response_model": job_responses.Job,
+    "response_description": "The job.",
+    "responses": errors(*COMMON, "wrong_state", "disk_full"),
+}
 
-    return handle
+
+@router.post("/v1/jobs/{job_id}/cancel", summary="Stop a job for good, within a second", **_TRANSITION)
+async def cancel_job(request: Request, job_id: str) -> Response:
+    """Stop a job for good."""
+    return await _request_transition(services_of(request), job_id, "cancel", "be cancelled")
+
+
+@router.post("/v1/jobs/{job_id}/pause", summary="Have a job save and stop until it is resumed", **_TRANSITION)
+async def pause_job(request: Request, job_id: str) -> Response:
+    """Have a job save and stop until it is resumed."""
+    return await _request_transition(services_of(request), job_id, "pause", "pause")
+
+
+@router.post("/v1/jobs/{job_id}/resume", summary="Let a paused job go on", **_TRANSITION)
+async def resume_job(request: Request, job_id: str) -> Response:
+    """Let a paused job go on."""
+    return await _request_transition(services_of(request), job_id, None, "resume")
+
+
+async def _request_transition(services: Services, job_id: str, wanted: Intent | None, verb: str) -> Response:
+    await asyncio.to_thread(services.queue.prepare)
+    await job_of(services, job_id)
+    request_transition = partial(ledger.request, queue=services.queue, job_id=job_id, wanted=wanted)
+    status = await services.database.write(request_transition)
+    if status is None:
+        job = await job_of(services, job_id)
+        raise Problem(
+            "wrong_state",
+            f"expected a job that can {verb}, got one that is {job['status']}",
+            path="$url.job_id",
+            hint="GET /v1/jobs/{id} shows the status; "
+            + ("only a paused job resumes" if wanted is None else "what has ended stays as it is"),
+        )
+    if status == "cancelled":
+        attempt = (await job_of(services, job_id))["attempt"]
+        folder = services.settings.jobs_folder / job_id / "checkpoints"
+        await asyncio.to_thread(checkpoints.sweep, folder, attempt)  # no attempt comes to do it
+    return await _accepted(services, job_id)
 
 
 async def job_of(services: Services, job_id: str) -> dict[str, Any]:
@@ -188,86 +280,3 @@ async def job_of(services: Services, job_id: str) -> dict[str, Any]:
 async def _accepted(services: Services, job_id: str) -> Response:
     job = await job_of(services, job_id)
     return respond(json_reply(job, 202, {"Location": f"/v1/jobs/{job_id}"}))
-
-
-COMMON = ("unauthorized", "job_not_found", "internal", "busy")
-_JOB: Mapping[int, tuple[str, type[BaseModel]]] = {202: ("The job.", job_responses.Job)}
-
-
-def _transition_endpoint(name: str, wanted: Intent | None, summary: str) -> Endpoint:
-    return Endpoint(
-        "POST",
-        f"/v1/jobs/{{job_id}}/{name}",
-        _request_transition(wanted, f"be {name}led" if name == "cancel" else name),
-        name=f"{name}_job",
-        summary=summary,
-        tag="jobs",
-        answers=_JOB,
-        errors=(*COMMON, "wrong_state", "disk_full"),
-    )
-
-
-ENDPOINTS: tuple[Endpoint, ...] = (
-    Endpoint(
-        "POST",
-        "/v1/jobs",
-        submit,
-        name="submit_job",
-        summary="Train a model, a graph or a program",
-        tag="jobs",
-        content={
-            "application/json": {
-                "schema": {"$ref": "#/components/schemas/TrainingJob"},
-                "examples": SUBMITTED,
-            },
-            safetensors_io.MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}},
-        },
-        answers=_JOB,
-        errors=(
-            *CALL_ERRORS,
-            "dataset_not_found",
-            "dataset_mismatch",
-            "idempotency_mismatch",
-            "invalid_parameter",
-            "wrong_state",
-            "disk_full",
-        ),
-    ),
-    Endpoint(
-        "GET",
-        "/v1/jobs",
-        listing,
-        name="list_jobs",
-        summary="A page of jobs",
-        tag="jobs",
-        query=(
-            {"name": "status", "description": "Only these.", "schema": {"enum": list(STATUSES)}},
-            *paging.PARAMETERS,
-        ),
-        answers={200: ("The page.", job_responses.JobPage)},
-        errors=("unauthorized", "internal", "busy", "invalid_parameter"),
-    ),
-    Endpoint(
-        "GET",
-        "/v1/jobs/{job_id}",
-        fetch,
-        name="get_job",
-        summary="One job",
-        tag="jobs",
-        answers={200: ("The job.", job_responses.Job)},
-        errors=(*COMMON, "invalid_parameter"),
-    ),
-    Endpoint(
-        "DELETE",
-        "/v1/jobs/{job_id}",
-        delete,
-        name="delete_job",
-        summary="Forget a job that has ended",
-        tag="jobs",
-        answers={204: ("Forgotten.", None)},
-        errors=(*COMMON, "wrong_state", "disk_full"),
-    ),
-    _transition_endpoint("cancel", "cancel", "Stop a job for good"),
-    _transition_endpoint("pause", "pause", "Have a job save and stop until it is resumed"),
-    _transition_endpoint("resume", None, "Let a paused job go on"),
-)

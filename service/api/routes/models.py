@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.endpoint import Endpoint
+from service.api.endpoint import BareRoute, errors, make_router, reads, returns
 from service.api.examples.model import EXPAND
 from service.api.respond import respond
 from service.api.responses import jobs as job_responses
@@ -16,8 +16,18 @@ from service.wire import requests
 from service.wire.body import hung_up, media_of, read_body
 from service.wire.problems import Problem
 
+router = make_router("models", BareRoute)
 
-async def expand(request: Request) -> Response:
+
+@router.post(
+    "/v1/models/expand",
+    summary="A model of layers as graphs, with its parameters",
+    dependencies=[reads(requests.Expand, [EXPAND])],
+    response_model=job_responses.ExpandAnswer,
+    response_description="The graphs and the parameters.",
+    responses={200: returns([EXPAND]), **errors(*FUNCTION_ERRORS)},
+)
+async def expand_model(request: Request) -> Response:
     """The graphs that a model of layers means: one to train with, one to predict with, and its parameters."""
     services = services_of(request)
     if media_of(request.headers) != "json":
@@ -30,19 +40,3 @@ async def expand(request: Request) -> Response:
     return respond(
         await services.tiers.answer(QueryRequest("expand", body), disconnected=lambda: hung_up(request))
     )
-
-
-ENDPOINTS: tuple[Endpoint, ...] = (
-    Endpoint(
-        "POST",
-        "/v1/models/expand",
-        expand,
-        name="expand_model",
-        summary="A model of layers as graphs",
-        tag="models",
-        body=requests.Expand,
-        answers={200: ("The graphs and the parameters.", job_responses.ExpandAnswer)},
-        errors=FUNCTION_ERRORS,
-        examples=(EXPAND,),
-    ),
-)

@@ -19,7 +19,7 @@ from engine.ops.describe import describe
 from service.api import openapi
 from service.api.routes import ROUTES
 from service.settings import Settings
-from service.wire.problems import KINDS, Kind
+from service.wire.problems import ERRORS, ErrorEntry
 
 FOLDER = SOURCE = Path(__file__).parent
 sys.path.insert(0, str(FOLDER.parent))  # the table of differences stands beside the test that holds it exact
@@ -52,7 +52,7 @@ Each setting is a variable in the environment and a flag of `gradwire-server ser
 ERRORS_HEAD = """\
 # Errors
 
-<!-- Generated from service/wire/problems.py by docs/generate.py; `make generate` writes it anew. -->
+<!-- Generated from engine/errors.py and service/wire/problems.py by docs/generate.py (`make generate`). -->
 
 Errors are RFC 9457 problems, `application/problem+json`; [the wire format](wire.md#errors) shows one. A code
 never changes its meaning; `detail` and `hint` are for people and may be worded anew.
@@ -149,10 +149,10 @@ def default(field: FieldInfo) -> str:
     return f"`{field.default}`"
 
 
-def errors_page(kinds: Mapping[str, Kind]) -> str:
+def errors_page(entries: Mapping[str, ErrorEntry]) -> str:
     """One row a code, by status."""
-    ordered = sorted(kinds.items(), key=lambda item: (item[1].status, item[0]))
-    rows = [row(f"`{code}`", str(kind.status), kind.title, kind.cure) for code, kind in ordered]
+    ordered = sorted(entries.items(), key=lambda item: (item[1].status, item[0]))
+    rows = [row(f"`{code}`", str(entry.status), entry.title, entry.cure) for code, entry in ordered]
     return ERRORS_HEAD + "\n".join(rows) + "\n"
 
 
@@ -181,7 +181,7 @@ def main(arguments: list[str]) -> int:
     """Write the pages, or with --check compare them."""
     pages = {
         "ops.md": ops_page(describe(op, full=True) for op in TABLE.public()),
-        "errors.md": errors_page(KINDS),
+        "errors.md": errors_page(ERRORS),
         "settings.md": settings_page(Settings.model_fields),
         "http.md": http_page((SOURCE / "http.md").read_text()),
     }

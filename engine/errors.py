@@ -22,6 +22,7 @@
     │   ├── UnknownWrt               unknown_wrt
     │   ├── Unconnected              unconnected
     │   ├── DerivativeNotImplemented derivative_not_implemented
+    │   ├── NotHolomorphic           not_holomorphic
     │   ├── DataDependentShape       data_dependent_shape
     │   ├── OverLimit                over_limit (carries the estimate)
     │   ├── DeviceUnavailable        device_unavailable
@@ -62,9 +63,15 @@ class Origin:
 
 
 class EngineError(Exception):
-    """The root of the tree; `str(error)` is the whole sentence for people."""
+    """The root of the tree; `str(error)` is the whole sentence for people.
+
+    A class has a `code`, by which programs know it, a `title`, and the `cure` that is told if an error has no
+    `hint`. A subclass without them takes its base's.
+    """
 
     code: ClassVar[str]
+    title: ClassVar[str]
+    cure: ClassVar[str]
 
     def __init__(
         self,
@@ -121,162 +128,216 @@ class SyntaxFault(UserError):
     """A program's text is not an expression of the language."""
 
     code = "syntax_error"
+    title = "The program's text is not in the language"
+    cure = "Write NumPy-like expressions; 'source' marks the place."
 
 
 class UnknownField(UserError):
     """A field that the format does not know."""
 
     code = "unknown_field"
+    title = "A field that the format does not know"
+    cure = "Check the spelling against the hint, or leave it out."
 
 
 class UnknownOp(UserError):
     """No op goes by this name or alias."""
 
     code = "unknown_op"
+    title = "No op has this name"
+    cure = "GET /v1/ops lists every op and alias."
 
 
 class UnknownName(UserError):
     """A reference to a name that nothing defines."""
 
     code = "unknown_name"
+    title = "Nothing defines this name"
+    cure = "Define it as an input, a constant or a node."
 
 
 class DuplicateName(UserError):
     """Two things in the one name space of inputs, constants and nodes share a name."""
 
     code = "duplicate_name"
+    title = "A name is defined twice"
+    cure = "Inputs, constants and nodes share one name space: rename one."
 
 
 class Cycle(UserError):
     """Nodes, or functions, that depend on themselves."""
 
     code = "cycle"
+    title = "Nodes or functions depend on themselves"
+    cure = "Break the cycle that 'detail' spells out."
 
 
 class WrongArity(UserError):
     """Too many or too few inputs for the op."""
 
     code = "wrong_arity"
+    title = "Too many or too few inputs for the op"
+    cure = "GET /v1/ops/{name} shows its signature."
 
 
 class InvalidAttribute(UserError):
     """An attribute that is missing, unknown to the op, or of the wrong kind."""
 
     code = "invalid_attribute"
+    title = "An attribute is missing, unknown or of the wrong kind"
+    cure = "Give what 'detail' expects; GET /v1/ops/{name} shows those of an op, docs/training.md a job's."
 
 
 class InvalidTensor(UserError):
     """A tensor's JSON or bytes that do not make an array."""
 
     code = "invalid_tensor"
+    title = "This does not make an array"
+    cure = "Send a number, a rectangular nested list, or a typed tensor."
 
 
 class InvalidDocument(UserError):
     """A graph document whose structure is wrong: a field missing or of the wrong JSON type."""
 
     code = "invalid_document"
+    title = "The document's structure is wrong"
+    cure = "Compare the place named by 'path' with the examples in /docs."
 
 
 class ShapeMismatch(UserError):
     """Shapes that do not fit together."""
 
     code = "shape_mismatch"
+    title = "Shapes do not fit together"
+    cure = "Reshape or broadcast one side as 'detail' says."
 
 
 class DtypeMismatch(UserError):
     """A dtype that the op cannot take."""
 
     code = "dtype_mismatch"
+    title = "A dtype that cannot be taken here"
+    cure = "Cast with astype, or send another dtype."
 
 
 class IndexOutOfRange(UserError):
     """An index or axis beyond the bounds."""
 
     code = "index_out_of_range"
+    title = "An index or axis beyond the bounds"
+    cure = "Axes count from 0, or from -1 backwards."
 
 
 class MissingInput(UserError):
     """An input that the answer needs has no value."""
 
     code = "missing_input"
+    title = "An input has no value"
+    cure = "Give it a value under 'inputs'."
 
 
 class UnknownInput(UserError):
     """A value for an input that the function does not have."""
 
     code = "unknown_input"
+    title = "A value for an input that does not exist"
+    cure = "Check the name against the hint."
 
 
 class TargetRequired(UserError):
     """Several outputs and no target named."""
 
     code = "target_required"
+    title = "Several outputs and no target"
+    cure = "Name one of the outputs as 'target'."
 
 
 class InvalidTarget(UserError):
     """A target that is not one real floating number."""
 
     code = "invalid_target"
+    title = "The target is not one real floating number"
+    cure = "Reduce it to one number with sum or mean."
 
 
 class UnknownWrt(UserError):
     """`wrt` names nothing in the function."""
 
     code = "unknown_wrt"
+    title = "'wrt' names nothing in the function"
+    cure = "Check the name against the hint."
 
 
 class Unconnected(UserError):
     """A gradient that does not exist, where the caller asked for an error."""
 
     code = "unconnected"
+    title = "A gradient does not exist"
+    cure = "See 'detail' for the reason, or ask for unconnected: null or zero."
 
 
 class DerivativeNotImplemented(UserError):
     """The derivative exists in mathematics but not here; the message says why."""
 
     code = "derivative_not_implemented"
+    title = "This derivative is not implemented"
+    cure = "Rewrite with ops whose derivative exists, as 'hint' proposes."
 
 
 class NotHolomorphic(UserError):
     """A derivative asked for as one complex number, of a function that has none; its parts have theirs."""
 
     code = "not_holomorphic"
+    title = "This has no derivative as one complex number"
+    cure = "Ask for the Jacobian of real and imaginary parts, or for the vjp, jvp or hvp."
 
 
 class DataDependentShape(UserError):
     """A shape that only the data could tell."""
 
     code = "data_dependent_shape"
+    title = "A shape that only the data could tell"
+    cure = "Use where, or give size and fill_value."
 
 
 class OverLimit(UserError):
     """More memory or work than is allowed; `estimate` carries the numbers."""
 
     code = "over_limit"
+    title = "More memory or work than is allowed"
+    cure = "Make the problem smaller, or raise GRADWIRE_MAX_PEAK_BYTES."
 
 
 class DeviceUnavailable(UserError):
     """The device asked for is not on this machine."""
 
     code = "device_unavailable"
+    title = "The device is not on this machine"
+    cure = "Leave 'device' out, or send one that GET /readyz lists."
 
 
 class DatasetMismatch(UserError):
     """Arrays of data that do not belong together or do not fit the function that they are for."""
 
     code = "dataset_mismatch"
+    title = "The data do not fit together or do not fit the function"
+    cure = "Send arrays with one row a sample, as many rows each, in the shapes that 'detail' names."
 
 
 class NonFinite(UserError):
     """A training step made a loss or parameters that are NaN or infinite."""
 
     code = "non_finite"
+    title = "Training made a value that is NaN or infinite"
+    cure = "See 'node' for where it was made first; a smaller learning rate or clipping often helps."
 
 
 class InternalError(EngineError):
     """Our fault: a rule, a pass or an executor broke a promise of its own."""
 
     code = "internal"
+    title = "The server made a mistake"
+    cure = "Report it with the X-Request-ID of the answer; the log has the rest."
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:

@@ -15,7 +15,7 @@ from starlette.routing import request_response
 from service.queries.kinds import Example
 from service.wire import problems
 from service.wire import safetensors as safetensors_io
-from service.wire.problems import KINDS
+from service.wire.problems import ERRORS
 
 BINARY: Mapping[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 #: Tensors can travel as safetensors wherever they travel as JSON.
@@ -78,7 +78,7 @@ def errors(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The problems that an endpoint can return, by status, as FastAPI's `responses`."""
     by_status: dict[int, list[str]] = {}
     for code in codes:
-        by_status.setdefault(KINDS[code].status, []).append(code)
+        by_status.setdefault(ERRORS[code].status, []).append(code)
     document = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
     return {
         status: {

@@ -9,19 +9,26 @@ import pytest
 import gradwire as gw
 from gradwire import errors
 from gradwire._locations import Place
-from service.wire.problems import KINDS
+from service.wire.problems import ERRORS
 from tests.client.fake import fake_server, problem
 
-#: Codes of the wire format that belong to later parts of the server.
-LATER = {
-    *("job_not_found", "dataset_not_found", "checkpoint_not_found", "wrong_state", "disk_full", "child_died"),
-    *("dataset_mismatch", "invalid_dataset", "idempotency_mismatch"),
-}
+
+def test_the_classes_have_codes_of_the_server() -> None:
+    assert set(errors.CODES) <= set(ERRORS)
 
 
-def test_every_code_of_the_server_has_a_class() -> None:
-    assert set(KINDS) <= set(errors.CODES)
-    assert set(errors.CODES) - set(KINDS) <= LATER
+def test_every_code_of_the_server_is_caught_as_what_it_is() -> None:
+    """By a class of its own, or, if it has none, by the class of its status."""
+    for code, entry in ERRORS.items():
+        found = errors.class_of(code, entry.status)
+        if entry.status in (401, 403):
+            assert issubclass(found, errors.Unauthorized), code
+        elif entry.status == 404:
+            assert issubclass(found, errors.NotFound), code
+        elif entry.status == 422:
+            assert issubclass(found, errors.InvalidRequest), code
+        elif entry.status >= 500:
+            assert not issubclass(found, errors.InvalidRequest), code
 
 
 def test_the_tree_is_drawn_as_it_is() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from engine import errors
 from engine.errors import EngineError, InternalError, ShapeMismatch, UserError
-from service.wire.problems import KINDS, Problem, kind_of, render
+from service.wire.problems import ERRORS, Problem, render
 from tests.service.world import problem, world
 
 ROOT = Path(__file__).parents[2]
@@ -25,16 +25,21 @@ def concrete(base: type[EngineError]) -> Iterator[type[EngineError]]:
 
 @pytest.mark.parametrize("error", list(concrete(EngineError)), ids=lambda error: error.__name__)
 def test_every_engine_error_has_a_status(error: type[EngineError]) -> None:
-    code, kind = kind_of(error("expected a, got b"))
-    assert code == error.code
-    assert 400 <= kind.status < 500 if issubclass(error, UserError) else kind.status == 500
+    entry = ERRORS[error.code]
+    assert (entry.title, entry.cure) == (error.title, error.cure)
+    assert {"code", "title", "cure"} <= set(vars(error)), "a code has a title and a cure of its own"
+    assert render(error("expected a, got b")).status == (422 if issubclass(error, UserError) else 500)
 
 
 def test_a_subclass_takes_its_bases_entry() -> None:
     class Local(ShapeMismatch):
         """A finer error of some part."""
 
-    assert kind_of(Local("x"))[0] == "shape_mismatch"
+    assert b'"code":"shape_mismatch"' in render(Local("x")).body
+
+
+def test_an_error_without_a_code_is_ours() -> None:
+    assert render(UserError("x")).status == 500
 
 
 def test_an_engine_error_says_everything_it_knows() -> None:
@@ -52,16 +57,16 @@ def test_a_fault_of_ours_says_nothing_of_the_inside() -> None:
 
 def test_every_code_is_documented() -> None:
     page = (ROOT / "docs" / "errors.md").read_text()
-    for code, kind in KINDS.items():
-        assert f"| `{code}` | {kind.status} | {kind.title} |" in page
+    for code, entry in ERRORS.items():
+        assert f"| `{code}` | {entry.status} | {entry.title} |" in page
 
 
 @pytest.mark.anyio
 async def test_every_code_has_a_page(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
-        for code, kind in KINDS.items():
+        for code, entry in ERRORS.items():
             answer = (await here.client.get(f"/problems/{code}")).json()
-            assert answer == {"code": code, "status": kind.status, "title": kind.title, "cure": kind.cure}
+            assert answer == {"code": code, "status": entry.status, "title": entry.title, "cure": entry.cure}
         page = await here.client.get("/problems/busy", headers={"Accept": "text/html"})
         assert page.headers["content-type"].startswith("text/html")
         assert "<code>busy</code>" in page.text

@@ -14,7 +14,7 @@ from service.api.respond import respond
 from service.api.responses import server
 from service.queries.kinds import Example
 from service.wire.encoding import json_reply
-from service.wire.problems import KINDS, Problem
+from service.wire.problems import ERRORS, Problem
 
 _SWAGGER = """<!doctype html>
 <html lang="en">
@@ -43,9 +43,9 @@ _BUSY = Example(
     "busy",
     answer={
         "code": "busy",
-        "status": KINDS["busy"].status,
-        "title": KINDS["busy"].title,
-        "cure": KINDS["busy"].cure,
+        "status": ERRORS["busy"].status,
+        "title": ERRORS["busy"].title,
+        "cure": ERRORS["busy"].cure,
     },
 )
 
@@ -84,10 +84,10 @@ async def docs() -> Response:
 )
 async def problem(request: Request, code: Annotated[str, Path(examples=["busy"])]) -> Response:
     """What an error code means: HTML for people, JSON for programs."""
-    kind = KINDS.get(code)
-    if kind is None:
+    entry = ERRORS.get(code)
+    if entry is None:
         raise Problem("not_found", f"expected an error code, got '{code[:100]}'", path="$url.code")
-    fields = {"code": code, "status": kind.status, "title": kind.title, "cure": kind.cure}
+    fields = {"code": code, "status": entry.status, "title": entry.title, "cure": entry.cure}
     if "text/html" in request.headers.get("accept", ""):
         return HTMLResponse(_PAGE.format_map({name: escape(str(value)) for name, value in fields.items()}))
     return respond(json_reply(fields))

@@ -67,6 +67,7 @@ def _compute(runner: Runner, call: QueryRequest, most_nodes: int | None) -> Repl
 
 KIND = QueryKind(
     name="check",
+    position=110,
     summary="Whether the derivatives of a function are right at a point",
     request=Check,
     response=CheckAnswer,

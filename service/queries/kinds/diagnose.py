@@ -74,6 +74,7 @@ _EXAMPLES = (
 
 KIND = QueryKind(
     name="diagnose",
+    position=90,
     summary="Why each gradient is what it is",
     request=Diagnose,
     response=DiagnoseAnswer,

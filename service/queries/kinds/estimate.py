@@ -127,6 +127,7 @@ _EXAMPLES = (
 
 KIND = QueryKind(
     name="estimate",
+    position=100,
     summary="What a function would take, from shapes alone",
     request=Estimate,
     response=EstimateAnswer,

@@ -24,6 +24,7 @@ class EvaluateAnswer(Computed):
 
 KIND = QueryKind(
     name="evaluate",
+    position=20,
     summary="The values of outputs or of named nodes",
     request=Evaluate,
     response=EvaluateAnswer,

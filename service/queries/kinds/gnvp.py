@@ -27,6 +27,7 @@ class GnvpAnswer(Computed):
 
 KIND = QueryKind(
     name="gnvp",
+    position=80,
     summary="The Gauss-Newton matrix J'J times vectors, never formed",
     request=Gnvp,
     response=GnvpAnswer,

@@ -51,6 +51,7 @@ class GradientAnswer(Computed):
 
 KIND = QueryKind(
     name="gradient",
+    position=10,
     summary="The value of a scalar target and its gradients",
     request=Gradient,
     response=GradientAnswer,

@@ -54,6 +54,7 @@ _EXAMPLES = (
 
 KIND = QueryKind(
     name="hessian",
+    position=60,
     summary="The second derivatives of a scalar target",
     request=Hessian,
     response=HessianAnswer,

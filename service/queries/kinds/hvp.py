@@ -28,6 +28,7 @@ class HvpAnswer(Computed):
 
 KIND = QueryKind(
     name="hvp",
+    position=70,
     summary="A Hessian times vectors, never formed",
     request=Hvp,
     response=HvpAnswer,

@@ -33,6 +33,7 @@ class JacobianAnswer(Computed):
 
 KIND = QueryKind(
     name="jacobian",
+    position=50,
     summary="The derivative of every output element by every input element",
     request=Jacobian,
     response=JacobianAnswer,

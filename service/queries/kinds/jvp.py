@@ -29,6 +29,7 @@ class JvpAnswer(Computed):
 
 KIND = QueryKind(
     name="jvp",
+    position=40,
     summary="Tangents pushed forward to the outputs",
     request=Jvp,
     response=JvpAnswer,

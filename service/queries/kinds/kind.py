@@ -48,11 +48,13 @@ class Computation:
 class QueryKind(Computation):
     """A query about a function.
 
+    `position` orders the kinds in the documentation and among the routes: those asked most come first.
     `request` and `response` are its fields on the wire, `directions` the field that holds its cotangents,
     tangents or vectors. A kind without `derivative` has an endpoint of its own instead of the two that
     derivatives have.
     """
 
+    position: int
     summary: str
     request: type[Function]
     response: type[BaseModel]

@@ -54,6 +54,7 @@ def _summary(graph: Graph) -> dict[str, Any]:
 
 KIND = QueryKind(
     name="publish",
+    position=120,
     summary="Publish a function under the hash of its canonical form",
     request=Publish,
     response=GraphSummary,

@@ -33,6 +33,7 @@ class VjpAnswer(Computed):
 
 KIND = QueryKind(
     name="vjp",
+    position=30,
     summary="Cotangents pulled back to the inputs",
     request=Vjp,
     response=VjpAnswer,

@@ -13,13 +13,17 @@ from tests.end_to_end.conftest import ROOT, Server
 
 ANYTHING = "…"
 PAGES = (
-    "wire.md", "derivatives.md", "stable.md", "diagnosis.md", "which-kind.md", "programs.md",
+    "wire.md", "derivatives.md", "stable.md", "diagnosis.md", "which-kind.md", "programs.md", "graphs.md",
+    "devices.md",
 )  # fmt: skip
+TEXT = "".join((ROOT / "docs" / page).read_text() for page in PAGES)
 EXAMPLES: list[tuple[str, ...]] = re.findall(
     r"^```http\n(?P<method>[A-Z]+) (?P<path>\S+)\n(?P<body>.*?)\n\n(?P<status>\d+)\n(?P<answer>.*?)^```$",
-    "".join((ROOT / "docs" / page).read_text() for page in PAGES),
+    TEXT,
     flags=re.MULTILINE | re.DOTALL,
 )
+#: The short form of an example: the kind and the request, an arrow, the response.
+SHORT: list[tuple[str, ...]] = re.findall(r"^([a-z]+) (\{.*\})(?:\n| )→ (\{.*\})$", TEXT, flags=re.MULTILINE)
 
 
 def matches(shown: Any, got: Any) -> bool:
@@ -37,6 +41,9 @@ def matches(shown: Any, got: Any) -> bool:
 
 def test_the_page_has_examples() -> None:
     assert len(EXAMPLES) >= 40
+    assert len(SHORT) >= 25
+    assert TEXT.count("```http\n") == len(EXAMPLES)
+    assert TEXT.count("→ {") == len(SHORT)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example[1])
@@ -44,6 +51,14 @@ def test_example(server: Server, example: tuple[str, ...]) -> None:
     method, path, body, status, answer = example
     got = httpx.request(method, server.url + path, json=json.loads(body), timeout=30)
     assert got.status_code == int(status), got.text
+    assert matches(json.loads(answer), got.json()), got.text
+
+
+@pytest.mark.parametrize("example", SHORT, ids=lambda example: example[0])
+def test_short_example(server: Server, example: tuple[str, ...]) -> None:
+    kind, body, answer = example
+    got = httpx.post(f"{server.url}/v1/{kind}", json=json.loads(body), timeout=30)
+    assert got.status_code == 200, got.text
     assert matches(json.loads(answer), got.json()), got.text
 
 

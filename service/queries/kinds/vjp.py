@@ -6,7 +6,7 @@ from pydantic import Field
 
 from service.queries.kinds.kind import Example, QueryKind
 from service.wire.requests import Function, Names, Options, Tensors
-from service.wire.responses import Computed, Entry, Keyed, TensorOut
+from service.wire.responses import Computed, Keyed
 
 
 class Vjp(Function, Options):
@@ -27,8 +27,7 @@ class VjpAnswer(Computed):
     """Outputs, and the cotangents pulled back to the inputs."""
 
     outputs: Keyed
-    vjp: dict[str, TensorOut | None]
-    diagnosis: dict[str, Entry] | None = None
+    vjp: Keyed
 
 
 KIND = QueryKind(

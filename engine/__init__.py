@@ -1,26 +1,18 @@
-"""Autodiff on a tape. The stages, in the order in which data passes them:
+"""Automatic differentiation on a tape. The rooms, from the bottom to the top:
 
-    decode, expression    a JSON document or a program becomes a checked `Graph`
-    record                a graph, specialised to shapes and dtypes, is played onto a `Tape`
-    backward, masking     the walk records the adjoints on the same tape; on request, masks beside them
-    derivatives           each kind of question: what to record, how the answer is put together
-    sparsity, sparse      what depends on what, and matrices of derivatives from a few products
-    passes                rewrites that keep the answers; stable forms and split loops among them
-    plan, cost            order, liveness, buffers; what a run takes, before it runs
-    executors, devices    run a plan: NumPy on the CPU, CuPy on a GPU
-    compiler              all of it behind one call, with a cache of programs
-    diagnosis             why there is no gradient
-    check, receipt        whether a gradient is right, tested two ways
-    estimate              what each kind of question would take
-    training              jobs: loss, gradients and update on one tape, and the loop over it
-
-    forward, batching     the walk that pushes tangents; a tape for one row made one for many
-    holomorphy            which paths have a complex derivative
-    control               loops, branches, maps, and derivatives as ops inside graphs
-
-Below them: `ops` (one record an op, filling the table in `op`), `families`, `batches` and `reaches` (rules
-that ops share: of shapes, of rows, of what depends on what), `tape` and `variable`, `functions`,
-`attributes`, `tensors`, `arrays`, `dtypes`, `errors`.
+`errors`        the tree of errors, each with its code on the wire
+`dtypes`        dtypes by name, and their promotion
+`arrays/`       array namespaces (NumPy, CuPy) that kernels get, and random numbers
+`ir/`           the intermediate representation: the record of an op, and the tape
+`transforms/`   vjp, jvp, vmap: they record derivatives and batches on a tape
+`passes/`       rewrites of a tape that keep its results; stable forms and split loops
+`runtime/`      the plan of a run, its cost, and the executors that run it
+`ops/`          the ops, one record each
+`frontend/`     programs and graph documents become graphs, and graphs are recorded on tapes
+`diagnosis/`    why a gradient is missing, zero or not finite
+`derivatives/`  the kinds of query: how each is recorded, and what it returns
+`queries/`      a query compiled to a program, with a cache; check, receipt, estimate
+`training/`     training jobs: loss, gradients and update on one tape, and the loop over it
 
 >>> import numpy as np
 >>> graph = parse_program("loss = mean((W * x - y) ** 2)")

@@ -1,17 +1,26 @@
-"""The HTTP side: it knows requests, disks and processes, and leaves every array to `engine`.
+"""The HTTP service: it handles requests, disks and processes, and leaves every computation to `engine`.
 
-A call passes, in order:
+From the bottom to the top:
 
-    middleware/    request id, log line, metrics; the key
-    routes/        the endpoints, each one record for the router and for OpenAPI
-    body.py        the body's bytes, within limits;  strict_json.py  the object in them
-    schemas.py     the request's fields, checked by pydantic;  safetensors_io.py  arrays beside the JSON
-    tiers.py       where to compute: on the loop, in a thread, or in a killable process
-    queries.py     bytes in, answer out: the one pure function that every tier shares
-    children/      the processes, their start, their limits and their end
-    encoding.py    an answer's arrays as JSON, base64 or safetensors
-    problems.py    every error as problem details
-    storage/       published graphs, committed before they are acknowledged
+`version`      the version of this package
+`interpreter`  how Python processes are started, isolated from the folder they start in
+`blas`         the BLAS library that NumPy uses
+`settings`     every setting
+`wire/`        bytes to checked fields, and results to bytes; errors as problem details
+`storage/`     the database: published graphs and the tables of jobs
+`telemetry/`   log lines and metrics
+`processes/`   child processes: their start, their limits and their end
+`datasets/`    uploaded data sets
+`queries/`     queries: bytes in, bytes out, in the tier that their cost asks for
+`jobs/`        training jobs: durable, and run by worker processes
+`services`     the objects that the endpoints of one app share
+`api/`         middleware, endpoints, the OpenAPI document
+`app`          `create_app(settings)`
+`main`         the command `gradwire-server`
+
+A request passes `api/middleware/` (request id, log line, metrics, key), its endpoint in `api/routes/`,
+`wire/` (its body within limits, its JSON, its fields), `queries/` or `jobs/`, and `wire/` again, which writes
+the response.
 """
 
 import os

@@ -9,12 +9,11 @@ A job passes, in order:
 `queue/`       hands a job to a worker
 `worker/`      runs attempts, each in a child process
 `sources`      the data of a job, mapped into memory
-`machine`      what a job's bits depend on beside the job: recorded, and compared when it goes on
-`checkpoints`  their folders: tmp, fsync, rename, fsync
-`machine`      what a job's bits depend on beside the job
-`stream`       events to callers: one poller a job, fanned out
+`machine`      the libraries and the processor that a job's bits depend on: recorded and compared
+`checkpoints`  folders of checkpoints: tmp, fsync, rename, fsync
+`stream`       events to callers: one poller for each job, shared by all callers
 `runner`       what the server itself computes: submissions, parameters, predictions, in its tiers
 
-The tables are the truth. The queue only says "look at this job": a hand-over that comes twice, late or
-to two workers at once is told apart by its number, and loses.
+The tables are the truth. The queue only says "look at this job". A hand-over that comes twice, late, or to
+two workers at once is recognised by its attempt's number and refused.
 """

@@ -1,12 +1,11 @@
-"""What must outlive the process: one SQLite file in the data folder, behind plain functions of ours.
+"""What must outlive the process: one SQLite file in the data folder, behind plain functions.
 
 `database`  the engine, its pragmas, and the thread in which statements run
 `failures`  what a failed statement means: a full disk, something that passes, or neither
 `tables`    every table, and the migrations from one schema version to the next
-`failures`  what a failed statement means
 `graphs`    published graphs
 `lru`       a bounded cache that forgets what was used longest ago
 
 A response that acknowledges a write is sent after its commit (WAL, synchronous FULL). The statements are
-SQLAlchemy Core without SQLite's dialect, so that Postgres is a matter of the URL.
+SQLAlchemy Core without SQLite's dialect, so that another database needs only another URL.
 """

@@ -8,10 +8,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "changelog.d").glob("README.md")]
+PAGES = [
+    *ROOT.glob("*.md"),
+    *(ROOT / "docs").rglob("*.md"),
+    ROOT / "changelog.d/README.md",
+    ROOT / "clients/python/README.md",
+]
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`[^`\n]*`")
+#: A path of this repository in code font; `<group>` stands for any name.
+PATH = re.compile(r"`((?:engine|service|clients|tests|docs|examples|benchmarks|changelog\.d)/[\w./<>-]*)`")
+#: A link whose text is a file or a folder.
+FILE_LINK = re.compile(r"\[([\w./]+(?:\.py|/))\]\(([^)\s]+)\)")
 
 
 def prose(path: Path) -> str:
@@ -25,7 +35,7 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@every_page
 def test_links_resolve(page: Path) -> None:
     broken = []
     for link in LINK.findall(prose(page)):
@@ -36,6 +46,25 @@ def test_links_resolve(page: Path) -> None:
         if not path.exists() or (fragment and path.suffix == ".md" and fragment not in anchors(path)):
             broken.append(link)
     assert not broken
+
+
+@every_page
+def test_paths_in_code_font_exist(page: Path) -> None:
+    named = {re.sub(r"<\w+>", "*", path) for path in PATH.findall(page.read_text())}
+    assert not {path for path in named if not list(ROOT.glob(path.rstrip("/")))}
+
+
+@every_page
+def test_links_lead_to_the_file_that_they_name(page: Path) -> None:
+    wrong = [
+        (text, target)
+        for text, target in FILE_LINK.findall(page.read_text())
+        if not (page.parent / target.removesuffix("__init__.py"))
+        .resolve()
+        .as_posix()
+        .endswith(text.rstrip("/"))
+    ]
+    assert not wrong
 
 
 def test_decisions_are_numbered_and_listed() -> None:

@@ -79,6 +79,23 @@ def test_every_room_lists_its_files(package: str) -> None:
     assert not unlisted, "\n".join(unlisted)
 
 
+@every_package
+def test_docstrings_of_rooms_list_what_is_there_once(package: str) -> None:
+    """A line that begins with a name in code font names a file or a room beside it, and none comes twice."""
+    wrong = []
+    for folder in rooms(PACKAGES[package]):
+        text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
+        listed = re.findall(r"^`(\w+)/?`  +", text, flags=re.MULTILINE)
+        there = {path.stem for path in folder.glob("*.py")} | {
+            path.parent.name for path in folder.glob("*/__init__.py")
+        }
+        wrong += [f"{folder.relative_to(ROOT)}: {name} is not there" for name in set(listed) - there]
+        wrong += [f"{folder.relative_to(ROOT)}: {name} twice" for name in listed if listed.count(name) > 1]
+        if folder == PACKAGES[package] and package != "gradwire":
+            wrong += [f"{package}: {name} is not listed" for name in there - {"__init__", *listed}]
+    assert not wrong, "\n".join(wrong)
+
+
 def rooms(package: Path) -> Iterator[Path]:
     """The package and every folder of modules in it."""
     for path in sorted(package.rglob("__init__.py")):

@@ -67,6 +67,13 @@ def test_links_lead_to_the_file_that_they_name(page: Path) -> None:
     assert not wrong
 
 
+def test_names_in_the_glossary_stand_in_the_file_beside_them() -> None:
+    page = ROOT / "docs" / "glossary.md"
+    named = re.findall(r"`(\w+)` in \[[^\]]+\]\(([^)]+)\)", page.read_text())
+    assert named
+    assert not [name for name, target in named if name not in (page.parent / target).read_text()]
+
+
 def test_decisions_are_numbered_and_listed() -> None:
     index = (ROOT / "docs" / "index.md").read_text()
     pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))

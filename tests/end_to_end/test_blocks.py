@@ -32,6 +32,7 @@ NOT_RUN = {
     "pip install ./clients/python": "installs into the reader's environment",
     "docker build": "needs a container runtime",
     "JSON graph / infix program": "is a drawing",
+    '{"status": "not_ready"': "needs a worker that ends again and again",
     '{"code": "other_machine"': "is compared with its model below: two machines would be needed",
 }
 

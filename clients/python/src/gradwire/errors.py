@@ -82,10 +82,10 @@ from gradwire._locations import Place
 
 
 class GradwireError(Exception):
-    """The root of everything that this package raises on purpose.
+    """The base class of all errors that this package raises on purpose.
 
-    Errors pickle with all their fields, so that one that is raised in a worker arrives; a cause that is not
-    of this package pickles as its text.
+    Errors pickle with all their fields, so that an error raised in a worker arrives as it was; a cause that
+    is not of this package pickles as its text.
     """
 
     def __reduce__(self) -> Any:
@@ -96,7 +96,7 @@ class GradwireError(Exception):
 
 
 class CauseElsewhere(GradwireError):
-    """What an error was caused by in another process, as text."""
+    """The cause of an error in another process, as text."""
 
 
 def _restored(
@@ -114,7 +114,7 @@ class ConfigurationError(GradwireError):
 
 
 class NotTraced(GradwireError, TypeError):
-    """A class or function of the user's own, where a job runs only what this package has."""
+    """A class or function of the user's own was given to a job, which runs only what this package has."""
 
 
 class TraceError(GradwireError):
@@ -141,7 +141,7 @@ class ReadError(TraceError):
 
 
 class TapeError(TraceError):
-    """A tape was used twice, nested, or asked for something it has not recorded."""
+    """A tape was used twice, nested, or for something that it has not recorded."""
 
 
 class OptimizerError(GradwireError, ValueError):
@@ -149,7 +149,7 @@ class OptimizerError(GradwireError, ValueError):
 
 
 class NoAnswer(GradwireError):
-    """Nobody answered; `sent` says whether the request may have reached a server."""
+    """The server did not respond; `sent` says whether the request may have reached it."""
 
     def __init__(self, message: str, *, sent: bool = False) -> None:
         super().__init__(message)
@@ -157,11 +157,11 @@ class NoAnswer(GradwireError):
 
 
 class RequestTimeout(NoAnswer):
-    """The answer did not come within the client's timeout."""
+    """The response did not arrive within the client's timeout."""
 
 
 class UnexpectedAnswer(GradwireError):
-    """An answer that is not in Gradwire's format, as from a proxy or another server."""
+    """A response that is not in Gradwire's format, as from a proxy or another server."""
 
     def __init__(self, message: str, *, status: int) -> None:
         super().__init__(message)
@@ -237,7 +237,7 @@ class ProblemError(GradwireError):
 
 
 class InvalidRequest(ProblemError):
-    """The caller's fault; the same request will fail again."""
+    """A fault of the caller; the same request would fail again."""
 
 
 class MalformedJson(InvalidRequest):
@@ -283,13 +283,13 @@ class UnknownField(InvalidRequest):
 
 
 class InvalidTensor(InvalidRequest):
-    """Something that is not a tensor stands where one belongs."""
+    """A value is not a tensor."""
 
     code = "invalid_tensor"
 
 
 class IdempotencyMismatch(InvalidRequest):
-    """An Idempotency-Key came again with another body."""
+    """An Idempotency-Key was sent again with another body."""
 
     code = "idempotency_mismatch"
 
@@ -313,13 +313,13 @@ class DeviceUnavailable(InvalidRequest):
 
 
 class OverLimit(InvalidRequest):
-    """The request would cost more than the server allows; `estimate` says how much."""
+    """The request would cost more than the server allows; `estimate` has its cost."""
 
     code = "over_limit"
 
 
 class NonFinite(InvalidRequest):
-    """Training made a value that is NaN or infinite; `node` is where it was made first."""
+    """Training made a value that is NaN or infinite; `node` made it first."""
 
     code = "non_finite"
 
@@ -345,7 +345,7 @@ class ProgramSyntaxError(InvalidGraph):
 
 
 class UnknownOp(InvalidGraph):
-    """No op goes by this name."""
+    """No op has this name."""
 
     code = "unknown_op"
 
@@ -421,7 +421,7 @@ class UnknownInput(Misfit):
 
 
 class DerivativeError(InvalidRequest):
-    """What was asked for cannot be differentiated."""
+    """The derivative cannot be computed."""
 
 
 class TargetRequired(DerivativeError):
@@ -443,13 +443,13 @@ class UnknownWrt(DerivativeError):
 
 
 class Unconnected(DerivativeError):
-    """A gradient does not exist, and the call asked for an error then."""
+    """A gradient does not exist, and the call requested an error in that case."""
 
     code = "unconnected"
 
 
 class NotHolomorphic(DerivativeError):
-    """A function of complex numbers has no derivative as one complex number; its parts have theirs."""
+    """A complex function has no derivative as one complex number; its real and imaginary parts have one."""
 
     code = "not_holomorphic"
 
@@ -467,7 +467,7 @@ class Unauthorized(ProblemError):
 
 
 class NotFound(ProblemError):
-    """There is no such thing on the server."""
+    """The server has no such thing."""
 
     code = "not_found"
 
@@ -503,13 +503,13 @@ class WrongState(ProblemError):
 
 
 class Busy(ProblemError):
-    """The server is busy, and stayed so through all retries."""
+    """The server was busy in all retries."""
 
     code = "busy"
 
 
 class TimeLimit(ProblemError):
-    """The query ran past the server's wall-clock limit."""
+    """The query ran longer than the server's time limit."""
 
     code = "time_limit"
 
@@ -521,19 +521,19 @@ class DiskFull(ProblemError):
 
 
 class ChildDied(ProblemError):
-    """A process of the server's died while it worked on this."""
+    """A process of the server was killed while it computed this."""
 
     code = "child_died"
 
 
 class ServerFault(ProblemError):
-    """The server's own fault; the request id finds it in the server's log."""
+    """A fault of the server; its log has an entry with the request id."""
 
     code = "internal"
 
 
 class JobError(GradwireError):
-    """A job did not end well; `job_id` says which."""
+    """A job did not succeed; `job_id` is its id."""
 
     def __init__(self, message: str, *, job_id: str) -> None:
         super().__init__(message)
@@ -541,7 +541,7 @@ class JobError(GradwireError):
 
 
 class JobFailed(JobError):
-    """A job failed; `problem` is the server's, as the class of its code."""
+    """A job failed; `problem` is the server's problem, as the class of its code."""
 
     def __init__(self, job_id: str, problem: Mapping[str, Any]) -> None:
         code = str(problem.get("code", ""))
@@ -550,14 +550,14 @@ class JobFailed(JobError):
 
 
 class JobCancelled(JobError):
-    """A job was cancelled; what it had trained by its last checkpoint is kept."""
+    """A job was cancelled; the parameters of its last checkpoint are kept."""
 
 
 class TrainingWarning(UserWarning):
-    """Something about a job to look at: the text says what, at which node, and why.
+    """Something may be wrong with a job: the text says what, at which node, and why.
 
-    A parameter has not moved and its gradient is zero, rows meet a column by accident in its function, or it
-    went on with another machine or library.
+    A parameter has not changed and its gradient is zero, rows meet a column by accident in its function, or
+    the job continued on another machine or with another library.
     """
 
 
@@ -566,14 +566,16 @@ class TensorFlowWarning(UserWarning):
 
 
 class GradientWarning(UserWarning):
-    """A gradient is None, zero everywhere or not finite, or shapes meet by accident on the way to it.
+    """A gradient is None, zero everywhere or not finite, or shapes meet by accident in its function.
 
-    The text says why, on which line, and the cure.
+    The text says why, on which line, and what to write instead.
     """
 
 
 class ReadWarning(UserWarning):
-    """A value read under a tape is used on the same tape again, as a constant: the text has both lines."""
+    """A value that was read under a tape is used on the same tape again, as a constant; the text has both
+    lines.
+    """
 
 
 def _descendants(kind: type[ProblemError]) -> list[type[ProblemError]]:

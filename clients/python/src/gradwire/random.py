@@ -17,9 +17,10 @@ _seeded = False
 
 
 def set_seed(seed: int | None) -> None:
-    """Start the sequence of draws anew: the same seed, the same draws. None: from the system's entropy.
+    """Start the sequence of random numbers anew: the same seed gives the same numbers.
 
-    A forked process goes on with a copy of a sequence that was seeded, and else begins one of its own.
+    With None, the seed comes from the system's entropy. A forked process continues with a copy of a sequence
+    that was seeded, and otherwise begins one of its own.
     """
     global _generator, _seeded  # one sequence in a process, as in NumPy and TensorFlow
     _generator, _seeded = np.random.default_rng(seed), seed is not None
@@ -45,7 +46,7 @@ def normal(
     dtype: Any = np.float64,
     seed: int | None = None,
 ) -> Tensor:
-    """Normally distributed numbers; with a `seed`, the same ones at each call."""
+    """Return normally distributed numbers; with a `seed`, the same ones at each call."""
     return constant((mean + stddev * _draws(seed).standard_normal(shape)), dtype)
 
 
@@ -56,7 +57,7 @@ def uniform(
     dtype: Any = np.float64,
     seed: int | None = None,
 ) -> Tensor:
-    """Numbers spread evenly from `minval` up to but without `maxval`; integers where `dtype` is one."""
+    """Return uniform numbers in [minval, maxval); integers if `dtype` is an integer dtype."""
     if np.dtype(dtype).kind in "iu":
         return constant(_draws(seed).integers(int(minval), int(maxval), shape), dtype)
     return constant(_draws(seed).uniform(minval, maxval, shape), dtype)

@@ -14,11 +14,12 @@ from gradwire._transport.codec import Array
 
 @dataclass(frozen=True, slots=True)
 class Gradients:
-    """The value of a target and its gradients by name; None where there is no gradient.
+    """The value of a target and its gradients by name, each shaped like its input; None if there is none.
 
-    `diagnosis` says why, for every gradient that is missing, zero or not finite. With a list of targets,
-    all three are keyed by target first. `rewrites` are what `stabilize` computed in a stable form,
-    `warnings` tell where `masked_backward` acted. `graph` and `receipt` are there where they were asked for.
+    `diagnosis` says why, for every gradient that is missing, zero or not finite. With a list of targets, all
+    three are keyed by target first. `rewrites` lists what `stabilize` computed in a stable form, `warnings`
+    shapes that meet by accident and where `masked_backward` changed a number. `graph` and `receipt` are
+    present if they were requested.
     """
 
     value: Any
@@ -39,7 +40,7 @@ class Gradients:
 
 @dataclass(frozen=True, slots=True)
 class Pullback:
-    """Outputs, and the cotangents of the inputs by name; None where there is none."""
+    """Outputs, and the vector-Jacobian products by input."""
 
     outputs: Mapping[str, Array]
     vjp: Mapping[str, Array | None]
@@ -50,7 +51,7 @@ class Pullback:
 
 @dataclass(frozen=True, slots=True)
 class Pushforward:
-    """Outputs, and their tangents by name."""
+    """Outputs, and the Jacobian-vector products by output."""
 
     outputs: Mapping[str, Array]
     jvp: Mapping[str, Array]
@@ -61,7 +62,7 @@ class Pushforward:
 
 @dataclass(frozen=True, slots=True)
 class Jacobian:
-    """Outputs, blocks by output and input, each of shape out.shape + in.shape, and how they were formed."""
+    """Outputs, blocks by output and input, each of shape out.shape + in.shape, and the method used."""
 
     outputs: Mapping[str, Array]
     jacobian: Mapping[str, Mapping[str, Any]]
@@ -108,9 +109,11 @@ class GaussNewtonProduct:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Whether derivatives are right: orders of the Taylor remainder by input (2 is right; None where the
-    target is linear and nothing remains, NaN where it is not finite), and how far <Jv, w> is from <v, Jᵀw>.
-    `rewrites` are what `stabilize` computed in a stable form.
+    """The result of two tests of a derivative.
+
+    `taylor_order` is the order of the Taylor remainder by input: about 2 if the gradient is right, None if
+    the target is linear and nothing remains, NaN if it is not finite. `dot_product_error` is the relative
+    difference of <Jv, w> and <v, Jᵀw>. `rewrites` lists what `stabilize` computed in a stable form.
     """
 
     passed: bool
@@ -121,11 +124,11 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Sparse:
-    """A block of a sparse Jacobian or Hessian: its entries in row-major order, no place twice.
+    """A block of a sparse Jacobian or Hessian: its entries in row-major order, without duplicates.
 
-    Rows and columns number the elements of either side in C order; `shape` is how many there are. Places are
-    the same at every point with the same indices, so some values may be zero. Of a batch, `values` has the
-    batch's axis in front.
+    `rows` and `columns` number the elements of either side in C order; `shape` has their counts. The places
+    are the same at every point with the same indices, so some values may be zero. For a batch, `values` has a
+    leading axis of rows.
     """
 
     rows: Array
@@ -135,11 +138,11 @@ class Sparse:
 
     @property
     def coo(self) -> tuple[Array, tuple[Array, Array]]:
-        """What SciPy makes its own array of: `scipy.sparse.coo_array(block.coo, shape=block.shape)`."""
+        """(values, (rows, columns)), for SciPy: `scipy.sparse.coo_array(block.coo, shape=block.shape)`."""
         return self.values, (self.rows, self.columns)
 
     def dense(self) -> Array:
-        """The same as an array, rows by columns."""
+        """Return the block as an array, rows by columns."""
         dense = np.zeros((*self.values.shape[:-1], *self.shape), self.values.dtype)
         dense[..., self.rows, self.columns] = self.values
         return dense
@@ -156,10 +159,10 @@ class Sparse:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Why one variable's gradient is what it is, as the server said it.
+    """Why the gradient of one variable is what it is, as the server returned it.
 
-    `places` are the user's own lines behind the culprits, and `warned` those behind the warnings, in their
-    order; `place` is where the variable was made, `target` where what is differentiated was.
+    `places` are the lines of the user's code behind the culprits, and `warned` those behind the warnings, in
+    their order. `place` is the line that made the variable, `target` the one that made the target.
     """
 
     name: str
@@ -199,7 +202,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The answer to "why is there no gradient?": the target's value and a finding for each variable."""
+    """Why each gradient is what it is: the value of the target and a finding for each variable."""
 
     value: Any
     findings: tuple[Finding, ...]

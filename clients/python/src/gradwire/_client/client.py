@@ -35,13 +35,13 @@ _default: DefaultClient[Client] = DefaultClient()
 class Client(Strict, Calls[SyncDriver]):
     """A connection to a Gradwire server, with blocking calls; safe to share between threads.
 
-    `url` and `api_key` come from GRADWIRE_URL and GRADWIRE_API_KEY where they are not given. `timeout` is
-    in seconds, for each request; `retry` says how failures that pass are tried again. The first client
-    made is the one that tensors and tapes use. `device` (cpu, cuda, cuda:n, auto) is where the server
-    computes what a call or a job does not place itself. Close it, or use it as a context manager.
+    `url` and `api_key` default to GRADWIRE_URL and GRADWIRE_API_KEY. `timeout` is in seconds, for each
+    request. `retry` says how temporary failures are retried. `device` (cpu, cuda, cuda:n, auto) is where the
+    server computes if a call or a job names no other. Tensors and tapes use the first client that was made.
+    Close it, or use it as a context manager.
 
-    A forked child makes connections of its own. A client pickles and copies as its settings, the API key
-    included; in one process, all that are made from the same pickled settings are one.
+    A forked child opens its own connections. A client is pickled and copied as its settings, including the
+    API key; in one process, all clients from the same pickled settings are one.
     """
 
     _one_a_process: ClassVar[bool] = True
@@ -92,7 +92,7 @@ class Client(Strict, Calls[SyncDriver]):
 
 
 class AsyncClient(Strict, Calls[AsyncDriver]):
-    """The same calls, to be awaited. Tapes and reading tensors block, and use a `Client`."""
+    """The calls of `Client`, to be awaited. Tapes and reading tensors always block, and use a `Client`."""
 
     _one_a_process: ClassVar[bool] = False  # connections belong to one event loop
     _fixed: ClassVar[frozenset[str]] = _FIXED
@@ -166,16 +166,16 @@ def _of_http(settings: Settings) -> dict[str, Any]:
 
 
 def default_client() -> Client:
-    """The client that is used if none is named: the first one made, until it is closed.
+    """Return the client that is used if none is named: the first one made, until it is closed.
 
-    If there is none, one is made from the environment: GRADWIRE_URL (http://127.0.0.1:8000 unless it is set)
-    and GRADWIRE_API_KEY.
+    If there is none, one is made from the environment: GRADWIRE_URL (default http://127.0.0.1:8000) and
+    GRADWIRE_API_KEY.
     """
     return _default.get(Client)
 
 
 def set_default_client(client: Client | None) -> None:
-    """Make `client` the default; None: the next one made."""
+    """Make `client` the default; if it is None, the next one made becomes the default."""
     _default.set(client)
 
 

@@ -17,7 +17,7 @@ from gradwire.errors import DatasetNotFound
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A field of a data set, or several columns stacked, as a job's data; `shape` has the rows first."""
+    """A field of a data set, or several columns side by side; `shape` begins with the rows."""
 
     dataset: str
     names: tuple[str, ...]
@@ -33,9 +33,9 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A data set: `fields` tells the shape of a row and the dtype of each.
+    """A data set; `fields` has the shape of a row and the dtype of each field.
 
-    `dataset["x"]` is a field, to be given to a job; `dataset[["a", "b"]]` are columns stacked.
+    `dataset["x"]` is a field, to be given to a job; `dataset[["a", "b"]]` are columns side by side.
     """
 
     id: str
@@ -63,21 +63,22 @@ class Datasets(Driven[D_co]):
 
     @call
     def upload(self, data: Any) -> Flow[Dataset]:
-        """Upload an array (its field is `data`), a dict of arrays with as many rows, or a file.
+        """Upload an array (as the field `data`), a dict of arrays with the same number of rows, or a file.
 
-        A file is named by its path: npy, npz or csv, whose columns are the fields. It is sent in pieces,
-        never held in memory whole, and not at all where the server has the same content already.
+        A file is given by its path: npy, npz or csv, whose columns are the fields. It is sent in pieces,
+        without being held in memory, and is not sent if the server has the same content already. Raises
+        TypeError for other data, and ValueError for other kinds of files.
         """
         return (yield from upload(self._session, data))
 
     @call
     def get(self, id: str) -> Flow[Dataset]:
-        """A data set with its first rows as `preview`; raises DatasetNotFound."""
+        """Return a data set with its first rows as `preview`; raises DatasetNotFound."""
         return _dataset(read((yield from self._session.send(Request("GET", f"/v1/datasets/{id}")))))
 
     @call
     def list(self) -> Flow[list[Dataset]]:
-        """Every data set, oldest first."""
+        """Return every data set, oldest first."""
         found: list[Dataset] = []
         cursor = ""
         while True:
@@ -89,7 +90,7 @@ class Datasets(Driven[D_co]):
 
     @call
     def delete(self, id: str) -> Flow[None]:
-        """Forget a data set; raises WrongState while a job needs it, DatasetNotFound."""
+        """Delete a data set; raises WrongState while a job needs it, DatasetNotFound."""
         yield from self._session.send(Request("DELETE", f"/v1/datasets/{id}"))
 
 

@@ -43,14 +43,16 @@ class Jobs(Driven[D_co]):
         idempotency_key: str | None = None,
         **document: Any,
     ) -> Flow[Job[D_co]]:
-        """Submit a job that trains a program, a graph or a model of layers, and answer a handle of it.
+        """Submit a job that trains a program, a graph or a model of layers, and return its handle.
 
-        `data` are arrays, nested lists or fields of data sets (`dataset["x"]`) by name; big arrays are
-        uploaded as data sets first. `parameters` by name are arrays or variables to start from, or the wire's
-        {"shape": …, "initializer": …}. The other keywords are those of `POST /v1/jobs`: target, parameters,
-        loss, metrics, optimizer, batch_size, epochs, shuffle, seed, validation_split, validation_data,
-        early_stopping, dtype, device. Raises ProblemError for whatever cannot be trained, and warns
-        (TrainingWarning) of what can be trained and will hardly do what was meant.
+        `data` are arrays, nested lists or fields of data sets (`dataset["x"]`) by name; large arrays are
+        uploaded as data sets first. `parameters` by name are arrays or variables to start from, or {"shape":
+        …, "initializer": …} as on the wire. The other keywords are those of `POST /v1/jobs`: target,
+        parameters, loss, metrics, optimizer, batch_size, epochs, shuffle, seed, validation_split,
+        validation_data, early_stopping, dtype, device.
+
+        Raises ProblemError if the job cannot be trained, and warns with TrainingWarning if it can but is
+        unlikely to do what was meant.
         """
         wanted = {"program": program, "graph": graph, "model": model, "data": data, **document}
         if wanted.get("device") is None:
@@ -68,13 +70,13 @@ class Jobs(Driven[D_co]):
 
     @call
     def get(self, id: str) -> Flow[Job[D_co]]:
-        """The handle of a job; raises JobNotFound."""
+        """Return the handle of a job; raises JobNotFound."""
         described = read((yield from self._session.send(Request("GET", f"/v1/jobs/{id}"))))
         return Job(self._driver, self._session, described)
 
     @call
     def list(self, status: str | None = None, limit: int | None = None) -> Flow[list[Job[D_co]]]:
-        """Jobs, newest first: all, those of a status, or only so many."""
+        """Return jobs, newest first: all, or those of one `status`, and at most `limit`."""
         found: list[Job[D_co]] = []
         chosen = "" if status is None else f"&status={quote(status)}"
         cursor = ""
@@ -88,7 +90,7 @@ class Jobs(Driven[D_co]):
 
 
 class Job(Driven[D_co], Generic[D_co]):
-    """A job on the server; `document` is what the server said of it last."""
+    """A job on the server; `document` is the server's latest description of it."""
 
     def __init__(self, driver: D_co, session: Session, document: Mapping[str, Any]) -> None:
         super().__init__(driver)
@@ -97,48 +99,48 @@ class Job(Driven[D_co], Generic[D_co]):
 
     @property
     def id(self) -> str:
-        """Its name on the server."""
+        """The id of the job on the server."""
         return str(self.document["id"])
 
     @property
     def status(self) -> str:
-        """Queued, running, paused, succeeded, failed or cancelled, when the server was last asked."""
+        """Queued, running, paused, succeeded, failed or cancelled, as of the last request."""
         return str(self.document["status"])
 
     @property
     def progress(self) -> Mapping[str, int]:
-        """How many epochs and steps there are, and which were reached, when the server was last asked."""
+        """`epoch`, `epochs`, `step` and `steps`, as of the last request."""
         progress: Mapping[str, int] = self.document["progress"]
         return progress
 
     @property
     def error(self) -> Mapping[str, Any] | None:
-        """The problem that a failed job ended with, None where it did not, when the server was last asked."""
+        """The problem that a failed job ended with, otherwise None, as of the last request."""
         error: Mapping[str, Any] | None = self.document.get("error")
         return error
 
     @property
     def warnings(self) -> list[Mapping[str, Any]]:
-        """What there is to know about the job, when last asked; each with `code` and `message`.
+        """The warnings of the job, as of the last request; each has `code` and `message`.
 
         `broadcast`: rows meet a column at `node`. `no_gradient`: a parameter did not learn, with step, node,
-        rows and diagnosis. `other_machine`: the job went on elsewhere, with `differences`. Of a job out of a
-        list, rows and diagnosis come with `refresh`.
+        rows and diagnosis. `other_machine`: the job continued on another machine, with `differences`. For a
+        job from a list, call `refresh` to get rows and diagnosis.
         """
         return list(self.document.get("warnings", ()))
 
     @call
     def refresh(self) -> Flow[Job[D_co]]:
-        """Ask the server how the job stands; answers the job itself."""
+        """Request the job's present state from the server; returns the job itself."""
         yield from self._told(Request("GET", self._path()))
         return self
 
     @call
     def wait(self, timeout: float | None = None) -> Flow[Job[D_co]]:
-        """Wait until the job has succeeded; answers the job itself.
+        """Wait until the job has succeeded; returns the job itself.
 
-        Raises JobFailed with the server's problem, JobCancelled, and TimeoutError after `timeout` seconds,
-        which the job survives.
+        Raises JobFailed with the server's problem, JobCancelled, and TimeoutError after `timeout` seconds;
+        the job continues after a timeout.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         pause = _FIRST_WAIT
@@ -153,7 +155,7 @@ class Job(Driven[D_co], Generic[D_co]):
             pause = min(_LONGEST_WAIT, 1.5 * pause)
 
     def check(self) -> None:
-        """Raise JobFailed or JobCancelled where the job ended so, when the server was last asked."""
+        """Raise JobFailed or JobCancelled if the job had ended so at the last request."""
         if self.status == "failed":
             raise JobFailed(self.id, self.document.get("error") or {})
         if self.status == "cancelled":
@@ -161,38 +163,38 @@ class Job(Driven[D_co], Generic[D_co]):
 
     @streamed
     def stream(self) -> StreamFlow:
-        """Events as they happen, from the first one to `end`: kind, data, id.
+        """Yield events as they happen, from the first one to `end`: kind, data, id.
 
-        A connection that breaks off is resumed behind the last event.
+        After a broken connection the stream resumes after the last event.
         """
         return follow(self._path("/events"), self._session.retry)
 
     @call
     def cancel(self) -> Flow[Job[D_co]]:
-        """Stop it for good; raises WrongState where it has ended."""
+        """End the job; raises WrongState if it has ended."""
         yield from self._told(Request("POST", self._path("/cancel")))
         return self
 
     @call
     def pause(self) -> Flow[Job[D_co]]:
-        """Have it save and stop until it is resumed."""
+        """Make the job write a checkpoint and stop until it is resumed."""
         yield from self._told(Request("POST", self._path("/pause")))
         return self
 
     @call
     def resume(self) -> Flow[Job[D_co]]:
-        """Let it go on after a pause."""
+        """Continue a paused job."""
         yield from self._told(Request("POST", self._path("/resume")))
         return self
 
     @call
     def delete(self) -> Flow[None]:
-        """Forget it, with its history and its checkpoints; raises WrongState where it has not ended."""
+        """Delete the job, its history and its checkpoints; raises WrongState if it has not ended."""
         yield from self._session.send(Request("DELETE", self._path()))
 
     @call
     def parameters(self, checkpoint: str | None = None) -> Flow[dict[str, Array]]:
-        """What it has learned by its last checkpoint, or by the one named."""
+        """Return the parameters by name, as of the last checkpoint or of the one named."""
         chosen = "" if checkpoint is None else f"&checkpoint={quote(checkpoint)}"
         path = self._path(f"/parameters?format=npz{chosen}")
         answer = yield from self._session.send(Request("GET", path))
@@ -206,7 +208,7 @@ class Job(Driven[D_co], Generic[D_co]):
         outputs: Sequence[str] | None = None,
         checkpoint: str | None = None,
     ) -> Flow[dict[str, Array]]:
-        """Outputs for new inputs, by name; models of layers have the input `x` and the output `y`."""
+        """Return outputs for new inputs, by name; models of layers have the input `x` and the output `y`."""
         body = {"inputs": dict(inputs), "outputs": outputs, "checkpoint": checkpoint}
         sent = {key: value for key, value in body.items() if value is not None}
         answer = read((yield from self._session.send(post(self._path("/predict"), sent))))
@@ -215,13 +217,13 @@ class Job(Driven[D_co], Generic[D_co]):
 
     @call
     def metrics(self, by: str = "epoch") -> Flow[list[dict[str, float]]]:
-        """What every epoch, or every step, reported."""
+        """Return the metrics of every epoch, or with by="step" of every step."""
         answer = read((yield from self._session.send(Request("GET", self._path(f"/metrics?by={by}")))))
         return [numbers(entry) for entry in answer["metrics"]]
 
     @call
     def checkpoints(self) -> Flow[list[dict[str, Any]]]:
-        """The checkpoints that are kept: id, epoch, step, metrics."""
+        """Return the checkpoints that are kept: id, epoch, step, metrics."""
         answer = read((yield from self._session.send(Request("GET", self._path("/checkpoints")))))
         return list(answer["checkpoints"])
 

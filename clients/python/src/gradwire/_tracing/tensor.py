@@ -20,11 +20,10 @@ from gradwire.errors import GradwireError, ProblemError, TensorFlowDifference
 
 
 class Tensor(Methods):
-    """A traced value. Operators and NumPy functions record; reading (`numpy()`, `float`, `print`) fetches.
+    """A traced value. Operators and NumPy functions record; `numpy()`, `float` and `print` request it.
 
-    Shape and dtype of a computed tensor are known to the server only, so `shape`, `dtype`, `ndim`,
-    `size`, `len` and iteration fetch its value too. A value is fetched once. Errors are those of
-    `Client.evaluate`.
+    Only the server knows shape and dtype of a computed tensor, so `shape`, `dtype`, `ndim`, `size`, `len` and
+    iteration request its value too. A value is requested once. Errors are those of `Client.evaluate`.
     """
 
     __slots__ = ("_at",)
@@ -45,15 +44,15 @@ class Tensor(Methods):
         return values.fetch([self._at])[0] if value is None else value
 
     def numpy(self) -> Array:
-        """The value as a NumPy array of one's own."""
+        """Return the value as a new NumPy array."""
         return self._read("numpy()", lambda value: value.copy())
 
     def item(self) -> Any:
-        """The value of a tensor of one element, as a Python number."""
+        """Return the value of a tensor of one element, as a Python number."""
         return self._read("item()", lambda value: value.item())
 
     def tolist(self) -> Any:
-        """The value as nested lists."""
+        """Return the value as nested lists."""
         return self._read("tolist()", lambda value: value.tolist())
 
     @property
@@ -68,7 +67,7 @@ class Tensor(Methods):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The elements' type."""
+        """The type of the elements."""
         return self._value().dtype
 
     @property
@@ -128,10 +127,10 @@ def record_many(
 
 
 def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = None) -> Tensor:
-    """A tensor of a value, which is copied.
+    """Return a tensor of a value, which is copied.
 
-    Arrays keep their dtype; numbers and lists of numbers become float64, integers included, unless
-    `dtype` says otherwise. With `shape`, the value is reshaped, a single number repeated.
+    Arrays keep their dtype. Numbers and lists of numbers become float64, even integers, unless `dtype` names
+    another. With `shape`, the value is reshaped, a single number repeated.
     """
     array = as_array(value, dtype)
     if dtype is None and are_integers(value):
@@ -149,7 +148,7 @@ def _constant(value: Array, name: str | None) -> Tensor:
 
 
 def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None) -> Tensor:
-    """`value` as a tensor; a tensor or variable stays on its tape, cast where `dtype` is given."""
+    """Return `value` as a tensor; a tensor or variable stays on its tape, and is cast if `dtype` is given."""
     if not isinstance(name, str | None):
         raise TensorFlowDifference(
             "convert_to_tensor: the third argument is the name here, in TensorFlow dtype_hint"
@@ -164,10 +163,10 @@ def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None) ->
 
 
 def zeros(shape: int | Sequence[int], dtype: Any = np.float64) -> Tensor:
-    """A tensor of zeros."""
+    """Return a tensor of zeros."""
     return Tensor(Edge(Leaf(np.zeros(shape, np.dtype(dtype)), place=here())))
 
 
 def ones(shape: int | Sequence[int], dtype: Any = np.float64) -> Tensor:
-    """A tensor of ones."""
+    """Return a tensor of ones."""
     return Tensor(Edge(Leaf(np.ones(shape, np.dtype(dtype)), place=here())))

@@ -21,11 +21,12 @@ NO_NAME = "Variable"  # what a variable is called that was given no name
 
 
 class Variable(Methods):
-    """A named value that optimisers change and tapes watch by themselves.
+    """A named value that optimisers change and tapes watch automatically.
 
-    An expression captures the value that the variable has when it is recorded; `assign` binds a new
-    value and changes no earlier one. Numbers and lists become float64 unless `dtype` says otherwise;
-    arrays keep their dtype. A traced initial value is fetched; a callable one is called.
+    An expression captures the value that the variable has when it is recorded; `assign` binds a new value and
+    does not change earlier ones. Numbers and lists become float64 unless `dtype` names another; arrays keep
+    their dtype. If the initial value is a traced tensor, its value is requested; if it is callable, it is
+    called.
     """
 
     __slots__ = ("_leaf", "_owner", "name")
@@ -53,7 +54,7 @@ class Variable(Methods):
 
     @property
     def trainable(self) -> bool:
-        """Whether tapes watch it by themselves."""
+        """Whether tapes watch it automatically."""
         return self._owner.trainable
 
     @trainable.setter
@@ -76,7 +77,7 @@ class Variable(Methods):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The elements' type; it never changes."""
+        """The type of the elements; it never changes."""
         return self._leaf.value.dtype
 
     @property
@@ -90,11 +91,11 @@ class Variable(Methods):
         return self._leaf.value.size
 
     def numpy(self) -> Array:
-        """The present value, as an array of one's own."""
+        """Return the present value as a new array."""
         return self._read("numpy()", lambda value: value.copy())
 
     def value(self) -> Tensor:
-        """The present value as a tensor that later assignments do not touch."""
+        """Return the present value as a tensor that later assignments do not change."""
         return Tensor(Edge(self._leaf))
 
     read_value = value
@@ -102,7 +103,7 @@ class Variable(Methods):
     def assign(self, value: Any) -> Variable:
         """Bind a new value of the same shape; what was recorded before keeps the old one.
 
-        A tensor is fetched. Raises ValueError where the shapes differ.
+        The value of a tensor is requested. Raises ValueError if the shapes differ.
         """
         array = fitting(self.name, self._given(value), self.dtype)
         if array.shape != self.shape:

@@ -25,11 +25,11 @@ __all__ = ["checkpoint", "cond", "map", "scan", "while_loop"]
 def scan(
     function: Callable[..., Any], init: Any, xs: Any = None, length: int | None = None, reverse: bool = False
 ) -> tuple[Any, Any]:
-    """Walk along the first axis of `xs`, carrying a value: `function(carry, x)` answers (carry, y).
+    """Loop over the first axis of `xs` with a carried value: `function(carry, x)` returns (carry, y).
 
-    Answers (the last carry, the ys stacked along a new first axis). Without `xs`, say the `length`; the
-    function then gets None. What is carried keeps its structure, shapes and dtypes. The body is planned
-    once, however many steps there are. Raises TraceError where the function answers something else.
+    Returns (the last carry, the ys stacked along a new first axis). Without `xs`, give the `length`; the
+    function then gets None for x. The carried value keeps its structure, shapes and dtypes. The body is
+    planned once, however many steps there are. Raises TraceError if the function returns anything else.
     """
     inside = Recorder()
     walked = [x for x in leaves(xs) if x is not None]
@@ -57,10 +57,10 @@ def scan(
 def while_loop(
     condition: Callable[[Any], Any], body: Callable[[Any], Any], init: Any, max_steps: int | None = None
 ) -> Any:
-    """`body(value)` again and again, from `init`, as long as `condition(value)` holds.
+    """Repeat `body(value)`, starting from `init`, while `condition(value)` is true; return the last value.
 
-    The value keeps its structure, shapes and dtypes. The gradient stores it at up to `max_steps` steps
-    (the server's default: 1,000), and running out of them is an error.
+    The value keeps its structure, shapes and dtypes. The gradient stores the value at up to `max_steps` steps
+    (the server's default is 1,000); exceeding them is an error, OverLimit.
     """
     inside = Recorder()
     test, step = run(condition, init, inside=inside), run(body, init, inside=inside)
@@ -79,10 +79,10 @@ def while_loop(
 def cond(
     predicate: Any, true_function: Callable[..., Any], false_function: Callable[..., Any], *operands: Any
 ) -> Any:
-    """`true_function(*operands)` where `predicate`, one boolean, holds, else `false_function(*operands)`.
+    """Return `true_function(*operands)` if `predicate` is true, else `false_function(*operands)`.
 
-    Only the chosen one runs. Both answer the same structure, shapes and dtypes. To choose element by
-    element, use `where`.
+    `predicate` is one boolean. Only one of the functions runs. Both return the same structure, shapes and
+    dtypes. To choose element by element, use `where`.
     """
     inside = Recorder()
     branches = [run(f, *operands, inside=inside) for f in (true_function, false_function)]
@@ -98,9 +98,9 @@ def cond(
 
 
 def map(function: Callable[..., Any], xs: Any) -> Any:
-    """`function` on every row of `xs` along the first axis, the answers stacked; all rows in one pass.
+    """Apply `function` to every row of `xs` along the first axis, all rows in one pass; stack the results.
 
-    In a structure of several tensors, all have as many rows.
+    If `xs` is a structure of several tensors, all have the same number of rows.
     """
     inside = Recorder()
     body = run(function, xs, inside=inside)
@@ -108,16 +108,16 @@ def map(function: Callable[..., Any], xs: Any) -> Any:
 
 
 def map_rows(body: Body, rows: Sequence[Any], inside: Recorder) -> Any:
-    """The node that runs a body on the rows of its parameters."""
+    """Record the node that runs a body on the rows of its parameters."""
     (lowered,), captured = close([body], inside)
     given = [*rows, *tensors(captured)]
     return _answer(trace("map", given, {"mapped": len(rows)}, functions={"body": lowered}), body)
 
 
 def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function`, whose inner values are computed again for the gradient instead of being kept.
+    """Return `function`, but its gradient computes intermediate values again instead of keeping them.
 
-    Positional arguments are tensors, or structures of them; keyword arguments pass through as they are.
+    Positional arguments are tensors, or structures of them; keyword arguments are passed on as they are.
     """
     return _Checkpoint(function)
 

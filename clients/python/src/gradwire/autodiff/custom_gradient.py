@@ -16,15 +16,14 @@ from gradwire.errors import TraceError
 
 
 def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let `function`, which answers (result, gradient function), bring its own derivative.
+    """Give a function its own derivative: `function` returns (result, gradient function).
 
-    As in TensorFlow: the gradient function takes the cotangents of the results and answers those of the
-    arguments, in their order, None for zero. Positional arguments are tensors, keyword arguments pass
-    through as they are. Both functions are traced, without values, into sub-graphs of one
+    As in TensorFlow, the gradient function takes the cotangents of the results, shaped like them, and returns
+    those of the arguments in their order, None for zero. Positional arguments are tensors, keyword arguments
+    are passed on as they are. Both functions are traced, without values, into sub-graphs of one
     `custom_gradient` node. Tensors and variables that they use from outside are constants to them: their
-    gradient through this function is None, and `explain` says that it was stopped; pass them as arguments
-    if it is wanted. Raises TraceError where the gradient function answers another number of cotangents than
-    there are arguments.
+    gradient through this function is None, and `explain` says that it was stopped. If you need it, pass them
+    as arguments. Raises TraceError if the gradient function does not return one cotangent for each argument.
     """
     return _CustomGradient(function)
 

@@ -30,7 +30,7 @@ def jvp(
     allow_reads: bool = False,
     client: Client | None = None,
 ) -> tuple[Any, Any]:
-    """The answer of `function(*primals)`, and how it moves along `tangents`.
+    """Return `function(*primals)` and its Jacobian times `tangents`, both in the structure of the result.
 
     `tangents` has the structure of `primals`, a tuple of arguments.
     """
@@ -48,10 +48,11 @@ def jvp(
 def vjp(
     function: Callable[..., Any], *primals: Any, allow_reads: bool = False, client: Client | None = None
 ) -> tuple[Any, Callable[[Any], Any]]:
-    """The answer of `function(*primals)`, and a function that pulls a cotangent of it back.
+    """Return `function(*primals)` and a function of a cotangent: the transposed Jacobian times it.
 
-    That function takes a cotangent in the structure of the answer and gives a tuple, one for each of
-    `primals`, in one request a call. The answer is made of tensors, fetched when read.
+    That function takes a cotangent in the structure of the result and returns a tuple, one array for each of
+    `primals`, in one request for each call. The result consists of tensors, whose values are requested when
+    they are read.
     """
     if recorder.get() is not None:
         return _recorded_vjp(function, primals)
@@ -74,10 +75,10 @@ def hvp(
     allow_reads: bool = False,
     client: Client | None = None,
 ) -> Callable[..., Any]:
-    """A function of the arguments of `function` and, last, a vector: the Hessian times that vector.
+    """Return a function of the arguments of `function` and, last, a vector: the Hessian times that vector.
 
-    `function` answers one number. The vector has the structure of the argument at `argnums`, or is a
-    tuple of such where `argnums` is a sequence; so is the answer.
+    `function` returns one number. The vector, and the result, have the structure and the shapes of the
+    argument at `argnums`; if `argnums` is a sequence, they are tuples of such.
     """
     return _Hvp(function, argnums=argnums, allow_reads=allow_reads, client=client)
 
@@ -107,9 +108,9 @@ def gnvp(
     allow_reads: bool = False,
     client: Client | None = None,
 ) -> Callable[..., Any]:
-    """A function of the arguments of `function` and, last, a vector: Jᵀ J times that vector.
+    """Return a function of the arguments of `function` and, last, a vector: Jᵀ J times that vector.
 
-    J is the Jacobian of what `function` answers, residuals for example. Structures are as in `hvp`.
+    J is the Jacobian of what `function` returns, residuals for example. Structures are as in `hvp`.
     """
     return _Gnvp(function, argnums=argnums, allow_reads=allow_reads, client=client)
 

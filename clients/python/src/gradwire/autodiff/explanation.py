@@ -24,11 +24,11 @@ def explain(
     client: Client | None = None,
     **kwargs: Any,
 ) -> Report:
-    """Why each gradient of `function(*args, **kwargs)` by the arguments at `argnums` is what it is.
+    """Explain each gradient of `function(*args, **kwargs)` with respect to the arguments at `argnums`.
 
-    Print the report: it tells for each argument the status and the reason, the nodes to blame with the lines
-    of your code that made them, and a fix, as `GradientTape.explain` does. Of an answer with several
-    elements it explains the gradient of their sum. Options are those of `grad`, and so are the errors.
+    Print the report: it has for each argument the status and the reason, the nodes that cause it with the
+    lines of your code that made them, and a fix, as `GradientTape.explain` does. If the function returns
+    several elements, the gradient of their sum is explained. Options and errors are those of `grad`.
     """
     tape = GradientTape(
         watch_accessed_variables=False, stabilize=stabilize, masked_backward=masked_backward, client=client

@@ -32,17 +32,18 @@ def value_and_grad(
     allow_reads: bool = False,
     client: Client | None = None,
 ) -> Callable[..., Any]:
-    """A function that answers the value of `function` and its gradient by the arguments at `argnums`.
+    """Return a function that computes the value of `function` and its gradient by the arguments at `argnums`.
 
-    `function` must answer one number; with `has_aux`, a pair of that and anything else, which is passed
-    on. The arguments may be nested lists, tuples and dicts of floating arrays. Answers hold NumPy arrays:
-    (value, gradient), the gradient a tuple where `argnums` is a sequence, in the structure of the
-    arguments, None where there is no gradient. Each call is one request. Inside of a tape, or of another
-    function that is traced, nothing is sent: the answer is traced tensors, to be differentiated again.
+    `function` must return one number; with `has_aux`, a pair of that and any other value, which is passed on.
+    The arguments may be nested lists, tuples and dicts of floating arrays. The result is (value, gradient) in
+    NumPy arrays. The gradient has the structure and shapes of the argument, None if there is none; if
+    `argnums` is a sequence, it is a tuple. Each call is one request. Inside a tape, or another function that
+    is traced, nothing is sent: the result consists of traced tensors, which can be differentiated again.
 
-    Each call traces `function` anew, so it may branch on values. Reading one that depends on an argument in
-    another way, `float(x)` or `math.exp(x)`, raises ReadError, since it would be a constant to the
-    gradient; with `allow_reads` it is one.
+    Each call traces `function` anew, so it may branch on values. Any other reading of a value that depends on
+    an argument, such as `float(x)` or `math.exp(x)`, raises ReadError, since it would be a constant to the
+    gradient; with `allow_reads` it is one. Raises TraceError if `function` does not return one number, or if
+    an argument has an integer dtype.
     """
     check_function("grad", function, argnums)
     return _ValueAndGrad(
@@ -88,7 +89,7 @@ def grad(
     allow_reads: bool = False,
     client: Client | None = None,
 ) -> Callable[..., Any]:
-    """A function that answers the gradient of `function` ; see value_and_grad."""
+    """Return a function that computes the gradient of `function`; see value_and_grad."""
     both = value_and_grad(
         function,
         argnums,

@@ -27,13 +27,14 @@ def root(
     linear_steps: int | None = None,
     bandwidth: int | None = None,
 ) -> Tensor:
-    """The x near `start` where `function(x)` is 0; x and function(x) are arrays of one shape.
+    """Return the x near `start` with `function(x)` = 0; x and function(x) are arrays of one shape.
 
-    Gradients reach what the function uses from outside; the start has no influence on them. Running out
-    of `max_steps` is an error. `method` says how linear systems with the Jacobian are solved: "dense" by
-    its factors, "krylov" by GMRES from products with it, "auto" by the number of unknowns. GMRES takes
-    `linear_steps` products at most, to a relative residual of `linear_tolerance`; `bandwidth`, how far from
-    the diagonal the Jacobian has entries, preconditions it.
+    The result is differentiable with respect to what the function uses from outside, but not with respect to
+    the start. Exceeding `max_steps` is an error, OverLimit. `method` says how linear systems with the
+    Jacobian are solved: "dense" by factorising it, "krylov" by GMRES, which only multiplies by it, "auto" by
+    the number of unknowns. GMRES takes at most `linear_steps` products, to a relative residual of
+    `linear_tolerance`. `bandwidth`, the distance from the diagonal within which the Jacobian has entries,
+    preconditions it.
     """
     linear = _linear(method, linear_tolerance, linear_steps, bandwidth)
     return _solved("root", function, start, {"tolerance": tolerance, "max_steps": max_steps, **linear})
@@ -51,10 +52,10 @@ def fixed_point(
     linear_steps: int | None = None,
     bandwidth: int | None = None,
 ) -> Tensor:
-    """The x that `function(x)` leaves as it is, by repeating it from `start`; see root.
+    """Return the x with `function(x)` = x, by iterating it from `start`; see root.
 
-    `anderson` mixes that many past steps into the next, which takes fewer of them. The linear systems are
-    those of the derivative.
+    `anderson` mixes that many past steps into the next one, which needs fewer steps. The options for linear
+    systems concern the derivative.
     """
     linear = _linear(method, linear_tolerance, linear_steps, bandwidth)
     given = {"tolerance": tolerance, "max_steps": max_steps, "anderson": anderson, **linear}

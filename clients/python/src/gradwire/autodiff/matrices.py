@@ -37,11 +37,12 @@ def jacobian(
     allow_reads: bool = False,
     client: Client | None = None,
 ) -> Callable[..., Any]:
-    """A function that answers the Jacobian of `function`: an array of shape out.shape + in.shape.
+    """Return a function that computes the Jacobian of `function`: an array of shape out.shape + in.shape.
 
-    Where `function` answers a structure, each of its arrays becomes the structure of the arguments at
+    If `function` returns a structure, each of its arrays is replaced by the structure of the arguments at
     `argnums`. `method` is "forward", "reverse" or "auto", the cheaper one. With `sparse`, arrays are
-    `Sparse`. Zero where nothing connects. While something records it is a node, and not sparse.
+    `Sparse`. Elements are zero if there is no path. While a tape or a traced function records, the Jacobian
+    is a node, and not sparse.
     """
     check_function("jacobian", function, argnums)
     return _Jacobian(
@@ -78,11 +79,11 @@ def hessian(
     allow_reads: bool = False,
     client: Client | None = None,
 ) -> Callable[..., Any]:
-    """A function that answers the Hessian of `function`, which answers one number.
+    """Return a function that computes the Hessian of `function`, which returns one number.
 
-    It is an array of shape a.shape + a.shape; for structures of arguments, or several `argnums`, the
-    structure twice, with blocks a.shape + b.shape. With `sparse`, arrays are `Sparse`. While something
-    records it is nodes, and not sparse.
+    The Hessian is an array of shape a.shape + a.shape; for structures of arguments, or several `argnums`, the
+    structure twice, with blocks a.shape + b.shape. With `sparse`, arrays are `Sparse`. While a tape or a
+    traced function records, it consists of nodes, and is not sparse.
     """
     check_function("hessian", function, argnums)
     return _Hessian(function, argnums=argnums, allow_reads=allow_reads, sparse=sparse, client=client)

@@ -1,4 +1,4 @@
-"""`GradientTape`: records what happens to variables, and asks a server for the gradients."""
+"""`GradientTape`: records operations on variables, and requests their gradients from a server."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from gradwire.results import Finding, Report, Sparse
 
 
 class GradientTape:
-    """Records the ops on variables made inside its `with` block; one request then answers all gradients.
+    """Record the ops on variables inside its `with` block; one request then computes all gradients.
 
-    Trainable variables are watched by themselves, unless `watch_accessed_variables` is False; other
-    tensors after `watch`. What was computed outside the block is a constant, as in TensorFlow. A tape
-    answers one call of `gradient`, or as many as wanted where it is `persistent`. The errors of a call
-    carry the server's words and the line of the user's code that they are about.
+    Trainable variables are watched automatically, unless `watch_accessed_variables` is False; other tensors
+    after `watch`. What was computed outside the block is a constant, as in TensorFlow. `gradient` can be
+    called once, or any number of times if the tape is `persistent`. Errors have the server's message and the
+    line of the user's code that they are about.
 
-    Tapes nest: a tape inside another records for both, and a gradient asked for while another tape
-    records, or a function is being traced, is recorded itself, so that it can be differentiated again. It
-    costs no request until it is read.
+    Tapes nest: a tape inside another records for both. A gradient that is computed while another tape
+    records, or while a function is being traced, is recorded itself, so that it can be differentiated again;
+    it is requested only when it is read.
 
-    With `stabilize`, what overflows or is undefined on the way, such as log(softmax(x)), is computed and
-    differentiated in a stable form; with `masked_backward`, gradients pass nothing to elements that nothing
-    selects, where 0 · inf would be NaN. `explain` says what is wrong all the same, and where the mask acted.
+    With `stabilize`, expressions that overflow or are undefined, such as log(softmax(x)), are computed and
+    differentiated in a stable form. With `masked_backward`, elements that nothing selects get no gradient,
+    where 0 · inf would be NaN. `explain` still says what is wrong, and where the mask changed a number.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class GradientTape:
             self._active = None
 
     def watch(self, tensor: Any) -> None:
-        """Make gradients by these tensors possible: constants, results from outside, other variables."""
+        """Watch these tensors: constants, results from outside, variables that are not watched automatically."""
         for leaf in leaves(tensor):
             if not isinstance(leaf, Tensor | Variable):
                 raise TapeError(
@@ -108,7 +108,7 @@ class GradientTape:
 
     @contextmanager
     def stop_recording(self) -> Iterator[None]:
-        """Inside, what is computed is a constant to the tape."""
+        """Return a context in which what is computed is a constant to the tape."""
         if self._active is None:
             raise TapeError("expected to be inside the tape's `with` block to stop recording")
         token = recorder.set(None)
@@ -118,7 +118,7 @@ class GradientTape:
             recorder.reset(token)
 
     def reset(self) -> None:
-        """Forget all that was recorded and watched so far."""
+        """Discard all that was recorded and watched so far."""
         self._close()
         self._recorder = Recorder()
         self._watched.clear()
@@ -136,14 +136,15 @@ class GradientTape:
         output_gradients: Any = None,
         unconnected_gradients: str = "none",
     ) -> Any:
-        """Gradients of `target` by `sources`, in the structure of `sources` (single, list, tuple, dict).
+        """Return gradients of `target` by `sources`, in the structure of `sources`.
 
-        Each is a tensor of its source's shape whose value is there already, or None where there is no
-        gradient ("zero": zeros); `explain` says why. A target of several elements is summed, and several
-        targets are added up, as in TensorFlow; `output_gradients` weigh their elements. One that is
-        None, zero everywhere or not finite comes with a GradientWarning that says why. Raises TapeError
-        on a second call of a tape that is not persistent. Such a tape stops recording when it is asked
-        inside its own block; a persistent one records the gradient.
+        `sources` is a variable, a tensor, or a list, tuple or dict of them. Each gradient is a tensor of its
+        source's shape whose value is known, or None if there is no gradient ("zero": zeros); `explain` says
+        why. A target of several elements is summed, and several targets are added, as in TensorFlow;
+        `output_gradients` weigh their elements. A gradient that is None, zero everywhere or not finite comes
+        with a GradientWarning that says why. Raises TapeError on a second call of a tape that is not
+        persistent. If `gradient` is called inside the tape's own block, such a tape stops recording, and a
+        persistent one records the gradient.
         """
         if unconnected_gradients not in ("none", "zero"):
             raise ValueError(
@@ -158,11 +159,12 @@ class GradientTape:
     def jacobian(
         self, target: Any, sources: Any, unconnected_gradients: str = "none", *, sparse: bool = False
     ) -> Any:
-        """Every element of `target` by every element of `sources`, in their structure.
+        """Return the derivative of every element of `target` by every element of `sources`.
 
-        Each is a tensor of shape target.shape + source.shape, or None where the target does not hang on
-        the source ("zero": zeros); with `sparse`, a `Sparse` in place of a tensor. While another tape or a
-        traced function records it is a node, and not sparse.
+        The result has the structure of `sources`. Each entry is a tensor of shape target.shape +
+        source.shape, or None if the target does not depend on the source ("zero": zeros); with `sparse`, a
+        `Sparse`. While another tape or a traced function records, it is a node, and not sparse. Raises
+        TapeError as `gradient` does.
         """
         if unconnected_gradients not in ("none", "zero"):
             raise ValueError(
@@ -198,10 +200,10 @@ class GradientTape:
         return rebuild(sources, iter(found))
 
     def explain(self, target: Any, sources: Any) -> Report:
-        """Why each gradient of `target` by `sources` is what it is; print the report.
+        """Return a report on why each gradient of `target` by `sources` is what it is; print it.
 
-        It tells for each source the status and reason, the nodes to blame with the lines of your code
-        that made them, and a fix. What the last `gradient` answered about it costs no request.
+        It has for each source the status and reason, the nodes that cause it with the lines of your code that
+        made them, and a fix. What the last `gradient` call returned about it needs no request.
         """
         given = list(leaves(sources))
         described = [source_of(leaf, k) for k, leaf in enumerate(given)]

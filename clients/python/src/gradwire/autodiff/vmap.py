@@ -30,12 +30,12 @@ def vmap(
     *,
     client: Client | None = None,
 ) -> Callable[..., Any]:
-    """A function that does for all rows at once what `function` does for one.
+    """Return a function that computes for all rows at once what `function` computes for one.
 
-    `in_axes` says along which axis the rows of each argument lie, None where every row shares it;
-    `out_axes` where those of the answers do. Keyword arguments are shared. Called plainly it sends one
-    request and answers NumPy arrays; inside of a tape or a traced function it records a node. `grad`,
-    `hessian` and their like may stand inside: `vmap(grad(f))` are the gradients of every row.
+    `in_axes` says along which axis the rows of each argument lie, None if every row shares it; `out_axes`
+    does so for the results. Keyword arguments are shared. Called on arrays it sends one request and returns
+    NumPy arrays; inside a tape or a traced function it records a node. `grad`, `hessian` and similar
+    functions may be inside: `vmap(grad(f))` computes the gradient of every row.
     """
     return _Vmap(function, in_axes=in_axes, out_axes=out_axes, client=client)
 

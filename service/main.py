@@ -48,7 +48,7 @@ def work(settings: Settings, parent: int | None = None) -> int:
     try:
         run_worker(settings, logger)
     except (OSError, NewerSchema) as error:
-        return _fail(f"cannot use the data folder {settings.data}: {error}")
+        return _fail(f"cannot use the data folder '{settings.data}': {error}")
     return 0
 
 
@@ -72,7 +72,7 @@ def serve(settings: Settings) -> int:
     try:
         app = create_app(settings, warm=True)
     except (OSError, NewerSchema) as error:
-        return _fail(f"cannot use the data folder {settings.data}: {error}")
+        return _fail(f"cannot use the data folder '{settings.data}': {error}")
     logging.basicConfig(level=logging.WARNING, handlers=[Forwarder(app.state.services.logger)])
     config = uvicorn.Config(
         app,

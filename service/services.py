@@ -81,7 +81,7 @@ class Services:
             gpus[gpu.name] = ChildPool(
                 size=1,
                 config={**child, "address_space": None, "device": gpu.name},
-                on_held=metrics.device_memory.labels(gpu.name).set,
+                on_device_bytes=metrics.device_memory.labels(gpu.name).set,
                 **shared,
             )
         return cls(

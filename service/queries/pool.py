@@ -35,7 +35,7 @@ class ChildPool:
     """At most `size` children, started when first needed and kept warm.
 
     `config` is what the `serve` of `module` takes. `on_failure` hears of every child that failed or died,
-    and why; `on_held` how many bytes of its GPU a child held when it had answered.
+    and why; `on_device_bytes` of how many bytes of its GPU a child holds after each answer.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class ChildPool:
         environment: Mapping[str, str] | None = None,
         on_failure: Callable[[str], None] = lambda text: None,
         module: str = "service.queries.worker",
-        on_held: Callable[[int], None] = lambda size: None,
+        on_device_bytes: Callable[[int], None] = lambda size: None,
     ) -> None:
         self._size = size
         self._queue_limit = queue_limit
@@ -56,7 +56,7 @@ class ChildPool:
         self._config = dict(config)
         self._environment = dict(environment or {})
         self._on_failure = on_failure
-        self._on_held = on_held
+        self._on_device_bytes = on_device_bytes
         self._slots = asyncio.Semaphore(size)
         self._waiting = 0
         self._idle: list[_Child] = []
@@ -123,8 +123,8 @@ class ChildPool:
                     raise ChildFailed(answer["failure"])
             if "elsewhere" in answer:
                 return RunOnDevice(answer["elsewhere"])
-            if "held" in answer:
-                self._on_held(answer["held"])
+            if "device_bytes" in answer:
+                self._on_device_bytes(answer["device_bytes"])
             return Reply(answer["status"], content, answer["media_type"])
         except TimeoutError:
             raise Problem(
@@ -140,7 +140,7 @@ class ChildPool:
             else:
                 self._template.kill(child.pid)
                 child.writer.close()
-                self._on_held(0)
+                self._on_device_bytes(0)
 
     async def _take(self) -> _Child:
         while self._idle:

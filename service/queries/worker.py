@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from engine.runtime import devices
-from engine.runtime.executors.cupy import held
+from engine.runtime.executors.executor import executor_for
 from service.processes import frames
 from service.processes.limits import confine
 from service.queries.query_request import QueryRequest
@@ -49,7 +49,7 @@ def serve(
                 continue
             answer = {"status": reply.status, "media_type": reply.media_type, "failure": failure}
             if device != devices.CPU and failure is None:
-                answer["held"] = held(device)
+                answer["device_bytes"] = executor_for(device).bytes_held
             frames.write_blocking(channel, frames.pack(answer, reply.body))
             del frame, body, known, reply
             gc.collect()

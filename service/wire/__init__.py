@@ -7,4 +7,5 @@
 `responses`    what responses share, as pydantic models
 `encoding`     results as JSON, base64 or safetensors
 `problems`     every error as RFC 9457 problem details
+`server_paths` paths of the server's disk, which no answer shows
 """

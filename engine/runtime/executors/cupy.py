@@ -59,7 +59,7 @@ class Cuda:
             yield self.xp
 
     @property
-    def held(self) -> int:
+    def bytes_held(self) -> int:
         """Bytes that the pool holds of the device, in use or kept for the next run."""
         with self._lock, self._device:
             return int(self._pool.total_bytes())
@@ -79,9 +79,9 @@ def cuda(name: str) -> Cuda:
     return Cuda(name)
 
 
-def held(name: str) -> int:
-    """Bytes that this process holds of a GPU; 0 where it never asked for it."""
-    return cuda(name).held if cuda.cache_info().currsize else 0
+def bytes_held(name: str) -> int:
+    """Bytes that this process holds of a GPU; 0 if it never used it."""
+    return cuda(name).bytes_held if cuda.cache_info().currsize else 0
 
 
 class DevicePlan:
@@ -134,4 +134,4 @@ class DevicePlan:
         return [xp.to_host(answer) for answer in self._bound.run(given)]
 
 
-__all__ = ["Cuda", "DevicePlan", "cuda", "held"]
+__all__ = ["Cuda", "DevicePlan", "bytes_held", "cuda"]

@@ -11,7 +11,7 @@ from engine import arrays
 from engine.arrays import Namespace
 from engine.arrays.types import Array
 from engine.runtime import devices
-from engine.runtime.executors.cupy import DevicePlan, cuda
+from engine.runtime.executors.cupy import DevicePlan, bytes_held, cuda
 from engine.runtime.executors.numpy import BoundPlan
 from engine.runtime.plan import Plan
 
@@ -42,6 +42,11 @@ class Executor(Protocol):
         """How many bytes of the device this process may hold; None for the host's own memory."""
         ...
 
+    @property
+    def bytes_held(self) -> int:
+        """How many bytes of the device this process holds now, in use or kept for the next run."""
+        ...
+
     def bind(self, plan: Plan) -> RunnablePlan:
         """The plan, ready to run on host arrays."""
         ...
@@ -57,6 +62,7 @@ class CpuExecutor:
 
     device: str = devices.CPU
     memory_limit: int | None = None
+    bytes_held: int = 0  # the host's memory is its own to count
 
     def bind(self, plan: Plan) -> RunnablePlan:
         """The plan, ready to run."""
@@ -73,6 +79,11 @@ class CudaExecutor:
 
     device: str
     memory_limit: int
+
+    @property
+    def bytes_held(self) -> int:
+        """What the pool holds of the GPU; 0 before the first run or entry."""
+        return bytes_held(self.device)
 
     def bind(self, plan: Plan) -> RunnablePlan:
         """The plan, ready to run: inputs and outputs are copied to and from the GPU."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
@@ -20,6 +20,7 @@ from service.services import services_of
 from service.version import VERSION
 from service.wire.encoding import json_reply
 from service.wire.problems import Problem
+from service.wire.server_paths import without_server_paths
 
 _CHECK_TIMEOUT_S = 5.0
 #: Who asks for readiness does not wait for a start.
@@ -64,8 +65,10 @@ async def readyz(request: Request) -> Response:
         checks["children"] = f"starting: {error}"
     except (NotUp, OSError) as error:
         services.logger.warning("children are not ready", error=str(error))
-        checks["children"] = f"cannot be started: {error}"
+        checks["children"] = f"cannot be started: {without_server_paths(str(error), services.settings.data)}"
     workers = await services.supervisor.workers()
+    if workers.reason:  # a line of the worker's stderr
+        workers = replace(workers, reason=without_server_paths(workers.reason, services.settings.data))
     if workers.expected:
         checks["workers"] = workers.state
     ready = all(state == "ok" for state in checks.values())

@@ -128,7 +128,7 @@ class Attempt:
             raise error
         with suppress(SQLAlchemyError, StaleAttempt):
             if full:
-                await self._finish("failed", render(disk_full(error)).body, patience_s=0.0)
+                await self._finish("failed", render(disk_full()).body, patience_s=0.0)
             else:
                 await self._release("the database could not be used for a while")
 

@@ -117,7 +117,7 @@ class _Reporter:
             status, problem = "failed", render(out_of_memory()).body
         except OSError as error:
             if is_disk_full(error):
-                status, problem = "failed", render(disk_full(error)).body
+                status, problem = "failed", render(disk_full()).body
             else:  # what cannot be read or written just now may be so later; what is gone is gone
                 gone = isinstance(error, FileNotFoundError)
                 status, log = "failed" if gone else "broken", traceback.format_exc()
@@ -137,9 +137,11 @@ def out_of_memory() -> Problem:
     )
 
 
-def disk_full(error: Exception) -> Problem:
+def disk_full() -> Problem:
     """A job whose checkpoint or history could not be written."""
-    return Problem("disk_full", f"the server's disk is full: {error}")
+    return Problem(
+        "disk_full", "the server's disk is full, and the job's checkpoint or history could not be written"
+    )
 
 
 def _train(order: Mapping[str, Any], report: _Reporter, bound: Callable[[], None] = lambda: None) -> str:

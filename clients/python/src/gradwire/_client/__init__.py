@@ -4,6 +4,7 @@
 `default`        the client of a process that is used if none is named
 `session`        what a client remembers between calls
 `function`       what a call takes as a function: a program, a graph document, or Python
+`options`        options of the calls, by kind of query: each declared once
 `calls`          the calls of both clients, each written once
 `derivatives`    the calls of directional and second derivatives, checks and estimates
 `requests`       the requests behind the calls

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from gradwire._client import requests
 from gradwire._client.derivatives import Derivatives
 from gradwire._client.function import FunctionLike, resolve
+from gradwire._client.options import DiagnoseOptions, EvaluateOptions, GradientOptions, VjpOptions
 from gradwire._client.session import Session
 from gradwire._tracing.node import Edge, known
 from gradwire._tracing.tracer import as_edge
@@ -39,12 +40,7 @@ class Calls(Derivatives[D_co]):
         *,
         program: str | None = None,
         graph: Mapping[str, Any] | None = None,
-        outputs: Sequence[str] | str | None = None,
-        batch: Sequence[str] | str | None = None,
-        dtype: str | None = None,
-        optimize: bool | None = None,
-        device: str | None = None,
-        stabilize: bool | None = None,
+        **options: Unpack[EvaluateOptions],
     ) -> Flow[dict[str, Array]]:
         """The values of `outputs`, by name; of all outputs where none are named.
 
@@ -54,14 +50,7 @@ class Calls(Derivatives[D_co]):
         `device` is where to compute: cpu, cuda, cuda:n or auto.
         """
         chosen = resolve(self._session, function, program, graph)
-        options = {
-            "batch": requests.rows(chosen, batch),
-            "dtype": dtype,
-            "optimize": optimize,
-            "device": device,
-            "stabilize": stabilize,
-        }
-        return (yield from requests.evaluate(self._session, chosen, inputs, outputs, options))
+        return (yield from requests.evaluate(self._session, chosen, inputs, options))
 
     @call
     def gradient(
@@ -71,18 +60,7 @@ class Calls(Derivatives[D_co]):
         *,
         program: str | None = None,
         graph: Mapping[str, Any] | None = None,
-        wrt: Sequence[str] | str | None = None,
-        target: Sequence[str] | str | None = None,
-        unconnected: str | None = None,
-        diagnose: str | None = None,
-        masked_backward: bool | None = None,
-        return_graph: bool | None = None,
-        receipt: bool | None = None,
-        batch: Sequence[str] | str | None = None,
-        dtype: str | None = None,
-        optimize: bool | None = None,
-        device: str | None = None,
-        stabilize: bool | None = None,
+        **options: Unpack[GradientOptions],
     ) -> Flow[Gradients]:
         """The value of a scalar target and its gradients by `wrt`: all floating inputs unless named.
 
@@ -93,16 +71,7 @@ class Calls(Derivatives[D_co]):
         `receipt` it has `receipt`: what was differentiated, and how it stood up to `check`.
         """
         chosen = resolve(self._session, function, program, graph)
-        own = {
-            "unconnected": unconnected,
-            "diagnose": diagnose,
-            "masked_backward": masked_backward,
-            "return_graph": return_graph,
-            "receipt": receipt,
-            "batch": requests.rows(chosen, batch),
-        }
-        options = {**own, "dtype": dtype, "optimize": optimize, "device": device, "stabilize": stabilize}
-        return (yield from requests.gradient(self._session, chosen, inputs, wrt, target, options))
+        return (yield from requests.gradient(self._session, chosen, inputs, options))
 
     @call
     def vjp(
@@ -113,23 +82,14 @@ class Calls(Derivatives[D_co]):
         *,
         program: str | None = None,
         graph: Mapping[str, Any] | None = None,
-        wrt: Sequence[str] | str | None = None,
-        outputs: Sequence[str] | str | None = None,
-        cotangent_batch: bool | None = None,
-        batch: Sequence[str] | str | None = None,
-        dtype: str | None = None,
-        optimize: bool | None = None,
-        device: str | None = None,
-        stabilize: bool | None = None,
+        **options: Unpack[VjpOptions],
     ) -> Flow[Pullback]:
         """Cotangents of outputs pulled back to the inputs; a cotangent that is missing is zero.
 
         With `cotangent_batch`, every cotangent has a leading axis of K, and so has every answer in `vjp`.
         """
         chosen = resolve(self._session, function, program, graph)
-        own = {"cotangent_batch": cotangent_batch, "batch": requests.rows(chosen, batch)}
-        options = {**own, "dtype": dtype, "optimize": optimize, "device": device, "stabilize": stabilize}
-        return (yield from requests.vjp(self._session, chosen, inputs, cotangents, wrt, outputs, options))
+        return (yield from requests.vjp(self._session, chosen, inputs, cotangents, options))
 
     @call
     def diagnose(
@@ -139,16 +99,11 @@ class Calls(Derivatives[D_co]):
         *,
         program: str | None = None,
         graph: Mapping[str, Any] | None = None,
-        wrt: Sequence[str] | str | None = None,
-        target: str | None = None,
-        dtype: str | None = None,
-        stabilize: bool | None = None,
-        masked_backward: bool | None = None,
+        **options: Unpack[DiagnoseOptions],
     ) -> Flow[Report]:
         """Why each gradient is what it is: its status, reason, culprits and a fix."""
         chosen = resolve(self._session, function, program, graph)
-        options = {"dtype": dtype, "stabilize": stabilize, "masked_backward": masked_backward}
-        return (yield from requests.diagnose(self._session, chosen, inputs, wrt, target, options))
+        return (yield from requests.diagnose(self._session, chosen, inputs, options))
 
     @call
     def values(self, tensors: Sequence[Any]) -> Flow[list[Array]]:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Unpack
 
 from gradwire._client import products
 from gradwire._client.function import FunctionLike, resolve
-from gradwire._client.requests import rows
+from gradwire._client.options import (
+    CheckOptions,
+    EstimateOptions,
+    GnvpOptions,
+    HessianOptions,
+    HvpOptions,
+    JacobianOptions,
+    JvpOptions,
+)
 from gradwire._client.session import Session
 from gradwire._transport.driver import D_co, Driven, call
 from gradwire._transport.flow import Flow
@@ -28,23 +36,11 @@ class Derivatives(Driven[D_co]):
         *,
         program: str | None = None,
         graph: Mapping[str, Any] | None = None,
-        outputs: Sequence[str] | str | None = None,
-        batch: Sequence[str] | str | None = None,
-        dtype: str | None = None,
-        optimize: bool | None = None,
-        device: str | None = None,
-        stabilize: bool | None = None,
+        **options: Unpack[JvpOptions],
     ) -> Flow[Pushforward]:
         """Tangents of inputs pushed forward to the outputs; a tangent that is missing is zero."""
         chosen = resolve(self._session, function, program, graph)
-        options = {
-            "batch": rows(chosen, batch),
-            "dtype": dtype,
-            "optimize": optimize,
-            "device": device,
-            "stabilize": stabilize,
-        }
-        return (yield from products.jvp(self._session, chosen, inputs, tangents, outputs, options))
+        return (yield from products.jvp(self._session, chosen, inputs, tangents, options))
 
     @call
     def jacobian(
@@ -54,31 +50,14 @@ class Derivatives(Driven[D_co]):
         *,
         program: str | None = None,
         graph: Mapping[str, Any] | None = None,
-        outputs: Sequence[str] | str | None = None,
-        wrt: Sequence[str] | str | None = None,
-        method: str | None = None,
-        sparse: bool | None = None,
-        batch: Sequence[str] | str | None = None,
-        dtype: str | None = None,
-        optimize: bool | None = None,
-        device: str | None = None,
-        stabilize: bool | None = None,
+        **options: Unpack[JacobianOptions],
     ) -> Flow[Jacobian]:
         """Every output by every input of `wrt`, in blocks of shape out.shape + in.shape.
 
         `method` is "forward", "reverse" or "auto", the cheaper one. With `sparse`, blocks are `Sparse`.
         """
         chosen = resolve(self._session, function, program, graph)
-        options = {
-            "method": method,
-            "sparse": sparse,
-            "batch": rows(chosen, batch),
-            "dtype": dtype,
-            "optimize": optimize,
-            "device": device,
-            "stabilize": stabilize,
-        }
-        return (yield from products.jacobian(self._session, chosen, inputs, wrt, outputs, options))
+        return (yield from products.jacobian(self._session, chosen, inputs, options))
 
     @call
     def hessian(
@@ -88,26 +67,11 @@ class Derivatives(Driven[D_co]):
         *,
         program: str | None = None,
         graph: Mapping[str, Any] | None = None,
-        target: str | None = None,
-        wrt: Sequence[str] | str | None = None,
-        sparse: bool | None = None,
-        batch: Sequence[str] | str | None = None,
-        dtype: str | None = None,
-        optimize: bool | None = None,
-        device: str | None = None,
-        stabilize: bool | None = None,
+        **options: Unpack[HessianOptions],
     ) -> Flow[Hessian]:
         """Second derivatives of a scalar target, in blocks a.shape + b.shape; with `sparse`, as `Sparse`."""
         chosen = resolve(self._session, function, program, graph)
-        options = {
-            "sparse": sparse,
-            "batch": rows(chosen, batch),
-            "dtype": dtype,
-            "optimize": optimize,
-            "device": device,
-            "stabilize": stabilize,
-        }
-        return (yield from products.hessian(self._session, chosen, inputs, wrt, target, options))
+        return (yield from products.hessian(self._session, chosen, inputs, options))
 
     @call
     def hvp(
@@ -118,23 +82,11 @@ class Derivatives(Driven[D_co]):
         *,
         program: str | None = None,
         graph: Mapping[str, Any] | None = None,
-        target: str | None = None,
-        batch: Sequence[str] | str | None = None,
-        dtype: str | None = None,
-        optimize: bool | None = None,
-        device: str | None = None,
-        stabilize: bool | None = None,
+        **options: Unpack[HvpOptions],
     ) -> Flow[HessianProduct]:
         """The Hessian of a scalar target times vectors, without forming it."""
         chosen = resolve(self._session, function, program, graph)
-        options = {
-            "batch": rows(chosen, batch),
-            "dtype": dtype,
-            "optimize": optimize,
-            "device": device,
-            "stabilize": stabilize,
-        }
-        return (yield from products.hvp(self._session, chosen, inputs, vectors, target, options))
+        return (yield from products.hvp(self._session, chosen, inputs, vectors, options))
 
     @call
     def gnvp(
@@ -145,23 +97,11 @@ class Derivatives(Driven[D_co]):
         *,
         program: str | None = None,
         graph: Mapping[str, Any] | None = None,
-        outputs: Sequence[str] | str | None = None,
-        batch: Sequence[str] | str | None = None,
-        dtype: str | None = None,
-        optimize: bool | None = None,
-        device: str | None = None,
-        stabilize: bool | None = None,
+        **options: Unpack[GnvpOptions],
     ) -> Flow[GaussNewtonProduct]:
         """Jᵀ J of the outputs times vectors, without forming either."""
         chosen = resolve(self._session, function, program, graph)
-        options = {
-            "batch": rows(chosen, batch),
-            "dtype": dtype,
-            "optimize": optimize,
-            "device": device,
-            "stabilize": stabilize,
-        }
-        return (yield from products.gnvp(self._session, chosen, inputs, vectors, outputs, options))
+        return (yield from products.gnvp(self._session, chosen, inputs, vectors, options))
 
     @call
     def check(
@@ -171,16 +111,11 @@ class Derivatives(Driven[D_co]):
         *,
         program: str | None = None,
         graph: Mapping[str, Any] | None = None,
-        target: str | None = None,
-        wrt: Sequence[str] | str | None = None,
-        seed: int | None = None,
-        dtype: str | None = None,
-        stabilize: bool | None = None,
+        **options: Unpack[CheckOptions],
     ) -> Flow[Check]:
         """Whether the derivatives at a point are right, by Taylor remainders and by <Jv, w> = <v, Jᵀw>."""
         chosen = resolve(self._session, function, program, graph)
-        options = {"seed": seed, "dtype": dtype, "stabilize": stabilize}
-        return (yield from products.check(self._session, chosen, inputs, wrt, target, options))
+        return (yield from products.check(self._session, chosen, inputs, options))
 
     @call
     def estimate(
@@ -190,11 +125,7 @@ class Derivatives(Driven[D_co]):
         *,
         program: str | None = None,
         graph: Mapping[str, Any] | None = None,
-        sparse: bool | None = None,
-        batch: Sequence[str] | str | None = None,
-        dtype: str | None = None,
-        optimize: bool | None = None,
-        stabilize: bool | None = None,
+        **options: Unpack[EstimateOptions],
     ) -> Flow[dict[str, Any]]:
         """What a function costs, before anything runs: FLOPs, bytes and peak memory, node by node.
 
@@ -202,6 +133,4 @@ class Derivatives(Driven[D_co]):
         `sparse` the sparse Jacobian and Hessian as well, with the products that they take.
         """
         chosen = resolve(self._session, function, program, graph)
-        own = {"sparse": sparse, "batch": rows(chosen, batch)}
-        options = {**own, "dtype": dtype, "optimize": optimize, "stabilize": stabilize}
         return (yield from products.estimate(self._session, chosen, inputs, options))

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypedDict, Unpack
+from typing import Any, Generic, Unpack
 from urllib.parse import quote
 
 from gradwire._client import products, requests
 from gradwire._client.function import Function, FunctionLike, resolve
-from gradwire._client.requests import Names
+from gradwire._client.options import (
+    CheckOptions,
+    DiagnoseOptions,
+    EstimateOptions,
+    EvaluateOptions,
+    GnvpOptions,
+    GradientOptions,
+    HessianOptions,
+    HvpOptions,
+    JacobianOptions,
+    JvpOptions,
+    VjpOptions,
+)
 from gradwire._client.session import Known, Session
 from gradwire._tracing.document import Document
 from gradwire._transport.codec import Array, post, read
@@ -26,16 +38,6 @@ from gradwire.results import (
     Pushforward,
     Report,
 )
-
-
-class Options(TypedDict, total=False):
-    """What every call of a published graph takes; see Client.evaluate."""
-
-    batch: Names
-    dtype: str | None
-    optimize: bool | None
-    device: str | None
-    stabilize: bool | None
 
 
 class Graphs(Driven[D_co]):
@@ -133,174 +135,95 @@ class PublishedGraph(Driven[D_co], Generic[D_co]):
     def __call__(self, *args: Any, **inputs: Any) -> Flow[Any]:
         """The output for these inputs; a dict where there are several outputs."""
         given = bind(self.inputs, args, inputs)
-        found = yield from requests.evaluate(self._session, self._function, given, None, {})
+        found = yield from requests.evaluate(self._session, self._function, given, {})
         return next(iter(found.values())) if len(found) == 1 else found
 
     @call
     def evaluate(
-        self,
-        inputs: Mapping[str, Any] | None = None,
-        *,
-        outputs: Names = None,
-        **options: Unpack[Options],
+        self, inputs: Mapping[str, Any] | None = None, **options: Unpack[EvaluateOptions]
     ) -> Flow[dict[str, Array]]:
         """The values of `outputs` by name; see Client.evaluate."""
-        sent = self._sent(options)
-        return (yield from requests.evaluate(self._session, self._function, inputs, outputs, sent))
+        return (yield from requests.evaluate(self._session, self._function, inputs, options))
 
     @call
     def gradient(
-        self,
-        inputs: Mapping[str, Any] | None = None,
-        *,
-        wrt: Names = None,
-        target: Names = None,
-        unconnected: str | None = None,
-        diagnose: str | None = None,
-        masked_backward: bool | None = None,
-        return_graph: bool | None = None,
-        receipt: bool | None = None,
-        **options: Unpack[Options],
+        self, inputs: Mapping[str, Any] | None = None, **options: Unpack[GradientOptions]
     ) -> Flow[Gradients]:
         """The value of the target and its gradients; see Client.gradient."""
-        sent = self._sent(
-            options,
-            unconnected=unconnected,
-            diagnose=diagnose,
-            masked_backward=masked_backward,
-            return_graph=return_graph,
-            receipt=receipt,
-        )
-        return (yield from requests.gradient(self._session, self._function, inputs, wrt, target, sent))
+        return (yield from requests.gradient(self._session, self._function, inputs, options))
 
     @call
     def vjp(
         self,
         inputs: Mapping[str, Any] | None = None,
         cotangents: Mapping[str, Any] | None = None,
-        *,
-        wrt: Names = None,
-        outputs: Names = None,
-        cotangent_batch: bool | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[VjpOptions],
     ) -> Flow[Pullback]:
         """Cotangents pulled back to the inputs; see Client.vjp."""
-        sent = self._sent(options, cotangent_batch=cotangent_batch)
-        asked = requests.vjp(self._session, self._function, inputs, cotangents, wrt, outputs, sent)
-        return (yield from asked)
+        return (yield from requests.vjp(self._session, self._function, inputs, cotangents, options))
 
     @call
     def jvp(
         self,
         inputs: Mapping[str, Any] | None = None,
         tangents: Mapping[str, Any] | None = None,
-        *,
-        outputs: Names = None,
-        **options: Unpack[Options],
+        **options: Unpack[JvpOptions],
     ) -> Flow[Pushforward]:
         """Tangents pushed forward to the outputs; see Client.jvp."""
-        sent = self._sent(options)
-        return (yield from products.jvp(self._session, self._function, inputs, tangents, outputs, sent))
+        return (yield from products.jvp(self._session, self._function, inputs, tangents, options))
 
     @call
     def jacobian(
-        self,
-        inputs: Mapping[str, Any] | None = None,
-        *,
-        outputs: Names = None,
-        wrt: Names = None,
-        method: str | None = None,
-        sparse: bool | None = None,
-        **options: Unpack[Options],
+        self, inputs: Mapping[str, Any] | None = None, **options: Unpack[JacobianOptions]
     ) -> Flow[Jacobian]:
         """Every output by every input of `wrt`; see Client.jacobian."""
-        sent = self._sent(options, method=method, sparse=sparse)
-        return (yield from products.jacobian(self._session, self._function, inputs, wrt, outputs, sent))
+        return (yield from products.jacobian(self._session, self._function, inputs, options))
 
     @call
     def hessian(
-        self,
-        inputs: Mapping[str, Any] | None = None,
-        *,
-        target: str | None = None,
-        wrt: Names = None,
-        sparse: bool | None = None,
-        **options: Unpack[Options],
+        self, inputs: Mapping[str, Any] | None = None, **options: Unpack[HessianOptions]
     ) -> Flow[Hessian]:
         """Second derivatives of a scalar target; see Client.hessian."""
-        sent = self._sent(options, sparse=sparse)
-        return (yield from products.hessian(self._session, self._function, inputs, wrt, target, sent))
+        return (yield from products.hessian(self._session, self._function, inputs, options))
 
     @call
     def hvp(
         self,
         inputs: Mapping[str, Any] | None = None,
         vectors: Mapping[str, Any] | None = None,
-        *,
-        target: str | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[HvpOptions],
     ) -> Flow[HessianProduct]:
         """The Hessian of a scalar target times vectors; see Client.hvp."""
-        sent = self._sent(options)
-        return (yield from products.hvp(self._session, self._function, inputs, vectors, target, sent))
+        return (yield from products.hvp(self._session, self._function, inputs, vectors, options))
 
     @call
     def gnvp(
         self,
         inputs: Mapping[str, Any] | None = None,
         vectors: Mapping[str, Any] | None = None,
-        *,
-        outputs: Names = None,
-        **options: Unpack[Options],
+        **options: Unpack[GnvpOptions],
     ) -> Flow[GaussNewtonProduct]:
         """Jᵀ J of the outputs times vectors; see Client.gnvp."""
-        sent = self._sent(options)
-        return (yield from products.gnvp(self._session, self._function, inputs, vectors, outputs, sent))
+        return (yield from products.gnvp(self._session, self._function, inputs, vectors, options))
 
     @call
     def diagnose(
-        self,
-        inputs: Mapping[str, Any] | None = None,
-        *,
-        wrt: Names = None,
-        target: str | None = None,
-        masked_backward: bool | None = None,
-        **options: Unpack[Options],
+        self, inputs: Mapping[str, Any] | None = None, **options: Unpack[DiagnoseOptions]
     ) -> Flow[Report]:
         """Why each gradient is what it is; see Client.diagnose."""
-        sent = self._sent(options, masked_backward=masked_backward)
-        return (yield from requests.diagnose(self._session, self._function, inputs, wrt, target, sent))
+        return (yield from requests.diagnose(self._session, self._function, inputs, options))
 
     @call
-    def check(
-        self,
-        inputs: Mapping[str, Any] | None = None,
-        *,
-        target: str | None = None,
-        wrt: Names = None,
-        seed: int | None = None,
-        **options: Unpack[Options],
-    ) -> Flow[Check]:
+    def check(self, inputs: Mapping[str, Any] | None = None, **options: Unpack[CheckOptions]) -> Flow[Check]:
         """Whether the derivatives at a point are right; see Client.check."""
-        sent = self._sent(options, seed=seed)
-        return (yield from products.check(self._session, self._function, inputs, wrt, target, sent))
+        return (yield from products.check(self._session, self._function, inputs, options))
 
     @call
     def estimate(
-        self,
-        inputs: Mapping[str, Any] | None = None,
-        *,
-        sparse: bool | None = None,
-        **options: Unpack[Options],
+        self, inputs: Mapping[str, Any] | None = None, **options: Unpack[EstimateOptions]
     ) -> Flow[dict[str, Any]]:
         """What a call would cost, before anything runs; see Client.estimate."""
-        sent = self._sent(options, sparse=sparse)
-        return (yield from products.estimate(self._session, self._function, inputs, sent))
-
-    def _sent(self, options: Options, **own: Any) -> dict[str, Any]:
-        """A call's own options and those of all calls, under their names on the wire."""
-        batch = requests.rows(self._function, options.get("batch"))
-        return {**own, **options, "batch": batch}
+        return (yield from products.estimate(self._session, self._function, inputs, options))
 
     def __repr__(self) -> str:
         return f"PublishedGraph({self.id[:19]}…: {', '.join(self.inputs)} → {', '.join(self.outputs)})"

@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 from gradwire._client.function import Function, renamed, tensors_for_wire
-from gradwire._client.requests import Names, Options, ask, chosen_outputs, output, wrt_names
+from gradwire._client.options import (
+    CheckOptions,
+    EstimateOptions,
+    GnvpOptions,
+    HessianOptions,
+    HvpOptions,
+    JacobianOptions,
+    JvpOptions,
+)
+from gradwire._client.requests import Inputs, ask
 from gradwire._client.session import Session
 from gradwire._transport.flow import Flow
 from gradwire.results import (
@@ -21,32 +30,23 @@ from gradwire.results import (
     Sparse,
 )
 
-Inputs = Mapping[str, Any] | None
-
 
 def jvp(
-    session: Session, function: Function, inputs: Inputs, tangents: Inputs, outputs: Names, options: Options
+    session: Session, function: Function, inputs: Inputs, tangents: Inputs, options: JvpOptions
 ) -> Flow[Pushforward]:
     """Tangents of inputs pushed forward to the outputs."""
-    body = {
-        "inputs": tensors_for_wire(inputs, function),
-        "tangents": directions(function, tangents),
-        "outputs": chosen_outputs(function, outputs),
-    }
-    answer = yield from ask(session, "jvp", function, {**body, **options})
+    tensors = {"inputs": tensors_for_wire(inputs, function), "tangents": directions(function, tangents)}
+    answer = yield from ask(session, "jvp", function, tensors, options)
     return Pushforward(*(renamed(answer[key], function.outputs) for key in ("outputs", "jvp")))
 
 
 def jacobian(
-    session: Session, function: Function, inputs: Inputs, wrt: Names, outputs: Names, options: Options
+    session: Session, function: Function, inputs: Inputs, options: JacobianOptions
 ) -> Flow[Jacobian]:
     """Blocks of the Jacobian by output and input."""
-    body = {
-        "inputs": tensors_for_wire(inputs, function),
-        "wrt": wrt_names(function, wrt),
-        "outputs": chosen_outputs(function, outputs),
-    }
-    answer = yield from ask(session, "jacobian", function, {**body, **options})
+    answer = yield from ask(
+        session, "jacobian", function, {"inputs": tensors_for_wire(inputs, function)}, options
+    )
     blocks = renamed(answer["jacobian"], function.outputs)
     return Jacobian(
         renamed(answer["outputs"], function.outputs),
@@ -55,16 +55,11 @@ def jacobian(
     )
 
 
-def hessian(
-    session: Session, function: Function, inputs: Inputs, wrt: Names, target: str | None, options: Options
-) -> Flow[Hessian]:
+def hessian(session: Session, function: Function, inputs: Inputs, options: HessianOptions) -> Flow[Hessian]:
     """Blocks of the Hessian of a target by two inputs."""
-    body = {
-        "inputs": tensors_for_wire(inputs, function),
-        "wrt": wrt_names(function, wrt),
-        "target": output(function, target),
-    }
-    answer = yield from ask(session, "hessian", function, {**body, **options})
+    answer = yield from ask(
+        session, "hessian", function, {"inputs": tensors_for_wire(inputs, function)}, options
+    )
     rows = renamed(answer["hessian"], function.inputs)
     return Hessian(
         answer["value"],
@@ -74,60 +69,44 @@ def hessian(
 
 
 def hvp(
-    session: Session,
-    function: Function,
-    inputs: Inputs,
-    vectors: Inputs,
-    target: str | None,
-    options: Options,
+    session: Session, function: Function, inputs: Inputs, vectors: Inputs, options: HvpOptions
 ) -> Flow[HessianProduct]:
     """The Hessian of a target times vectors."""
-    body = {
-        "inputs": tensors_for_wire(inputs, function),
-        "vectors": directions(function, vectors),
-        "target": output(function, target),
-    }
-    answer = yield from ask(session, "hvp", function, {**body, **options})
-    named = (renamed(answer[key], function.inputs) for key in ("gradients", "hvp"))
-    return HessianProduct(answer["value"], *named)
+    tensors = {"inputs": tensors_for_wire(inputs, function), "vectors": directions(function, vectors)}
+    answer = yield from ask(session, "hvp", function, tensors, options)
+    gradients, products = (renamed(answer[key], function.inputs) for key in ("gradients", "hvp"))
+    return HessianProduct(answer["value"], gradients, products)
 
 
 def gnvp(
-    session: Session, function: Function, inputs: Inputs, vectors: Inputs, outputs: Names, options: Options
+    session: Session, function: Function, inputs: Inputs, vectors: Inputs, options: GnvpOptions
 ) -> Flow[GaussNewtonProduct]:
     """The Gauss-Newton matrix of outputs, Jᵀ J, times vectors."""
-    body = {
-        "inputs": tensors_for_wire(inputs, function),
-        "vectors": directions(function, vectors),
-        "outputs": chosen_outputs(function, outputs),
-    }
-    answer = yield from ask(session, "gnvp", function, {**body, **options})
+    tensors = {"inputs": tensors_for_wire(inputs, function), "vectors": directions(function, vectors)}
+    answer = yield from ask(session, "gnvp", function, tensors, options)
     return GaussNewtonProduct(
         renamed(answer["outputs"], function.outputs), renamed(answer["gnvp"], function.inputs)
     )
 
 
-def check(
-    session: Session, function: Function, inputs: Inputs, wrt: Names, target: str | None, options: Options
-) -> Flow[Check]:
+def check(session: Session, function: Function, inputs: Inputs, options: CheckOptions) -> Flow[Check]:
     """Whether the derivatives at a point are right."""
-    body = {
-        "inputs": tensors_for_wire(inputs, function),
-        "wrt": wrt_names(function, wrt),
-        "target": output(function, target),
-    }
-    answer = yield from ask(session, "check", function, {**body, **options})
-    told = renamed(answer["taylor_order"], function.inputs)
-    orders = {name: None if order is None else float(order) for name, order in told.items()}
+    answer = yield from ask(
+        session, "check", function, {"inputs": tensors_for_wire(inputs, function)}, options
+    )
+    found = renamed(answer["taylor_order"], function.inputs)
+    orders = {name: None if order is None else float(order) for name, order in found.items()}
     rewrites = tuple(answer.get("rewrites") or ())
     return Check(bool(answer["passed"]), orders, float(answer["dot_product_error"]), rewrites)
 
 
-def estimate(session: Session, function: Function, inputs: Inputs, options: Options) -> Flow[dict[str, Any]]:
+def estimate(
+    session: Session, function: Function, inputs: Inputs, options: EstimateOptions
+) -> Flow[dict[str, Any]]:
     """What a function would cost, from shapes alone."""
     given = {**function.captured, **(inputs or {})}
     shapes = {function.input(name): _described(value) for name, value in given.items()}
-    answer: dict[str, Any] = yield from ask(session, "estimate", function, {"inputs": shapes, **options})
+    answer: dict[str, Any] = yield from ask(session, "estimate", function, {"inputs": shapes}, options)
     return answer
 
 

@@ -1,4 +1,4 @@
-"""The flows behind the calls: a function, its inputs and a question, put to a server."""
+"""The flows behind the calls: each sends one query about a function, and reads the answer."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from gradwire._client.findings import finding, with_own_words
 from gradwire._client.function import Function, renamed, tensors_for_wire
+from gradwire._client.options import DiagnoseOptions, EvaluateOptions, GradientOptions, VjpOptions
 from gradwire._client.session import Session, input_values, located
 from gradwire._tracing.arithmetic import small_arithmetic
 from gradwire._tracing.lower import lower
@@ -17,44 +18,34 @@ from gradwire._transport.flow import Flow
 from gradwire.errors import ProblemError
 from gradwire.results import Gradients, Pullback, Report
 
-Names = Sequence[str] | str | None
-Options = Mapping[str, Any]
+Inputs = Mapping[str, Any] | None
 
 
 def evaluate(
-    session: Session, function: Function, inputs: Mapping[str, Any] | None, outputs: Names, options: Options
+    session: Session, function: Function, inputs: Inputs, options: EvaluateOptions
 ) -> Flow[dict[str, Array]]:
     """The values of outputs by name."""
-    wanted = None if outputs is None else [outputs] if isinstance(outputs, str) else list(outputs)
-    body = {
-        "inputs": tensors_for_wire(inputs, function),
-        "outputs": None if wanted is None else [function.output(name) for name in wanted],
-    }
-    answer = yield from ask(session, "evaluate", function, {**body, **options})
+    answer = yield from ask(
+        session, "evaluate", function, {"inputs": tensors_for_wire(inputs, function)}, options
+    )
     found: dict[str, Array] = answer["outputs"]
+    wanted = options.get("outputs")
     if wanted is not None:
-        return {name: found[function.output(name)] for name in wanted}
+        names = [wanted] if isinstance(wanted, str) else wanted
+        return {name: found[function.output(name)] for name in names}
     return {name: found[wire] for name, wire in function.outputs.items()} or found
 
 
 def gradient(
-    session: Session,
-    function: Function,
-    inputs: Mapping[str, Any] | None,
-    wrt: Names,
-    target: Names,
-    options: Options,
+    session: Session, function: Function, inputs: Inputs, options: GradientOptions
 ) -> Flow[Gradients]:
     """The value of a target, or of several, and gradients by name."""
-    several = target is not None and not isinstance(target, str)
-    body = {
-        "inputs": tensors_for_wire(inputs, function),
-        "target": [function.output(t) for t in target or ()] if several else output(function, target),
-        "wrt": wrt_names(function, wrt),
-    }
-    answer = yield from ask(session, "gradient", function, {**body, **options})
+    answer = yield from ask(
+        session, "gradient", function, {"inputs": tensors_for_wire(inputs, function)}, options
+    )
     value, gradients, diagnosis = answer["value"], answer["gradients"], answer.get("diagnosis") or {}
-    if several:
+    target = options.get("target")
+    if target is not None and not isinstance(target, str):
         value = renamed(value, function.outputs)
         gradients, diagnosis = (
             renamed({t: renamed(g, function.inputs) for t, g in tree.items()}, function.outputs)
@@ -64,52 +55,34 @@ def gradient(
         gradients, diagnosis = (renamed(tree, function.inputs) for tree in (gradients, diagnosis))
     rewrites, warnings = tuple(answer.get("rewrites") or ()), answer.get("warnings") or ()
     if isinstance(warnings, Mapping):  # by target
-        warnings = [one for told in warnings.values() for one in told]
-    asked_for = answer.get("graph"), answer.get("receipt")
-    return Gradients(value, gradients, diagnosis, rewrites, tuple(warnings), *asked_for)
+        warnings = [warning for each in warnings.values() for warning in each]
+    graph, receipt = answer.get("graph"), answer.get("receipt")
+    return Gradients(value, gradients, diagnosis, rewrites, tuple(warnings), graph, receipt)
 
 
 def vjp(
-    session: Session,
-    function: Function,
-    inputs: Mapping[str, Any] | None,
-    cotangents: Mapping[str, Any] | None,
-    wrt: Names,
-    outputs: Names,
-    options: Options,
+    session: Session, function: Function, inputs: Inputs, cotangents: Inputs, options: VjpOptions
 ) -> Flow[Pullback]:
     """Cotangents of outputs pulled back to the inputs."""
-    pulled = {function.output(name): value for name, value in (cotangents or {}).items()}
-    body = {
+    by_output = {function.output(name): value for name, value in (cotangents or {}).items()}
+    tensors = {
         "inputs": tensors_for_wire(inputs, function),
-        "cotangents": tensors_for_wire(pulled, Function()),
-        "wrt": wrt_names(function, wrt),
-        "outputs": chosen_outputs(function, outputs),
+        "cotangents": tensors_for_wire(by_output, Function()),
     }
-    answer = yield from ask(session, "vjp", function, {**body, **options})
-    outputs_found = renamed(answer["outputs"], function.outputs)
-    return Pullback(outputs_found, renamed(answer["vjp"], function.inputs))
+    answer = yield from ask(session, "vjp", function, tensors, options)
+    outputs = renamed(answer["outputs"], function.outputs)
+    return Pullback(outputs, renamed(answer["vjp"], function.inputs))
 
 
-def diagnose(
-    session: Session,
-    function: Function,
-    inputs: Mapping[str, Any] | None,
-    wrt: Names,
-    target: str | None,
-    options: Options,
-) -> Flow[Report]:
+def diagnose(session: Session, function: Function, inputs: Inputs, options: DiagnoseOptions) -> Flow[Report]:
     """Why each gradient is what it is."""
-    body = {
-        "inputs": tensors_for_wire(inputs, function),
-        "wrt": wrt_names(function, wrt),
-        "target": output(function, target),
-    }
-    answer = yield from ask(session, "diagnose", function, {**body, **options})
+    answer = yield from ask(
+        session, "diagnose", function, {"inputs": tensors_for_wire(inputs, function)}, options
+    )
     entries = renamed(answer["variables"], function.inputs)
     findings = [finding(name, entry, function.place, function.input(name)) for name, entry in entries.items()]
     if function.known is not None:
-        findings = [with_own_words(told, function.locate) for told in findings]
+        findings = [with_own_words(each, function.locate) for each in findings]
     return Report(answer["value"], tuple(findings), tuple(answer.get("rewrites") or ()))
 
 
@@ -140,41 +113,40 @@ def value(session: Session, edge: Edge) -> Flow[Array]:
     return found
 
 
-def output(function: Function, name: str | Sequence[str] | None) -> str | None:
-    """The name on the wire of a target."""
-    return function.output(name) if isinstance(name, str) else None
-
-
-def wrt_names(function: Function, wrt: Names) -> list[str] | None:
-    """What is differentiated by; where nothing is said, what a Python function captured is left out."""
-    if wrt is None:
-        return list(function.inputs.values()) if function.captured else None
-    return [function.input(name) for name in ([wrt] if isinstance(wrt, str) else wrt)]
-
-
-def rows(function: Function, batch: Names) -> list[str] | None:
-    """The names on the wire of the inputs that have rows."""
-    if batch is None:
-        return None
-    return [function.input(name) for name in ([batch] if isinstance(batch, str) else batch)]
-
-
-def chosen_outputs(function: Function, outputs: Names) -> list[str] | None:
-    """The names on the wire of the outputs asked for; None for all."""
-    if outputs is None:
-        return None
-    return [function.output(name) for name in ([outputs] if isinstance(outputs, str) else outputs)]
-
-
-def ask(session: Session, kind: str, function: Function, body: Mapping[str, Any]) -> Flow[Any]:
-    """One question about a function; what is None is left to the server's defaults."""
-    sent = {key: value for key, value in body.items() if value is not None}
+def ask(
+    session: Session,
+    kind: str,
+    function: Function,
+    tensors: Mapping[str, Mapping[str, Any]],
+    options: Mapping[str, Any],
+) -> Flow[Any]:
+    """Send one query about a function; options that are None are left to the server's defaults."""
+    whole = {**tensors, **for_wire(function, kind, options)}
+    sent = {key: value for key, value in whole.items() if value is not None}
     with _placed(function):
         if function.known is not None:
             return (yield from session.ask(kind, function.known, sent))
         return read(
             (yield from session.send(post(f"/v1/{kind}", {**function.fields, **session.placed(sent)})))
         )
+
+
+#: Kinds that differentiate by `wrt`; if nothing is said, not by what a Python function captured.
+_BY_WRT = frozenset(("gradient", "vjp", "jacobian", "hessian", "diagnose", "check"))
+
+
+def for_wire(function: Function, kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options with the names of the wire in place of the user's own."""
+    sent = dict(options)
+    for key, rename in (("wrt", function.input), ("batch", function.input), ("outputs", function.output)):
+        if (names := sent.get(key)) is not None:
+            sent[key] = [rename(name) for name in ([names] if isinstance(names, str) else names)]
+    if (target := sent.get("target")) is not None:
+        one = isinstance(target, str)
+        sent["target"] = function.output(target) if one else [function.output(name) for name in target]
+    if sent.get("wrt") is None and function.captured and kind in _BY_WRT:
+        sent["wrt"] = list(function.inputs.values())
+    return sent
 
 
 @contextmanager

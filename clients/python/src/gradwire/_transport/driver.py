@@ -13,6 +13,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 import httpx
 
 from gradwire._forks import leave
+from gradwire._names.keywords import allowed_keywords, check_keywords, whole_signature
 from gradwire._transport.connection import Connection, Settings
 from gradwire._transport.flow import Flow, Read, Request, Sleep, Step
 from gradwire._transport.httpx_transport import async_content, content, heading, no_answer, response, urls
@@ -222,6 +223,11 @@ class call(Generic[P, T]):  # used as a decorator, in lower case as `property` i
     def __init__(self, method: Callable[Concatenate[Any, P], Flow[T]]) -> None:
         self.flow = method
         functools.update_wrapper(self, method)
+        self.__signature__ = whole_signature(method)
+        self._bound_signature = self.__signature__.replace(
+            parameters=list(self.__signature__.parameters.values())[1:]
+        )
+        self._allowed = allowed_keywords(method)
 
     @overload
     def __get__(self, owner: None, kind: type) -> call[P, T]: ...
@@ -238,8 +244,11 @@ class call(Generic[P, T]):  # used as a decorator, in lower case as `property` i
 
         @functools.wraps(self.flow)
         def bound(*args: P.args, **kwargs: P.kwargs) -> Any:
+            if self._allowed is not None:
+                check_keywords(self.flow.__name__, kwargs, self._allowed)
             return owner._driver.run(self.flow(owner, *args, **kwargs))
 
+        bound.__signature__ = self._bound_signature  # type: ignore[attr-defined]  # what `inspect` reads
         return bound
 
     def __call__(self, owner: Any, /, *args: P.args, **kwargs: P.kwargs) -> Any:

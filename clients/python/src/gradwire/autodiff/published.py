@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, overload
+from collections.abc import Callable, Mapping
+from typing import Any, Unpack, overload
 
 from gradwire._client.client import Client, default_client
 from gradwire._client.graphs import PublishedGraph
+from gradwire._client.options import (
+    CheckOptions,
+    DiagnoseOptions,
+    EstimateOptions,
+    EvaluateOptions,
+    GnvpOptions,
+    GradientOptions,
+    HessianOptions,
+    HvpOptions,
+    JacobianOptions,
+    JvpOptions,
+    VjpOptions,
+)
+from gradwire._names.keywords import with_options
 from gradwire._tracing.operators import Operators
 from gradwire._tracing.structure import leaves
 from gradwire._transport.codec import Array
 from gradwire._transport.driver import SyncDriver
 from gradwire.autodiff.transformed import Transformed
-from gradwire.results import Gradients, Pullback, Report
+from gradwire.results import (
+    Check,
+    GaussNewtonProduct,
+    Gradients,
+    Hessian,
+    HessianProduct,
+    Jacobian,
+    Pullback,
+    Pushforward,
+    Report,
+)
 
 
 class PublishedFunction(Transformed):
@@ -48,41 +72,88 @@ class PublishedFunction(Transformed):
             return self._function(*args, **kwargs)
         return self.graph(*args, **kwargs)
 
+    @with_options
     def evaluate(
-        self, inputs: Mapping[str, Any] | None = None, *, outputs: Sequence[str] | str | None = None
+        self, inputs: Mapping[str, Any] | None = None, **options: Unpack[EvaluateOptions]
     ) -> dict[str, Array]:
         """The values of `outputs` by name; see Client.evaluate."""
-        return self.graph.evaluate(inputs, outputs=outputs)
+        return self.graph.evaluate(inputs, **options)
 
+    @with_options
     def gradient(
-        self,
-        inputs: Mapping[str, Any] | None = None,
-        *,
-        wrt: Sequence[str] | str | None = None,
-        target: Sequence[str] | str | None = None,
+        self, inputs: Mapping[str, Any] | None = None, **options: Unpack[GradientOptions]
     ) -> Gradients:
         """The value of the target and its gradients; see Client.gradient."""
-        return self.graph.gradient(inputs, wrt=wrt, target=target)
+        return self.graph.gradient(inputs, **options)
 
+    @with_options
     def vjp(
         self,
         inputs: Mapping[str, Any] | None = None,
         cotangents: Mapping[str, Any] | None = None,
-        *,
-        wrt: Sequence[str] | str | None = None,
+        **options: Unpack[VjpOptions],
     ) -> Pullback:
         """Cotangents pulled back to the inputs; see Client.vjp."""
-        return self.graph.vjp(inputs, cotangents, wrt=wrt)
+        return self.graph.vjp(inputs, cotangents, **options)
 
-    def diagnose(
+    @with_options
+    def jvp(
         self,
         inputs: Mapping[str, Any] | None = None,
-        *,
-        wrt: Sequence[str] | str | None = None,
-        target: str | None = None,
-    ) -> Report:
+        tangents: Mapping[str, Any] | None = None,
+        **options: Unpack[JvpOptions],
+    ) -> Pushforward:
+        """Tangents pushed forward to the outputs; see Client.jvp."""
+        return self.graph.jvp(inputs, tangents, **options)
+
+    @with_options
+    def jacobian(
+        self, inputs: Mapping[str, Any] | None = None, **options: Unpack[JacobianOptions]
+    ) -> Jacobian:
+        """Every output by every input of `wrt`; see Client.jacobian."""
+        return self.graph.jacobian(inputs, **options)
+
+    @with_options
+    def hessian(self, inputs: Mapping[str, Any] | None = None, **options: Unpack[HessianOptions]) -> Hessian:
+        """Second derivatives of a scalar target; see Client.hessian."""
+        return self.graph.hessian(inputs, **options)
+
+    @with_options
+    def hvp(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        vectors: Mapping[str, Any] | None = None,
+        **options: Unpack[HvpOptions],
+    ) -> HessianProduct:
+        """The Hessian of a scalar target times vectors; see Client.hvp."""
+        return self.graph.hvp(inputs, vectors, **options)
+
+    @with_options
+    def gnvp(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        vectors: Mapping[str, Any] | None = None,
+        **options: Unpack[GnvpOptions],
+    ) -> GaussNewtonProduct:
+        """Jᵀ J of the outputs times vectors; see Client.gnvp."""
+        return self.graph.gnvp(inputs, vectors, **options)
+
+    @with_options
+    def diagnose(self, inputs: Mapping[str, Any] | None = None, **options: Unpack[DiagnoseOptions]) -> Report:
         """Why each gradient is what it is; see Client.diagnose."""
-        return self.graph.diagnose(inputs, wrt=wrt, target=target)
+        return self.graph.diagnose(inputs, **options)
+
+    @with_options
+    def check(self, inputs: Mapping[str, Any] | None = None, **options: Unpack[CheckOptions]) -> Check:
+        """Whether the derivatives at a point are right; see Client.check."""
+        return self.graph.check(inputs, **options)
+
+    @with_options
+    def estimate(
+        self, inputs: Mapping[str, Any] | None = None, **options: Unpack[EstimateOptions]
+    ) -> dict[str, Any]:
+        """What a call would cost, before anything runs; see Client.estimate."""
+        return self.graph.estimate(inputs, **options)
 
 
 @overload

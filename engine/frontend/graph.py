@@ -8,7 +8,6 @@ with one `id`, and recording it gives the same tape, bit for bit.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -23,6 +22,7 @@ from engine.errors import Cycle, InvalidTensor, Origin, Source, UnknownOp
 from engine.frontend.ordering import Loop, topological
 from engine.frontend.tensors import encode_tensor
 from engine.ir.attributes import REQUIRED, parse_attributes, to_json
+from engine.ir.json_numbers import INFINITY, canonical
 from engine.ir.op import Op
 from engine.ir.table import lookup
 
@@ -115,8 +115,7 @@ class Graph:
     @cached_property
     def id(self) -> str:
         """`sha256:` and the hash of the canonical document."""
-        text = json.dumps(self.document(), sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return "sha256:" + hashlib.sha256(text.encode("ascii")).hexdigest()
+        return "sha256:" + hashlib.sha256(canonical(self.document()).encode("ascii")).hexdigest()
 
     @cached_property
     def names(self) -> Mapping[str, Node | None]:
@@ -181,7 +180,7 @@ def normal_number(value: int | float, path: str) -> Number:
         raise InvalidTensor(
             f"expected a finite number, got one beyond float64 at {path}",
             path=path,
-            hint='where infinity or NaN is meant, name it under \'constants\': {"big": "Infinity"}',
+            hint=f'where infinity or NaN is meant, name it under \'constants\': {{"big": "{INFINITY}"}}',
         )
     return value
 

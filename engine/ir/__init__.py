@@ -11,6 +11,7 @@
 `table`             the table of ops, `lookup` by name, and `F`, by which rules call ops
 `substitutes/`      what to write for ops of other libraries that are not here
 `attributes`        the values that an op takes beside its arrays, each with its schema
+`json_numbers`      NaN and the infinities in JSON
 `function_rules`    how the inputs and outputs of a function attribute bind
 `families`          what ops of one family share: shape rule, derivative rule, batch rule
 `batch_rules`       how an op takes a leading batch axis

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from engine import dtypes
 from engine.errors import InvalidAttribute, did_you_mean
+from engine.ir.json_numbers import LISTED, NON_FINITE, named
 from engine.ir.substitutes.spellings import NEEDLESS, spelled
 
 REQUIRED: Final = type("Required", (), {"__repr__": lambda self: "REQUIRED"})()
-NON_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +140,7 @@ def to_json(value: Any) -> Any:
         return "..."
     if isinstance(value, InputIndex):
         return {"input": value.position}
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
-    return value
+    return named(value) if isinstance(value, float) else value
 
 
 def _show(value: Any) -> str:
@@ -180,7 +178,7 @@ def _number(value: Any) -> float | int:
 
 
 def _refuse() -> Any:
-    raise ValueError('the only strings are "NaN", "Infinity" and "-Infinity"')
+    raise ValueError(f"the only strings are {LISTED}")
 
 
 def _boolean(value: Any) -> bool:

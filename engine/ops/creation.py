@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import ceil, isfinite
+from math import ceil, isfinite, nan
 from typing import Any
 
 from engine import dtypes
@@ -149,7 +149,7 @@ full = _create(
     attributes=(_SHAPE, _VALUE, _DTYPE),
     samples=(
         Sample((), {"shape": [2, 3], "fill_value": 0.5}),
-        Sample((), {"shape": [2], "fill_value": "NaN"}),
+        Sample((), {"shape": [2], "fill_value": nan}),
         Sample((), {"shape": [2], "fill_value": 3, "dtype": "int64"}),
     ),
     conventions="A tensor's value is repeated by broadcast_to.",

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from engine import dtypes
 from service.api.endpoint import methods_of
 from service.api.job_schema import job_schema
+from service.wire import json_numbers
 from service.wire.responses import ProblemDocument
 
 DESCRIPTION = """Send a function as a NumPy-like program or as a JSON graph, get values, gradients and,
@@ -18,7 +19,6 @@ where a gradient is missing, the reason. Every error is a problem document (RFC 
 and the cure."""
 
 _REFERENCE = "#/components/schemas/{model}"
-_NUMBER = {"anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity", "-Infinity"]}]}
 _NESTED = {"$ref": "#/components/schemas/NestedNumbers"}
 _NAME = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_./-]{0,127}$"}
 _DTYPE = {"enum": list(dtypes.ALL)}
@@ -73,7 +73,7 @@ SCHEMAS: Mapping[str, Any] = {
     "TrainingJob": job_schema(),
     "NestedNumbers": {
         "description": "A number, a boolean, or a rectangular nested list of them.",
-        "anyOf": [*_NUMBER["anyOf"], {"type": "boolean"}, {"type": "array", "items": _NESTED}],
+        "anyOf": [*json_numbers.SCHEMA["anyOf"], {"type": "boolean"}, {"type": "array", "items": _NESTED}],
     },
     "Base64": {
         "type": "object",

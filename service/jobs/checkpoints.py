@@ -22,8 +22,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 from safetensors.numpy import load, save
+
+from service.wire.json_numbers import dumps
 
 Array = npt.NDArray[Any]
 _STATE = "state:"
@@ -51,7 +53,7 @@ def write(
         _write_file(tmp / "run.safetensors", save(_plain(arrays)))
         _write_file(tmp / "parameters.safetensors", save(_plain(named)))
         order = {"parameters": list(learned.parameters), "state": list(learned.state)}
-        _write_file(tmp / "position.json", to_json({**position, **order}))
+        _write_file(tmp / "position.json", dumps({**position, **order}))
         _sync(tmp)
         tmp.rename(folder / name)
         _sync(folder)

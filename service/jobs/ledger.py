@@ -12,12 +12,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal, select, update
 
 from service.jobs.queue.port import JobQueue
 from service.jobs.states import FINAL, Intent, Status, sources
 from service.storage.tables import CHECKPOINTS, DATASETS, JOB_DATASETS, JOB_EVENTS, JOBS
+from service.wire.json_numbers import dumps
 
 
 class StaleAttempt(Exception):
@@ -272,7 +273,7 @@ def _warn(connection: Connection, job_id: str, events: Sequence[Event]) -> None:
     if given:
         kept = from_json(connection.execute(select(JOBS.c.warnings).where(JOBS.c.id == job_id)).scalar_one())
         kept += [warning for warning in given if warning not in kept]
-        connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(warnings=to_json(kept).decode()))
+        connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(warnings=dumps(kept).decode()))
 
 
 #: What every end of an attempt clears.
@@ -353,7 +354,7 @@ def _requeued(
 
 
 def _json(data: Mapping[str, Any]) -> str:
-    return to_json(data, inf_nan_mode="strings").decode()
+    return dumps(data).decode()
 
 
 def _parsed(error: bytes) -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Self
 from uuid import uuid4
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from engine.dtypes import TensorType
 from engine.errors import DatasetMismatch, InvalidDocument, OverLimit, UnknownField, did_you_mean
@@ -27,6 +27,7 @@ from service.datasets.store import Dataset
 from service.jobs.sources import Array
 from service.storage.failures import is_disk_full
 from service.wire.body import Media
+from service.wire.json_numbers import dumps
 from service.wire.json_reader import child_path, parse_object
 from service.wire.problems import Problem
 
@@ -71,7 +72,7 @@ class SubmissionContext:
     def pack(self) -> bytes:
         """As a call's document."""
         sets = {name: dataset.record() for name, dataset in self.sets.items()}
-        return to_json({"job_id": self.job_id, "jobs": self.jobs, "datasets": self.datasets, "sets": sets})
+        return dumps({"job_id": self.job_id, "jobs": self.jobs, "datasets": self.datasets, "sets": sets})
 
     @classmethod
     def unpack(cls, document: bytes) -> Self:
@@ -161,9 +162,9 @@ def prepare(
     data = {**sources, "types": _types_record(types), "datasets": sorted(submission.datasets)}
     return {
         "id": room.job_id,
-        "document": to_json(document, inf_nan_mode="strings").decode(),
-        "data": to_json(data).decode(),
-        "warnings": to_json(spec.warnings).decode(),
+        "document": dumps(document).decode(),
+        "data": dumps(data).decode(),
+        "warnings": dumps(spec.warnings).decode(),
         "epochs": spec.epochs,
         "steps": spec.steps,
     }

@@ -9,10 +9,10 @@ from contextlib import suppress
 from typing import Any, TextIO, cast
 
 import structlog
-from pydantic_core import to_json
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from service.settings import Settings
+from service.wire.json_numbers import dumps
 
 
 def make_logger(settings: Settings, stream: TextIO | None = None) -> FilteringBoundLogger:
@@ -51,7 +51,7 @@ class _Forgiving:
 
 
 def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
-    return to_json(event, fallback=_show).decode()
+    return dumps(event, fallback=_show).decode()
 
 
 def _show(value: Any) -> str:

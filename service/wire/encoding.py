@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from pydantic_core import to_json
 
 from engine.frontend.tensors import Encoding, encode_tensor
 from service.wire import safetensors as safetensors_io
+from service.wire.json_numbers import dumps
 from service.wire.problems import Reply
 
 JSON = "application/json"
@@ -32,7 +32,7 @@ def encode_answer(answer: Mapping[str, Any], encoding: Encoding, *, safetensors:
         document = _take_tensors(answer, "", tensors)
         return Reply(200, safetensors_io.pack(document, tensors), safetensors_io.MEDIA_TYPE)
     fallback = _plain if encoding == "json" else partial(encode_tensor, encoding=encoding)
-    return Reply(200, to_json(answer, inf_nan_mode="strings", fallback=fallback), JSON)
+    return Reply(200, dumps(answer, fallback=fallback), JSON)
 
 
 def _plain(array: np.ndarray[Any, Any]) -> Any:
@@ -42,7 +42,7 @@ def _plain(array: np.ndarray[Any, Any]) -> Any:
 
 def json_reply(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
     """Plain data as a JSON reply."""
-    return Reply(status, to_json(document, inf_nan_mode="strings"), JSON, dict(headers or {}))
+    return Reply(status, dumps(document), JSON, dict(headers or {}))
 
 
 def _take_tensors(node: Any, path: str, tensors: dict[str, np.ndarray[Any, Any]]) -> Any:

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from engine.errors import InvalidTensor
+from service.wire.json_numbers import INFINITY, LISTED, loads
 from service.wire.problems import Problem
 
 _KEY = re.compile(rb'"(?:[^"\\]++|\\.)*+"\s*+(:)?')  # in valid JSON, a string followed by a colon
@@ -33,7 +34,7 @@ def parse_object(text: bytes) -> dict[str, Any]:
     if text.startswith(b"\xef\xbb\xbf"):
         raise Problem("malformed_json", "expected JSON, got a byte order mark at line 1 column 1", path="$")
     try:
-        value = from_json(text, allow_inf_nan=False)
+        value = loads(text)
     except ValueError as error:
         raise Problem(
             "malformed_json", f"expected a JSON object: {error}", path="$", hint=_hint(error, text)
@@ -85,7 +86,7 @@ def _about_value(message: str, text: bytes) -> str:
     for start, hint in _VALUES:
         if rest.startswith(start):
             return hint
-    return 'JSON has no NaN or Infinity; send the strings "NaN", "Infinity", "-Infinity"'
+    return f"JSON has no NaN or Infinity; send the strings {LISTED}"
 
 
 _VALUES = (
@@ -145,7 +146,7 @@ def _refuse_overflow(root: Any) -> None:
                 raise InvalidTensor(
                     f"expected a number that fits float64, got one beyond it at {place}",
                     path=place,
-                    hint='write "Infinity" where infinity is meant',
+                    hint=f'write "{INFINITY}" where infinity is meant',
                 )
 
 

@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic_core import to_json
-
 from engine.errors import EngineError, UserError
+from service.wire.json_numbers import dumps
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -188,4 +187,4 @@ def _document(
         "estimate": fields.get("estimate"),
     }
     document |= {name: fields[name] for name in _OF_TRAINING if name in fields}
-    return Reply(status, to_json(document, inf_nan_mode="strings", fallback=str), MEDIA_TYPE, headers)
+    return Reply(status, dumps(document, fallback=str), MEDIA_TYPE, headers)

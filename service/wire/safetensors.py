@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic_core import from_json, to_json
 from safetensors import SafetensorError, deserialize
 
 from engine.errors import InvalidTensor
+from service.wire.json_numbers import dumps, loads
 from service.wire.problems import Problem
 
 MEDIA_TYPE = "application/x-safetensors"
@@ -60,7 +60,7 @@ def unpack(body: bytes) -> tuple[bytes, dict[str, Array]]:
 
 def pack(document: Any, tensors: Mapping[str, Array]) -> bytes:
     """A safetensors answer: `document` as JSON in the metadata key `response`, the arrays as data."""
-    response = to_json(document, inf_nan_mode="strings").decode()
+    response = dumps(document).decode()
     header: dict[str, Any] = {"__metadata__": {"response": response}}
     chunks, offset = [], 0
     for name, array in sorted(tensors.items(), key=lambda item: -item[1].itemsize):  # keeps data aligned
@@ -69,7 +69,7 @@ def pack(document: Any, tensors: Mapping[str, Array]) -> bytes:
         header[name] = {"dtype": _CODES[array.dtype.name], "shape": list(array.shape), "data_offsets": place}
         chunks.append(octets)
         offset += len(octets)
-    text = to_json(header)
+    text = dumps(header)
     text += b" " * (-len(text) % 8)
     return b"".join([len(text).to_bytes(8, "little"), text, *chunks])
 
@@ -83,7 +83,7 @@ def _header(body: bytes) -> tuple[dict[str, Any], int]:
     try:
         deserialize(body)  # type: ignore[no-untyped-call]  # a Rust function; it checks the lengths, the offsets and that nothing overlaps
         size = int.from_bytes(body[:8], "little")
-        header = from_json(body[8 : 8 + size], allow_inf_nan=False)
+        header = loads(body[8 : 8 + size])
     except (SafetensorError, ValueError) as error:
         raise Problem(
             "malformed_json",

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from engine import dtypes
 from engine.arrays.types import Array
+from engine.ir.json_numbers import INFINITY, NAN, NEGATIVE_INFINITY
 
 Encoding = Literal["json", "typed", "base64"]
 
@@ -53,9 +54,9 @@ def _to_lists(array: Array) -> Any:
 def _with_strings(array: Array) -> npt.NDArray[np.object_]:
     named = array.astype(object)
     for where, name in (
-        (np.isnan(array), "NaN"),
-        (array == np.inf, "Infinity"),
-        (array == -np.inf, "-Infinity"),
+        (np.isnan(array), NAN),
+        (array == np.inf, INFINITY),
+        (array == -np.inf, NEGATIVE_INFINITY),
     ):
         named[where] = name
     return named

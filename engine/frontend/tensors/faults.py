@@ -7,6 +7,7 @@ from typing import Any, Final, NoReturn
 
 from engine import dtypes
 from engine.errors import InvalidTensor, ShapeMismatch, UnknownField, did_you_mean
+from engine.ir.json_numbers import INFINITY, LISTED, NAN, NEGATIVE_INFINITY
 
 
 def check_declared_shape(came: tuple[int, ...], declared: tuple[int | None, ...], path: str) -> None:
@@ -51,7 +52,7 @@ def _about_text(text: str) -> str:
         return f'complex numbers are pairs [re, im]: {{"dtype": "complex128", "data": {pair}}}'
     if plain.startswith("["):
         return "write the list without quotes around it"
-    return 'the only strings are "NaN", "Infinity" and "-Infinity"; write numbers without quotes'
+    return f"the only strings are {LISTED}; write numbers without quotes"
 
 
 def _complex(text: str) -> complex | None:
@@ -62,15 +63,15 @@ def _complex(text: str) -> complex | None:
 
 
 _NON_FINITE: Final = {
-    **dict.fromkeys(("nan", "na", "n/a", "", "none", "null"), "NaN"),
-    **dict.fromkeys(("inf", "+inf", "infinity", "+infinity"), "Infinity"),
-    **dict.fromkeys(("-inf", "-infinity"), "-Infinity"),
+    **dict.fromkeys(("nan", "na", "n/a", "", "none", "null"), NAN),
+    **dict.fromkeys(("inf", "+inf", "infinity", "+infinity"), INFINITY),
+    **dict.fromkeys(("-inf", "-infinity"), NEGATIVE_INFINITY),
 }
 _HINTS: Final[dict[type, Callable[[Any], str | None]]] = {
     str: _about_text,
     bool: lambda item: 'write 1 or 0; a tensor of booleans is {"dtype": "bool", "data": [true, false]}',
     type(None): lambda item: (
-        'a number that is missing is "NaN", and makes NaN of what it meets; or leave it out'
+        f'a number that is missing is "{NAN}", and makes NaN of what it meets; or leave it out'
     ),
     float: lambda item: "write a whole number, or give the tensor a floating dtype",
 }
@@ -103,7 +104,7 @@ def out_of_range(item: Any, shape: Sequence[int], path: str, odd: int, dtype: st
     """Raise InvalidTensor for the leaf at place `odd` that does not fit `dtype`."""
     place = path + index_path(odd, shape)
     shown = "a number beyond float64" if item in (float("inf"), float("-inf")) else show(item)
-    hint = 'write "Infinity" where infinity is meant' if dtypes.is_floating(dtype) else None
+    hint = f'write "{INFINITY}" where infinity is meant' if dtypes.is_floating(dtype) else None
     raise InvalidTensor(f"expected a number that fits {dtype}, got {shown} at {place}", path=place, hint=hint)
 
 

@@ -12,10 +12,10 @@ from engine import dtypes
 from engine.arrays.types import Array
 from engine.errors import InvalidTensor
 from engine.frontend.tensors.faults import all_of, out_of_range, ragged, show
+from engine.ir.json_numbers import NON_FINITE
 
 MAX_NDIM = 64  # NumPy's own limit
 
-_SPECIAL = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 _NUMBER = frozenset({int, float})
 _ATOM = frozenset({int, float, str, bool})
 
@@ -76,7 +76,7 @@ def _floats(flat: list[Any], shape: Sequence[int], path: str, dtype: str) -> Arr
     types = set(map(type, flat))
     named = str in types
     if not types <= _NUMBER:
-        numbers = [_SPECIAL.get(item, item) if type(item) is str else item for item in flat]
+        numbers = [NON_FINITE.get(item, item) if type(item) is str else item for item in flat]
         all_of(_NUMBER, numbers, shape, path, "a number")
     else:
         numbers = flat

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from engine.ir.attributes import NON_FINITE, to_json
+from engine.ir.attributes import to_json
+from engine.ir.json_numbers import NON_FINITE
 from engine.training.job.early_stopping import Watch
 
 

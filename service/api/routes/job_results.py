@@ -12,7 +12,6 @@ from typing import Annotated, Literal, cast
 from fastapi import Depends, Header, Query
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
-from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -41,6 +40,7 @@ from service.services import Services, services_of
 from service.wire import requests
 from service.wire.body import hung_up, media_of, read_body
 from service.wire.encoding import json_reply, wants_safetensors
+from service.wire.json_numbers import dumps
 from service.wire.problems import Problem
 
 _HEARTBEAT_S = 10.0
@@ -133,7 +133,7 @@ async def _stream(services: Services, job_id: str, after: int) -> AsyncIterator[
 
 
 def _event(event: StoredEvent) -> bytes:
-    data = to_json(event.data, inf_nan_mode="strings")
+    data = dumps(event.data)
     return f"id: {event.id}\nevent: {event.kind}\ndata: ".encode() + data + b"\n\n"
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -27,6 +27,7 @@ from service.processes import frames
 from service.processes.launcher import ForkServer
 from service.storage.database import Database
 from service.storage.failures import is_passing
+from service.wire.json_numbers import dumps
 from service.wire.problems import Problem, render
 
 _LOOK_S = 0.15
@@ -208,7 +209,7 @@ class Attempt:
                     end = report["end"]
                     if end["status"] == "broken":
                         return _End("broke", log=end["log"], why="the job's process could not use its files")
-                    problem = to_json(end["problem"]) if end["problem"] else None
+                    problem = dumps(end["problem"]) if end["problem"] else None
                     return _End(end["status"], problem, end["log"])
         except (asyncio.IncompleteReadError, ConnectionError):
             return _death(await exited)

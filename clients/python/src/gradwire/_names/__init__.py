@@ -5,6 +5,7 @@
 `counterparts`  the tables of what PyTorch, TensorFlow, Keras and JAX call things
 `instead`       the table of functions that have no op (generated from the server's)
 `strict`        objects that refuse unknown keywords and attributes
+`json_numbers`  NaN and the infinities in JSON
 `keywords`      keywords that are declared once, in a TypedDict
 `refusals`      modules, tensors and variables that refuse names of other libraries
 `tensorflow`    code that calls this package `tf`

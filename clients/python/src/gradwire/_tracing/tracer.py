@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from gradwire._locations import here
+from gradwire._names.json_numbers import named
 from gradwire._tracing.lower import Lowered
 from gradwire._tracing.node import Edge, Leaf, Op, Scalar, Traced, as_array, recorder
 from gradwire._tracing.reads import note_op
@@ -74,11 +74,7 @@ def attribute(value: Any) -> Any:
     if isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
-        return (
-            value
-            if math.isfinite(value)
-            else {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
-        )
+        return named(value)
     if isinstance(value, np.ndarray | np.generic):
         return attribute(value.tolist())
     if isinstance(value, list | tuple):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import binascii
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from gradwire._names.json_numbers import dumps
 from gradwire._transport.flow import Request, Response
 from gradwire.errors import UnexpectedAnswer
 
@@ -46,10 +46,10 @@ def post(path: str, body: Mapping[str, Any], *, tensors: bool = True) -> Request
     _gather(body, arrays)
     if sum(array.nbytes for array in arrays) > BULK_BYTES:
         attachments: dict[str, Array] = {}
-        text = dumps(_replace(body, attachments))
+        text = dumps(_replace(body, attachments), default=_item)
         return Request("POST", path, save(attachments, {"request": text}), _BULK)
     fields = {"encoding": "base64", **body} if tensors else body
-    return Request("POST", path, dumps(_replace(fields, None)).encode(), _PLAIN_JSON)
+    return Request("POST", path, dumps(_replace(fields, None), default=_item).encode(), _PLAIN_JSON)
 
 
 def read(response: Response) -> Any:
@@ -65,14 +65,6 @@ def read(response: Response) -> Any:
             f"expected an answer in Gradwire's format, got {kind or 'no content type'} {start!r}: {error}",
             status=response.status,
         ) from error
-
-
-def dumps(value: Any) -> str:
-    """Compact JSON; non-finite numbers become the three strings that stand for them."""
-    try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False, default=_item)
-    except ValueError:
-        return json.dumps(_finite(value), separators=(",", ":"), allow_nan=False, default=_item)
 
 
 def plain(array: Array) -> Any:
@@ -150,7 +142,7 @@ def _array(value: Mapping[str, Any]) -> Array:
     if dtype.kind == "c":
         pairs = np.array(data, np.float64).reshape(*shape, 2)
         return np.asarray(pairs[..., 0] + 1j * pairs[..., 1]).astype(dtype)
-    return np.array(data, dtype).reshape(shape)  # NumPy reads "NaN" and "Infinity" as floats
+    return np.array(data, dtype).reshape(shape)  # NumPy reads the names of NaN and infinities
 
 
 def _item(value: Any) -> Any:
@@ -158,13 +150,3 @@ def _item(value: Any) -> Any:
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     raise TypeError(f"expected something JSON can hold, got {type(value).__name__}")
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value

@@ -95,7 +95,7 @@ class GradientTape:
             self._active = None
 
     def watch(self, tensor: Any) -> None:
-        """Watch these tensors: constants, results from outside, variables that are not watched automatically."""
+        """Watch tensors: constants, results from outside, variables that are not watched automatically."""
         for leaf in leaves(tensor):
             if not isinstance(leaf, Tensor | Variable):
                 raise TapeError(

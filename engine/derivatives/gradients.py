@@ -20,7 +20,7 @@ from engine.diagnosis import (
     Look,
     Suspicion,
     first_suspicious,
-    foreseen,
+    static_warnings,
     suspicion_of,
 )
 from engine.dtypes import TensorType
@@ -46,14 +46,14 @@ class _Differentiated:
 
     `tests` says of each gradient that exists where it lies, and whether it looks wrong; they are made at the
     first answer, which shows whether there is one gradient or one for each row of a batch. `acted` tells
-    where `masked_backward` acted, `foreseen` are warnings that hold whatever the values.
+    where `masked_backward` acted, `warnings` are those that hold whatever the values.
     """
 
     examination: Diagnosis
     value: int
     gradients: dict[str, int | None]
     acted: tuple[Watched, ...] = ()
-    foreseen: tuple[dict[str, Any], ...] = ()
+    warnings: tuple[dict[str, Any], ...] = ()
     tests: tuple[tuple[str, int, Suspicion], ...] = ()
 
     def make_tests(self, values: Values) -> tuple[tuple[str, int, Suspicion], ...]:
@@ -106,7 +106,7 @@ def _gradients(query: Query, answer: Answer) -> Draft:
 
     asked = query.kind == "diagnose" or query.diagnose == "full"
     held = max((result.examination.look_bytes for result in results), default=0) if asked else 0
-    warnings = tuple(warning for result in results for warning in result.foreseen)
+    warnings = tuple(warning for result in results for warning in result.warnings)
     return Draft(tape, assemble, look_bytes=held, exports=_exports(query, results), warnings=warnings)
 
 
@@ -146,10 +146,11 @@ def _differentiate(query: Query, examination: Diagnosis, outputs: Outputs) -> _D
                 adjoint = zeros(tape, tape.variable(s))
         places[name] = None if adjoint is None else outputs.add(as_seen(adjoint).slot)
     acted = () if masks is None else watched(masks, outputs)
-    told: tuple[dict[str, Any], ...] = ()
+    warnings: tuple[dict[str, Any], ...] = ()
     if query.kind == "gradient" and query.diagnose != "off":
-        told = foreseen(examination.graph, [variables[name] for name in examination.live], slot)
-    return _Differentiated(examination, outputs.add(slot), places, acted, told)
+        sources = [variables[name] for name in examination.live]
+        warnings = static_warnings(examination.graph, sources, slot)
+    return _Differentiated(examination, outputs.add(slot), places, acted, warnings)
 
 
 def _refuse_unconnected(query: Query, examination: Diagnosis, name: str) -> None:
@@ -195,8 +196,8 @@ def _gradient_answer(query: Query, result: _Differentiated, values: Values, inpu
         answer["warnings"] = warnings_of(result.acted, values)
     if query.diagnose == "off":
         return answer
-    if result.foreseen:
-        answer["warnings"] = [*result.foreseen, *answer.get("warnings", ())]
+    if result.warnings:
+        answer["warnings"] = [*result.warnings, *answer.get("warnings", ())]
     wrong = gradients
     if query.diagnose == "auto":
         tests = result.tests or result.make_tests(values)

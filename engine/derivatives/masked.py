@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.derivatives.draft import Outputs, Values
-from engine.diagnosis import masked_warning
+from engine.diagnosis import masked_caveat, render_caveat
 from engine.errors import Origin
 from engine.transforms.masks import Masks
 
@@ -35,10 +35,10 @@ def watched(masks: Masks, outputs: Outputs) -> tuple[Watched, ...]:
 
 def warnings_of(watched: Sequence[Watched], values: Values) -> list[dict[str, Any]]:
     """A warning for each node at which a mask acted, in the order of the nodes."""
-    told = []
+    warnings = []
     for one in reversed(watched):
         acted = [np.asarray(values[place]) for place in one.places]
         most = max(acted, key=np.count_nonzero)
         if most.any():
-            told.append(masked_warning(one.origin, most))
-    return told
+            warnings.append(render_caveat(masked_caveat(one.origin, most)))
+    return warnings

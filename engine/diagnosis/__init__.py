@@ -12,14 +12,15 @@ In the order in which a diagnosis uses them:
 `diagnose`   all of it for one target
 """
 
-from engine.diagnosis.causes.broadcasts import foreseen
 from engine.diagnosis.causes.first_nonfinite import Nonfinite, first_nonfinite
-from engine.diagnosis.causes.warnings import masked_warning
+from engine.diagnosis.causes.static_warnings import static_warnings
+from engine.diagnosis.causes.warnings import masked_caveat
 from engine.diagnosis.diagnose import Diagnosis
 from engine.diagnosis.evidence.structure import Graphing
 from engine.diagnosis.look import Inputs, Look
 from engine.diagnosis.screening import Suspicion, first_suspicious, suspicion_of
 from engine.diagnosis.texts.origin import source_of
+from engine.diagnosis.texts.rendering import render_caveat
 
 __all__ = [
     "Diagnosis",
@@ -30,8 +31,9 @@ __all__ = [
     "Suspicion",
     "first_nonfinite",
     "first_suspicious",
-    "foreseen",
-    "masked_warning",
+    "masked_caveat",
+    "render_caveat",
     "source_of",
+    "static_warnings",
     "suspicion_of",
 ]

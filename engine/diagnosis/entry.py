@@ -9,20 +9,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.diagnosis.texts.caveat import Caveat
+from engine.diagnosis.texts.fix import Fix
 from engine.diagnosis.texts.origin import Culprit
+from engine.diagnosis.texts.rendering import render_caveat, render_fix
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is found of one variable: `path` as slots, `warnings` as they go on the wire."""
+    """What is found of one variable: `path` as slots, the fix and the warnings as data."""
 
     status: str
     reason: str | None
     culprits: tuple[Culprit, ...]
     path: tuple[int, ...]
     message: str
-    fix: str | None
-    warnings: tuple[dict[str, Any], ...] = ()
+    fix: Fix | None
+    warnings: tuple[Caveat, ...] = ()
 
     def entry(self, names: Mapping[int, str], shape: tuple[int, ...], gradient: Any) -> dict[str, Any]:
         """The entry of a variable of `shape`; `names` are the user's names of slots."""
@@ -32,8 +35,8 @@ class Verdict:
             "culprits": [culprit.document() for culprit in self.culprits],
             "path": _path(self.path, names),
             "message": self.message,
-            "fix": self.fix,
-            "warnings": list(self.warnings),
+            "fix": None if self.fix is None else render_fix(self.fix),
+            "warnings": [render_caveat(warning) for warning in self.warnings],
             "stats": stats(gradient, shape),
         }
 

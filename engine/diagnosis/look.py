@@ -1,4 +1,4 @@
-"""One run looked at: what made the target, who looks for cures, what the target does close by."""
+"""One run looked at: what made the target, who looks for fixes, what the target does close by."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from engine.diagnosis.evidence.element_masks import Mask, nonfinite, undefined
 from engine.diagnosis.evidence.structure import Graphing
 from engine.diagnosis.evidence.surroundings import Surroundings, surroundings
 from engine.diagnosis.evidence.unroll import MOST_UNASKED
-from engine.diagnosis.remedies.misuses import Misuse, misuses
-from engine.diagnosis.remedies.prescription import Found, Prescriber
+from engine.diagnosis.remedies.factors import steps_behind
+from engine.diagnosis.remedies.matching import Candidate
+from engine.diagnosis.remedies.misuses import misuses
+from engine.diagnosis.remedies.numeric_fixes import numeric_fix
+from engine.diagnosis.remedies.prescription import Prescriber
 from engine.diagnosis.remedies.table import Remedy
 from engine.diagnosis.remedies.trial import Trial
-from engine.diagnosis.texts.fixes import numeric_fix
+from engine.diagnosis.texts.caveat import Caveat
+from engine.diagnosis.texts.fix import Fix
 from engine.diagnosis.texts.origin import Culprit, of_step
 from engine.ir.tape import Instruction
 
@@ -27,34 +31,41 @@ Inputs = Mapping[str, Array]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One run: its course, all adjoints, what made the target NaN or infinite, all adjoints with masks."""
+    """One run: its trace, all adjoints, what made the target NaN or infinite, all adjoints with masks.
 
-    course: ExecutionTrace
+    `sources` are the slots of all variables that are asked about.
+    """
+
+    trace: ExecutionTrace
     sweep: Sweep
     spoiled: tuple[Culprit, ...]
     graph: Graphing
     inputs: Inputs
     target: int
+    sources: tuple[int, ...] = ()
     masked: Callable[[], Sweep] | None = None
 
     def prescriber(self, source: int, plain: ExecutionTrace | None = None) -> Prescriber:
-        """Who looks for cures for the variable in the slot `source`, in the `plain` course if it is given."""
-        course = plain or self.course
-        trial = Trial(course.graph.tape, course.graph.steps, self.inputs, source, self.target)
-        return Prescriber(course.expressions, self.sweep.values, trial)
+        """Who looks for fixes for the variable in the slot `source`, in the `plain` trace if it is given."""
+        trace = plain or self.trace
+        graph = trace.graph
+        trial = Trial(graph.tape, graph.steps, self.inputs, source, self.target, self.sources)
+        return Prescriber(trace.expressions, self.sweep.values, trial)
 
-    def said(self, culprits: Sequence[Culprit], prescriber: Prescriber, status: str) -> Found | None:
+    def known_mistake(
+        self, culprits: Sequence[Culprit], prescriber: Prescriber, status: str
+    ) -> Candidate | None:
         """A mistake that is known, between the variable and the target."""
         if status == "zero":
             steps = [pullback.step for pullback in self.sweep.pullbacks]
-            steps += prescriber.behind_factor(culprits[0]) if culprits else []
+            steps += steps_behind(prescriber, culprits[0]) if culprits else []
         else:
             steps = [culprit.step for culprit in culprits[:1] if culprit.step is not None]
-        return prescriber.said(steps, culprits)
+        return prescriber.known_mistake(steps, culprits)
 
-    def misuses(self, prescriber: Prescriber) -> tuple[Misuse, ...]:
+    def misuses(self, prescriber: Prescriber) -> tuple[Caveat, ...]:
         """What is valid and likely a mistake, on the way to the target."""
-        graph = self.course.graph
+        graph = self.trace.graph
         toward = graph.toward(self.target, "any")
         steps = [step for step in graph.steps if any(slot in toward for slot in step.outputs)]
         return tuple(misuses(prescriber, steps)) if len(steps) <= MOST_UNASKED else ()
@@ -77,10 +88,11 @@ class Look:
                     return step
         return None
 
-    def cure(self, culprit: Culprit, prescriber: Prescriber) -> str | None:
+    def fix(self, culprit: Culprit, prescriber: Prescriber) -> Fix | None:
         """What to do about a culprit."""
         vanished = culprit.reason == "domain" and self._has_vanished(culprit)
-        return numeric_fix(culprit, prescriber, taken=self._is_taken(culprit), vanished=vanished)
+        chosen = self._is_chosen(culprit)
+        return numeric_fix(culprit, prescriber, is_chosen=chosen, has_vanished=vanished)
 
     def _has_vanished(self, culprit: Culprit) -> bool:
         """Whether something that a culprit reads is 0 only because it was too small for its dtype."""
@@ -88,17 +100,17 @@ class Look:
         gone = (self.sweep.vanished(slot) for slot in slots)
         return any(mask is not None and bool(mask.any()) for mask in gone)
 
-    def _is_taken(self, culprit: Culprit) -> bool:
+    def _is_chosen(self, culprit: Culprit) -> bool:
         """Whether the choice behind a culprit takes every one of its elements that is listed."""
-        chosen = None if culprit.step is None else self.course.expressions.selector(culprit.step)
+        chosen = None if culprit.step is None else self.trace.expressions.selector(culprit.step)
         if chosen is None:
             return False
         where, at = chosen
         values, places = self.sweep.values, [tuple(place) for place in culprit.elements]
         shape = values[where.outputs[0]].shape
-        taken = np.broadcast_to(values[where.inputs[0]] == (at == 1), shape)
+        takes = np.broadcast_to(values[where.inputs[0]] == (at == 1), shape)
         fits = all(len(place) == len(shape) and np.all(np.less(place, shape)) for place in places)
-        return all(taken[place] for place in places) if places and fits else bool(taken.all())
+        return all(takes[place] for place in places) if places and fits else bool(takes.all())
 
     def masking_helps(self, slot: int) -> bool:
         """Whether `masked_backward` would give a finite gradient."""
@@ -114,15 +126,17 @@ def status_of(gradient: Array, zero: Mask) -> str:
     return "zero" if gradient.size and zero.all() else "ok"
 
 
-def led_by(found: Found, culprits: tuple[Culprit, ...], shape: tuple[int, ...]) -> tuple[Culprit, ...]:
+def lead_with(
+    candidate: Candidate, culprits: tuple[Culprit, ...], shape: tuple[int, ...]
+) -> tuple[Culprit, ...]:
     """The culprits with the step of a known mistake in front."""
-    remedy, node = found.remedy, found.step.origin.node
+    remedy, node = candidate.remedy, candidate.step.origin.node
     assert isinstance(remedy, Remedy)
-    covered = [step.origin.node for step in found.covers] if remedy.reason is None else [node]
+    covered = [step.origin.node for step in candidate.covers] if remedy.reason is None else [node]
     known = next((culprit for culprit in culprits if culprit.node in covered), None)
     if known is None:
         whole = np.ones(shape, bool)
-        known = of_step(found.step, whole, remedy.reason or culprits[0].reason, {})
+        known = of_step(candidate.step, whole, remedy.reason or culprits[0].reason, {})
     elif remedy.reason is not None:
         known = replace(known, reason=remedy.reason)
     return (known, *(culprit for culprit in culprits if culprit.node != known.node))

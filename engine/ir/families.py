@@ -292,7 +292,7 @@ def _ufunc(name: str, count: int) -> Callable[..., Any]:
 
 def predicate(name: str, *aliases: str, why: str, inputs: int, **fields: Any) -> Op:
     """An elementwise op that answers bool: no gradient passes."""
-    cure = "Compare softly: sigmoid(k * (a - b)) goes from 0 to 1 where a passes b, and has a gradient."
+    cure = "Compare softly: sigmoid(k * (a - b)) goes from 0 to 1 where a passes b, and has a gradient"
     cut = NoGradient("nondifferentiable", "nondifferentiable", why, cure if inputs == 2 else "")
     fields.setdefault("kinds", "any")
     return elementwise(name, *aliases, output="bool", vjp=(cut,) * inputs, **fields)

@@ -5,13 +5,13 @@ Shapes alone tell, so that it is found when a function is recorded, before any n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from math import prod
-from typing import Any
 
 from engine.diagnosis.evidence.structure import Graphing
+from engine.diagnosis.texts.caveat import Caveat
+from engine.diagnosis.texts.fix import Fix
 from engine.ir.tape import Instruction
-from engine.transforms.vjp import carries, depending_on
 
 Shape = tuple[int, ...]
 ShapeOf = Callable[[int], Shape]
@@ -19,37 +19,25 @@ ShapeOf = Callable[[int], Shape]
 #: Ops that compare two tensors element by element; losses that reduce bring both to one shape themselves.
 _COMPARISONS = frozenset({"subtract", "squared_difference", "sigmoid_cross_entropy"})
 _PRODUCTS = frozenset({"multiply", "divide"})
+RESHAPE = Fix("reshape")
 
 
-def foreseen(graph: Graphing, sources: Iterable[int], target: int) -> tuple[dict[str, Any], ...]:
-    """The warnings on the way from the slots `sources` to the slot `target`."""
+def may_broadcast(graph: Graphing) -> bool:
+    """Whether rows meet a column in any step: the quick test before a way to a target is looked for."""
     types = graph.tape.types
-
-    def shape_of(slot: int) -> Shape:
-        return types[slot].shape
-
-    if not any(_meet(step, shape_of) for step in graph.steps):
-        return ()
-    toward = graph.toward(target, "gradient")
-    needed = depending_on(graph.tape, graph.steps, sources)
-    path = [
-        step
-        for step in graph.steps
-        if any(slot in toward for slot in step.outputs)
-        and any(slot in needed and carries(graph.tape, step, k) for k, slot in enumerate(step.inputs))
-    ]
-    return tuple(broadcasts(path, graph, shape_of))
+    return any(_meet(step, lambda slot: types[slot].shape) is not None for step in graph.steps)
 
 
 def broadcasts(
     path: Sequence[Instruction],
     graph: Graphing,
     shape_of: ShapeOf,
-    cure: Callable[[Instruction], str] = lambda step: "Reshape one of them.",
-) -> Iterator[dict[str, Any]]:
+    fix_of: Callable[[Instruction], Fix] = lambda step: RESHAPE,
+    on_purpose: Collection[int] = (),
+) -> Iterator[Caveat]:
     """A warning for each step of `path` in which rows meet a column: in comparisons, and in products and
-    quotients that are summed. `path` is some of the steps of `graph`, in forward order; `cure` says what to
-    write instead of a step.
+    quotients that are summed. `path` is some of the steps of `graph`, in forward order; `fix_of` is what to
+    write instead of a step, `on_purpose` are inputs that were made columns before they came in.
     """
     makers: dict[int, Instruction] | None = None
     for place, step in enumerate(path):
@@ -58,16 +46,13 @@ def broadcasts(
             continue
         if makers is None:
             makers = {slot: one for one in graph.steps for slot in one.outputs}
-        if _is_meant(met, makers, graph.tape.constants, shape_of):
+        if _is_meant(met, makers, graph.tape.constants, shape_of, on_purpose):
             continue
         a, b = (shape_of(slot) for slot in step.inputs)
         node, n = step.origin.node, max(*a, *b)
-        yield {
-            "code": "broadcast",
-            "node": node,
-            "message": f"{step.origin.op or step.op.name} at '{node}' broadcasts {a} against {b} to "
-            f"{(n, n)}: every element meets every other. {cure(step)}",
-        }
+        words = {"first": str(a), "second": str(b), "result": str((n, n))}
+        words |= {"op": step.origin.op or step.op.name, "node": str(node)}
+        yield Caveat("broadcast", node, "broadcast", words, fix_of(step))
 
 
 def _meet(step: Instruction, shape_of: ShapeOf) -> int | None:
@@ -79,8 +64,18 @@ def _meet(step: Instruction, shape_of: ShapeOf) -> int | None:
     return column if len(n) == 1 and n[0] > 1 and shape_of(column) == (*n, 1) else None
 
 
+def is_column_on_purpose(slot: int, graph: Graphing) -> bool:
+    """Whether a slot was reshaped or indexed, so that its shape is meant, whatever it is in a loop's body."""
+    made = graph.makers.get(slot)
+    return made is not None and made.op.family.name in ("shaping", "indexing")
+
+
 def _is_meant(
-    column: int, makers: Mapping[int, Instruction], constants: Container[int], shape_of: ShapeOf
+    column: int,
+    makers: Mapping[int, Instruction],
+    constants: Container[int],
+    shape_of: ShapeOf,
+    on_purpose: Collection[int],
 ) -> bool:
     """Whether the column was made of rows on purpose, as in x[:, None] - x; steps that compute with it and
     with constants alone change nothing about that.
@@ -93,7 +88,7 @@ def _is_meant(
         if step.op.family.name != "elementwise" or len(sources) != 1 or shape_of(sources[0]) != shape:
             return False
         [column] = sources
-    return False
+    return column in on_purpose
 
 
 def _is_summed(steps: Sequence[Instruction], shape_of: ShapeOf) -> bool:

@@ -1,4 +1,4 @@
-"""The first value that is not finite, told with names: what a failed training job reports."""
+"""The first value that is not finite, with names: what a failed training job reports."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from engine.diagnosis.evidence.element_masks import nonfinite, places, rows_of
 from engine.diagnosis.evidence.interpreter import Values, replay
 from engine.diagnosis.evidence.structure import Graphing
 from engine.diagnosis.evidence.unroll import LAID_OUT, TooLong, lay_out
+from engine.diagnosis.remedies.numeric_fixes import special_fix
 from engine.diagnosis.remedies.prescription import Prescriber
-from engine.diagnosis.texts.fixes import special_fix
+from engine.diagnosis.texts.fix import Fix
 from engine.diagnosis.texts.origin import Culprit, of_step
+from engine.diagnosis.texts.rendering import render_fix
 from engine.diagnosis.texts.source_text import Expressions
-from engine.diagnosis.texts.stable_forms import ON_REQUEST
 from engine.errors import Origin
 from engine.ir.tape import Instruction, Tape
 
@@ -25,7 +26,7 @@ LARGEST_LAYOUT = 256 << 20  # bytes of values beyond which a loop is not laid ou
 
 @dataclass(frozen=True, slots=True)
 class Nonfinite:
-    """The first birth, told with names: what a failed training job reports.
+    """The first birth, with names: what a failed training job reports.
 
     `rows` are the rows of the batch in which it lies, where the tensor has the batch as its first axis; `fix`
     is what to write instead, where that is more than the reason says.
@@ -79,8 +80,12 @@ def first_nonfinite(
     if first.reason == "domain" and any(step is first.step for step in steps[ahead:]):
         first = replace(first, reason="infinite_derivative")
     fix = _fix(tape, steps[:ahead], first, values, local)
-    told = replace(_told(tape, first, values, batch), fix=fix and fix.replace(ON_REQUEST, ""))
-    return told if iteration is None else replace(told, evidence={**told.evidence, "iteration": iteration})
+    report = _report(tape, first, values, batch)
+    if fix is not None:
+        report = replace(report, fix=render_fix(fix.without_note("on_request")))  # jobs have no `stabilize`
+    if iteration is None:
+        return report
+    return replace(report, evidence={**report.evidence, "iteration": iteration})
 
 
 def _first(steps: Sequence[Instruction], values: Values, outputs: Iterable[int]) -> Birth | None:
@@ -90,7 +95,7 @@ def _first(steps: Sequence[Instruction], values: Values, outputs: Iterable[int])
     return births[0] if births else None
 
 
-def _told(tape: Tape, birth: Birth, values: Values, batch: int | None) -> Nonfinite:
+def _report(tape: Tape, birth: Birth, values: Values, batch: int | None) -> Nonfinite:
     origin = Origin() if birth.step is None else birth.step.origin
     names = {slot: name for name, slot in tape.inputs.items()}
     data = "input" if birth.slot in names else "constant"
@@ -128,7 +133,7 @@ def listed(rows: Sequence[int]) -> str:
 
 def _fix(
     tape: Tape, steps: Sequence[Instruction], birth: Birth, values: Values, local: Mapping[int, str]
-) -> str | None:
+) -> Fix | None:
     """What to write instead; `steps` are those before the adjoints, `local` names inside functions."""
     names = {slot: step.origin.node for step in steps for slot in step.outputs if step.origin.node}
     names |= {slot: name for name, slot in tape.inputs.items()} | dict(local)
@@ -142,8 +147,8 @@ def _fix(
     blamed = birth.step
     if birth.reason == "infinite_derivative":  # the adjoint's own step is nothing that a user wrote
         own = (step for step in steps if step.origin.node == origin.node and step.op.name == origin.op)
-        found = next(own, None)
-        if found is None:
+        step = next(own, None)
+        if step is None:
             return None
-        blamed = found
+        blamed = step
     return special_fix(of_step(blamed, birth.mask, birth.reason, evidence), prescriber)

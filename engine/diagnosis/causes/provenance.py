@@ -16,15 +16,52 @@ from engine.ir.tape import Instruction
 DEEPEST = 40  # steps that are followed back
 
 
+#: By code what a cause is said of, and what is said of it.
+CLAUSES: Mapping[str, tuple[str, str]] = {
+    "constant": ("the constant", "{number}"),
+    "throughout": ("'{subject}'", "is {number} throughout"),
+    "element": ("'{subject}'", "is {number}{place}"),
+    "value": ("{subject}", "is {number}"),
+    "equal": ("{subject}", "equals {other}"),
+    "itself": ("{subject}", "is subtracted from itself"),
+    "all_same": ("the values of {subject}", "are all the same"),
+    "underflow": ("{subject}", "underflows, at {number}"),
+    "infinite": ("{subject}", "is {number} there"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why a value is what it is, as a clause; `leaf` is the slot of the input or constant, if it is one."""
+    """Why a value is 0: a code of `CLAUSES` and its arguments, the first of them the `subject`.
 
-    clause: str
+    `leaf` is the slot of the input or constant, if it is one, and `step` what made it.
+    """
+
+    code: str
+    arguments: Mapping[str, str]
     leaf: int | None = None
     constant: bool = False
-    vanished: bool = False
     step: Instruction | None = None
+
+    @property
+    def is_underflow(self) -> bool:
+        """Whether it is 0 only because it is too small for its dtype."""
+        return self.code == "underflow"
+
+    @property
+    def subject(self) -> str:
+        """What it is said of, in the user's words."""
+        return self.arguments.get("subject", "")
+
+    @property
+    def predicate(self) -> str:
+        """What is said of it."""
+        return CLAUSES[self.code][1].format(**self.arguments)
+
+    @property
+    def clause(self) -> str:
+        """Both, as a clause."""
+        return f"{CLAUSES[self.code][0].format(**self.arguments)} {self.predicate}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +145,22 @@ class Causes:
 
     def _leaf(self, slot: int, mask: Mask) -> Cause:
         value, constant = self.values[slot], slot not in self._inputs
-        name = self.expressions.text(slot)
-        number = f"{value[mask].flat[0]:.6g}" if mask.any() else "0"
+        words = {
+            "subject": self.expressions.text(slot),
+            "number": f"{value[mask].flat[0]:.6g}" if mask.any() else "0",
+        }
         if constant and not value.ndim:
-            return Cause(f"the constant {number}", slot, constant=True)
+            return Cause("constant", words, slot, constant=True)
         if value.ndim and bool((value == value[mask].flat[0]).all()):
-            return Cause(f"'{name}' is {number} throughout", slot, constant)
+            return Cause("throughout", words, slot, constant)
         place = f" at element {places(mask)[0]}" if value.ndim else ""
-        return Cause(f"'{name}' is {number}{place}", slot, constant)
+        return Cause("element", {**words, "place": place}, slot, constant)
 
     def _made(self, step: Instruction) -> Cause | None:
         """Of what chooses or rounds that it does; of what else is computed there is no more to say."""
         if step.op.name not in _CHOOSING or step.origin.op != step.op.name:
             return None
-        return Cause(f"{self.expressions.node(step)} is 0", step=step)
+        return Cause("value", {"subject": self.expressions.node(step), "number": "0"}, step=step)
 
     def difference(self, step: Instruction, mask: Mask) -> Cause:
         """Why a difference is 0: both are equal."""
@@ -131,26 +170,26 @@ class Causes:
             if known in constants:
                 leaf = self.leaf_of(other)
                 if leaf is not None and self.values[leaf].size == 1:
-                    return Cause(f"'{self.expressions.text(leaf)}' is {self.values[leaf].item():.6g}", leaf)
+                    number = f"{self.values[leaf].item():.6g}"
+                    words = {"subject": self.expressions.text(leaf), "number": number, "place": ""}
+                    return Cause("element", words, leaf)
                 text = self.expressions.operand(step, 1 if known == a else 0)
-                return Cause(f"{text} is {self.values[known].flat[0]:.6g}")
+                return Cause("value", {"subject": text, "number": f"{self.values[known].flat[0]:.6g}"})
         texts = [self.expressions.operand(step, i) for i in (0, 1)]
-        if texts[0] == texts[1]:
-            return Cause(f"{texts[0]} is subtracted from itself")
-        return Cause(f"{texts[0]} equals {texts[1]}")
+        return Cause("itself" if texts[0] == texts[1] else "equal", {"subject": texts[0], "other": texts[1]})
 
     def spread(self, step: Instruction, mask: Mask) -> Cause:
         """Why a deviation is 0: all values are the same."""
-        x = self.expressions.argument(step)
-        return Cause(f"the values of {x} are all the same")
+        return Cause("all_same", {"subject": self.expressions.argument(step)})
 
-    def rounded(self, step: Instruction, mask: Mask) -> Cause:
+    def underflow(self, step: Instruction, mask: Mask) -> Cause:
         """Why an exponential is 0: it is too small."""
         low = self.values[step.inputs[0]].min()
         if not np.isfinite(low):
-            return Cause(f"{self.expressions.operand(step, 0)} is {low:g} there")
-        clause = f"{self.expressions.node(step)} underflows, at {low:.6g}"
-        return Cause(clause, vanished=True, step=step)
+            words = {"subject": self.expressions.operand(step, 0), "number": f"{low:g}"}
+            return Cause("infinite", words)
+        words = {"subject": self.expressions.node(step), "number": f"{low:.6g}"}
+        return Cause("underflow", words, step=step)
 
 
 def _one_is_enough(step: Instruction, zero: Mask) -> bool:
@@ -179,6 +218,6 @@ _FOLLOW: Mapping[str, Callable[[Causes, Instruction, Mask], Cause]] = {
     "var": Causes.spread,
     "std": Causes.spread,
     "ptp": Causes.spread,
-    "exp": Causes.rounded,
-    "exp2": Causes.rounded,
+    "exp": Causes.underflow,
+    "exp2": Causes.underflow,
 }

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
 from engine import arrays
 from engine.arrays.types import Array
-from engine.diagnosis.causes.broadcasts import broadcasts
+from engine.diagnosis.causes.broadcasts import RESHAPE, broadcasts
+from engine.diagnosis.causes.cotangents import ignored_cotangents, ignoring_output
 from engine.diagnosis.causes.zero import why_zero, zeros
 from engine.diagnosis.evidence.edge_adjoints import Pullback, Sweep
 from engine.diagnosis.evidence.element_masks import Mask, nonfinite, places
 from engine.diagnosis.evidence.structure import Edge, Finding, Graphing
 from engine.diagnosis.remedies.prescription import Prescriber
-from engine.diagnosis.texts.messages import because, described
+from engine.diagnosis.texts.caveat import Caveat
+from engine.diagnosis.texts.fix import Fix, write
+from engine.diagnosis.texts.messages import because, describe
 from engine.diagnosis.texts.origin import Culprit, of_cut
 from engine.diagnosis.texts.source_text import bracketed
 from engine.errors import Origin
@@ -23,34 +25,24 @@ from engine.ir.tape import Instruction
 
 VANISHING, EXPLODING = 1e-8, 1e8
 
-Warning = dict[str, Any]
 
-
-def caveat(code: str, node: str | None, message: str) -> Warning:
-    """A warning as it goes on the wire."""
-    return {"code": code, "node": node, "message": message}
-
-
-def masked_warning(origin: Origin, acted: Mask) -> Warning:
+def masked_caveat(origin: Origin, acted: Mask) -> Caveat:
     """That `masked_backward` acted at a node, and on which elements."""
-    first = ", ".join(map(str, places(acted)[:3]))
-    return caveat(
-        "masked",
-        origin.node,
-        f"masked_backward took as 0 what {origin.op or 'the step'} at '{origin.node}' passes back at "
-        f"{int(acted.sum())} of {acted.size} elements, which nothing selects"
-        + (f": {first}." if acted.ndim else "."),
-    )
+    words = {
+        "op": origin.op or "the step",
+        "node": str(origin.node),
+        "count": str(int(acted.sum())),
+        "size": str(acted.size),
+        "places": ", ".join(map(str, places(acted)[:3])),
+    }
+    return Caveat("masked", origin.node, "masked_elements" if acted.ndim else "masked", words)
 
 
-def structural_warnings(finding: Finding, name: str, target: str) -> Iterator[Warning]:
+def structural_warnings(finding: Finding, name: str, target: str) -> Iterator[Caveat]:
     """Cuts that lose a part of a gradient that exists."""
     for edge in finding.partial:
-        yield caveat(
-            "partial_path",
-            edge.step.origin.node,
-            f"One path from '{name}' to '{target}' carries no gradient: {described(edge)}.",
-        )
+        words = {"name": name, "target": target, "cut": describe(edge)}
+        yield Caveat("partial_path", edge.step.origin.node, "partial_path", words)
 
 
 def numeric_warnings(
@@ -62,7 +54,7 @@ def numeric_warnings(
     cuts: Callable[[Mask], Sequence[Edge]],
     graph: Graphing,
     prescriber: Prescriber | None = None,
-) -> Iterator[Warning]:
+) -> Iterator[Caveat]:
     """What the values say; `spoiled` is what made the target itself NaN or infinite, `cuts` says which cuts
     lose a part of the gradient of some elements, `graph` is what was run.
     """
@@ -71,23 +63,22 @@ def numeric_warnings(
     finite = not nonfinite(gradient).any()
     zero = zeros(sweep, source) if finite else np.zeros(gradient.shape, bool)
     if finite and spoiled:
-        yield caveat(
-            "nonfinite_target",
-            spoiled[0].node,
-            f"The gradient is finite and '{target}' is not: {because(spoiled[0], prescriber)}.",
-        )
+        words = {"target": target, "because": because(spoiled[0], prescriber)}
+        yield Caveat("nonfinite_target", spoiled[0].node, "nonfinite_target", words)
     if finite and not zero.all():
         yield from _zeros(sweep, source, zero, name, cuts, prescriber)
         yield from _dead_paths(sweep, path, source)
         yield from _scale(sweep, path, source, name)
     yield from _kinks(sweep, path)
     yield from _masked(sweep, path)
+    steps = [pullback.step for pullback, _ in path]
     yield from broadcasts(
-        [pullback.step for pullback, _ in path],
+        steps,
         graph,
         lambda slot: sweep.values[slot].shape,
         lambda step: _column(step, sweep.values[step.inputs[0]].ndim, prescriber),
     )
+    yield from ignored_cotangents(steps)
 
 
 def _between(pullbacks: Sequence[Pullback], source: int) -> Iterator[tuple[Pullback, list[Edge]]]:
@@ -107,28 +98,25 @@ def _zeros(
     name: str,
     cuts: Callable[[Mask], Sequence[Edge]],
     prescriber: Prescriber | None,
-) -> Iterator[Warning]:
+) -> Iterator[Caveat]:
     size = sweep.size(source)
+    words = {"name": name, "size": str(zero.size)}
     cancelled = int((zero & (size > 0)).sum())
     if cancelled:
         culprits = why_zero(sweep, source, zero & (size > 0))
-        yield caveat(
-            "cancellation",
-            culprits[0].node if culprits else None,
-            f"{cancelled} of {zero.size} elements of the gradient of '{name}' are terms that cancel: what is "
-            "left is rounding.",
-        )
+        node = culprits[0].node if culprits else None
+        yield Caveat("cancellation", node, "cancellation", {**words, "count": str(cancelled)})
     if zero.any():
         culprits = why_zero(sweep, source, zero)
         if not culprits or _is_unread(culprits[0]):  # unless another step reads them, and cuts them off
             shapes = sweep.values
             culprits = (*(of_cut(edge, shapes[edge.slot].shape) for edge in cuts(zero)), *culprits)
-        message = f"{int(zero.sum())} of {zero.size} elements of the gradient of '{name}' are zero"
-        yield caveat(
-            "partial_zero",
-            culprits[0].node if culprits else None,
-            f"{message}: {because(culprits[0], prescriber)}." if culprits else f"{message}.",
-        )
+        words["count"] = str(int(zero.sum()))
+        if not culprits:
+            yield Caveat("partial_zero", None, "partial_zero", words)
+            return
+        words["because"] = because(culprits[0], prescriber)
+        yield Caveat("partial_zero", culprits[0].node, "partial_zero_because", words)
 
 
 def _is_unread(culprit: Culprit) -> bool:
@@ -137,36 +125,38 @@ def _is_unread(culprit: Culprit) -> bool:
     return moves and culprit.reason == "unselected"
 
 
-def _dead_paths(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]], source: int) -> Iterator[Warning]:
+def _dead_paths(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]], source: int) -> Iterator[Caveat]:
     alive = {edge.step.origin.node for _, edges in path for edge in edges if sweep.passed[edge].size.any()}
     for pullback, edges in path:
         arrives = any((sweep.size(slot) > 0).any() for slot in pullback.step.outputs)
         for edge in edges:
             dead = arrives and sweep.passed[edge].size.size > 0 and not sweep.passed[edge].size.any()
             expanded = edge.step.op.name != edge.step.origin.op  # the op as a whole may well pass something
-            if dead and not (expanded and edge.step.origin.node in alive):
+            if (
+                dead
+                and ignoring_output(edge.step) is None
+                and not (expanded and edge.step.origin.node in alive)
+            ):
                 step = edge.step
-                yield caveat(
-                    "dead_path",
-                    step.origin.node,
-                    f"One path carries nothing: {step.origin.op or step.op.name} at '{step.origin.node}' "
-                    "passes no gradient on for any element.",
-                )
+                words = {"op": step.origin.op or step.op.name, "node": str(step.origin.node)}
+                yield Caveat("dead_path", step.origin.node, "dead_path", words)
 
 
 def _scale(
     sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]], source: int, name: str
-) -> Iterator[Warning]:
+) -> Iterator[Caveat]:
     """Very small or very large against the target's own cotangent, which is 1."""
     gradient = np.abs(sweep.adjoint(source)).astype(np.float64)
     if 0 < gradient.sum() < VANISHING:
-        step = _steepest(sweep, path, shrinks=True)
-        message = f"The gradient of '{name}' is at most {gradient.max():.1e}: it shrinks most at '{step}'."
-        yield caveat("vanishing", step, message)
+        node = _steepest(sweep, path, shrinks=True)
+        yield _of_scale("vanishing", node, name, float(gradient.max()))
     elif gradient.max() > EXPLODING:
-        step = _steepest(sweep, path, shrinks=False)
-        message = f"The gradient of '{name}' reaches {gradient.max():.1e}: it grows most at '{step}'."
-        yield caveat("exploding", step, message)
+        node = _steepest(sweep, path, shrinks=False)
+        yield _of_scale("exploding", node, name, float(gradient.max()))
+
+
+def _of_scale(code: str, node: str | None, name: str, size: float) -> Caveat:
+    return Caveat(code, node, code, {"name": name, "size": f"{size:.1e}", "node": str(node)})
 
 
 def _steepest(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]], *, shrinks: bool) -> str | None:
@@ -187,7 +177,7 @@ def _total(size: Array) -> float:
     return float(size.astype(np.float64).sum())
 
 
-def _kinks(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]]) -> Iterator[Warning]:
+def _kinks(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]]) -> Iterator[Caveat]:
     for pullback, _ in path:
         step = pullback.step
         if step.op.derivative.nonsmooth_at is None or not (sweep.size(step.outputs[0]) > 0).any():
@@ -200,26 +190,28 @@ def _kinks(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]]) -> Iterato
         if hit.shape == sweep.size(step.outputs[0]).shape:
             hit = hit & (sweep.size(step.outputs[0]) > 0)
         if hit.any():
-            place = f"{step.origin.op or step.op.name} at '{step.origin.node}'"
-            convention = f" {step.op.conventions.split('. ')[0].rstrip('.')}." if step.op.conventions else ""
-            yield caveat(
-                "kink",
-                step.origin.node,
-                f"{place} has a kink at {int(hit.sum())} of {hit.size} elements.{convention}",
-            )
+            words = {
+                "op": step.origin.op or step.op.name,
+                "node": str(step.origin.node),
+                "count": str(int(hit.sum())),
+                "size": str(hit.size),
+                "convention": step.op.conventions.split(". ")[0].rstrip("."),
+            }
+            sentence = "kink_convention" if step.op.conventions else "kink"
+            yield Caveat("kink", step.origin.node, sentence, words)
 
 
-def _masked(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]]) -> Iterator[Warning]:
+def _masked(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]]) -> Iterator[Caveat]:
     for _, edges in path:
         for edge in edges:
             acted = sweep.acted.get(edge)
             if acted is not None and acted.any():
-                yield masked_warning(edge.step.origin, acted)
+                yield masked_caveat(edge.step.origin, acted)
 
 
-def _column(step: Instruction, ndim: int, prescriber: Prescriber | None) -> str:
+def _column(step: Instruction, ndim: int, prescriber: Prescriber | None) -> Fix:
     """How to make the flat one of two operands a column."""
     if prescriber is None:
-        return "Reshape one of them."
+        return RESHAPE
     text = prescriber.written(step, 0 if ndim == 1 else 1)
-    return f"Write {bracketed(text)}[:, None] for {text}, or flatten the other one."
+    return write(f"{bracketed(text)}[:, None]", text, "both are columns then; or flatten the other one")

@@ -122,6 +122,11 @@ class Graphing:
         """The step that makes each slot."""
         return {slot: step for step in self.steps for slot in step.outputs}
 
+    @cached_property
+    def places(self) -> Mapping[int, int]:
+        """The place of each step, by its id."""
+        return {id(step): place for place, step in enumerate(self.steps)}
+
     def downstream(self, source: int) -> Iterator[Instruction]:
         """The steps that depend on a slot in any way, in order; the others are not looked at."""
         ahead = list(self.readers.get(source, ()))

@@ -24,6 +24,16 @@ def of_one(scene: Scene, step: Instruction, bound: Bound) -> bool:
     return scene.type(bound["x"]).size > 0 and count(scene, bound) == 1
 
 
+def of_one_beside_last(scene: Scene, step: Instruction, bound: Bound) -> bool:
+    """Whether a single element lies along the axes A of x, and several along its last axis."""
+    return of_one(scene, step, bound) and scene.type(bound["x"]).shape[-1] > 1
+
+
+def last_axis(scene: Scene, step: Instruction, bound: Bound) -> Mapping[str, str]:
+    """The last axis E of x."""
+    return {"E": str(scene.type(bound["x"]).ndim - 1)}
+
+
 def too_few(scene: Scene, step: Instruction, bound: Bound) -> bool:
     """Whether no more elements lie along the axes A of x than C, by which their number is lessened."""
     return 0 < count(scene, bound) <= int(bound["C"])
@@ -106,8 +116,25 @@ def at_zero(scene: Scene, step: Instruction, bound: Bound) -> bool:
 
 
 def one_number(scene: Scene, step: Instruction, bound: Bound) -> bool:
-    """Whether the divisor y is one number that is not negative."""
-    return scene.type(bound["y"]).size == 1 and bool((scene.value(bound["y"]) >= 0).all())
+    """Whether the divisor y is one number that is not negative, and x is 0 as well where it is."""
+    zeros = not _is_pole_anywhere(scene, bound)
+    return zeros and scene.type(bound["y"]).size == 1 and bool((scene.value(bound["y"]) >= 0).all())
+
+
+def pole_of_one(scene: Scene, step: Instruction, bound: Bound) -> bool:
+    """Whether the divisor y is one number, 0, and some x that it divides is not."""
+    return scene.type(bound["y"]).size == 1 and _is_pole_anywhere(scene, bound)
+
+
+def _is_pole_anywhere(scene: Scene, bound: Bound) -> bool:
+    x, y = np.broadcast_arrays(scene.value(bound["x"]), scene.value(bound["y"]))
+    return bool((x[y == 0] != 0).any())
+
+
+def negative(scene: Scene, step: Instruction, bound: Bound) -> bool:
+    """Whether some element of x is negative, and none is 0."""
+    x = scene.value(bound["x"])
+    return bool((x < 0).any() and (x != 0).all())
 
 
 def pole(scene: Scene, step: Instruction, bound: Bound) -> bool:

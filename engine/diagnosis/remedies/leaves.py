@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine import dtypes
+from engine.diagnosis.remedies.factors import POLE_AT, cause_of
 from engine.diagnosis.remedies.forms import Form, fill
-from engine.diagnosis.remedies.prescription import POLE_AT, Prescriber
+from engine.diagnosis.remedies.prescription import Prescriber
+from engine.diagnosis.texts.fix import Edit, Fix
 from engine.ir.tape import Instruction
 
 #: Names that are given to what has to be positive.
@@ -44,7 +46,11 @@ _SCALES = frozenset(
         "theta",
     ]
 )
-_POSITIVE = ("softplus(x)", "it is positive for any number, so that training can move it freely")
+_POSITIVE = (
+    "softplus(x)",
+    "it is positive for any number, so that training can move it freely; it is another number than the one "
+    "that was sent",
+)
 _NEAR = ("x + 1e-12", "it keeps a little away from 0, and what is a limit there comes out right")
 _INSIDE = (
     "0.999999 * x",
@@ -72,7 +78,7 @@ def leaf_behind(prescriber: Prescriber, step: Instruction) -> Leaf | None:
     value = prescriber.value(slot)
     if value.dtype.kind != "f":
         return None
-    cause = prescriber.cause_of(step)
+    cause = cause_of(prescriber, step)
     inputs = prescriber.expressions.graph.tape.inputs.values()
     negative = bool((value < 0).any())
     leaf = cause.leaf if cause is not None else prescriber.causes.leaf_of(slot) if negative else None
@@ -86,15 +92,18 @@ def leaf_behind(prescriber: Prescriber, step: Instruction) -> Leaf | None:
     return Leaf(leaf, negative and leaf == slot, first=scalar and not direct)
 
 
-def moved_leaf(prescriber: Prescriber, leaf: int, *, negative: bool = False) -> str | None:
+def move_leaf(prescriber: Prescriber, leaf: int, *, negative: bool = False) -> Fix | None:
     """What to make of an input that is at the edge of where something is defined, in a line of its own."""
     name = prescriber.expressions.text(leaf)
     if not name.isidentifier() or dtypes.is_complex(prescriber.type(leaf).dtype):
         return None
     for text, why in _SCALE_FORMS if negative or is_scale(name) else _DATA_FORMS:
-        outcome = prescriber.try_form(None, leaf, Form(text, {"x": leaf})) if prescriber.can_try else None
-        if (outcome is not None and outcome.healthy) or (not prescriber.can_try and negative):
-            return f"Begin with {name} = {fill(text, {'x': name})}: {why}."
+        outcome = prescriber.outcome(None, leaf, Form(text, {"x": leaf})) if prescriber.can_try else None
+        if (outcome is not None and outcome.is_healthy) or (not prescriber.can_try and negative):
+            new = fill(text, {"x": name})
+            return Fix("begin", {"name": name, "new": new, "why": why}, (Edit(new, name),))
+        if outcome is not None and outcome.is_finite and not outcome.is_sensible:
+            return None  # a pole: the nearer to it, the larger the numbers
     return None
 
 

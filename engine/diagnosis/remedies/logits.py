@@ -6,8 +6,8 @@ import ast
 from collections.abc import Sequence
 
 from engine.diagnosis.remedies.forms import parsed
+from engine.diagnosis.texts.fix import Fix, write
 from engine.diagnosis.texts.source_text import Expressions
-from engine.diagnosis.texts.stable_forms import ON_REQUEST
 from engine.ir.tape import Instruction
 
 _ARRANGING = frozenset(
@@ -25,17 +25,17 @@ _ARRANGING = frozenset(
 )
 
 
-def indexed_softmax(step: Instruction, expressions: Expressions) -> str | None:
+def indexed_softmax(step: Instruction, expressions: Expressions) -> Fix | None:
     """What to write for log(exp(x)[i] / sum(exp(x))), of which `step` is a part: log_softmax(x)[i]."""
     for log in (step, *expressions.graph.downstream(step.outputs[0])):
         if log.op.name == "log":
-            told = _of_log(log, expressions)
-            if told is not None:
-                return told
+            fix = _of_log(log, expressions)
+            if fix is not None:
+                return fix
     return None
 
 
-def _of_log(log: Instruction, expressions: Expressions) -> str | None:
+def _of_log(log: Instruction, expressions: Expressions) -> Fix | None:
     arranged: list[Instruction] = []
     quotient = _through(log.inputs[0], expressions, arranged)
     if quotient is None or quotient.op.name != "divide":
@@ -52,10 +52,11 @@ def _of_log(log: Instruction, expressions: Expressions) -> str | None:
         return None
     last = axes[0] == expressions.graph.tape.types[x].ndim - 1
     inner = f"log_softmax({expressions.text(x)}{'' if last else f', axis={axes[0]}'})"
-    written = rearranged(arranged, inner, expressions)
+    written = rearrange(arranged, inner, expressions)
     if written is None:
         return None
-    return f"Write {written} for {expressions.node(log)}: it can neither overflow nor underflow{ON_REQUEST}."
+    fix = write(written, expressions.node(log), "it can neither overflow nor underflow")
+    return fix.with_note("on_request")
 
 
 def _through(slot: int, expressions: Expressions, arranged: list[Instruction]) -> Instruction | None:
@@ -67,7 +68,7 @@ def _through(slot: int, expressions: Expressions, arranged: list[Instruction]) -
     return made
 
 
-def rearranged(steps: Sequence[Instruction], inner: str, expressions: Expressions) -> str | None:
+def rearrange(steps: Sequence[Instruction], inner: str, expressions: Expressions) -> str | None:
     """The indexing that `steps` do, the outermost first, of another expression; None where it has no text."""
     written = inner
     for step in reversed(steps):

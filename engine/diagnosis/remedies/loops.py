@@ -23,7 +23,7 @@ def condition_of(step: Instruction) -> str | None:
     return source.text if isinstance(source, Source) else None
 
 
-def other_way(condition: str) -> str | None:
+def turn_comparison(condition: str) -> str | None:
     """A comparison the other way round; None for another condition."""
     try:
         node = ast.parse(condition, mode="eval").body

@@ -2,7 +2,7 @@
 
 A pattern of `before` is matched against the tape as the table of stable forms is (`engine.passes.stable`);
 its letters are those of `forms`, which are tried in order. Texts are templates: {x} is the user's expression.
-Nothing here computes: what is offered is checked by `engine.diagnosis.remedies.trial` before it is told.
+Nothing here computes: what is offered is checked by `engine.diagnosis.remedies.trial` before it is offered.
 """
 
 from __future__ import annotations
@@ -40,9 +40,10 @@ class Remedy:
     """What to write where any of `before` is to blame for one of `reasons`.
 
     `says` takes the place of the reason in the message, and `reason` that on the wire: the step is then the
-    culprit wherever it lies between the variable and the target. `plain` is told where no form helps,
-    `right` says that a gradient of zero is right there. `words` binds capital letters that no attribute does,
-    and `position` is the operand by which the variable has to come in.
+    culprit wherever it lies between the variable and the target. `plain` is what to do if no form helps,
+    a template without a full stop, and with `final` no later entry is looked at. `right` says that a gradient
+    of zero is right there, `keeps` that `why` says how the form differs from what was written. `words` binds
+    capital letters that no attribute does, and `position` is the operand by which the variable has to come in.
     """
 
     before: tuple[str, ...]
@@ -53,6 +54,8 @@ class Remedy:
     says: str = ""
     reason: str | None = None
     right: bool = False
+    keeps: bool = False
+    final: bool = False
     when: Condition | None = None
     words: Words | None = None
     position: int | None = None

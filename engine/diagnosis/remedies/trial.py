@@ -1,13 +1,14 @@
-"""A cure tried before it is told: the tape with one of its steps written in another way, differentiated.
+"""A remedy tried before it is offered: the tape with some of its steps written in another way, differentiated.
 
-What is told to be pasted should give a gradient that is finite and not zero. Whether it does is found out
-here, on the values of the run that is diagnosed.
+What is to be pasted should give a gradient of every variable that has a part in the place, one that is finite
+and not huge. Whether it does is found out here, on the values of the run that is diagnosed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,53 +23,87 @@ from engine.passes.rewrite import Rewrite
 from engine.runtime.executors.numpy import run_tape
 from engine.transforms.vjp import backward, ones
 
-LONGEST = 2_000  # instructions beyond which a cure is told without a trial
+LONGEST = 2_000  # instructions beyond which a remedy is offered without a trial
 LARGEST = 1 << 21  # bytes of values, likewise
+FAINT = 1e-100  # a gradient below it has vanished
+HUGE = 1e8  # beyond it, relative to the largest input, a number only says how close to a pole it is
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """`form` in the place of the slot `output` of `step`, or of an input if `step` is None."""
+
+    step: Instruction | None
+    output: int
+    form: Form
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The target and the gradient with a cure in place."""
+    """The target and the gradients with a remedy in place, by the slots of the variables that it concerns.
+
+    `replacements` are the values in the places that were written anew; `limit` bounds sensible numbers.
+    """
 
     value: Array
-    gradient: Array
+    gradients: Mapping[int, Array]
+    replacements: Sequence[Array]
+    limit: float
 
     @property
-    def finite(self) -> bool:
-        """Whether both are finite."""
-        return bool(np.isfinite(self.value).all() and np.isfinite(self.gradient).all())
+    def is_finite(self) -> bool:
+        """Whether all of it is finite."""
+        return all(bool(np.isfinite(array).all()) for array in (self.value, *self.gradients.values()))
 
     @property
-    def healthy(self) -> bool:
-        """Whether both are finite, and the gradient is not zero."""
-        size = float(np.abs(self.gradient).sum()) if self.finite else 0.0
-        return size > FAINT
+    def is_sensible(self) -> bool:
+        """Whether all of it is finite, and no number is so large that it only tells of a pole."""
+        return all(_is_below(array, self.limit) for array in (self.value, *self.gradients.values()))
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether it is sensible, and no gradient is zero."""
+        return self.is_sensible and all(
+            float(np.abs(gradient).sum()) > FAINT for gradient in self.gradients.values()
+        )
 
 
-FAINT = 1e-100  # a gradient below it has vanished
+def _is_below(array: Array, limit: float) -> bool:
+    return bool(np.isfinite(array).all()) and float(np.abs(array).max(initial=0.0)) <= limit
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Trial:
-    """A run of `steps` of a tape, in which something can be replaced; `source` is the variable's slot."""
+    """A run of `steps` of a tape, in which something can be replaced.
+
+    `source` is the slot of the variable that is diagnosed, `sources` are those of all that were asked for.
+    """
 
     tape: Tape
     steps: Sequence[Instruction]
     inputs: Mapping[str, Array]
     source: int
     target: int
+    sources: tuple[int, ...] = ()
 
-    @property
-    def possible(self) -> bool:
+    @cached_property
+    def is_possible(self) -> bool:
         """Whether a trial is small enough."""
         made = sum(self.tape.types[slot].nbytes for step in self.steps for slot in step.outputs)
         return len(self.steps) <= LONGEST and made <= LARGEST
 
-    def outcome(self, step: Instruction | None, output: int, form: Form) -> Outcome | None:
-        """With `form` in place of the slot `output` of `step`, or of an input; None where it does not fit."""
+    @cached_property
+    def limit(self) -> float:
+        """The magnitude beyond which a result is no sensible one: it grows with the inputs."""
+        sizes = (np.abs(np.asarray(value, np.complex128)) for value in self.inputs.values())
+        largest = max((float(size[np.isfinite(size)].max(initial=1.0)) for size in sizes), default=1.0)
+        return HUGE * max(largest, 1.0)
+
+    def outcome(self, replacements: Sequence[Replacement]) -> Outcome | None:
+        """What comes out with all replacements in place; None where they do not fit."""
         try:
             with np.errstate(all="ignore"):
-                return self._run(step, output, form)
+                return self._run(replacements)
         except (EngineError, ArithmeticError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
@@ -94,35 +129,49 @@ class Trial:
         given = {name: self.inputs[name] for name in tape.inputs if name in self.inputs}
         return all(bool(np.isfinite(value).all()) for value in run_tape(tape, given))
 
-    def _run(self, step: Instruction | None, output: int, form: Form) -> Outcome | None:
+    def _run(self, replacements: Sequence[Replacement]) -> Outcome | None:
         copy = Rewrite(Tape(list(self.tape.types), dict(self.tape.inputs), dict(self.tape.constants)))
         tape = copy.target
-        if step is None:
-            copy.stands_for[output] = form.record(tape, form.slots).slot
+        places: list[int] = []
+        for one in replacements:
+            if one.step is None:
+                copy.stands_for[one.output] = one.form.record(tape, one.form.slots).slot
+                places.append(copy.stands_for[one.output])
         for other in self.steps:
-            if step is not None and _is_same(other, step):
-                place = step.outputs.index(output)
+            here = [(one, one.step) for one in replacements if one.step and _is_same(other, one.step)]
+            if not here or len(other.outputs) > 1 or any(o.output in o.form.slots.values() for o, _ in here):
                 _keep(copy, other)
-                bound = {name: _moved(slot, step, other) for name, slot in form.slots.items()}
-                resolved = {name: copy.stands_for.get(slot, slot) for name, slot in bound.items()}
-                made = form.record(tape, resolved)
-                if made.shape != tape.types[other.outputs[place]].shape:
+            for one, step in here:
+                slot = other.outputs[step.outputs.index(one.output)]
+                bound = {name: _moved(read, step, other) for name, read in one.form.slots.items()}
+                resolved = {name: copy.stands_for.get(read, read) for name, read in bound.items()}
+                made = one.form.record(tape, resolved)
+                if made.shape != self.tape.types[slot].shape:
                     return None
-                copy.stands_for[other.outputs[place]] = made.slot
-            else:
-                _keep(copy, other)
+                copy.stands_for[slot] = made.slot
+                places.append(made.slot)
         target = copy.stands_for.get(self.target, self.target)
         if tape.types[target].size != 1 or not is_inexact(tape.types[target].dtype):
             return None
-        gradients = backward(tape, {target: ones(tape, tape.variable(target))}, [self.source])
-        gradient = gradients.get(self.source)
-        if gradient is None:
+        concerned = self._concerned(replacements)
+        gradients = backward(tape, {target: ones(tape, tape.variable(target))}, concerned)
+        if self.source not in gradients:
             return None
-        tape.outputs = [target, gradient.slot]
-        value, slope = run_tape(
-            tape, {name: self.inputs[name] for name in tape.inputs if name in self.inputs}
-        )
-        return Outcome(np.asarray(value), np.asarray(slope))
+        sources = [slot for slot in concerned if slot in gradients]
+        tape.outputs = [target, *(gradients[slot].slot for slot in sources), *places]
+        given = {name: self.inputs[name] for name in tape.inputs if name in self.inputs}
+        value, *rest = map(np.asarray, run_tape(tape, given))
+        slopes = dict(zip(sources, rest, strict=False))
+        return Outcome(value, slopes, rest[len(sources) :], self.limit)
+
+    def _concerned(self, replacements: Sequence[Replacement]) -> list[int]:
+        """The variables that have a part in one of the places, the one that is diagnosed among them."""
+        behind = {one.output for one in replacements}
+        behind.update(slot for one in replacements for slot in one.form.slots.values())
+        for step in reversed(self.steps):
+            if any(slot in behind for slot in step.outputs):
+                behind.update(step.inputs)
+        return [self.source, *(slot for slot in self.sources if slot in behind and slot != self.source)]
 
 
 def _keep(copy: Rewrite, step: Instruction) -> None:
@@ -139,7 +188,7 @@ def _keep(copy: Rewrite, step: Instruction) -> None:
         if step.op.family.name == "reduction":  # what adds up booleans adds up in integers
             settings = {key: value for key, value in settings.items() if key != "dtype"}
         made: Any = tape.apply(step.op, [tape.variable(slot) for slot in inputs], settings)
-    answers = made if isinstance(made, tuple) else (made,)
+    answers: Iterable[Any] = made if isinstance(made, tuple) else (made,)
     copy.stands_for.update((old, new.slot) for old, new in zip(step.outputs, answers, strict=True))
 
 

@@ -9,10 +9,12 @@ from engine.diagnosis.remedies.conditions import (
     both,
     exponent,
     high,
+    last_axis,
     low,
     no_base,
     no_exponent,
     of_one,
+    of_one_beside_last,
     one_left,
     scale,
     symmetric,
@@ -21,22 +23,45 @@ from engine.diagnosis.remedies.conditions import (
     within,
     zero_bound,
 )
+from engine.diagnosis.remedies.cosines import NX, RX
 from engine.diagnosis.remedies.table import ANY, CANCELS, FLAT, ZERO, Remedy
 
-_NORM = "power_norm({0}, axis={1}, keepdims={2}, ord=2)"
-_ROOT_OF_SQUARES = "sqrt(sum({0} ** 2, axis={1}, keepdims={2}))"
-_NX, _NY = _NORM.format("x", "A", "K"), _NORM.format("y", "B", "L")
-_RX, _RY = _ROOT_OF_SQUARES.format("x", "A", "K"), _ROOT_OF_SQUARES.format("y", "B", "L")
 _STANDARD = "(x - mean(x, axis=A, keepdims=K)) / std(x, axis=A, keepdims=K, correction=C)"
+_SOFTMAX = ("softmax(x, axis=A)", "exp(x) / sum(exp(x), axis=A, keepdims=K)")
 
 ZERO_REMEDIES: Sequence[Remedy] = (
     # -- over an axis of one element
+    *(
+        Remedy(
+            before,
+            ZERO,
+            (form,),
+            why="the classes lie along the last axis; the one that was given has a single element, as in a "
+            "batch of one row",
+            plain="Run it along the axis of the classes: the one that was given has a single element",
+            says=f"{what} over an axis of one element is always {number}",
+            reason="constant",
+            when=of_one_beside_last,
+            words=last_axis,
+            keeps=True,
+        )
+        for before, form, what, number in (
+            (_SOFTMAX, "softmax(x, axis=E)", "a softmax", "1"),
+            (("log_softmax(x, axis=A)",), "log_softmax(x, axis=E)", "a log_softmax", "0"),
+            (
+                ("x / sum(x, axis=A, keepdims=K)",),
+                "x / sum(x, axis=E, keepdims=True)",
+                "what is divided by its own sum",
+                "1",
+            ),
+        )
+    ),
     Remedy(
-        ("softmax(x, axis=A)", "exp(x) / sum(exp(x), axis=A, keepdims=K)"),
+        _SOFTMAX,
         ZERO,
         ("sigmoid(x)",),
         why="it is the probability of one of two classes; or give the layer two units",
-        plain="Give the layer one unit for each class, at least two.",
+        plain="Give the layer one unit for each class, at least two",
         says="a softmax over an axis of one element is always 1",
         reason="constant",
         when=of_one,
@@ -46,17 +71,17 @@ ZERO_REMEDIES: Sequence[Remedy] = (
         ZERO,
         ("log_sigmoid(x)",),
         why="it is the logarithm of the probability of one of two classes; or give the layer two units",
-        plain="Give the layer one unit for each class, at least two.",
+        plain="Give the layer one unit for each class, at least two",
         says="a log_softmax over an axis of one element is always 0",
         reason="constant",
         when=of_one,
     ),
     Remedy(
-        ("x / sum(x, axis=A, keepdims=K)", "x / mean(x, axis=A, keepdims=K)", f"x / {_RX}", f"x / {_NX}"),
+        ("x / sum(x, axis=A, keepdims=K)", "x / mean(x, axis=A, keepdims=K)", f"x / {RX}", f"x / {NX}"),
         ZERO,
         ("sigmoid(x)",),
         why="it lies between 0 and 1 without a second element",
-        plain="Normalise along an axis of at least two elements.",
+        plain="Normalise along an axis of at least two elements",
         says="what is divided by its own sum, mean or norm over an axis of one element is 1, or its sign",
         reason="constant",
         when=of_one,
@@ -67,7 +92,7 @@ ZERO_REMEDIES: Sequence[Remedy] = (
         ("x - mean(x, axis=-1, keepdims=True)",),
         why="it takes the mean over the features of each row, as layer normalisation does; or send more than "
         "one row",
-        plain="Send more than one element along that axis: of one alone use a mean that is kept from many.",
+        plain="Send more than one element along that axis: of one alone use a mean that is kept from many",
         says="the mean of one element is that element, so that the difference is always 0",
         reason="constant",
         when=of_one,
@@ -75,21 +100,21 @@ ZERO_REMEDIES: Sequence[Remedy] = (
     Remedy(
         ("std(x, axis=A, keepdims=K, correction=C)", "var(x, axis=A, keepdims=K, correction=C)"),
         frozenset({"domain", "infinite_derivative", "empty_selection", "stationary"}),
-        plain="Give it at least two elements; ddof=0 is defined for one, and is 0.",
+        plain="Give it at least two elements; ddof=0 is defined for one, and is 0",
         says="{node} divides by the number of elements less ddof, which is 0 here",
         when=too_few,
     ),
     Remedy(
         ("std(x, axis=A, keepdims=K)", "var(x, axis=A, keepdims=K)"),
         ZERO,
-        plain="Give it at least two elements: send more rows, or take it along another axis.",
+        plain="Give it at least two elements: send more rows, or take it along another axis",
         says="the deviation of one element is always 0",
         when=of_one,
     ),
     Remedy(
         ("softmax(x, axis=A)", "log_softmax(x, axis=A)"),
         frozenset({"saturated"}),
-        plain="Let the mask leave more than one element of a row, if a gradient is wanted.",
+        plain="Let the mask leave more than one element of a row, if a gradient is wanted",
         says="the mask leaves one element of each row of {x}, whose share is 1 whatever it is",
         when=one_left,
     ),
@@ -98,7 +123,7 @@ ZERO_REMEDIES: Sequence[Remedy] = (
         ("sum(softmax(x, axis=A), axis=B, keepdims=K)", "mean(softmax(x, axis=A), axis=B, keepdims=K)"),
         CANCELS,
         plain="Nothing can be learned from it: choose the probability of the right class, or compare with "
-        "labels, as in categorical_crossentropy(labels, {x}, from_logits=True).",
+        "labels, as in categorical_crossentropy(labels, {x}, from_logits=True)",
         says="the outputs of a softmax add up to 1 whatever {x} is",
         when=within,
     ),
@@ -118,7 +143,7 @@ ZERO_REMEDIES: Sequence[Remedy] = (
             "mean((x - mean(x, axis=A, keepdims=K)) / y, axis=B, keepdims=L)",
         ),
         CANCELS,
-        plain="Add up something else of them, such as their squares or products with {y}.",
+        plain="Add up something else of them, such as their squares or products with {y}",
         says="standardised values add up to 0 whatever {x} is",
     ),
     Remedy(
@@ -127,29 +152,29 @@ ZERO_REMEDIES: Sequence[Remedy] = (
             f"sum(({_STANDARD}) ** 2, axis=B, keepdims=L)",
         ),
         CANCELS,
-        plain="Take them to another power, or compare them with something else: their mean square is fixed.",
+        plain="Take them to another power, or compare them with something else: their mean square is fixed",
         says="the squares of standardised values have the mean 1 whatever {x} is",
     ),
     Remedy(
         (
-            f"power_norm(x / {_NX}, axis=B, keepdims=L, ord=2)",
-            f"power_norm(x / {_RX}, axis=B, keepdims=L, ord=2)",
-            f"sum((x / {_NX}) ** 2, axis=B, keepdims=L)",
-            f"sum((x / {_RX}) ** 2, axis=B, keepdims=L)",
+            f"power_norm(x / {NX}, axis=B, keepdims=L, ord=2)",
+            f"power_norm(x / {RX}, axis=B, keepdims=L, ord=2)",
+            f"sum((x / {NX}) ** 2, axis=B, keepdims=L)",
+            f"sum((x / {RX}) ** 2, axis=B, keepdims=L)",
         ),
         CANCELS,
-        plain="Take the norm of {x} itself, or compare the direction with another one.",
+        plain="Take the norm of {x} itself, or compare the direction with another one",
         says="a vector divided by its norm has the norm 1 whatever {x} is",
     ),
     *(
         Remedy(
             (text,),
             CANCELS,
-            plain="Leave {y} out, or add it behind: it has no influence on the target.",
-            says=f"{{y}} is added to all of {{x}} alike, and {taken} takes it out again",
+            plain="Leave {y} out, or add it behind: it has no influence on the target",
+            says=f"{{y}} is added to all of {{x}} alike, and {agent} takes it out again",
             when=alike,
         )
-        for text, taken in (
+        for text, agent in (
             ("softmax(x + y, axis=A)", "softmax"),
             ("softmax(y + x, axis=A)", "softmax"),
             ("log_softmax(x + y, axis=A)", "log_softmax"),
@@ -163,7 +188,7 @@ ZERO_REMEDIES: Sequence[Remedy] = (
     Remedy(
         ("x - x",),
         ZERO,
-        plain="Subtract something else: both sides of {node} are the same.",
+        plain="Subtract something else: both sides of {node} are the same",
         says="{x} is subtracted from itself",
     ),
     Remedy(
@@ -188,7 +213,7 @@ ZERO_REMEDIES: Sequence[Remedy] = (
         ("remainder(x, y)", "fmod(x, y)"),
         ZERO,
         plain="The slope by the divisor is -floor({x} / {y}), which is 0 here: nothing, if that is meant; "
-        "for a period to be found take a smooth one, such as sin(2 * pi * {x} / {y}).",
+        "for a period to be found take a smooth one, such as sin(2 * pi * {x} / {y})",
         says="{node} is {x} itself wherever {x} is less than {y}, so that {y} has no part in it",
         position=1,
     ),

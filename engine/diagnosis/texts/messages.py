@@ -8,8 +8,9 @@ from engine.diagnosis.causes.provenance import Cause
 from engine.diagnosis.evidence.element_masks import LISTED
 from engine.diagnosis.evidence.structure import Edge, Finding
 from engine.diagnosis.evidence.surroundings import Surroundings
+from engine.diagnosis.remedies.factors import POLE_AT, cause_of, factor_of
 from engine.diagnosis.remedies.loops import condition_of
-from engine.diagnosis.remedies.prescription import POLE_AT, Prescriber
+from engine.diagnosis.remedies.prescription import Prescriber
 from engine.diagnosis.texts.origin import Culprit
 from engine.ir.tape import Instruction
 
@@ -55,7 +56,9 @@ def structural_message(finding: Finding, name: str, target: str, dtype: str) -> 
     if finding.status == "disconnected":
         return _disconnected(finding, name, target)
     verb = "cut" if finding.status == "blocked" else "stopped on purpose"
-    return f"No gradient flows from '{name}' to '{target}': every path is {verb} by {listed(finding.cuts)}."
+    return (
+        f"No gradient flows from '{name}' to '{target}': every path is {verb} by {list_cuts(finding.cuts)}."
+    )
 
 
 def numeric_message(
@@ -65,11 +68,11 @@ def numeric_message(
     name: str,
     target: str,
     prescriber: Prescriber | None = None,
-    said: str | None = None,
+    mistake: str | None = None,
 ) -> str:
     """The sentence for a gradient that exists, with what made it zero, NaN or infinite.
 
-    `said` is what is wrong, where that is known in more words than a reason has.
+    `mistake` is what is wrong, where that is known in more words than a reason has.
     """
     subject = f"the gradient of '{target}' with respect to '{name}'"
     sentence = {
@@ -79,7 +82,7 @@ def numeric_message(
         "inf": f"{subject} has infinite elements",
     }[status]
     if culprits:
-        sentence += f": {because(culprits[0], prescriber, said)}"
+        sentence += f": {because(culprits[0], prescriber, mistake)}"
         others = list(dict.fromkeys(f"'{culprit.node}'" for culprit in culprits[1:]))
         others = [other for other in others if other != f"'{culprits[0].node}'"]
         if others:
@@ -87,7 +90,7 @@ def numeric_message(
             sentence += f"; see {', '.join(others[:LISTED])}{more} too"
     sentence = f"{sentence[0].upper()}{sentence[1:]}."
     if finding.partial:
-        sentence += f" A part of the dependence carries no gradient: {listed(finding.partial)}."
+        sentence += f" A part of the dependence carries no gradient: {list_cuts(finding.partial)}."
     return sentence
 
 
@@ -100,7 +103,7 @@ _AROUND: Mapping[Surroundings, str] = {
 }
 
 
-def told_around(around: Surroundings, name: str, target: str) -> str:
+def surroundings_sentence(around: Surroundings, name: str, target: str) -> str:
     """What the target does near a point at which its gradient is zero."""
     return _AROUND[around].format(name=name, target=target)
 
@@ -119,22 +122,22 @@ def idle_message(step: Instruction, name: str, target: str) -> str:
     place = f"{step.origin.op} at '{step.origin.node}'"
     if step.op.name == "while_steps":
         condition = condition_of(step)
-        told = "its condition" if condition is None else f"its condition {condition}"
-        return f"{zero}: {place} took no step: {told} was false at once."
+        what = "its condition" if condition is None else f"its condition {condition}"
+        return f"{zero}: {place} took no step: {what} was false at once."
     return f"{zero}: {place} took no step: there was nothing to go over."
 
 
-def because(culprit: Culprit, prescriber: Prescriber | None = None, said: str | None = None) -> str:
+def because(culprit: Culprit, prescriber: Prescriber | None = None, mistake: str | None = None) -> str:
     """Why a culprit does what it does, with the first element as proof, and the data behind it."""
     it = f"{culprit.op} at '{culprit.node}'"
-    if said is not None:
-        return f"{said} ({it})"
+    if mistake is not None:
+        return f"{mistake} ({it})"
     manner, factor = _manner(culprit), ""
-    if manner == "kink" and prescriber is not None and not prescriber.on_kink(_step(culprit)):
+    if manner == "kink" and prescriber is not None and not prescriber.is_on_kink(_step(culprit)):
         manner = "stationary"
-    told = prescriber.factor_of(culprit) if prescriber is not None and manner == "zero_operand" else None
-    if told is not None:
-        manner, factor = "factor", _zero_factor(*told)
+    zero = factor_of(prescriber, culprit) if prescriber is not None and manner == "zero_operand" else None
+    if zero is not None:
+        manner, factor = "factor", _zero_factor(*zero)
     words = _BECAUSE[manner].format(
         it=it, node=culprit.node, there=_there(culprit, prescriber), place=_place(culprit), factor=factor
     )
@@ -150,11 +153,10 @@ def _zero_factor(text: str, cause: Cause | None) -> str:
     """A factor that is 0, and why."""
     if _is_number(text):
         return text
-    if cause is None or cause.constant or cause.clause.startswith(f"{text} "):
+    if cause is None or cause.constant or (cause.subject == text and cause.leaf is None):
         return f"{text}, which is 0"
-    own = f"'{text}' is "
-    if cause.clause.startswith(own):
-        return f"{text}, which is {cause.clause.removeprefix(own)}"
+    if cause.subject == text:
+        return f"{text}, which {cause.predicate}"
     return f"{text}, which is 0 because {cause.clause}"
 
 
@@ -170,17 +172,17 @@ def _behind(culprit: Culprit, prescriber: Prescriber | None) -> str:
     """The data that make what a step reads 0, where that is not what it reads itself."""
     if prescriber is None or culprit.step is None or culprit.reason not in ("domain", "infinite_derivative"):
         return ""
-    cause = prescriber.cause_of(culprit.step)
+    cause = cause_of(prescriber, culprit.step)
     operands = [prescriber.written(culprit.step, i) for i in range(len(culprit.step.inputs))]
     if cause is None or cause.leaf == culprit.step.inputs[POLE_AT[culprit.step.op.name]]:
         return ""
-    if any(cause.clause.startswith(f"{operand} is") for operand in operands):
+    if cause.subject in operands and cause.code not in ("equal", "itself", "all_same", "underflow"):
         return ""
     return f", because {cause.clause}"
 
 
 def _manner(culprit: Culprit) -> str:
-    """The reason, told more closely where the op says more."""
+    """The reason, more closely if the op says more."""
     op = None if culprit.step is None else culprit.step.op
     if culprit.edge is not None and culprit.reason in ("domain", "overflow"):  # the value itself is there
         return "slopeless" if culprit.reason == "domain" else "steep"
@@ -250,7 +252,7 @@ def _number(value: int | float | list[float]) -> str:
     return f"{real:.6g}{imag:+.6g}i"
 
 
-def described(edge: Edge) -> str:
+def describe(edge: Edge) -> str:
     """The op and node of a cut, and what the op is."""
     origin = edge.step.origin
     op = origin.op or edge.step.op.name
@@ -258,16 +260,18 @@ def described(edge: Edge) -> str:
     return f"{op} at '{origin.node}' ({why})"
 
 
-def listed(edges: Sequence[Edge]) -> str:
+def list_cuts(edges: Sequence[Edge]) -> str:
     """Cuts in a row, the first few."""
-    words = list(dict.fromkeys(described(edge) for edge in edges))
+    words = list(dict.fromkeys(describe(edge) for edge in edges))
     more = f" and {len(words) - LISTED} more" if len(words) > LISTED else ""
     return ", ".join(words[:LISTED]) + more
 
 
 def _disconnected(finding: Finding, name: str, target: str) -> str:
     if finding.reason == "shape_only":
-        return f"'{target}' depends on the shape of '{name}' and not on its values: {listed(finding.cuts)}."
+        return (
+            f"'{target}' depends on the shape of '{name}' and not on its values: {list_cuts(finding.cuts)}."
+        )
     if finding.reason == "rebound":
         return (
             f"'{name}' was assigned anew, and '{target}' uses the later value, node '{finding.heads[0]}': "

@@ -62,6 +62,10 @@ class Expressions:
         """A name the user gave, or the expression behind a node that has none; a constant as its number."""
         return self._text(slot, 0)
 
+    def is_assigned(self, slot: int) -> bool:
+        """Whether the user gave a slot a name by which other nodes read it."""
+        return not is_unnamed(self.names.get(slot))
+
     def operand(self, step: Instruction, position: int) -> str:
         """What a step reads, as it is written there: inside a function in the function's own names."""
         own = step.origin.op == step.op.name

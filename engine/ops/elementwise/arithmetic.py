@@ -190,8 +190,8 @@ floor_divide = elementwise(
     ufunc="floor_divide",
     kinds="real",
     vjp=(
-        nondifferentiable("floor is piecewise constant", cure="Divide with / where the gradient is wanted."),
-        nondifferentiable("floor is piecewise constant", cure="Divide with / where the gradient is wanted."),
+        nondifferentiable("floor is piecewise constant", cure="Divide with / where the gradient is wanted"),
+        nondifferentiable("floor is piecewise constant", cure="Divide with / where the gradient is wanted"),
     ),
     flops=4,
     domain=(Domain(0.2, 0.9), Domain(1.1, 2.0)),
@@ -218,7 +218,7 @@ sign = elementwise(
     ufunc="sign",
     kinds="numeric",
     vjp=nondifferentiable(
-        "sign is piecewise constant", cure="A soft sign has a gradient: tanh(k * x), steeper with a larger k."
+        "sign is piecewise constant", cure="A soft sign has a gradient: tanh(k * x), steeper with a larger k"
     ),
     complex_rule="direction",
     domain=POLE,
@@ -263,7 +263,7 @@ minimum = elementwise(
 )
 
 _CONDITION = nondifferentiable(
-    "a condition only selects", cure="Weigh instead of choosing: w * x1 + (1 - w) * x2 with a smooth w."
+    "a condition only selects", cure="Weigh instead of choosing: w * x1 + (1 - w) * x2 with a smooth w"
 )
 
 where = elementwise(

@@ -147,7 +147,7 @@ heaviside = elementwise(
     kinds="real_floating",
     vjp=(
         nondifferentiable(
-            "a step is piecewise constant", cure="A soft step has a gradient: sigmoid(k * x), steeper with k."
+            "a step is piecewise constant", cure="A soft step has a gradient: sigmoid(k * x), steeper with k"
         ),
         lambda g, y, x1, x2: F.where(x1.equals(0), g, 0),
     ),

@@ -81,9 +81,44 @@ _ABSORBS, _CANCELS = "it is 0 where its factor is 0", "it keeps the digits that 
 REWRITES: Sequence[Rewrite] = (
     # -- logarithms of probabilities and of sums of exponentials
     Rewrite("log_softmax", ("log(softmax(x, axis=A))",), "log_softmax(x, axis=A)", _UNDER),
-    Rewrite("log_sigmoid", ("log(sigmoid(x))",), "log_sigmoid(x)", _UNDER),
     Rewrite(
-        "log_sigmoid_of_complement", ("log(1 - sigmoid(x))", "log1p(-sigmoid(x))"), "log_sigmoid(-x)", _UNDER
+        "log_sigmoid",
+        ("log(sigmoid(x))", "log(1 / (1 + exp(-x)))", "log(exp(x) / (1 + exp(x)))"),
+        "log_sigmoid(x)",
+        _BOTH,
+    ),
+    Rewrite(
+        "log_sigmoid_of_complement",
+        (
+            "log(1 - sigmoid(x))",
+            "log1p(-sigmoid(x))",
+            "log(1 - 1 / (1 + exp(-x)))",
+            "log1p(-(1 / (1 + exp(-x))))",
+            "log(1 - exp(x) / (1 + exp(x)))",
+        ),
+        "log_sigmoid(-x)",
+        _BOTH,
+    ),
+    Rewrite(
+        "log_of_squared_sech",
+        ("log(1 - tanh(x) ** 2)", "log1p(-tanh(x) ** 2)", "log((1 - tanh(x)) * (1 + tanh(x)))"),
+        "-2 * log_of_cosh(x)",
+        _UNDER,
+        shown="2 * (log(2) - x - softplus(-2 * x))",
+    ),
+    Rewrite(
+        "log_of_tanh_below_one",
+        ("log(1 - tanh(x))",),
+        f"{_LOG_2} - softplus(2 * x)",
+        _UNDER,
+        shown="log(2) - softplus(2 * x)",
+    ),
+    Rewrite(
+        "log_of_tanh_above_minus_one",
+        ("log(1 + tanh(x))",),
+        f"{_LOG_2} - softplus(-2 * x)",
+        _UNDER,
+        shown="log(2) - softplus(-2 * x)",
     ),
     Rewrite(
         "logsumexp",
@@ -144,7 +179,7 @@ REWRITES: Sequence[Rewrite] = (
         _BOTH,
         when=_aligned,
     ),
-    Rewrite("sigmoid", ("exp(x) / (1 + exp(x))",), "sigmoid(x)", _OVER),
+    Rewrite("sigmoid", ("exp(x) / (1 + exp(x))", "1 / (1 + exp(-x))"), "sigmoid(x)", _OVER),
     Rewrite("sigmoid_of_difference", ("exp(x) / (exp(x) + exp(y))",), "sigmoid(x - y)", _BOTH),
     Rewrite("sigmoid_of_negative", ("1 / (1 + exp(x))",), "sigmoid(-x)", _OVER),
     Rewrite(

@@ -11,6 +11,7 @@ STILL = (
     "Every other cut on the way has to go as well",
 )
 _WRITE = re.compile(r"(?:^|: )Write (.+?) for (.+?)(?:: |\.(?: |$)|, unless |, if |, or )")
+_SEVERAL = re.compile(r"[Ww]rite (.+?) for (.+?)(?=; write |$)")
 _BEGIN = re.compile(r"^Begin with (.+?): ")
 _TRAIN = re.compile(r"^Train on (.+?) instead: ")
 
@@ -23,11 +24,23 @@ def pasted(program: str, fix: str) -> str | None:
     trained = _TRAIN.search(fix)
     if trained is not None:
         return _with_target(program, trained[1])
+    if "; write " in fix:
+        return _all_of(program, _SEVERAL.findall(fix.partition(": ")[0]))
     for written in _WRITE.finditer(fix):
         changed = _replaced(program, written[1].split(" or ")[0], written[2])
         if changed is not None:
             return changed
     return None
+
+
+def _all_of(program: str, edits: list[tuple[str, str]]) -> str | None:
+    """The program with every edit in it, the longest old text first; None if one does not fit."""
+    for new, old in sorted(edits, key=lambda edit: -len(edit[1])):
+        changed = _replaced(program, new, old)
+        if changed is None:
+            return None
+        program = changed
+    return program
 
 
 def _with_target(program: str, text: str) -> str:

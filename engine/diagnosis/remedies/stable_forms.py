@@ -7,15 +7,53 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.diagnosis.remedies.forms import Form, parsed
+from engine.diagnosis.remedies.logits import rearrange
+from engine.diagnosis.remedies.prescription import Prescriber
+from engine.diagnosis.texts.fix import Fix, write
 from engine.diagnosis.texts.source_text import Expressions
 from engine.errors import Source
 from engine.passes.stabilize import Match
 
-ON_REQUEST = "; or ask with `stabilize`"  # what queries have, and jobs have not
 _OF_LAST_AXIS = frozenset({"softmax", "log_softmax", "logsumexp"})  # the others reduce the whole array
 
 
-def advised(match: Match, expressions: Expressions) -> str:
+def stable_form(prescriber: Prescriber, match: Match) -> Fix | None:
+    """A stable form, if it helps."""
+    if not _absorbs(prescriber, match):
+        return None
+    arranged = _arrange(match, prescriber.expressions)
+    if arranged is not None:
+        return arranged
+    form, fix = form_of(match, prescriber.expressions), _advice(match, prescriber.expressions)
+    if not prescriber.can_try or form is None:
+        return fix
+    outcome = prescriber.outcome(match.step, match.step.outputs[0], form)
+    if outcome is None or outcome.is_finite:
+        return fix
+    assert prescriber.trial is not None
+    return fix.with_note("beside") if prescriber.trial.holds(match.step, form) else None
+
+
+def _absorbs(prescriber: Prescriber, match: Match) -> bool:
+    """Whether a factor goes with its logarithm element by element, and is not 0 as a whole by chance."""
+    if not match.rewrite.name.removeprefix("negative_").startswith("xlog"):
+        return True
+    x, y = (match.bound[letter] for letter in "xy")
+    return not isinstance(x, int) or prescriber.type(x).size > 1 or prescriber.type(y).size == 1
+
+
+def _arrange(match: Match, expressions: Expressions) -> Fix | None:
+    """log(softmax(x)[i]) as log_softmax(x)[i]: the indexing is done anew."""
+    inner = form_of(match, expressions) if match.arranged else None
+    if inner is None:
+        return None
+    written = rearrange(match.arranged, inner.written(expressions), expressions)
+    if written is None:
+        return None
+    return write(written, expressions.node(match.step), match.rewrite.why).with_note("on_request")
+
+
+def _advice(match: Match, expressions: Expressions) -> Fix:
     """What to write for what, and why."""
     after = _written(match.rewrite.advice, match, expressions)
     own = isinstance(match.step.origin.source, Source) and match.step.origin.op in (
@@ -23,7 +61,7 @@ def advised(match: Match, expressions: Expressions) -> str:
         "power",
     )
     before = expressions.node(match.step) if own else _written(match.before, match, expressions)
-    return f"Write {after} for {before}: {match.rewrite.why}{ON_REQUEST}."
+    return write(after, before, match.rewrite.why).with_note("on_request")
 
 
 def form_of(match: Match, expressions: Expressions) -> Form | None:

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+from engine.diagnosis.texts.fix import Fix, write
 from engine.diagnosis.texts.origin import Culprit
 from engine.diagnosis.texts.source_text import Expressions, bracketed
-from engine.diagnosis.texts.stable_forms import ON_REQUEST
 from engine.ir.tape import Instruction
 from engine.passes.stable import HARMLESS
 
+_DIAGONAL = "a little on the diagonal makes a singular matrix regular"
+_GUARD = "the branch that is not taken still meets 0 · inf, so its argument is guarded as well"
 
-def kept_away(culprit: Culprit, step: Instruction, expressions: Expressions) -> str:
-    """What to do where nothing in the table of remedies works."""
+
+def keep_away(culprit: Culprit, step: Instruction, expressions: Expressions) -> Fix:
+    """What to do if nothing in the table of remedies works."""
+    node = expressions.node(step)
     if step.op.name == "pow" and culprit.edge is not None and culprit.edge.position == 1:
         x, y = (expressions.operand(step, position) for position in (0, 1))
-        return (
-            f"A negative number has no derivative in its exponent: write {bracketed(x)} ** "
-            f"stop_gradient({y}), or keep the base positive, as in maximum({x}, 1e-12) ** {bracketed(y)}."
-        )
+        words = {"x": bracketed(x), "y": y, "base": x, "exponent": bracketed(y)}
+        return Fix("negative_power", words)
     if step.op.family.name == "linalg":
         x, n = expressions.operand(step, 0), expressions.graph.tape.types[step.inputs[0]].shape[-1]
-        written = f"{step.op.name}({x} + 1e-6 * eye({n}))" if len(step.inputs) == 1 else None
-        cure = "a little on the diagonal makes a singular matrix regular"
-        told = f"Write {written} for {expressions.node(step)}: {cure}." if written else None
-        return told or f"{culprit.op} takes regular matrices, and {x} is none: {cure}."
-    return f"Keep what {expressions.node(step)} reads inside of where {culprit.op} is defined."
+        if len(step.inputs) == 1:
+            return write(f"{step.op.name}({x} + 1e-6 * eye({n}))", node, _DIAGONAL)
+        return Fix("regular_matrix", {"op": culprit.op, "x": x})
+    return Fix("inside_domain", {"node": node, "op": culprit.op})
 
 
-def guarded(step: Instruction, expressions: Expressions) -> str | None:
+def guard(step: Instruction, expressions: Expressions) -> Fix | None:
     """The argument replaced where the op is undefined, in the branch not taken: the double where."""
     if step.op.name not in HARMLESS:
         return None
@@ -48,5 +49,4 @@ def guarded(step: Instruction, expressions: Expressions) -> str | None:
     whole = where.inputs[at] in step.outputs
     branches = f"{call}, {other}" if at == 1 else f"{other}, {call}"
     text = f"where({condition}, {branches})" if whole else call
-    cure = "the branch that is not taken still meets 0 · inf, so its argument is guarded as well"
-    return f"Write {text} for {expressions.node(where if whole else step)}: {cure}{ON_REQUEST}."
+    return write(text, expressions.node(where if whole else step), _GUARD).with_note("on_request")

@@ -1,0 +1,77 @@
+"""Warnings that hold whatever the values: found from the recording alone, in the bodies of loops as well."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
+
+from engine import dtypes
+from engine.diagnosis.causes.broadcasts import broadcasts, is_column_on_purpose, may_broadcast
+from engine.diagnosis.causes.cotangents import ignored_cotangents
+from engine.diagnosis.evidence.structure import Graphing
+from engine.diagnosis.texts.caveat import Caveat
+from engine.diagnosis.texts.rendering import render_caveat
+from engine.ir.tape import Instruction, Tape
+from engine.transforms.vjp import carries, depending_on
+
+_LOOKED_INTO = frozenset({"scan_loop", "while_steps", "cond", "checkpoint"})
+
+
+def static_warnings(graph: Graphing, sources: Iterable[int], target: int) -> tuple[dict[str, Any], ...]:
+    """The warnings on the way from the slots `sources` to the slot `target`, as they go on the wire."""
+    if not any(_is_worth_a_look(graph, step) for step in graph.steps) and not may_broadcast(graph):
+        return ()
+    found = _warnings_in(graph, sources, [target], frozenset())
+    unique = {(caveat.code, caveat.node): caveat for caveat in reversed([*found])}
+    return tuple(render_caveat(caveat) for caveat in reversed(unique.values()))
+
+
+def _is_worth_a_look(graph: Graphing, step: Instruction) -> bool:
+    return step.op.name in _LOOKED_INTO or step.op.name == "custom_gradient"
+
+
+def _warnings_in(
+    graph: Graphing, sources: Iterable[int], targets: Sequence[int], on_purpose: Collection[int]
+) -> Iterator[Caveat]:
+    """The warnings in a graph, and in the functions of its loops and branches; `on_purpose` are inputs that
+    were made columns outside of it.
+    """
+    path = _path(graph, sources, targets)
+    types = graph.tape.types
+    yield from broadcasts(path, graph, lambda slot: types[slot].shape, on_purpose=on_purpose)
+    yield from ignored_cotangents(path)
+    for step in path:
+        if step.op.name not in _LOOKED_INTO:
+            continue
+        for function in step.attributes.values():
+            if isinstance(function, Tape):
+                yield from _warnings_of_function(graph, step, function, on_purpose)
+
+
+def _warnings_of_function(
+    graph: Graphing, step: Instruction, function: Tape, on_purpose: Collection[int]
+) -> Iterator[Caveat]:
+    inputs = list(function.inputs.values())
+    outer = step.inputs[
+        len(step.inputs) - len(inputs) :
+    ]  # a predicate stands before the operands of a branch
+    columns = {
+        inner
+        for inner, slot in zip(inputs, outer, strict=False)
+        if slot in on_purpose or is_column_on_purpose(slot, graph)
+    }
+    floating = [slot for slot in inputs if dtypes.is_inexact(function.types[slot].dtype)]
+    inside = Graphing(function, function.instructions, {})
+    yield from _warnings_in(inside, floating, function.outputs, columns)
+
+
+def _path(graph: Graphing, sources: Iterable[int], targets: Sequence[int]) -> list[Instruction]:
+    """The steps that carry a gradient from a source to a target, in order."""
+    toward = {slot for target in targets for slot in graph.toward(target, "gradient")}
+    needed = depending_on(graph.tape, graph.steps, sources)
+    return [
+        step
+        for step in graph.steps
+        if any(slot in toward for slot in step.outputs)
+        and any(slot in needed and carries(graph.tape, step, k) for k, slot in enumerate(step.inputs))
+    ]

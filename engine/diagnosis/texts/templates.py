@@ -1,0 +1,148 @@
+"""Every sentence as a template, by its code; what is said of single ops stands in the tables of remedies.
+
+A template of a fix has no full stop: `rendering` puts it behind the notes that belong to the sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+FIXES: Mapping[str, str] = {
+    # -- text to paste
+    "write": "Write {edits}: {why}",
+    "begin": "Begin with {name} = {new}: {why}",
+    "train": "Train on {new} instead: {why}",
+    "say": "{text}",
+    # -- a gradient that does not exist
+    "reduce_target": "Write mean({target}) or sum({target}) for {target}, or ask for the vjp",
+    "float_dtype": "Give '{name}' a floating dtype, such as float64, or leave it out of wrt",
+    "other_head": "Ask for the target that '{name}' feeds, or add that output to '{target}'",
+    "rebound": "Use '{name}' before it is assigned anew, or give the later value a new name",
+    "shape_only": "Use the values of '{name}' in '{target}', or leave it out of wrt",
+    "constant_target": "Compute '{target}' from '{name}'",
+    "unused": "Use '{name}' in '{target}', or leave it out of wrt",
+    "differs_by_case": "Write {name} for {other}, where '{name}' is meant: '{target}' reads '{other}' only",
+    "named_constant": "Give '{word}' a value before it is used, computed from '{name}': nothing assigns it, "
+    "and no input has the name, so that it is {number}",
+    # -- cuts
+    "stopped": "Write {x} for {node}, unless the gradient is stopped on purpose: then there is none to have",
+    "inner_cut": "Replace {node} by a smooth function",
+    "places": "What {node} gives are places, which have no slope: use the values that stand there, or weigh "
+    "them softly, as softmax does",
+    "integers": "Leave {node} in a floating dtype, and convert after the target is computed",
+    "flat_op": "Replace {node} by a smooth function: {op} is flat wherever it has a slope",
+    # -- values that are not finite
+    "too_small": "What {node} reads is not 0 but too small for its dtype: compute with logarithms, a product "
+    "as a sum of them",
+    "no_underflow": "Start from values for which {node} does not underflow",
+    "scale_target": "Scale the target down, or {x} up",
+    "singular_jacobian": "The Jacobian of the function of '{node}' is singular or ill-conditioned at the "
+    "solution, or its linear system was not solved: look at its Jacobian there, scale the equations, or raise "
+    "linear_steps or linear_tolerance",
+    "backward_function": "Look into the backward function of '{node}': evaluate it by itself on these values",
+    "inner_functions": "Look into the functions of '{node}': diagnose them by themselves on these values",
+    "other_value": "Choose another value of '{name}' than {value}: what is divided or taken a root of is 0 "
+    "there",
+    "other_start": "Choose another value of '{name}' than {value}",
+    "negative_power": "A negative number has no derivative in its exponent: write {x} ** stop_gradient({y}), "
+    "or keep the base positive, as in maximum({base}, 1e-12) ** {exponent}",
+    "regular_matrix": "{op} takes regular matrices, and {x} is none: a little on the diagonal makes a singular "
+    "matrix regular",
+    "inside_domain": "Keep what {node} reads inside of where {op} is defined: start from other values, or "
+    "compute it from a variable that may be any number, as softplus makes a positive number of one and tanh "
+    "one between -1 and 1",
+    "mask_literal": "Write {sign}1e9 for {sign}inf: a row of nothing but -inf has no softmax",
+    "mask_data": "Write a large finite number for each infinity of '{node}', such as -1e9 for -inf: a row of "
+    "nothing but -inf has no softmax",
+    "variable_not_finite": "'{node}' itself is not finite. If updates made it so, the steps are too large, or "
+    "go up where they should go down: start anew with a smaller learning rate, and subtract the gradient",
+    "literal_inf": "Write 1e9 for inf",
+    "literal_nan": "Write a number for nan",
+    "constant_inf": "Write a finite number for the constant '{node}', such as 1e9 for inf",
+    "constant_nan": "Write a finite number for the constant '{node}'",
+    "clean": "Clean '{node}' before sending it, or in the program: where(isfinite({node}), {node}, 0)",
+    "masked_backward": "Ask with `masked_backward`: nothing selects the elements that are not finite",
+    # -- zeros
+    "saturated": "Bring {x} nearer to 0 (scale or normalise it), or use the loss that takes logits, which does "
+    "not saturate",
+    "unselected_where": "Check the condition {condition}, which chooses the other side at every element: if it "
+    "is meant, the zero is right",
+    "unselected": "Check the choice in {node}: if it is meant, the zero is right",
+    "stationary": "Nothing, where this is the optimum; else start from another value of {x}",
+    "cancellation": "Nothing, if the target does not depend on it: in {node} the parts add up to 0. Else "
+    "rewrite the difference so that its terms do not cancel",
+    "underflow": "Compute with logarithms, so that the factors of {node} stay in range",
+    "overflow": "Scale {x} down in {node}, or compute with logarithms",
+    "empty_selection": "See that {node} selects something, or leave it out where it does not",
+    "cancels_always": "Leave '{name}' out, or let it into '{target}' in another way: in {node} its parts "
+    "cancel whatever it is",
+    "minimum": "Nothing: '{target}' is at a minimum in '{name}'; for training, that is the end",
+    "maximum": "Start from another value of '{name}': this one is at a maximum of '{target}'",
+    "saddle": "Start from another value of '{name}': this one is between a rise and a fall of '{target}'",
+    "empty_scan": "Give '{node}' at least one element to go over, or a length of at least 1",
+    "idle_comparison": "Start '{node}' from values for which its condition {condition} holds; or, if the "
+    "comparison stands the wrong way round, turn it: {turned}",
+    "idle": "Start '{node}' from values for which its condition holds",
+    "use_cotangent": "Let it use {names}: what comes back from the target is multiplied by the slope",
+    "multiply_cotangent": "Multiply what it returns by its cotangent: write {new} for {old} there",
+    "reshape": "Reshape one of them",
+    "meant": "Nothing, if that is meant",
+    # -- factors of zero
+    "factor_unknown": "Start from other values: {node} multiplies by 0",
+    "factor_zero": "See to it that {text} is not 0, if it is not meant to be",
+    "factor_constant": "Write another number than 0 for {text}: what it multiplies has no part in the target",
+    "factor_vanished": "Bring {text} back into range: {cause}",
+    "factor_scalar": "Give '{name}' another value than 0: what it multiplies has no part in the target",
+    "factor_array": "Start '{name}' from small random numbers instead of 0, if it holds weights; if it holds "
+    "labels or a mask, see that they are meant to be 0",
+    "factor_caused": "See to it that {text} is not 0: {cause}",
+}
+
+#: Added within the sentence.
+INLINE: Mapping[str, str] = {
+    "on_request": "; or ask with `stabilize`",  # what queries have, and jobs have not
+    "wider": ", or in float64 (`dtype`)",
+}
+
+#: Added behind the sentence.
+AFTER: Mapping[str, str] = {
+    "each": "Every other cut on the way has to go as well.",
+    "beside": "That alone is not enough: something else is not finite either.",
+    "still": "Its gradient is 0 at these values all the same: start from others.",
+    "changes": "It is another function: {new} instead of {old}{place}.",
+    "masked": "Or ask with `masked_backward`: nothing selects the elements that are not finite.",
+    "or": "Or: {other}",
+    "of_value": "Of the value: {other}",
+}
+
+#: Warnings on a gradient that exists.
+CAVEATS: Mapping[str, str] = {
+    "partial_path": "One path from '{name}' to '{target}' carries no gradient: {cut}.",
+    "nonfinite_target": "The gradient is finite and '{target}' is not: {because}.",
+    "cancellation": "{count} of {size} elements of the gradient of '{name}' are terms that cancel: what is left "
+    "is rounding.",
+    "partial_zero": "{count} of {size} elements of the gradient of '{name}' are zero.",
+    "partial_zero_because": "{count} of {size} elements of the gradient of '{name}' are zero: {because}.",
+    "dead_path": "One path carries nothing: {op} at '{node}' passes no gradient on for any element.",
+    "vanishing": "The gradient of '{name}' is at most {size}: it shrinks most at '{node}'.",
+    "exploding": "The gradient of '{name}' reaches {size}: it grows most at '{node}'.",
+    "kink": "{op} at '{node}' has a kink at {count} of {size} elements.",
+    "kink_convention": "{op} at '{node}' has a kink at {count} of {size} elements. {convention}.",
+    "masked": "masked_backward took as 0 what {op} at '{node}' passes back, which nothing selects.",
+    "masked_elements": "masked_backward took as 0 what {op} at '{node}' passes back at {count} of {size} "
+    "elements, which nothing selects: {places}.",
+    "broadcast": "{op} at '{node}' broadcasts {first} against {second} to {result}: every element meets every "
+    "other.",
+    "ignored_cotangent": "The backward function of {op} at '{node}' does not use its cotangent: output {output} "
+    "is the same whatever comes back from the target, so that the gradient is wrong behind anything but a plain "
+    "sum.",
+    # -- likely mistakes
+    "faint_probability": "{op} at '{node}' takes probabilities down to {least}, which count as 1e-7, where the "
+    "slope is 0; from logits it is exact.",
+    "no_probability": "{op} at '{node}' takes {written} for probabilities, and {count} of {size} lie outside of 0 "
+    "to 1, such as {example}: they are clipped.",
+    "axis_as_number": "{op} at '{node}' is the {most} element along axis 0: the 0 is an axis, and no number to "
+    "compare with.",
+    "labels_second": "{op} at '{node}' takes the labels first, and {first}, its first argument, depends on "
+    "'{name}', while {second} does not.",
+}

@@ -54,6 +54,14 @@ CASES: Mapping[str, Case] = {
     ),
     "log_sigmoid": Case("log(sigmoid(x))", log_sigmoid, WIDE),
     "log_sigmoid_of_complement": Case("log1p(-sigmoid(x))", lambda x: log_sigmoid(-x), WIDE),
+    "logit_of_sigmoid": Case("log(sigmoid(x) / (1 - sigmoid(x)))", lambda x: x, WIDE),
+    "log_of_squared_sech": Case("log(1 - tanh(x) ** 2)", lambda x: -2 * mp.log(mp.cosh(x)), WIDE),
+    "log_of_tanh_below_one": Case(
+        "log(1 - tanh(x))", lambda x: mp.log(2) + log_sigmoid(-2 * x), [(-30.0,), (0.5,), (30.0,), (1e3,)]
+    ),
+    "log_of_tanh_above_minus_one": Case(
+        "log(1 + tanh(x))", lambda x: mp.log(2) + log_sigmoid(2 * x), [(30.0,), (-0.5,), (-30.0,), (-1e3,)]
+    ),
     "logsumexp": Case("log(sum(exp([x, y])))", lambda x, y: mp.log(mp.exp(x) + mp.exp(y)), PAIRS),
     "logmeanexp": Case("log(mean(exp([x, y])))", lambda x, y: mp.log((mp.exp(x) + mp.exp(y)) / 2), PAIRS),
     "softplus": Case("log(1 + exp(x))", lambda x: -log_sigmoid(-x), WIDE),

@@ -1,4 +1,4 @@
-"""Backward functions of custom gradients that do not use their cotangent: their gradient is wrong silently."""
+"""Backward functions of custom gradients that do not use their cotangent, so that their gradient is wrong."""
 
 from __future__ import annotations
 

@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.diagnosis.remedies.conditions import (
-    of_three,
-    whole,
-)
+from engine.diagnosis.remedies.conditions import below_one, beyond_one, of_three, whole
 from engine.diagnosis.remedies.cosines import COSINES
-from engine.diagnosis.remedies.table import (
-    ANY,
-    EDGE,
-    STEEP,
-    Remedy,
-)
+from engine.diagnosis.remedies.table import ANY, DOMAIN, EDGE, STEEP, Remedy
 
 _ACOSINES = tuple(f"acos({text})" for text in COSINES)
 _CLIPPED = tuple(f"acos(clip({text}, min=L, max=U))" for text in ("matmul(x, y)", "sum(x * y, axis=A)"))
@@ -51,19 +43,38 @@ ANGLE_REMEDIES: Sequence[Remedy] = (
         ("atanh(0.9999999 * x)", "atanh(clip(x, -0.9999999, 0.9999999))"),
         "it is defined between -1 and 1",
     ),
-    Remedy(
-        ("acos(x)",),
-        EDGE,
-        ("acos(clip(x, -0.9999999, 0.9999999))", "acos(0.999999 * x)"),
-        "it is defined from -1 to 1",
-        right=True,
+    *(
+        Remedy(
+            (f"{op}(x)",),
+            DOMAIN,
+            (f"{op}(clip(x, -0.9999999, 0.9999999))",),
+            "it is defined from -1 to 1; beyond them it is constant, without a slope",
+            plain="{node} is defined from -1 to 1: start from values for which {x} lies between them, or "
+            "compute it in a way that keeps it there, as tanh does",
+            when=beyond_one,
+            final=True,
+        )
+        for op in ("acos", "asin")
+    ),
+    *(
+        Remedy(
+            (f"{op}(x)",),
+            EDGE,
+            (f"{op}(clip(x, -0.9999999, 0.9999999))", f"{op}(0.999999 * x)"),
+            "it is defined from -1 to 1",
+            right=True,
+        )
+        for op in ("acos", "asin")
     ),
     Remedy(
-        ("asin(x)",),
-        EDGE,
-        ("asin(clip(x, -0.9999999, 0.9999999))", "asin(0.999999 * x)"),
-        "it is defined from -1 to 1",
-        right=True,
+        ("acosh(x)",),
+        DOMAIN,
+        ("acosh(maximum(x, 1.0000001))",),
+        "it is defined from 1 on; below it is constant, without a slope",
+        plain="{node} is defined from 1 on: start from values for which {x} is larger, or compute it in a "
+        "way that keeps it so, as 1 + softplus({x}) does",
+        when=below_one,
+        final=True,
     ),
     Remedy(
         ("acosh(x)",),

@@ -11,7 +11,7 @@ from engine.ir.tape import Instruction
 
 
 def call_of(step: Instruction) -> ast.Call | None:
-    """The user's call behind a step; None for anything else, and for the nodes of a graph, which have no text."""
+    """The user's call behind a step; None for anything else, and for nodes of a graph, which have no text."""
     source = step.origin.source
     if not isinstance(source, Source):
         return None

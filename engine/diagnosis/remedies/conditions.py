@@ -10,6 +10,7 @@ from engine.diagnosis.remedies.table import Scene
 from engine.ir.tape import Instruction
 from engine.passes.stable.patterns import Bound
 
+ROUNDING = 1e-5  # by which a cosine may lie outside of -1 to 1
 MASKED = 1e6  # below the largest of a row by so much, something was meant to be left out
 
 
@@ -121,9 +122,28 @@ def one_number(scene: Scene, step: Instruction, bound: Bound) -> bool:
     return zeros and scene.type(bound["y"]).size == 1 and bool((scene.value(bound["y"]) >= 0).all())
 
 
-def pole_of_one(scene: Scene, step: Instruction, bound: Bound) -> bool:
-    """Whether the divisor y is one number, 0, and some x that it divides is not."""
+def pole_of_data(scene: Scene, step: Instruction, bound: Bound) -> bool:
+    """Whether the divisor y is one number, 0, that no variable has a part in, and some x is not 0."""
+    return _is_pole_of_one(scene, bound) and not scene.depends(bound["y"])
+
+
+def pole_of_variable(scene: Scene, step: Instruction, bound: Bound) -> bool:
+    """Whether the divisor y is one number, 0, that a variable has a part in, and some x is not 0."""
+    return _is_pole_of_one(scene, bound) and scene.depends(bound["y"])
+
+
+def _is_pole_of_one(scene: Scene, bound: Bound) -> bool:
     return scene.type(bound["y"]).size == 1 and _is_pole_anywhere(scene, bound)
+
+
+def beyond_one(scene: Scene, step: Instruction, bound: Bound) -> bool:
+    """Whether x lies outside of -1 to 1 by more than rounding."""
+    return bool((np.abs(scene.value(bound["x"])) > 1 + ROUNDING).any())
+
+
+def below_one(scene: Scene, step: Instruction, bound: Bound) -> bool:
+    """Whether x lies below 1 by more than rounding."""
+    return bool((scene.value(bound["x"]) < 1 - ROUNDING).any())
 
 
 def _is_pole_anywhere(scene: Scene, bound: Bound) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from engine.diagnosis.remedies.factors import cause_of
+from engine.diagnosis.remedies.prescription import Prescriber
 from engine.diagnosis.texts.fix import Fix, write
 from engine.diagnosis.texts.origin import Culprit
 from engine.diagnosis.texts.source_text import Expressions, bracketed
@@ -12,8 +14,9 @@ _DIAGONAL = "a little on the diagonal makes a singular matrix regular"
 _GUARD = "the branch that is not taken still meets 0 · inf, so its argument is guarded as well"
 
 
-def keep_away(culprit: Culprit, step: Instruction, expressions: Expressions) -> Fix:
+def keep_away(culprit: Culprit, step: Instruction, prescriber: Prescriber) -> Fix:
     """What to do if nothing in the table of remedies works."""
+    expressions = prescriber.expressions
     node = expressions.node(step)
     if step.op.name == "pow" and culprit.edge is not None and culprit.edge.position == 1:
         x, y = (expressions.operand(step, position) for position in (0, 1))
@@ -24,6 +27,10 @@ def keep_away(culprit: Culprit, step: Instruction, expressions: Expressions) -> 
         if len(step.inputs) == 1:
             return write(f"{step.op.name}({x} + 1e-6 * eye({n}))", node, _DIAGONAL)
         return Fix("regular_matrix", {"op": culprit.op, "x": x})
+    cause = cause_of(prescriber, step)
+    if cause is not None and cause.leaf is not None and not cause.constant:
+        words = {"node": node, "cause": cause.clause, "name": cause.subject}
+        return Fix("leaf_at_pole", words)
     return Fix("inside_domain", {"node": node, "op": culprit.op})
 
 

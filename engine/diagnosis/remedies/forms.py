@@ -88,16 +88,28 @@ class _Filler(ast.NodeTransformer):
         return node
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        """A sum without 0, and a product without 1."""
+        """A sum without 0 and without a sign behind a sign, and a product without 1."""
         left: ast.expr = self.visit(node.left)
         right: ast.expr = self.visit(node.right)
         if isinstance(node.op, ast.Add | ast.Sub) and _is(right, 0):
             return left
+        if isinstance(node.op, ast.Add) and _is(left, 0):
+            return right
+        if isinstance(node.op, ast.Sub) and _is(left, 0):
+            return negated(right)
+        positive = without_sign(right) if isinstance(node.op, ast.Add | ast.Sub) else None
+        if positive is not None:
+            return ast.BinOp(left, ast.Sub() if isinstance(node.op, ast.Add) else ast.Add(), positive)
         if isinstance(node.op, ast.Mult) and _is(left, 1):
             return right
         if isinstance(node.op, ast.Pow | ast.Div) and _is(right, 1):
             return left
         return ast.BinOp(left, node.op, right)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        """A sign, unless there is one already."""
+        operand: ast.expr = self.visit(node.operand)
+        return negated(operand) if isinstance(node.op, ast.USub) else ast.UnaryOp(node.op, operand)
 
     def _is_given(self, value: ast.expr) -> bool:
         return not isinstance(value, ast.Name) or self.words.get(value.id) != ""
@@ -110,6 +122,22 @@ class _Filler(ast.NodeTransformer):
 
 def _is(node: ast.expr, number: int) -> bool:
     return isinstance(node, ast.Constant) and type(node.value) in (int, float) and node.value == number
+
+
+def without_sign(node: ast.expr) -> ast.expr | None:
+    """What stands behind the sign of an expression; None for one without a sign."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return node.operand
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
+        left = without_sign(node.left)
+        return None if left is None else ast.BinOp(left, node.op, node.right)
+    return None
+
+
+def negated(node: ast.expr) -> ast.expr:
+    """An expression with its sign changed."""
+    positive = without_sign(node)
+    return ast.UnaryOp(ast.USub(), node) if positive is None else positive
 
 
 def parsed(text: str) -> ast.expr:

@@ -48,8 +48,10 @@ _SCALES = frozenset(
 )
 _POSITIVE = (
     "softplus(x)",
-    "it is positive for any number, so that training can move it freely; it is another number than the one "
-    "that was sent",
+    (
+        "it is positive for any number, so that training can move it freely; it is another number than the "
+        "one that was sent"
+    ),
 )
 _NEAR = ("x + 1e-12", "it keeps a little away from 0, and what is a limit there comes out right")
 _INSIDE = (

@@ -19,7 +19,10 @@ from engine.passes.stable import REWRITES
 from engine.passes.stable.patterns import Call
 
 DEEPEST = 24  # steps that are followed back
-_WHY = "what it takes the logarithm of is too large or too small for its dtype, and the logarithms of its parts are not"
+_WHY = (
+    "what it takes the logarithm of is too large or too small for its dtype, and the logarithms of its parts "
+    "are not"
+)
 _LOGS: Mapping[str, str] = {"log": "X", "log2": "(X) / log(2)", "log10": "(X) / log(10)"}
 #: The patterns of stable forms of log(…), without the logarithm, with what is written instead.
 _INNER = [
@@ -63,7 +66,7 @@ class _Parts:
         """The letter of a slot; a number as it is."""
         constant = self.prescriber.expressions.graph.tape.constants.get(slot)
         if constant is not None and constant.ndim == 0 and not self.prescriber.expressions.is_assigned(slot):
-            return repr(constant.item())
+            return _number(constant.item())
         known = next((name for name, other in self.slots.items() if other == slot), None)
         name = known or f"v{len(self.slots)}_"
         self.slots[name] = slot
@@ -76,7 +79,7 @@ class _Parts:
             return None
         smallest = float(np.finfo(value.dtype).tiny) if value.dtype.kind == "f" else 1.0
         if not needed and bool((np.isfinite(value) & (value >= smallest)).all()):
-            return f"log({self.letter(slot)})"
+            return "0" if bool((value == 1).all()) and not value.ndim else f"log({self.letter(slot)})"
         step = self.prescriber.expressions.maker(slot)
         if step is None:
             return None
@@ -132,6 +135,11 @@ class _Parts:
         count = int(np.prod([self.prescriber.type(step.inputs[0]).shape[axis] for axis in axes]))
         text = "logsumexp(x, axis=A, keepdims=K)" + (f" - log({count})" if step.op.name == "mean" else "")
         return fill(text, words)
+
+
+def _number(value: float) -> str:
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 def _setting(value: object, letter: str) -> str:

@@ -15,7 +15,12 @@ from engine.diagnosis.remedies.table import (
     Remedy,
 )
 
-_SIGMOIDS = ("sigmoid(x)", "1 / (1 + exp(-x))", "exp(x) / (1 + exp(x))", "exp(x) / (exp(x) + 1)")
+_SIGMOIDS = (
+    ("sigmoid(x)", "x"),
+    ("1 / (1 + exp(-x))", "x"),
+    ("1 / (1 + exp(x))", "-x"),
+    ("exp(x) / (1 + exp(x))", "x"),
+)
 _FROM_LOGITS = (
     "it is the binary cross-entropy from logits: no exponential overflows, and no logarithm meets a 0"
 )
@@ -23,8 +28,8 @@ _POSITIVE = "it is defined for positive numbers; below 1e-12 it is constant, wit
 
 LOGARITHM_REMEDIES: Sequence[Remedy] = (
     *(
-        Remedy((before,), ANY, (form,), _FROM_LOGITS)
-        for sigmoid in _SIGMOIDS
+        Remedy((before,), ANY, (form,), _FROM_LOGITS, right=True, known=True)
+        for sigmoid, x in _SIGMOIDS
         for one, other in (
             (f"log({sigmoid})", f"log(1 - {sigmoid})"),
             (f"log({sigmoid})", f"log1p(-{sigmoid})"),
@@ -33,29 +38,43 @@ LOGARITHM_REMEDIES: Sequence[Remedy] = (
             *(
                 (
                     f"-{op}(y * {one} + (1 - y) * {other}, axis=A, keepdims=K)",
-                    f"{op}(sigmoid_cross_entropy(y, x), axis=A, keepdims=K)",
+                    f"{op}(sigmoid_cross_entropy(y, {x}), axis=A, keepdims=K)",
                 )
                 for op in ("sum", "mean")
             ),
-            (f"y * {one} + (1 - y) * {other}", "-sigmoid_cross_entropy(y, x)"),
-            (f"-y * {one} - (1 - y) * {other}", "sigmoid_cross_entropy(y, x)"),
-            (f"-(y * {one}) - (1 - y) * {other}", "sigmoid_cross_entropy(y, x)"),
+            (f"y * {one} + (1 - y) * {other}", f"-sigmoid_cross_entropy(y, {x})"),
+            (f"-y * {one} - (1 - y) * {other}", f"sigmoid_cross_entropy(y, {x})"),
+            (f"-(y * {one}) - (1 - y) * {other}", f"sigmoid_cross_entropy(y, {x})"),
             *(
                 (text, form)
                 for op in ("sum", "mean")
                 for text, form in (
                     (
                         f"{op}(y * {one}, axis=A, keepdims=K) + {op}((1 - y) * {other}, axis=A, keepdims=K)",
-                        f"-{op}(sigmoid_cross_entropy(y, x), axis=A, keepdims=K)",
+                        f"-{op}(sigmoid_cross_entropy(y, {x}), axis=A, keepdims=K)",
                     ),
                     (
                         f"-{op}(y * {one}, axis=A, keepdims=K) - {op}((1 - y) * {other}, axis=A, keepdims=K)",
-                        f"{op}(sigmoid_cross_entropy(y, x), axis=A, keepdims=K)",
+                        f"{op}(sigmoid_cross_entropy(y, {x}), axis=A, keepdims=K)",
                     ),
                 )
             ),
-            (f"where(y, {one}, {other})", "where(y, log_sigmoid(x), log_sigmoid(-x))"),
+            (f"where(y, {one}, {other})", f"where(y, log_sigmoid({x}), log_sigmoid(-({x})))"),
         )
+    ),
+    Remedy(
+        ("log(1 / (1 + exp(x)))", "log1p(-(exp(x) / (1 + exp(x))))"),
+        ANY,
+        ("-softplus(x)",),
+        "it can neither overflow nor underflow",
+        known=True,
+    ),
+    Remedy(
+        ("log(1 - 1 / (1 + exp(x)))", "log1p(-(1 / (1 + exp(x))))"),
+        ANY,
+        ("log_sigmoid(x)",),
+        "it can neither overflow nor underflow",
+        known=True,
     ),
     Remedy(
         ("sum(y * exp(x), axis=A, keepdims=K) / sum(exp(x), axis=A, keepdims=K)",),

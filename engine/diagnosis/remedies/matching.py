@@ -50,6 +50,10 @@ class Matching:
         """The type of a slot."""
         return self.expressions.graph.tape.types[slot]
 
+    def depends(self, slot: int) -> bool:
+        """Whether a variable has a part in a slot: unless more is known, it may have one in any."""
+        return True
+
     def written(self, step: Instruction, position: int) -> str:
         """What a step reads, as it is written there."""
         return self.expressions.operand(step, position)

@@ -43,7 +43,7 @@ _TWICE_SIGMOID = (
 _NONE: frozenset[str] = frozenset()
 _LOGITS = "the logits are wanted there"
 
-#: `says` is the message, and what is written instead of `node` is in `forms`; without one it is {x} for {inner}.
+#: `says` is the message, and `forms` has what is written for the node; without one it is {x} for {inner}.
 TABLE: Sequence[Remedy] = (
     Remedy(
         _TWICE,

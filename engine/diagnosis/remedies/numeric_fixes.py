@@ -70,6 +70,9 @@ def special_fix(culprit: Culprit, prescriber: Prescriber, *, is_chosen: bool = F
     fix = _fix_of_functions(culprit, step)
     if fix is not None or culprit.reason not in _SPOILED:
         return fix
+    known = prescriber.remedy_of_pattern(step, culprit.reason)
+    if known is not None and not known.has_note(*_DOUBTFUL):
+        return known
     fix = indexed_softmax(step, expressions)
     match = _match_of(step, expressions) if fix is None else None
     if match is not None:
@@ -118,11 +121,13 @@ def _fix_at_edge(culprit: Culprit, step: Instruction, prescriber: Prescriber) ->
     doubtful = fix is None or not fix.is_pasted or fix.has_note(*_DOUBTFUL)
     if doubtful and leaf is not None and not leaf.first:
         fix = move_leaf(prescriber, leaf.slot, negative=leaf.negative) or fix
-    if leaf is not None and leaf.first and fix is not None and fix.has_note("still"):
-        return Fix("other_start", _name_and_value(prescriber, leaf)).with_fix("or", fix)
+    if doubtful and leaf is not None and leaf.first:
+        node = {"node": prescriber.expressions.node(step)}
+        start = Fix("other_start", {**_name_and_value(prescriber, leaf), **node})
+        return start.with_fix("or", fix) if fix is not None and fix.has_note("still") else start
     cause = cause_of(prescriber, step)
     if cause is None or not cause.is_underflow or cause.step is None or step.op.name != "divide":
-        return fix or keep_away(culprit, step, prescriber.expressions)
+        return fix or keep_away(culprit, step, prescriber)
     if fix is not None and any("softmax" in edit.new for edit in fix.edits):
         return fix  # it does not underflow: the values may stay as they are
     start = Fix("no_underflow", {"node": prescriber.expressions.node(cause.step)})

@@ -20,6 +20,10 @@ from engine.diagnosis.remedies.table import (
     Remedy,
 )
 
+_NOT_NEGATIVE = (
+    "{node} is not defined for negative numbers: start from values for which {x} is positive, or compute it "
+    "in a way that keeps it so, as softplus and squares do; what stands for it there depends on what is meant"
+)
 _CONSTANT_BELOW = "below 1e-12 it is constant, without a slope"
 _IMAGINARY = (
     "the root of a negative number is imaginary, and there {1} is {0}: it is the same function, continued"
@@ -45,8 +49,10 @@ POWER_REMEDIES: Sequence[Remedy] = (
         ("sin(y * sqrt(x)) / sqrt(x)",),
         DOMAIN,
         (
-            "where(x > 0, sin(y * sqrt(where(x > 0, x, 1))) / sqrt(where(x > 0, x, 1)), "
-            "sinh(y * sqrt(where(x > 0, 1, -x))) / sqrt(where(x > 0, 1, -x)))",
+            (
+                "where(x > 0, sin(y * sqrt(where(x > 0, x, 1))) / sqrt(where(x > 0, x, 1)), "
+                "sinh(y * sqrt(where(x > 0, 1, -x))) / sqrt(where(x > 0, 1, -x)))"
+            ),
         ),
         _IMAGINARY.format("sinh(t) / t", "sin(t) / t"),
         when=negative,
@@ -87,6 +93,7 @@ POWER_REMEDIES: Sequence[Remedy] = (
         EDGE,
         ("maximum(x, 1e-12) ** y",),
         f"a broken power is defined for positive numbers; {_CONSTANT_BELOW}",
+        plain=_NOT_NEGATIVE,
     ),
     Remedy(
         ("sqrt(x)",),
@@ -100,6 +107,7 @@ POWER_REMEDIES: Sequence[Remedy] = (
         DOMAIN,
         ("sqrt(maximum(x, 1e-12))",),
         f"it is defined for positive numbers; {_CONSTANT_BELOW}",
+        plain=_NOT_NEGATIVE,
     ),
     Remedy(("rsqrt(x)",), EDGE, ("rsqrt(x + 1e-12)",), "it keeps away from 0", when=at_zero),
     Remedy(
@@ -107,6 +115,7 @@ POWER_REMEDIES: Sequence[Remedy] = (
         EDGE,
         ("rsqrt(maximum(x, 1e-12))",),
         f"it is defined for positive numbers; {_CONSTANT_BELOW}",
+        plain=_NOT_NEGATIVE,
     ),
     Remedy(("cbrt(x)",), EDGE, ("cbrt(x + 1e-12)",), "it keeps away from 0, where the slope is infinite"),
 )

@@ -1,4 +1,4 @@
-"""The remedy for a culprit, looked for in the tables and tried on the values of the run before it is offered."""
+"""The remedy for a culprit, looked for in the tables and tried on the values of the run."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from engine.ir.tape import Instruction
 
 _SAYING = tuple(remedy for remedy in (*ZERO_REMEDIES, *POLE_REMEDIES) if remedy.says)
 _CURING = tuple(remedy for remedy in (*ZERO_REMEDIES, *POLE_REMEDIES) if not remedy.says)
+_KNOWN = tuple(remedy for remedy in _CURING if remedy.known)
 _CHANGED = 1e-4  # of a value, beyond which a form is another function
 
 
@@ -127,7 +128,7 @@ class Prescriber(Matching):
             if untried is None and len(cuts) > 1 and candidate.covers_step(cuts[0]):
                 untried = self.fix_of(candidate, self.form(candidate, candidate.remedy.forms[0]))
                 untried = untried.with_note("each")
-        return (self._relax(cuts) if untried is not None or flat is not None else None) or flat or untried
+        return self._relax(cuts) or flat or untried
 
     def _relax(self, cuts: Sequence[Instruction]) -> Fix | None:
         """Everything that is computed with the cuts' truth values, in numbers between 0 and 1."""
@@ -151,13 +152,17 @@ class Prescriber(Matching):
             for place in graph.readers.get(slot, ())
         )
 
-    def remedy_for(self, step: Instruction, reason: str) -> Fix | None:
+    def remedy_of_pattern(self, step: Instruction, reason: str) -> Fix | None:
+        """The remedy of a whole formula that is known by a name, of which the step is a part."""
+        return self.remedy_for(step, reason, _KNOWN)
+
+    def remedy_for(self, step: Instruction, reason: str, table: Sequence[Remedy] = _CURING) -> Fix | None:
         """What to write in place of the step that is to blame."""
         steps = [step, *self.expressions.graph.downstream(step.outputs[0])]
         fallback: Fix | None = None
         partial: Fix | None = None
         words: Fix | None = None
-        for candidate in self.candidates(_CURING, steps):
+        for candidate in self.candidates(table, steps):
             remedy = candidate.remedy
             assert isinstance(remedy, Remedy)
             if reason not in remedy.reasons or not candidate.covers_step(step):
@@ -170,29 +175,35 @@ class Prescriber(Matching):
             best = self.best_fix(candidate, zero_will_do=True)
             if best is None:
                 partial = partial or self._locally(candidate)
+                if partial is None and remedy.final:
+                    words = words or self.words_of(candidate)
+                    break
                 continue
             fix, healthy = best
             if healthy or (remedy.right and candidate.step.op.name != "divide"):
                 return fix
+            if remedy.plain:
+                words = words or self.words_of(candidate)
+                if remedy.final:
+                    break
+                continue
             fallback = fallback or fix.with_note("still")
         return fallback or partial or words
 
     def _locally(self, candidate: Candidate) -> Fix | None:
         """The first form that is finite where it stands, though something else is not."""
-        if self.trial is None or self._is_finite_elsewhere(candidate):
+        remedy = candidate.remedy
+        if self.trial is None or (isinstance(remedy, Remedy) and remedy.alone):
             return None
-        for text in candidate.remedy.forms:
+        for text in remedy.forms:
             form = self.form(candidate, text)
-            if self.trial.holds(candidate.step, form):
+            outcome = self._outcome_with(candidate, form) if self.can_try else None
+            if outcome is None and self.can_try:
+                continue  # there would be no gradient
+            spoiled_elsewhere = outcome is None or not outcome.is_finite  # and not only too large
+            if spoiled_elsewhere and self.trial.holds(candidate.step, form):
                 return self.fix_of(candidate, form).with_note("beside")
         return None
-
-    def _is_finite_elsewhere(self, candidate: Candidate) -> bool:
-        """Whether a form was tried and only its size spoke against it."""
-        outcomes = (
-            self._outcome_with(candidate, self.form(candidate, text)) for text in candidate.remedy.forms
-        )
-        return any(outcome is not None and outcome.is_finite for outcome in outcomes)
 
     # -- known mistakes ------------------------------------------------------------------------------------
 
@@ -227,5 +238,19 @@ class Prescriber(Matching):
         if not remedy.plain:
             return None
         cause = cause_of(self, candidate.step)
-        because = f", because {cause.clause}" if cause is not None else ""
-        return say(remedy.plain.format(**self.texts(candidate), because=because))
+        texts = self.texts(candidate)
+        repeats = cause is None or (cause.subject in texts.values() and cause.leaf is not None)
+        because = "" if cause is None or repeats else f", because {cause.clause}"
+        return say(remedy.plain.format(**texts, because=because))
+
+    def depends(self, slot: int) -> bool:
+        """Whether a variable that is asked for has a part in a slot."""
+        return self.trial is None or slot in self._dependent
+
+    @cached_property
+    def _dependent(self) -> frozenset[int]:
+        assert self.trial is not None
+        graph, found = self.expressions.graph, {self.trial.source, *self.trial.sources}
+        for source in tuple(found):
+            found.update(slot for step in graph.downstream(source) for slot in step.outputs)
+        return frozenset(found)

@@ -9,7 +9,8 @@ from engine.diagnosis.remedies.conditions import (
     nonnegative,
     one_number,
     pole,
-    pole_of_one,
+    pole_of_data,
+    pole_of_variable,
     whole,
 )
 from engine.diagnosis.remedies.cosines import COSINES, NX, RX
@@ -92,13 +93,22 @@ QUOTIENT_REMEDIES: Sequence[Remedy] = (
         ("x / (y + 1e-12)", "x / (y + 1e-6)"),
         "it keeps away from a divisor of 0",
         when=one_number,
+        alone=True,
     ),
     Remedy(
         ("x / y",),
         EDGE,
-        plain="{node} is undefined, as {y} is 0{because}: leave the division out and use {x}, or give values for "
-        "which {y} is not 0; divide_no_nan({x}, {y}) would count it as 0, without a gradient",
-        when=pole_of_one,
+        plain="{node} is undefined, as {y} is 0{because}: leave the division out and use {x}, or give values "
+        "for which {y} is not 0; divide_no_nan({x}, {y}) would count it as 0, without a gradient",
+        when=pole_of_data,
+        final=True,
+    ),
+    Remedy(
+        ("x / y",),
+        EDGE,
+        plain="{node} is undefined, as {y} is 0{because}: start from values for which {y} is not 0; "
+        "divide_no_nan({x}, {y}) would count it as 0, without a gradient",
+        when=pole_of_variable,
         final=True,
     ),
     Remedy(
@@ -107,6 +117,7 @@ QUOTIENT_REMEDIES: Sequence[Remedy] = (
         ("divide_no_nan(x, y)",),
         "it counts as 0, without a gradient, where the divisor is 0",
         when=pole,
+        alone=True,
     ),
     Remedy(
         ("x / y",),
@@ -114,12 +125,14 @@ QUOTIENT_REMEDIES: Sequence[Remedy] = (
         ("x / (y + 1e-12)", "x / (y + 1e-6)"),
         "it keeps away from a divisor of 0",
         when=nonnegative,
+        alone=True,
     ),
     Remedy(
         ("x / y",),
         EDGE,
         ("x / where(y == 0, 1e-12, y)", "divide_no_nan(x, y)"),
         "it keeps away from a divisor of 0",
+        alone=True,
     ),
     Remedy(
         ("reciprocal(x)",), EDGE, ("divide_no_nan(1, x)", "1 / (x + 1e-12)"), "it is 0 where the divisor is 0"

@@ -39,8 +39,8 @@ RANGE_REMEDIES: Sequence[Remedy] = (
         Remedy(
             (f"{op}(x)",),
             frozenset({"overflow", "underflow"}),
-            plain="Scale the data, or start from smaller weights, so that {x} stays in range (for exp within 700, "
-            "in float32 within 80); or work with logarithms",
+            plain="Scale the data, or start from smaller weights, so that {x} stays in range (for exp within "
+            "700, in float32 within 80); or work with logarithms",
         )
         for op in ("exp", "exp2", "expm1", "sinh", "cosh")
     ),

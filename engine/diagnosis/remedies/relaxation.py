@@ -93,7 +93,7 @@ def _logic(run: Prescriber, step: Instruction, forms: Mapping[int, Form]) -> For
 
 
 def _stands_alone(run: Prescriber, step: Instruction, forms: Mapping[int, Form]) -> bool:
-    """Whether a step is written by itself: it has a name, or something else reads it than what is softened."""
+    """Whether a step is written by itself: it has a name, or something reads it that is not softened."""
     graph = run.expressions.graph
     readers = [graph.steps[place] for place in graph.readers.get(step.outputs[0], ())]
     return (

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
-from engine.diagnosis.remedies.forms import Form, parsed
+from engine.diagnosis.remedies.forms import Form, negated, parsed
 from engine.diagnosis.remedies.logits import rearrange
 from engine.diagnosis.remedies.prescription import Prescriber
 from engine.diagnosis.texts.fix import Fix, write
@@ -94,6 +94,11 @@ class _Words(ast.NodeTransformer):
         if node.id == "n" or isinstance(value, float):
             return ast.Constant(int(value) if float(value).is_integer() else value)
         return parsed(self.expressions.text(value))
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        """A sign, unless there is one already."""
+        operand: ast.expr = self.visit(node.operand)
+        return negated(operand) if isinstance(node.op, ast.USub) else ast.UnaryOp(node.op, operand)
 
     def visit_Call(self, node: ast.Call) -> ast.Call:
         """A call with its settings."""

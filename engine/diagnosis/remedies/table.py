@@ -27,6 +27,9 @@ class Scene(Protocol):
     def type(self, slot: int) -> TensorType:
         """The type of a slot."""
 
+    def depends(self, slot: int) -> bool:
+        """Whether a variable that is asked for has a part in a slot."""
+
     def written(self, step: Instruction, position: int) -> str:
         """What a step reads, as it is written there."""
 
@@ -40,10 +43,12 @@ class Remedy:
     """What to write where any of `before` is to blame for one of `reasons`.
 
     `says` takes the place of the reason in the message, and `reason` that on the wire: the step is then the
-    culprit wherever it lies between the variable and the target. `plain` is what to do if no form helps,
-    a template without a full stop, and with `final` no later entry is looked at. `right` says that a gradient
-    of zero is right there, `keeps` that `why` says how the form differs from what was written. `words` binds
-    capital letters that no attribute does, and `position` is the operand by which the variable has to come in.
+    culprit wherever it lies between the variable and the target. `plain` is what to do if no form helps, a
+    template without a full stop; with `final` no later entry is looked at. `alone` says that a form is
+    offered only if nothing else has to be mended, `known` that it is a formula with a name, which is looked
+    for before its parts are mended. `right` says that a gradient of zero is right there, `keeps` that `why`
+    says how the form differs from what was written. `words` binds capital letters that no attribute does,
+    and `position` is the operand by which the variable has to come in.
     """
 
     before: tuple[str, ...]
@@ -56,6 +61,8 @@ class Remedy:
     right: bool = False
     keeps: bool = False
     final: bool = False
+    alone: bool = False
+    known: bool = False
     when: Condition | None = None
     words: Words | None = None
     position: int | None = None

@@ -1,4 +1,4 @@
-"""A remedy tried before it is offered: the tape with some of its steps written in another way, differentiated.
+"""A remedy tried before it is offered: the tape with some of its steps written anew, differentiated.
 
 What is to be pasted should give a gradient of every variable that has a part in the place, one that is finite
 and not huge. Whether it does is found out here, on the values of the run that is diagnosed.
@@ -26,6 +26,7 @@ from engine.transforms.vjp import backward, ones
 LONGEST = 2_000  # instructions beyond which a remedy is offered without a trial
 LARGEST = 1 << 21  # bytes of values, likewise
 FAINT = 1e-100  # a gradient below it has vanished
+ROUNDING = 1e-17  # of the value, below which a change is lost
 HUGE = 1e8  # beyond it, relative to the largest input, a number only says how close to a pole it is
 
 
@@ -42,13 +43,15 @@ class Replacement:
 class Outcome:
     """The target and the gradients with a remedy in place, by the slots of the variables that it concerns.
 
-    `replacements` are the values in the places that were written anew; `limit` bounds sensible numbers.
+    `replacements` are the values in the places that were written anew; `limit` bounds sensible numbers, and
+    `scales` are the largest magnitudes of the variables.
     """
 
     value: Array
     gradients: Mapping[int, Array]
     replacements: Sequence[Array]
     limit: float
+    scales: Mapping[int, float]
 
     @property
     def is_finite(self) -> bool:
@@ -57,15 +60,27 @@ class Outcome:
 
     @property
     def is_sensible(self) -> bool:
-        """Whether all of it is finite, and no number is so large that it only tells of a pole."""
-        return all(_is_below(array, self.limit) for array in (self.value, *self.gradients.values()))
+        """Whether all of it is finite, and no number is so large that it only tells of a pole.
+
+        The gradient of a tiny variable may be large: it is the change for its own size that counts.
+        """
+        return _is_below(self.value, self.limit) and all(
+            _is_below(gradient, self.limit) or _is_below(gradient * self.scales[slot], HUGE)
+            for slot, gradient in self.gradients.items()
+        )
 
     @property
     def is_healthy(self) -> bool:
-        """Whether it is sensible, and no gradient is zero."""
+        """Whether it is sensible, and no gradient is zero or has vanished beside the value."""
         return self.is_sensible and all(
-            float(np.abs(gradient).sum()) > FAINT for gradient in self.gradients.values()
+            float(np.abs(gradient).sum()) > FAINT and not self._has_vanished(slot, gradient)
+            for slot, gradient in self.gradients.items()
         )
+
+    def _has_vanished(self, slot: int, gradient: Array) -> bool:
+        """Whether a change of the variable by its own size would not be seen in the value."""
+        change = float(np.abs(gradient).max(initial=0.0)) * self.scales[slot]
+        return change < ROUNDING * float(np.abs(self.value).max(initial=0.0))
 
 
 def _is_below(array: Array, limit: float) -> bool:
@@ -162,7 +177,14 @@ class Trial:
         given = {name: self.inputs[name] for name in tape.inputs if name in self.inputs}
         value, *rest = map(np.asarray, run_tape(tape, given))
         slopes = dict(zip(sources, rest, strict=False))
-        return Outcome(value, slopes, rest[len(sources) :], self.limit)
+        scales = {slot: self._scale(slot) for slot in sources}
+        return Outcome(value, slopes, rest[len(sources) :], self.limit, scales)
+
+    def _scale(self, slot: int) -> float:
+        """The largest magnitude of a variable; infinite for zeros, which have no size of their own."""
+        name = next((name for name, at in self.tape.inputs.items() if at == slot), None)
+        largest = float(np.abs(self.inputs[name]).max(initial=0.0)) if name in self.inputs else 0.0
+        return largest or np.inf
 
     def _concerned(self, replacements: Sequence[Replacement]) -> list[int]:
         """The variables that have a part in one of the places, the one that is diagnosed among them."""

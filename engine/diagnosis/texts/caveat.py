@@ -1,4 +1,4 @@
-"""A warning as data: what is true of a gradient that exists and easily overlooked, and what to write instead."""
+"""A warning as data: what is true of a gradient that exists, and what to write instead."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ def _behind(culprit: Culprit, prescriber: Prescriber | None) -> str:
     operands = [prescriber.written(culprit.step, i) for i in range(len(culprit.step.inputs))]
     if cause is None or cause.leaf == culprit.step.inputs[POLE_AT[culprit.step.op.name]]:
         return ""
-    if cause.subject in operands and cause.code not in ("equal", "itself", "all_same", "underflow"):
+    if cause.subject in operands and cause.code in ("value", "infinite"):
         return ""
     return f", because {cause.clause}"
 

@@ -37,24 +37,31 @@ FIXES: Mapping[str, str] = {
     "no_underflow": "Start from values for which {node} does not underflow",
     "scale_target": "Scale the target down, or {x} up",
     "singular_jacobian": "The Jacobian of the function of '{node}' is singular or ill-conditioned at the "
-    "solution, or its linear system was not solved: look at its Jacobian there, scale the equations, or raise "
+    "solution, or its linear system was not solved: look at its Jacobian there, scale the equations, or "
+    "raise "
     "linear_steps or linear_tolerance",
     "backward_function": "Look into the backward function of '{node}': evaluate it by itself on these values",
     "inner_functions": "Look into the functions of '{node}': diagnose them by themselves on these values",
     "other_value": "Choose another value of '{name}' than {value}: what is divided or taken a root of is 0 "
     "there",
-    "other_start": "Choose another value of '{name}' than {value}",
+    "other_start": "Choose another value of '{name}' than {value}: {node} is not defined there",
     "negative_power": "A negative number has no derivative in its exponent: write {x} ** stop_gradient({y}), "
     "or keep the base positive, as in maximum({base}, 1e-12) ** {exponent}",
-    "regular_matrix": "{op} takes regular matrices, and {x} is none: a little on the diagonal makes a singular "
+    "regular_matrix": "{op} takes regular matrices, and {x} is none: a little on the diagonal makes a "
+    "singular "
     "matrix regular",
     "inside_domain": "Keep what {node} reads inside of where {op} is defined: start from other values, or "
     "compute it from a variable that may be any number, as softplus makes a positive number of one and tanh "
     "one between -1 and 1",
+    "leaf_at_pole": "{node} is not defined there, because {cause}: send other values of '{name}', leave "
+    "those "
+    "elements out, or, if '{name}' is to be learned, compute it from a variable that may be any number, as "
+    "softplus makes a positive number of one",
     "mask_literal": "Write {sign}1e9 for {sign}inf: a row of nothing but -inf has no softmax",
     "mask_data": "Write a large finite number for each infinity of '{node}', such as -1e9 for -inf: a row of "
     "nothing but -inf has no softmax",
-    "variable_not_finite": "'{node}' itself is not finite. If updates made it so, the steps are too large, or "
+    "variable_not_finite": "'{node}' itself is not finite. If updates made it so, the steps are too large, "
+    "or "
     "go up where they should go down: start anew with a smaller learning rate, and subtract the gradient",
     "literal_inf": "Write 1e9 for inf",
     "literal_nan": "Write a number for nan",
@@ -63,9 +70,11 @@ FIXES: Mapping[str, str] = {
     "clean": "Clean '{node}' before sending it, or in the program: where(isfinite({node}), {node}, 0)",
     "masked_backward": "Ask with `masked_backward`: nothing selects the elements that are not finite",
     # -- zeros
-    "saturated": "Bring {x} nearer to 0 (scale or normalise it), or use the loss that takes logits, which does "
+    "saturated": "Bring {x} nearer to 0 (scale or normalise it), or use the loss that takes logits, which "
+    "does "
     "not saturate",
-    "unselected_where": "Check the condition {condition}, which chooses the other side at every element: if it "
+    "unselected_where": "Check the condition {condition}, which chooses the other side at every element: if "
+    "it "
     "is meant, the zero is right",
     "unselected": "Check the choice in {node}: if it is meant, the zero is right",
     "stationary": "Nothing, where this is the optimum; else start from another value of {x}",
@@ -119,7 +128,8 @@ AFTER: Mapping[str, str] = {
 CAVEATS: Mapping[str, str] = {
     "partial_path": "One path from '{name}' to '{target}' carries no gradient: {cut}.",
     "nonfinite_target": "The gradient is finite and '{target}' is not: {because}.",
-    "cancellation": "{count} of {size} elements of the gradient of '{name}' are terms that cancel: what is left "
+    "cancellation": "{count} of {size} elements of the gradient of '{name}' are terms that cancel: what is "
+    "left "
     "is rounding.",
     "partial_zero": "{count} of {size} elements of the gradient of '{name}' are zero.",
     "partial_zero_because": "{count} of {size} elements of the gradient of '{name}' are zero: {because}.",
@@ -131,17 +141,23 @@ CAVEATS: Mapping[str, str] = {
     "masked": "masked_backward took as 0 what {op} at '{node}' passes back, which nothing selects.",
     "masked_elements": "masked_backward took as 0 what {op} at '{node}' passes back at {count} of {size} "
     "elements, which nothing selects: {places}.",
-    "broadcast": "{op} at '{node}' broadcasts {first} against {second} to {result}: every element meets every "
+    "broadcast": "{op} at '{node}' broadcasts {first} against {second} to {result}: every element meets "
+    "every "
     "other.",
-    "ignored_cotangent": "The backward function of {op} at '{node}' does not use its cotangent: output {output} "
-    "is the same whatever comes back from the target, so that the gradient is wrong behind anything but a plain "
+    "ignored_cotangent": "The backward function of {op} at '{node}' does not use its cotangent: output "
+    "{output} "
+    "is the same whatever comes back from the target, so that the gradient is wrong behind anything but a "
+    "plain "
     "sum.",
     # -- likely mistakes
-    "faint_probability": "{op} at '{node}' takes probabilities down to {least}, which count as 1e-7, where the "
+    "faint_probability": "{op} at '{node}' takes probabilities down to {least}, which count as 1e-7, where "
+    "the "
     "slope is 0; from logits it is exact.",
-    "no_probability": "{op} at '{node}' takes {written} for probabilities, and {count} of {size} lie outside of 0 "
+    "no_probability": "{op} at '{node}' takes {written} for probabilities, and {count} of {size} lie "
+    "outside of 0 "
     "to 1, such as {example}: they are clipped.",
-    "axis_as_number": "{op} at '{node}' is the {most} element along axis 0: the 0 is an axis, and no number to "
+    "axis_as_number": "{op} at '{node}' is the {most} element along axis 0: the 0 is an axis, and no number "
+    "to "
     "compare with.",
     "labels_second": "{op} at '{node}' takes the labels first, and {first}, its first argument, depends on "
     "'{name}', while {second} does not.",

@@ -100,6 +100,12 @@ REWRITES: Sequence[Rewrite] = (
         _BOTH,
     ),
     Rewrite(
+        "logit_of_sigmoid",
+        ("log(sigmoid(x) / (1 - sigmoid(x)))", "log(sigmoid(x) / sigmoid(-x))", "logit(sigmoid(x))"),
+        "x",
+        _BOTH,
+    ),
+    Rewrite(
         "log_of_squared_sech",
         ("log(1 - tanh(x) ** 2)", "log1p(-tanh(x) ** 2)", "log((1 - tanh(x)) * (1 + tanh(x)))"),
         "-2 * log_of_cosh(x)",

@@ -1,7 +1,8 @@
 """What looks like a mistake in a job that runs all the same: said once, after its first step.
 
 A model is judged by its last layer and its loss, labels by the range of their values. Everything here may be
-meant, so nothing is refused. Rows that meet a column are told of at submission (`engine.diagnosis.static_warnings`).
+meant, so nothing is refused. Rows that meet a column are a warning at submission
+(`engine.diagnosis.static_warnings`).
 """
 
 from __future__ import annotations

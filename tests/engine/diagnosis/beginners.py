@@ -202,7 +202,7 @@ BEGINNERS = (
         "inf",
         "domain",
         node="result",
-        fix="(x + 1e-12) ** a",
+        fix="because 'x' is 0: send other values of 'x'",
     ),
     Case(
         "the error rate as the loss",
@@ -527,7 +527,7 @@ BEGINNERS = (
         "nan",
         "domain",
         node="z",
-        fix="(x - min(x)) / (max(x) - min(x) + 1e-12)",
+        fix="(x - min(x)) / (max(x) - min(x) + 1e-6)",
         says="because max(x) equals min(x)",
     ),
     Case(
@@ -570,7 +570,7 @@ BEGINNERS = (
         "nan",
         "domain",
         node="p",
-        fix="x / (sum(x) + 1e-12)",
+        fix="x / (sum(x) + 1e-6)",
         says="because 'x' is 0 throughout",
     ),
     Case(
@@ -760,7 +760,7 @@ BEGINNERS = (
         "inf",
         "overflow",
         node="exp_2",
-        fix="exp(exp(x) / 10000)",
+        fix="so that exp(x) stays in range",
     ),
     Case(
         "an exponential model with unscaled data",
@@ -770,7 +770,7 @@ BEGINNERS = (
         "inf",
         "overflow",
         node="exp_1",
-        fix="exp(w * x / 1000)",
+        fix="so that w * x stays in range",
     ),
     Case(
         "a divergence with p = 0",
@@ -791,7 +791,7 @@ BEGINNERS = (
         "nan",
         "domain",
         node="divide_1",
-        fix="p / (q + 1e-12)",
+        fix="p / (q + 1e-6)",
     ),
     Case(
         "a divergence from a target of 0",
@@ -1457,7 +1457,7 @@ BEGINNERS = (
         "nan",
         "domain",
         node="divide_1",
-        fix="ss_res / (ss_tot + 1e-12)",
+        fix="leave the division out and use ss_res",
         says="because y equals mean(y)",
     ),
     Case(
@@ -1478,7 +1478,7 @@ BEGINNERS = (
         "nan",
         "domain",
         node="result",
-        fix="inter / (union + 1e-12)",
+        fix="inter / (union + 1e-6)",
         says="because 'a' is 0 throughout",
     ),
     Case(
@@ -1489,7 +1489,7 @@ BEGINNERS = (
         "nan",
         "domain",
         node="divide_1",
-        fix="x = x + 1e-12",
+        fix="because 'x' is 0 at element [1]: send other values of 'x'",
         says="because 'x' is 0 at element [1]",
     ),
     Case(
@@ -1500,7 +1500,7 @@ BEGINNERS = (
         "zero",
         "underflow",
         node="K",
-        fix="exp(-sum((x[:, None] - x[None, :]) ** 2, axis=-1) / (2 * l ** 2) / 1000000)",
+        fix="stays in range",
     ),
     Case(
         "a kernel with length scale 0",
@@ -1605,7 +1605,7 @@ BEGINNERS = (
         "nan",
         "domain",
         node="result",
-        fix="sum(w * x) / (sum(w) + 1e-12)",
+        fix="sum(w * x) / (sum(w) + 1e-6)",
         says="because 'w' is 0 throughout",
     ),
     Case(
@@ -1761,7 +1761,7 @@ BEGINNERS = (
         "nan",
         "domain",
         node="log_1",
-        fix="rho = 0.999999 * rho",
+        fix="another value of 'rho' than 1: log(1 - rho ** 2) is not defined there",
         says="because 'rho' is 1",
     ),
     Case(

@@ -33,7 +33,7 @@ PASTED = [
         "sum({})",
     ),
     ("sum(sqrt(x))", {"x": [-1, 2]}, "x", "domain", "sqrt(maximum(x, 1e-12))", "sum({})"),
-    ("sum(rsqrt(x))", {"x": [0, 2]}, "x", "domain", "rsqrt(x + 1e-12)", "sum({})"),
+    ("sum(rsqrt(x))", {"x": [0, 2]}, "x", "domain", "rsqrt(maximum(x, 1e-12))", "sum({})"),
     ("sum(sqrt(x))", {"x": [0, 2]}, "x", "infinite_derivative", "sqrt(x + 1e-12)", "sum({})"),
     ("sum(x ** -1)", {"x": [0, -2]}, "x", "domain", "divide_no_nan(1, x)", "sum({})"),
     ("sum((x - 1) ** -2)", {"x": [1, -2]}, "x", "domain", "divide_no_nan(1, (x - 1) ** 2)", "sum({})"),

@@ -7,6 +7,7 @@
 `ordering`         one topological order for one graph, in whatever order its document came
 `graph`            the checked, canonical form; its hash is the graph's id
 `record`           a graph is recorded on a tape for one signature of shapes and dtypes
+`argument_order`   operands that stand the other way round
 `fitting`          which change of an operand would make shapes fit
 `missing_inputs`   what to do about an input that has no value
 `tensors/`         arrays in the forms of the wire, in both directions

@@ -21,6 +21,7 @@ from engine.errors import (
     UnknownName,
     did_you_mean,
 )
+from engine.frontend.argument_order import swapped_arguments
 from engine.frontend.fitting import proposals
 from engine.frontend.function_checks import Functions, function_attributes
 from engine.frontend.graph import Graph, InputSpec, Node, split_reference
@@ -115,6 +116,9 @@ class _Player:
                     fits = proposals(node, graph, [operand.type for operand in operands])
                     if fits is not None:
                         error.hint = "; ".join(filter(None, [error.hint, fits]))
+                    raise error.at(node.origin) from None
+                except DtypeMismatch as error:
+                    error.hint = swapped_arguments(node, [v.type for v in operands]) or error.hint
                     raise error.at(node.origin) from None
                 except EngineError as error:
                     raise error.at(node.origin) from None

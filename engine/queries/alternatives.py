@@ -1,6 +1,8 @@
 """What to ask instead of a question that needs too much memory: smaller ones, tried before they are named.
 
-A row of the table makes the smaller question; it is proposed only if it is within the limit.
+A row of the table makes the smaller question; it is proposed only if it is within the limit. A refusal is to
+be quick: what cannot fit by its inputs alone is not compiled, and what would take long to compile is named as
+not tried.
 """
 
 from __future__ import annotations
@@ -19,12 +21,23 @@ Takes = Callable[[Query], Estimate | None]  # what a question takes; None if it 
 _GENERAL: Final = "use smaller tensors, or fewer outputs at once"
 
 
+#: Above so many nodes of the graph, or nodes times elements of the variables, a question is not tried.
+MOST_NODES: Final = 100
+MOST_ELEMENTS: Final = 50_000
+
+
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """A smaller question, and how it is told; `{bytes}` is what it takes at once."""
+    """A smaller question, and its sentence; `{bytes}` is what it takes at once.
+
+    `untried` is what stands in its place if it would take long to try, and `by_element` says that its time
+    grows with the elements of the variables.
+    """
 
     words: str
     change: Callable[[Query, float], Query | None]
+    untried: str = ""
+    by_element: bool = False
 
 
 def alternatives(query: Query, estimate: Estimate, limit: int, takes: Takes) -> str:
@@ -33,11 +46,33 @@ def alternatives(query: Query, estimate: Estimate, limit: int, takes: Takes) -> 
 
 
 def _accepted(query: Query, excess: float, limit: int, takes: Takes) -> Iterator[str]:
+    untried = []
     for row in _TABLE:
         smaller = row.change(query, excess)
-        taken = None if smaller is None else takes(smaller)
-        if smaller is not None and taken is not None and taken.peak_bytes <= limit:
-            yield row.words.format(bytes=f"{taken.peak_bytes:,}", rows=_rows(smaller))
+        if smaller is None or _given_bytes(smaller) > limit:
+            continue
+        if _takes_long(row, smaller):
+            untried.append(row.untried)
+            continue
+        estimate = takes(smaller)
+        if estimate is not None and estimate.peak_bytes <= limit:
+            yield row.words.format(bytes=f"{estimate.peak_bytes:,}", rows=_rows(smaller))
+    if any(untried):
+        yield f"it was not tried whether {' or '.join(filter(None, untried))} would fit"
+
+
+def _given_bytes(query: Query) -> int:
+    """What a question takes at least: its inputs and directions, all of which are held at once."""
+    directed = (query.vectors or {}, query.tangents or {}, query.cotangents or {})
+    types = [type for given in (query.inputs, *directed) for type in given.values()]
+    narrow = 2 if query.dtype == "float32" else 1
+    return sum(type.nbytes for type in types) // narrow
+
+
+def _takes_long(row: Alternative, query: Query) -> bool:
+    nodes = len(query.graph.nodes)
+    elements = sum(type.size for type in query.inputs.values() if is_inexact(type.dtype))
+    return nodes > MOST_NODES or (row.by_element and nodes * elements > MOST_ELEMENTS)
 
 
 def _sparse(query: Query, excess: float) -> Query | None:
@@ -67,7 +102,8 @@ def _variables(query: Query) -> dict[str, TensorType] | None:
 
 
 def _narrow(query: Query, excess: float) -> Query | None:
-    return replace(query, dtype="float32") if query.dtype is None else None
+    halves = query.dtype is None and excess <= 2  # no number takes less than half
+    return replace(query, dtype="float32") if halves else None
 
 
 def _fewer_rows(query: Query, excess: float) -> Query | None:
@@ -92,10 +128,23 @@ def _rows(query: Query) -> int:
 
 _TABLE: Final = (
     Alternative(
-        'ask with "sparse": true for the entries that are not zero: it takes {bytes} bytes at once', _sparse
+        'ask with "sparse": true for the entries that are not zero: it takes {bytes} bytes at once',
+        _sparse,
+        '"sparse": true',
+        by_element=True,
     ),
-    Alternative("ask hvp for products with `vectors`: each takes {bytes} bytes at once", _vector_product),
-    Alternative("ask jvp for products with `tangents`: each takes {bytes} bytes at once", _tangent_product),
-    Alternative("send at most {rows} rows at once: they take {bytes} bytes", _fewer_rows),
-    Alternative('ask with "dtype": "float32": it takes {bytes} bytes at once', _narrow),
+    Alternative(
+        "ask hvp for products with `vectors`: each takes {bytes} bytes at once",
+        _vector_product,
+        "hvp with `vectors`",
+    ),
+    Alternative(
+        "ask jvp for products with `tangents`: each takes {bytes} bytes at once",
+        _tangent_product,
+        "jvp with `tangents`",
+    ),
+    Alternative(
+        "send at most {rows} rows at once: they take {bytes} bytes", _fewer_rows, "fewer rows at once"
+    ),
+    Alternative('ask with "dtype": "float32": it takes {bytes} bytes at once', _narrow, '"dtype": "float32"'),
 )

@@ -20,6 +20,19 @@ from engine.ir.no_gradient import NoGradient
 from engine.ir.tape import Instruction, Tape
 from engine.transforms.vjp import carries
 
+#: Ops that compute with truth values: what they make is no choice, and may be counted like a number.
+LOGIC = frozenset(
+    [
+        "logical_and",
+        "logical_or",
+        "logical_xor",
+        "logical_not",
+        "bitwise_and",
+        "bitwise_or",
+        "bitwise_xor",
+        "bitwise_invert",
+    ]
+)
 FEW = 32  # cuts among which the one that settles it is looked for
 
 Edges = Literal["any", "value", "unselected", "gradient"]
@@ -62,7 +75,7 @@ class Edge:
         op = self.step.op
         kind = op.input(self.position).kind
         places = kind == "integer" and op.family.name == "indexing" and len(self.step.inputs) > 1
-        return places or kind in ("boolean", "index")
+        return places or (kind in ("boolean", "index") and op.name not in LOGIC)
 
 
 @dataclass(frozen=True, slots=True)

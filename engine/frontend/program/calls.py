@@ -96,6 +96,7 @@ class _Binding:
             self.attributes[equation.name] = self._value(op, self.positional.popleft(), equation)
         arrays = [*operands, *self._arrays(op, len(operands))]
         self._take_attributes(op)
+        mistakes.check_carry(self.evaluator, self.node, op, self.attributes)
         count = count_outputs(op, len(arrays), self.attributes, self._sizes_of)
         return self.evaluator.apply(op, arrays, self.attributes, self.node, count)
 

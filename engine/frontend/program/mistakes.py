@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import InvalidAttribute, Origin, did_you_mean, slip_of
 from engine.frontend.program.confusions import confusion
@@ -94,6 +94,23 @@ def check_keyword(evaluator: Evaluator, node: ast.Call, op: Op, name: str) -> No
         hint=evaluator.text.instead(node, by, why),
     )
     raise error.at(Origin(None, op.name, evaluator.text.path, evaluator.text.source(node)))
+
+
+def check_carry(evaluator: Evaluator, node: ast.Call, op: Op, attributes: Mapping[str, Any]) -> None:
+    """Raise for a loop whose step returns several values, and that is not told how many it carries."""
+    if op.name != "while_loop" or "carry" in attributes:
+        return
+    step = evaluator.functions(str(attributes.get("body")))
+    if step is None or len(step.outputs) < 2:
+        return
+    count = len(step.outputs)
+    carried = ast.keyword("carry", ast.Constant(count))
+    by = ast.Call(node.func, node.args, [*node.keywords, carried])
+    why = f"'{attributes['body']}' returns {count} values, and all of them are carried"
+    what = (
+        f"while_loop carries 1 value unless `carry` says how many, and '{attributes['body']}' returns {count}"
+    )
+    raise evaluator.text.fault(node, what, evaluator.text.instead(node, by, why))
 
 
 def _translated(name: str, value: ast.expr) -> ast.expr:

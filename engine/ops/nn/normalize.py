@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from engine.ir.attributes import AXES, NUMBER, Attribute
@@ -14,8 +15,8 @@ _EPSILON = Attribute("epsilon", NUMBER, 1e-12, "the least squared length divided
 
 
 def _normalize(x: Any, *, axis: tuple[int, ...] | None, epsilon: float) -> Any:
-    squares = F.sum(F.square(x), axis=axis, keepdims=True)
-    return x * F.rsqrt(F.maximum(squares, epsilon))
+    length = F.vector_norm(x, axis=axis, keepdims=True)  # which does not overflow where squares do
+    return x / F.maximum(length, math.sqrt(epsilon))
 
 
 normalize = composite(

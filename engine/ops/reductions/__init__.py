@@ -1,4 +1,4 @@
 """Ops that reduce axes: `axis` (all of them when absent) and `keepdims`, as in NumPy.
 
-totals → products (and running sums and products) → moments → norms → extrema → quantiles → logic
+totals → products (and running sums and products) → scaling → moments → norms → extrema → quantiles → logic
 """

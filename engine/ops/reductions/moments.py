@@ -10,6 +10,7 @@ from engine.ir.attributes import NUMBER, Attribute
 from engine.ir.families import axes_of_input, per_element, reduction, spread
 from engine.ir.samples import Sample
 from engine.ir.table import F
+from engine.ops.reductions.scaling import scaled_root
 from engine.ops.reductions.totals import count
 
 _CORRECTION = (
@@ -63,7 +64,11 @@ def _std(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool, correction: 
     if count(x, axis):
         # from the first element on, so that a constant has deviation 0 exactly and not one of rounding
         x = x - x[tuple(slice(0, 1) if i in axis else slice(None) for i in range(x.ndim))]
-    return xp.sqrt(_var(xp, x, axis=axis, keepdims=keepdims, correction=correction, ddof=ddof))
+
+    def total_of(values: Any) -> Any:
+        return _var(xp, values, axis=axis, keepdims=keepdims, correction=correction, ddof=ddof)
+
+    return scaled_root(xp, x, axis, keepdims, total_of, xp.sqrt)
 
 
 def _centred(x: Any, axis: tuple[int, ...]) -> Any:
@@ -101,7 +106,8 @@ std = reduction(
     attributes=_CORRECTION,
     cost=per_element(5, workspace=3),
     vjp=lambda g, y, x, axis, keepdims, correction, ddof: (
-        spread(F.divide_no_nan(g, y * _freedom(x, axis, correction)), x, axis) * _centred(x, axis).conj()
+        spread(g / _freedom(x, axis, correction), x, axis)
+        * F.divide_no_nan(_centred(x, axis), spread(y, x, axis)).conj()
     ),
     nonsmooth_at=lambda xp, x, *, axis, keepdims, correction, ddof: (
         _std(xp, x, axis=axis, keepdims=keepdims, correction=correction, ddof=ddof) == 0

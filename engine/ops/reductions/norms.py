@@ -24,12 +24,18 @@ from engine.ir.families import (
 from engine.ir.samples import Sample
 from engine.ir.table import F
 from engine.ops.reductions.moments import squared
+from engine.ops.reductions.scaling import scaled_root
 
 
 def _power_norm(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool, ord: float) -> Any:
-    if ord == 2:
-        return xp.sqrt(xp.sum(squared(xp, x), axis=axis, keepdims=keepdims))
-    return xp.sum(xp.abs(x) ** ord, axis=axis, keepdims=keepdims) ** (1 / ord)
+    def total_of(values: Any) -> Any:
+        powers = squared(xp, values) if ord == 2 else xp.abs(values) ** ord
+        return xp.sum(powers, axis=axis, keepdims=keepdims)
+
+    def root(total: Any) -> Any:
+        return xp.sqrt(total) if ord == 2 else total ** (1 / ord)
+
+    return scaled_root(xp, x, axis, keepdims, total_of, root)
 
 
 def _power_norm_cost(
@@ -39,9 +45,9 @@ def _power_norm_cost(
 
 
 def _power_norm_rule(g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool, ord: float) -> Any:
+    unit = F.divide_no_nan(x, spread(y, x, axis))  # first, so that neither overflows nor underflows
     if ord == 2:
-        return spread(F.divide_no_nan(g, y), x, axis) * x.conj()
-    unit = F.divide_no_nan(x, spread(y, x, axis))
+        return spread(g, x, axis) * unit.conj()
     length = F.abs(unit)
     nothing = length.equals(0)
     weight = F.where(nothing, 0, F.where(nothing, 1, length) ** (ord - 2))  # a power of 0 would be infinite

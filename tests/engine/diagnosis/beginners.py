@@ -7,6 +7,7 @@ is put into its program by the tests, and has to give a gradient that is finite,
 from __future__ import annotations
 
 from tests.engine.diagnosis.case import Case
+from tests.engine.diagnosis.formulas import FORMULAS
 
 BEGINNERS = (
     Case(
@@ -1859,4 +1860,5 @@ BEGINNERS = (
         node="argmax_1",
         fix="softmax(10 * scores) @ table",
     ),
+    *FORMULAS,
 )

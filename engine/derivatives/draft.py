@@ -14,8 +14,7 @@ from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, MissingInput, ShapeMismatch, UnknownName
 from engine.frontend.graph import split_reference
 from engine.frontend.record import Recording
-from engine.ir.tape import Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Tape, Variable
 from engine.passes import lower
 from engine.transforms.vmap import batch
 

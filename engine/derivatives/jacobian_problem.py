@@ -32,8 +32,7 @@ from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, NotHolomorphic
 from engine.frontend.record import Recording
 from engine.ir.table import F
-from engine.ir.tape import Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Tape, Variable
 from engine.transforms.holomorphy import first_not_holomorphic
 from engine.transforms.jvp import forward
 from engine.transforms.vjp import backward, ones, zeros

@@ -13,7 +13,7 @@ from engine.derivatives.query import Query
 from engine.derivatives.sparse import compressed, sparse
 from engine.dtypes import TensorType
 from engine.ir.table import TABLE, F
-from engine.ir.variable import Variable
+from engine.ir.tape import Variable
 from engine.passes import optimize
 from engine.runtime.plan import make_plan
 

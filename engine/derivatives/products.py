@@ -21,8 +21,7 @@ from engine.derivatives.draft import (
 )
 from engine.derivatives.gradients import why_no_target
 from engine.derivatives.query import Query
-from engine.ir.tape import Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Tape, Variable
 from engine.transforms.jvp import forward
 from engine.transforms.vjp import backward, ones, zeros
 

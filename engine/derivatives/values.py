@@ -21,7 +21,7 @@ from engine.derivatives.draft import (
 from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.frontend.record import Recording
-from engine.ir.variable import Variable
+from engine.ir.tape import Variable
 from engine.transforms.vjp import backward, zeros
 
 

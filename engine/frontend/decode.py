@@ -39,7 +39,7 @@ from engine.frontend.graph import (
 from engine.frontend.json_reader import array_at, fields_of, member, name_at, object_at, show
 from engine.frontend.tensors import decode_dtype, decode_tensor
 from engine.ir.op import Op
-from engine.ir.tape import check_arity
+from engine.ir.operands import check_arity
 
 _GRAPH_FIELDS = ("version", "inputs", "constants", "nodes", "outputs", "functions")
 _FUNCTION_FIELDS = ("inputs", "constants", "nodes", "outputs")

@@ -9,8 +9,7 @@ from engine.dtypes import TensorType
 from engine.errors import EngineError, Source
 from engine.frontend.graph import Graph, Node
 from engine.ir.table import F
-from engine.ir.tape import Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Tape, Variable
 
 _PRODUCTS: Final = frozenset({"matmul", "dot"})
 _MOST: Final = 2

@@ -30,8 +30,7 @@ from engine.frontend.missing_inputs import cure
 from engine.frontend.tensors.faults import check_declared_shape
 from engine.ir.function_rules import counted
 from engine.ir.table import TABLE
-from engine.ir.tape import Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Tape, Variable
 
 _GIVEN = "$.inputs"
 

@@ -18,6 +18,6 @@
 `dependence`        how the elements of an input reach the output, as values
 `dependence_rules`  which elements of the inputs an element of the output depends on
 `indices`           NumPy's indexing, decided from shapes alone
-`tape`              the Wengert list; recording checks arity, attributes, shapes and dtypes
-`variable`          a slot of a tape with operators, for formulas and derivative rules
+`operands`          what an op takes: how many arrays, of which dtypes
+`tape`              the Wengert list, and its variables, with which formulas and derivative rules record
 """

@@ -2,7 +2,8 @@
 
 `apply` is the one way an instruction comes into being. It makes promotion explicit (an `astype` on
 each input that is not yet in the common dtype), so kernels and rules meet one dtype, and it infers the
-outputs' types, so that shape, dtype and cost are known before a number is computed.
+outputs' types, so that shape, dtype and cost are known before a number is computed. A variable is a slot
+of a tape: each needs the other, so both stand in this file.
 """
 
 from __future__ import annotations
@@ -15,12 +16,11 @@ import numpy as np
 
 from engine import dtypes
 from engine.dtypes import TensorType
-from engine.errors import DtypeMismatch, InternalError, Origin, ShapeMismatch, WrongArity
+from engine.errors import InternalError, Origin, ShapeMismatch
 from engine.ir.attributes import parse_attributes
-from engine.ir.input import Input
 from engine.ir.op import Op
+from engine.ir.operands import cast_scalar, check_arity, check_kind, weak_dtype
 from engine.ir.table import TABLE
-from engine.ir.variable import Variable
 
 NOWHERE = Origin()
 MOST_AXES = 64  # what array libraries hold
@@ -35,6 +35,120 @@ class Instruction:
     attributes: Mapping[str, Any]
     outputs: tuple[int, ...]
     origin: Origin
+
+
+class Variable:
+    """A slot of a tape, with operators that only record: what VJP rules and formulas compute with.
+
+    It has a type and never a value.
+    """
+
+    __slots__ = ("slot", "tape")
+
+    def __init__(self, tape: Tape, slot: int) -> None:
+        self.tape = tape
+        self.slot = slot
+
+    @property
+    def type(self) -> TensorType:
+        """Shape, dtype and whether it is a bare scalar."""
+        return self.tape.types[self.slot]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the axes."""
+        return self.type.shape
+
+    @property
+    def dtype(self) -> str:
+        """The dtype's name."""
+        return self.type.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.type.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.type.size
+
+    def __repr__(self) -> str:
+        return f"<variable {self.slot}: {self.type}>"
+
+    def _record(self, op: str, *values: Any, **attributes: Any) -> Variable:
+        variable: Variable = self.tape.apply(TABLE[op], values, attributes)
+        return variable
+
+    def __add__(self, other: Any) -> Variable:
+        return self._record("add", self, other)
+
+    def __radd__(self, other: Any) -> Variable:
+        return self._record("add", other, self)
+
+    def __sub__(self, other: Any) -> Variable:
+        return self._record("subtract", self, other)
+
+    def __rsub__(self, other: Any) -> Variable:
+        return self._record("subtract", other, self)
+
+    def __mul__(self, other: Any) -> Variable:
+        return self._record("multiply", self, other)
+
+    def __rmul__(self, other: Any) -> Variable:
+        return self._record("multiply", other, self)
+
+    def __truediv__(self, other: Any) -> Variable:
+        return self._record("divide", self, other)
+
+    def __rtruediv__(self, other: Any) -> Variable:
+        return self._record("divide", other, self)
+
+    def __pow__(self, other: Any) -> Variable:
+        return self._record("pow", self, other)
+
+    def __matmul__(self, other: Any) -> Variable:
+        return self._record("matmul", self, other)
+
+    def __neg__(self) -> Variable:
+        return self._record("negative", self)
+
+    def __lt__(self, other: Any) -> Variable:
+        return self._record("less", self, other)
+
+    def __le__(self, other: Any) -> Variable:
+        return self._record("less_equal", self, other)
+
+    def __gt__(self, other: Any) -> Variable:
+        return self._record("greater", self, other)
+
+    def __ge__(self, other: Any) -> Variable:
+        return self._record("greater_equal", self, other)
+
+    def equals(self, other: Any) -> Variable:
+        """Elementwise `==`; the operator itself stays Python's identity so that variables can be keys."""
+        return self._record("equal", self, other)
+
+    def astype(self, dtype: str) -> Variable:
+        """The same values in another dtype; itself if the dtype is already right."""
+        return self if self.dtype == dtype else self._record("astype", self, dtype=dtype)
+
+    def conj(self) -> Variable:
+        """The complex conjugate; of a real variable itself, and nothing is recorded."""
+        return self._record("conj", self) if dtypes.is_complex(self.dtype) else self
+
+    def real(self) -> Variable:
+        """The real part; of a real variable itself, and nothing is recorded."""
+        return self._record("real", self) if dtypes.is_complex(self.dtype) else self
+
+    def reshape(self, shape: tuple[int, ...]) -> Variable:
+        """The same elements in another shape; itself if the shape is already right."""
+        return self if self.shape == shape else self._record("reshape", self, shape=shape)
+
+    def broadcast_to(self, shape: tuple[int, ...]) -> Variable:
+        """Repeated along new or single axes up to `shape`; itself if the shape is already right."""
+        return self if self.shape == shape else self._record("broadcast_to", self, shape=shape)
 
 
 @dataclass(slots=True, repr=False, eq=False)
@@ -85,7 +199,7 @@ class Tape:
         key = (repr(number), type(number).__name__, True)
         slot = self._scalars.get(key)
         if slot is None:
-            slot = self._scalars[key] = self.constant(number, _weak_dtype(number), weak=True).slot
+            slot = self._scalars[key] = self.constant(number, weak_dtype(number), weak=True).slot
         return Variable(self, slot)
 
     def variable(self, slot: int) -> Variable:
@@ -176,7 +290,7 @@ class Tape:
             dtype = common if parameter.promote else type.dtype
             if parameter.kind in ("floating", "real_floating"):
                 dtype = dtypes.as_floating(dtype)
-            _check_kind(op, parameter, dtype)
+            check_kind(op, parameter, dtype)
             keeps_weak = type.weak and (weak or not parameter.promote)
             same = type.dtype == dtype and type.weak == keeps_weak
             answer.append(variable if same else self._cast(variable, dtype, keeps_weak))
@@ -217,70 +331,3 @@ def nested(outer: Origin, inner: Origin) -> Origin:
     return Origin(
         f"{outer.node}/{inner.node}" if inner.node else outer.node, inner.op, inner.path, inner.source
     )
-
-
-def cast_scalar(value: np.ndarray[Any, Any], dtype: str) -> np.ndarray[Any, Any]:
-    """A constant in another dtype; raises DtypeMismatch where an integer does not fit."""
-    if value.dtype.name == dtype:
-        return value
-    if dtypes.is_integer(dtype) and dtypes.is_integer(value.dtype.name):
-        limits = np.iinfo(dtype)
-        if value.size and not (limits.min <= value.min() and value.max() <= limits.max):
-            raise DtypeMismatch(
-                f"{value.item() if value.ndim == 0 else 'a constant'} does not fit into {dtype}",
-                hint=f"{dtype} holds {limits.min} to {limits.max}; cast the tensor to a wider dtype first",
-            )
-    with np.errstate(all="ignore"):
-        return value.astype(dtype)
-
-
-def check_arity(op: Op, count: int) -> None:
-    """Raise WrongArity unless `op` takes `count` arrays."""
-    fixed = len(op.inputs)
-    if op.variadic:
-        minimum = fixed - 1 + op.inputs[-1].minimum
-        if count < minimum:
-            raise WrongArity(
-                f"expected at least {_inputs(minimum)}, got {count}", op=op.name, hint=op.signature
-            )
-    elif count != fixed:
-        raise WrongArity(f"expected {_inputs(fixed)}, got {count}", op=op.name, hint=op.signature)
-
-
-def _inputs(count: int) -> str:
-    return "1 input" if count == 1 else f"{count} inputs"
-
-
-def _weak_dtype(number: bool | int | float | complex) -> str:
-    """The dtype in which a bare scalar is kept until it meets a tensor; a huge integer is a float."""
-    if isinstance(number, bool):
-        return dtypes.BOOL
-    if isinstance(number, int):
-        if -(2**63) <= number < 2**63:
-            return "int64"
-        return "uint64" if 0 < number < 2**64 else "float64"
-    return "complex128" if isinstance(number, complex) else "float64"
-
-
-_NUMBERS = frozenset(dtypes.ALL) - {dtypes.BOOL}
-_ACCEPTED = {
-    "any": (frozenset(dtypes.ALL), ""),
-    "numeric": (_NUMBERS, "a number's dtype"),
-    "floating": (frozenset((*dtypes.FLOATING, *dtypes.COMPLEX)), "a floating dtype"),
-    "real_floating": (frozenset(dtypes.FLOATING), "a real floating dtype"),
-    "real": (_NUMBERS - set(dtypes.COMPLEX), "a real number's dtype"),
-    "integer": (frozenset(dtypes.INTEGER), "an integer dtype"),
-    "index": (frozenset((*dtypes.INTEGER, dtypes.BOOL)), "an integer or bool dtype"),
-    "boolean": (frozenset((dtypes.BOOL,)), "bool"),
-}
-
-
-def _check_kind(op: Op, parameter: Input, dtype: str) -> None:
-    accepted, expected = _ACCEPTED[parameter.kind]
-    if dtype not in accepted:
-        compares = parameter.kind == "boolean"
-        whole = parameter.kind in ("integer", "index")
-        cure = "compare first, as in x != 0" if compares else "convert it with astype first"
-        if whole and dtypes.is_floating(dtype):
-            cure = f'{cure}, as in astype(x, \'int64\'), or send it so: {{"dtype": "int64", "data": …}}'
-        raise DtypeMismatch(f"expected {expected} for '{parameter.name}', got {dtype}", op=op.name, hint=cure)

@@ -16,8 +16,7 @@ from typing import Any
 
 from engine import dtypes
 from engine.ir.table import TABLE, F
-from engine.ir.tape import Instruction, Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Instruction, Tape, Variable
 from engine.transforms.vmap import batch
 
 CHUNK_BYTES = 512 << 10  # of one value of a chunk: a few of them fit the second-level cache

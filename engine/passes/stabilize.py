@@ -13,8 +13,7 @@ from typing import Any
 
 from engine import dtypes
 from engine.errors import EngineError, Origin
-from engine.ir.tape import Instruction, Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Instruction, Tape, Variable
 from engine.passes.rewrite import Rewrite as Copy
 from engine.passes.stable import GUARD, REWRITES, Bound, Matcher, Rewrite, guarded
 from engine.passes.stable.patterns import play

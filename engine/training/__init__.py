@@ -9,8 +9,10 @@ Random numbers are a function of (seed, purpose, name, step): `engine.arrays.phi
 """
 
 from engine.training.job.decode import decode_training
+from engine.training.job.device import choose_device
+from engine.training.job.estimate import TrainingEstimate, estimate_of
 from engine.training.job.predict import predict
-from engine.training.job.spec import TrainingEstimate, TrainingSpec
+from engine.training.job.spec import TrainingSpec
 from engine.training.loop.checkpoint import Snapshot
 from engine.training.loop.events import EpochDone, Event, Finished, Stalled, StepDone
 from engine.training.loop.failure import TrainingFailure
@@ -29,7 +31,9 @@ __all__ = [
     "TrainingFailure",
     "TrainingRun",
     "TrainingSpec",
+    "choose_device",
     "decode_training",
+    "estimate_of",
     "expand_model",
     "predict",
 ]

@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from engine import dtypes
 from engine.errors import EngineError
 from engine.ir.table import F
-from engine.ir.tape import Instruction, Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Instruction, Tape, Variable
 from engine.transforms.vjp import backward, carries, gather, pull, zeros
 
 

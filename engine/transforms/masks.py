@@ -18,8 +18,7 @@ from typing import Any
 from engine.ir.derivative import Accumulate
 from engine.ir.families import spread
 from engine.ir.table import F
-from engine.ir.tape import Instruction, Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Instruction, Tape, Variable
 from engine.transforms.vjp import gather, ones, pull, zeros
 
 _MOVING = frozenset({"shaping", "indexing", "reduction"})

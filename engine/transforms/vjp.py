@@ -18,8 +18,7 @@ from engine.errors import DerivativeNotImplemented, EngineError, InternalError
 from engine.ir.derivative import JOINT, Accumulate
 from engine.ir.no_gradient import NoGradient
 from engine.ir.table import F
-from engine.ir.tape import Instruction, Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Instruction, Tape, Variable
 
 
 class Passing(Protocol):

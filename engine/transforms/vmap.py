@@ -19,8 +19,7 @@ from engine.ir.cost import Cost
 from engine.ir.derivative import JOINT
 from engine.ir.families import CONTROL, define
 from engine.ir.op import Op
-from engine.ir.tape import Instruction, Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Instruction, Tape, Variable
 
 ROW_OPERATIONS = 6_000  # what calling a kernel for one row costs, in simple operations
 

@@ -20,6 +20,7 @@ from engine.frontend.graph import Graph
 from engine.frontend.tensors import decode_tensor, encode_tensor
 from engine.runtime import devices
 from engine.training.job.decode import decode_training
+from engine.training.job.estimate import estimate_of
 from engine.training.job.spec import TrainingSpec
 from service.datasets.arrays import sync, write
 from service.datasets.folder import DatasetFolder
@@ -146,7 +147,7 @@ def prepare(
     document = _without_attachments(submission.document, submission.attachments or {})
     spec = decode(document, types["data"], types.get("validation_data"), admit)
     devices.here(spec.device)  # a job is not begun that no worker of this machine could run
-    estimate = spec.estimate()
+    estimate = estimate_of(spec)
     if estimate.peak_bytes > max_peak_bytes:
         raise OverLimit(
             f"the job needs {estimate.peak_bytes:,} bytes at once, and the limit is {max_peak_bytes:,}",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.errors import DeviceUnavailable
-from engine.training import EpochDone, StepDone, TrainingFailure, TrainingRun
+from engine.training import EpochDone, StepDone, TrainingFailure, TrainingRun, choose_device
 from engine.training.loop.events import Stalled
 from tests.engine.training.test_resume import STOPPING, elsewhere, same
 from tests.engine.training.world import classes, job, layered
@@ -121,17 +121,17 @@ def test_an_embedding_gathers_and_scatters_there(device: dict[str, int]) -> None
 
 def test_which_device_a_job_trains_on(device: dict[str, int]) -> None:
     data = classes()
-    assert job(layered(), data).choose_device() == "cpu"  # auto: far too little work
-    assert job(layered(device="cuda"), data).choose_device() == "cuda:0"
-    assert job(layered(device="cuda:1"), data).choose_device() == "cuda:1"
-    assert job(layered(device="cpu"), data).choose_device() == "cpu"
+    assert choose_device(job(layered(), data)) == "cpu"  # auto: far too little work
+    assert choose_device(job(layered(device="cuda"), data)) == "cuda:0"
+    assert choose_device(job(layered(device="cuda:1"), data)) == "cuda:1"
+    assert choose_device(job(layered(device="cpu"), data)) == "cpu"
     with pytest.raises(DeviceUnavailable, match="cuda:2"):
-        job(layered(device="cuda:2"), data).choose_device()
+        choose_device(job(layered(device="cuda:2"), data))
     layers = [{"type": "Dense", "units": 4096, "activation": "relu"}, {"type": "Dense", "units": 3}]
     large = {"model": {"layers": layers}, "loss": {"name": "mean_squared_error"}, "batch_size": 4096}
     wide = {"x": np.zeros((4096, 4096), np.float32), "y": np.zeros((4096, 3), np.float32)}
-    assert job({**large, "epochs": 100}, wide).choose_device() == "cuda:0"
-    assert job({**large, "epochs": 100}, wide).choose_device(1 << 20) == "cpu"  # it would not fit
+    assert choose_device(job({**large, "epochs": 100}, wide)) == "cuda:0"
+    assert choose_device(job({**large, "epochs": 100}, wide), 1 << 20) == "cpu"  # it would not fit
 
 
 def test_what_does_not_learn_is_told_as_on_the_cpu(device: dict[str, int]) -> None:

@@ -8,8 +8,7 @@ import engine.ops  # noqa: F401
 from engine import dtypes
 from engine.dtypes import TensorType
 from engine.ir.table import F, lookup
-from engine.ir.tape import Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Tape, Variable
 from engine.runtime.executors.numpy import run_tape
 from engine.transforms.vjp import backward
 

@@ -16,8 +16,7 @@ from engine.derivatives.sparsity import Known, dependence
 from engine.dtypes import TensorType
 from engine.ir.op import Op
 from engine.ir.table import TABLE, F
-from engine.ir.tape import Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Tape, Variable
 from engine.passes import lower
 from engine.runtime.executors.numpy import BoundPlan
 from engine.runtime.plan import make_plan

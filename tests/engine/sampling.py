@@ -14,8 +14,7 @@ from engine.ir.no_gradient import NoGradient
 from engine.ir.op import Op
 from engine.ir.samples import Domain, Sample
 from engine.ir.table import TABLE
-from engine.ir.tape import Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Tape, Variable
 from engine.passes import lower
 from engine.runtime.executors.numpy import BoundPlan, run_tape
 from engine.runtime.plan import make_plan

@@ -12,8 +12,7 @@ import engine.ops  # noqa: F401
 from engine.dtypes import TensorType
 from engine.errors import IndexOutOfRange, Origin
 from engine.ir.table import F
-from engine.ir.tape import Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Tape, Variable
 from engine.passes import lower
 from engine.runtime.executors.blocks import BLOCK
 from engine.runtime.executors.numpy import run_tape

@@ -11,9 +11,10 @@ from the graph alone. Entries of it that happen to be zero stay.
 """
 
 from engine.derivatives.sparsity.colouring import column_colours, star_colours
+from engine.derivatives.sparsity.functions import dependence
 from engine.derivatives.sparsity.known import Known
 from engine.derivatives.sparsity.layout import Coordinates, Layout, hessian_layout, jacobian_layout
-from engine.derivatives.sparsity.pattern import TooDense, dependence
+from engine.derivatives.sparsity.pattern import TooDense
 
 __all__ = [
     "Coordinates",

@@ -4,28 +4,36 @@ step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from engine.derivatives.sparsity.known import Source
+from engine.derivatives.sparsity.known import Known, Source
+from engine.derivatives.sparsity.pattern import Matrix, Pass, Patterns
 from engine.ir.dependence import Inside, Stepwise
 from engine.ir.function_rules import outputs_of
 from engine.ir.tape import Instruction, Tape
 
-if TYPE_CHECKING:
-    from engine.derivatives.sparsity.pattern import Matrix, Pass
-
-Patterns = dict[int, Any]
 ENTRIES_PER_INSTRUCTION = 1024  # what may have so many entries may follow a loop for one instruction
+
+
+def dependence(
+    tape: Tape, variables: Sequence[int], slots: Collection[int], known: Known, most: int
+) -> dict[int, Matrix]:
+    """The patterns of `slots` with respect to `variables`; a slot that depends on none is absent.
+
+    The columns are the elements of the variables, one variable after the other. Raises TooDense if any
+    pattern, also of a slot on the way, would have more than `most` entries, rows or columns.
+    """
+    return Pass.over(tape, variables, slots, known, most, through)
 
 
 def through(
     walk: Pass, step: Instruction, moving: Sequence[int], reach: Inside | Stepwise
 ) -> Patterns | None:
-    """The patterns of an op's outputs; None where everything may depend on everything."""
+    """The patterns of an op's outputs; None if everything may depend on everything."""
     if isinstance(reach, Stepwise):
         return _looped(walk, step, moving)
     answers: dict[int, list[Matrix]] = {}
@@ -75,7 +83,7 @@ def _pulled(
         if back.shape[0] != types[source].size:  # a cotangent that broadcasts to what it belongs to
             own = function.types[answer].shape
             spread = np.broadcast_to(np.arange(back.shape[0]).reshape(own), types[source].shape)
-            back = walk.taken(back, spread.reshape(-1))
+            back = walk.select(back, spread.reshape(-1))
         turned = back.T.tocsr()
         for slot, start, end in zip(step.outputs, ends[:-1], ends[1:], strict=True):
             ahead.append((slot, walk.checked(turned[start:end] @ walk.found[source])))

@@ -7,15 +7,14 @@ that of the tape on which the adjoints have been recorded. Edges that carry no g
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
 from engine import dtypes
-from engine.derivatives.sparsity.functions import through
 from engine.derivatives.sparsity.known import Known, Source
 from engine.ir.dependence import Inside, Numbers, Reach, Stepwise
 from engine.ir.dependence_rules import Seen, everything
@@ -24,6 +23,9 @@ from engine.passes.dead import dead
 from engine.transforms.vjp import carries
 
 Matrix = Any  # scipy.sparse.csr_array of bool: its stubs know no dtype of an index
+Patterns = dict[int, Matrix]
+#: Patterns of the outputs of an op whose functions do the work; None if everything may depend on everything.
+Through: TypeAlias = "Callable[[Pass, Instruction, Sequence[int], Inside | Stepwise], Patterns | None]"
 
 
 class TooDense(Exception):
@@ -34,35 +36,43 @@ class TooDense(Exception):
         self.entries = entries
 
 
-def dependence(
-    tape: Tape, variables: Sequence[int], wanted: Collection[int], known: Known, most: int
-) -> dict[int, Matrix]:
-    """The patterns of the slots `wanted` by those of `variables`; a slot that depends on none is absent.
-
-    The columns are the elements of the variables, one variable after the other. Raises TooDense where a
-    pattern, wanted or on the way, would have more than `most` entries, or more rows or columns than that.
-    """
-    sizes = [tape.types[slot].size for slot in variables]
-    if sum(sizes) > most:
-        raise TooDense(sum(sizes))
-    ends = np.cumsum([0, *sizes])
-    own = {
-        slot: _rows_of(np.arange(start, end), int(ends[-1]))
-        for slot, start, end in zip(variables, ends[:-1], ends[1:], strict=True)
-    }
-    found = Pass(tape, wanted, known, int(ends[-1]), most).run(own)
-    return {slot: found[slot] for slot in wanted if slot in found}
-
-
 class Pass:
-    """One walk over a tape, forward."""
+    """One walk over a tape, forward, to the patterns of `slots`; `through` passes ops that take functions."""
 
-    def __init__(self, tape: Tape, wanted: Collection[int], known: Known, columns: int, most: int) -> None:
+    def __init__(
+        self, tape: Tape, slots: Collection[int], known: Known, columns: int, most: int, through: Through
+    ) -> None:
         self.tape = tape
-        self.steps = dead(Tape(tape.types, instructions=tape.instructions, outputs=list(wanted))).instructions
+        self.steps = dead(Tape(tape.types, instructions=tape.instructions, outputs=list(slots))).instructions
         self.known = known
         self.columns = columns
         self.most = most
+        self.through = through
+
+    @staticmethod
+    def over(
+        tape: Tape,
+        variables: Sequence[int],
+        slots: Collection[int],
+        known: Known,
+        most: int,
+        through: Through,
+    ) -> Patterns:
+        """The patterns of `slots` by the elements of `variables`, one variable after the other.
+
+        Slots that depend on none are left out. Raises TooDense if a pattern would have more than `most`
+        entries, rows or columns.
+        """
+        sizes = [tape.types[slot].size for slot in variables]
+        if sum(sizes) > most:
+            raise TooDense(sum(sizes))
+        ends = np.cumsum([0, *sizes])
+        own = {
+            slot: _rows_of(np.arange(start, end), int(ends[-1]))
+            for slot, start, end in zip(variables, ends[:-1], ends[1:], strict=True)
+        }
+        found = Pass(tape, slots, known, int(ends[-1]), most, through).run(own)
+        return {slot: found[slot] for slot in slots if slot in found}
 
     def run(self, given: Mapping[int, Matrix]) -> dict[int, Matrix]:
         """The patterns of all slots that depend on something, from those of some."""
@@ -79,7 +89,7 @@ class Pass:
     def _outputs(self, step: Instruction, moving: Sequence[int]) -> dict[int, Matrix]:
         reach = step.op.rules.dependence
         if isinstance(reach, Inside | Stepwise):
-            passed = through(self, step, moving, reach)
+            passed = self.through(self, step, moving, reach)
             if passed is not None:
                 return {s: p for s, p in passed.items() if dtypes.is_inexact(self.tape.types[s].dtype)}
             reach = None
@@ -115,11 +125,12 @@ class Pass:
 
     def inner(self, function: Tape, sources: Mapping[int, Source]) -> Pass:
         """A walk over a function of this tape."""
-        return Pass(function, function.outputs, Known(function, sources), self.columns, self.most)
+        known = Known(function, sources)
+        return Pass(function, function.outputs, known, self.columns, self.most, self.through)
 
-    def beside(self, function: Tape, variables: Sequence[int], wanted: Collection[int]) -> dict[int, Matrix]:
+    def beside(self, function: Tape, variables: Sequence[int], slots: Collection[int]) -> Patterns:
         """The patterns of a function's slots by others of its own."""
-        return dependence(function, variables, wanted, Known(function, {}), self.most)
+        return Pass.over(function, variables, slots, Known(function, {}), self.most, self.through)
 
     def piled(self, parts: Sequence[Matrix | None], rows: int) -> Matrix:
         """Patterns of so many rows each, one below the other."""
@@ -127,7 +138,7 @@ class Pass:
 
     def _applied(self, how: Reach, pattern: Matrix) -> Matrix:
         if how.take is not None:
-            pattern = self.taken(pattern, how.take)
+            pattern = self.select(pattern, how.take)
         if how.into is not None:
             count = how.into.size
             sums = scipy.sparse.csr_array(
@@ -135,9 +146,9 @@ class Pass:
             )
             pattern = self.checked(sums @ pattern)
             pattern.sort_indices()
-        return pattern if how.read is None else self.taken(pattern, how.read)
+        return pattern if how.read is None else self.select(pattern, how.read)
 
-    def taken(self, pattern: Matrix, rows: Numbers) -> Matrix:
+    def select(self, pattern: Matrix, rows: Numbers) -> Matrix:
         """The rows of a pattern in this order; -1 is a row of nothing."""
         counts = np.append(np.diff(pattern.indptr), 0)[rows]
         ends = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
@@ -155,7 +166,7 @@ class Pass:
         return total
 
     def checked(self, pattern: Matrix) -> Matrix:
-        """The pattern; raises TooDense."""
+        """The pattern itself; raises TooDense if it has more entries than are allowed."""
         if pattern.nnz > self.most:
             raise TooDense(pattern.nnz)
         return pattern

@@ -16,8 +16,7 @@ from engine.arrays.types import Array
 from engine.diagnosis.evidence.interpreter import Values, play, run_steps
 from engine.errors import Origin
 from engine.ir.table import TABLE, F
-from engine.ir.tape import Instruction, Tape, nested
-from engine.ir.variable import Variable
+from engine.ir.tape import Instruction, Tape, Variable, nested
 
 LAID_OUT = frozenset({"scan_loop", "while_steps", "cond", "checkpoint"})
 MOST = 10_000  # instructions beyond which a loop stays one step: about three seconds

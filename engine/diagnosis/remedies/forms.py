@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 from engine.frontend.graph import Graph
 from engine.frontend.program import parse_program
 from engine.frontend.record import record
-from engine.ir.tape import Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Tape, Variable
 
 if TYPE_CHECKING:
     from engine.diagnosis.texts.source_text import Expressions

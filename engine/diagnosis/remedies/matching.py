@@ -92,10 +92,10 @@ class Matching:
 
     def is_on_kink(self, step: Instruction) -> bool:
         """Whether some element lies where the slope of a step is a convention."""
-        if step.op.nonsmooth_at is None:
+        if step.op.derivative.nonsmooth_at is None:
             return False
         with np.errstate(all="ignore"):
-            hit = step.op.nonsmooth_at(
+            hit = step.op.derivative.nonsmooth_at(
                 arrays.numpy_namespace(), *(self.value(slot) for slot in step.inputs), **step.attributes
             )
         return bool(np.any(hit))

@@ -5,6 +5,7 @@ Nothing is ever evaluated as Python. The stages, in the order a program passes t
     text         limits, `ast.parse`, places in the text
     program      statements and functions, in order
     evaluator    expressions to nodes: operators, names, properties
+    evaluation   what the files below need of the evaluator, as a protocol
     calls        an op's call: which argument is an array and which an attribute
     indexing     x[…] to getitem
     literals     numbers, lists, and the values that attributes take

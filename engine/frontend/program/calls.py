@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from engine import dtypes
 from engine.errors import InvalidAttribute, Origin, WrongArity, did_you_mean
@@ -17,16 +17,14 @@ from engine.frontend.function_checks import count_outputs, function_attributes
 from engine.frontend.graph import Number
 from engine.frontend.program import literals, mistakes
 from engine.frontend.program.body import Ref
+from engine.frontend.program.evaluation import Evaluation
 from engine.ir.attributes import BOOLEAN, REQUIRED, Attribute
 from engine.ir.op import Op
-
-if TYPE_CHECKING:
-    from engine.frontend.program.evaluator import Evaluator
 
 _SEQUENCES: Final = frozenset({"new_shape", "shape", "axes", "ints"})
 
 
-def call(evaluator: Evaluator, node: ast.Call) -> Ref:
+def call(evaluator: Evaluation, node: ast.Call) -> Ref:
     """The node of `op(…)`, `x.op(…)`, or `f(…)` for a function of the program."""
     for keyword in node.keywords:
         if keyword.arg is None:
@@ -55,7 +53,7 @@ def call(evaluator: Evaluator, node: ast.Call) -> Ref:
     return binding.bind(op, [evaluator.operand(function.value, _kind(op, 0))])
 
 
-def _call_function(evaluator: Evaluator, node: ast.Call, name: str) -> Ref:
+def _call_function(evaluator: Evaluation, node: ast.Call, name: str) -> Ref:
     """`f(x, y)` is `call(f, x, y)`."""
     if node.keywords:
         raise evaluator.text.fault(
@@ -79,7 +77,7 @@ def _are_sizes(count: int, waiting: Sequence[Attribute]) -> bool:
 class _Binding:
     """The arguments of one call, as they are taken."""
 
-    def __init__(self, evaluator: Evaluator, node: ast.Call) -> None:
+    def __init__(self, evaluator: Evaluation, node: ast.Call) -> None:
         self.evaluator = evaluator
         self.node = node
         self.positional = deque(node.args)

@@ -10,13 +10,14 @@ from typing import Any, Final
 import numpy as np
 
 from engine.errors import EngineError, Origin, SyntaxFault, UnknownName, did_you_mean
-from engine.frontend.graph import NAME, Graph, Number, canonical_attributes, public_op
+from engine.frontend.graph import NAME, canonical_attributes, public_op
 from engine.frontend.program import calls, indexing, literals, mistakes
 from engine.frontend.program.body import Body, Ref
 from engine.frontend.program.cures import cure
+from engine.frontend.program.evaluation import Functions, Value
 from engine.frontend.program.text import ProgramText
 from engine.ir.op import Op
-from engine.ir.tape import check_arity
+from engine.ir.operands import check_arity
 
 _BINARY: Final[Mapping[type[ast.operator], str]] = {
     ast.Add: "add",
@@ -53,9 +54,6 @@ _PROPERTIES: Final = {
     "size": "size",
 }
 
-Value = Ref | Number
-Functions = Callable[[str], Graph | None]
-
 
 class Evaluator:
     """Writes the nodes of expressions into a body.
@@ -75,7 +73,7 @@ class Evaluator:
         }
 
     def value(self, node: ast.expr, kind: str = "numeric") -> Value:
-        """What an expression stands for; lists of integers are int64 where an op's `kind` asks for it."""
+        """What an expression stands for; lists of integers are int64 if an op's `kind` asks for it."""
         handler = _HANDLERS.get(type(node))
         if handler is None:
             raise self.refused(node)

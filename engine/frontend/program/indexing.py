@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine.frontend.graph import Number
 from engine.frontend.program import literals
 from engine.frontend.program.body import Ref
-
-if TYPE_CHECKING:
-    from engine.frontend.program.evaluator import Evaluator
+from engine.frontend.program.evaluation import Evaluation
 
 
-def subscript(evaluator: Evaluator, node: ast.Subscript) -> Ref | Number:
+def subscript(evaluator: Evaluation, node: ast.Subscript) -> Ref | Number:
     """The node of `value[index]`, or one output of a node that has several."""
     value = evaluator.value(node.value)
     if isinstance(value, Ref) and value.output is None:
@@ -24,7 +22,7 @@ def subscript(evaluator: Evaluator, node: ast.Subscript) -> Ref | Number:
     return evaluator.apply(evaluator.op("getitem", node), operands, {"index": index}, node)
 
 
-def _output(evaluator: Evaluator, value: Ref, node: ast.Subscript) -> Ref:
+def _output(evaluator: Evaluation, value: Ref, node: ast.Subscript) -> Ref:
     """Output k of a node with several."""
     output = _integer(evaluator, node.slice)
     if output is None:
@@ -39,7 +37,7 @@ def _output(evaluator: Evaluator, value: Ref, node: ast.Subscript) -> Ref:
     return Ref(value.item, output, value.count)
 
 
-def _item(evaluator: Evaluator, node: ast.expr, operands: list[Any]) -> Any:
+def _item(evaluator: Evaluation, node: ast.expr, operands: list[Any]) -> Any:
     """One entry of the index as the attribute takes it; a tensor is appended to `operands`."""
     if isinstance(node, ast.Slice):
         bounds = {"start": node.lower, "stop": node.upper, "step": node.step}
@@ -59,7 +57,7 @@ def _item(evaluator: Evaluator, node: ast.expr, operands: list[Any]) -> Any:
     return {"input": len(operands) - 1}
 
 
-def _bound(evaluator: Evaluator, node: ast.expr | None) -> int | None:
+def _bound(evaluator: Evaluation, node: ast.expr | None) -> int | None:
     if node is None or (isinstance(node, ast.Constant) and node.value is None):
         return None
     bound = _integer(evaluator, node)
@@ -72,7 +70,7 @@ def _bound(evaluator: Evaluator, node: ast.expr | None) -> int | None:
     return bound
 
 
-def _integer(evaluator: Evaluator, node: ast.expr) -> int | None:
+def _integer(evaluator: Evaluation, node: ast.expr) -> int | None:
     try:
         value = literals.literal(node, evaluator.names)
     except literals.NotLiteral:

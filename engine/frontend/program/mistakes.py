@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine.errors import InvalidAttribute, Origin, did_you_mean, slip_of
 from engine.frontend.program.confusions import confusion
+from engine.frontend.program.evaluation import Evaluation
 from engine.frontend.program.libraries import LIBRARIES, Stripped, is_known, owner
 from engine.frontend.program.pasting import replaced
 from engine.frontend.program.vectors import vectorized
@@ -17,13 +18,10 @@ from engine.ir.op import Op
 from engine.ir.substitutes.spellings import NEEDLESS, spelled, translated
 from engine.ir.table import TABLE
 
-if TYPE_CHECKING:
-    from engine.frontend.program.evaluator import Evaluator
-
 _FORMULA = "a program is a formula, not Python"
 
 
-def check(evaluator: Evaluator, node: ast.Call, name: str) -> None:
+def check(evaluator: Evaluation, node: ast.Call, name: str) -> None:
     """Raise for a call that is meant as another library has it."""
     method = isinstance(node.func, ast.Attribute)
     args = [node.func.value, *node.args] if isinstance(node.func, ast.Attribute) else node.args
@@ -37,12 +35,12 @@ def check(evaluator: Evaluator, node: ast.Call, name: str) -> None:
         raise evaluator.text.fault(node, row.what, evaluator.text.instead(node, meant, row.why))
 
 
-def _has_function(evaluator: Evaluator, node: ast.Call) -> bool:
+def _has_function(evaluator: Evaluation, node: ast.Call) -> bool:
     names = [*node.args, *(keyword.value for keyword in node.keywords)]
     return any(isinstance(n, ast.Name) and evaluator.functions(n.id) is not None for n in names)
 
 
-def _check_generator(evaluator: Evaluator, node: ast.Call, name: str) -> None:
+def _check_generator(evaluator: Evaluation, node: ast.Call, name: str) -> None:
     """Python's sum(f(v) for v in x) adds along the first axis."""
     if name not in ("sum", "max", "min", "any", "all") or len(node.args) != 1 or node.keywords:
         return
@@ -53,7 +51,7 @@ def _check_generator(evaluator: Evaluator, node: ast.Call, name: str) -> None:
         raise evaluator.text.fault(node.args[0], "a comprehension is not in the language", hint)
 
 
-def check_comparison(evaluator: Evaluator, node: ast.Compare) -> None:
+def check_comparison(evaluator: Evaluation, node: ast.Compare) -> None:
     """Raise for `x > 0 & y > 0`, which compares with `0 & y`: & and | bind closer than comparisons."""
     middle = node.comparators[0]
     joined = isinstance(middle, ast.BinOp) and isinstance(middle.op, ast.BitAnd | ast.BitOr)
@@ -71,7 +69,7 @@ def check_comparison(evaluator: Evaluator, node: ast.Compare) -> None:
     raise evaluator.text.fault(node, "a comparison with a & or | in it", hint)
 
 
-def check_keyword(evaluator: Evaluator, node: ast.Call, op: Op, name: str) -> None:
+def check_keyword(evaluator: Evaluation, node: ast.Call, op: Op, name: str) -> None:
     """Raise InvalidAttribute for an option that is called otherwise here."""
     known = tuple(attribute.name for attribute in op.attributes)
     ours = spelled(name, known)
@@ -96,7 +94,7 @@ def check_keyword(evaluator: Evaluator, node: ast.Call, op: Op, name: str) -> No
     raise error.at(Origin(None, op.name, evaluator.text.path, evaluator.text.source(node)))
 
 
-def check_carry(evaluator: Evaluator, node: ast.Call, op: Op, attributes: Mapping[str, Any]) -> None:
+def check_carry(evaluator: Evaluation, node: ast.Call, op: Op, attributes: Mapping[str, Any]) -> None:
     """Raise for a loop whose step returns several values, and that is not told how many it carries."""
     if op.name != "while_loop" or "carry" in attributes:
         return
@@ -119,7 +117,7 @@ def _translated(name: str, value: ast.expr) -> ast.expr:
     return value
 
 
-def cure_of_unknown(evaluator: Evaluator, node: ast.expr, name: str) -> str | None:
+def cure_of_unknown(evaluator: Evaluation, node: ast.expr, name: str) -> str | None:
     """What to write instead of an op that is not there."""
     text = evaluator.text
     if name in evaluator.body.values and isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -149,7 +147,7 @@ def cure_of_unknown(evaluator: Evaluator, node: ast.expr, name: str) -> str | No
     return instead.advice if meant is None else text.instead(node, meant, instead.note)
 
 
-def check_library(evaluator: Evaluator, node: ast.Attribute, name: str) -> None:
+def check_library(evaluator: Evaluation, node: ast.Attribute, name: str) -> None:
     """Raise for a name with a library before it, as np.exp."""
     library = owner(node)
     if library not in LIBRARIES or library in evaluator.body.values:
@@ -176,7 +174,7 @@ def _draws(node: ast.Attribute) -> bool:
     return isinstance(node.value, ast.Attribute) and node.value.attr == "random"
 
 
-def cure_of_property(evaluator: Evaluator, node: ast.Attribute, properties: Iterable[str]) -> str:
+def cure_of_property(evaluator: Evaluation, node: ast.Attribute, properties: Iterable[str]) -> str:
     """What to write instead of a property that is not there."""
     name = node.attr
     if name.startswith("_"):

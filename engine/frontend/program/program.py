@@ -22,7 +22,8 @@ from engine.frontend.graph import NAME, Graph
 from engine.frontend.json_reader import name_at
 from engine.frontend.program.body import Body, Item, Ref
 from engine.frontend.program.cures import assignment, cure
-from engine.frontend.program.evaluator import Evaluator, Value
+from engine.frontend.program.evaluation import Value
+from engine.frontend.program.evaluator import Evaluator
 from engine.frontend.program.input_names import ascii_names
 from engine.frontend.program.literals import NotLiteral, literal
 from engine.frontend.program.pasting import changed_lines, write_instead

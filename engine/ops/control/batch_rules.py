@@ -7,8 +7,7 @@ from typing import Any
 
 from engine.dtypes import TensorType
 from engine.ir.table import TABLE, F
-from engine.ir.tape import Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Tape, Variable
 from engine.ops.control.loop_rules import length_of
 from engine.ops.control.subtape import Body, input_types
 from engine.ops.creation import made

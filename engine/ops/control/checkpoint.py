@@ -12,8 +12,7 @@ from engine.ir.dependence import Inside
 from engine.ir.derivative import JOINT
 from engine.ir.families import CONTROL, define
 from engine.ir.function_rules import outputs_of
-from engine.ir.tape import Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Tape, Variable
 from engine.ops.control.identity import CALLED
 from engine.ops.control.subtape import Body, cost_of_runs, inexact, with_tangents
 from engine.transforms.vjp import backward, zeros

@@ -24,8 +24,7 @@ from engine.ir.function_rules import (
 )
 from engine.ir.no_gradient import NoGradient
 from engine.ir.table import F
-from engine.ir.tape import Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Tape, Variable
 from engine.ops.control.subtape import Body, cost_of_runs, inexact, with_tangents
 from engine.transforms.vjp import backward, zeros
 from engine.transforms.vmap import batch

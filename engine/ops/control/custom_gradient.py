@@ -28,8 +28,7 @@ from engine.ir.function_rules import (
     outputs_of,
 )
 from engine.ir.table import F
-from engine.ir.tape import Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Tape, Variable
 from engine.ops.control.subtape import Body, input_types
 from engine.transforms.linearity import first_nonlinear
 from engine.transforms.vjp import backward as walk_back

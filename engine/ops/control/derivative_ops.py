@@ -25,8 +25,7 @@ from engine.ir.families import COMPOSITE, define
 from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs, outputs_of
 from engine.ir.op import Op
 from engine.ir.table import TABLE, F
-from engine.ir.tape import Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Tape, Variable
 from engine.ops.control.subtape import Body, inexact
 from engine.transforms.holomorphy import first_not_holomorphic
 from engine.transforms.jvp import forward

@@ -17,8 +17,7 @@ from engine.ir.batch_rules import stacked
 from engine.ir.cost import Cost
 from engine.ir.families import CONTROL, define
 from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs
-from engine.ir.tape import Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Tape, Variable
 from engine.ops.control import gmres
 from engine.ops.control.newton import SOLUTION, rows_of, worst_row
 from engine.ops.control.subtape import cost_of_runs

@@ -31,8 +31,7 @@ from engine.ir.function_rules import (
 )
 from engine.ir.op import Op
 from engine.ir.table import TABLE, F
-from engine.ir.tape import Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Tape, Variable
 from engine.ops.control.fixed_point import ANDERSON
 from engine.ops.control.linear_solve import LINEAR, solve
 from engine.ops.control.subtape import Body, inexact, input_types

@@ -18,8 +18,7 @@ from engine.ir.derivative import JOINT
 from engine.ir.families import CONTROL, define
 from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs, expect_outputs
 from engine.ir.table import F
-from engine.ir.tape import Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Tape, Variable
 from engine.ops.control import gmres
 from engine.ops.control.subtape import cost_of_runs, inexact
 from engine.transforms.jvp import forward

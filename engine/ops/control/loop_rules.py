@@ -8,8 +8,7 @@ from typing import Any
 from engine.dtypes import TensorType
 from engine.ir.function_rules import outputs_of
 from engine.ir.table import TABLE
-from engine.ir.tape import Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Tape, Variable
 from engine.ops.control.subtape import TANGENT, Body, inexact, input_types, with_tangents
 from engine.transforms.vjp import backward, zeros
 

@@ -11,8 +11,7 @@ from engine.ir.attributes import FUNCTION, SIZE, Attribute
 from engine.ir.derivative import JOINT
 from engine.ir.families import COMPOSITE, define
 from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs
-from engine.ir.tape import Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Tape, Variable
 from engine.transforms.vmap import batch
 
 

@@ -20,8 +20,7 @@ from engine.ir.cost import Cost
 from engine.ir.families import CONTROL, define
 from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs
 from engine.ir.no_gradient import NoGradient
-from engine.ir.tape import Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Tape, Variable
 from engine.ops.control import gmres
 from engine.ops.control.linear_solve import LINEAR, cost_of_solve
 from engine.ops.control.subtape import cost_of_runs

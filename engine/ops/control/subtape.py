@@ -8,8 +8,7 @@ from engine import dtypes
 from engine.dtypes import TensorType
 from engine.ir.cost import Cost
 from engine.ir.table import F
-from engine.ir.tape import Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Tape, Variable
 from engine.passes import lower
 from engine.runtime.cost import CALL_SECONDS, operations, seconds
 from engine.runtime.plan import KEPT_BYTES, make_plan

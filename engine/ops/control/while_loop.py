@@ -28,8 +28,7 @@ from engine.ir.function_rules import (
     settle,
 )
 from engine.ir.table import F
-from engine.ir.tape import Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Tape, Variable
 from engine.ops.control.loop_rules import pull_loop
 from engine.ops.control.stepping import owned, stacks_of
 from engine.ops.control.subtape import Body, cost_of_runs, inexact, input_types, with_tangents

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.ir.table import F
-from engine.ir.tape import Instruction
-from engine.ir.variable import Variable
+from engine.ir.tape import Instruction, Variable
 from engine.passes.stable.patterns import Matcher
 
 #: By op the position of the argument that decides, and a value of it at which nothing can go wrong.

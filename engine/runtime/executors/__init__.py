@@ -1,10 +1,11 @@
 """Executors run plans.
 
-`executor`   the port, and which executor a device has
-`bound`      a plan bound to one array library: what all executors share
-`numpy`      runs plans on the CPU
-`cupy`       runs plans on a CUDA device
-`resident`   runs one plan over and over on arrays that stay in place, as a training step does
-`blocks`     elementwise work over long vectors, block by block
-`failures`   what went wrong while a plan ran, reported at the user's node
+`executor`       the port, and which executor a device has
+`bound`          a plan bound to one array library: what all executors share
+`numpy`          runs plans on the CPU
+`cupy`           runs plans on a CUDA device
+`resident`       runs one plan over and over on arrays that stay in place, as a training step does
+`scratch_pool`   memory that the plans of one training run use by turns
+`blocks`         elementwise work over long vectors, block by block
+`failures`       what went wrong while a plan ran, reported at the user's node
 """

@@ -13,6 +13,8 @@ from engine.arrays.types import Array
 from engine.runtime import devices
 from engine.runtime.executors.cupy import DevicePlan, bytes_held, cuda
 from engine.runtime.executors.numpy import BoundPlan
+from engine.runtime.executors.resident import ResidentPlan
+from engine.runtime.executors.scratch_pool import ScratchPool
 from engine.runtime.plan import Plan
 
 
@@ -25,6 +27,17 @@ class RunnablePlan(Protocol):
         """The outputs, in the tape's order, for NumPy's arrays in the dtypes and shapes of the signature.
 
         Raises IndexOutOfRange, OverLimit, or what a kernel refuses, each at the user's node.
+        """
+        ...
+
+
+class InPlacePlan(Protocol):
+    """A plan that an executor has bound to arrays that stay in place from run to run."""
+
+    def run(self) -> list[Array]:
+        """The outputs that are not donated, on the host, in the tape's order.
+
+        Raises IndexOutOfRange or what a kernel refuses, at the user's node.
         """
         ...
 
@@ -47,8 +60,27 @@ class Executor(Protocol):
         """How many bytes of the device this process holds now, in use or kept for the next run."""
         ...
 
+    @property
+    def namespace(self) -> Namespace:
+        """The array library of the device."""
+        ...
+
     def bind(self, plan: Plan) -> RunnablePlan:
         """The plan, ready to run on host arrays."""
+        ...
+
+    def bind_in_place(
+        self,
+        plan: Plan,
+        inputs: Mapping[str, Any],
+        donated: Mapping[int, int],
+        scratch: ScratchPool | None = None,
+    ) -> InPlacePlan:
+        """The plan, ready to run on `inputs`, arrays of the device that are read and written where they lie.
+
+        `donated` sends output slots to the input slots whose memory they take over. Intermediate values lie
+        in `scratch`, which plans that run by turns may share. Bind and run within `entered()`.
+        """
         ...
 
     def entered(self) -> AbstractContextManager[Namespace]:
@@ -68,9 +100,24 @@ class CpuExecutor:
         """The plan, ready to run."""
         return BoundPlan(plan)
 
+    @property
+    def namespace(self) -> Namespace:
+        """NumPy's namespace."""
+        return arrays.numpy_namespace()
+
+    def bind_in_place(
+        self,
+        plan: Plan,
+        inputs: Mapping[str, Any],
+        donated: Mapping[int, int],
+        scratch: ScratchPool | None = None,
+    ) -> InPlacePlan:
+        """The plan, bound to NumPy's arrays."""
+        return ResidentPlan(plan, inputs, donated, self.namespace, scratch)
+
     def entered(self) -> AbstractContextManager[Namespace]:
         """NumPy's namespace; there is nothing to enter."""
-        return nullcontext(arrays.numpy_namespace())
+        return nullcontext(self.namespace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +135,21 @@ class CudaExecutor:
     def bind(self, plan: Plan) -> RunnablePlan:
         """The plan, ready to run: inputs and outputs are copied to and from the GPU."""
         return DevicePlan(plan, self.device, self.memory_limit)
+
+    @property
+    def namespace(self) -> Namespace:
+        """CuPy's namespace."""
+        return cuda(self.device).xp
+
+    def bind_in_place(
+        self,
+        plan: Plan,
+        inputs: Mapping[str, Any],
+        donated: Mapping[int, int],
+        scratch: ScratchPool | None = None,
+    ) -> InPlacePlan:
+        """The plan, bound to arrays of the GPU."""
+        return ResidentPlan(plan, inputs, donated, self.namespace, scratch)
 
     def entered(self) -> AbstractContextManager[Namespace]:
         """The GPU, its stream and its pool of memory."""

@@ -18,34 +18,15 @@ from engine.ir.tape import Instruction
 from engine.runtime.executors.blocks import Call, blocked, one_by_one
 from engine.runtime.executors.bound import Values, bind, dead_slots, dropping, into_buffer
 from engine.runtime.executors.failures import failed
+from engine.runtime.executors.scratch_pool import ScratchPool
 from engine.runtime.plan import Plan, Step, takes_out
 
 
-class Scratch:
-    """Memory that several plans use by turns: nothing in it is kept from one run of a plan to the next."""
-
-    def __init__(self, xp: Namespace) -> None:
-        self._xp = xp
-        self._held: list[Any] = []
-
-    def take(self, sizes: Sequence[int]) -> list[Any]:
-        """An array of bytes for each of `sizes`, those of other plans where they are large enough."""
-        answer: list[Any] = [None] * len(sizes)
-        for rank, place in enumerate(sorted(range(len(sizes)), key=lambda i: -sizes[i])):
-            size = sizes[place]
-            if rank == len(self._held):
-                self._held.append(self._xp.empty(size, dtype=self._xp.uint8))
-            elif self._held[rank].size < size:
-                self._held[rank] = self._xp.empty(size, dtype=self._xp.uint8)
-            answer[place] = self._held[rank][:size]
-        return answer
-
-
 class ResidentPlan:
-    """A plan bound to `inputs`, which are read and, where donated to, written at each run.
+    """A plan bound to `inputs`, which are read and, if an output is donated to them, written at each run.
 
-    `donated` sends output slots to the input slots whose memory they take over. What is made on the way lies
-    in `scratch`. One run at a time, also of the plans that share it.
+    `donated` sends output slots to the input slots whose memory they take over. Intermediate values lie in
+    `scratch`, in memory of its own if that is None. One run at a time, also of the plans that share it.
     """
 
     def __init__(
@@ -54,7 +35,7 @@ class ResidentPlan:
         inputs: Mapping[str, Any],
         donated: Mapping[int, int],
         xp: Namespace | None = None,
-        scratch: Scratch | None = None,
+        scratch: ScratchPool | None = None,
     ) -> None:
         self.plan = plan
         self._xp = xp = xp or arrays.numpy_namespace()
@@ -68,7 +49,7 @@ class ResidentPlan:
         self._fixed = {*tape.constants, *tape.inputs.values()}
         joined = [step for step in plan.tape.instructions if is_joined(step)]
         wholes = [tape.types[step.outputs[0]].nbytes for step in joined]
-        memory = (scratch or Scratch(xp)).take([*plan.buffers, *wholes])
+        memory = (scratch or ScratchPool(xp)).take([*plan.buffers, *wholes])
         self._arena = memory[: len(plan.buffers)]
         self._last = _last_readers(plan)
         self._joined = _Joined(plan, joined, memory[len(plan.buffers) :])
@@ -93,7 +74,7 @@ class ResidentPlan:
         return len(self._moved)
 
     def run(self) -> list[Array]:
-        """One run; answers the outputs that are not donated, on the host, in the tape's order.
+        """One run; returns the outputs that are not donated, on the host, in the tape's order.
 
         Raises IndexOutOfRange or what a kernel refuses, at the user's node; donated-to inputs are then as
         far as the run came.

@@ -11,4 +11,5 @@
 `step`            loss, metrics, gradients and update as one tape over flat vectors
 `predict`         predictions of a trained job
 `estimate`        the time and memory of a job, computed before it runs
+`device`          the device that a job trains on
 """

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine import dtypes
 from engine.dtypes import TensorType
 from engine.runtime.cost import Estimate
 from engine.runtime.plan import Plan
+from engine.training.job.spec import TrainingSpec
 from engine.training.job.step import StepTape, planned, step_tape
-
-if TYPE_CHECKING:
-    from engine.training.job.spec import TrainingSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
 from engine.runtime import devices
 from engine.training.catalogue.optimizers import Method
 from engine.training.job.early_stopping import EarlyStopping
-from engine.training.job.estimate import TrainingEstimate, estimate_of
 from engine.training.job.objective import Objective
-from engine.training.job.step import evaluation_tape, planned, step_tape
 
 VALIDATION_SPLIT, VALIDATION_DATA = "split", "data"
 
@@ -57,27 +54,6 @@ class TrainingSpec:
         """The names of what an epoch reports."""
         return reported(self.objective, self.validation is not None)
 
-    def choose_device(self, limit: int | None = None) -> str:
-        """The device of this machine to train on, if at most `limit` bytes of a GPU may be held.
-
-        Raises DeviceUnavailable.
-        """
-        device = devices.here(self.device)
-        if device != devices.AUTO:
-            return device
-        rows = min(self.batch_size, self.rows)
-        plan = planned(step_tape(self.objective, self.method, rows).tape)
-        taken = replace(plan.estimate, peak_bytes=self._estimate.peak_bytes)
-        return devices.choose(device, plan.tape, taken, limit, runs=self.steps)
-
-    @cached_property
-    def _estimate(self) -> TrainingEstimate:
-        return estimate_of(self)
-
-    def estimate(self) -> TrainingEstimate:
-        """What the job takes, known before it runs."""
-        return self._estimate
-
     def document(self) -> dict[str, Any]:
         """The job as JSON with every default filled in; decoding it for the same data gives the same job."""
         document: dict[str, Any] = dict(self.source)
@@ -98,6 +74,3 @@ def reported(objective: Objective, validated: bool) -> tuple[str, ...]:
     """The names of what an epoch reports."""
     names = ("loss", *objective.metrics)
     return (*names, *(f"val_{name}" for name in names)) if validated else names
-
-
-__all__ = ["TrainingEstimate", "TrainingSpec", "evaluation_tape", "reported"]

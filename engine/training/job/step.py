@@ -17,8 +17,7 @@ from engine.errors import EngineError, InvalidTarget, Origin
 from engine.frontend.graph import Graph
 from engine.frontend.record import record
 from engine.ir.table import F
-from engine.ir.tape import Tape
-from engine.ir.variable import Variable
+from engine.ir.tape import Tape, Variable
 from engine.passes import optimize
 from engine.runtime.plan import Plan, make_plan
 from engine.training.catalogue.clipping import clipped

@@ -1,7 +1,7 @@
 """The plans of a run: one for each size of batch, to train and to evaluate.
 
-A plan is bound once to the arrays of the run's memory and to a batch's buffers of its own; a step fills the
-buffers and runs. What is made on the way lies in scratch memory, which the plans of a run share.
+A plan is bound once to the arrays of the run's memory and to buffers of its own for the batch; a step fills
+the buffers and runs. Intermediate values lie in memory that the plans of a run share.
 """
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine import arrays
-from engine.arrays import Namespace
-from engine.ir.tape import Tape
 from engine.passes import optimize
-from engine.runtime.executors.resident import ResidentPlan, Scratch
+from engine.runtime.executors.executor import Executor, InPlacePlan
+from engine.runtime.executors.scratch_pool import ScratchPool
 from engine.runtime.plan import make_plan
 from engine.training.catalogue.optimizers import Method
 from engine.training.job.objective import Objective
@@ -27,9 +25,10 @@ class BatchPlan:
     """A tape bound to memory and to the buffers of a batch of `rows`, by the names of the tape's inputs."""
 
     def __init__(
-        self, made: StepTape, rows: int, memory: Memory, xp: Namespace, scratch: Scratch | None
+        self, made: StepTape, rows: int, memory: Memory, executor: Executor, scratch: ScratchPool | None
     ) -> None:
         self.made, self.rows = made, rows
+        xp = executor.namespace
         resident = {
             PARAMETERS: memory.flat,
             **memory.state,
@@ -43,13 +42,13 @@ class BatchPlan:
         }
         everything = {**resident, **self.buffers}
         self.inputs = {name: everything[name] for name in tape.inputs}
-        self._bound = _resident(tape, made, self.inputs, xp, scratch)
+        self._bound = _bound(made, self.inputs, executor, scratch)
 
     def run(self) -> Sums:
         """Sums and counts over the batch that lies in the buffers, the loss first."""
-        loss, *answers = self._bound.run()
+        loss, *totals = self._bound.run()
         sums = {"loss": (loss.item() * self.rows, self.rows)}
-        for total, value in zip(self.made.totals, answers, strict=True):
+        for total, value in zip(self.made.totals, totals, strict=True):
             if total.count is None:  # a mean over the rows
                 sums[total.name] = (value.item() * self.rows, self.rows)
             else:
@@ -62,24 +61,22 @@ def training_plan(
     method: Method,
     rows: int,
     memory: Memory,
-    xp: Namespace | None = None,
-    scratch: Scratch | None = None,
+    executor: Executor,
+    scratch: ScratchPool | None = None,
 ) -> BatchPlan:
-    """One step, which moves parameters, slots and state in place."""
-    return BatchPlan(
-        step_tape(objective, method, rows), rows, memory, xp or arrays.numpy_namespace(), scratch
-    )
+    """One step, which updates parameters, slots and state in place."""
+    return BatchPlan(step_tape(objective, method, rows), rows, memory, executor, scratch)
 
 
 def evaluation_plan(
     objective: Objective,
     rows: int,
     memory: Memory,
-    xp: Namespace | None = None,
-    scratch: Scratch | None = None,
+    executor: Executor,
+    scratch: ScratchPool | None = None,
 ) -> BatchPlan:
-    """Loss and metrics as predicting sees them."""
-    return BatchPlan(evaluation_tape(objective, rows), rows, memory, xp or arrays.numpy_namespace(), scratch)
+    """Loss and metrics with the layers in the mode of prediction."""
+    return BatchPlan(evaluation_tape(objective, rows), rows, memory, executor, scratch)
 
 
 def set_rates(plan: BatchPlan, rates: Mapping[str, float]) -> None:
@@ -88,13 +85,13 @@ def set_rates(plan: BatchPlan, rates: Mapping[str, float]) -> None:
         plan.buffers[f"{RATE}{name}"][...] = rate
 
 
-def _resident(
-    tape: Tape, made: StepTape, inputs: Mapping[str, Any], xp: Namespace, scratch: Scratch | None
-) -> ResidentPlan:
-    optimized = optimize(tape)
+def _bound(
+    made: StepTape, inputs: Mapping[str, Any], executor: Executor, scratch: ScratchPool | None
+) -> InPlacePlan:
+    optimized = optimize(made.tape)
     last = len(optimized.outputs) - len(made.written)
     donated = {
         output: optimized.inputs[name]
         for output, name in zip(optimized.outputs[last:], made.written, strict=True)
     }
-    return ResidentPlan(make_plan(optimized), inputs, donated, xp, scratch)
+    return executor.bind_in_place(make_plan(optimized), inputs, donated, scratch)

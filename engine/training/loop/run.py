@@ -20,7 +20,7 @@ from engine.arrays.types import Array
 from engine.errors import EngineError, IndexOutOfRange, UserError
 from engine.runtime import devices
 from engine.runtime.executors.executor import executor_for
-from engine.runtime.executors.resident import Scratch
+from engine.runtime.executors.scratch_pool import ScratchPool
 from engine.training.job.objective import Objective
 from engine.training.job.spec import VALIDATION_DATA, TrainingSpec
 from engine.training.loop import plateau
@@ -68,7 +68,7 @@ class TrainingRun(Iterator[Event]):
         with self._there() as xp:
             self._xp = xp
             self._memory = Memory(objective, spec.method, spec.seed, xp)
-            self._scratch = Scratch(xp)
+            self._scratch = ScratchPool(xp)
             if resume is not None:
                 self._memory.restore({n: a for n, a in resume.arrays.items() if not n.startswith(BEST)})
                 best = {n.removeprefix(BEST): a for n, a in resume.arrays.items() if n.startswith(BEST)}
@@ -163,7 +163,7 @@ class TrainingRun(Iterator[Event]):
         plan = self._plans.get(rows)
         if plan is None:
             plan = self._plans[rows] = training_plan(
-                spec.objective, spec.method, rows, self._memory, self._xp, self._scratch
+                spec.objective, spec.method, rows, self._memory, self._executor, self._scratch
             )
         self._rows.fill(plan.buffers, places)
         for name, (stream, draw) in self._masks.items():
@@ -179,7 +179,7 @@ class TrainingRun(Iterator[Event]):
     def _locate(self, error: UserError, when: str, rows: Rows, places: Array | slice) -> None:
         """Complete what an error of a batch says, unless a batch of one cannot be evaluated."""
         with suppress(EngineError):
-            plan = evaluation_plan(self.spec.objective, 1, self._memory, self._xp)
+            plan = evaluation_plan(self.spec.objective, 1, self._memory, self._executor)
             locate(error, when, plan, rows, _listed(places))
         if isinstance(error, IndexOutOfRange) and error.node == self.spec.objective.target:
             error.hint = label_range(self.spec, self._data) or error.hint
@@ -296,7 +296,7 @@ class TrainingRun(Iterator[Event]):
             plan = self._evaluations.get(stop - start)
             if plan is None:
                 plan = evaluation_plan(
-                    self.spec.objective, stop - start, self._memory, self._xp, self._scratch
+                    self.spec.objective, stop - start, self._memory, self._executor, self._scratch
                 )
                 self._evaluations[stop - start] = plan
             places = slice(start, stop)

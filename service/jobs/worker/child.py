@@ -27,6 +27,7 @@ from pydantic_core import from_json
 
 from engine.errors import UserError
 from engine.runtime import devices
+from engine.training.job.device import choose_device
 from engine.training.job.spec import TrainingSpec
 from engine.training.loop.checkpoint import Snapshot
 from engine.training.loop.events import EpochDone, Finished, Stalled
@@ -221,7 +222,7 @@ class _Keeper:
         before = None if self._before is None else self._before.get("device", devices.CPU)
         if spec.device == devices.AUTO and before in devices.inventory().names:
             return str(before)
-        return spec.choose_device(memory)
+        return choose_device(spec, memory)
 
     def begin(self, device: str) -> None:
         """Tell where it runs, and whether the bits may differ from those before."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from engine.errors import UserError
+from engine.training import estimate_of
 from tests.engine.training.world import classes, job, layered
 
 LINE: dict[str, Any] = {
@@ -226,7 +227,7 @@ def test_validation_data_must_fit_too() -> None:
 
 def test_the_estimate_counts_what_stays() -> None:
     spec = job(layered(), classes())
-    estimate = spec.estimate()
+    estimate = estimate_of(spec)
     assert estimate.parameter_bytes == spec.objective.size * 4
     assert estimate.optimizer_bytes == 2 * estimate.parameter_bytes
     assert estimate.steps == 12

@@ -54,6 +54,8 @@ def relax(run: Prescriber, cuts: Sequence[Instruction]) -> tuple[Fix, list[Repla
     behind = sorted({id(s): s for cut in cuts for s in (cut, *graph.downstream(cut.outputs[0]))}.values(),
                     key=lambda step: graph.places[id(step)])  # fmt: skip
     for step in behind:
+        if (any(step is cut for cut in cuts) or step.op.name in _LOGIC) and not run.is_whole(step):
+            return None  # what an op or its derivative was expanded into has no text of its own
         form = _comparison(run, step) if any(step is cut for cut in cuts) else _logic(run, step, forms)
         if form is not None:
             forms[step.outputs[0]] = form

@@ -17,8 +17,9 @@ def scale_argument(prescriber: Prescriber, step: Instruction) -> Fix | None:
     if set(step.attributes) - {"axis"}:
         return None
     x, axis = step.inputs[0], step.attributes.get("axis")
-    last = axis is None or tuple(axis) == (prescriber.type(x).ndim - 1,)
-    more = "" if last else f", axis={axis[0] if len(axis) == 1 else axis!r}"
+    axes = () if axis is None else tuple(axis)
+    last = not axes or axes == (prescriber.type(x).ndim - 1,)
+    more = "" if last else f", axis={axes[0] if len(axes) == 1 else axes!r}"
     value = np.abs(np.asarray(prescriber.value(x), float))
     most = float(value[np.isfinite(value)].max(initial=1.0))
     for power in (0, 1, 2):

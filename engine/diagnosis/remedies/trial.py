@@ -182,8 +182,10 @@ class Trial:
 
     def _scale(self, slot: int) -> float:
         """The largest magnitude of a variable; infinite for zeros, which have no size of their own."""
-        name = next((name for name, at in self.tape.inputs.items() if at == slot), None)
-        largest = float(np.abs(self.inputs[name]).max(initial=0.0)) if name in self.inputs else 0.0
+        given = [
+            self.inputs[name] for name, at in self.tape.inputs.items() if at == slot and name in self.inputs
+        ]
+        largest = max((float(np.abs(value).max(initial=0.0)) for value in given), default=0.0)
         return largest or np.inf
 
     def _concerned(self, replacements: Sequence[Replacement]) -> list[int]:

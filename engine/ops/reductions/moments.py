@@ -106,8 +106,8 @@ std = reduction(
     attributes=_CORRECTION,
     cost=per_element(5, workspace=3),
     vjp=lambda g, y, x, axis, keepdims, correction, ddof: (
-        spread(g / _freedom(x, axis, correction), x, axis)
-        * F.divide_no_nan(_centred(x, axis), spread(y, x, axis)).conj()
+        spread(F.where(y.equals(0), 0, g / _freedom(x, axis, correction)), x, axis)
+        * (_centred(x, axis) * spread(F.divide_no_nan(1, y), x, axis)).conj()
     ),
     nonsmooth_at=lambda xp, x, *, axis, keepdims, correction, ddof: (
         _std(xp, x, axis=axis, keepdims=keepdims, correction=correction, ddof=ddof) == 0

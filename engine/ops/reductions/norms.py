@@ -45,9 +45,10 @@ def _power_norm_cost(
 
 
 def _power_norm_rule(g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool, ord: float) -> Any:
-    unit = F.divide_no_nan(x, spread(y, x, axis))  # first, so that neither overflows nor underflows
-    if ord == 2:
-        return spread(g, x, axis) * unit.conj()
+    if ord == 2:  # the direction first, so that nothing overflows or underflows on the way
+        g = F.where(y.equals(0), 0, g)  # an infinite one, too
+        return spread(g, x, axis) * (x * spread(F.divide_no_nan(1, y), x, axis)).conj()
+    unit = F.divide_no_nan(x, spread(y, x, axis))
     length = F.abs(unit)
     nothing = length.equals(0)
     weight = F.where(nothing, 0, F.where(nothing, 1, length) ** (ord - 2))  # a power of 0 would be infinite

@@ -646,7 +646,7 @@ BEGINNERS = (
         "nan",
         "domain",
         node="log_2",
-        fix="log_sigmoid(-(x @ w))",
+        fix="mean(sigmoid_cross_entropy(y, x @ w))",
         says="because p is 1",
     ),
     Case(
@@ -913,7 +913,7 @@ BEGINNERS = (
         "blocked",
         "nondifferentiable",
         node="greater_1",
-        fix="0 + max(sigmoid(10 * (w - 1)))",
+        fix="max(sigmoid(10 * (w - 1)))",
     ),
     Case(
         "a period by floor",

@@ -149,7 +149,7 @@ def _differentiate(query: Query, examination: Diagnosis, outputs: Outputs) -> _D
     warnings: tuple[dict[str, Any], ...] = ()
     if query.kind == "gradient" and query.diagnose != "off":
         sources = [variables[name] for name in examination.live]
-        warnings = static_warnings(examination.graph, sources, slot)
+        warnings = static_warnings(examination.graph, sources, slot, examination.names)
     return _Differentiated(examination, outputs.add(slot), places, acted, warnings)
 
 

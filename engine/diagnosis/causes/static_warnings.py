@@ -2,44 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from engine import dtypes
 from engine.diagnosis.causes.broadcasts import broadcasts, is_column_on_purpose, may_broadcast
 from engine.diagnosis.causes.cotangents import ignored_cotangents
+from engine.diagnosis.causes.warnings import column
 from engine.diagnosis.evidence.structure import Graphing
+from engine.diagnosis.remedies.prescription import Prescriber
+from engine.diagnosis.remedies.static_misuses import MISUSED_OPS, static_misuses
 from engine.diagnosis.texts.caveat import Caveat
 from engine.diagnosis.texts.rendering import render_caveat
+from engine.diagnosis.texts.source_text import Expressions
 from engine.ir.tape import Instruction, Tape
 from engine.transforms.vjp import carries, depending_on
 
 _LOOKED_INTO = frozenset({"scan_loop", "while_steps", "cond", "checkpoint"})
 
 
-def static_warnings(graph: Graphing, sources: Iterable[int], target: int) -> tuple[dict[str, Any], ...]:
-    """The warnings on the way from the slots `sources` to the slot `target`, as they go on the wire."""
+def static_warnings(
+    graph: Graphing, sources: Iterable[int], target: int, names: Mapping[int, str]
+) -> tuple[dict[str, Any], ...]:
+    """The warnings on the way from the slots `sources` to the slot `target`, as they go on the wire.
+
+    `names` are the user's names of slots. It is done once, when a gradient is recorded: no run waits for it.
+    """
     if not any(_is_worth_a_look(graph, step) for step in graph.steps) and not may_broadcast(graph):
         return ()
-    found = _warnings_in(graph, sources, [target], frozenset())
+    prescriber = Prescriber(Expressions(graph, names), {}, None)
+    found = _warnings_in(graph, tuple(sources), [target], frozenset(), prescriber)
     unique = {(caveat.code, caveat.node): caveat for caveat in reversed([*found])}
     return tuple(render_caveat(caveat) for caveat in reversed(unique.values()))
 
 
 def _is_worth_a_look(graph: Graphing, step: Instruction) -> bool:
-    return step.op.name in _LOOKED_INTO or step.op.name == "custom_gradient"
+    return step.op.name in _LOOKED_INTO or step.op.name in MISUSED_OPS or step.op.name == "custom_gradient"
 
 
 def _warnings_in(
-    graph: Graphing, sources: Iterable[int], targets: Sequence[int], on_purpose: Collection[int]
+    graph: Graphing,
+    sources: Sequence[int],
+    targets: Sequence[int],
+    on_purpose: Collection[int],
+    prescriber: Prescriber | None = None,
 ) -> Iterator[Caveat]:
-    """The warnings in a graph, and in the functions of its loops and branches; `on_purpose` are inputs that
-    were made columns outside of it.
+    """The warnings in a graph, and in the functions of its loops and branches.
+
+    `on_purpose` are inputs that were made columns outside of it. A `prescriber` words fixes as the user wrote them.
     """
     path = _path(graph, sources, targets)
     types = graph.tape.types
-    yield from broadcasts(path, graph, lambda slot: types[slot].shape, on_purpose=on_purpose)
+    yield from broadcasts(
+        path,
+        graph,
+        lambda slot: types[slot].shape,
+        lambda step: column(step, len(types[step.inputs[0]].shape), prescriber),
+        on_purpose,
+    )
     yield from ignored_cotangents(path)
+    if prescriber is not None:
+        yield from static_misuses(prescriber, path, frozenset(sources))
     for step in path:
         if step.op.name not in _LOOKED_INTO:
             continue

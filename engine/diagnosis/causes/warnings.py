@@ -76,7 +76,7 @@ def numeric_warnings(
         steps,
         graph,
         lambda slot: sweep.values[slot].shape,
-        lambda step: _column(step, sweep.values[step.inputs[0]].ndim, prescriber),
+        lambda step: column(step, sweep.values[step.inputs[0]].ndim, prescriber),
     )
     yield from ignored_cotangents(steps)
 
@@ -209,7 +209,7 @@ def _masked(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]]) -> Iterat
                 yield masked_caveat(edge.step.origin, acted)
 
 
-def _column(step: Instruction, ndim: int, prescriber: Prescriber | None) -> Fix:
+def column(step: Instruction, ndim: int, prescriber: Prescriber | None) -> Fix:
     """How to make the flat one of two operands a column."""
     if prescriber is None:
         return RESHAPE

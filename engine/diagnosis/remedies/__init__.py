@@ -7,6 +7,7 @@
 `pole_remedies`  gradients that are NaN or infinite
 `zero_remedies`  gradients that are zero
 `misuses`        what is valid and seldom meant
+`static_misuses` mistakes that show before any number is there
 `logits`         logarithms of probabilities that are picked by an index
 `leaves`         an input that lies where something stops to be defined
 `loops`          the condition of a loop, as it was written

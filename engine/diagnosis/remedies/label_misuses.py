@@ -17,7 +17,7 @@ from engine.ir.tape import Instruction
 CERTAIN = 1e-7  # the least probability that the losses tell from 0
 
 #: Losses whose y_pred is a probability, with what makes one of a logit.
-_OF_PROBABILITIES: Mapping[str, str] = {
+OF_PROBABILITIES: Mapping[str, str] = {
     "binary_crossentropy": "sigmoid",
     "categorical_crossentropy": "softmax",
     "sparse_categorical_crossentropy": "softmax",
@@ -25,7 +25,7 @@ _OF_PROBABILITIES: Mapping[str, str] = {
 }
 #: Losses that are another function with their arguments the other way round.
 _ORDERED = frozenset(
-    {*_OF_PROBABILITIES, "sigmoid_cross_entropy", "poisson", "mean_absolute_percentage_error"}
+    {*OF_PROBABILITIES, "sigmoid_cross_entropy", "poisson", "mean_absolute_percentage_error"}
 )
 
 
@@ -43,7 +43,7 @@ def misuses_of_losses(prescriber: Prescriber, steps: Sequence[Instruction]) -> I
         swap = _swap(prescriber, steps, step, call)
         if swap is not None:
             yield swap
-        elif name in _OF_PROBABILITIES and not any(word.arg == "from_logits" for word in call.keywords):
+        elif name in OF_PROBABILITIES and not any(word.arg == "from_logits" for word in call.keywords):
             yield from _of_range(prescriber, steps, step, call)
 
 
@@ -82,7 +82,7 @@ def _of_range(
     whole = prescriber.expressions.node(step)
     value = np.asarray(prescriber.value(slot))
     made = prescriber.expressions.maker(slot)
-    if made is not None and made.op.name == _OF_PROBABILITIES[name] and name != "kl_divergence":
+    if made is not None and made.op.name == OF_PROBABILITIES[name] and name != "kl_divergence":
         if not (value == value.min()).all() and (value < CERTAIN).any():
             call.args[1] = ast.parse(prescriber.written(made, 0), mode="eval").body
             fix = _from_logits(call, whole, "it is exact in the tails")
@@ -93,7 +93,7 @@ def _of_range(
     if not outside.any():
         return
     if name == "kl_divergence":
-        fix = write(f"{_OF_PROBABILITIES[name]}({written})", written, "its outputs are probabilities")
+        fix = write(f"{OF_PROBABILITIES[name]}({written})", written, "its outputs are probabilities")
     else:
         fix = _from_logits(call, whole, "it takes logits as they are")
     count = {

@@ -82,7 +82,7 @@ def misuses(prescriber: Prescriber, steps: Sequence[Instruction]) -> Iterator[Ca
     """What is likely wrong at some of the steps, each node once."""
     nodes: set[str | None] = set()
     for misuse in (
-        *_misuses_of_table(prescriber, steps),
+        *(caveat for caveat, _ in misuses_of_table(prescriber, steps)),
         *misuses_of_losses(prescriber, steps),
         *misuses_of_reductions(prescriber, steps),
     ):
@@ -91,7 +91,8 @@ def misuses(prescriber: Prescriber, steps: Sequence[Instruction]) -> Iterator[Ca
             yield misuse
 
 
-def _misuses_of_table(prescriber: Prescriber, steps: Sequence[Instruction]) -> Iterator[Caveat]:
+def misuses_of_table(prescriber: Prescriber, steps: Sequence[Instruction]) -> Iterator[tuple[Caveat, Bound]]:
+    """What the table finds at some of the steps, with what the letters of its patterns are bound to."""
     expressions = prescriber.expressions
     for candidate in prescriber.candidates(TABLE, steps):
         remedy, step = candidate.remedy, candidate.step
@@ -105,4 +106,5 @@ def _misuses_of_table(prescriber: Prescriber, steps: Sequence[Instruction]) -> I
         new, old = (remedy.forms[0].format(**words), node) if remedy.forms else (x, inner)
         place = {"inner": inner, "x": x, "place": f"{step.origin.op} at '{step.origin.node}'"}
         sentence = f"{{place}}: {remedy.says}."
-        yield Caveat(CODE, step.origin.node, sentence, place, write(new, old, remedy.why))
+        fix = write(new, old, remedy.why)
+        yield Caveat(CODE, step.origin.node, sentence, place, fix), candidate.bound

@@ -149,7 +149,7 @@ def _try(spec: TrainingSpec, path: str) -> tuple[Mapping[str, Any], ...]:
             step_tape(objective, spec.method, last)
         if spec.validation is not None:
             evaluation_tape(objective, min(spec.batch_size, spec.validation_rows))
-        return draft.warnings
+        return tuple(warning for warning in draft.warnings if warning["code"] == "broadcast")
     except EngineError as error:
         if error.path == "$.wrt" and error.hint:
             error.hint = error.hint.replace("out of wrt", "out of the parameters")

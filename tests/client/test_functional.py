@@ -47,7 +47,7 @@ def test_aux_is_passed_on() -> None:
 
 
 def test_a_missing_gradient_is_none_or_zero() -> None:
-    with pytest.warns(gw.errors.GradientWarning, match="'x' is None: .* does not depend on 'x'"):
+    with pytest.warns(gw.errors.GradientWarning, match="'x' is None: The target is a constant"):
         assert gw.grad(lambda x, y: y * 1.0, argnums=0)(1.0, 2.0) is None
     assert gw.grad(lambda x, y: y * 1.0, unconnected_gradients="zero")(1.0, 2.0) == 0.0
 

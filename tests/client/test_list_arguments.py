@@ -63,7 +63,7 @@ def _held(c: Any) -> Any:
 
 @pytest.mark.parametrize("made", [_listed, _held])
 def test_an_array_made_of_a_list_of_tensors_is_answered_with_stack(made: Callable[[Any], Any]) -> None:
-    with pytest.raises(gw.errors.ReadError, match=r"np\.stack\(\["):
+    with pytest.raises(gw.errors.ReadError, match=r"np\.stack\("):
         gw.grad(lambda c: gw.sum(made(c)))(np.array([1.0, 2.0]))
     found = gw.grad(lambda c: gw.sum(np.stack([c[0] * t for t in range(3)])))(np.array([1.0, 2.0]))
     np.testing.assert_allclose(found, [3.0, 0.0])

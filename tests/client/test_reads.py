@@ -44,14 +44,17 @@ def assigned(m: Any) -> Any:
 
 
 READS: dict[str, tuple[Function, str]] = {
-    "np.array of a list": (lambda m: np.array([m, m**2]).sum() + m, r"gradwire\.stack"),
-    "np.array of nested lists": (lambda m: np.array([[m], [m]]).sum() + m, r"gradwire\.stack"),
-    "np.array of objects": (lambda m: np.array([m, m], dtype=object).sum(), r"gradwire\.stack"),
+    "np.array of a list": (lambda m: np.array([m, m**2]).sum() + m, r"write gw\.stack\(\["),
+    "np.array of nested lists": (lambda m: np.array([[m], [m]]).sum() + m, r"write gw\.stack\(\["),
+    "np.array of objects": (lambda m: np.array([m, m], dtype=object).sum(), r"write gw\.stack\(\["),
     "np.asarray": (lambda m: np.asarray(m) * m, "leave np.asarray out"),
     "np.float64": (lambda m: np.float64(m) * m, r"gradwire\.cast\(tensor, 'float64'\)"),
-    "np.mean of a list": (lambda m: np.mean([m, m**2]), r"gradwire\.mean\(…\)"),
-    "np.sum of nested lists": (lambda m: np.sum([[m, m**2]]), r"gradwire\.sum\(…\)"),
-    "np.exp of a list": (lambda m: np.sum(np.exp([m, m])), r"gradwire\.exp\(…\)"),
+    "np.mean of a list": (lambda m: np.mean([m, m**2]), r"write np\.mean\(gw\.stack\(\[m, m\*\*2\]\)\)"),
+    "np.sum of nested lists": (
+        lambda m: np.sum([[m, m**2]]),
+        r"write np\.sum\(gw\.stack\(\[\[m, m\*\*2\]\]\)\)",
+    ),
+    "np.exp of a list": (lambda m: np.sum(np.exp([m, m])), r"write np\.exp\(gw\.stack\(\[m, m\]\)\)"),
     "np.full": (lambda m: np.sum(np.full(3, m)), r"gradwire\.broadcast_to"),
     "np.random": (lambda m: np.random.default_rng(0).normal(m) * m, "functions"),
     "float": (lambda m: float(m) * m, "gradwire's or NumPy's functions"),

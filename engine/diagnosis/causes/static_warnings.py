@@ -49,7 +49,7 @@ def _warnings_in(
 ) -> Iterator[Caveat]:
     """The warnings in a graph, and in the functions of its loops and branches.
 
-    `on_purpose` are inputs that were made columns outside of it. A `prescriber` words fixes as the user wrote them.
+    `on_purpose` are inputs that were made columns outside of it. A `prescriber` fixes in the user's words.
     """
     path = _path(graph, sources, targets)
     types = graph.tape.types

@@ -15,6 +15,7 @@ from gradwire._client.client import AsyncClient, Client, default_client, set_def
 from gradwire._client.datasets import Column, Dataset
 from gradwire._client.graphs import PublishedGraph
 from gradwire._client.jobs import Job
+from gradwire._names.absent_modules import install as _refuse_absent_modules
 from gradwire._names.counterparts import PACKAGE as _PACKAGE
 from gradwire._names.missing import INSTEAD as _INSTEAD
 from gradwire._names.refusals import names_of as _names_of
@@ -163,6 +164,7 @@ __all__ = [
 __all__ += _ops.__all__
 
 _respell(globals())
+_refuse_absent_modules()
 
 if not _TYPE_CHECKING:  # else every name would have a type
     __getattr__ = _names_of(__name__, globals(), _PACKAGE, _INSTEAD)

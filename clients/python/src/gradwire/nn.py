@@ -54,6 +54,8 @@ __all__ = [
     "tanh",
 ]
 
+__path__: list[str] = []  # so that `import gradwire.nn.functional` is told what to write instead
+
 _respell(globals())
 
 if not TYPE_CHECKING:  # else every name would have a type

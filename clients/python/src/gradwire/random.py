@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradwire._names.refusals import names_of
 from gradwire._tracing.tensor import Tensor, constant
 
 __all__ = ["normal", "set_seed", "uniform"]
@@ -65,3 +66,21 @@ def uniform(
 
 def _draws(seed: int | None) -> np.random.Generator:
     return _generator if seed is None else np.random.default_rng(seed)
+
+
+_SEEDED = (
+    "draws here follow one sequence, gw.random.set_seed(0); inside of a published function a key is an input "
+    "of integers, gw.random_normal(key, 0, 1, shape=(3,))"
+)
+_CURES = {
+    **dict.fromkeys(
+        ("PRNGKey", "key", "split", "fold_in", "default_rng", "Generator", "RandomState"), _SEEDED
+    ),
+    **dict.fromkeys(("seed", "manual_seed"), "gw.random.set_seed(seed)"),
+    **dict.fromkeys(("randn", "standard_normal", "truncated_normal"), "gw.random.normal(shape)"),
+    **dict.fromkeys(("rand", "random", "random_sample"), "gw.random.uniform(shape)"),
+    "randint": "gw.random.uniform(shape, low, high, dtype='int64')",
+}
+
+if not TYPE_CHECKING:  # else every name would have a type
+    __getattr__ = names_of(__name__, globals(), _CURES)

@@ -64,7 +64,8 @@ class Graphs(Driven[D_co]):
             listed = ", ".join(f"'{name}'" for name in chosen.captured)
             raise TraceError(
                 f"the function uses values from outside ({listed}); a published function has no values of "
-                "its own, so make every array a parameter"
+                "its own, so make every array a parameter, or leave gw.function out: tapes and gw.grad "
+                "record plain functions, which may use variables"
             )
         if chosen.known is not None:
             described = yield from self._session.publish(chosen.known)

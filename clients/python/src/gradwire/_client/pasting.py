@@ -15,6 +15,7 @@ from gradwire._locations import Place, user_frame
 from gradwire._tracing.functions import FUNCTIONS
 from gradwire._tracing.lower import Lowered
 from gradwire._tracing.node import Leaf, Op
+from gradwire._tracing.syntax import name_of
 from gradwire._tracing.texts import ATOMS, DEEPEST, Text, bracketed, operand_at, records, rendered, text_at
 
 Locate = Callable[[str], tuple[Lowered, Sequence[str], int] | None]
@@ -177,7 +178,15 @@ def _alias() -> str:
     return next((name for name, value in names.items() if value is package), "gradwire")
 
 
+def is_generated(name: str) -> bool:
+    """Whether the tracing made a name up, as for an expression or a variable that was given none."""
+    return _GENERATED.match(name) is not None
+
+
 def made_as(place: Place | None) -> str:
     """The name that the user gave to what was made at a place; empty if there is none."""
     seen = text_at(place)
-    return "" if seen is None else seen[0].assigned(seen[1])
+    if seen is None:
+        return ""
+    source, text = seen
+    return name_of(text.target) if isinstance(text, ast.AugAssign) else source.assigned(text)

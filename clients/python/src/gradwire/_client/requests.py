@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from gradwire._client.answer_warnings import advise_answer
 from gradwire._client.findings import finding, with_own_words
 from gradwire._client.function import Function, renamed, tensors_for_wire
 from gradwire._client.options import DiagnoseOptions, EvaluateOptions, GradientOptions, VjpOptions
@@ -56,6 +57,7 @@ def gradient(
     rewrites, warnings = tuple(answer.get("rewrites") or ()), answer.get("warnings") or ()
     if isinstance(warnings, Mapping):  # by target
         warnings = [warning for each in warnings.values() for warning in each]
+    advise_answer([(one, function.place(one.get("node"))) for one in warnings], function.locate)
     graph, receipt = answer.get("graph"), answer.get("receipt")
     return Gradients(value, gradients, diagnosis, rewrites, tuple(warnings), graph, receipt)
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gradwire._forks import renew_after_fork
-from gradwire._locations import Place
+from gradwire._locations import Place, user_frame
 from gradwire._tracing.document import Document, names_in, write
 from gradwire._tracing.lower import Lowered, Ref
 from gradwire._tracing.node import Op, Parameter
+from gradwire._tracing.syntax import expression
 from gradwire._transport.codec import Declared, post, read
 from gradwire._transport.connection import Settings
 from gradwire._transport.flow import Flow, Request, Response, Retry, exchange
@@ -154,6 +155,25 @@ def located(lowered: Lowered, document: Document) -> Iterator[None]:
 def _valueless(node: Any) -> ReadError:
     name = f"'{node.name}'" if isinstance(node, Parameter) else "a parameter"
     return ReadError(
-        f"{name} has neither a value nor a shape while its function is traced, once for all values: choose "
-        "with gradwire.where or gradwire.cond instead of branching, and read values and shapes outside"
+        f"{name} has neither a value nor a shape while its function is traced, once for all values: {_cure()}"
+    )
+
+
+def _cure() -> str:
+    """What to write instead of the user's line that asks for a value."""
+    frame = user_frame()
+    seen = None if frame is None else expression(frame)
+    text = "" if seen is None else seen[0].segment(seen[1])
+    if ".gradient(" in text or "apply_gradients(" in text or ".minimize(" in text:
+        return (
+            "a step of training is no function of arrays: leave @gw.function out, what it calls is sent once "
+            "all the same"
+        )
+    if ".shape" in text or "len(" in text or ".size" in text or ".ndim" in text:
+        return (
+            "give a size as a parameter with a default, def f(x, n=3), which is baked in; for the mean "
+            "of all elements write gradwire.mean(x)"
+        )
+    return (
+        "choose with gradwire.where or gradwire.cond instead of branching, and read values and shapes outside"
     )

@@ -4,6 +4,7 @@
 `missing`       what to write instead of a name that is not here: the one place that says it
 `counterparts`  the tables of what PyTorch, TensorFlow, Keras and JAX call things
 `instead`       the table of functions that have no op (generated from the server's)
+`absent_modules`  modules that are not here, as in `import gradwire.numpy`
 `strict`        objects that refuse unknown keywords and attributes
 `json_numbers`  NaN and the infinities in JSON
 `keywords`      keywords that are declared once, in a TypedDict

@@ -206,6 +206,10 @@ TENSORFLOW: Mapping[str, str] = {
 }
 
 PACKAGE: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("tree_map", "tree_util", "tree", "tree_multimap", "tree_leaves"),
+        "gradients have the structure of the arguments: {k: p[k] - rate * g[k] for k in p}",
+    ),
     **TENSORFLOW,
     **dict.fromkeys(("backward", "retain_grad", "grad_fn"), _GRADIENT),
     **dict.fromkeys(("requires_grad", "requires_grad_"), _WATCHED),

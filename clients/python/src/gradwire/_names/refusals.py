@@ -42,6 +42,34 @@ def _absent(thing: Any, name: str) -> AttributeError:
     return unknown(f"'{kind.__name__}' object", name, (TENSORS, INSTEAD), known)
 
 
+def _instead_of_assigning(key: Any, is_variable: bool) -> str:
+    """What to write for `x[key] = value`: a choice by a mask, or another tensor."""
+    x = "variable" if is_variable else "x"
+    if hasattr(key, "_edge") or getattr(getattr(key, "dtype", None), "kind", "") == "b":
+        whole = f"gw.where(mask, values, {x})"
+    else:
+        whole = f"gw.index_set({x}, values, {_written(key)})"
+    if is_variable:
+        return f"variable.assign({whole}) binds all of it anew"
+    filled = "to fill one in a loop, collect its parts in a list and gw.stack(parts)"
+    return f"x = {whole} makes another tensor; {filled}"
+
+
+def _written(key: Any) -> str:
+    """An index as `index_set` takes it."""
+    if isinstance(key, int | slice):
+        return _part(key)
+    if isinstance(key, tuple) and all(isinstance(part, int | slice) for part in key):
+        return f"({', '.join(map(_part, key))})"
+    return "index"
+
+
+def _part(part: int | slice) -> str:
+    if isinstance(part, int):
+        return str(part)
+    return f"slice({part.start}, {part.stop}, {part.step})"
+
+
 class Refusing:
     """A tensor or variable: what other libraries do with theirs is refused with what to write instead."""
 
@@ -56,14 +84,9 @@ class Refusing:
 
     def __setitem__(self, key: Any, value: Any) -> NoReturn:
         kind = type(self)
-        cure = (
-            "variable.assign(gw.index_set(variable, values, index)) binds all of it anew"
-            if hasattr(kind, "assign")
-            else "x = gw.index_set(x, values, index) makes another tensor; to fill one in a loop, collect "
-            "its parts in a list and gw.stack(parts)"
-        )
         raise TypeError(
-            f"'{kind.__name__}' object does not support item assignment, it never changes in place: {cure}"
+            f"'{kind.__name__}' object does not support item assignment, it never changes in place: "
+            f"{_instead_of_assigning(key, hasattr(kind, 'assign'))}"
         )
 
     def __delitem__(self, key: Any) -> NoReturn:

@@ -60,19 +60,30 @@ on_worker_start(lambda: recorder.set(None))
 
 @dataclass(slots=True, eq=False)
 class Owner:
-    """A variable, as far as its values need to know it; compared by identity."""
+    """A variable, as far as its values need to know it; compared by identity.
+
+    `born` is when it was made, `steps` how often it was assigned, `first_steps` by how many optimisers in a
+    row that had never stepped before (see `restarts`).
+    """
 
     trainable: bool = True
+    born: int = 0
+    steps: int = 0
+    first_steps: int = 0
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class Leaf:
-    """A value; `owner` is the same object for every value that one Variable ever had."""
+    """A value; `owner` is the same object for every value that one Variable ever had.
+
+    `gradient_of` is the owner of the variable that it is a gradient by.
+    """
 
     value: Array
     name: str | None = None
     place: Place | None = None
     owner: Owner | None = None
+    gradient_of: Owner | None = None
 
 
 @dataclass(slots=True, eq=False)

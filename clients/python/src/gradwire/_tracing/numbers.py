@@ -59,6 +59,11 @@ def not_numbers(value: Any) -> str:  # noqa: PLR0911  # one for each kind
     if isinstance(value, list | tuple):
         return _of_list(value)
     array = value if isinstance(value, np.ndarray | np.generic) else None
+    names = ("to_numpy", "values", "data", "value") if array is None else ()
+    own = next((name for name in names if hasattr(value, name)), None)
+    if own is not None:
+        call = f"value.{own}()" if callable(getattr(value, own)) else f"value.{own}"
+        return f"expected numbers, got {kind}: give the array that it holds, {call}"
     if array is None:
         return f"expected numbers, got {kind}: float(value) makes a number of one"
     return f"expected numbers, got an array of {array.dtype}: {_of_dtype(array.dtype)}"

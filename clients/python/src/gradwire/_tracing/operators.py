@@ -182,7 +182,13 @@ class Operators(Refusing, Traced):
 
     def __bool__(self) -> bool:
         reads.may_read(self._edge(), "bool()", branch=True)
-        return bool(self._value())
+        value = self._value()
+        if value.size > 1:
+            raise ValueError(
+                f"a condition of {value.size} elements is neither true nor false: choose for each of them by "
+                "gradwire.where(condition, a, b), or take gradwire.any(...) or gradwire.all(...) of them"
+            )
+        return bool(value)
 
     def __index__(self) -> int:
         def convert(value: Array) -> int:

@@ -23,6 +23,7 @@ from gradwire._tracing import scopes
 from gradwire._tracing.dataflow import Flow, flows, operands, own_name
 from gradwire._tracing.dependence import Dependence
 from gradwire._tracing.node import Edge, Leaf, Node, Op, Recorder, Traced, recorder
+from gradwire._tracing.read_cures import GENERAL, cure_at
 from gradwire._tracing.read_refusals import refusal
 from gradwire._tracing.syntax import Function
 from gradwire.errors import ReadWarning
@@ -184,11 +185,20 @@ def came_back(back: Return) -> str:
             f"model.predict at {read.place} returns plain numbers, which are used again at {back.place} as a "
             f"constant: no gradient flows through them to '{read.name}' or another weight. {CALL_IT}"
         )
+    cure = cure_of(back)
     return (
         f"a value that depends on '{read.name}' was read at {read.place}, and is used again at {back.place} "
-        "as a constant: no gradient flows through it. Compute with gradwire's or NumPy's functions on the "
-        "tensor itself; if a constant is meant, read gradwire.stop_gradient(tensor)"
+        f"as a constant: no gradient flows through it. {cure[:1].upper()}{cure[1:]}; if a constant is meant, "
+        "read gradwire.stop_gradient(tensor)"
     )
+
+
+def cure_of(back: Return) -> str:
+    """What to write instead of the line that reads, or of the one that uses what was read."""
+    if was_predicted(back):
+        return CALL_IT
+    cure = cure_at(back.read.place)
+    return cure_at(back.place) if cure == GENERAL else cure
 
 
 def was_predicted(back: Return) -> bool:

@@ -8,10 +8,12 @@ difference, and how to say either. `spellings` has the table.
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 from types import FunctionType
 from typing import Any
 
+from gradwire._names.missing import advice
 from gradwire._names.tensorflow import called_tf
 from gradwire._tracing.spellings import SPELLINGS, Options, Spelling
 from gradwire.errors import TensorFlowDifference
@@ -27,18 +29,56 @@ def respell(namespace: dict[str, Any]) -> None:
             namespace[name] = spelled(value)
 
 
+_NONE = Spelling()
+
+#: Keywords of PyTorch's, and of others, by what they are called here.
+_KEYWORDS = {
+    "dim": "axis",
+    "dims": "axis",
+    "keepdim": "keepdims",
+    "keep_dims": "keepdims",
+    "out_dtype": "dtype",
+    "unbiased": "correction",
+    "ddof": "correction",
+    "a_min": "min",
+    "a_max": "max",
+    "eps": "epsilon",
+    "negative_slope": "alpha",
+    "label": "y_true",
+    "target": "y_true",
+    "input": "y_pred",
+    "logits": "y_pred",
+}
+
+
+@functools.cache
+def _keywords(function: FunctionType) -> frozenset[str]:
+    return frozenset(inspect.signature(function).parameters)
+
+
+def _unknown_keyword(name: str, options: Options, known: frozenset[str]) -> str:
+    """What is said of a keyword that a function does not have."""
+    keyword = next(each for each in options if each not in known)
+    meant = _KEYWORDS.get(keyword)
+    if meant is None or meant not in known:
+        told = advice(keyword, (), known, "it takes") or f"it takes {', '.join(known)}"
+    else:
+        told = f"it is called {meant} here: {name}(..., {meant}={options[keyword]!r:.40})"
+    return f"{name}() has no keyword '{keyword}'; {told}"
+
+
 @functools.cache  # a function has one wrapper, under all its names
 def spelled(function: FunctionType) -> Any:
     """`function`, which also understands TensorFlow's spelling; it itself if that has none of its own."""
     name = function.__name__
-    spelling = SPELLINGS.get(name)
-    if spelling is None:
-        return function
+    spelling = SPELLINGS.get(name, _NONE)
 
     @functools.wraps(function)
     def call(*args: Any, **options: Any) -> Any:
         if options:
             options = _renamed(name, spelling, args, options)
+            if not options.keys() <= _keywords(function):
+                raise TypeError(_unknown_keyword(name, options, _keywords(function)))
         if spelling.differs is not None and called_tf(sys._getframe(1)):
             why = spelling.differs(args, options)
             if why is not None:

@@ -29,11 +29,36 @@ def trace(
     """
     tape = recorder.get()
     edges = tuple([_input(value, k in integer) for k, value in enumerate(inputs)])
-    written = {k: attribute(v) for k, v in attributes.items() if v is not None} if attributes else {}
+    written = _written(op, attributes) if attributes else {}
     node = Op(op, edges, written, here(), tape, functions or {})
     if tape is not None:
         note_op(node, inputs, tape)
     return node
+
+
+#: By op what to write if one of its attributes is to be a tensor.
+_OF_TENSORS = {
+    "linspace": "start + (stop - start) * np.linspace(0, 1, n)",
+    "logspace": "gw.exp(start + (stop - start) * np.linspace(0, 1, n))",
+    "arange": "start + step * np.arange(n)",
+    "full": "gw.broadcast_to(tensor, shape)",
+    "clip": "gw.minimum(gw.maximum(x, low), high)",
+    "leaky_relu": "gw.where(x > 0, x, alpha * x)",
+    "elu": "gw.where(x > 0, x, alpha * gw.expm1(x))",
+    "huber": "gw.where(gw.abs(e) < delta, e ** 2 / 2, delta * (gw.abs(e) - delta / 2))",
+    "std": "gw.sqrt(gw.sum((x - gw.mean(x)) ** 2) / (n - ddof))",
+}
+
+
+def _written(op: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes of an op in their form on the wire."""
+    for name, value in attributes.items():
+        if isinstance(value, Traced) and op in _OF_TENSORS:
+            raise TraceError(
+                f"expected a plain value for `{name}` of {op}, got a tensor: it is a setting of the op, "
+                f"through which no gradient flows; with tensors write {_OF_TENSORS[op]}"
+            )
+    return {name: attribute(value) for name, value in attributes.items() if value is not None}
 
 
 def as_edge(value: Any, *, integer: bool = False) -> Edge:

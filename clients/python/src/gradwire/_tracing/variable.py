@@ -13,9 +13,19 @@ from gradwire._tracing.methods import Methods
 from gradwire._tracing.node import Array, Edge, Leaf, Owner, are_integers, as_array
 from gradwire._tracing.operators import Operators
 from gradwire._tracing.reads import may_read, note_assigned, note_leaf
+from gradwire._tracing.restarts import born, note_step
 from gradwire._tracing.tensor import Tensor, record
 from gradwire._tracing.variable_warnings import fitting, warn_of_divergence
 from gradwire.errors import TensorFlowDifference
+
+_FOREIGN = {
+    "requires_grad": "write trainable=True, which is the default, or trainable=False",
+    "device": "leave it out: the server computes; gw.Client(url, device='cuda') says where",
+    "shape": "leave it out: it is that of the value, as in gw.Variable(np.zeros((2, 3)))",
+    "initializer": "give the values, as in gw.Variable(np.random.normal(size=(2, 3)))",
+    "constraint": "leave it out: after a step write w.assign(np.clip(w.numpy(), low, high))",
+    "validate_shape": "leave it out",
+}
 
 NO_NAME = "Variable"  # what a variable is called that was given no name
 
@@ -37,7 +47,11 @@ class Variable(Methods):
         trainable: bool = True,
         name: str | None = None,
         dtype: Any = None,
+        **foreign: Any,
     ) -> None:
+        for keyword in foreign:
+            cure = _FOREIGN.get(keyword, "it takes initial_value, trainable, name and dtype")
+            raise TypeError(f"Variable() has no keyword '{keyword}': {cure}")
         if callable(initial_value):
             initial_value = initial_value()
         if not isinstance(name, str | None):
@@ -48,7 +62,7 @@ class Variable(Methods):
         if dtype is None and are_integers(initial_value):
             warn_of_integers("Variable()")
         self.name = name or NO_NAME
-        self._owner = Owner(bool(trainable))
+        self._owner = Owner(bool(trainable), born())
         self._leaf = Leaf(as_array(self._given(initial_value), dtype), self.name, here(), self._owner)
         self._note(initial_value)
 
@@ -105,6 +119,10 @@ class Variable(Methods):
 
         The value of a tensor is requested. Raises ValueError if the shapes differ.
         """
+        return self._assigned(value)
+
+    def _assigned(self, value: Any, optimizer: Any = None) -> Variable:
+        """As `assign`; by an optimiser if one is given."""
         array = fitting(self.name, self._given(value), self.dtype)
         if array.shape != self.shape:
             raise ValueError(
@@ -112,6 +130,7 @@ class Variable(Methods):
                 "a variable of another shape is another variable"
             )
         warn_of_divergence(self.name, self._leaf.value, array, value)
+        note_step(self._leaf, array, optimizer)
         self._leaf = Leaf(array, self.name, self._leaf.place, self._owner)
         self._note(value)
         return self

@@ -34,7 +34,7 @@ def jvp(
 
     `tangents` has the structure of `primals`, a tuple of arguments.
     """
-    primals, tangents = tuple(primals), tuple(tangents)
+    primals, tangents = _pair_of_tuples(primals, tangents)
     if recorder.get() is not None:
         return _recorded_jvp(function, primals, tangents)
     traced = Traced(function, primals, {}, range(len(primals)), client, by="jvp", allow_reads=allow_reads)
@@ -43,6 +43,28 @@ def jvp(
     both = ([plain(found[key][name]) for name in traced.outputs] for key in ("outputs", "jvp"))
     value, tangent = (traced.answered(values) for values in both)
     return value, tangent
+
+
+def _pair_of_tuples(primals: Any, tangents: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Both as tuples; raises TypeError for an array in place of a tuple, and for different lengths."""
+    for name, given in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(given, tuple | list):
+            raise TypeError(
+                f"expected a tuple of arguments as `{name}` of gw.jvp, got {type(given).__name__}: write "
+                "gw.jvp(f, (x,), (v,))"
+            )
+    if len(primals) != len(tangents):
+        raise TypeError(
+            f"expected a tangent for each of {len(primals)} primals of gw.jvp, got {len(tangents)}"
+        )
+    return tuple(primals), tuple(tangents)
+
+
+def _check_call(name: str, argnums: Any, others: Sequence[Any]) -> None:
+    """Raise TypeError for arguments of the function that are given to what makes the product."""
+    positions = argnums if isinstance(argnums, tuple | list) else (argnums,)
+    if others or not all(isinstance(p, int) for p in positions):
+        raise TypeError(f"gw.{name}(f) returns a function of the arguments and a vector: gw.{name}(f)(x, v)")
 
 
 def vjp(
@@ -71,7 +93,7 @@ def vjp(
 def hvp(
     function: Callable[..., Any],
     argnums: int | Sequence[int] = 0,
-    *,
+    *others: Any,
     allow_reads: bool = False,
     client: Client | None = None,
 ) -> Callable[..., Any]:
@@ -80,6 +102,7 @@ def hvp(
     `function` returns one number. The vector, and the result, have the structure and the shapes of the
     argument at `argnums`; if `argnums` is a sequence, they are tuples of such.
     """
+    _check_call("hvp", argnums, others)
     return _Hvp(function, argnums=argnums, allow_reads=allow_reads, client=client)
 
 
@@ -104,7 +127,7 @@ class _Hvp(Transformed):
 def gnvp(
     function: Callable[..., Any],
     argnums: int | Sequence[int] = 0,
-    *,
+    *others: Any,
     allow_reads: bool = False,
     client: Client | None = None,
 ) -> Callable[..., Any]:
@@ -112,6 +135,7 @@ def gnvp(
 
     J is the Jacobian of what `function` returns, residuals for example. Structures are as in `hvp`.
     """
+    _check_call("gnvp", argnums, others)
     return _Gnvp(function, argnums=argnums, allow_reads=allow_reads, client=client)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import is_dataclass
 from typing import Any
 
 from gradwire._client.client import Client
@@ -14,8 +15,10 @@ from gradwire._tracing.structure import leaves, map_leaves, rebuild
 from gradwire._tracing.subgraph import label_of, parameter_names
 from gradwire._tracing.tensor import Tensor, constant, record
 from gradwire._tracing.variable import Variable
+from gradwire.autodiff.argument_lists import guarded
 from gradwire.autodiff.list_arguments import told_of_lists
 from gradwire.autodiff.scalar_target import check_function, target_of, told_of
+from gradwire.autodiff.subtracted import warn_of_another_argument
 from gradwire.autodiff.tape import GradientTape
 from gradwire.autodiff.transformed import Transformed
 from gradwire.errors import TraceError
@@ -58,6 +61,10 @@ def value_and_grad(
 
 class _ValueAndGrad(Transformed):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.called("value_and_grad", args, kwargs)
+
+    def called(self, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """What a call returns; `name` is what the user wrote, for warnings."""
         function, options = self._function, self._options
         positions, single = positions_of(options["argnums"], len(args))
         has_aux, zero = options["has_aux"], options["zero"]
@@ -69,7 +76,9 @@ class _ValueAndGrad(Transformed):
         sources = list(leaves(chosen))
         with told_of(function):
             gradients = tape._differentiate(target, sources, None, zero=zero, sums=False)
-        tape._advise(target, sources, gradients, zero=zero)
+        names = argument_names(function, len(args))
+        if not (single and warn_of_another_argument(name, label_of(function), names, positions[0])):
+            tape._advise(target, sources, gradients, zero=zero)
         if recorder.get() is not None:
             shaped, value = rebuild(chosen, iter(gradients)), target
         else:
@@ -106,7 +115,7 @@ def grad(
 
 class _Grad(Transformed):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        value, gradient = self._options["both"](*args, **kwargs)
+        value, gradient = self._options["both"].called("grad", args, kwargs)
         return (gradient, value[1]) if self._options["has_aux"] else gradient
 
 
@@ -130,6 +139,8 @@ def traced_on(
     sources = named([names[position] for position in positions], chosen)
     lists = [(names[k], args[k]) for k in positions]
     with tape, scope("grad", label, sources, values=True, free=allow_reads), told_of_lists(lists):
+        for position in positions:
+            arguments[position] = guarded(names[position], args[position], arguments[position])
         return chosen, function(*arguments, **kwargs)
 
 
@@ -144,7 +155,10 @@ def as_source(name: str) -> Callable[[Any], Tensor | Variable]:
             return value
         if isinstance(value, Operators) and recorder.get() is not None:
             return record("identity", (value,))
-        array = value._value() if isinstance(value, Operators) else as_array(value)
+        try:
+            array = value._value() if isinstance(value, Operators) else as_array(value)
+        except TypeError as error:
+            raise TypeError(_no_numbers(name, value, error)) from None
         if array.dtype.kind not in "fc":
             raise TraceError(
                 f"expected floating numbers to differentiate by for '{name}', got {array.dtype}; "
@@ -154,6 +168,24 @@ def as_source(name: str) -> Callable[[Any], Tensor | Variable]:
         return Tensor(Edge(Leaf(array, name, here())))
 
     return make
+
+
+def _no_numbers(name: str, value: Any, error: TypeError) -> str:
+    """What is said of an argument to differentiate by that is no array of numbers."""
+    if value is None or isinstance(value, str | bytes) or callable(value):
+        what = "None" if value is None else f"{type(value).__name__} {value!r:.30}"
+        return (
+            f"expected numbers to differentiate by for '{name}', got {what}: argnums names the positions "
+            "of the arguments that are numbers, argnums=1 for the second"
+        )
+    if is_dataclass(value) or (hasattr(value, "__dict__") and not hasattr(value, "__array__")):
+        given = "dataclasses.asdict(p)" if is_dataclass(value) else "vars(p)"
+        return (
+            f"expected numbers to differentiate by for '{name}', got an object of {type(value).__name__}: "
+            f"pass a dict, a tuple or a NamedTuple of arrays, such as {given}, and read p['w'] in the "
+            "function"
+        )
+    return f"'{name}': {error}"
 
 
 def argument_names(function: Callable[..., Any], count: int) -> list[str]:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from gradwire._client.findings import OK, finding, with_own_words, without_stops
+from gradwire._client.pasting import is_generated
 from gradwire._client.products import block
 from gradwire._client.session import Known, Session, input_values, locate, located, place_of
 from gradwire._locations import Place
 from gradwire._tracing.lower import Lowered, lower
 from gradwire._tracing.node import Array, Edge, Leaf, Op, Recorder, remember
 from gradwire._transport.flow import Flow
+from gradwire.autodiff.target_dtype import told_of_dtype
 from gradwire.autodiff.variable_findings import blaming_variables, with_mixing
 from gradwire.errors import InvalidTarget
 from gradwire.results import Finding, Sparse
@@ -70,9 +72,11 @@ class Question:
                 entry = self.diagnosis.get(name, OK)
                 told = finding(source.label, entry, self._place, name, target=self.target.node.place)
                 told = without_stops(told, self._borders(), self._place)
+                if is_generated(name):
+                    told = replace(told, message=told.message.replace(f"'{name}'", f"'{source.label}'"))
                 told = blaming_variables(told, self._variables())
                 told = with_mixing(told, len(self.wrt[k]))
-                return with_own_words(told, self._locate)
+                return with_own_words(told, self.locate)
         return None
 
     def warned(self) -> list[tuple[Mapping[str, Any], Place | None]]:
@@ -89,7 +93,8 @@ class Question:
             if item.border and isinstance(item.inputs[0], tuple)
         }
 
-    def _locate(self, name: str) -> tuple[Lowered, Sequence[str], int] | None:
+    def locate(self, name: str) -> tuple[Lowered, Sequence[str], int] | None:
+        """The trace with a node, its names, and the node's position."""
         return locate(name, self.lowered, self.known.document.names)
 
     def _variables(self) -> set[str]:
@@ -233,7 +238,8 @@ def _none_of(found: Any) -> Any:
 
 def _ask(session: Session, asked: Question, *, zero: bool) -> Flow[list[Array | None]]:
     options = {"unconnected": "zero"} if zero else {}
-    with located(asked.lowered, asked.known.document):
+    document = asked.known.document
+    with located(asked.lowered, document), told_of_dtype(asked.lowered, document.names):
         answer = yield from session.ask("gradient", asked.known, {**asked.body(), **options})
     asked.value = answer["value"]
     asked.diagnosis = answer.get("diagnosis") or {}

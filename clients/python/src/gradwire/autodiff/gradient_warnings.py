@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from gradwire._locations import Place
 from gradwire._notices import warn
 from gradwire._tracing.node import Array
 from gradwire.errors import GradientWarning
@@ -27,24 +26,34 @@ def flaw(gradient: Array | None) -> str | None:
 
 
 def advise(findings: Iterable[tuple[Finding, Array | None]]) -> None:
-    """Warn of each gradient with a flaw, once a line of the user's."""
+    """Warn of each gradient with a flaw, once a line of the user's; those of one reason in one warning."""
+    groups: dict[tuple[str, str], list[tuple[Finding, str]]] = {}
     for finding, gradient in findings:
         wrong = flaw(gradient)
-        if wrong is not None:
-            text = f"the gradient by '{finding.name}' {wrong}{_reason(finding)}"
-            place = finding.places[0] if finding.places else None
-            warn(GradientWarning, text, (finding.name, finding.status, finding.reason, str(place)))
+        if wrong is not None and not _is_right(finding):
+            reason = _reason(finding)
+            groups.setdefault((wrong, _nameless(reason, finding.name)), []).append((finding, reason))
+    for (wrong, _), group in groups.items():
+        finding, reason = group[0]
+        names = [f"'{each.name}'" for each, _ in group]
+        place = finding.places[0] if finding.places else None
+        text = f"the gradient by {names[0]} {wrong}{reason}"
+        if len(names) > 1:
+            several = wrong.replace("is ", "are ", 1).replace("has ", "have ", 1)
+            text = f"the gradients by {', '.join(names[:-1])} and {names[-1]} {several}{reason}"
+        warn(GradientWarning, text, (*names, finding.status, finding.reason, str(place)))
 
 
-def advise_answer(warned: Iterable[tuple[Mapping[str, Any], Place | None]]) -> None:
-    """Warn of what the server warned of with the gradients, such as shapes that meet by accident.
+def _is_right(finding: Finding) -> bool:
+    """Whether a gradient is zero because the target is at a minimum: descent has arrived."""
+    return finding.status == "zero" and (finding.fix or "").startswith("Nothing: ")
 
-    What `masked_backward` did was asked for: `explain` tells it.
-    """
-    for warning, place in warned:
-        if warning.get("code") != "masked":
-            text = f"{warning.get('message')}" + (f" At {place}." if place else "")
-            warn(GradientWarning, text, (warning.get("code"), warning.get("node"), str(place)))
+
+def _nameless(reason: str, name: str) -> str:
+    """A reason without the name of the variable that it is about."""
+    for quote in "'`":
+        reason = reason.replace(f"{quote}{name}{quote}", "\0")
+    return reason
 
 
 def advise_entries(what: str, name: str, block: Any, explain: str) -> None:
@@ -62,10 +71,11 @@ def _reason(finding: Finding) -> str:
     if not finding.message:
         return "; ask `explain` for the reason"
     parts = [f": {finding.message[:1].upper()}{finding.message[1:].rstrip('.')}."]
-    places = [place for place in (*finding.places, finding.target, finding.place) if place is not None]
-    if places:
-        parts.append(f"At {places[0]}.")
-    parts += [str(warning["message"]) for warning in finding.warnings if warning.get("code") == "read"]
+    came_back = [str(warning["message"]) for warning in finding.warnings if warning.get("code") == "read"]
+    if finding.status != "disconnected" or not came_back:  # else the message tells of it, with both lines
+        places = [place for place in (*finding.places, finding.target, finding.place) if place is not None]
+        parts += [f"At {places[0]}."] if places else []
+        parts += came_back
     if finding.fix:
         parts.append(f"Fix: {finding.fix}")
     return " ".join(parts)

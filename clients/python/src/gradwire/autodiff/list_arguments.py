@@ -15,6 +15,9 @@ from gradwire._tracing.node import Traced
 _AS_AN_ARRAY = re.compile(r"\b(?:list|tuple|sequence)\b")
 
 
+_AS_A_DICT = re.compile(r"unsupported operand type.*'dict'|bad operand type.*'dict'")
+
+
 @contextmanager
 def told_of_lists(arguments: Sequence[tuple[str, Any]]) -> Iterator[None]:
     """Inside, an error of a list that is used as an array names the argument that came in as one.
@@ -24,17 +27,34 @@ def told_of_lists(arguments: Sequence[tuple[str, Any]]) -> Iterator[None]:
     try:
         yield
     except (TypeError, AttributeError) as error:
+        _tell_of_dicts(arguments, error)
         given = next(((name, value) for name, value in arguments if _is_of_numbers(value)), None)
-        if given is None or type(error) not in (TypeError, AttributeError):
+        if given is None or type(error) not in (TypeError, AttributeError) or "was given as a" in str(error):
             raise
         if not _AS_AN_ARRAY.search(str(error)):
             raise
-        name, value = given
-        kind = type(value).__name__
-        raise type(error)(
-            f"{error}: '{name}' was given as a {kind}, and so is a {kind} of {len(value)} separate tensors, "
-            f"on which no arithmetic works; pass an array: {name} = np.array({_shown(value)})"
-        ) from error
+        raise type(error)(told(str(error), *given)) from error
+
+
+def told(error: str, name: str, value: Sequence[Any]) -> str:
+    """What is said of an argument that came in as a list, or tuple, of numbers and is used as an array."""
+    kind = type(value).__name__
+    return (
+        f"{error}: '{name}' was given as a {kind}, and so is a {kind} of {len(value)} separate tensors, "
+        f"on which no arithmetic works; pass an array: {name} = np.array({_shown(value)})"
+    )
+
+
+def _tell_of_dicts(arguments: Sequence[tuple[str, Any]], error: Exception) -> None:
+    """Raise the error of a dict that is used as an array, with the key to read."""
+    given = next(((name, value) for name, value in arguments if isinstance(value, dict) and value), None)
+    if given is None or type(error) is not TypeError or not _AS_A_DICT.search(str(error)):
+        return
+    name, value = given
+    raise TypeError(
+        f"{error}: '{name}' was given as a dict, on which no arithmetic works: compute with its values, "
+        f"such as {name}[{next(iter(value))!r}]"
+    ) from error
 
 
 def _is_of_numbers(value: Any) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from gradwire._client.client import Client
 from gradwire._client.products import block
 from gradwire._tracing.node import Edge, Recorder, recorder
@@ -18,6 +20,7 @@ from gradwire.autodiff.gradient_warnings import advise_entries
 from gradwire.autodiff.scalar_target import check_function, target_of, told_of
 from gradwire.autodiff.traced_function import Traced
 from gradwire.autodiff.transformed import Transformed
+from gradwire.autodiff.zero_matrices import advise_zeros
 from gradwire.errors import TapeError, TraceError
 
 __all__ = ["hessian", "jacobian"]
@@ -112,11 +115,15 @@ class _Hessian(Transformed):
 
 
 def _advise(what: str, traced: Traced, found: Any, function: Callable[..., Any]) -> None:
-    """Warn of blocks that are not finite."""
+    """Warn of blocks that are not finite, and of an argument by which all blocks are zero."""
     label = getattr(function, "__name__", "function")
     for row in found.values():
         for name in traced.wrt:
             advise_entries(what, name, block(row[name]), f"gradwire.explain({label}, …)")
+    for name in traced.wrt:
+        blocks = [block(row[name]) for row in found.values()]
+        if not any(np.any(getattr(one, "values", one)) for one in blocks):
+            advise_zeros(what, name, traced.lowered)
 
 
 def _row(traced: Traced, blocks: Any, single: bool) -> Any:

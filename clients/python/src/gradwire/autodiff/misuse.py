@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from gradwire._locations import Place
 from gradwire._notices import warn
 from gradwire._tracing.node import Edge, Leaf, Op, Recorder, Traced
+from gradwire._tracing.read_cures import cure_at
+from gradwire._tracing.reads import Reads
 from gradwire._tracing.structure import leaves
+from gradwire._tracing.texts import text_at
 from gradwire.autodiff.gradient_requests import Question, Source
 from gradwire.autodiff.variable_findings import mixed
 from gradwire.errors import GradientWarning
@@ -34,7 +39,25 @@ def of_target(finding: Finding, target: Any, source: Source, tape: Recorder) -> 
     ):
         why = "the target is a variable itself, and a result is the source"
         return replace(finding, message=why, fix="the target comes first, tape.gradient(loss, [w])")
+    if all(isinstance(node, Leaf) and node.owner is None for node in nodes):
+        return _of_constant(finding, nodes[0].place)
     return finding
+
+
+def _of_constant(finding: Finding, place: Place | None) -> Finding:
+    """A finding of a target that is a constant: a gradient taken elsewhere, or a number."""
+    seen = text_at(place)
+    call = seen[1] if seen is not None else None
+    if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "gradient":
+        why = (
+            f"the target is a gradient that was taken outside of this tape ({place}), which is a number to it"
+        )
+        fix = "indent that line into the `with` block of this tape: there the gradient itself is recorded"
+    else:
+        made = f", made at {place}" if place else ""
+        why = f"the target is a constant{made}, and no variable has a part in it"
+        fix = "compute it from the variables; to choose by a condition write gw.where(condition, a, b)"
+    return replace(finding, message=why, fix=fix, place=place)
 
 
 def warn_of_mixing(asked: Question) -> None:
@@ -77,7 +100,7 @@ def expected_source(given: Any) -> str:
     return f"expected variables or traced tensors to differentiate by, got {kind}; {cure}"
 
 
-def expected_target(came: Sequence[Any]) -> str:
+def expected_target(came: Sequence[Any], reads: Reads | None = None) -> str:
     """What is said of something else than a traced tensor as the target."""
     kinds = ", ".join(type(t).__name__ for t in came) or "nothing"
     if not came or any(t is None for t in came):
@@ -86,6 +109,9 @@ def expected_target(came: Sequence[Any]) -> str:
         cure = "names are no targets: give the loss itself, tape.gradient(loss, [w])"
     else:
         cure = _PLAIN
+        last = list(reads.found)[-1] if reads is not None and reads.found else None
+        if last is not None:
+            cure += f": it was read at {last}; {cure_at(last)}"
     return f"expected a traced tensor as the target, got {kinds}; {cure}"
 
 

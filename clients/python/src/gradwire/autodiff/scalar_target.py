@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,11 +21,25 @@ def check_function(name: str, function: Any, argnums: Any) -> None:
             f"gw.{name}(f)(x), with f a function of x"
         )
     positions = argnums if isinstance(argnums, tuple | list) else (argnums,)
+    names = list(parameters) if (parameters := _parameters(function)) else []
+    if positions and all(isinstance(p, str) and p in names for p in positions):
+        found = [names.index(p) for p in positions]
+        raise TypeError(
+            f"expected positions of arguments as `argnums` of gw.{name}, got the name {argnums!r}: write "
+            f"argnums={found[0] if isinstance(argnums, str) else tuple(found)}"
+        )
     if any(isinstance(p, bool) or not isinstance(p, int | np.integer) for p in positions):
         raise TypeError(
             f"expected positions of arguments as `argnums` of gw.{name}, for example 0 or (0, 1), got "
             f"{_kind(argnums)}: gw.{name}(f) returns a function, which is then called, gw.{name}(f)(x)"
         )
+
+
+def _parameters(function: Callable[..., Any]) -> list[str]:
+    try:
+        return list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return []
 
 
 def target_of(

@@ -8,7 +8,7 @@ from typing import Any
 from gradwire._client.pasting import made_as
 from gradwire._tracing.dependence import Dependence
 from gradwire._tracing.node import Edge, Leaf, Node, Owner, Traced
-from gradwire._tracing.reads import CALL_IT, Reads, came_back, was_predicted
+from gradwire._tracing.reads import Reads, Return, came_back, cure_of
 from gradwire._tracing.structure import leaves
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.variable import NO_NAME, Variable
@@ -43,17 +43,21 @@ def with_reads(finding: Finding, source: Source, target: Any, reads: Reads | Non
         return finding
     of_source = Dependence(lambda edge: source.same(Source("", edge, _owner(edge))), stopped=True)
     ends = [leaf._edge() for leaf in leaves(target) if isinstance(leaf, Traced)]
+    read_at = {read.place for read in reads.found.values() if of_source.source(read.edge)}
     back = [
         each
         for each in reads.returned
-        if of_source.source(each.read.edge) and any(_reaches(end, each.node) for end in ends)
+        if (of_source.source(each.read.edge) or each.read.place in read_at)
+        and any(_reaches(end, each.node) for end in ends)
     ]
     if back:
         told = tuple({"code": "read", "node": None, "message": came_back(each)} for each in back)
-        predicted = finding.status == "disconnected" and all(was_predicted(each) for each in back)
+        lost = finding.status == "disconnected"
+        first = back[0]
         return replace(
             finding,
-            fix=CALL_IT if predicted else finding.fix,
+            message=_lost(first) if lost else finding.message,
+            fix=_sentence(cure_of(first)) if lost else finding.fix,
             warnings=finding.warnings + told,
             warned=(*(finding.warned or (None,) * len(finding.warnings)), *(None for _ in told)),
         )
@@ -64,6 +68,16 @@ def with_reads(finding: Finding, source: Source, target: Any, reads: Reads | Non
         f"Values were read while the tape recorded, and are constants from there on: {'; '.join(places[:3])}"
     )
     return replace(finding, fix=f"{finding.fix} {hint}" if finding.fix else hint)
+
+
+def _lost(back: Return) -> str:
+    return (
+        f"what depends on it was read at {back.read.place}, and is used again at {back.place} as a constant"
+    )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def _owner(edge: Edge) -> Owner | None:

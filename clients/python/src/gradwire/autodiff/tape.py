@@ -10,14 +10,16 @@ from typing import Any, Self
 
 import numpy as np
 
+from gradwire._client.answer_warnings import advise_answer
 from gradwire._client.client import Client, default_client
-from gradwire._tracing.node import Array, Edge, Leaf, Op, Recorder, known, recorder
+from gradwire._locations import here
+from gradwire._tracing.node import Array, Edge, Leaf, Op, Owner, Recorder, known, recorder
 from gradwire._tracing.reads import Reads
 from gradwire._tracing.structure import leaves, rebuild
 from gradwire._tracing.tensor import Tensor, record
 from gradwire._tracing.variable import Variable
 from gradwire.autodiff.gradient_requests import Question, Source, ask_gradients, ask_jacobian, ask_reasons
-from gradwire.autodiff.gradient_warnings import MISSING, advise, advise_answer, flaw
+from gradwire.autodiff.gradient_warnings import MISSING, advise, flaw
 from gradwire.autodiff.misuse import of_target, warn_of_mixing
 from gradwire.autodiff.nested import gradient_nodes, jacobian_nodes
 from gradwire.autodiff.sources import identity_of, source_of, unwatched, with_reads
@@ -267,8 +269,8 @@ class GradientTape:
             asked, arrays = client._driver.run(flow)
             self._answered = (target, asked)
             warn_of_mixing(asked)
-            advise_answer(asked.warned())
-            found = {id(s): None if g is None else _known(g) for s, g in zip(watched, arrays, strict=True)}
+            advise_answer(asked.warned(), asked.locate)
+            found = {id(s): None if g is None else _known(g, s) for s, g in zip(watched, arrays, strict=True)}
         self._used = True
         self._recorder.open = self._persistent
         answers = [found.get(id(s)) for s in described]
@@ -305,8 +307,9 @@ class GradientTape:
         return isinstance(node, Op) and self._recorder.holds(node.recorder)
 
 
-def _known(array: Array) -> Tensor:
-    return Tensor(Edge(Leaf(array)))
+def _known(array: Array, source: Source | None = None) -> Tensor:
+    owner = source.owner if source is not None else None
+    return Tensor(Edge(Leaf(array, place=here(), gradient_of=owner if isinstance(owner, Owner) else None)))
 
 
 def _zeros(leaf: Tensor | Variable) -> Tensor:

@@ -22,7 +22,7 @@ def target_edge(target: Any, weights: Any, tape: Recorder) -> Edge:
     """
     targets = list(leaves(target))
     if not targets or not all(isinstance(t, Operators) for t in targets):
-        raise TapeError(expected_target(targets))
+        raise TapeError(expected_target(targets, tape.reads))
     token = recorder.set(tape)
     try:
         edges: list[Edge] = [t._edge() for t in targets]

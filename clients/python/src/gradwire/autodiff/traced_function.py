@@ -7,13 +7,14 @@ from typing import Any
 
 from gradwire._client.client import Client, default_client
 from gradwire._client.session import input_values, located
-from gradwire._tracing.lower import lower
+from gradwire._tracing.lower import Lowered, lower
 from gradwire._tracing.node import Array, Edge, Op, Recorder
 from gradwire._tracing.scopes import named, scope
 from gradwire._tracing.structure import leaves, map_leaves
 from gradwire._tracing.subgraph import rebuilt, recording
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tracer import as_edge, trace
+from gradwire.autodiff.argument_lists import guarded
 from gradwire.autodiff.functional import argument_names, as_source
 from gradwire.autodiff.list_arguments import told_of_lists
 
@@ -49,6 +50,8 @@ class Traced:
             ),
             told_of_lists([(names[k], args[k]) for k in positions]),
         ):
+            for position in positions:
+                arguments[position] = guarded(names[position], args[position], arguments[position])
             answer = function(*arguments, **kwargs)
             edges = [_on(tape, as_edge(leaf)) for leaf in leaves(answer) if leaf is not None]
         self._client = client or default_client()
@@ -61,6 +64,11 @@ class Traced:
         self.edges = edges
         self.outputs = [document.name(ref) for ref in roots[: len(edges)]]
         self.wrt = [document.name(ref) for ref in roots[len(edges) :]]
+
+    @property
+    def lowered(self) -> Lowered:
+        """The graph that was recorded."""
+        return self._lowered
 
     @property
     def tensors(self) -> Any:

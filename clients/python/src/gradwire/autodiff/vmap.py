@@ -58,6 +58,7 @@ class _Vmap(Transformed):
                 arguments[k] = value
             return function(*arguments, **kwargs)
 
+        _check_rows(getattr(function, "__name__", "f"), axes, [chosen[k] for k in range(len(rows))], rows)
         functools.update_wrapper(call, function)
         inside = Recorder()
         body = run(call, *chosen, inside=inside)
@@ -67,6 +68,27 @@ class _Vmap(Transformed):
             return map_leaves(_moved(out_axes), answer)
         arrays = [leaf._value() if isinstance(leaf, Operators) else as_array(leaf) for leaf in given]
         return _asked(body, arrays, out_axes, client)
+
+
+def _check_rows(label: str, axes: Sequence[int | None], chosen: Sequence[Any], rows: Sequence[int]) -> None:
+    """Raise ValueError if arguments have different numbers of rows; the server knows those of tensors."""
+    counts: dict[int, int] = {}
+    for k, argument in zip(rows, chosen, strict=True):
+        for leaf in leaves(argument):
+            if not isinstance(leaf, Operators):
+                shape = np.shape(leaf)
+                counts.setdefault(k, shape[0] if shape else 0)
+    if len(set(counts.values())) < 2:  # nothing to compare
+        return
+    most = max(set(counts.values()), key=list(counts.values()).count)
+    if len(counts) == 2:  # the last one is the data more often
+        most = list(counts.values())[-1]
+    shared = tuple(None if counts.get(k, most) != most else axis for k, axis in enumerate(axes))
+    told = ", ".join(f"{n} of argument {k}" for k, n in counts.items())
+    raise ValueError(
+        f"expected one number of rows along the axes of `in_axes`, got {told}: give None for an argument "
+        f"that all rows share, as in gw.vmap({label}, in_axes={shared}), or another axis"
+    )
 
 
 def _asked(body: Body, arrays: Sequence[Array], out_axes: int, client: Client | None) -> Any:

@@ -184,11 +184,15 @@ class Sequential(Model[SyncDriver]):
     def __init__(
         self,
         layers: Sequence[Layer] | None = None,
-        *,  # Keras has `trainable` here
+        *others: Any,  # Keras has `trainable` here
         name: str = "sequential",
         dtype: str = "float32",
         client: Client | None = None,
     ) -> None:
+        if others:
+            raise TypeError(
+                "expected the layers as one list, gw.Sequential([layer, layer]), and other options by name"
+            )
         self._client = client
         super().__init__(layers, name=name, dtype=dtype)
 

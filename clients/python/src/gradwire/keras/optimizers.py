@@ -20,6 +20,7 @@ from gradwire._names.strict import Strict
 from gradwire._tracing.node import Array
 from gradwire._tracing.operators import Operators
 from gradwire._tracing.reads import may_read
+from gradwire._tracing.restarts import note_optimizer
 from gradwire._tracing.variable import Variable
 from gradwire.autodiff.tape import GradientTape
 from gradwire.errors import OptimizerError
@@ -140,7 +141,10 @@ class Optimizer(Strict):
             if self.weight_decay is not None:
                 w = w - w * (self.weight_decay * float(rate))
             stepped = self.update(w, g, self._slots(variable), float(rate))
-            variable.assign(stepped[..., 0] + 1j * stepped[..., 1] if variable.dtype.kind == "c" else stepped)
+            whole = stepped[..., 0] + 1j * stepped[..., 1] if variable.dtype.kind == "c" else stepped
+            variable._assigned(whole, self)
+            if self._slots(variable):
+                note_optimizer(variable._owner, self, first=self.iterations == 0)
         self.iterations += 1
 
     def document(self) -> dict[str, Any]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable
 from typing import Any
 
+from gradwire._locations import user_frame
+from gradwire._notices import warn
+from gradwire._tracing.node import Leaf
 from gradwire._tracing.operators import Operators
+from gradwire._tracing.syntax import expression
 from gradwire._tracing.variable import Variable
-from gradwire.errors import OptimizerError
+from gradwire.errors import OptimizerError, TrainingWarning
 
 Pair = tuple[Any, Variable]
 
@@ -16,6 +21,7 @@ _FORM = "optimizer.apply_gradients(zip(grads, variables))"
 
 def read_pairs(given: Any, others: tuple[Any, ...] = ()) -> list[Pair]:
     """`given` as (gradient, variable) pairs; raises OptimizerError, which names the form that works."""
+    _warn_of_assignment()
     if others:
         raise OptimizerError(
             f"expected one argument, pairs of a gradient and a variable, got {1 + len(others)}: write {_FORM}"
@@ -36,7 +42,37 @@ def read_pairs(given: Any, others: tuple[Any, ...] = ()) -> list[Pair]:
             "expected pairs of a gradient and a variable, got a gradient and a variable without a list "
             "around them: write optimizer.apply_gradients([(gradient, variable)])"
         )
-    return [_pair(item, place) for place, item in enumerate(listed)]
+    pairs = [_pair(item, place) for place, item in enumerate(listed)]
+    _check_order(pairs)
+    return pairs
+
+
+def _warn_of_assignment() -> None:
+    """Warn of `w = optimizer.apply_gradients(...)`, after which w is None."""
+    frame = user_frame()
+    seen = None if frame is None else expression(frame)
+    name = seen[0].assigned(seen[1]) if seen is not None and isinstance(seen[1], ast.Call) else ""
+    if name.strip("_"):
+        warn(
+            TrainingWarning,
+            f"a step changes the variables in place and returns None, which '{name}' becomes here: write "
+            "optimizer.apply_gradients(...) on a line of its own",
+            ("assigned step", name),
+        )
+
+
+def _check_order(pairs: list[Pair]) -> None:
+    """Raise OptimizerError if a gradient by one of the variables is paired with another of them."""
+    own = {variable._owner: variable.name for _, variable in pairs}
+    for place, (gradient, variable) in enumerate(pairs):
+        node = gradient._edge().node if isinstance(gradient, Operators) else None
+        of = node.gradient_of if isinstance(node, Leaf) else None
+        if of is not None and of is not variable._owner and of in own:
+            raise OptimizerError(
+                f"the pair at position {place} has the gradient by another variable, '{own[of]}', with "
+                f"'{variable.name}': gradients and variables go in the same order, "
+                "variables = [w, b]; zip(tape.gradient(loss, variables), variables)"
+            )
 
 
 def _pair(item: Any, place: int) -> Pair:

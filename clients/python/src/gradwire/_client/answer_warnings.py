@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gradwire._client.pasting import Locate, is_generated, pasted
+from gradwire._client.pasting import Locate, is_generated, names_inner, pasted
 from gradwire._locations import Place
 from gradwire._notices import warn
 from gradwire._tracing.node import Op
@@ -39,14 +39,9 @@ def in_own_words(warning: Mapping[str, Any], locate: Locate) -> str:
     message, node = str(warning.get("message") or ""), warning.get("node")
     told = pasted(message, node, locate)
     found = _CURE.search(told)
-    if warning.get("code") != "likely_mistake" or found is None or not _names_inner(found[0], locate):
+    if warning.get("code") != "likely_mistake" or found is None or not names_inner(found[0], locate):
         return told
     return f"{_of_model(told[: found.start()], locate)}{_cure_of_model(message)}"
-
-
-def _names_inner(cure: str, locate: Locate) -> bool:
-    """Whether a cure names nodes that no text of the user's has made, such as those of a model's layers."""
-    return any(is_generated(name) and locate(name) for name in re.findall(r"[A-Za-z_][\w]*", cure))
 
 
 def _of_model(message: str, locate: Locate) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from gradwire._client.pasting import Locate, pasted
+from gradwire._client.pasting import Locate, names_inner, pasted
 from gradwire._locations import Place
 from gradwire.results import Finding
 
@@ -44,8 +44,13 @@ def finding(
 
 def with_own_words(told: Finding, locate: Locate) -> Finding:
     """A finding whose fix can be pasted into the user's file; its names lead nowhere else."""
+    if not told.fix:
+        return told
     blamed = told.culprits[0].get("node") if told.culprits else None
-    return replace(told, fix=pasted(told.fix, blamed, locate)) if told.fix else told
+    fix = pasted(told.fix, blamed, locate)
+    if "axis of one element" in told.message and names_inner(fix, locate):  # inside of a model
+        fix = "Give the last layer the activation 'sigmoid' in place of 'softmax', or two units."
+    return replace(told, fix=fix)
 
 
 def without_stops(told: Finding, borders: Mapping[str, str], place: Places) -> Finding:

@@ -183,6 +183,11 @@ def is_generated(name: str) -> bool:
     return _GENERATED.match(name) is not None
 
 
+def names_inner(text: str, locate: Locate) -> bool:
+    """Whether a text names nodes that no text of the user's has made, such as those of a model's layers."""
+    return any(is_generated(name) and locate(name) for name in re.findall(r"[A-Za-z_]\w*", text))
+
+
 def made_as(place: Place | None) -> str:
     """The name that the user gave to what was made at a place; empty if there is none."""
     seen = text_at(place)

@@ -185,8 +185,8 @@ class Operators(Refusing, Traced):
         value = self._value()
         if value.size > 1:
             raise ValueError(
-                f"a condition of {value.size} elements is neither true nor false: choose for each of them by "
-                "gradwire.where(condition, a, b), or take gradwire.any(...) or gradwire.all(...) of them"
+                f"a condition of {value.size} elements is ambiguous, neither true nor false: choose for each "
+                "of them by gradwire.where(condition, a, b), or take gradwire.any(...) or gradwire.all(...)"
             )
         return bool(value)
 

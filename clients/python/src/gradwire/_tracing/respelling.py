@@ -29,7 +29,7 @@ def respell(namespace: dict[str, Any]) -> None:
             namespace[name] = spelled(value)
 
 
-_NONE = Spelling()
+_OPS = "gradwire._tracing.ops"
 
 #: Keywords of PyTorch's, and of others, by what they are called here.
 _KEYWORDS = {
@@ -71,23 +71,40 @@ def _unknown_keyword(name: str, options: Options, known: frozenset[str]) -> str:
 def spelled(function: FunctionType) -> Any:
     """`function`, which also understands TensorFlow's spelling; it itself if that has none of its own."""
     name = function.__name__
-    spelling = SPELLINGS.get(name, _NONE)
+    spelling = SPELLINGS.get(name)
+    if spelling is None:
+        return _checked(function) if function.__module__ == _OPS else function
 
     @functools.wraps(function)
     def call(*args: Any, **options: Any) -> Any:
         if options:
             options = _renamed(name, spelling, args, options)
-            if not options.keys() <= _keywords(function):
-                raise TypeError(_unknown_keyword(name, options, _keywords(function)))
         if spelling.differs is not None and called_tf(sys._getframe(1)):
             why = spelling.differs(args, options)
             if why is not None:
                 raise TensorFlowDifference(f"{name}: {why}")
         if spelling.convert is not None:
             args, options = spelling.convert(args, options)
+        if options and not options.keys() <= _keywords(function):
+            raise TypeError(_unknown_keyword(name, options, _keywords(function)))
         return function(*args, **options)
 
     call.__module__ = "gradwire"  # where it is found, as pickling wants to know
+    return call
+
+
+def _checked(function: FunctionType) -> Any:
+    """`function`, which tells of keywords that it does not have."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **options: Any) -> Any:
+        if options and not options.keys() <= _keywords(function):
+            options = _renamed(function.__name__, Spelling(), args, options)
+            if not options.keys() <= _keywords(function):
+                raise TypeError(_unknown_keyword(function.__name__, options, _keywords(function)))
+        return function(*args, **options)
+
+    call.__module__ = "gradwire"
     return call
 
 

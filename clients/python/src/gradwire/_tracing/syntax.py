@@ -164,6 +164,9 @@ def _at(source: Source, span: tuple[int, int, int, int] | None) -> ast.AST | Non
 
 
 def _start(node: ast.AST) -> tuple[int, int]:
+    decorators = getattr(node, "decorator_list", None)
+    if decorators:  # what stands in them comes before the definition's own first line
+        node = decorators[0]
     return node.lineno, node.col_offset  # type: ignore[attr-defined]  # it was asked for
 
 

@@ -2,11 +2,15 @@
 
 `tape`               `GradientTape`
 `sources`            what a tape differentiates with respect to
+`target_dtype`       a target that is no real floating number: what to differentiate in its place
 `targets`            what a tape differentiates
 `misuse`             what a tape was asked that it cannot know
 `gradient_requests`  one question about a tape: the lowered trace, names, and the result
 `gradient_warnings`  warnings of gradients that are None, zero or not finite
 `variable_findings`  findings about a variable itself: not finite, or several values
+`argument_lists`     lists of numbers as arguments, on which `*` and `+` are refused
+`subtracted`         a gradient by one argument that is taken off another
+`zero_matrices`      matrices of derivatives that are zero because of ops without slope or curvature
 `list_arguments`     lists that a function uses as arrays, and what to pass instead
 `functional`         `grad` and `value_and_grad`
 `explanation`        `explain`: why the gradient of a function is what it is

@@ -191,7 +191,8 @@ class Sequential(Model[SyncDriver]):
     ) -> None:
         if others:
             raise TypeError(
-                "expected the layers as one list, gw.Sequential([layer, layer]), and other options by name"
+                "expected one positional argument, the layers as a list, gw.Sequential([layer, layer]), and "
+                "other options by name"
             )
         self._client = client
         super().__init__(layers, name=name, dtype=dtype)

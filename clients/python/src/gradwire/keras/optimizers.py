@@ -143,7 +143,7 @@ class Optimizer(Strict):
             stepped = self.update(w, g, self._slots(variable), float(rate))
             whole = stepped[..., 0] + 1j * stepped[..., 1] if variable.dtype.kind == "c" else stepped
             variable._assigned(whole, self)
-            if self._slots(variable):
+            if any(slot.any() for slot in self._slots(variable).values()):
                 note_optimizer(variable._owner, self, first=self.iterations == 0)
         self.iterations += 1
 

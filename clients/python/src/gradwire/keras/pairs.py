@@ -6,12 +6,13 @@ import ast
 from collections.abc import Iterable
 from typing import Any
 
+from gradwire._client.pasting import made_as
 from gradwire._locations import user_frame
 from gradwire._notices import warn
 from gradwire._tracing.node import Leaf
 from gradwire._tracing.operators import Operators
 from gradwire._tracing.syntax import expression
-from gradwire._tracing.variable import Variable
+from gradwire._tracing.variable import NO_NAME, Variable
 from gradwire.errors import OptimizerError, TrainingWarning
 
 Pair = tuple[Any, Variable]
@@ -63,16 +64,21 @@ def _warn_of_assignment() -> None:
 
 def _check_order(pairs: list[Pair]) -> None:
     """Raise OptimizerError if a gradient by one of the variables is paired with another of them."""
-    own = {variable._owner: variable.name for _, variable in pairs}
+    own = {variable._owner: variable for _, variable in pairs}
     for place, (gradient, variable) in enumerate(pairs):
         node = gradient._edge().node if isinstance(gradient, Operators) else None
         of = node.gradient_of if isinstance(node, Leaf) else None
         if of is not None and of is not variable._owner and of in own:
             raise OptimizerError(
-                f"the pair at position {place} has the gradient by another variable, '{own[of]}', with "
-                f"'{variable.name}': gradients and variables go in the same order, "
-                "variables = [w, b]; zip(tape.gradient(loss, variables), variables)"
+                f"the pair at position {place} has the gradient by another variable, "
+                f"'{_name_of(own[of])}', with '{_name_of(variable)}': gradients and variables go in the "
+                "same order, variables = [w, b]; zip(tape.gradient(loss, variables), variables)"
             )
+
+
+def _name_of(variable: Variable) -> str:
+    """What the user calls a variable: its name, or else that of the line that made it."""
+    return variable.name if variable.name != NO_NAME else made_as(variable._leaf.place) or NO_NAME
 
 
 def _pair(item: Any, place: int) -> Pair:

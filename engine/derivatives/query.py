@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Literal
 
 from engine.dtypes import TensorType
@@ -14,6 +15,24 @@ from engine.frontend.program.literals import CONSTANTS
 
 #: A key of `engine.derivatives.KINDS`, which imports this file.
 Kind = str
+
+
+class QueryKey:
+    """A hashable value that is hashed once; a query that is put again and again finds its program at once."""
+
+    __slots__ = ("_hash", "_parts")
+
+    def __init__(self, parts: tuple[Any, ...]) -> None:
+        self._parts = parts
+        self._hash = hash(parts)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return isinstance(other, QueryKey) and self._hash == other._hash and self._parts == other._parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +75,11 @@ class Query:
     masked_backward: bool = False
     device: str = "cpu"
 
-    def key(self) -> tuple[Any, ...]:
+    @cached_property
+    def key(self) -> QueryKey:
         """Equal for queries that one program answers."""
-        return (self.graph.id, *(_frozen(getattr(self, f.name)) for f in fields(self) if f.name != "graph"))
+        choices = (_frozen(getattr(self, f.name)) for f in fields(self) if f.name != "graph")
+        return QueryKey((self.graph.id, *choices))
 
     def chosen_outputs(self) -> tuple[str, ...]:
         """The outputs asked for: those named, else the keys of the cotangents, else all.

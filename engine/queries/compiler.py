@@ -19,7 +19,7 @@ import numpy as np
 from engine import dtypes
 from engine.arrays.types import Array
 from engine.derivatives import DIRECTION, Draft, draft_of, one_row
-from engine.derivatives.query import Query
+from engine.derivatives.query import Query, QueryKey
 from engine.dtypes import TensorType
 from engine.errors import OverLimit, UserError
 from engine.frontend.graph import Constant, Graph
@@ -47,9 +47,9 @@ class Program:
         self._assemble = draft.assemble
         self._exports = draft.exports
         self._rewrites = draft.tape.rewrites if query.stabilize else None
-        self._types = {name: types[name].dtype for name in bound.plan.tape.inputs if name in types}
+        self._types = {name: np.dtype(types[name].dtype) for name in bound.plan.tape.inputs if name in types}
         self._directions = {
-            f"{DIRECTION}{name}": (name, type.dtype) for name, type in draft.directions.items()
+            f"{DIRECTION}{name}": (name, np.dtype(type.dtype)) for name, type in draft.directions.items()
         }
 
     @property
@@ -70,9 +70,9 @@ class Program:
 
         `directions` are the cotangents, tangents or vectors.
         """
-        values = {name: np.asarray(inputs[name], dtype) for name, dtype in self._types.items()}
+        values = {name: _of_dtype(inputs[name], dtype) for name, dtype in self._types.items()}
         for key, (name, dtype) in self._directions.items():
-            values[key] = np.asarray((directions or {})[name], dtype)
+            values[key] = _of_dtype((directions or {})[name], dtype)
         answer = self._assemble(self._bound.run(values), values)
         if self._rewrites is not None:
             answer["rewrites"] = self._rewrites
@@ -87,6 +87,12 @@ class Program:
         return graph_document(tape, {name: tape.outputs[place] for name, place in self._exports.items()})
 
 
+def _of_dtype(array: Array, dtype: np.dtype[Any]) -> Array:
+    if type(array) is np.ndarray and array.dtype is dtype:
+        return array
+    return np.asarray(array, dtype)
+
+
 class Compiler:
     """Programs by query, the least recently used dropped first. Safe to share between threads.
 
@@ -96,7 +102,7 @@ class Compiler:
     def __init__(self, *, entries: int = 512, device_memory: int | None = None) -> None:
         self._entries = entries
         self._device_memory = device_memory
-        self._programs: OrderedDict[tuple[Any, ...], Program] = OrderedDict()
+        self._programs: OrderedDict[QueryKey, Program] = OrderedDict()
         self._layouts = Layouts()
         self._lock = threading.Lock()
         self.hits = 0
@@ -146,7 +152,7 @@ class Compiler:
             sparse = SparseProgram(query, products, found)
             _check_limit(sparse.estimate, peak_bytes_limit)
             return sparse
-        key = query.key()
+        key = query.key
         with self._lock:
             program = self._programs.get(key)
             if program is not None:
@@ -166,7 +172,7 @@ class Compiler:
     def known(self, query: Query) -> bool:
         """Whether the program is there already, so that compiling costs nothing."""
         with self._lock:
-            return query.key() in self._programs
+            return query.key in self._programs
 
 
 def make_program(

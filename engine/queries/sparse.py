@@ -91,7 +91,7 @@ class Layouts:
         Raises every UserError that the question earns; OverLimit where its pattern exceeds `most` entries.
         """
         given = tuple(sorted(name for name in values if name in query.inputs))  # others may be any
-        key = (query.key(), given)
+        key = (query.key, given)
         with self._lock:
             reads = self._reads.get(key)
             found = None if reads is None else self._found.get((key, _digest(reads, values)))

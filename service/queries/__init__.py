@@ -2,6 +2,7 @@
 
 `query_request`  one request as a runner gets it
 `kinds/`         the kinds of query, one record each
+`bound_query`    what requests that differ in their tensors have in common
 `builder`        the fields of a request become the engine's query
 `runner`         the one function that every tier runs
 `tiers`          where a query runs: on the event loop, in a thread, in a child process, on a GPU

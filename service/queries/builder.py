@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any, cast
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn, cast
 
 from engine import dtypes
 from engine.arrays.types import Array
@@ -24,33 +25,49 @@ def device_of(request: requests.Options) -> str:
     return devices.here(devices.parse(request.device))
 
 
+@dataclass(frozen=True, slots=True)
+class InputReader:
+    """How one input is read: its JSON path, the dtype and the shape that the function declares."""
+
+    path: str
+    dtype: str | None
+    shape: tuple[int | None, ...] | None
+
+
+def readers_of(graph: Graph, batch: Collection[str] = ()) -> dict[str, InputReader]:
+    """A reader for every input of the function; those of `batch` have an axis more."""
+    readers = {}
+    for name, spec in graph.inputs.items():
+        shape = (None, *spec.shape) if spec.shape is not None and name in batch else spec.shape
+        readers[name] = InputReader(child_path("$.inputs", name), spec.dtype, shape)
+    return readers
+
+
 def decode_inputs(
-    graph: Graph,
+    readers: Mapping[str, InputReader],
     given: Mapping[str, Any],
     attachments: Mapping[str, Array] | None,
-    batch: Collection[str] = (),
 ) -> dict[str, Tensor]:
-    """The tensors under `inputs`, as the graph declares them; those of `batch` have an axis more.
-
-    Raises UnknownInput, InvalidTensor and kin.
-    """
+    """The tensors under `inputs`. Raises UnknownInput, InvalidTensor and kin."""
     tensors = {}
     for name, value in given.items():
-        path = child_path("$.inputs", name)
-        spec = graph.inputs.get(name)
-        if spec is None:
-            raise UnknownInput(
-                f"expected inputs of the function ({abridged(list(graph.inputs))}), got '{name}' at {path}",
-                path=path,
-                hint=did_you_mean(name, graph.inputs),
-            )
-        shape = spec.shape
-        if shape is not None and name in batch:
-            shape = (None, *shape)
+        reader = readers.get(name)
+        if reader is None:
+            _refuse_unknown_input(name, readers)
         tensors[name] = decode_tensor(
-            value, path=path, dtype=spec.dtype, shape=shape, attachments=attachments
+            value, path=reader.path, dtype=reader.dtype, shape=reader.shape, attachments=attachments
         )
     return tensors
+
+
+def _refuse_unknown_input(name: str, inputs: Iterable[str]) -> NoReturn:
+    path = child_path("$.inputs", name)
+    known = list(inputs)
+    raise UnknownInput(
+        f"expected inputs of the function ({abridged(known)}), got '{name}' at {path}",
+        path=path,
+        hint=did_you_mean(name, known),
+    )
 
 
 def declared_types(graph: Graph, given: Mapping[str, requests.InputType]) -> dict[str, TensorType]:
@@ -60,11 +77,7 @@ def declared_types(graph: Graph, given: Mapping[str, requests.InputType]) -> dic
         path = child_path("$.inputs", name)
         spec = graph.inputs.get(name)
         if spec is None:
-            raise UnknownInput(
-                f"expected inputs of the function ({abridged(list(graph.inputs))}), got '{name}' at {path}",
-                path=path,
-                hint=did_you_mean(name, graph.inputs),
-            )
+            _refuse_unknown_input(name, graph.inputs)
         dtype = declared.dtype or spec.dtype or dtypes.DEFAULT
         if dtype not in dtypes.ALL:
             raise InvalidDocument(

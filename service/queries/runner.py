@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from pydantic_core import from_json, to_json
 
@@ -25,8 +25,9 @@ from engine.queries.compiler import Compiler, Program
 from engine.queries.receipt import receipt
 from engine.queries.sparse import SparseProgram
 from engine.runtime import devices
-from service.queries.builder import build_query, decode_directions, decode_inputs, device_of
-from service.queries.kinds import KINDS, Computation
+from service.queries.bound_query import BoundQuery, options_of
+from service.queries.builder import decode_directions, device_of
+from service.queries.kinds import KINDS, Computation, QueryKind
 from service.queries.query_request import QueryRequest, require_nodes
 from service.storage.lru import Lru
 from service.wire import requests
@@ -76,6 +77,7 @@ class QueryRunner:
         self.max_peak_bytes = max_peak_bytes
         self._device = device
         self._graphs: Lru[Any, Graph] = Lru(graph_cache)
+        self._bound: Lru[tuple[str, str, tuple[Any, ...]], BoundQuery] = Lru(program_cache)
         self.compiler = Compiler(entries=program_cache, device_memory=device_memory)
 
     def computation(self, call: QueryRequest) -> Computation:
@@ -103,19 +105,18 @@ class QueryRunner:
 
         Larger where the function is new and, its functions expanded, has more than `most_nodes`.
         """
-        document, attachments = call.open()
+        document, attachments = call.open("inputs")
         kind = KINDS[call.kind]
         request = requests.parse(kind.request, document, function=call.graph_id is None)
         if not isinstance(request, requests.Options):
             raise InternalError(f"queries of kind {call.kind} have no options of a derivative")
-        device_of(request)  # before the tensors are read
-        given = getattr(request, "inputs", None) or {}
-        graph = self.graph(call, request, given, attachments)
-        inputs = decode_inputs(graph, given, attachments, request.batch or ())
+        given = request.__dict__["inputs"] or {}
+        bound = self._bound_query(kind, call, request, attachments)
+        inputs = bound.read(given, attachments)
         directions = decode_directions(kind.directions, request, attachments)
-        query = build_query(call.kind, graph, request, inputs, kind.directions, directions)
+        query = bound.query(request, inputs, directions)
         if most_nodes is not None and not self.compiler.known(query):
-            require_nodes(graph, most_nodes)
+            require_nodes(bound.graph, most_nodes)
         values = {name: tensor.array for name, tensor in inputs.items()}
         program = self.compiler.compile(query, peak_bytes_limit=self.max_peak_bytes, values=values)
         encoding = request.encoding or "json"
@@ -123,7 +124,7 @@ class QueryRunner:
         prepared = self.prepared(program, values, encoding, elements, call)
         if directions is not None:
             prepared.directions = {name: tensor.array for name, tensor in directions.items()}
-        if getattr(request, "receipt", None):
+        if request.__dict__.get("receipt"):
             prepared.receipt_of = query
             prepared.seconds += program.estimate.seconds * (_CHECK_RUNS - 1)
         return prepared
@@ -152,6 +153,28 @@ class QueryRunner:
                 peak_bytes_limit=self.max_peak_bytes,
             )
         return encode_answer(answer, prepared.encoding, safetensors=prepared.safetensors)
+
+    def _bound_query(
+        self,
+        kind: QueryKind,
+        call: QueryRequest,
+        request: requests.Options,
+        attachments: Mapping[str, Array] | None,
+    ) -> BoundQuery:
+        """What this request has in common with others that differ in their tensors."""
+        options = options_of(kind, request)
+        known = None if call.graph_id is None else (kind.name, call.graph_id, options)
+        bound = None if known is None else self._bound.get(known)
+        if bound is None:
+            device_of(request)  # before anything is read
+            function = cast(requests.Function, request)
+            graph = self.graph(call, function, request.__dict__["inputs"] or {}, attachments)
+            key = (kind.name, graph.id, options)
+            bound = self._bound.get(key)
+            if bound is None:
+                bound = BoundQuery(kind, graph, request)
+                self._bound.put(key, bound)
+        return bound
 
     def keep(self, graph: Graph) -> None:
         """Remember a decoded graph under its id."""

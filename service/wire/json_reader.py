@@ -20,16 +20,18 @@ from service.wire.json_numbers import INFINITY, LISTED, loads
 from service.wire.problems import Problem
 
 _KEY = re.compile(rb'"(?:[^"\\]++|\\.)*+"\s*+(:)?')  # in valid JSON, a string followed by a colon
+_FINITE = frozenset({str, bool, int, type(None)})
 _INF = float("inf")
 _LISTS = frozenset({list})
 _FLAT = frozenset({int, float, str, bool, type(None)})
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def parse_object(text: bytes) -> dict[str, Any]:
+def parse_object(text: bytes, *, tensors: str | None = None) -> dict[str, Any]:
     """The one JSON object in `text`. Raises Problem malformed_json, naming line and column or the key's path.
 
-    A number beyond float64 (1e999) raises InvalidTensor with its path.
+    A number beyond float64 (1e999) raises InvalidTensor with its path; under the field `tensors` that is left
+    to whoever makes arrays of it, so that a request is not walked through twice.
     """
     if text.startswith(b"\xef\xbb\xbf"):
         raise Problem("malformed_json", "expected JSON, got a byte order mark at line 1 column 1", path="$")
@@ -44,7 +46,9 @@ def parse_object(text: bytes) -> dict[str, Any]:
             type(value), "a number"
         )
         raise Problem("malformed_json", f"expected a JSON object, got {shown} at $", path="$")
-    keys, overflow = _survey(value)
+    keys, overflow = None if tensors is None else _glance(value, text, tensors), False
+    if keys is None:
+        keys, overflow = _survey(value)
     # As many colons as keys: no key came twice. Colons inside strings call for the slower count.
     if text.count(b":") != keys and _KEY.findall(text).count(b":") != keys:
         _refuse_duplicate(text)
@@ -101,6 +105,27 @@ _VALUES = (
     (b"}", "a value is missing, or a comma is too many"),
     (b"(", "lists have square brackets"),
 )
+
+
+def _glance(root: dict[str, Any], text: bytes, tensors: str) -> int | None:
+    """How many keys there are in all, if no number outside `tensors` could be infinite; else None.
+
+    Braces in the text that no object accounts for are in strings or in lists: None, too.
+    """
+    keys, objects = len(root), 1
+    for name, item in root.items():
+        kind = type(item)
+        if kind is dict:
+            if name != tensors:
+                return None
+            found = [item]
+            for node in found:  # it grows on the way
+                keys += len(node)
+                found += [inner for inner in node.values() if type(inner) is dict]
+            objects += len(found)
+        elif not (kind in _FINITE or (kind is list and _FINITE.issuperset(map(type, item)))):
+            return None
+    return keys if text.count(b"{") == objects else None
 
 
 def _survey(root: dict[str, Any]) -> tuple[int, bool]:

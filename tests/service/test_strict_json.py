@@ -98,6 +98,33 @@ def test_any_key_twice_is_found(document: dict[str, Any]) -> None:
         parse_object(f'{{"x": [0, {inner}]}}'.encode())
 
 
+@given(st.dictionaries(st.sampled_from(["inputs", "a", "b"]), VALUES))
+def test_tensors_that_are_not_looked_into_change_nothing_else(document: dict[str, Any]) -> None:
+    text = json.dumps(document).encode()
+    assert parse_object(text, tensors="inputs") == parse_object(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        (b'{"inputs": {"x": [1], "x": [2]}}', "$.inputs.x"),
+        (b'{"inputs": {"x": [1]}, "inputs": {}}', "$.inputs"),
+        (b'{"inputs": {"x": [1, {"a": 1, "a": 2}]}}', "$.inputs.x[1].a"),
+        (b'{"inputs": {"x": "{"}, "wrt": ["x"], "wrt": []}', "$.wrt"),
+    ],
+)
+def test_a_key_twice_is_found_beside_tensors_that_are_not_looked_into(text: bytes, path: str) -> None:
+    with pytest.raises(Problem, match="every key once") as caught:
+        parse_object(text, tensors="inputs")
+    assert caught.value.path == path
+
+
+@pytest.mark.parametrize("text", [b'{"inputs": {}, "a": [1e999]}', b'{"inputs": {}, "a": {"inputs": 1e999}}'])
+def test_a_number_beyond_float64_is_refused_outside_the_tensors(text: bytes) -> None:
+    with pytest.raises(InvalidTensor):
+        parse_object(text, tensors="inputs")
+
+
 @pytest.mark.parametrize(
     ("text", "path"),
     [

@@ -15,7 +15,7 @@ from engine.arrays.types import Array
 from engine.errors import DtypeMismatch, InvalidTensor, did_you_mean
 from engine.frontend.tensors.encode import dtype_name
 from engine.frontend.tensors.faults import check_declared_shape, known_fields, show
-from engine.frontend.tensors.lists import MAX_NDIM, from_lists
+from engine.frontend.tensors.lists import MAX_NDIM, from_lists, from_numbers
 
 _MAX_ELEMENTS = 2**62
 _OTHER_NAMES = {
@@ -52,6 +52,12 @@ def decode_tensor(
     The array may be read-only and may share memory with `attachments`. Raises InvalidTensor,
     UnknownField, DtypeMismatch and ShapeMismatch, each naming the JSON path of the first offender.
     """
+    if dtype is None or dtype == dtypes.DEFAULT:
+        numbers = from_numbers(value)
+        if numbers is not None:
+            if shape is not None:
+                check_declared_shape(numbers.shape, shape, path)
+            return Tensor(numbers, dtype is None and numbers.ndim == 0)
     weak = False
     if isinstance(value, dict):
         array = _attached(value, path, attachments) if "tensor" in value else _typed(value, path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import chain
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,37 @@ MAX_NDIM = 64  # NumPy's own limit
 
 _NUMBER = frozenset({int, float})
 _ATOM = frozenset({int, float, str, bool})
+_SHORT = 256  # numbers
+
+
+def from_numbers(value: Any) -> Array | None:
+    """The float64 array of a number, a short list of numbers, or a short list of such lists.
+
+    None for everything else, what is faulty included: `from_lists` reads it, or says what is wrong. Requests
+    that repeat are mostly of this form, and spend more on a general reader than on their numbers.
+    """
+    if type(value) is not list:
+        flat = [value]
+    elif not 0 < len(value) <= _SHORT:
+        return None
+    elif type(value[0]) is list:
+        columns = len(value[0])
+        for row in value:
+            if type(row) is not list or len(row) != columns:
+                return None
+        flat = list(chain.from_iterable(value))
+        if len(flat) > _SHORT:
+            return None
+    else:
+        flat = value
+    if not _NUMBER.issuperset(map(type, flat)):
+        return None
+    try:
+        if not isfinite(sum(flat)):
+            return None
+        return np.array(value, np.float64)
+    except OverflowError:
+        return None
 
 
 def from_lists(value: Any, path: str, dtype: str) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -33,6 +34,7 @@ from service.services import Services
 from service.settings import Settings
 from service.storage.failures import is_busy
 from service.telemetry.logs import make_logger
+from service.telemetry.request_log import RequestLog, make_request_log
 from service.version import VERSION
 from service.wire.problems import Problem, database_busy, render
 
@@ -59,7 +61,10 @@ def create_app(
     the place of DBOS.
     """
     settings = settings or Settings()
-    services = Services.build(settings, make_logger(settings, log_stream), queue)
+    stream = log_stream or sys.stderr
+    logger = make_logger(settings, stream)
+    services = Services.build(settings, logger, queue)
+    request_log = make_request_log(settings, logger, stream)
     routes: Sequence[BaseRoute] = [
         *ROUTES,
         Mount("/docs/static", StaticFiles(directory=_STATIC), name="static"),
@@ -74,7 +79,7 @@ def create_app(
         telemetry=_SILENT,
         redirect_slashes=False,
         lifespan=_lifespan,
-        middleware=_middleware(services),
+        middleware=_middleware(services, request_log),
         exception_handlers={
             Problem: _on_error,
             UserError: _on_error,
@@ -109,9 +114,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await services.close()
 
 
-def _middleware(services: Services) -> list[Middleware]:
+def _middleware(services: Services, request_log: RequestLog) -> list[Middleware]:
     settings = services.settings
-    layers = [Middleware(Access, logger=services.logger, metrics=services.metrics)]
+    layers = [Middleware(Access, logger=services.logger, request_log=request_log, metrics=services.metrics)]
     if settings.cors_origins:
         layers.append(
             Middleware(

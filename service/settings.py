@@ -188,6 +188,10 @@ class Settings(BaseSettings):
         default="info",
         description="The least that is logged.",
     )
+    log_requests: Literal["all", "errors", "off"] = Field(
+        default="all",
+        description="Which requests get a log line: all, errors (status 400 and above) or off.",
+    )
     metrics: bool = Field(
         default=True,
         description="Whether /metrics answers.",

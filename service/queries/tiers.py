@@ -74,8 +74,7 @@ class Tiers:
             tier, device, reply = await self._away(call, disconnected)
         else:
             tier, device, reply = await self._dispatch(call, nodes, disconnected)
-        self._metrics.by_device.labels(device).inc()
-        self._metrics.queries.labels(call.kind, tier).observe(time.perf_counter() - start)
+        self._metrics.query(call.kind, tier, device, time.perf_counter() - start)
         return reply
 
     @property

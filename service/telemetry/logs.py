@@ -23,16 +23,20 @@ def make_logger(settings: Settings, stream: TextIO | None = None) -> FilteringBo
         structlog.processors.format_exc_info,
         _as_json if settings.log_format == "json" else structlog.dev.ConsoleRenderer(colors=False),
     ]
-    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     logger: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.PrintLogger(cast(TextIO, _Forgiving(stream or sys.stderr))),
+        structlog.PrintLogger(cast(TextIO, Forgiving(stream or sys.stderr))),
         processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(level_of(settings)),
     )
     return logger
 
 
-class _Forgiving:
+def level_of(settings: Settings) -> int:
+    """The least level that is logged, as a number of the `logging` module."""
+    return logging.getLevelNamesMapping()[settings.log_level.upper()]
+
+
+class Forgiving:
     """A stream on which a line is lost where it cannot be written: a full disk must not stop who logs."""
 
     def __init__(self, stream: TextIO) -> None:

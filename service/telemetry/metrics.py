@@ -41,6 +41,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._requests: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._queries: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
         self.requests = Counter(
             "gradwire_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry
         )
@@ -92,6 +94,28 @@ class Metrics:
             "gradwire_workers", "Workers that gave a sign of life lately.", registry=self.registry
         )
         self.children = Gauge("gradwire_children", "Child processes alive.", registry=self.registry)
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request that was answered. Looking labels up takes longer than counting: they are kept."""
+        key = (method, route, status)
+        known = self._requests.get(key)
+        if known is None:
+            counter = self.requests.labels(method, route, str(status))
+            known = self._requests[key] = counter, self.latency.labels(route)
+        counter, histogram = known
+        counter.inc()
+        histogram.observe(seconds)
+
+    def query(self, kind: str, tier: str, device: str, seconds: float) -> None:
+        """Count a query that was answered."""
+        key = (kind, tier, device)
+        known = self._queries.get(key)
+        if known is None:
+            counter = self.by_device.labels(device)
+            known = self._queries[key] = counter, self.queries.labels(kind, tier)
+        counter, histogram = known
+        counter.inc()
+        histogram.observe(seconds)
 
     def watch(self, caches: Mapping[str, Counted]) -> None:
         """Report the lookups of these caches from now on."""

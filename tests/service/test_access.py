@@ -37,6 +37,28 @@ async def test_one_line_a_request(tmp_path: Path) -> None:
         assert line["timestamp"].endswith("Z")
 
 
+async def test_a_line_is_json_whatever_the_path_holds(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        for path in ("/a%22b%5Cc", "/%C3%A9%0A%1B[31m", "/plain"):
+            await here.client.get(path)
+        assert [line["path"] for line in here.lines("request")] == ['/a"b\\c', "/é\n\x1b[31m", "/plain"]
+        assert "\x1b" not in here.log.getvalue()  # a terminal would obey it
+
+
+@pytest.mark.parametrize(("which", "statuses"), [("all", [200, 404]), ("errors", [404]), ("off", [])])
+async def test_which_requests_get_a_line(tmp_path: Path, which: str, statuses: list[int]) -> None:
+    async with world(tmp_path, log_requests=which) as here:
+        await here.client.get("/v1/ops/add")
+        await here.client.get("/v1/nothing")
+        assert [line["status"] for line in here.lines("request")] == statuses
+
+
+async def test_ids_that_the_server_makes_differ(tmp_path: Path) -> None:
+    async with world(tmp_path / "a") as a, world(tmp_path / "b") as b:
+        made = [(await here.client.get("/healthz")).headers["x-request-id"] for here in (a, b, a, b)]
+        assert len(set(made)) == 4
+
+
 async def test_console_lines_are_for_people(tmp_path: Path) -> None:
     async with world(tmp_path, log_format="console") as here:
         await here.client.get("/v1/nothing")

@@ -27,6 +27,7 @@ def test_every_setting_comes_from_the_environment(monkeypatch: pytest.MonkeyPatc
         "cors_origins": "https://a.example,https://b.example",
         "log_format": "console",
         "log_level": "debug",
+        "log_requests": "errors",
         "metrics": "false",
         "blas_kernel": blas.in_use().kernel or "",
     }

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
 import time
-from uuid import uuid4
 
 from fastapi.routing import APIRoute
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
 from service.api.endpoint import methods_of
 from service.telemetry.metrics import Metrics
+from service.telemetry.request_log import RequestLog
 from service.wire import problems
 
 _VALID_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -22,18 +23,25 @@ _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 class Access:
     """The outermost layer: whatever happens inside, the caller gets an answer and the log gets a line."""
 
-    def __init__(self, app: ASGIApp, *, logger: FilteringBoundLogger, metrics: Metrics) -> None:
+    def __init__(
+        self, app: ASGIApp, *, logger: FilteringBoundLogger, request_log: RequestLog, metrics: Metrics
+    ) -> None:
         self._app = app
         self._logger = logger
+        self._log = request_log
         self._metrics = metrics
+        self._in_flight = 0
+        metrics.in_flight.set_function(lambda: self._in_flight)
+        # Ids are one random number of 80 bits for this process, and a count.
+        self._process, self._count = os.urandom(10).hex(), itertools.count()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        sent_id = Headers(scope=scope).get("x-request-id", "")
-        request_id = sent_id if _VALID_ID.fullmatch(sent_id) else uuid4().hex
+        request_id = self._id(scope)
+        id_header = (b"x-request-id", request_id.encode())
         scope.setdefault("state", {})["request_id"] = request_id
         status = 0
         method = scope["method"]
@@ -44,11 +52,11 @@ class Access:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+                message["headers"] = [*message["headers"], id_header]
             await send(message)
 
         start = time.perf_counter()
-        self._metrics.in_flight.inc()
+        self._in_flight += 1
         try:
             await self._app(scope, receive, send_with_id)
         except Exception:
@@ -57,28 +65,28 @@ class Access:
                 raise
             await _send_internal(request_id, send_with_id)
         finally:
-            seconds = time.perf_counter() - start
-            self._metrics.in_flight.dec()
-            self._record(scope, method, status, seconds, request_id)
+            self._in_flight -= 1
+            self._record(scope, method, status, time.perf_counter() - start, request_id)
+
+    def _id(self, scope: Scope) -> str:
+        """What the caller sent as X-Request-ID if that is harmless, else a new one of 32 digits."""
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                sent = value.decode("latin-1")
+                if _VALID_ID.fullmatch(sent):
+                    return str(sent)
+                break
+        return f"{self._process}{next(self._count):012x}"
 
     def _record(self, scope: Scope, method: str, status: int, seconds: float, request_id: str) -> None:
         route = scope.get("route")
         template, label = "other", "any"
         if isinstance(route, APIRoute) and scope["method"] in methods_of(route):
             template, label = route.path, method
-        self._metrics.requests.labels(label, template, str(status)).inc()
-        self._metrics.latency.labels(template).observe(seconds)
-        log = self._logger.debug if template in _QUIET else self._logger.info
+        self._metrics.request(label, template, status, seconds)
         client = scope.get("client")
-        log(
-            "request",
-            method=method,
-            path=scope["path"],
-            status=status,
-            milliseconds=round(seconds * 1000, 3),
-            client=client[0] if client else None,
-            request_id=request_id,
-        )
+        host = client[0] if client else None
+        self._log(method, scope["path"], status, seconds, host, request_id, template in _QUIET)
 
 
 async def _send_internal(request_id: str, send: Send) -> None:

@@ -26,6 +26,7 @@ from service.api import openapi, parameters
 from service.api.endpoint import methods_of
 from service.api.middleware.access import Access
 from service.api.middleware.auth import Auth
+from service.api.middleware.hot_path import HotPath
 from service.api.respond import respond
 from service.api.routes import ROUTES
 from service.jobs.queue.port import JobQueue
@@ -129,6 +130,7 @@ def _middleware(services: Services, request_log: RequestLog) -> list[Middleware]
         )
     if settings.api_key is not None:
         layers.append(Middleware(Auth, key=settings.api_key.get_secret_value()))
+    layers.append(Middleware(HotPath, services=services))
     return layers
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
-from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive
 
 from service.wire.problems import Problem
 
@@ -14,7 +15,7 @@ Media = Literal["json", "safetensors"]
 _MEDIA: dict[str, Media] = {"application/json": "json", "application/x-safetensors": "safetensors"}
 
 
-def media_of(headers: Headers) -> Media:
+def media_of(headers: Mapping[str, str]) -> Media:
     """The body's media type. Raises Problem unsupported_media_type for others and for compression."""
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
@@ -47,22 +48,35 @@ def media_of(headers: Headers) -> Media:
 
 async def read_body(request: Request, limit: int) -> bytes:
     """All of the body, never more than `limit` bytes in memory. Raises Problem body_too_large."""
-    declared = request.headers.get("content-length", "")
+    return await receive_body(request.receive, request.headers.get("content-length", ""), limit)
+
+
+async def receive_body(receive: Receive, declared: str, limit: int) -> bytes:
+    """`read_body` without a request object; `declared` is the header Content-Length.
+
+    Raises Problem body_too_large, and ClientDisconnect if the caller hangs up before the end.
+    """
     if declared.isdigit() and int(declared) > limit:
         _refuse(f"{int(declared)} bytes", limit)
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
             _refuse("more", limit)
         chunks.append(chunk)
+        more = message.get("more_body", False)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def hung_up(request: Request) -> None:
+async def hung_up(receive: Receive) -> None:
     """Return when the caller is gone; the body has been read."""
-    while (await request.receive())["type"] != "http.disconnect":
+    while (await receive())["type"] != "http.disconnect":
         pass
 
 

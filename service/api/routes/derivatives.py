@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, Path
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive
 
 from service.api.endpoint import SAFETENSORS, TENSOR_BODY, BareRoute, errors, make_router, reads, returns
 from service.api.respond import respond
@@ -15,9 +17,9 @@ from service.queries.kinds import KINDS, QueryKind
 from service.queries.query_request import QueryRequest
 from service.services import Services, services_of
 from service.storage.graphs import Published
-from service.wire.body import hung_up, media_of, read_body
+from service.wire.body import hung_up, media_of, receive_body
 from service.wire.encoding import wants_safetensors
-from service.wire.problems import Problem
+from service.wire.problems import Problem, Reply
 
 #: What can be wrong with any body that carries a function …
 FUNCTION_ERRORS = (
@@ -72,22 +74,33 @@ async def published(services: Services, graph_id: str) -> Published:
     return graph
 
 
+async def compute(
+    services: Services, kind: str, headers: Mapping[str, str], receive: Receive, graph: Published | None
+) -> Reply:
+    """The reply to a request for a derivative of the function in its body, or of `graph`.
+
+    Raises Problem, UserError, ClientGone and ClientDisconnect.
+    """
+    media = media_of(headers)
+    safetensors = wants_safetensors(headers.get("accept"))
+    body = await receive_body(receive, headers.get("content-length", ""), services.settings.max_body_bytes)
+    if graph is None:
+        request, nodes = QueryRequest(kind, body, media, safetensors), 0
+    else:
+        request = QueryRequest(kind, body, media, safetensors, graph.id, graph.document)
+        nodes = graph.nodes
+    return await services.tiers.answer(request, nodes, partial(hung_up, receive))
+
+
 def handler_of(kind: QueryKind) -> Callable[[Request], Awaitable[Response]]:
     """The endpoint of one kind; it serves both paths."""
     name = kind.name
 
     async def handle(request: Request) -> Response:
         services = services_of(request)
-        media = media_of(request.headers)
-        safetensors = wants_safetensors(request.headers.get("accept"))
-        body = await read_body(request, services.settings.max_body_bytes)
         graph_id = request.path_params.get("graph_id")
-        if graph_id is None:
-            call, nodes = QueryRequest(name, body, media, safetensors), 0
-        else:
-            graph = await published(services, graph_id)
-            call, nodes = QueryRequest(name, body, media, safetensors, graph.id, graph.document), graph.nodes
-        return respond(await services.tiers.answer(call, nodes, lambda: hung_up(request)))
+        graph = None if graph_id is None else await published(services, graph_id)
+        return respond(await compute(services, name, request.headers, request.receive, graph))
 
     return handle
 

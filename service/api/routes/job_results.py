@@ -195,7 +195,9 @@ async def get_job_parameters(request: Request, job_id: str, wanted: Annotated[Le
     size = await asyncio.to_thread(checkpoints.size, Path(job.folder), checkpoint)
     call = QueryRequest("parameters", b"", job=job.pack())
     large = size > (_LISTED if form == "json" else _COPIED)
-    return respond(await services.tiers.answer(call, disconnected=lambda: hung_up(request), large=large))
+    return respond(
+        await services.tiers.answer(call, disconnected=partial(hung_up, request.receive), large=large)
+    )
 
 
 def _job_id(job_id: str) -> None:
@@ -225,7 +227,7 @@ async def predict(request: Request) -> Response:
     document, data = order
     job = replace(job, document=document, data={"types": data["types"]})
     call = QueryRequest("predict", body, media, safetensors, job=job.pack())
-    return respond(await services.tiers.answer(call, disconnected=lambda: hung_up(request)))
+    return respond(await services.tiers.answer(call, disconnected=partial(hung_up, request.receive)))
 
 
 async def _trained(services: Services, job_id: str) -> TrainedModelRef:

@@ -102,7 +102,7 @@ async def submit_job(request: Request) -> Response:
     kept = False
     try:
         call = QueryRequest("submit", body, media, job=room.pack())
-        reply = await services.tiers.answer(call, disconnected=lambda: hung_up(request))
+        reply = await services.tiers.answer(call, disconnected=partial(hung_up, request.receive))
         if reply.status >= 400:
             return respond(reply)
         await asyncio.to_thread(services.queue.prepare)

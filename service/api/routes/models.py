@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -38,5 +40,7 @@ async def expand_model(request: Request) -> Response:
         )
     body = await read_body(request, services.settings.max_body_bytes)
     return respond(
-        await services.tiers.answer(QueryRequest("expand", body), disconnected=lambda: hung_up(request))
+        await services.tiers.answer(
+            QueryRequest("expand", body), disconnected=partial(hung_up, request.receive)
+        )
     )

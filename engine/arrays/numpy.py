@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import cache, partial
@@ -35,6 +36,8 @@ def numpy_namespace() -> Namespace:
         "check_indices": check_indices,
         "watch_indices": _watch_indices,
         "item": _item,
+        "where": where,
+        "mean": _mean,
         "anywhere": _anywhere,
         "constant": np.array,
         "repeat_each": np.repeat,
@@ -123,6 +126,55 @@ def _reduction(ufunc: Any) -> Any:
         return reduce(x, axis, dtype, None, keepdims)
 
     return reduction
+
+
+_WORDS = {4: np.int32, 8: np.int64}
+_LEAST_MASKED = 16_384  # elements; with fewer, a processor learns the branches of a condition that repeats
+
+
+def where(condition: Any, x1: Any, x2: Any, /) -> Any:
+    """`np.where`, the bits of x1 or x2; large floating arrays are chosen from without a branch an element.
+
+    On a condition without a pattern the branches of `np.where` cost several times the memory traffic.
+    """
+    if getattr(condition, "size", 0) < _LEAST_MASKED or not _alike(condition, x1, x2):
+        return np.where(condition, x1, x2)
+    floats = x1 if isinstance(x1, np.ndarray) and x1.dtype.kind == "f" else x2
+    word = _WORDS[floats.dtype.itemsize]
+    masks = np.negative(condition.view(np.int8), dtype=np.int8).astype(word)  # all bits where it holds
+    bits1, bits2 = (np.asarray(x, floats.dtype).view(word) for x in (x1, x2))
+    if bits1.ndim == 0 and bits1 == 0:
+        chosen = np.bitwise_and(np.invert(masks, out=masks), bits2, out=masks)
+    elif bits2.ndim == 0 and bits2 == 0:
+        chosen = np.bitwise_and(masks, bits1, out=masks)
+    else:
+        chosen = np.bitwise_and(masks, np.bitwise_xor(bits1, bits2), out=masks)
+        chosen = np.bitwise_xor(chosen, bits2, out=chosen)
+    return chosen.view(floats.dtype)
+
+
+def _alike(condition: Any, x1: Any, x2: Any) -> bool:
+    """Whether both sides are of one floating dtype of 4 or 8 bytes, neither larger than the condition."""
+    if type(condition) is not np.ndarray or condition.dtype != np.bool_:
+        return False
+    dtype = np.result_type(x1, x2)
+    if dtype.kind != "f" or dtype.itemsize not in _WORDS:
+        return False
+    arrays = [x for x in (x1, x2) if isinstance(x, np.ndarray | np.generic)]
+    return bool(arrays) and all(x.dtype == dtype and x.shape in ((), condition.shape) for x in arrays)
+
+
+def _mean(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """`np.mean` to the bit without its wrapper, which costs more than a small sum."""
+    x = np.asarray(x)
+    axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+    count = math.prod(x.shape[one] for one in axes)
+    if x.dtype.char not in "fd" or not 0 < count < _EXACT:
+        return np.mean(x, axis=axis, keepdims=keepdims)
+    return np.add.reduce(x, axis, None, None, keepdims) / x.dtype.type(count)
+
+
+_EXACT = 1 << 24  # every whole number below is one of float32
 
 
 def _index_add(target: Any, index: tuple[Any, ...], values: Any) -> Any:

@@ -18,6 +18,8 @@ class Kernel:
     `forward(xp, *arrays, **attributes)` computes the op, with every array already in the promoted dtype.
     `ufunc` names the universal function of the namespace that is the whole kernel, so that the executor can
     let it write into a buffer; if `ufunc_excludes_integers`, that holds for other dtypes than integers only.
+    `forward_into(xp, out, *arrays, **attributes)` does the same for a kernel that is more than one such
+    function, or has a constant among its operands; `out` may be one of the arrays.
     `scalar` is the kernel on scalars, for fused loops.
 
     `view` says that the output shares the memory of the first input. `in_place` says that the kernel writes
@@ -30,6 +32,7 @@ class Kernel:
     forward: Forward | None = None
     ufunc: str | None = None
     ufunc_excludes_integers: bool = False
+    forward_into: Forward | None = None
     scalar: Forward | None = None
     view: bool | Callable[..., bool] = False
     in_place: bool = False
@@ -41,6 +44,11 @@ class Kernel:
         return (
             "" if self.ufunc is None or (self.ufunc_excludes_integers and is_integer(dtype)) else self.ufunc
         )
+
+    @property
+    def takes_out(self) -> bool:
+        """Whether the kernel can write into a given buffer."""
+        return self.ufunc is not None or self.forward_into is not None
 
     def is_view(self, attributes: Mapping[str, Any]) -> bool:
         """Whether the output shares the first input's memory."""

@@ -165,8 +165,8 @@ def _place(plan: Plan, deaths: dict[int, int]) -> None:
 
 
 def takes_out(step: Instruction) -> bool:
-    """Whether the kernel is one universal function, which can write into a given buffer."""
-    return step.op.kernel.ufunc is not None and len(step.outputs) == 1
+    """Whether the kernel can write into a given buffer."""
+    return step.op.kernel.takes_out and len(step.outputs) == 1
 
 
 def _reusable(step: Instruction, tape: Tape, dying: list[int]) -> list[int]:

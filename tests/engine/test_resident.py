@@ -65,6 +65,24 @@ def test_an_input_that_is_read_after_its_replacement_is_made_keeps_its_value_unt
     assert resident.copied == 1
 
 
+@pytest.mark.parametrize("size", [3, LONG])
+def test_a_rectified_update_is_written_in_place(size: int) -> None:
+    resident = checked(lambda w, g: [F.relu(w - g * 2.0), F.sum(g)], {"w": (size,), "g": (size,)}, {0: "w"})
+    assert resident.copied == 0
+
+
+def test_whole_numbers_are_replaced_by_a_kernel_that_has_no_function_for_them() -> None:
+    tape = Tape()
+    count = tape.input("count", TensorType((3,), "int64"))
+    tape.outputs = [F.floor(count + 1).slot]
+    arrays = {"count": np.array([1, 2, 3])}
+    lowered = lower(tape)
+    plan = ResidentPlan(make_plan(lowered), arrays, {lowered.outputs[0]: lowered.inputs["count"]})
+    for _ in range(2):
+        plan.run()
+    assert arrays["count"].tolist() == [3, 4, 5]
+
+
 def test_inputs_may_change_places() -> None:
     checked(lambda a, b: [F.identity(b), F.identity(a)], {"a": (4,), "b": (4,)}, {0: "a", 1: "b"})
 

@@ -28,6 +28,7 @@ relu = elementwise(
     "relu",
     summary="max(x, 0).",
     forward=lambda m, x: m.maximum(x, 0),
+    forward_into=lambda m, out, x: m.maximum(x, 0, out=out),
     kinds="real",
     vjp=lambda g, y, x: F.where(y <= 0, 0, g),
     domain=POLE,

@@ -140,6 +140,8 @@ broadcast_arrays = composite(
 def _sum_to(xp: Any, x: Any, *, shape: tuple[int, ...]) -> Any:
     extra = x.ndim - len(shape)
     repeated = tuple(i for i, size in enumerate(shape, extra) if size == 1 and x.shape[i] != 1)
+    if not repeated:
+        return xp.sum(x, axis=tuple(range(extra)), dtype=x.dtype)
     total = xp.sum(x, axis=(*range(extra), *repeated), keepdims=True, dtype=x.dtype)
     return xp.reshape(total, shape)
 

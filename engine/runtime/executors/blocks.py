@@ -15,7 +15,7 @@ import numpy as np
 from engine.arrays.types import Array
 from engine.runtime.executors.bound import Values
 
-BLOCK = 64 << 10  # bytes of one operand: a few of them fit the second-level cache
+BLOCK = 512 << 10  # bytes of one operand: smaller ones spend more on calls than they save on memory
 Bound = tuple[Callable[[Values], None], int]
 
 

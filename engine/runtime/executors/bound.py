@@ -149,19 +149,29 @@ def _bind(step: Step, plan: Plan, buffered: Set[int], xp: Namespace) -> Callable
     if kernel is None:
         raise InternalError(f"{instruction.op.name} has no kernel")
     inputs, outputs, tape = instruction.inputs, instruction.outputs, plan.tape
-    attributes = runnable(instruction, [slot in plan.read for slot in outputs], xp)
-    whole = instruction.op.kernel.ufunc_for(tape.types[outputs[0]].dtype) if outputs else ""
-    ufunc = getattr(xp, whole, None)
     dying = dead_slots(step, tape, buffered)
     if step.buffer is not None:
-        if xp.is_ufunc(ufunc):
-            run = into_buffer(ufunc, inputs, outputs[0])
-        else:
-            run = _copied(kernel, xp, inputs, outputs[0], attributes)
+        run = writing(step, plan, xp)
         return dropping(run, dying) if dying else run
+    attributes = runnable(instruction, [slot in plan.read for slot in outputs], xp)
     single = instruction.op.outputs is not None and len(instruction.op.outputs) == 1
     owned = step.owned if instruction.op.kernel.in_place else None
     return _allocating(kernel, xp, inputs, outputs, attributes, dying, single, owned)
+
+
+def writing(step: Step, plan: Plan, xp: Namespace) -> Callable[[Values], None]:
+    """A step that writes its one output where the context has memory for it."""
+    instruction = step.instruction
+    kernel, inputs, out = instruction.op.kernel, instruction.inputs, instruction.outputs[0]
+    ufunc = getattr(xp, kernel.ufunc_for(plan.tape.types[out].dtype), None)
+    if xp.is_ufunc(ufunc):
+        return into_buffer(ufunc, inputs, out)
+    attributes = runnable(instruction, [True], xp)
+    if kernel.forward_into is not None:
+        return _into(kernel.forward_into, xp, inputs, out, attributes)
+    if kernel.forward is None:
+        raise InternalError(f"{instruction.op.name} has no kernel")
+    return _copied(kernel.forward, xp, inputs, out, attributes)
 
 
 def dead_slots(step: Step, tape: Tape, buffered: Set[int]) -> tuple[int, ...]:
@@ -230,6 +240,19 @@ def into_buffer(ufunc: Any, inputs: Sequence[int], out: int) -> Callable[[Values
         ufunc(values[a], values[b], out=values[out])
 
     return binary
+
+
+def _into(
+    kernel: Callable[..., Any], xp: Any, inputs: Sequence[int], out: int, attributes: dict[str, Any]
+) -> Callable[[Values], None]:
+    if len(inputs) == 1 and not attributes:
+        (a,) = inputs
+        return lambda values: kernel(xp, values[out], values[a])
+
+    def write(values: Values) -> None:
+        kernel(xp, values[out], *[values[slot] for slot in inputs], **attributes)
+
+    return write
 
 
 def _copied(

@@ -16,7 +16,7 @@ from engine.arrays import Namespace
 from engine.arrays.types import Array
 from engine.ir.tape import Instruction
 from engine.runtime.executors.blocks import Call, blocked, one_by_one
-from engine.runtime.executors.bound import Values, bind, dead_slots, dropping, into_buffer
+from engine.runtime.executors.bound import Values, bind, dead_slots, dropping, writing
 from engine.runtime.executors.failures import failed
 from engine.runtime.executors.scratch_pool import ScratchPool
 from engine.runtime.plan import Plan, Step, takes_out
@@ -109,17 +109,12 @@ class ResidentPlan:
                 return dropping(copying, dying) if dying else copying
             whole = instruction.op.kernel.ufunc_for(self.plan.tape.types[out].dtype)
             ufunc = getattr(self._xp, whole, None)
-            if self._xp.is_ufunc(ufunc) and not fixed:
-                run = into_buffer(ufunc, inputs, out)
+            if not self._xp.is_ufunc(ufunc) or not fixed:
+                run = writing(step, self.plan, self._xp)
                 return dropping(run, dying) if dying else run
-            if self._xp.is_ufunc(ufunc):
-                temporary = (
-                    step.buffer if out not in self._joined.places and out not in self._donated else None
-                )
-                operands = tuple(self._values[slot] for slot in inputs)
-                return Call(
-                    ufunc, operands, target, index, out, inputs, temporary, self._last.get(out, index)
-                )
+            temporary = step.buffer if out not in self._joined.places and out not in self._donated else None
+            operands = tuple(self._values[slot] for slot in inputs)
+            return Call(ufunc, operands, target, index, out, inputs, temporary, self._last.get(out, index))
         return bind(step, self.plan, self._fixed, self._xp)
 
     def _is_fixed_view(self, instruction: Instruction) -> bool:

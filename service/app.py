@@ -172,7 +172,7 @@ def _methods(path: str) -> list[str]:
 
 
 async def _on_database(request: Request, error: Any) -> Response:
-    """Nothing was stored. A full disk is the operator's to cure, a lock passes; the rest is our failure."""
+    """A failed statement, of which nothing is stored: 507 for a full disk, 503 for a lock, else 500."""
     assert isinstance(error, SQLAlchemyError), "registered for this alone"
     services: Services = request.app.state.services
     if await asyncio.to_thread(services.database.is_full, error):

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def work(settings: Settings, parent: int | None = None) -> int:
-    """Run jobs until SIGTERM or SIGINT, then have them saved; with `parent`, die with that process."""
+    """Run jobs until SIGTERM or SIGINT, then save them; with `parent`, end when that process ends."""
     if parent is not None:  # before the imports, which take a second
         die_with(parent)
     os.environ.update(settings.blas_environment)
@@ -93,7 +93,7 @@ def serve(settings: Settings) -> int:
     sys.stdout.flush()
 
     class Server(uvicorn.Server):
-        """Lets those go who follow events, before it waits for every connection to end."""
+        """Ends the streams of events, before it waits for every connection to end."""
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             app.state.services.streams.close()

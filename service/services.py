@@ -1,4 +1,4 @@
-"""What the endpoints work with: made once by `create_app`, found again through the request."""
+"""The parts of an app that endpoints use: made once by `create_app`, found through the request."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Services:
     def build(
         cls, settings: Settings, logger: FilteringBoundLogger, queue: JobQueue | None = None
     ) -> Services:
-        """Open the data folder and lay out everything; processes and threads start when first needed."""
+        """Open the data folder and make the parts; processes and threads start when first needed."""
         metrics = Metrics()
         database = Database(settings.data)
         limits: dict[str, Any] = {
@@ -64,7 +64,7 @@ class Services:
 
         def on_failure(why: str) -> None:
             metrics.failures.inc()
-            logger.warning("child failed", why=why.strip().rsplit("\n", 1)[-1])
+            logger.warning("child process failed", why=why.strip().rsplit("\n", 1)[-1])
 
         child = {"address_space": settings.child_address_space, "inventory": found.document(), **limits}
         shared: Any = {
@@ -122,5 +122,5 @@ class Services:
 
 
 def services_of(request: Request) -> Services:
-    """The services of the app that answers `request`."""
+    """The services of the app of `request`."""
     return cast(Services, request.app.state.services)

@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     )
     data: Path = Field(
         default=Path("gradwire-data"),
-        description="Folder of everything that must outlive the process.",
+        description="Folder of everything that is kept: the database, data sets and checkpoints.",
     )
     api_key: SecretStr | None = Field(
         default=None,
@@ -56,12 +56,13 @@ class Settings(BaseSettings):
     child_memory_bytes: int | None = Field(
         default=None,
         ge=1,
-        description="Bytes a child may map beyond its start; by default 2 x max_peak_bytes + 1 GiB.",
+        description="Bytes of memory that a child process may map beyond what it has at its start; by "
+        "default 2 x max_peak_bytes + 1 GiB.",
     )
     time_limit_s: float = Field(
         default=30.0,
         gt=0,
-        description="Wall clock of one query, in seconds.",
+        description="How long one query may run, in seconds of wall-clock time, before it is stopped.",
     )
 
     inline_limit_s: float = Field(
@@ -87,7 +88,8 @@ class Settings(BaseSettings):
     queue_limit: int = Field(
         default=32,
         ge=0,
-        description="Large queries that may wait for a child; one more is answered 503 busy.",
+        description="How many large queries may wait for a child process; the next one is refused with 503 "
+        "busy.",
     )
     blas_threads: int = Field(
         default=1,
@@ -97,7 +99,7 @@ class Settings(BaseSettings):
     blas_kernel: str | None = Field(
         default=None,
         min_length=1,
-        description="OpenBLAS kernel of each process, as Haswell; by default that of the processor.",
+        description="OpenBLAS kernel of each process, such as Haswell; by default the one for the processor.",
     )
 
     device_memory_bytes: int | None = Field(
@@ -109,7 +111,8 @@ class Settings(BaseSettings):
     workers: int = Field(
         default=1,
         ge=0,
-        description="Worker processes that `serve` starts for jobs; 0 where workers run elsewhere.",
+        description="Worker processes that `serve` starts for jobs; 0 if all are started by "
+        "`gradwire-server worker`.",
     )
     jobs_at_once: int | None = Field(
         default=None,
@@ -119,12 +122,14 @@ class Settings(BaseSettings):
     job_memory_bytes: int | None = Field(
         default=None,
         ge=1,
-        description="Bytes a job's process may map beyond its start; by default 2 x max_peak_bytes + 1 GiB.",
+        description="Bytes of memory that a job's process may map beyond what it has at its start; by "
+        "default 2 x max_peak_bytes + 1 GiB.",
     )
     job_cpu_limit_s: int | None = Field(
         default=None,
         ge=1,
-        description="Processor seconds that one attempt at a job may take; by default any number.",
+        description="Seconds of processor time that one attempt at a job may use; by default there is no "
+        "limit.",
     )
     job_retries: int = Field(
         default=5,
@@ -135,58 +140,61 @@ class Settings(BaseSettings):
     job_retry_s: float = Field(
         default=0.5,
         ge=0,
-        description="Seconds until a job whose process crashed is tried again; twice as many after each "
+        description="Seconds until a job whose process crashed is started again; twice as many after each "
         "further crash in a row, at most 30.",
     )
     job_lease_s: float = Field(
         default=10.0,
         gt=0,
-        description="Seconds without a sign of life after which a worker's jobs are taken over by others.",
+        description="Seconds without a heartbeat after which other workers take over a worker's jobs.",
     )
     checkpoint_s: float = Field(
         default=10.0,
         gt=0,
-        description="Seconds from one checkpoint of a job to the next; ends of epochs are taken sooner.",
+        description="Seconds from one checkpoint of a job to the next; at the end of an epoch one is "
+        "written sooner.",
     )
     checkpoint_steps: int | None = Field(
         default=None,
         ge=1,
-        description="Steps from one checkpoint of a job to the next, beside the seconds.",
+        description="Steps from one checkpoint of a job to the next, in addition to checkpoint_s; by "
+        "default only the time counts.",
     )
     checkpoints_kept: int = Field(
         default=3,
         ge=1,
-        description="Checkpoints of a job that are kept, the newest.",
+        description="How many of a job's newest checkpoints are kept.",
     )
     max_dataset_bytes: int = Field(
         default=8192 * _MIB,
         ge=1,
-        description="Largest data set, in bytes, as uploaded and unpacked.",
+        description="Largest data set, in bytes, both as uploaded and unpacked.",
     )
     event_poll_s: float = Field(
         default=0.2,
         gt=0,
-        description="Seconds between two looks for new events of a job that somebody follows.",
+        description="Seconds between two reads of the database for new events of a job whose event stream "
+        "is open.",
     )
 
     graph_cache: int = Field(
         default=1024,
         ge=1,
-        description="Decoded graphs kept in memory.",
+        description="How many decoded graphs are kept in memory.",
     )
     program_cache: int = Field(
         default=512,
         ge=1,
-        description="Specialised programs kept in memory.",
+        description="How many specialised programs are kept in memory.",
     )
 
     log_format: Literal["json", "console"] = Field(
         default="json",
-        description="Log lines for machines (json) or for people (console).",
+        description="Format of log lines: json for machines, console for people.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
-        description="The least that is logged.",
+        description="Lowest level of log lines that are written.",
     )
     log_requests: Literal["all", "errors", "off"] = Field(
         default="all",
@@ -194,7 +202,7 @@ class Settings(BaseSettings):
     )
     metrics: bool = Field(
         default=True,
-        description="Whether /metrics answers.",
+        description="Whether GET /metrics is served.",
     )
 
     @field_validator("cors_origins", mode="before")
@@ -233,12 +241,12 @@ class Settings(BaseSettings):
 
     @property
     def jobs_folder(self) -> Path:
-        """Where jobs keep their data and checkpoints."""
+        """The folder of the data and checkpoints of jobs."""
         return self.data.absolute() / "jobs"
 
     @property
     def datasets_folder(self) -> Path:
-        """Where data sets are."""
+        """The folder of the data sets."""
         return self.data.absolute() / "datasets"
 
     def as_environment(self) -> dict[str, str]:

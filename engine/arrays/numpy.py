@@ -128,6 +128,7 @@ def _reduction(ufunc: Any) -> Any:
     return reduction
 
 
+_sum = _reduction(np.add)
 _WORDS = {4: np.int32, 8: np.int64}
 _LEAST_MASKED = 16_384  # elements; with fewer, a processor learns the branches of a condition that repeats
 
@@ -171,7 +172,7 @@ def _mean(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
     count = math.prod(x.shape[one] for one in axes)
     if x.dtype.char not in "fd" or not 0 < count < _EXACT:
         return np.mean(x, axis=axis, keepdims=keepdims)
-    return np.add.reduce(x, axis, None, None, keepdims) / x.dtype.type(count)
+    return _sum(x, axis=axis, keepdims=keepdims) / x.dtype.type(count)
 
 
 _EXACT = 1 << 24  # every whole number below is one of float32

@@ -10,7 +10,8 @@ from fastapi.params import Depends as Described
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.requests import Request
-from starlette.routing import request_response
+from starlette.routing import Match, Route, request_response
+from starlette.types import Scope
 
 from service.queries.kinds import Example
 from service.wire import problems
@@ -36,6 +37,13 @@ class BareRoute(APIRoute):
     def __init__(self, path: str, endpoint: Callable[[Request], Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
         self.app = request_response(endpoint)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As a plain route: FastAPI's own looks first for a router that includes this one, and none does."""
+        match, child_scope = Route.matches(self, scope)
+        if match is not Match.NONE:
+            child_scope["route"] = self
+        return match, child_scope
 
 
 def make_router(tag: str, route_class: type[APIRoute] = APIRoute) -> APIRouter:

@@ -23,8 +23,8 @@ Format = Literal["npy", "npz", "csv"]
 class DatasetFolder:
     """Everything that data sets have on the disk, below one folder.
 
-    Several servers may share it. A workplace belongs to the process that holds the lock of the file beside
-    it, which ends with the process.
+    Several servers may share it. A staging directory belongs to the process that holds the lock of the file
+    beside it; the lock ends with the process.
     """
 
     def __init__(self, root: Path) -> None:
@@ -46,7 +46,7 @@ class DatasetFolder:
         return place
 
     def discard(self, place: Path) -> None:
-        """Remove a workplace and what is left in it."""
+        """Remove a staging directory and what is left in it."""
         shutil.rmtree(place, ignore_errors=True)
         descriptor = self._locks.pop(place, None)
         if descriptor is not None:
@@ -54,7 +54,7 @@ class DatasetFolder:
             os.close(descriptor)
 
     def sweep(self) -> None:
-        """Remove what uploads left behind whose process is gone."""
+        """Remove what uploads left behind if their process has ended."""
         for found in self._tmp.iterdir() if self._tmp.is_dir() else ():
             place = found.with_suffix("")
             try:
@@ -88,7 +88,7 @@ class DatasetFolder:
         return rows, fields
 
     def place(self, dataset_id: str, body: Path) -> None:
-        """Put what was prepared of `body` in its place, unless the same content is there."""
+        """Move what was prepared from `body` to its final place, unless the same content is there already."""
         target = self._place(dataset_id)
         try:
             (body.parent / "fields").rename(target)
@@ -107,14 +107,14 @@ class DatasetFolder:
         return self._place(dataset_id) / field.file
 
     def tombstone(self, dataset_id: str) -> Path:
-        """Take the set out of its place, to be discarded; who has it mapped keeps what is mapped."""
+        """Move the data set to the trash, for `discard`. Processes that have it mapped keep their mapping."""
         grave = self._tmp / uuid4().hex
         with suppress(FileNotFoundError):
             self._place(dataset_id).rename(grave)
         return grave
 
     def preview(self, dataset_id: str, fields: Mapping[str, Field], rows: int) -> dict[str, npt.NDArray[Any]]:
-        """The first rows of every field, fewer where a row is wide."""
+        """The first rows of every field, fewer if a row is wide."""
         return {
             name: np.array(array[: max(1, min(rows, 4096 // max(1, array[:1].size)))])
             for name, field in fields.items()
@@ -126,7 +126,7 @@ class DatasetFolder:
 
 
 def _lock_of(place: Path) -> Path:
-    """The file whose lock says that a workplace is in use."""
+    """The file whose lock says that a staging directory is in use."""
     return place.with_suffix(".lock")
 
 

@@ -50,7 +50,7 @@ class Dataset:
 
 
 def put(connection: Connection, dataset: Dataset) -> bool:
-    """Store the record; True where it was not there before."""
+    """Store the record; True if it was not there before."""
     fields = to_json({name: field.record() for name, field in dataset.fields.items()}).decode()
     row = {
         "id": dataset.id,
@@ -79,7 +79,7 @@ def page(connection: Connection, *, after: int, limit: int) -> tuple[list[Datase
 
 
 def remove(connection: Connection, dataset_id: str) -> bool:
-    """Forget the record; False where there is none, or a job that has not ended refers to it."""
+    """Forget the record; False if there is none, or a job that has not ended refers to it."""
     needed = select(JOB_DATASETS.c.job_id).where(JOB_DATASETS.c.dataset_id == dataset_id).exists()
     unneeded = delete(DATASETS).where(DATASETS.c.id == dataset_id, ~needed)
     return connection.execute(unneeded).rowcount > 0
@@ -87,7 +87,7 @@ def remove(connection: Connection, dataset_id: str) -> bool:
 
 def absent(connection: Connection, dataset_id: str) -> bool:
     """Whether there is no such set, nor will be before this transaction ends."""
-    # Changes nothing, and takes the lock for which everybody waits who wants to store.
+    # Changes nothing, but takes the write lock, so that nothing is stored at the same time.
     connection.execute(delete(DATASETS).where(false()))
     return get(connection, dataset_id) is None
 

@@ -16,7 +16,7 @@ _CHUNK = 2**20
 async def receive(stream: AsyncIterator[bytes], target: Path, *, limit: int) -> tuple[str, int]:
     """Write the stream to `target`: the SHA-256 of its bytes in hex, and their number.
 
-    Raises Problem body_too_large. OSError where the disk is full passes through.
+    Raises Problem body_too_large. OSError passes through, such as that of a full disk.
     """
     digest, size = hashlib.sha256(), 0
     pending: list[bytes] = []

@@ -62,14 +62,14 @@ def write(
         raise
 
 
-def read(folder: Path, name: str) -> tuple[dict[str, Array], dict[str, Any]]:
+def read_snapshot(folder: Path, name: str) -> tuple[dict[str, Array], dict[str, Any]]:
     """The arrays and the position of a run."""
     place = folder / name
     return load((place / "run.safetensors").read_bytes()), from_json((place / "position.json").read_bytes())
 
 
 def read_parameters(folder: Path, name: str) -> Parameters:
-    """What a checkpoint has for predictions. Raises FileNotFoundError where it has been dropped."""
+    """What a checkpoint has for predictions. Raises FileNotFoundError if it has been dropped."""
     place = folder / name
     arrays = load((place / "parameters.safetensors").read_bytes())
     order = from_json((place / "position.json").read_bytes())
@@ -80,7 +80,7 @@ def read_parameters(folder: Path, name: str) -> Parameters:
 
 
 def size(folder: Path, name: str) -> int:
-    """Bytes of what a checkpoint has for predictions; 0 where it has been dropped."""
+    """Bytes of what a checkpoint has for predictions; 0 if it has been dropped."""
     try:
         return (folder / name / "parameters.safetensors").stat().st_size
     except FileNotFoundError:
@@ -108,7 +108,7 @@ def clear(folder: Path, attempt: int, kept: Collection[str]) -> None:
 
 
 def _attempt(place: Path) -> float:
-    """Whose it is, by its name; what is not of ours is nobody's, and later than all."""
+    """The attempt that wrote a file, by its name; for other files a number above every attempt's."""
     found = _NAME.fullmatch(place.name)
     return int(found[1]) if found else math.inf
 

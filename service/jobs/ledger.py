@@ -1,6 +1,6 @@
 """Every change of a job, in the caller's transaction: one guarded UPDATE, then what follows from it.
 
-The guard of what a worker does is the number of its attempt. A worker that was stopped, taken for dead and
+The guard of what a worker does is the number of its attempt. A worker that was suspended, presumed dead and
 woken again finds that its number is no longer the newest, and nothing of its work is published.
 Each function begins with its guarded statement, so that SQLite takes the write lock before anything is read.
 """
@@ -41,7 +41,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A job in the hands of one attempt, and its checkpoints that are kept, the newest first."""
+    """A job claimed by one attempt, and the checkpoints that are kept, newest first."""
 
     job_id: str
     attempt: int
@@ -51,20 +51,20 @@ class Claim:
 
     @property
     def checkpoint(self) -> str | None:
-        """The one to go on from."""
+        """The checkpoint to resume from."""
         return self.kept[0] if self.kept else None
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
-    """Who had a running job when it was looked at, and their last sign of life."""
+class Holder:
+    """The worker that had a running job when it was read, and the time of its last heartbeat."""
 
     owner: str
     lease: float
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class CheckpointRecord:
     """A checkpoint that is on the disk and becomes the job's newest."""
 
     id: str
@@ -76,7 +76,7 @@ class Published:
 def submit(connection: Connection, queue: JobQueue, row: Mapping[str, Any]) -> None:
     """Insert a queued job that holds on to its data sets, and hand it over; its history has its warnings.
 
-    Raises IntegrityError where its idempotency key is taken, DatasetGone where a set was deleted meanwhile.
+    Raises IntegrityError if its idempotency key is in use, DatasetGone if a data set was deleted meanwhile.
     """
     connection.execute(insert(JOBS).values(**row, status="queued", delivery=1, created_at=time.time()))
     _pin_datasets(connection, row["id"], from_json(row["data"]).get("datasets", ()))
@@ -94,7 +94,7 @@ def claim(connection: Connection, job_id: str, delivery: int, owner: str) -> Cla
     What happened at a step after the newest checkpoint was written is removed: it is about to happen again.
     An event's id tells, not its step: an epoch ends, and a warning is given, at a step that is done.
     """
-    taken = _transition(
+    claimed = _transition(
         connection,
         job_id,
         "running",
@@ -104,7 +104,7 @@ def claim(connection: Connection, job_id: str, delivery: int, owner: str) -> Cla
         attempt=JOBS.c.attempt + 1,
         started_at=_first(JOBS.c.started_at),
     )
-    if not taken:
+    if not claimed:
         return None
     job = connection.execute(select(JOBS).where(JOBS.c.id == job_id)).one()
     kept = connection.execute(
@@ -127,7 +127,7 @@ def claim(connection: Connection, job_id: str, delivery: int, owner: str) -> Cla
 
 
 def beat(connection: Connection, job_id: str, attempt: int) -> Intent | None:
-    """Renew the lease; what the caller wants of the job. Raises Fenced."""
+    """Renew the lease, and return what the caller wants of the job. Raises StaleAttempt."""
     _fence(connection, job_id, attempt, lease=time.time())
     intent = connection.execute(select(JOBS.c.intent).where(JOBS.c.id == job_id)).scalar_one()
     return cast("Intent | None", intent)
@@ -138,13 +138,13 @@ def publish(
     job_id: str,
     attempt: int,
     events: Sequence[Event],
-    checkpoint: Published | None = None,
+    checkpoint: CheckpointRecord | None = None,
     *,
     keep: int = 1,
 ) -> list[str]:
     """Add to the history and make a checkpoint the newest; the ids of checkpoints that are dropped for it.
 
-    The events happened before the checkpoint was written. Raises Fenced.
+    The events happened before the checkpoint was written. Raises StaleAttempt.
     """
     progress: dict[str, Any] = {"lease": time.time()}
     placed = [event for event in events if event.step is not None and event.kind != "log"]
@@ -187,16 +187,16 @@ def finish(
     status: Status,
     error: bytes | None = None,
     *,
-    held: Hold | None = None,
+    holder: Holder | None = None,
 ) -> None:
-    """Running → paused, succeeded, failed or cancelled, by its attempt. Raises Fenced.
+    """Running → paused, succeeded, failed or cancelled, by its attempt. Raises StaleAttempt.
 
-    `held` guards a takeover, as in `release`.
+    `holder` guards a takeover, as in `release`.
     """
     values = {"error": error.decode() if error else None, **_END}
-    if not _transition(connection, job_id, status, *_running(attempt, held), **values):
+    if not _transition(connection, job_id, status, *_running(attempt, holder), **values):
         raise StaleAttempt(job_id)
-    _told(connection, job_id, status, attempt, error)
+    _append_status(connection, job_id, status, attempt, error)
 
 
 def release(
@@ -208,25 +208,25 @@ def release(
     *,
     stalled: bool = False,
     delay_s: float = 0.0,
-    held: Hold | None = None,
+    holder: Holder | None = None,
 ) -> None:
     """Running → queued: a retry or a takeover, handed over anew after `delay_s`.
 
-    `stalled` counts the attempt among those in a row that failed without a checkpoint. `held` guards a
-    takeover: who held the job has given no sign of life since. Raises Fenced.
+    `stalled` counts the attempt among those in a row that failed without a checkpoint. `holder` guards a
+    takeover: it is void if that worker has renewed its lease since. Raises StaleAttempt.
     """
     again = {**_END, "delivery": JOBS.c.delivery + 1, "intent": JOBS.c.intent}
     if stalled:
         again["stalls"] = JOBS.c.stalls + 1
-    if not _transition(connection, job_id, "queued", *_running(attempt, held), **again):
+    if not _transition(connection, job_id, "queued", *_running(attempt, holder), **again):
         raise StaleAttempt(job_id)
     _requeued(connection, queue, job_id, attempt, why, delay_s)
 
 
 def request(connection: Connection, queue: JobQueue, job_id: str, wanted: Intent | None) -> Status | None:
-    """What a caller wants: cancel, pause, or (None) go on. The status afterwards, None where it cannot be.
+    """Cancel, pause or (None) resume a job: its status afterwards, None if its status does not allow it.
 
-    What does not run changes at once; what runs, by its worker.
+    A job that does not run changes at once; one that runs is changed by its worker.
     """
     if wanted is None:
         if _transition(
@@ -239,7 +239,7 @@ def request(connection: Connection, queue: JobQueue, job_id: str, wanted: Intent
         return None
     target: Status = "cancelled" if wanted == "cancel" else "paused"
     if _transition(connection, job_id, target, JOBS.c.status.in_(("queued", "paused")), **_END):
-        _told(connection, job_id, target, None, None)
+        _append_status(connection, job_id, target, None, None)
         return target
     if _set_intent(connection, job_id, wanted, JOBS.c.intent.is_distinct_from("cancel")):
         return "running"
@@ -250,7 +250,7 @@ def request(connection: Connection, queue: JobQueue, job_id: str, wanted: Intent
 
 
 def remove(connection: Connection, job_id: str) -> bool:
-    """Forget a job that has ended, with all its history; False where there is none that has."""
+    """Forget a job that has ended, with all its history; False if there is none that has."""
     ended = JOBS.c.id == job_id, JOBS.c.status.in_(sorted(FINAL))
     return connection.execute(delete(JOBS).where(*ended)).rowcount > 0
 
@@ -269,21 +269,21 @@ def append_events(connection: Connection, job_id: str, events: Sequence[Event]) 
 
 def _warn(connection: Connection, job_id: str, events: Sequence[Event]) -> None:
     """Keep what events without a step warn of with the job; each warning once."""
-    given = [warning for e in events if e.step is None for warning in e.data.get("warnings", ())]
-    if given:
+    warnings = [warning for e in events if e.step is None for warning in e.data.get("warnings", ())]
+    if warnings:
         kept = from_json(connection.execute(select(JOBS.c.warnings).where(JOBS.c.id == job_id)).scalar_one())
-        kept += [warning for warning in given if warning not in kept]
+        kept += [warning for warning in warnings if warning not in kept]
         connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(warnings=dumps(kept).decode()))
 
 
-#: What every end of an attempt clears.
+#: The columns that every end of an attempt clears.
 _END: Mapping[str, Any] = {"owner": None, "lease": None, "intent": None}
 
 
 def _transition(
     connection: Connection, job_id: str, target: Status, *guards: ColumnElement[bool], **values: Any
 ) -> bool:
-    """The one way in which a status changes: where the table of transitions allows it, and the guards."""
+    """Change a status if the table of transitions and the guards allow it; every change goes through here."""
     if target in FINAL:
         values["finished_at"] = time.time()
     guarded = JOBS.c.id == job_id, JOBS.c.status.in_(sources(target)), *guards
@@ -294,7 +294,7 @@ def _transition(
 
 
 def _pin_datasets(connection: Connection, job_id: str, datasets: Collection[str]) -> None:
-    """Refer to a job's data sets: nobody can delete them from here on, and what was deleted shows here."""
+    """Record that a job needs these data sets: they cannot be deleted from now on. Raises DatasetGone."""
     for dataset in sorted(datasets):
         there = select(literal(job_id), DATASETS.c.id).where(DATASETS.c.id == dataset)
         referred = insert(JOB_DATASETS).from_select(["job_id", "dataset_id"], there)
@@ -302,14 +302,14 @@ def _pin_datasets(connection: Connection, job_id: str, datasets: Collection[str]
             raise DatasetGone(dataset)
 
 
-def _running(attempt: int, held: Hold | None = None) -> list[ColumnElement[bool]]:
-    """That a job runs and the attempt is its newest.
+def _running(attempt: int, holder: Holder | None = None) -> list[ColumnElement[bool]]:
+    """The condition that a job runs and the attempt is its newest.
 
     The number alone says too little: until the next claim it stays that of an attempt that was displaced.
     """
     guards = [JOBS.c.attempt == attempt, JOBS.c.status == "running"]
-    if held is not None:
-        guards += [JOBS.c.owner == held.owner, JOBS.c.lease == held.lease]
+    if holder is not None:
+        guards += [JOBS.c.owner == holder.owner, JOBS.c.lease == holder.lease]
     return guards
 
 
@@ -326,7 +326,7 @@ def _set_intent(
     return connection.execute(update(JOBS).where(*guarded).values(intent=intent)).rowcount == 1
 
 
-def _told(
+def _append_status(
     connection: Connection, job_id: str, status: Status, attempt: int | None, error: bytes | None
 ) -> None:
     data: dict[str, Any] = {"status": status}
@@ -348,7 +348,7 @@ def _requeued(
 ) -> None:
     if why is not None:
         append_events(connection, job_id, [Event("log", {"level": "warning", "message": why})])
-    _told(connection, job_id, "queued", attempt, None)
+    _append_status(connection, job_id, "queued", attempt, None)
     delivery = connection.execute(select(JOBS.c.delivery).where(JOBS.c.id == job_id)).scalar_one()
     queue.enqueue(connection, job_id, delivery, delay_s)
 
@@ -362,12 +362,12 @@ def _parsed(error: bytes) -> Any:
 
 
 def _first(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The value that is there, or now."""
+    """The value that the column has, else the time now."""
     return func.coalesce(column, time.time())
 
 
 def intent(connection: Connection, job_id: str, attempt: int) -> Intent | None:
-    """What the caller wants of the job, without renewing the lease. Raises Fenced."""
+    """What the caller wants of the job, without renewing the lease. Raises StaleAttempt."""
     guarded = JOBS.c.id == job_id, *_running(attempt)
     row = connection.execute(select(JOBS.c.intent).where(*guarded)).first()
     if row is None:

@@ -14,8 +14,8 @@ from service.jobs.queue.port import Key
 from service.jobs.states import Status
 from service.storage.tables import CHECKPOINTS, JOB_DATASETS, JOB_EVENTS, JOBS
 
-Kind = Literal["step", "epoch"]
-#: What problems and warnings say at length, told of a single job and left out of lists.
+Interval = Literal["step", "epoch"]
+#: Long fields of problems and warnings, left out of lists of jobs.
 _AT_LENGTH = ("rows", "diagnosis")
 _COLUMNS = tuple(column for column in JOBS.c if column.name not in ("document", "data"))
 
@@ -42,7 +42,7 @@ def by_key(connection: Connection, key: str) -> tuple[str, str] | None:
     return None if row is None else (row.id, row.request_hash)
 
 
-def order(connection: Connection, job_id: str) -> tuple[str, Mapping[str, Any]] | None:
+def stored_job(connection: Connection, job_id: str) -> tuple[str, Mapping[str, Any]] | None:
     """The stored document and the places of the data, or None."""
     row = connection.execute(select(JOBS.c.document, JOBS.c.data).where(JOBS.c.id == job_id)).first()
     return None if row is None else (row.document, from_json(row.data))
@@ -70,7 +70,7 @@ def counts(connection: Connection) -> dict[str, int]:
 
 
 def metrics(
-    connection: Connection, job_id: str, by: Kind, *, after: int, limit: int
+    connection: Connection, job_id: str, by: Interval, *, after: int, limit: int
 ) -> tuple[bytes, int | None]:
     """What up to `limit` steps or epochs after a step reported, and the step to go on after, None at the end.
 
@@ -84,8 +84,8 @@ def metrics(
         .limit(limit)
     )
     rows = connection.execute(query).all()
-    told = ",".join(f'{{"epoch":{epoch},"step":{step},{data[1:]}' for epoch, step, data in rows)
-    return told.encode(), rows[-1].step if len(rows) == limit else None
+    listed = ",".join(f'{{"epoch":{epoch},"step":{step},{data[1:]}' for epoch, step, data in rows)
+    return listed.encode(), rows[-1].step if len(rows) == limit else None
 
 
 def events(connection: Connection, job_id: str, *, after: int, limit: int) -> list[StoredEvent]:
@@ -160,8 +160,8 @@ def _listed(job: Mapping[str, Any]) -> dict[str, Any]:
     return {**job, "error": error, "warnings": [_shortened(warning) for warning in job["warnings"]]}
 
 
-def _shortened(told: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in told.items() if name not in _AT_LENGTH}
+def _shortened(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in entry.items() if name not in _AT_LENGTH}
 
 
 def _event(row: Row[Any]) -> StoredEvent:

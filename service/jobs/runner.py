@@ -1,7 +1,7 @@
-"""What the server itself computes about jobs: submissions checked, checkpoints read, predictions made.
+"""Computations about jobs: checking submissions, reading checkpoints, predicting.
 
 It runs where queries run, chosen by `service.queries.tiers`: in a thread, or in a child that can be killed.
-What the server knows and the body does not say comes as the call's document.
+What the server knows beside the body comes as the request's `job`.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _SAVES = {
 
 @dataclass(frozen=True, slots=True)
 class TrainedModelRef:
-    """A job to read from: its checkpoints that are kept, the oldest first; its order where it predicts."""
+    """A job whose checkpoints are read: those kept, oldest first; for predictions also its document."""
 
     job_id: str
     status: str
@@ -75,7 +75,7 @@ class TrainedModelRef:
         fields = from_json(document)
         return cls(**{**fields, "kept": tuple(fields["kept"])})
 
-    def chosen(self, wanted: str | None, path: str) -> str:
+    def pick_checkpoint(self, wanted: str | None, path: str) -> str:
         """The checkpoint that is asked for, or the newest. Raises Problem."""
         if wanted is not None:
             if wanted in self.kept:
@@ -97,7 +97,7 @@ class TrainedModelRef:
 
 
 class JobRunner(QueryRunner):
-    """Answers requests about functions and about jobs; it keeps the jobs and checkpoints asked for lately."""
+    """Computes requests about functions and about jobs; it caches decoded jobs and small checkpoints."""
 
     computations: ClassVar[Mapping[str, Computation]]
 
@@ -121,16 +121,16 @@ class JobRunner(QueryRunner):
         return encode_answer(expansion.document(), "json")
 
     def submit(self, call: QueryRequest, most_nodes: int | None = None) -> Reply:
-        """A job checked, and its own data laid down: its row for the ledger, as JSON."""
+        """Check a job and store the data of its body: its row for the ledger, as JSON."""
         text, attachments = call.split()
-        read = submission.read(text, attachments)
-        model = read.document.get("model")
+        parsed = submission.parse_submission(text, attachments)
+        model = parsed.document.get("model")
         layers = model.get("layers") if isinstance(model, dict) else None
         most = None if most_nodes is None else most_nodes // _RECORDINGS
         if most is not None and isinstance(layers, list) and _LAYER_NODES * len(layers) > most:
             raise TooLargeForTier
         row = submission.prepare(
-            read,
+            parsed,
             SubmissionContext.unpack(call.job),
             max_peak_bytes=self.max_peak_bytes,
             admit=_at_most(most),
@@ -143,7 +143,7 @@ class JobRunner(QueryRunner):
         State goes with the bulk ones under its own names.
         """
         job = TrainedModelRef.unpack(call.job)
-        learned = self._learned(job, job.kept[-1], "$query.checkpoint")
+        learned = self._load_parameters(job, job.kept[-1], "$query.checkpoint")
         if job.format == "json":
             listed = {name: array.tolist() for name, array in learned.parameters.items()}
             return json_reply({"parameters": listed})
@@ -163,7 +163,7 @@ class JobRunner(QueryRunner):
         job = TrainedModelRef.unpack(call.job)
         text, attachments = call.split()
         parsed = requests.parse(requests.Predict, parse_object(text))
-        checkpoint = job.chosen(parsed.checkpoint, "$.checkpoint")
+        checkpoint = job.pick_checkpoint(parsed.checkpoint, "$.checkpoint")
         spec = self._specs.get(job.job_id)
         if spec is None:
             if job.data is None:
@@ -171,7 +171,7 @@ class JobRunner(QueryRunner):
             most = None if most_nodes is None else most_nodes // _RECORDINGS
             spec = decode_stored(from_json(job.document), job.data, admit=_at_most(most))
             self._specs.put(job.job_id, spec)
-        learned = self._learned(job, checkpoint, "$.checkpoint")
+        learned = self._load_parameters(job, checkpoint, "$.checkpoint")
         columns = spec.objective.columns
         inputs = {}
         for name, value in parsed.inputs.items():
@@ -188,8 +188,8 @@ class JobRunner(QueryRunner):
         elements = sum(array.size for array in inputs.values())
         return self.prepared(program, values, parsed.encoding or "json", elements, call)
 
-    def _learned(self, job: TrainedModelRef, checkpoint: str, path: str) -> Parameters:
-        """Parameters and state. Raises Problem checkpoint_not_found where they were dropped meanwhile."""
+    def _load_parameters(self, job: TrainedModelRef, checkpoint: str, path: str) -> Parameters:
+        """Parameters and state. Raises Problem checkpoint_not_found if they were dropped meanwhile."""
         key = (job.job_id, checkpoint)
         found = self._parameters.get(key)
         if found is None:
@@ -225,9 +225,9 @@ JOB_COMPUTATIONS = (
 JobRunner.computations = {**KINDS, **{computation.name: computation for computation in JOB_COMPUTATIONS}}
 
 
-def serve(channel: socket.socket, parent: int, **config: Any) -> NoReturn:
+def run_child(channel: socket.socket, parent: int, **config: Any) -> NoReturn:
     """A child of the pool: takes calls from `channel` until it closes; then the process ends."""
-    worker.serve(channel, parent, runner=JobRunner, **config)
+    worker.run_child(channel, parent, runner=JobRunner, **config)
 
 
 def _at_most(nodes: int | None) -> submission.Admit:

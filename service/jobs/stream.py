@@ -29,14 +29,14 @@ class _Topic:
 
     def __init__(self, after: int) -> None:
         self.followers = 0
-        self.start = after  # everything after this id, up to `reached`, is at hand
+        self.start = after  # everything after this id, up to `reached`, is buffered
         self.reached = after
         self.events: deque[StoredEvent] = deque()
         self.changed = asyncio.Event()
         self.poller: asyncio.Task[None] | None = None
 
     def since(self, after: int) -> list[StoredEvent] | None:
-        """What is at hand after the id `after`; None where events in between are not at hand any more."""
+        """The buffered events after the id `after`; None if some in between are no longer buffered."""
         if after < self.start:
             return None
         return [event for event in self.events if event.id > after][:_PAGE]
@@ -67,9 +67,9 @@ class Streams:
         return len(self._topics)
 
     async def follow(self, job_id: str, after: int, *, patience_s: float) -> AsyncIterator[list[StoredEvent]]:
-        """Batches of events after the id `after`, in order; an empty one where nothing came for `patience_s`.
+        """Batches of events after the id `after`, in order; an empty one if nothing came for `patience_s`.
 
-        Ends after the event `end`, where the job is gone, and when the server closes.
+        Ends after the event `end`, if the job was deleted, and when the server closes.
         """
         topic = self._join(job_id, after)
         try:
@@ -82,7 +82,7 @@ class Streams:
                             await changed.wait()
                         continue
                     except TimeoutError:
-                        with suppress(SQLAlchemyError):  # a look that failed; the next one comes
+                        with suppress(SQLAlchemyError):  # the next poll tries again
                             if await self._database.read(lambda c: records.get(c, job_id)) is None:
                                 return
                 yield batch
@@ -125,7 +125,7 @@ class Streams:
             look = partial(records.events, job_id=job_id, after=after, limit=_PAGE)
             try:
                 found = await self._database.read(look)
-            except SQLAlchemyError:  # a look that failed; the next one comes
+            except SQLAlchemyError:  # the next poll tries again
                 found = []
             if found:
                 topic.extend(found)

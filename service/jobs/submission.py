@@ -35,7 +35,7 @@ from service.wire.problems import Problem
 _DATA = ("data", "validation_data")
 _ABANDONED_S = 3600.0
 _ID = re.compile(rb"sha256:[0-9a-f]{64}")
-#: Sees a job's function before it is recorded, and may raise.
+#: Called with a job's function before it is recorded; it may raise.
 Admit = Callable[[Graph], None]
 
 
@@ -101,7 +101,7 @@ def referenced_datasets(body: bytes, media: Media) -> set[str]:
     return {found.decode() for found in _ID.findall(text)}
 
 
-def read(text: bytes, attachments: Mapping[str, Array] | None) -> Submission:
+def parse_submission(text: bytes, attachments: Mapping[str, Array] | None) -> Submission:
     """The document and the data in a body. Raises Problem and UserError."""
     document = parse_object(text)
     document = {name: value for name, value in document.items() if value is not None}
@@ -128,9 +128,9 @@ def digest(body: bytes, media: Media) -> str:
 
 
 def prepare(
-    submission: Submission, room: SubmissionContext, *, max_peak_bytes: int, admit: Admit | None = None
+    submission: Submission, context: SubmissionContext, *, max_peak_bytes: int, admit: Admit | None = None
 ) -> dict[str, Any]:
-    """Check the job and lay its own data down in its folder: its row for the ledger.
+    """Check the job and write the data of its body to its folder: its row for the ledger.
 
     Afterwards either the row is committed or `discard` is called. Raises Problem (disk_full among them) and
     UserError, and whatever `admit` raises of the function.
@@ -142,11 +142,11 @@ def prepare(
         sources[part], types[part] = {}, {}
         for name, value in fields.items():
             place = child_path(f"$.{part}", name)
-            found = _source(value, place, room, submission.attachments, inline)
+            found = _source(value, place, context, submission.attachments, inline)
             sources[part][name], types[part][name] = found
     document = _without_attachments(submission.document, submission.attachments or {})
     spec = decode(document, types["data"], types.get("validation_data"), admit)
-    devices.here(spec.device)  # a job is not begun that no worker of this machine could run
+    devices.here(spec.device)  # refuse a job that no worker of this machine could run
     estimate = estimate_of(spec)
     if estimate.peak_bytes > max_peak_bytes:
         raise OverLimit(
@@ -155,14 +155,14 @@ def prepare(
             hint="use a smaller batch_size or model; the operator may raise GRADWIRE_MAX_PEAK_BYTES",
         )
     try:
-        _lay_down(room.jobs / room.job_id, inline)
+        _write_arrays(context.jobs / context.job_id, inline)
     except OSError as error:
         if not is_disk_full(error):
             raise
         raise Problem("disk_full", f"the job's data could not be stored: {error.strerror}") from error
     data = {**sources, "types": _types_record(types), "datasets": sorted(submission.datasets)}
     return {
-        "id": room.job_id,
+        "id": context.job_id,
         "document": dumps(document).decode(),
         "data": dumps(data).decode(),
         "warnings": dumps(spec.warnings).decode(),
@@ -198,7 +198,7 @@ def discard(jobs: Path, job_id: str) -> None:
 
 
 def sweep(jobs: Path, known: Callable[[str], bool]) -> None:
-    """Remove what submissions left behind that a crash interrupted, if it is older than any that goes on."""
+    """Remove what interrupted submissions left, if it is older than any that can still run."""
     for place in jobs.iterdir() if jobs.is_dir() else ():
         if time.time() - place.stat().st_mtime > _ABANDONED_S and not known(place.name):
             discard(jobs, place.name)
@@ -218,7 +218,7 @@ def _names_dataset(value: Any) -> bool:
 def _source(
     value: Any,
     path: str,
-    room: SubmissionContext,
+    context: SubmissionContext,
     attachments: Mapping[str, Array] | None,
     inline: dict[str, Array],
 ) -> tuple[list[str], TensorType]:
@@ -227,7 +227,7 @@ def _source(
         array = decode_tensor(value, path=path, attachments=attachments).array
         file = f"{len(inline)}.npy"
         inline[file] = array
-        place = room.below(room.jobs / room.job_id / "data" / file)
+        place = context.below(context.jobs / context.job_id / "data" / file)
         return [place], TensorType(array.shape, array.dtype.name)
     for key in value:
         if key not in ("dataset", "field", "fields"):
@@ -236,18 +236,18 @@ def _source(
                 path=child_path(path, key),
                 hint=did_you_mean(key, ("dataset", "field", "fields")),
             )
-    dataset = room.sets.get(str(value["dataset"]))
+    dataset = context.sets.get(str(value["dataset"]))
     if dataset is None:
         raise dataset_gone(str(value["dataset"]), f"{path}.dataset")
-    given = _fields(value, path, dataset)
-    names = [given] if isinstance(given, str) else given
-    sets = DatasetFolder(room.datasets)
-    files = [room.below(sets.path(dataset.id, dataset.fields[name])) for name in names]
-    return files, dataset.type_of(given)
+    chosen_fields = _fields(value, path, dataset)
+    names = [chosen_fields] if isinstance(chosen_fields, str) else chosen_fields
+    sets = DatasetFolder(context.datasets)
+    files = [context.below(sets.path(dataset.id, dataset.fields[name])) for name in names]
+    return files, dataset.type_of(chosen_fields)
 
 
 def dataset_gone(dataset_id: str, path: str) -> Problem:
-    """What is said of a data set that is not there, or not any more."""
+    """The problem of a data set that does not exist, or no longer."""
     return Problem(
         "dataset_not_found",
         f"expected the id of a data set, got '{dataset_id[:100]}' at {path}",
@@ -258,10 +258,10 @@ def dataset_gone(dataset_id: str, path: str) -> Problem:
 
 def _fields(value: Mapping[str, Any], path: str, dataset: Dataset) -> str | list[str]:
     """The name of a field, or those of columns to be put side by side."""
-    given = value.get("fields", value.get("field"))
-    if given is None and len(dataset.fields) == 1:
-        given = next(iter(dataset.fields))
-    names = [given] if isinstance(given, str) else given
+    chosen_fields = value.get("fields", value.get("field"))
+    if chosen_fields is None and len(dataset.fields) == 1:
+        chosen_fields = next(iter(dataset.fields))
+    names = [chosen_fields] if isinstance(chosen_fields, str) else chosen_fields
     known = ", ".join(list(dataset.fields)[:20])
     if not isinstance(names, list) or not names or ("field" in value and "fields" in value):
         raise InvalidDocument(
@@ -276,8 +276,8 @@ def _fields(value: Mapping[str, Any], path: str, dataset: Dataset) -> str | list
                 path,
                 did_you_mean(str(name), dataset.fields) or f"it has {known}",
             )
-    if isinstance(given, str):
-        return given
+    if isinstance(chosen_fields, str):
+        return chosen_fields
     for name in names:
         if dataset.fields[name].shape:
             _mismatch(
@@ -293,8 +293,8 @@ def _mismatch(detail: str, path: str, hint: str) -> NoReturn:
     raise DatasetMismatch(f"{detail} at {path}", path=path, hint=hint)
 
 
-def _lay_down(folder: Path, inline: Mapping[str, Array]) -> None:
-    """Write the arrays that came in the body, and have them on the disk."""
+def _write_arrays(folder: Path, inline: Mapping[str, Array]) -> None:
+    """Write the arrays that came in the body, and sync them to the disk."""
     data = folder / "data"
     data.mkdir(parents=True)
     (folder / "checkpoints").mkdir()

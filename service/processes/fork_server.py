@@ -1,4 +1,4 @@
-"""The template process: it loads numpy and the engine once, then forks a ready child per order.
+"""The template process: it imports NumPy and the engine once, then forks a child for each request.
 
 The server talks to it over one SOCK_SEQPACKET socket, a JSON message a packet:
 
@@ -27,9 +27,9 @@ _MESSAGE = 4096
 
 
 def main() -> None:
-    """`template FD MODULE`: on orders from the socket FD, fork children that run `MODULE.serve`."""
+    """`template FD MODULE`: on requests from the socket FD, fork children that run `MODULE.run_child`."""
     control = socket.socket(fileno=int(sys.argv[1]))
-    serve: Callable[..., NoReturn] = import_module(sys.argv[2]).serve
+    run_child: Callable[..., NoReturn] = import_module(sys.argv[2]).run_child
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's business
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     wake_read, wake_write = socket.socketpair()
@@ -40,7 +40,7 @@ def main() -> None:
 
     try:
         control.send(to_json({"up": True}))
-    except ConnectionError:  # the server is gone already
+    except ConnectionError:  # the server has ended already
         return
     alive: set[int] = set()
     with selectors.DefaultSelector() as selector:
@@ -52,9 +52,9 @@ def main() -> None:
                 if wake_read in ready:
                     wake_read.recv(_MESSAGE)
                     _reap(control, alive)
-                if control in ready and not _obey(control, serve, alive, [wake_read, wake_write]):
+                if control in ready and not _obey(control, run_child, alive, [wake_read, wake_write]):
                     break
-            except ConnectionError:  # the server is gone, in the middle of a word
+            except ConnectionError:  # the server has ended, in the middle of a message
                 break
     for pid in alive:
         os.kill(pid, signal.SIGKILL)
@@ -62,9 +62,9 @@ def main() -> None:
 
 
 def _obey(
-    control: socket.socket, serve: Callable[..., NoReturn], alive: set[int], private: list[socket.socket]
+    control: socket.socket, run_child: Callable[..., NoReturn], alive: set[int], private: list[socket.socket]
 ) -> bool:
-    """Carry out one order; False where the server is gone."""
+    """Carry out one request; False if the server has ended."""
     message, descriptors, _, _ = socket.recv_fds(control, _MESSAGE, 1)
     if not message:
         return False
@@ -80,7 +80,7 @@ def _obey(
         signal.set_wakeup_fd(-1)
         for inherited in (control, *private):
             inherited.close()
-        serve(socket.socket(fileno=descriptor), parent, **order["start"])
+        run_child(socket.socket(fileno=descriptor), parent, **order["start"])
     os.close(descriptor)
     alive.add(pid)
     control.send(to_json({"started": pid}))

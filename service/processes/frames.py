@@ -22,14 +22,14 @@ def pack(head: Mapping[str, Any], first: bytes = b"", second: bytes = b"") -> li
 
 
 async def read(reader: asyncio.StreamReader) -> Frame:
-    """One frame. Raises asyncio.IncompleteReadError where the other side is gone."""
+    """One frame. Raises asyncio.IncompleteReadError if the other side has closed."""
     lengths = _PREFIX.unpack(await reader.readexactly(_PREFIX.size))
     head, first, second = [await reader.readexactly(length) for length in lengths]
     return from_json(head), first, second
 
 
 def read_blocking(channel: socket.socket) -> Frame | None:
-    """One frame, or None where the other side has closed."""
+    """One frame, or None if the other side has closed."""
     prefix = _receive(channel, _PREFIX.size)
     if prefix is None:
         return None

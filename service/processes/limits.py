@@ -1,4 +1,4 @@
-"""What a child may have, and with whom it dies: set by the child itself, first of all."""
+"""Limits of memory and time of a child, and the process that it ends with; the child sets them first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with(parent: int) -> None:
-    """Have this process killed when its parent ends; it ends here if `parent` is gone already."""
+    """Have this process killed when its parent ends; it ends at once if `parent` has ended already."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before the call above
         os._exit(0)
@@ -21,7 +21,7 @@ def confine(parent: int, address_space: int | None, *, cpu_seconds: int | None =
     """Bound this process to `address_space` bytes beyond what it has mapped, and to its parent's life.
 
     None leaves its memory unbounded: CUDA maps the memory of the machine and of its devices, and more.
-    `cpu_seconds`, where given, bounds its processor time too. It ends here if `parent` is gone already.
+    `cpu_seconds`, if given, bounds its processor time too. It ends at once if `parent` has ended already.
     """
     die_with(parent)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

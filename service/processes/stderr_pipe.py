@@ -11,7 +11,7 @@ _KEPT = 4096
 
 
 class StderrPipe:
-    """The reading end of a pipe, read on the running loop until it is closed or every writer is gone.
+    """The reading end of a pipe, read on the running loop until it is closed or every writer has closed it.
 
     The children of the process may hold the writing end too, so nothing waits for its end.
     """

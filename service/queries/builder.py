@@ -70,10 +70,10 @@ def _refuse_unknown_input(name: str, inputs: Iterable[str]) -> NoReturn:
     )
 
 
-def declared_types(graph: Graph, given: Mapping[str, requests.InputType]) -> dict[str, TensorType]:
+def declared_types(graph: Graph, raw: Mapping[str, requests.InputType]) -> dict[str, TensorType]:
     """The types under the `inputs` of an estimate. Raises UnknownInput and InvalidDocument."""
     types = {}
-    for name, declared in given.items():
+    for name, declared in raw.items():
         path = child_path("$.inputs", name)
         spec = graph.inputs.get(name)
         if spec is None:
@@ -98,12 +98,12 @@ def decode_directions(
     field: str | None, request: requests.Options, attachments: Mapping[str, Array] | None
 ) -> dict[str, Tensor] | None:
     """The tensors under `field`: cotangents, tangents or vectors; None if there are none."""
-    given = None if field is None else getattr(request, field, None)
-    if given is None:
+    raw = None if field is None else getattr(request, field, None)
+    if raw is None:
         return None
     return {
         name: decode_tensor(value, path=child_path(f"$.{field}", name), attachments=attachments)
-        for name, value in given.items()
+        for name, value in raw.items()
     }
 
 
@@ -120,7 +120,7 @@ def build_query(
     `directions` came under `field`.
     """
     target = getattr(request, "target", None)
-    given = {} if field is None or directions is None else {field: _signature(directions)}
+    signature = {} if field is None or directions is None else {field: _signature(directions)}
     return Query(
         graph=graph,
         kind=cast(Any, kind),
@@ -141,7 +141,7 @@ def build_query(
         return_graph=bool(getattr(request, "return_graph", None)),
         cotangent_batch=bool(getattr(request, "cotangent_batch", None)),
         device=device_of(request),
-        **cast(Any, given),
+        **cast(Any, signature),
     )
 
 

@@ -1,4 +1,4 @@
-"""The server's side of the children: a bounded queue, a wall clock, and a kill where it runs out."""
+"""The server's side of child processes: a bounded queue, and a time limit after which a child is killed."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class _Child:
 class ChildPool:
     """At most `size` children, started when first needed and kept warm.
 
-    `config` is what the `serve` of `module` takes. `on_failure` hears of every child that failed or died,
-    and why; `on_device_bytes` of how many bytes of its GPU a child holds after each answer.
+    `config` is what `run_child` of `module` takes. `on_failure` is called with the reason if a child failed
+    or died, `on_device_bytes` after each reply with the bytes of its GPU that the child holds.
     """
 
     def __init__(
@@ -86,8 +86,8 @@ class ChildPool:
         self._alive.clear()
         self._idle.clear()
 
-    async def run(self, head: Mapping[str, Any], body: bytes, known: bytes = b"") -> Reply | RunOnDevice:
-        """Have a child answer, or say who else has to; cancelling kills it.
+    async def run(self, head: Mapping[str, Any], body: bytes, context: bytes = b"") -> Reply | RunOnDevice:
+        """The reply of a child, or the GPU whose process has to compute it; cancelling kills the child.
 
         Raises Problem busy, time_limit or internal, and ChildFailed.
         """
@@ -103,17 +103,17 @@ class ChildPool:
             self._waiting -= 1
         try:
             child = await self._take()
-            return await self._ask(child, head, body, known)
+            return await self._ask(child, head, body, context)
         finally:
             self._slots.release()
 
     async def _ask(
-        self, child: _Child, head: Mapping[str, Any], body: bytes, known: bytes
+        self, child: _Child, head: Mapping[str, Any], body: bytes, context: bytes
     ) -> Reply | RunOnDevice:
         healthy = False
         try:
             async with asyncio.timeout(self._time_limit_s):
-                child.writer.writelines(frames.pack(head, body, known))
+                child.writer.writelines(frames.pack(head, body, context))
                 await child.writer.drain()
                 answer, content, _ = await frames.read(child.reader)
             healthy = answer["failure"] is None
@@ -121,8 +121,8 @@ class ChildPool:
                 self._on_failure(answer["failure"])
                 if answer["status"] >= 500:
                     raise ChildFailed(answer["failure"])
-            if "elsewhere" in answer:
-                return RunOnDevice(answer["elsewhere"])
+            if "run_on_device" in answer:
+                return RunOnDevice(answer["run_on_device"])
             if "device_bytes" in answer:
                 self._on_device_bytes(answer["device_bytes"])
             return Reply(answer["status"], content, answer["media_type"])
@@ -174,7 +174,7 @@ class ChildPool:
             number = 0
         cause = f"signal {signal.Signals(-number).name}" if number < 0 else f"exit status {number}"
         self._on_failure(f"child {child.pid} died while answering: {cause}")
-        if number == -signal.SIGABRT:  # libraries abort where an allocation fails
+        if number == -signal.SIGABRT:  # libraries abort if an allocation fails
             return out_of_memory()
         return Problem(
             "internal",

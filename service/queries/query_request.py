@@ -1,4 +1,4 @@
-"""What is asked of a runner: a request without HTTP, which travels to children as it is."""
+"""A request without HTTP, as runners take it; it travels to child processes as it is."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.wire.json_reader import parse_object
 
 
 class TooLargeForTier(Exception):
-    """The function has more nodes than may be recorded where this was tried."""
+    """The function has more nodes than this tier may record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,11 @@ class QueryRequest:
         return head, self.body, self.job if self.graph_id is None else self.graph
 
     @classmethod
-    def unpack(cls, head: Mapping[str, Any], body: bytes, known: bytes) -> Self:
-        """The request that was packed so."""
+    def unpack(cls, head: Mapping[str, Any], body: bytes, context: bytes) -> Self:
+        """The request that `pack` packed."""
         if head["graph_id"] is None:
-            return cls(body=body, job=known, **head)
-        return cls(body=body, graph=known, **head)
+            return cls(body=body, job=context, **head)
+        return cls(body=body, graph=context, **head)
 
     def split(self) -> tuple[bytes, Mapping[str, Array] | None]:
         """The JSON text of the body, and the arrays beside it. Raises InvalidTensor."""
@@ -82,7 +82,7 @@ class Runner(Protocol):
         self,
         call: QueryRequest,
         request: requests.Function,
-        given: Mapping[str, Any],
+        raw_inputs: Mapping[str, Any],
         attachments: Mapping[str, Array] | None,
     ) -> Graph:
         """The graph of a request, decoded once."""

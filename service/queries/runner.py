@@ -1,8 +1,8 @@
-"""The one pure function behind every call: the bytes of a request in, the bytes of its answer out.
+"""What computes every request: the bytes of a request in, the bytes of its reply out.
 
 The event loop, the threads and the child processes each hold a `QueryRunner` and call the same two steps:
 `prepare` (parse, check, decode, specialise, estimate) and `finish` (run, encode). Between them stands the
-estimate, by which `tiers.py` chooses where to go on.
+estimate, by which `tiers.py` chooses where the program runs.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ class PreparedQuery:
 
 @dataclass(frozen=True, slots=True)
 class RunOnDevice:
-    """Instead of an answer: the GPU whose process has to be asked."""
+    """Instead of a reply: the GPU whose process has to compute it."""
 
     device: str
 
 
 class QueryRunner:
-    """Answers requests; it keeps decoded graphs and specialised programs, and no other state."""
+    """Computes replies to requests; its only state are caches of decoded graphs and of programs."""
 
     computations: ClassVar[Mapping[str, Computation]] = KINDS
 
@@ -81,13 +81,13 @@ class QueryRunner:
         self.compiler = Compiler(entries=program_cache, device_memory=device_memory)
 
     def computation(self, call: QueryRequest) -> Computation:
-        """What is asked for."""
+        """The computation that a request asks for."""
         return self.computations[call.kind]
 
     def answer(self, call: QueryRequest) -> Reply | RunOnDevice:
-        """Everything at once; the caller's errors come back as problems, ours are raised.
+        """The whole computation. The caller's errors become problems, unexpected ones are raised.
 
-        Elsewhere where the program wants a GPU that is not this calculator's `device`.
+        Returns RunOnDevice if the program wants a GPU that is not this runner's `device`.
         """
         try:
             compute = self.computation(call).compute
@@ -101,9 +101,10 @@ class QueryRunner:
             return render(error)
 
     def prepare(self, call: QueryRequest, most_nodes: int | None = None) -> PreparedQuery:
-        """Parse, check, decode and specialise. Raises Problem and UserError.
+        """Parse, check, decode and specialise.
 
-        Larger where the function is new and, its functions expanded, has more than `most_nodes`.
+        Raises Problem, UserError, and TooLargeForTier if the graph is new and has more than `most_nodes`
+        nodes, its functions expanded.
         """
         document, attachments = call.open("inputs")
         kind = KINDS[call.kind]
@@ -188,15 +189,15 @@ class QueryRunner:
         self,
         call: QueryRequest,
         request: requests.Function,
-        given: Mapping[str, Any],
+        raw_inputs: Mapping[str, Any],
         attachments: Mapping[str, Array] | None,
     ) -> Graph:
-        """The graph of the call, from the cache where it was met before."""
+        """The graph of the request, from the cache if it was decoded before."""
         key: Any
         if call.graph_id is not None:
             key = call.graph_id
         elif request.program is not None:
-            key = (request.program, frozenset(given))
+            key = (request.program, frozenset(raw_inputs))
         else:
             key = blake2b(to_json(request.graph)).digest() if attachments is None else None
         graph = self._graphs.get(key) if key is not None else None
@@ -205,7 +206,7 @@ class QueryRunner:
         if call.graph_id is not None:
             graph = decode_graph(from_json(call.graph))
         elif request.program is not None:
-            graph = parse_program(request.program, declared=given)
+            graph = parse_program(request.program, declared=raw_inputs)
         else:
             if request.graph is None:
                 raise InternalError("the schema let a request through that has no function")

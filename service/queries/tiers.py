@@ -2,8 +2,8 @@
 
 Two costs decide. Preparing (parsing, decoding, specialising) is judged by the size of the JSON and of the
 graph, its functions expanded; running by the estimate of the specialised program. What runs on a GPU has one
-process for each GPU, as a fault of CUDA is the end of a process. Everything runs
-the same `QueryRunner`; only where changes.
+process for each GPU, as a fault of CUDA is the end of a process. Every tier runs
+the same `QueryRunner`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _THREAD_NODES = 2_000
 
 
 class Tiers:
-    """Sends each call where it belongs, and keeps the wall clock."""
+    """Runs each request in the tier that fits its cost."""
 
     def __init__(
         self,
@@ -66,12 +66,12 @@ class Tiers:
     ) -> Reply:
         """The reply to `call`; `nodes` is the size of the published graph it names.
 
-        Where `disconnected` returns before the answer is there, a child's work is stopped. `large` says
-        that a child is wanted, whatever the call looks like. Raises Problem and UserError.
+        If `disconnected` returns before the reply is there, the child's work is stopped. `large` sends the
+        request to a child, whatever its size. Raises Problem and UserError.
         """
         start = time.perf_counter()
         if large:
-            tier, device, reply = await self._away(call, disconnected)
+            tier, device, reply = await self._in_process(call, disconnected)
         else:
             tier, device, reply = await self._dispatch(call, nodes, disconnected)
         self._metrics.query(call.kind, tier, device, time.perf_counter() - start)
@@ -83,7 +83,7 @@ class Tiers:
         return sum(len(pool.pids) for pool in (self._pool, *self._gpus.values()))
 
     def close(self) -> None:
-        """Let the threads end; a query that still runs in one is waited for by nobody."""
+        """Let the threads end, without waiting for queries that still run in them."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _dispatch(
@@ -94,7 +94,7 @@ class Tiers:
         computation = self._runner.computation(call)
         first = computation.first_tier
         if size > computation.thread_json_bytes or nodes > _THREAD_NODES or first == "child":
-            return await self._away(call, disconnected)
+            return await self._in_process(call, disconnected)
         reply: Reply | RunOnDevice | None = None
         tier: Tier = "thread"
         try:
@@ -104,7 +104,7 @@ class Tiers:
                 with suppress(TooLargeForTier):
                     prepared = self._runner.prepare(call, _INLINE_NODES)
             if prepared is None:
-                reply = await self._in_thread(lambda: self._as_far_as_threads_go(call))
+                reply = await self._in_thread(lambda: self._run_in_thread(call))
             else:
                 ready = prepared
                 tier = self._tier(ready)
@@ -118,24 +118,24 @@ class Tiers:
             raise out_of_memory() from None
         if isinstance(reply, Reply):
             return tier, CPU, reply
-        return await self._away(call, disconnected, reply)
+        return await self._in_process(call, disconnected, reply)
 
-    async def _away(
-        self, call: QueryRequest, disconnected: Receive | None, elsewhere: RunOnDevice | None = None
+    async def _in_process(
+        self, call: QueryRequest, disconnected: Receive | None, on_device: RunOnDevice | None = None
     ) -> tuple[Tier, str, Reply]:
-        """Have a child process answer: one of the CPU's, or that of a GPU."""
-        if elsewhere is None:
+        """The reply of a child process: one of the CPU's, or that of a GPU."""
+        if on_device is None:
             reply = await self._in_child(self._pool, call, disconnected)
             if isinstance(reply, Reply):
                 return "child", CPU, reply
-            elsewhere = reply
-        reply = await self._in_child(self._gpus[elsewhere.device], call, disconnected)
+            on_device = reply
+        reply = await self._in_child(self._gpus[on_device.device], call, disconnected)
         if not isinstance(reply, Reply):
-            raise InternalError(f"the process of {elsewhere.device} sent a query to {reply.device}")
-        return "device", elsewhere.device, reply
+            raise InternalError(f"the process of {on_device.device} sent a query to {reply.device}")
+        return "device", on_device.device, reply
 
-    def _as_far_as_threads_go(self, call: QueryRequest) -> Reply | RunOnDevice | None:
-        """The reply; None where it is a child's to give, or the GPU whose process it is."""
+    def _run_in_thread(self, call: QueryRequest) -> Reply | RunOnDevice | None:
+        """The reply; None if a child has to compute it, or the GPU whose process has to."""
         try:
             compute = self._runner.computation(call).compute
             if compute is not None:

@@ -1,4 +1,4 @@
-"""A child: it answers calls one after the other, within its memory, and dies with its parents."""
+"""A child process: it computes requests one by one, within its memory limit, and ends with its parents."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from service.queries.runner import QueryRunner, RunOnDevice
 from service.wire.problems import Problem, Reply, internal, render
 
 
-def serve(
+def run_child(
     channel: socket.socket,
     parent: int,
     *,
@@ -29,8 +29,8 @@ def serve(
 ) -> NoReturn:
     """Take calls from `channel` until it closes; then the process ends.
 
-    `inventory` is what the server found of devices, `settings` what a `QueryRunner` takes. The child of a GPU
-    has no bound of its address space, which CUDA would break.
+    `inventory` lists the devices that the server found, `settings` are those of a `QueryRunner`. The child of
+    a GPU has no limit of its address space: CUDA does not work under one.
     """
     try:
         confine(parent, address_space)
@@ -41,28 +41,28 @@ def serve(
         answering = runner(**settings)
         device = settings.get("device", devices.CPU)
         while (frame := frames.read_blocking(channel)) is not None:
-            head, body, known = frame
-            reply, failure = _answer(answering, QueryRequest.unpack(head, body, known))
+            head, body, context = frame
+            reply, failure = _answer(answering, QueryRequest.unpack(head, body, context))
             if isinstance(reply, RunOnDevice):
-                answer: dict[str, Any] = {"elsewhere": reply.device, "failure": None}
+                answer: dict[str, Any] = {"run_on_device": reply.device, "failure": None}
                 frames.write_blocking(channel, frames.pack(answer))
                 continue
             answer = {"status": reply.status, "media_type": reply.media_type, "failure": failure}
             if device != devices.CPU and failure is None:
                 answer["device_bytes"] = executor_for(device).bytes_held
             frames.write_blocking(channel, frames.pack(answer, reply.body))
-            del frame, body, known, reply
+            del frame, body, context, reply
             gc.collect()
             if failure is not None:
-                break  # whatever went wrong may have left its mark: a fresh child takes over
+                break  # the failure may have left a broken state: a fresh child takes over
     except (BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
-        pass  # the server is gone, and with it the question
+        pass  # the server has ended
     finally:
         os._exit(0)
 
 
 def out_of_memory() -> Problem:
-    """What the caller hears where memory ran out in spite of the estimate."""
+    """The problem of a query that ran out of memory in spite of its estimate."""
     return Problem(
         "over_limit",
         "the query needed more memory than a process may have, in spite of the estimate",
@@ -71,7 +71,7 @@ def out_of_memory() -> Problem:
 
 
 def _answer(runner: QueryRunner, call: QueryRequest) -> tuple[Reply | RunOnDevice, str | None]:
-    """The reply, and the traceback for the server's log where the failure is ours or memory ran out."""
+    """The reply, and for the server's log the traceback if the failure is ours or memory ran out."""
     try:
         return runner.answer(call), None
     except MemoryError:

@@ -1,4 +1,4 @@
-"""What a failed statement means: the disk is full, or something that may be gone in a moment, or neither."""
+"""What a failed statement means: a full disk, a failure that may pass, or neither."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def is_passing(error: SQLAlchemyError) -> bool:
 
 
 def _code(error: SQLAlchemyError) -> int | None:
-    """SQLite's extended code, None where there is none."""
+    """SQLite's extended code, None if there is none."""
     code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
     return None if code is None else int(code)
 

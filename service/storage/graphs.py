@@ -14,7 +14,7 @@ from service.storage.tables import GRAPHS
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedGraph:
     """A stored graph: canonical document and summary, both as JSON text."""
 
     id: str
@@ -28,14 +28,14 @@ class GraphStore:
 
     def __init__(self, database: Database, *, entries: int) -> None:
         self._database = database
-        self.recent: Lru[str, Published] = Lru(entries)
+        self.recent: Lru[str, PublishedGraph] = Lru(entries)
 
-    def peek(self, graph_id: str) -> Published | None:
+    def peek(self, graph_id: str) -> PublishedGraph | None:
         """The graph if it is in memory; no waiting."""
         return self.recent.get(graph_id)
 
-    async def put(self, graph: Published) -> bool:
-        """Store the graph durably; True where it was not there before."""
+    async def put(self, graph: PublishedGraph) -> bool:
+        """Store the graph durably; True if it was not there before."""
 
         def store(connection: Connection) -> bool:
             known = connection.execute(select(GRAPHS.c.seq).where(GRAPHS.c.id == graph.id)).first()
@@ -58,15 +58,15 @@ class GraphStore:
         self.recent.put(graph.id, graph)
         return created
 
-    async def get(self, graph_id: str) -> Published | None:
-        """The graph from the database, from now on at hand; or None."""
+    async def get(self, graph_id: str) -> PublishedGraph | None:
+        """The graph from the database, cached from now on; None if there is none."""
         columns = (GRAPHS.c.id, GRAPHS.c.document, GRAPHS.c.summary, GRAPHS.c.nodes)
         row = await self._database.read(
             lambda connection: connection.execute(select(*columns).where(GRAPHS.c.id == graph_id)).first()
         )
         if row is None:
             return None
-        graph = Published(row.id, row.document, row.summary, row.nodes)
+        graph = PublishedGraph(row.id, row.document, row.summary, row.nodes)
         self.recent.put(graph_id, graph)
         return graph
 
@@ -84,7 +84,7 @@ class GraphStore:
         return [row.summary for row in page], page[-1].seq if len(rows) > limit else None
 
     async def delete(self, graph_id: str) -> bool:
-        """Remove the graph; False where there was none."""
+        """Remove the graph; False if there was none."""
 
         def remove(connection: Connection) -> bool:
             return connection.execute(delete(GRAPHS).where(GRAPHS.c.id == graph_id)).rowcount > 0

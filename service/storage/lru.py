@@ -24,7 +24,7 @@ class Lru(Generic[K, V]):
         return len(self._values)
 
     def get(self, key: K) -> V | None:
-        """The value, now the newest; None where it is not there."""
+        """The value, now the newest; None if it is not there."""
         with self._lock:
             value = self._values.get(key)
             if value is None:
@@ -43,6 +43,6 @@ class Lru(Generic[K, V]):
                 self._values.popitem(last=False)
 
     def discard(self, key: K) -> None:
-        """Forget one value; nothing happens where it is not there."""
+        """Forget one value; nothing happens if it is not there."""
         with self._lock:
             self._values.pop(key, None)

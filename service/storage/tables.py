@@ -161,8 +161,8 @@ def _create_job_datasets(connection: Connection) -> None:
 def _add_last_events(connection: Connection) -> None:
     """Checkpoints know their last event, jobs their warnings, and paths are below the data folder.
 
-    Whether an older checkpoint lies before or after the end of its epoch is told by its metrics. If both are
-    possible it is taken to lie before: then the history lacks one entry at worst.
+    Whether an older checkpoint lies before or after the end of its epoch follows from its metrics. If both
+    are possible it is taken to lie before: then the history lacks one entry at worst.
     """
     _add_column(connection, JOBS, JOBS.c.warnings)
     _add_column(connection, CHECKPOINTS, CHECKPOINTS.c.last_event)

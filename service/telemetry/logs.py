@@ -37,7 +37,7 @@ def level_of(settings: Settings) -> int:
 
 
 class Forgiving:
-    """A stream on which a line is lost where it cannot be written: a full disk must not stop who logs."""
+    """A stream that drops lines that cannot be written: a full disk must not stop the process that logs."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

@@ -1,4 +1,4 @@
-"""Answers: a tree of plain data with arrays as leaves, made into bytes in the form the caller asked for."""
+"""Responses: a tree of plain data with arrays as leaves becomes bytes in the form that the caller chose."""
 
 from __future__ import annotations
 

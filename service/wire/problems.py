@@ -120,7 +120,7 @@ class Problem(Exception):
 
 
 def database_busy() -> Problem:
-    """Others kept the database to themselves for longer than a request waits."""
+    """The problem of a database that was locked for longer than a request waits."""
     return Problem(
         "busy",
         "the server's database was locked for too long, and nothing was changed",
@@ -131,7 +131,7 @@ def database_busy() -> Problem:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A finished answer: what every tier, process and route hands back."""
+    """A finished response: what every tier, process and route returns."""
 
     status: int
     body: bytes
@@ -140,7 +140,7 @@ class Reply:
 
 
 def render(error: Problem | EngineError) -> Reply:
-    """The problem document for an error; an engine error of ours says nothing of the inside."""
+    """The problem document of an error; an internal error of the engine shows no details."""
     if isinstance(error, Problem):
         entry, code, headers = ERRORS[error.code], error.code, error.headers
         fields: Mapping[str, Any] = {"detail": error.detail, "path": error.path, "hint": error.hint}
@@ -155,7 +155,7 @@ def render(error: Problem | EngineError) -> Reply:
 
 
 def internal(request_id: str | None = None) -> Reply:
-    """The 500 that tells the caller nothing but how to report it."""
+    """The 500 problem, which says how to report it and nothing else."""
     known = f" of request {request_id}" if request_id else ""
     return _document(
         "internal",
@@ -166,7 +166,7 @@ def internal(request_id: str | None = None) -> Reply:
     )
 
 
-#: What the failure of a training run has beside: when it happened, and what the diagnosis says.
+#: Further fields of a failed training run: when it failed, and the diagnosis.
 _OF_TRAINING = ("step", "epoch", "diagnosis")
 
 

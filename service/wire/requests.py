@@ -86,18 +86,18 @@ def parse(model: type[Model], document: dict[str, Any], *, function: bool = True
 
 
 def _check_function(parsed: Function, expected: bool) -> None:
-    given = [name for name in ("program", "graph") if getattr(parsed, name) is not None]
-    if not expected and given:
+    functions = [name for name in ("program", "graph") if getattr(parsed, name) is not None]
+    if not expected and functions:
         raise InvalidDocument(
-            f"expected no function in the body, since the URL names the graph, got '{given[0]}'",
-            path=f"$.{given[0]}",
-            hint=f"leave '{given[0]}' out, or post to the path without the id",
+            f"expected no function in the body, since the URL names the graph, got '{functions[0]}'",
+            path=f"$.{functions[0]}",
+            hint=f"leave '{functions[0]}' out, or post to the path without the id",
         )
-    if expected and len(given) != 1:
+    if expected and len(functions) != 1:
         raise InvalidDocument(
-            f"expected exactly one of 'program' and 'graph', got {'both' if given else 'neither'}",
+            f"expected exactly one of 'program' and 'graph', got {'both' if functions else 'neither'}",
             path="$",
-            hint='add "program": "mean((W * x - y) ** 2)", say' if not given else "remove one of the two",
+            hint='add "program": "mean((W * x - y) ** 2)", say' if not functions else "remove one of the two",
         )
 
 

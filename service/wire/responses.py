@@ -19,7 +19,7 @@ Keyed = dict[str, TensorOut]
 
 
 class Answer(BaseModel):
-    """What every answer shares: no field beyond the documented ones."""
+    """The base of responses: no field beyond the documented ones."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -56,7 +56,7 @@ class Warning_(Answer):
 
 
 class Stats(Answer):
-    """Figures of a gradient; null where there is none."""
+    """Figures of a gradient; null if there is none."""
 
     shape: list[int] | None
     min: float | str | None

@@ -43,7 +43,7 @@ Array = npt.NDArray[Any]
 def unpack(body: bytes) -> tuple[bytes, dict[str, Array]]:
     """The JSON of the metadata key `request`, and the arrays as read-only views.
 
-    Raises Problem malformed_json where the framing is broken, InvalidTensor for a dtype we do not have.
+    Raises Problem malformed_json if the framing is broken, InvalidTensor for a dtype we do not have.
     """
     header, start = _header(body)
     metadata = header.pop("__metadata__", None)

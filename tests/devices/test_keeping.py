@@ -24,9 +24,9 @@ class Report:
         self.messages.append(data["message"])
 
 
-def keeper(before: str | None) -> tuple[child._Keeper, Report]:
+def keeper(before: str | None) -> tuple[child._CheckpointWriter, Report]:
     report = Report()
-    made = child._Keeper({"folder": "/nowhere", "checkpoint": None}, report)  # type: ignore[arg-type]
+    made = child._CheckpointWriter({"folder": "/nowhere", "checkpoint": None}, report)  # type: ignore[arg-type]
     made._before = None if before is None else machine.record(before)
     return made, report
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, select, text
 
 from service.storage.database import Database
-from service.storage.graphs import GraphStore, Published
+from service.storage.graphs import GraphStore, PublishedGraph
 from service.storage.tables import DATASETS, JOB_DATASETS, JOBS, STEPS, NewerSchema
 
 pytestmark = pytest.mark.anyio
@@ -26,8 +26,8 @@ async def opened(folder: Path) -> AsyncIterator[Database]:
         database.close()
 
 
-def graph(name: str) -> Published:
-    return Published(f"sha256:{name}", b'{"version":1}', f'{{"id":"sha256:{name}"}}', 1)
+def graph(name: str) -> PublishedGraph:
+    return PublishedGraph(f"sha256:{name}", b'{"version":1}', f'{{"id":"sha256:{name}"}}', 1)
 
 
 async def test_commits_reach_the_disk(tmp_path: Path) -> None:

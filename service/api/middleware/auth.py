@@ -14,7 +14,7 @@ _OPEN = ("/healthz", "/readyz", "/docs", "/openapi.json", "/problems")
 
 
 class Auth:
-    """Lets a request pass where its path is open or it carries the key."""
+    """Refuses a request unless its path is open or it carries the key."""
 
     def __init__(self, app: ASGIApp, *, key: str) -> None:
         self._app = app

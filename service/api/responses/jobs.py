@@ -1,4 +1,4 @@
-"""The shapes of answers about jobs, data sets and models: `answers.py` has the others."""
+"""The shapes of responses about jobs, data sets and models."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Stall(ListedStall):
 
 
 class JobFacts(Answer):
-    """What is said of a job wherever it is named."""
+    """The fields that a job has alone and in lists."""
 
     id: str
     status: Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
@@ -128,7 +128,7 @@ class Job(JobFacts):
 
 
 class ListedJob(JobFacts):
-    """A job in a list: what its problem and its warnings say at length is told of the single job."""
+    """A job in a list; the long fields of its problem and warnings are left out."""
 
     error: ListedProblem | None
     warnings: list[BroadcastWarning | MachineWarning | ListedStall]

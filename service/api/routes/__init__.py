@@ -28,6 +28,7 @@ _ROUTERS = (
     job_results.router,
     job_results.bare,
     datasets.router,
+    health.bare,
     health.router,
     docs.router,
 )

@@ -105,7 +105,7 @@ async def create_dataset(request: Request, _: NoParameters) -> Response:
             created = await services.database.write(keep)
         except SQLAlchemyError:
             with suppress(SQLAlchemyError):
-                await _take_away(services, dataset_id)
+                await _remove_files(services, dataset_id)
             raise
     except OSError as error:
         if not is_disk_full(error):
@@ -143,7 +143,7 @@ async def list_datasets(request: Request, page: Page) -> Response:
 async def get_dataset(request: Request, dataset_id: str, shown: Annotated[Preview, Query()]) -> Response:
     """The record and the first rows of every field."""
     services = services_of(request)
-    dataset = await known(services, dataset_id)
+    dataset = await dataset_of(services, dataset_id)
     try:
         preview = await asyncio.to_thread(
             services.datasets.preview, dataset.id, dataset.fields, shown.preview
@@ -163,11 +163,11 @@ async def get_dataset(request: Request, dataset_id: str, shown: Annotated[Previe
 async def delete_dataset(request: Request, dataset_id: str) -> Response:
     """Forget the data set, unless a job that has not ended trains on it."""
     services = services_of(request)
-    dataset = await known(services, dataset_id)
+    dataset = await dataset_of(services, dataset_id)
     while not await services.database.write(partial(store.remove, dataset_id=dataset.id)):
         users = await services.database.read(partial(records.users_of, dataset_id=dataset.id))
         if not users:  # the job ended in this moment, or somebody else was quicker
-            await known(services, dataset.id)
+            await dataset_of(services, dataset.id)
             continue
         raise Problem(
             "wrong_state",
@@ -175,11 +175,11 @@ async def delete_dataset(request: Request, dataset_id: str) -> Response:
             path="$url.dataset_id",
             hint="wait for the job, or cancel it",
         )
-    await _take_away(services, dataset.id)
+    await _remove_files(services, dataset.id)
     return Response(status_code=204)
 
 
-async def _take_away(services: Services, dataset_id: str) -> None:
+async def _remove_files(services: Services, dataset_id: str) -> None:
     """Remove the files of a set without a record, unless the same content was uploaded again meanwhile."""
 
     def tombstone(connection: Connection) -> Path | None:
@@ -190,7 +190,7 @@ async def _take_away(services: Services, dataset_id: str) -> None:
         await asyncio.to_thread(services.datasets.discard, grave)
 
 
-async def known(services: Services, dataset_id: str) -> Dataset:
+async def dataset_of(services: Services, dataset_id: str) -> Dataset:
     """The data set. Raises Problem dataset_not_found."""
     dataset = await services.database.read(partial(store.get, dataset_id=dataset_id))
     if dataset is None:
@@ -199,7 +199,7 @@ async def known(services: Services, dataset_id: str) -> Dataset:
 
 
 def not_found(dataset_id: str) -> Problem:
-    """What is said of a data set that is not there."""
+    """The problem of a data set that does not exist."""
     return Problem(
         "dataset_not_found",
         f"expected the id of a data set, got '{dataset_id[:100]}'",
@@ -237,7 +237,7 @@ def _first_bytes(body: Any) -> bytes:
 
 
 def _format(request: Request, start: bytes) -> Format:
-    """By the Content-Type; where that says nothing, by the first bytes."""
+    """The format, by the Content-Type; if that is missing or generic, by the first bytes."""
     sent = request.headers.get("content-type", "")
     essence = sent.partition(";")[0].strip().lower()
     if essence in _FORMATS:

@@ -16,7 +16,7 @@ from service.api.respond import respond
 from service.queries.kinds import KINDS, QueryKind
 from service.queries.query_request import QueryRequest
 from service.services import Services, services_of
-from service.storage.graphs import Published
+from service.storage.graphs import PublishedGraph
 from service.wire.body import hung_up, media_of, receive_body
 from service.wire.encoding import wants_safetensors
 from service.wire.problems import Problem, Reply
@@ -61,7 +61,7 @@ CALL_ERRORS = (
 )
 
 
-async def published(services: Services, graph_id: str) -> Published:
+async def published(services: Services, graph_id: str) -> PublishedGraph:
     """The published graph. Raises Problem graph_not_found."""
     graph = services.graphs.peek(graph_id) or await services.graphs.get(graph_id)
     if graph is None:
@@ -75,7 +75,7 @@ async def published(services: Services, graph_id: str) -> Published:
 
 
 async def compute(
-    services: Services, kind: str, headers: Mapping[str, str], receive: Receive, graph: Published | None
+    services: Services, kind: str, headers: Mapping[str, str], receive: Receive, graph: PublishedGraph | None
 ) -> Reply:
     """The reply to a request for a derivative of the function in its body, or of `graph`.
 

@@ -15,7 +15,7 @@ from service.api.routes.derivatives import FUNCTION_ERRORS, published
 from service.queries.kinds import KINDS
 from service.queries.query_request import QueryRequest
 from service.services import services_of
-from service.storage.graphs import Published
+from service.storage.graphs import PublishedGraph
 from service.wire.body import media_of, read_body
 from service.wire.problems import Reply
 
@@ -50,7 +50,7 @@ async def publish_graph(request: Request) -> Response:
         return respond(reply)
     summary, _, document = reply.body.partition(b"\n")
     described = from_json(summary)
-    graph = Published(described["id"], document, summary.decode(), described["nodes"])
+    graph = PublishedGraph(described["id"], document, summary.decode(), described["nodes"])
     created = await services.graphs.put(graph)
     location = {"Location": f"/v1/graphs/{graph.id}"}
     return respond(Reply(201 if created else 200, graph.summary.encode(), headers=location))

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from engine.runtime import devices
-from service.api.endpoint import errors, make_router
+from service.api.endpoint import BareRoute, errors, make_router
 from service.api.respond import respond
 from service.api.responses import server
 from service.jobs import records
@@ -23,20 +23,21 @@ from service.wire.problems import Problem
 from service.wire.server_paths import without_server_paths
 
 _CHECK_TIMEOUT_S = 5.0
-#: Who asks for readiness does not wait for a start.
+#: A request for readiness waits no longer for processes that are starting.
 _UP_TIMEOUT_S = 1.0
 
 
 router = make_router("operations")
+bare = make_router("operations", BareRoute)
 
 
-@router.get(
+@bare.get(
     "/healthz",
     summary="200 while the process lives",
     response_model=server.Health,
     response_description="Alive.",
 )
-async def healthz() -> Response:
+async def healthz(request: Request) -> Response:
     """The process lives and its event loop turns."""
     return respond(json_reply({"status": "ok", "version": VERSION}))
 
@@ -49,7 +50,7 @@ async def healthz() -> Response:
     responses={503: {"model": server.Readiness, "description": "Not ready; `checks` says why."}},
 )
 async def readyz(request: Request) -> Response:
-    """The data folder can be written, a child process can be had, and a worker takes jobs."""
+    """Whether the data folder can be written, child processes can be started, and a worker takes jobs."""
     services = services_of(request)
     checks = {}
     try:

@@ -15,6 +15,7 @@ from pydantic.json_schema import SkipJsonSchema
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from engine.errors import InternalError
 from service.api.endpoint import (
     BINARY,
     SAFETENSORS,
@@ -73,7 +74,7 @@ async def get_job_metrics(request: Request, job_id: str, history: Annotated[Hist
     return StreamingResponse(_history(services, job_id, history.by), media_type="application/json")
 
 
-async def _history(services: Services, job_id: str, by: records.Kind) -> AsyncIterator[bytes]:
+async def _history(services: Services, job_id: str, by: records.Interval) -> AsyncIterator[bytes]:
     """The metrics as JSON, read and sent piece by piece, so that nobody waits for a long history."""
     yield b'{"metrics":['
     between, place = b"", cast("int | None", -1)
@@ -113,7 +114,7 @@ async def get_job_events(
     """Server-sent events: `status`, `step`, `epoch`, `log`, and `end`, after which the stream ends.
 
     Ids are integers that grow; with `Last-Event-ID` the stream goes on behind that one. A comment comes every
-    ten seconds where nothing else does. 204 where the job has ended and everything was sent.
+    ten seconds if nothing else does. 204 if the job has ended and everything was sent.
     """
     services = services_of(request)
     after = _event_id(last_event_id)
@@ -190,7 +191,7 @@ async def get_job_parameters(request: Request, job_id: str, wanted: Annotated[Le
     if form is None:
         form = "safetensors" if wants_safetensors(request.headers.get("accept")) else "json"
     job = await _trained(services, job_id)
-    checkpoint = job.chosen(wanted.checkpoint, "$query.checkpoint")
+    checkpoint = job.pick_checkpoint(wanted.checkpoint, "$query.checkpoint")
     job = replace(job, kept=(checkpoint,), format=form)
     size = await asyncio.to_thread(checkpoints.size, Path(job.folder), checkpoint)
     call = QueryRequest("parameters", b"", job=job.pack())
@@ -220,11 +221,11 @@ async def predict(request: Request) -> Response:
     safetensors = wants_safetensors(request.headers.get("accept"))
     body = await read_body(request, services.settings.max_body_bytes)
     job = await _trained(services, job_id)
-    order = await services.database.read(partial(records.order, job_id=job_id))
-    if order is None:
+    stored = await services.database.read(partial(records.stored_job, job_id=job_id))
+    if stored is None:
         await job_of(services, job_id)  # raises
-        raise AssertionError("a job that is there has an order")
-    document, data = order
+        raise InternalError("a job that exists has a document")
+    document, data = stored
     job = replace(job, document=document, data={"types": data["types"]})
     call = QueryRequest("predict", body, media, safetensors, job=job.pack())
     return respond(await services.tiers.answer(call, disconnected=partial(hung_up, request.receive)))

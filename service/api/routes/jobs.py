@@ -87,9 +87,9 @@ def _idempotency_key(
     ),
 )
 async def submit_job(request: Request) -> Response:
-    """Check the job, lay down its data, and queue it; acknowledged means that it will run.
+    """Check the job, store its data, and queue it. A job that is acknowledged will run.
 
-    With an Idempotency-Key the same request again answers the same job.
+    With an Idempotency-Key the same request returns the job that was made first.
     """
     services = services_of(request)
     key = _key(request)
@@ -98,10 +98,10 @@ async def submit_job(request: Request) -> Response:
     digest = await asyncio.to_thread(submission.digest, body, media)
     if key is not None and (known := await _known(services, key, digest)) is not None:
         return await _accepted(services, known)
-    room = await _submission_context(services, body, media)
+    context = await _submission_context(services, body, media)
     kept = False
     try:
-        call = QueryRequest("submit", body, media, job=room.pack())
+        call = QueryRequest("submit", body, media, job=context.pack())
         reply = await services.tiers.answer(call, disconnected=partial(hung_up, request.receive))
         if reply.status >= 400:
             return respond(reply)
@@ -124,12 +124,12 @@ async def submit_job(request: Request) -> Response:
             raise submission.dataset_gone(str(gone), "$.data") from None
     finally:
         if not kept:
-            await asyncio.to_thread(submission.discard, room.jobs, room.job_id)
-    return await _accepted(services, room.job_id)
+            await asyncio.to_thread(submission.discard, context.jobs, context.job_id)
+    return await _accepted(services, context.job_id)
 
 
 async def _submission_context(services: Services, body: bytes, media: Media) -> SubmissionContext:
-    """The name of a new job, and the data sets that its body may name."""
+    """The id of a new job, and the data sets that its body may name."""
     ids = await asyncio.to_thread(submission.referenced_datasets, body, media)
 
     def find(connection: Connection) -> dict[str, Dataset]:
@@ -142,7 +142,7 @@ async def _submission_context(services: Services, body: bytes, media: Media) -> 
 
 
 async def _known(services: Services, key: str, digest: str) -> str | None:
-    """The job that was submitted under this key before. Raises Problem idempotency_mismatch."""
+    """The job that this key made before, or None. Raises Problem idempotency_mismatch."""
     known = await services.database.read(partial(records.by_key, key=key))
     if known is None:
         return None

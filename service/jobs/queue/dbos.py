@@ -142,7 +142,7 @@ class DbosQueue:
 
         @DBOS.workflow(name=_WORKFLOW, max_recovery_attempts=_MAX_RECOVERIES)
         async def attempt(job_id: str, delivery: int) -> None:
-            """A hand-over: what it does and how often is decided by the tables of jobs."""
+            """One hand-over. The tables of jobs decide what it does, and how often."""
             await step(job_id, delivery)
 
         DBOS.listen_queues([_QUEUE])
@@ -189,7 +189,7 @@ def _key(workflow_id: str) -> Key:
 
 
 def _quiet() -> None:
-    """Warnings go where ours go; without a handler of its own DBOS would write its banner to the console."""
+    """Send DBOS's warnings to our log; without a handler DBOS writes a banner to the console."""
     logger = logging.getLogger("dbos")
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())

@@ -1,4 +1,4 @@
-"""One attempt at a job: its child fed, its reports published under its number, its end told apart."""
+"""One attempt at a job: it starts the child, publishes its reports, and records how it ended."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from engine.runtime import devices
 from service.jobs import checkpoints, ledger
-from service.jobs.ledger import Claim, Event, Published, StaleAttempt
+from service.jobs.ledger import CheckpointRecord, Claim, Event, StaleAttempt
 from service.jobs.queue.port import JobQueue
 from service.jobs.worker.child import disk_full, out_of_memory
 from service.processes import frames
@@ -31,7 +31,7 @@ from service.wire.json_numbers import dumps
 from service.wire.problems import Problem, render
 
 _LOOK_S = 0.15
-#: A child that was killed is gone at once; nobody waits longer to tidy up after it.
+#: How long to wait for a child that was killed, which ends at once, before its files are removed.
 _GONE_S = 0.5
 _STREAM_LIMIT = 2**22
 _LONGEST_PAUSE_S = 30.0
@@ -60,7 +60,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """How an attempt came to its end: by the child's own word, by its death, or by the caller's wish.
+    """How an attempt ended: the child said so, it died, or the caller cancelled the job.
 
     One that died or `broke` is followed by another, unless there were too many; `why` says what happened,
     `log` more than a caller needs to know.
@@ -73,7 +73,7 @@ class _End:
 
 
 class Attempt:
-    """A claimed job until it is out of our hands again."""
+    """A claimed job until it is finished, released or lost."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class Attempt:
         self._limits = limits
         self._leaving = False
         self._writer: asyncio.StreamWriter | None = None
-        self._asked = False
+        self._stop_sent = False
 
     def leave(self) -> None:
         """Have the child save and stop, and give the job back: this worker is about to end."""
@@ -114,12 +114,12 @@ class Attempt:
         return end.log, logging.ERROR  # ours, with its traceback
 
     async def give_back(self, why: str) -> None:
-        """After a failure of our own: another attempt, unless there were too many."""
+        """After an unexpected failure: another attempt, unless there were too many."""
         with suppress(StaleAttempt):
             await self._retry(_End("broke", why=why))
 
     async def _without_database(self, error: SQLAlchemyError) -> None:
-        """Out of our hands, if that can be written; else the lease runs out and the job is taken over.
+        """Finish or release the job after a failed statement; if that fails too, its lease expires.
 
         A full disk ends the job, and says so. What passes gives it back, and is no failure of the job.
         Raises what is neither: a failure of our own.
@@ -134,7 +134,7 @@ class Attempt:
                 await self._release("the database could not be used for a while")
 
     async def _in_child(self) -> _End:
-        """The end, by whoever sees it first: the child, or the watch, which holds the lease all along."""
+        """How the attempt ended, by the first to end: the child, or the watch, which renews the lease."""
         tasks = [asyncio.ensure_future(work) for work in (self._child(), self._watch())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -145,9 +145,9 @@ class Attempt:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _child(self) -> _End:
-        """Start the child, feed it, and listen to it; it does not outlive this.
+        """Start the child, send it the job, and read its reports; the child is killed when this returns.
 
-        First, what earlier attempts wrote and could not record makes room: they record nothing any more.
+        First remove what earlier attempts wrote and did not record; they can record nothing any more.
         """
         claim = self._claim
         await asyncio.to_thread(checkpoints.clear, self._folder, claim.attempt, claim.kept)
@@ -165,9 +165,9 @@ class Attempt:
                 raise
         try:
             reader, self._writer = await asyncio.open_unix_connection(sock=ours, limit=_STREAM_LIMIT)
-            self._writer.writelines(frames.pack(self._order()))
-            if self._asked:
-                self._ask()
+            self._writer.writelines(frames.pack(self._job_spec()))
+            if self._stop_sent:
+                self._send_stop()
             return await self._listen(reader, exited)
         finally:
             template.kill(pid)
@@ -177,13 +177,13 @@ class Attempt:
                 await asyncio.wait_for(asyncio.shield(exited), _GONE_S)
             await asyncio.to_thread(checkpoints.sweep, self._folder, self._claim.attempt)
 
-    def _ask(self) -> None:
-        """Ask the child to save and stop; once, and as soon as there is one."""
-        self._asked = True
+    def _send_stop(self) -> None:
+        """Tell the child to save and stop, once; if it has not started, as soon as it has."""
+        self._stop_sent = True
         if self._writer is not None:
             self._writer.writelines(frames.pack({"stop": True}))
 
-    def _order(self) -> dict[str, Any]:
+    def _job_spec(self) -> dict[str, Any]:
         data = from_json(self._claim.data)
         return {
             "attempt": self._claim.attempt,
@@ -216,8 +216,8 @@ class Attempt:
 
     async def _publish(self, report: Mapping[str, Any]) -> None:
         events = [Event(e["kind"], e["data"], e["epoch"], e["step"]) for e in report["events"]]
-        found = report["checkpoint"]
-        checkpoint = None if found is None else Published(**found)
+        written = report["checkpoint"]
+        checkpoint = None if written is None else CheckpointRecord(**written)
         if not events and checkpoint is None:
             return
         job_id, attempt, keep = self._claim.job_id, self._claim.attempt, self._limits.checkpoints_kept
@@ -228,19 +228,19 @@ class Attempt:
             await asyncio.to_thread(checkpoints.drop, self._folder, dropped)
 
     async def _watch(self) -> _End:
-        """Keep the lease, and obey the caller: cancelling ends this at once, pausing asks the child."""
-        beaten = time.monotonic()
+        """Renew the lease and read the caller's intent: to cancel ends this, to pause stops the child."""
+        last_beat = time.monotonic()
         while True:
             await asyncio.sleep(_LOOK_S)
-            if time.monotonic() - beaten >= self._limits.lease_s / 5:
+            if time.monotonic() - last_beat >= self._limits.lease_s / 5:
                 intent = await self._write(self._beat)
-                beaten = time.monotonic()
+                last_beat = time.monotonic()
             else:
                 intent = await self._read(self._look)
             if intent == "cancel":
                 return _End("cancelled")
-            if (intent == "pause" or self._leaving) and not self._asked:
-                self._ask()
+            if (intent == "pause" or self._leaving) and not self._stop_sent:
+                self._send_stop()
 
     def _beat(self, connection: Connection) -> str | None:
         return ledger.beat(connection, self._claim.job_id, self._claim.attempt)
@@ -283,9 +283,11 @@ class Attempt:
 
     async def _release(self, why: str | None, *, stalled: bool = False, delay_s: float = 0.0) -> None:
         job_id, attempt = self._claim.job_id, self._claim.attempt
-        told = None if why is None else f"{why}; the job goes on from its last checkpoint"
+        message = None if why is None else f"{why}; the job goes on from its last checkpoint"
         await self._write(
-            lambda c: ledger.release(c, self._queue, job_id, attempt, told, stalled=stalled, delay_s=delay_s)
+            lambda c: ledger.release(
+                c, self._queue, job_id, attempt, message, stalled=stalled, delay_s=delay_s
+            )
         )
 
     async def _read(self, statements: Callable[[Connection], T]) -> T:
@@ -293,15 +295,15 @@ class Attempt:
         return await self._database.read(statements, patience_s=self._limits.lease_s)
 
     async def _write(self, statements: Callable[[Connection], T], patience_s: float | None = None) -> T:
-        """As the database's; it may fail for as long as the lease lasts. Nothing is written twice: by then
-        another attempt may have the job, and this one is fenced off.
+        """As the database's; statements may be retried for as long as the lease lasts. Nothing is written
+        twice: by then another attempt may have the job, and this one is stale.
         """
         patience_s = self._limits.lease_s if patience_s is None else patience_s
         return await self._database.write(statements, patience_s=patience_s)
 
 
 def _death(status: int) -> _End:
-    """What a wait status without a last word means."""
+    """The end that a wait status means, if the child reported none."""
     number = os.waitstatus_to_exitcode(status)
     if number == -signal.SIGXCPU:
         problem = Problem(

@@ -1,13 +1,13 @@
-"""The process that trains: it reads its order, writes checkpoints, reports, and never sees the database.
+"""The process that trains: it receives a job, writes checkpoints, reports, and has no access to the database.
 
-Over its one channel comes the order (a frame) and later, at most, the wish to stop; reports go back:
+Over its one channel come the job (a frame) and later, at most, the request to stop; reports go back:
 
     {"events": […], "checkpoint": {…} | null, "end": null | {"status": …, "problem": …}}
 
-An end of status `broken` is the machine's fault, and another attempt may do better.
+An end of status `broken` means that files could not be used; another attempt may succeed.
 
 Reports are collected for a tenth of a second, so that a thousand small steps cost one commit. A checkpoint
-goes out together with every event before it: what is published fits together.
+is reported together with every event before it, so that both are published in one commit.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ from service.wire.problems import Problem, internal, render
 
 _REPORT_S = 0.1
 _MOST_EVENTS = 5_000
-#: Steps that are told one by one; of a longer job every k-th, so that its history stays readable.
+#: Up to so many steps each is reported; of a longer job every k-th, so that its history stays readable.
 _MOST_STEPS = 100_000
 #: Ends of epochs closer together than this share a checkpoint.
 _EPOCH_S = 1.0
 
 
-def serve(
+def run_child(
     channel: socket.socket,
     parent: int,
     *,
@@ -58,26 +58,26 @@ def serve(
 ) -> NoReturn:
     """Run the one job that comes over `channel`; then the process ends.
 
-    Where there is a GPU that it may come to train on, the bound of its address space waits until that is
-    decided: on a GPU its pool of memory bounds it instead, as CUDA would break under the other.
+    If the machine has a GPU, the address space is bounded only once the device is chosen: CUDA does not work
+    under such a bound, and on a GPU the memory pool is bounded instead.
     """
     try:
         os.setpgid(0, 0)
         devices.tell(devices.Inventory.read(inventory))
         confine(parent, None if inventory["gpus"] else address_space, cpu_seconds=cpu_seconds)
         gc.freeze()
-        order = frames.read_blocking(channel)
-        if order is not None:
+        job_spec = frames.read_blocking(channel)
+        if job_spec is not None:
             bound = partial(bound_memory, address_space)
-            _Reporter(channel).conclude(lambda report: _train(order[0], report, bound))
+            _Reporter(channel).conclude(lambda report: _train(job_spec[0], report, bound))
     except (BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
-        pass  # the worker is gone: another goes on from the last checkpoint
+        pass  # the worker has ended: another attempt resumes from the last checkpoint
     finally:
         os._exit(0)
 
 
 class _Reporter:
-    """Collects what happened and sends it now and then."""
+    """Collects events and sends them in batches."""
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
@@ -86,15 +86,15 @@ class _Reporter:
         self.stop = False
 
     def event(self, kind: str, epoch: int | None, step: int | None, data: Mapping[str, Any]) -> None:
-        """Keep it for the next report."""
+        """Add an event to the next report."""
         self._events.append({"kind": kind, "epoch": epoch, "step": step, "data": data})
 
     def due(self) -> bool:
-        """Whether it is time to report, and to look whether the worker wants us to stop."""
+        """Whether it is time for a report."""
         return time.monotonic() - self._sent >= _REPORT_S or len(self._events) >= _MOST_EVENTS
 
     def send(self, checkpoint: Mapping[str, Any] | None = None, end: Mapping[str, Any] | None = None) -> None:
-        """Report what was collected; look whether the worker wants us to stop."""
+        """Send the report, and read whether the worker wants the job to stop."""
         report = {"events": self._events, "checkpoint": checkpoint, "end": end}
         frames.write_blocking(self._channel, frames.pack(report))
         self._events = []
@@ -119,7 +119,7 @@ class _Reporter:
         except OSError as error:
             if is_disk_full(error):
                 status, problem = "failed", render(disk_full()).body
-            else:  # what cannot be read or written just now may be so later; what is gone is gone
+            else:  # a later attempt may be able to use a file, unless it no longer exists
                 gone = isinstance(error, FileNotFoundError)
                 status, log = "failed" if gone else "broken", traceback.format_exc()
                 problem = internal().body if gone else None
@@ -145,35 +145,35 @@ def disk_full() -> Problem:
     )
 
 
-def _train(order: Mapping[str, Any], report: _Reporter, bound: Callable[[], None] = lambda: None) -> str:
-    """Train to the end, or until asked to stop; what became of it. `bound` limits memory on the CPU."""
-    types = order["types"]
-    root = Path(order["root"])
-    data = open_sources(root, order["data"], types["data"])
+def _train(job_spec: Mapping[str, Any], report: _Reporter, bound: Callable[[], None] = lambda: None) -> str:
+    """Train to the end or until told to stop; returns the status. `bound` limits memory on the CPU."""
+    types = job_spec["types"]
+    root = Path(job_spec["root"])
+    data = open_sources(root, job_spec["data"], types["data"])
     validation = None
-    if order["validation"] is not None:
-        validation = open_sources(root, order["validation"], types["validation_data"])
+    if job_spec["validation"] is not None:
+        validation = open_sources(root, job_spec["validation"], types["validation_data"])
     spec = decode(
-        from_json(order["document"]), types_of(data), None if validation is None else types_of(validation)
+        from_json(job_spec["document"]), types_of(data), None if validation is None else types_of(validation)
     )
-    keeper = _Keeper(order, report)
-    begun = keeper.read()
-    memory = order.get("device_memory")
-    device = keeper.device(spec, memory)
+    writer = _CheckpointWriter(job_spec, report)
+    resume = writer.load()
+    memory = job_spec.get("device_memory")
+    device = writer.device(spec, memory)
     if device == devices.CPU:
         bound()
-    run = TrainingRun(spec, data, validation=validation, resume=begun, device=device, device_memory=memory)
-    keeper.begin(device)
+    run = TrainingRun(spec, data, validation=validation, resume=resume, device=device, device_memory=memory)
+    writer.begin(device)
     stride = max(1, spec.steps // _MOST_STEPS)
     for event in run:
         if isinstance(event, Finished):
-            keeper.save(run, final=True)
+            writer.save(run, final=True)
             break
         if isinstance(event, Stalled):
-            told = {"level": "warning", "code": event.findings[0]["code"], "message": event.message}
-            report.event("log", event.epoch, event.step, {**told, "warnings": list(event.findings)})
+            log = {"level": "warning", "code": event.findings[0]["code"], "message": event.message}
+            report.event("log", event.epoch, event.step, {**log, "warnings": list(event.findings)})
             continue
-        keeper.move(event.epoch, event.step, event.metrics)
+        writer.move(event.epoch, event.step, event.metrics)
         epoch_ended = isinstance(event, EpochDone)
         if epoch_ended or event.step % stride == 0 or event.step == 1:
             report.event("epoch" if epoch_ended else "step", event.epoch, event.step, event.metrics)
@@ -182,24 +182,24 @@ def _train(order: Mapping[str, Any], report: _Reporter, bound: Callable[[], None
             if report.due():
                 report.send()
             continue
-        if keeper.due(epoch_ended=epoch_ended, last=event.step == spec.steps):
-            keeper.save(run)
+        if writer.due(epoch_ended=epoch_ended, last=event.step == spec.steps):
+            writer.save(run)
         elif report.due():
             report.send()
         if report.stop:
-            keeper.save(run)
+            writer.save(run)
             return "stopped"
     # Resumed from its final checkpoint a run has no event left: it had ended, and that could not be recorded.
     return "succeeded"
 
 
-class _Keeper:
-    """Decides when a checkpoint is due, writes it, and knows where the last one was."""
+class _CheckpointWriter:
+    """Decides when a checkpoint is due, and writes it."""
 
-    def __init__(self, order: Mapping[str, Any], report: _Reporter) -> None:
-        self._order = order
+    def __init__(self, job_spec: Mapping[str, Any], report: _Reporter) -> None:
+        self._job_spec = job_spec
         self._report = report
-        self._folder = Path(order["folder"])
+        self._folder = Path(job_spec["folder"])
         self._saved_at = time.monotonic()
         self._saved = 0
         self._moved = False
@@ -207,25 +207,25 @@ class _Keeper:
         self._machine: dict[str, Any] = {}
         self.place: tuple[int, int, Mapping[str, Any]] = (0, 0, {})
 
-    def read(self) -> Snapshot | None:
-        """The run to go on from, or None for the beginning."""
-        if self._order["checkpoint"] is None:
+    def load(self) -> Snapshot | None:
+        """The snapshot to resume from; None to start from the beginning."""
+        if self._job_spec["checkpoint"] is None:
             return None
-        arrays, position = checkpoints.read(self._folder, self._order["checkpoint"])
+        arrays, position = checkpoints.read_snapshot(self._folder, self._job_spec["checkpoint"])
         self._saved = position["step"]
         self._before = position["machine"]
         self.place = (position["epoch"], position["step"], position["metrics"])
         return Snapshot(arrays, position["run"])
 
     def device(self, spec: TrainingSpec, memory: int | None) -> str:
-        """Where to train: what `auto` came to at the first start stays, as long as it is here."""
+        """The device to train on; what `auto` chose at the first start, if this machine has it."""
         before = None if self._before is None else self._before.get("device", devices.CPU)
         if spec.device == devices.AUTO and before in devices.inventory().names:
             return str(before)
         return choose_device(spec, memory)
 
     def begin(self, device: str) -> None:
-        """Tell where it runs, and whether the bits may differ from those before."""
+        """Report the device, and a warning if the machine differs from the checkpoint's."""
         self._machine = machine.record(device)
         if device != devices.CPU:
             self._report.event("log", None, None, {"level": "info", "message": f"training on {device}"})
@@ -233,32 +233,32 @@ class _Keeper:
         if found:
             epoch, step, _ = self.place
             warning = {**machine.warning(found), "epoch": epoch, "step": step}
-            told = {"level": "warning", "code": warning["code"], "message": warning["message"]}
-            self._report.event("log", None, None, {**told, "warnings": [warning]})
+            log = {"level": "warning", "code": warning["code"], "message": warning["message"]}
+            self._report.event("log", None, None, {**log, "warnings": [warning]})
 
     def move(self, epoch: int, step: int, metrics: Mapping[str, Any]) -> None:
-        """Something happened at this place: what was saved before lies behind."""
+        """Note the place of the newest event: the last checkpoint no longer covers it."""
         self.place, self._moved = (epoch, step, metrics), True
 
     def due(self, *, epoch_ended: bool, last: bool) -> bool:
-        """Whether this is a place to save: by time, by steps, at the end of an epoch but for the last."""
+        """Whether to save here: by time, by steps, or at the end of an epoch other than the last."""
         if last and epoch_ended:
             return False  # the final one follows at once
         waited = time.monotonic() - self._saved_at
-        steps = self._order["every_steps"]
+        steps = self._job_spec["every_steps"]
         return (
-            waited >= self._order["every_s"]
+            waited >= self._job_spec["every_s"]
             or (epoch_ended and waited >= _EPOCH_S)
             or (steps is not None and self.place[1] - self._saved >= steps)
         )
 
     def save(self, run: TrainingRun, *, final: bool = False) -> None:
-        """Write a checkpoint and report it with all that led to it; nothing new if nothing happened since."""
+        """Write a checkpoint and report it with the events before it; only report if nothing is new."""
         epoch, step, metrics = self.place
         if not self._moved and not final:
             self._report.send()
             return
-        name = f"{step}-{self._order['attempt']}{'-final' if final else ''}"
+        name = f"{step}-{self._job_spec['attempt']}{'-final' if final else ''}"
         snapshot = run.snapshot()
         place = {"epoch": epoch, "step": step, "metrics": dict(metrics)}
         position = {**place, "machine": self._machine, "run": dict(snapshot.position)}

@@ -60,8 +60,8 @@ def signs(folder: Path) -> list[Beat]:
     found = []
     for path in folder.glob(f"*{_SUFFIX}"):
         try:
-            told = from_json(path.read_bytes())
-            found.append(Beat(told["pid"], told["parent"], path.stat().st_mtime))
+            sign = from_json(path.read_bytes())
+            found.append(Beat(sign["pid"], sign["parent"], path.stat().st_mtime))
         except (OSError, ValueError, KeyError, TypeError):  # taken away or half written just now
             continue
     return found

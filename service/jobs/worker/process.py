@@ -65,7 +65,7 @@ async def _work(settings: Settings, logger: FilteringBoundLogger) -> None:
         try:
             await asyncio.wait_for(worker.stop(), _GRACE_S)
         except TimeoutError:
-            logger.warning("jobs did not stop in time; they go on elsewhere", worker=slot.name)
+            logger.warning("jobs did not stop in time; another worker resumes them", worker=slot.name)
     finally:
         heartbeat.stop()
         await asyncio.to_thread(queue.close)

@@ -1,7 +1,7 @@
-"""A worker: takes hand-overs, runs an attempt for each, and looks after jobs whose worker is gone.
+"""A worker: takes hand-overs, runs an attempt for each, and takes over jobs whose worker has ended.
 
-Its name is a slot of the data folder, locked while it lives. Who holds the lock of a name knows that nobody
-else works under it: jobs still running under that name were orphaned, and are taken over at once. The jobs of
+Its name is a slot of the data folder, locked while the process lives. The lock means that no other process
+uses the name: jobs still running under that name were orphaned, and are taken over at once. The jobs of
 other names are taken over when their lease has run out.
 """
 
@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from structlog.typing import FilteringBoundLogger
 
 from service.jobs import checkpoints, ledger, records
-from service.jobs.ledger import Hold, StaleAttempt
+from service.jobs.ledger import Holder, StaleAttempt
 from service.jobs.queue.port import JobQueue
 from service.jobs.states import Status
 from service.jobs.worker.attempt import Attempt, Limits
@@ -30,15 +30,15 @@ from service.storage.database import Database
 from service.storage.tables import JOBS
 
 _REAP_S = 2.0
-#: A job that waits although its hand-over was delivered: the worker died in between, if it lasts this long.
+#: Seconds that a job may wait after its hand-over was delivered, before the worker is presumed dead.
 _LOST_S = 15.0
 _SLOTS = 1024
-#: Hand-overs that are forgotten at one look.
+#: Hand-overs that are removed from the queue at a time.
 _CLEARED = 500
 
 
 class Slot:
-    """The worker's name, and the lock that makes it nobody else's."""
+    """A worker's name, and the lock that keeps others from using it."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ class Slot:
         raise OSError(f"all {_SLOTS} names of workers in {folder} are taken")
 
     def release(self) -> None:
-        """Give the name back."""
+        """Unlock the name."""
         self._lock.close()
 
 
@@ -92,7 +92,7 @@ class Worker:
         self._lost: dict[tuple[str, int], float] = {}
 
     async def start(self) -> None:
-        """Take over what this name left behind, and begin to take hand-overs."""
+        """Take over the jobs that a process of this name left, and start taking hand-overs."""
         self._idle.set()
         await self._template.start(self._environment)
         await asyncio.to_thread(self._queue.prepare)
@@ -102,7 +102,7 @@ class Worker:
         self._reaper = asyncio.ensure_future(self._reap())
 
     async def stop(self) -> None:
-        """Have every child save, give the jobs back, and end the template; the queue is not ours to close."""
+        """Have every child save, give the jobs back, and end the template process; the queue stays open."""
         self._leaving = True
         if self._reaper is not None:
             self._reaper.cancel()
@@ -112,10 +112,10 @@ class Worker:
         await self._template.close()
 
     async def deliver(self, job_id: str, delivery: int) -> None:
-        """One hand-over: claim the job and work on it; nothing happens where the number is void."""
+        """One hand-over: claim the job and work on it; do nothing if the number is void."""
         async with self._slots:
             if self._leaving:
-                await asyncio.Event().wait()  # not ours any more: it stays delivered and is resumed elsewhere
+                await asyncio.Event().wait()  # stopping: another worker resumes the hand-over
             self._working += 1
             self._idle.clear()
             try:
@@ -131,7 +131,7 @@ class Worker:
                 lambda c: ledger.claim(c, job_id, delivery, self._name), patience_s=self._limits.lease_s
             )
         except SQLAlchemyError as error:  # the job waits, and is delivered again
-            self._logger.warning("claim failed", job=job_id, error=str(error))
+            self._logger.warning("job could not be claimed", job=job_id, error=str(error))
             return
         if claim is None:
             return
@@ -139,23 +139,23 @@ class Worker:
         self._attempts.add(attempt)
         if self._leaving:
             attempt.leave()
-        self._logger.info("attempt begins", job=job_id, attempt=claim.attempt, checkpoint=claim.checkpoint)
+        self._logger.info("attempt started", job=job_id, attempt=claim.attempt, checkpoint=claim.checkpoint)
         try:
             note, level = await attempt.run()
             self._logger.log(level, "attempt ended", job=job_id, attempt=claim.attempt, note=note)
-        except Exception:  # ours: the job must not wait for its lease to run out
+        except Exception:  # unexpected: the job must not wait for its lease to expire
             self._logger.exception("attempt failed", job=job_id, attempt=claim.attempt)
             try:
                 await attempt.give_back("its worker failed")
             except Exception:  # the lease runs out instead
-                self._logger.exception("job not given back", job=job_id, attempt=claim.attempt)
+                self._logger.exception("job could not be given back", job=job_id, attempt=claim.attempt)
         finally:
             self._attempts.discard(attempt)
 
     async def _fork(
         self, channel: socket.socket, config: Mapping[str, Any]
     ) -> tuple[ForkServer, int, asyncio.Future[int]]:
-        """Start a child; the template first, where it was killed."""
+        """Start a child; first the template process, if it was killed."""
         await self._template.start(self._environment)
         pid, exited = await self._template.fork(channel, config)
         return self._template, pid, exited
@@ -169,8 +169,8 @@ class Worker:
                 )
                 await self._resume_lost()
                 await self._clear()
-            except Exception:  # a look that failed; the next one comes
-                self._logger.exception("reaper")
+            except Exception:  # the next round tries again
+                self._logger.exception("orphaned jobs could not be looked for")
 
     async def _take_over(self, orphaned: ColumnElement[bool], why: str) -> None:
         """Give every orphaned job back to the queue, or do what its caller wanted."""
@@ -178,24 +178,24 @@ class Worker:
         query = select(*columns).where(JOBS.c.status == "running", orphaned)
         for job in await self._database.read(lambda c: c.execute(query).all(), patience_s=_REAP_S):
             try:
-                await self._database.write(partial(self._let_go, job=job, why=why), patience_s=_REAP_S)
+                await self._database.write(partial(self._end_attempt, job=job, why=why), patience_s=_REAP_S)
                 self._logger.warning("job taken over", job=job.id, owner=job.owner, why=why)
             except StaleAttempt:
-                continue  # somebody was quicker
+                continue  # another worker was quicker
             begun = self._folder / job.id / "checkpoints"
             await asyncio.to_thread(checkpoints.sweep, begun, job.attempt)
 
-    def _let_go(self, connection: Connection, job: Any, why: str) -> None:
-        held = Hold(job.owner, job.lease)
+    def _end_attempt(self, connection: Connection, job: Any, why: str) -> None:
+        holder = Holder(job.owner, job.lease)
         if job.intent is None:
             why = f"{why}; the job goes on from its last checkpoint"
-            ledger.release(connection, self._queue, job.id, job.attempt, why, held=held)
+            ledger.release(connection, self._queue, job.id, job.attempt, why, holder=holder)
         else:
             status: Status = "cancelled" if job.intent == "cancel" else "paused"
-            ledger.finish(connection, job.id, job.attempt, status, held=held)
+            ledger.finish(connection, job.id, job.attempt, status, holder=holder)
 
     async def _resume_lost(self) -> None:
-        """Have delivered again what was delivered to a worker that died before it claimed."""
+        """Deliver again what was delivered to a worker that died before it claimed the job."""
         waiting = select(JOBS.c.id, JOBS.c.delivery).where(JOBS.c.status == "queued")
         rows = await self._database.read(lambda c: c.execute(waiting).all())
         keys = {(row.id, row.delivery) for row in rows}
@@ -212,7 +212,7 @@ class Worker:
             self._lost[key] = time.monotonic()
 
     async def _clear(self) -> None:
-        """Have the queue forget hand-overs that are over, but for those that `_resume_lost` looks for."""
+        """Remove hand-overs that are over from the queue, except those that `_resume_lost` looks for."""
         over = await asyncio.to_thread(self._queue.over, _CLEARED)
         waiting = await self._database.read(lambda c: records.awaited(c, over))
         done = [key for key in over if key not in waiting]

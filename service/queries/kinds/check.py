@@ -30,7 +30,7 @@ class CheckAnswer(Computed):
 
     passed: bool
     taylor_order: dict[str, float | str | None] = Field(
-        description="By variable: 2 where the gradient is right, null where the target is linear, "
+        description="By variable: 2 where the gradient is right, null if the target is linear, "
         "NaN where it is not finite."
     )
     dot_product_error: float | str

@@ -63,14 +63,14 @@ class SparseFigures(Figures):
 
 
 class SparseEstimate(Answer):
-    """The sparse Jacobian and Hessian; null where they would be refused."""
+    """The sparse Jacobian and Hessian; null if they would be refused."""
 
     jacobian: SparseFigures | None
     hessian: SparseFigures | None
 
 
 class EstimateAnswer(Answer):
-    """What a function would take; null where a call of that kind would be refused."""
+    """What a function would take; null if a call of that kind would be refused."""
 
     nodes: list[NodeEstimate]
     forward: Figures | None
@@ -83,11 +83,11 @@ class EstimateAnswer(Answer):
 def _compute(runner: Runner, call: QueryRequest, most_nodes: int | None) -> Reply:
     document, _ = call.open()
     request = requests.parse(Estimate, document, function=call.graph_id is None)
-    given = request.inputs or {}
-    graph = runner.graph(call, request, given, None)
+    raw_inputs = request.inputs or {}
+    graph = runner.graph(call, request, raw_inputs, None)
     require_nodes(graph, most_nodes)
     query = build_query("evaluate", graph, request, {})
-    return json_reply(estimate(replace(query, inputs=declared_types(graph, given))))
+    return json_reply(estimate(replace(query, inputs=declared_types(graph, raw_inputs))))
 
 
 _EXAMPLES = (

@@ -33,7 +33,7 @@ class Gradient(Function, Options):
 
 
 class GradientAnswer(Computed):
-    """Value and gradients; keyed by target first where `target` was a list."""
+    """Value and gradients; keyed by target first if `target` was a list."""
 
     value: TensorOut | Keyed
     gradients: dict[str, TensorOut | Keyed | None]

@@ -29,8 +29,8 @@ from service.jobs.worker import child
 MARK = "# dies: "
 
 
-def serve(channel: socket.socket, parent: int, **settings: Any) -> NoReturn:
-    """As `child.serve`."""
+def run_child(channel: socket.socket, parent: int, **settings: Any) -> NoReturn:
+    """As `child.run_child`."""
     train = child._train
 
     def doomed(order: Mapping[str, Any], report: Any, bound: Callable[[], None]) -> str:
@@ -42,7 +42,7 @@ def serve(channel: socket.socket, parent: int, **settings: Any) -> NoReturn:
         return train(order, report, bound)
 
     child._train = doomed
-    child.serve(channel, parent, **settings)
+    child.run_child(channel, parent, **settings)
 
 
 def _die() -> NoReturn:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from service.jobs import ledger
-from service.jobs.ledger import Event, Hold, Published, StaleAttempt
+from service.jobs.ledger import CheckpointRecord, Event, Holder, StaleAttempt
 from service.storage.tables import CHECKPOINTS, JOB_EVENTS, JOBS
 from tests.service.jobs.test_ledger import Book, book, steps
 
@@ -21,7 +21,7 @@ LATE: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "beat": (ledger.beat, ()),
     "look": (ledger.intent, ()),
     "events": (ledger.publish, (steps(6, 6),)),
-    "checkpoint": (ledger.publish, ([], Published("6-1", 1, 6, {}))),
+    "checkpoint": (ledger.publish, ([], CheckpointRecord("6-1", 1, 6, {}))),
     "succeeded": (ledger.finish, ("succeeded",)),
     "failed": (ledger.finish, ("failed", b"{}")),
     "paused": (ledger.finish, ("paused",)),
@@ -34,7 +34,7 @@ async def displaced(it: Book, since: str) -> None:
     """A job whose first attempt was taken over, and what became of it since."""
     await it.submit()
     await it.claim()
-    await it.do(ledger.publish, "job_a", 1, steps(1, 5), Published("5-1", 1, 5, {}))
+    await it.do(ledger.publish, "job_a", 1, steps(1, 5), CheckpointRecord("5-1", 1, 5, {}))
     await it.do(ledger.release, it.queue, "job_a", 1, "its worker was lost")
     if since == "paused, resumed":
         await it.do(ledger.request, it.queue, "job_a", "pause")
@@ -88,12 +88,12 @@ async def test_a_takeover_is_void_once_the_worker_gave_a_sign_of_life(tmp_path: 
         await it.claim(owner="w1")
         stale = time.time() - 100
         await it.database.write(lambda c: c.execute(update(JOBS).values(lease=stale)) and None)
-        held = Hold("w1", stale)
+        holder = Holder("w1", stale)
         await it.do(ledger.beat, "job_a", 1)
         with pytest.raises(StaleAttempt):
-            await it.do(ledger.release, it.queue, "job_a", 1, "lost", held=held)
+            await it.do(ledger.release, it.queue, "job_a", 1, "lost", holder=holder)
         with pytest.raises(StaleAttempt):
-            await it.do(ledger.finish, "job_a", 1, "cancelled", held=held)
+            await it.do(ledger.finish, "job_a", 1, "cancelled", holder=holder)
         assert (await it.job())["status"] == "running"
 
 
@@ -104,7 +104,7 @@ async def test_what_happened_after_a_checkpoint_is_told_by_ids_not_by_steps(tmp_
     async with book(tmp_path) as it:
         await it.submit()
         await it.claim()
-        await it.do(ledger.publish, "job_a", 1, steps(1, 5), Published("5-1", 1, 5, {}))
+        await it.do(ledger.publish, "job_a", 1, steps(1, 5), CheckpointRecord("5-1", 1, 5, {}))
         await it.do(ledger.publish, "job_a", 1, [*warned, *done, *steps(6, 7)])
         assert [w["code"] for w in (await it.job())["warnings"]] == ["c"]
         await it.do(ledger.release, it.queue, "job_a", 1, "its worker was lost")
@@ -112,7 +112,7 @@ async def test_what_happened_after_a_checkpoint_is_told_by_ids_not_by_steps(tmp_
         kinds = await it.kinds()
         assert (kinds.count("epoch:"), kinds.count("log:"), kinds.count("step:")) == (0, 1, 5)
         assert (await it.job())["warnings"] == []
-        await it.do(ledger.publish, "job_a", 2, [*warned, *done], Published("5-2", 1, 5, {}))
+        await it.do(ledger.publish, "job_a", 2, [*warned, *done], CheckpointRecord("5-2", 1, 5, {}))
         await it.do(ledger.publish, "job_a", 2, steps(6, 6))
         await it.do(ledger.release, it.queue, "job_a", 2, None)
         await it.claim(delivery=3)
@@ -131,7 +131,7 @@ async def test_only_failures_of_the_job_count_as_failures(tmp_path: Path) -> Non
             await it.do(ledger.release, it.queue, "job_a", delivery, "why", stalled=stalled)
             assert await it.do(ledger.stalls, "job_a") == max(0, delivery - 2)
         await it.claim(delivery=5)
-        await it.do(ledger.publish, "job_a", 5, [], Published("5-5", 1, 5, {}))
+        await it.do(ledger.publish, "job_a", 5, [], CheckpointRecord("5-5", 1, 5, {}))
         assert await it.do(ledger.stalls, "job_a") == 0
 
 

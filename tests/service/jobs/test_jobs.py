@@ -346,7 +346,7 @@ async def test_a_full_disk_fails_the_job_and_says_so(tmp_path: Path, monkeypatch
 def _order(connection: Any, job_id: str) -> dict[str, Any]:
     from service.jobs import records
 
-    found = records.order(connection, job_id)
+    found = records.stored_job(connection, job_id)
     assert found is not None
     document, data = found
     return {

@@ -15,7 +15,7 @@ from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from service.jobs import ledger, records
-from service.jobs.ledger import Event, Published, StaleAttempt
+from service.jobs.ledger import CheckpointRecord, Event, StaleAttempt
 from service.jobs.queue.memory import MemoryQueue
 from service.jobs.states import FINAL, STATUSES, TRANSITIONS, Intent, Status, sources
 from service.storage.database import Database
@@ -158,7 +158,7 @@ async def test_only_the_newest_attempt_publishes(tmp_path: Path) -> None:
     async with book(tmp_path) as it:
         await it.submit()
         await it.claim()
-        await it.do(ledger.publish, "job_a", 1, steps(1, 5), Published("5-1", 1, 5, {"loss": 0.2}))
+        await it.do(ledger.publish, "job_a", 1, steps(1, 5), CheckpointRecord("5-1", 1, 5, {"loss": 0.2}))
         await it.do(ledger.publish, "job_a", 1, steps(6, 8))
         await it.do(ledger.release, it.queue, "job_a", 1, "its worker was lost")
         second = await it.claim(delivery=2)
@@ -168,7 +168,7 @@ async def test_only_the_newest_attempt_publishes(tmp_path: Path) -> None:
         assert (await it.job())["progress"] == {"epoch": 1, "epochs": 2, "step": 5, "steps": 10}
         for late in (
             it.do(ledger.publish, "job_a", 1, steps(9, 9)),
-            it.do(ledger.publish, "job_a", 1, [], Published("9-1", 1, 9, {})),
+            it.do(ledger.publish, "job_a", 1, [], CheckpointRecord("9-1", 1, 9, {})),
             it.do(ledger.finish, "job_a", 1, "succeeded"),
             it.do(ledger.beat, "job_a", 1),
             it.do(ledger.release, it.queue, "job_a", 1, None),
@@ -195,7 +195,7 @@ async def test_only_the_newest_checkpoints_are_kept(tmp_path: Path) -> None:
         await it.submit()
         await it.claim()
         dropped = [
-            await it.do(ledger.publish, "job_a", 1, [], Published(f"{k}-1", 1, k, {}), keep=2)
+            await it.do(ledger.publish, "job_a", 1, [], CheckpointRecord(f"{k}-1", 1, k, {}), keep=2)
             for k in range(1, 5)
         ]
         assert dropped == [[], [], ["1-1"], ["2-1"]]

@@ -23,7 +23,7 @@ from gradwire.results import Check, GaussNewtonProduct, Hessian, HessianProduct,
 
 
 class Derivatives(Driven[D_co]):
-    """What a client asks beside values and gradients. Functions, inputs and errors are those of Calls."""
+    """Calls beside values and gradients. Functions, inputs, options and errors are those of `Calls`."""
 
     _session: Session
 
@@ -38,7 +38,10 @@ class Derivatives(Driven[D_co]):
         graph: Mapping[str, Any] | None = None,
         **options: Unpack[JvpOptions],
     ) -> Flow[Pushforward]:
-        """Tangents of inputs pushed forward to the outputs; a tangent that is missing is zero."""
+        """Return the outputs and the Jacobian-vector products with `tangents`, one for each output.
+
+        `tangents` are arrays shaped like the inputs; a missing one is zero.
+        """
         chosen = resolve(self._session, function, program, graph)
         return (yield from products.jvp(self._session, chosen, inputs, tangents, options))
 
@@ -52,9 +55,10 @@ class Derivatives(Driven[D_co]):
         graph: Mapping[str, Any] | None = None,
         **options: Unpack[JacobianOptions],
     ) -> Flow[Jacobian]:
-        """Every output by every input of `wrt`, in blocks of shape out.shape + in.shape.
+        """Return the derivative of every output by every input of `wrt`.
 
-        `method` is "forward", "reverse" or "auto", the cheaper one. With `sparse`, blocks are `Sparse`.
+        Blocks have the shape out.shape + in.shape; with `sparse` they are `Sparse`. `method` is "forward",
+        "reverse" or "auto", the cheaper one.
         """
         chosen = resolve(self._session, function, program, graph)
         return (yield from products.jacobian(self._session, chosen, inputs, options))
@@ -69,7 +73,7 @@ class Derivatives(Driven[D_co]):
         graph: Mapping[str, Any] | None = None,
         **options: Unpack[HessianOptions],
     ) -> Flow[Hessian]:
-        """Second derivatives of a scalar target, in blocks a.shape + b.shape; with `sparse`, as `Sparse`."""
+        """Return second derivatives of a scalar target, in blocks a.shape + b.shape or as `Sparse`."""
         chosen = resolve(self._session, function, program, graph)
         return (yield from products.hessian(self._session, chosen, inputs, options))
 
@@ -84,7 +88,7 @@ class Derivatives(Driven[D_co]):
         graph: Mapping[str, Any] | None = None,
         **options: Unpack[HvpOptions],
     ) -> Flow[HessianProduct]:
-        """The Hessian of a scalar target times vectors, without forming it."""
+        """Return the Hessian of a scalar target times `vectors`, without forming it."""
         chosen = resolve(self._session, function, program, graph)
         return (yield from products.hvp(self._session, chosen, inputs, vectors, options))
 
@@ -99,7 +103,7 @@ class Derivatives(Driven[D_co]):
         graph: Mapping[str, Any] | None = None,
         **options: Unpack[GnvpOptions],
     ) -> Flow[GaussNewtonProduct]:
-        """Jᵀ J of the outputs times vectors, without forming either."""
+        """Return Jᵀ J of the outputs times `vectors`, without forming either."""
         chosen = resolve(self._session, function, program, graph)
         return (yield from products.gnvp(self._session, chosen, inputs, vectors, options))
 
@@ -113,7 +117,7 @@ class Derivatives(Driven[D_co]):
         graph: Mapping[str, Any] | None = None,
         **options: Unpack[CheckOptions],
     ) -> Flow[Check]:
-        """Whether the derivatives at a point are right, by Taylor remainders and by <Jv, w> = <v, Jᵀw>."""
+        """Test the derivatives at a point, by Taylor remainders and by <Jv, w> = <v, Jᵀw>."""
         chosen = resolve(self._session, function, program, graph)
         return (yield from products.check(self._session, chosen, inputs, options))
 
@@ -127,10 +131,11 @@ class Derivatives(Driven[D_co]):
         graph: Mapping[str, Any] | None = None,
         **options: Unpack[EstimateOptions],
     ) -> Flow[dict[str, Any]]:
-        """What a function costs, before anything runs: FLOPs, bytes and peak memory, node by node.
+        """Return the cost of a function before anything runs.
 
-        `inputs` are arrays, or only their descriptions: {"x": {"shape": [1000], "dtype": "float64"}}. With
-        `sparse` the sparse Jacobian and Hessian as well, with the products that they take.
+        FLOPs, bytes and peak memory in bytes, node by node, and for each kind of derivative. `inputs` are
+        arrays, or only their descriptions: {"x": {"shape": [1000], "dtype": "float64"}}. With `sparse`, the
+        result has the sparse Jacobian and Hessian too, with the number of products that they need.
         """
         chosen = resolve(self._session, function, program, graph)
         return (yield from products.estimate(self._session, chosen, inputs, options))

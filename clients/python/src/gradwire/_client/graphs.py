@@ -55,9 +55,9 @@ class Graphs(Driven[D_co]):
         program: str | None = None,
         graph: Mapping[str, Any] | None = None,
     ) -> Flow[PublishedGraph[D_co]]:
-        """Publish a function and answer a handle to call it by; publishing twice is publishing once.
+        """Publish a function and return a handle to call it by; publishing twice has no further effect.
 
-        A Python function must take every array as a parameter; raises TraceError where it does not.
+        A Python function must take every array as a parameter; otherwise TraceError is raised.
         """
         chosen = resolve(self._session, function, program, graph)
         if chosen.captured:
@@ -75,13 +75,13 @@ class Graphs(Driven[D_co]):
 
     @call
     def get(self, id: str) -> Flow[PublishedGraph[D_co]]:
-        """The handle of a published graph; raises GraphNotFound."""
+        """Return the handle of a published graph; raises GraphNotFound."""
         described = read((yield from self._session.send(Request("GET", f"/v1/graphs/{id}"))))
         return (yield from _handle(self, described, described.get("graph")))
 
     @call
     def list(self) -> Flow[list[dict[str, Any]]]:
-        """Every published graph: id, inputs, outputs, number of nodes."""
+        """Return every published graph: id, inputs, outputs, number of nodes."""
         found: list[dict[str, Any]] = []
         cursor = ""
         while True:
@@ -93,15 +93,15 @@ class Graphs(Driven[D_co]):
 
     @call
     def delete(self, id: str) -> Flow[None]:
-        """Forget a published graph; raises GraphNotFound."""
+        """Delete a published graph; raises GraphNotFound."""
         yield from self._session.send(Request("DELETE", f"/v1/graphs/{id}"))
 
 
 class PublishedGraph(Driven[D_co], Generic[D_co]):
     """A function on the server; calls send numbers only.
 
-    Should the server forget it, it is published again by itself. Called like a function, it takes its
-    inputs by name or in their order and answers its output (several: a dict of them).
+    If the server has lost it, it is published again automatically. Called like a function, it takes its
+    inputs by name or in their order and returns its output (several: a dict of them).
     """
 
     def __init__(
@@ -143,14 +143,14 @@ class PublishedGraph(Driven[D_co], Generic[D_co]):
     def evaluate(
         self, inputs: Mapping[str, Any] | None = None, **options: Unpack[EvaluateOptions]
     ) -> Flow[dict[str, Array]]:
-        """The values of `outputs` by name; see Client.evaluate."""
+        """Return the values of `outputs` by name; see Client.evaluate."""
         return (yield from requests.evaluate(self._session, self._function, inputs, options))
 
     @call
     def gradient(
         self, inputs: Mapping[str, Any] | None = None, **options: Unpack[GradientOptions]
     ) -> Flow[Gradients]:
-        """The value of the target and its gradients; see Client.gradient."""
+        """Return the value of the target and its gradients; see Client.gradient."""
         return (yield from requests.gradient(self._session, self._function, inputs, options))
 
     @call
@@ -160,7 +160,7 @@ class PublishedGraph(Driven[D_co], Generic[D_co]):
         cotangents: Mapping[str, Any] | None = None,
         **options: Unpack[VjpOptions],
     ) -> Flow[Pullback]:
-        """Cotangents pulled back to the inputs; see Client.vjp."""
+        """Return the outputs and the vector-Jacobian products; see Client.vjp."""
         return (yield from requests.vjp(self._session, self._function, inputs, cotangents, options))
 
     @call
@@ -170,21 +170,21 @@ class PublishedGraph(Driven[D_co], Generic[D_co]):
         tangents: Mapping[str, Any] | None = None,
         **options: Unpack[JvpOptions],
     ) -> Flow[Pushforward]:
-        """Tangents pushed forward to the outputs; see Client.jvp."""
+        """Return the outputs and the Jacobian-vector products; see Client.jvp."""
         return (yield from products.jvp(self._session, self._function, inputs, tangents, options))
 
     @call
     def jacobian(
         self, inputs: Mapping[str, Any] | None = None, **options: Unpack[JacobianOptions]
     ) -> Flow[Jacobian]:
-        """Every output by every input of `wrt`; see Client.jacobian."""
+        """Return the derivative of every output by every input of `wrt`; see Client.jacobian."""
         return (yield from products.jacobian(self._session, self._function, inputs, options))
 
     @call
     def hessian(
         self, inputs: Mapping[str, Any] | None = None, **options: Unpack[HessianOptions]
     ) -> Flow[Hessian]:
-        """Second derivatives of a scalar target; see Client.hessian."""
+        """Return second derivatives of a scalar target; see Client.hessian."""
         return (yield from products.hessian(self._session, self._function, inputs, options))
 
     @call
@@ -194,7 +194,7 @@ class PublishedGraph(Driven[D_co], Generic[D_co]):
         vectors: Mapping[str, Any] | None = None,
         **options: Unpack[HvpOptions],
     ) -> Flow[HessianProduct]:
-        """The Hessian of a scalar target times vectors; see Client.hvp."""
+        """Return the Hessian of a scalar target times vectors; see Client.hvp."""
         return (yield from products.hvp(self._session, self._function, inputs, vectors, options))
 
     @call
@@ -204,26 +204,26 @@ class PublishedGraph(Driven[D_co], Generic[D_co]):
         vectors: Mapping[str, Any] | None = None,
         **options: Unpack[GnvpOptions],
     ) -> Flow[GaussNewtonProduct]:
-        """Jᵀ J of the outputs times vectors; see Client.gnvp."""
+        """Return Jᵀ J of the outputs times vectors; see Client.gnvp."""
         return (yield from products.gnvp(self._session, self._function, inputs, vectors, options))
 
     @call
     def diagnose(
         self, inputs: Mapping[str, Any] | None = None, **options: Unpack[DiagnoseOptions]
     ) -> Flow[Report]:
-        """Why each gradient is what it is; see Client.diagnose."""
+        """Return why each gradient is what it is; see Client.diagnose."""
         return (yield from requests.diagnose(self._session, self._function, inputs, options))
 
     @call
     def check(self, inputs: Mapping[str, Any] | None = None, **options: Unpack[CheckOptions]) -> Flow[Check]:
-        """Whether the derivatives at a point are right; see Client.check."""
+        """Test the derivatives at a point; see Client.check."""
         return (yield from products.check(self._session, self._function, inputs, options))
 
     @call
     def estimate(
         self, inputs: Mapping[str, Any] | None = None, **options: Unpack[EstimateOptions]
     ) -> Flow[dict[str, Any]]:
-        """What a call would cost, before anything runs; see Client.estimate."""
+        """Return the cost of a call before anything runs; see Client.estimate."""
         return (yield from products.estimate(self._session, self._function, inputs, options))
 
     def __repr__(self) -> str:

@@ -1,8 +1,8 @@
 """Options of the calls, by kind of query: the one place that declares them.
 
 The calls of both clients, of published graphs and of published functions take these as keywords, under the
-names of the wire. What is None, or not given, is left to the server's default. A new option of a kind is a
-line here.
+names of the wire. For an option that is None or not given, the server's default applies. To add an option of
+a kind, add a line here.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ Names = Sequence[str] | str | None
 
 
 class Options(TypedDict, total=False):
-    """What every kind takes.
+    """Options of every kind.
 
     `batch` names the inputs that have a leading axis of N rows; everything returned has one too. `dtype` is
     the floating dtype to compute in. `optimize` says whether optimising passes run. `device` is where to
-    compute: cpu, cuda, cuda:n or auto. With `stabilize`, what overflows or is undefined on the way is
-    computed in stable forms (docs/derivatives.md lists them).
+    compute: cpu, cuda, cuda:n or auto. With `stabilize`, expressions that overflow or are undefined are
+    computed in stable forms (docs/stable.md lists them).
     """
 
     batch: Names
@@ -36,11 +36,11 @@ class EvaluateOptions(Options, total=False):
 
 
 class GradientOptions(Options, total=False):
-    """`wrt` and `target` name what to differentiate by, and what.
+    """`target` names what to differentiate, `wrt` with respect to what.
 
-    `unconnected` ("null", "zero", "error") is what becomes of a gradient that does not exist; `diagnose`
-    ("auto", "full", "off") says when reasons are added. With `masked_backward`, nothing is passed back to
-    elements that nothing selects, where 0 · inf would be NaN. `return_graph` and `receipt` ask for more.
+    `unconnected` ("null", "zero", "error") says what stands for a gradient that does not exist; `diagnose`
+    ("auto", "full", "off") when reasons are added. With `masked_backward`, elements that nothing selects get
+    no gradient, where 0 · inf would be NaN. `return_graph` and `receipt` add these to the result.
     """
 
     wrt: Names
@@ -96,7 +96,7 @@ class GnvpOptions(Options, total=False):
 
 
 class DiagnoseOptions(Options, total=False):
-    """`masked_backward` is that of `gradient`."""
+    """`masked_backward` as in `gradient`."""
 
     wrt: Names
     target: str | None
@@ -104,7 +104,7 @@ class DiagnoseOptions(Options, total=False):
 
 
 class CheckOptions(Options, total=False):
-    """`seed` is that of the random directions."""
+    """`seed` is the seed of the random directions."""
 
     target: str | None
     wrt: Names

@@ -42,8 +42,8 @@ from gradwire.results import (
 class PublishedFunction(Transformed):
     """A Python function, traced and published at its first use; after that, calls send numbers only.
 
-    Its parameters without a default are the graph's inputs, by their names; a default is baked in.
-    Called with arrays and numbers it answers arrays, in one request; called with traced tensors it
+    Its parameters without a default are the graph's inputs, by their names; a default is a constant of the
+    graph. Called with arrays and numbers it returns arrays, in one request; called with traced tensors it
     records, as the plain function would.
     """
 
@@ -60,7 +60,7 @@ class PublishedFunction(Transformed):
 
     @property
     def graph(self) -> PublishedGraph[SyncDriver]:
-        """The graph on the server, published where that has not happened yet."""
+        """The graph on the server; it is published if it was not yet."""
         client = self._client or default_client()
         if self._published is None or self._published[0] is not client:
             self._published = (client, client.publish(self._function))
@@ -76,14 +76,14 @@ class PublishedFunction(Transformed):
     def evaluate(
         self, inputs: Mapping[str, Any] | None = None, **options: Unpack[EvaluateOptions]
     ) -> dict[str, Array]:
-        """The values of `outputs` by name; see Client.evaluate."""
+        """Return the values of `outputs` by name; see Client.evaluate."""
         return self.graph.evaluate(inputs, **options)
 
     @with_options
     def gradient(
         self, inputs: Mapping[str, Any] | None = None, **options: Unpack[GradientOptions]
     ) -> Gradients:
-        """The value of the target and its gradients; see Client.gradient."""
+        """Return the value of the target and its gradients; see Client.gradient."""
         return self.graph.gradient(inputs, **options)
 
     @with_options
@@ -93,7 +93,7 @@ class PublishedFunction(Transformed):
         cotangents: Mapping[str, Any] | None = None,
         **options: Unpack[VjpOptions],
     ) -> Pullback:
-        """Cotangents pulled back to the inputs; see Client.vjp."""
+        """Return the outputs and the vector-Jacobian products; see Client.vjp."""
         return self.graph.vjp(inputs, cotangents, **options)
 
     @with_options
@@ -103,19 +103,19 @@ class PublishedFunction(Transformed):
         tangents: Mapping[str, Any] | None = None,
         **options: Unpack[JvpOptions],
     ) -> Pushforward:
-        """Tangents pushed forward to the outputs; see Client.jvp."""
+        """Return the outputs and the Jacobian-vector products; see Client.jvp."""
         return self.graph.jvp(inputs, tangents, **options)
 
     @with_options
     def jacobian(
         self, inputs: Mapping[str, Any] | None = None, **options: Unpack[JacobianOptions]
     ) -> Jacobian:
-        """Every output by every input of `wrt`; see Client.jacobian."""
+        """Return the derivative of every output by every input of `wrt`; see Client.jacobian."""
         return self.graph.jacobian(inputs, **options)
 
     @with_options
     def hessian(self, inputs: Mapping[str, Any] | None = None, **options: Unpack[HessianOptions]) -> Hessian:
-        """Second derivatives of a scalar target; see Client.hessian."""
+        """Return second derivatives of a scalar target; see Client.hessian."""
         return self.graph.hessian(inputs, **options)
 
     @with_options
@@ -125,7 +125,7 @@ class PublishedFunction(Transformed):
         vectors: Mapping[str, Any] | None = None,
         **options: Unpack[HvpOptions],
     ) -> HessianProduct:
-        """The Hessian of a scalar target times vectors; see Client.hvp."""
+        """Return the Hessian of a scalar target times vectors; see Client.hvp."""
         return self.graph.hvp(inputs, vectors, **options)
 
     @with_options
@@ -135,24 +135,24 @@ class PublishedFunction(Transformed):
         vectors: Mapping[str, Any] | None = None,
         **options: Unpack[GnvpOptions],
     ) -> GaussNewtonProduct:
-        """Jᵀ J of the outputs times vectors; see Client.gnvp."""
+        """Return Jᵀ J of the outputs times vectors; see Client.gnvp."""
         return self.graph.gnvp(inputs, vectors, **options)
 
     @with_options
     def diagnose(self, inputs: Mapping[str, Any] | None = None, **options: Unpack[DiagnoseOptions]) -> Report:
-        """Why each gradient is what it is; see Client.diagnose."""
+        """Return why each gradient is what it is; see Client.diagnose."""
         return self.graph.diagnose(inputs, **options)
 
     @with_options
     def check(self, inputs: Mapping[str, Any] | None = None, **options: Unpack[CheckOptions]) -> Check:
-        """Whether the derivatives at a point are right; see Client.check."""
+        """Test the derivatives at a point; see Client.check."""
         return self.graph.check(inputs, **options)
 
     @with_options
     def estimate(
         self, inputs: Mapping[str, Any] | None = None, **options: Unpack[EstimateOptions]
     ) -> dict[str, Any]:
-        """What a call would cost, before anything runs; see Client.estimate."""
+        """Return the cost of a call before anything runs; see Client.estimate."""
         return self.graph.estimate(inputs, **options)
 
 
@@ -169,7 +169,7 @@ def function(
 def function(
     function: Callable[..., Any] | None = None, *, client: Client | None = None
 ) -> PublishedFunction | Callable[[Callable[..., Any]], PublishedFunction]:
-    """Decorate a Python function to live on the server: `@gradwire.function`; see PublishedFunction."""
+    """Publish a Python function at its first use: `@gradwire.function`; see PublishedFunction."""
     if function is None:
         return lambda chosen: PublishedFunction(chosen, client)
     return PublishedFunction(function, client)

@@ -41,10 +41,10 @@ _SET_IT = "call model.set_weights([…]), or assign to one of model.variables"
 
 
 class Network(Strict, Driven[D_co]):
-    """Layers, one after the other, and their weights, drawn here when something reads them first.
+    """Layers in a row with their weights, which are drawn here if something reads them before a fit.
 
-    What may ask the server is a flow, driven by the model's client; properties and `model(x)` record and
-    read what is here.
+    Methods that may need the server are flows, run by the model's client; properties and `model(x)` only
+    record and read what is known here.
     """
 
     _fixed: ClassVar[frozenset[str]] = frozenset({"dtype"})
@@ -81,7 +81,7 @@ class Network(Strict, Driven[D_co]):
     # -- layers ------------------------------------------------------------------------------------------
 
     def add(self, layer: Layer) -> None:
-        """Append a layer; raises TypeError for anything else, and ConfigurationError once it is built."""
+        """Append a layer; raises TypeError for anything else, ConfigurationError if the model is built."""
         if not isinstance(layer, Layer):
             raise TypeError(expected_layer(layer))
         if self._expansion is not None:
@@ -95,7 +95,7 @@ class Network(Strict, Driven[D_co]):
 
     @property
     def trainable(self) -> bool:
-        """Whether the layers are learned; setting it sets it for each of them."""
+        """Whether the layers are trained; setting it sets it for each of them."""
         return self._trainable
 
     @trainable.setter
@@ -106,22 +106,22 @@ class Network(Strict, Driven[D_co]):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers, inputs left out."""
+        """The layers, without inputs."""
         return [layer for layer in self._layers if not isinstance(layer, InputLayer)]
 
     def document(self) -> dict[str, Any]:
-        """As a job's `model`."""
+        """Return the model as `model` of a job."""
         shape = {} if self._shape is None else {"input_shape": list(self._shape)}
         return {**shape, "layers": [layer.document() for layer in self._layers]}
 
     @call
     def build(self, input_shape: Sequence[int | None] | None = None) -> Flow[None]:
-        """Have the graphs and the weights, for rows of a shape: `(None, 784)`, the samples' axis first."""
+        """Make the graphs and the weights for rows of a shape: `(None, 784)`, the samples first."""
         yield from self._started(input_shape)
 
     @call
     def summary(self) -> Flow[None]:
-        """Print the layers, the shapes of their outputs, and how many parameters they learn."""
+        """Print the layers, the shapes of their outputs, and the number of trained parameters."""
         expansion = yield from self._built()
         rows = [("Layer (type)", "Output shape", "Parameters")]
         for row in expansion.summary:
@@ -136,19 +136,19 @@ class Network(Strict, Driven[D_co]):
 
     @call
     def count_params(self) -> Flow[int]:
-        """How many numbers are learned."""
+        """Return the number of trained parameters."""
         return _learned((yield from self._built()))
 
     # -- weights -----------------------------------------------------------------------------------------
 
     @property
     def trainable_variables(self) -> list[Variable]:
-        """The variables that are learned, layer by layer: not those of layers that are not trainable."""
+        """The variables that are trained, layer by layer."""
         return [variable for variable in self.variables if variable.trainable]
 
     @property
     def variables(self) -> list[Variable]:
-        """All of them: weights layer by layer, then the running averages."""
+        """All variables: weights layer by layer, then the running averages."""
         if not self._weights or self._changed():
             self._start_now()
         return list(self._weights.values())
@@ -158,13 +158,13 @@ class Network(Strict, Driven[D_co]):
 
     @call
     def get_weights(self) -> Flow[list[Array]]:
-        """Their values, in the order of `variables`."""
+        """Return the values of the variables, in the order of `variables`."""
         yield from self._started()
         return [variable.numpy() for variable in self._weights.values()]
 
     @call
     def set_weights(self, weights: Sequence[Any]) -> Flow[None]:
-        """Bind new values, in the order of `variables`; raises ValueError where number or shapes differ."""
+        """Bind new values, in the order of `variables`; raises ValueError if shapes or number differ."""
         yield from self._started()
         given = list(weights)
         if len(given) != len(self._weights):
@@ -176,9 +176,9 @@ class Network(Strict, Driven[D_co]):
 
     @call
     def save(self, path: str | Path) -> Flow[None]:
-        """Write layers and weights into one file, safetensors with the layers as metadata.
+        """Write layers and weights into one safetensors file, with the layers as metadata.
 
-        Raises ConfigurationError for a name that ends otherwise, such as .keras or .h5.
+        Raises ConfigurationError for another ending of the name, such as .keras or .h5.
         """
         target = path_of(path, MODEL, "a model")
         yield from self._started()
@@ -189,9 +189,9 @@ class Network(Strict, Driven[D_co]):
 
     @call
     def save_weights(self, path: str | Path) -> Flow[None]:
-        """Write the weights alone, by their names: safetensors or npz, as the file's name ends.
+        """Write the weights by their names, as safetensors or npz, by the ending of the file's name.
 
-        Raises ConfigurationError for a name that ends otherwise, such as .h5.
+        Raises ConfigurationError for another ending, such as .h5.
         """
         target = path_of(path, WEIGHTS, "a model's weights")
         yield from self._started()
@@ -201,8 +201,8 @@ class Network(Strict, Driven[D_co]):
     def load_weights(self, path: str | Path) -> Flow[None]:
         """Bind weights by their names, from a file of `save_weights` or of `save`.
 
-        Raises ConfigurationError for a file of another format or with other names, and ValueError where
-        shapes differ.
+        Raises ConfigurationError for a file of another format or with other names, and ValueError if shapes
+        differ.
         """
         found = read_weights(source_of(path, "a model's weights"))
         yield from self._started()
@@ -244,7 +244,7 @@ class Network(Strict, Driven[D_co]):
     @call
     @takes("predict", steps="all rows are predicted: leave it out", callbacks="callbacks hear of fits only")
     def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> Flow[Array]:
-        """The model's answers as an array, for any number of rows."""
+        """Return the model's outputs as an array, for any number of rows."""
         answers = yield from self._predicted(x, batch_size)
         note_predicted([variable._edge() for variable in self._weights.values()], answers)
         return answers

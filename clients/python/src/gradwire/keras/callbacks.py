@@ -17,10 +17,11 @@ __all__ = ["Callback", "EarlyStopping", "History", "LearningRateScheduler"]
 
 
 class Callback(Strict):
-    """Told here, in this process, how the job on the server gets on.
+    """A callback of `fit`: its methods are called in this process as the job on the server proceeds.
 
-    It may end the fit: with `self.model.stop_training = True` the job saves itself where it is by then, which
-    may be some epochs further on, and that is what the model has learned. What it raises cancels the job.
+    It can end the fit: after `self.model.stop_training = True` the job writes a checkpoint and ends, perhaps
+    some epochs later, and the model has the weights of that checkpoint. If a method raises, the job is
+    cancelled.
     """
 
     model: Model[Any]
@@ -39,17 +40,17 @@ class Callback(Strict):
                 )
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
-        """The job was submitted."""
+        """Called when the job was submitted."""
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """An epoch, counted from 0, has ended with these metrics."""
+        """Called after an epoch, counted from 0, with its metrics."""
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
-        """The job has succeeded, and its weights are in the model."""
+        """Called when the job has succeeded and its weights are in the model."""
 
 
 class History(Callback):
-    """What a fit answers: `history` maps a metric to its value after every epoch, `epoch` counts from 0."""
+    """The result of a fit: `history` maps a metric to its values by epoch, `epoch` counts from 0."""
 
     def __init__(self) -> None:
         self.history: dict[str, list[float]] = {}
@@ -67,7 +68,7 @@ class History(Callback):
 
 
 class EarlyStopping(Callback):
-    """Has the server end the job once a metric has not improved for `patience` epochs."""
+    """Makes the server end the job if a metric has not improved for `patience` epochs."""
 
     def __init__(
         self,
@@ -94,9 +95,9 @@ class EarlyStopping(Callback):
 
 
 class LearningRateScheduler(Callback):
-    """The rate of each epoch from `schedule(epoch)` or `schedule(epoch, rate)`, epochs counted from 0.
+    """The rate of each epoch, `schedule(epoch)` or `schedule(epoch, rate)`, with epochs counted from 0.
 
-    It is asked for all epochs when the job is submitted.
+    `schedule` is called for all epochs when the job is submitted.
     """
 
     def __init__(self, schedule: Callable[..., float]) -> None:

@@ -35,7 +35,7 @@ __all__ = [
 
 
 class Mean(Strict):
-    """The mean of all numbers that it was given, as of the losses of an epoch's batches."""
+    """The mean of all numbers that it was updated with, such as the losses of an epoch's batches."""
 
     _role: ClassVar[str] = "mean"
     _cures: ClassVar[Mapping[str, str]] = {"dtype": "sums are float64: leave it out"}
@@ -46,19 +46,19 @@ class Mean(Strict):
 
     @property
     def name(self) -> str:
-        """The name that it was given, else its own."""
+        """The name that it was given, otherwise that of its class."""
         return self._name or self._own_name()
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        """Take a number, or an array of them; `sample_weight` is a number, or one for each row or element."""
+        """Add a number or an array of them; `sample_weight` is a number, or one for each row or element."""
         self._add(np.asarray(array_of(values), np.float64), sample_weight)
 
     def result(self) -> Tensor:
-        """The mean, a constant; 0 of nothing."""
+        """Return the mean as a constant; 0 if nothing was added."""
         return constant(self._finished(self._total / self._count if self._count else 0.0))
 
     def reset_state(self) -> None:
-        """Forget what was taken."""
+        """Forget all that was added."""
         self._total = self._count = 0.0
 
     def __call__(self, *batch: Any, **weights: Any) -> Tensor:
@@ -84,7 +84,7 @@ class Mean(Strict):
 
 
 class Metric(Mean):
-    """A measure of predictions against what was expected; what it is called in histories is `name`.
+    """A measure of predictions against labels; `name` is its name in histories.
 
     Raises ValueError for shapes that do not fit.
     """
@@ -94,7 +94,7 @@ class Metric(Mean):
     def update_state(  # type: ignore[override]  # takes two, as in Keras
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
     ) -> None:
-        """Take a batch: what was expected, and what was predicted."""
+        """Add a batch: the labels, and the predictions."""
         self._add(np.asarray(self._values(array_of(y_true), array_of(y_pred)), np.float64), sample_weight)
 
     def document(self) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class Metric(Mean):
 
 
 class BinaryAccuracy(Metric):
-    """How many predictions are on the side of `threshold` that their label, 0 or 1, says."""
+    """The share of predictions on the side of `threshold` that their label, 0 or 1, names."""
 
     def __init__(self, name: str | None = None, *, threshold: float = 0.5) -> None:
         super().__init__(name)
@@ -126,21 +126,21 @@ class BinaryAccuracy(Metric):
 
 
 class CategoricalAccuracy(Metric):
-    """How many rows of scores are highest where their row of labels, one-hot or probabilities, is."""
+    """The share of rows whose highest score is at the highest label, one-hot or probability."""
 
     def _values(self, y_true: Array, y_pred: Array) -> Any:
         return np.argmax(_one_hot(y_true, y_pred), -1) == np.argmax(y_pred, -1)
 
 
 class SparseCategoricalAccuracy(Metric):
-    """How many rows of scores are highest at their label, the number of a class."""
+    """The share of rows whose highest score is at the label, the index of a class."""
 
     def _values(self, y_true: Array, y_pred: Array) -> Any:
         return np.argmax(y_pred, -1) == _labels(y_true, y_pred)
 
 
 class SparseTopKCategoricalAccuracy(Metric):
-    """How many rows of scores have their label among the k highest."""
+    """The share of rows whose label, the index of a class, is among the k highest scores."""
 
     def __init__(self, k: int = 5, name: str | None = None) -> None:
         super().__init__(name)
@@ -152,7 +152,7 @@ class SparseTopKCategoricalAccuracy(Metric):
 
 
 class TopKCategoricalAccuracy(SparseTopKCategoricalAccuracy):
-    """The same for labels that are one-hot rows."""
+    """The share of rows whose label, a one-hot row, is among the k highest scores."""
 
     def _values(self, y_true: Array, y_pred: Array) -> Any:
         return super()._values(np.argmax(_one_hot(y_true, y_pred), -1), y_pred)

@@ -62,10 +62,10 @@ class Model(Network[D_co]):
     def compile(
         self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Sequence[Any] | None = ()
     ) -> None:
-        """Say what `fit` minimises and how, and what it reports: names, or things of these modules.
+        """Set what `fit` minimises and how, and what it reports: names, or objects of these modules.
 
         Raises NotTraced for a class or function of your own, which a loop of your own can use, and
-        ConfigurationError for what is no optimiser or no list.
+        ConfigurationError if `optimizer` is not an optimiser or `metrics` is not a list.
         """
         measured = check_compiled(optimizer, loss, metrics)
         optimizer_document(optimizer)
@@ -90,11 +90,12 @@ class Model(Network[D_co]):
         seed: int = 0,
         device: str | None = None,
     ) -> Flow[History]:
-        """Train on the server, as one job, and bind what was learned; answers the history of metrics.
+        """Train on the server, as one job, and bind the trained weights; return the history of metrics.
 
-        x and y are arrays, or fields of data sets. Weights that this model has are what the job starts from;
-        the optimiser starts afresh. `device` is cpu, cuda, cuda:n or auto. Raises JobFailed with the server's
-        problem. A fit that is interrupted, or whose callback raises, cancels its job.
+        `x` and `y` are arrays, or fields of data sets, with the rows first. The job starts from the weights
+        of this model if there are any; the optimiser starts afresh. `device` is cpu, cuda, cuda:n or auto.
+        Raises JobFailed with the server's problem. If the fit is interrupted, or its callback raises, the job
+        is cancelled.
         """
         compiled = self._need("fit")
         history = History()
@@ -141,7 +142,7 @@ class Model(Network[D_co]):
         *,  # Keras has sample weights here, which are not to be taken for anything else
         return_dict: bool = False,
     ) -> Flow[Any]:
-        """The loss and the metrics on all rows together: a number, a list of them, or a dict by name."""
+        """Return the loss and the metrics on all rows: a number, a list of them, or a dict by name."""
         compiled = self._need("evaluate")
         predicted, expected = (yield from self._predicted(x, batch_size)), array_of(y)
         found = {"loss": (yield from score(self._session, compiled["loss"], expected, predicted))}
@@ -174,11 +175,11 @@ class Model(Network[D_co]):
 
 
 class Sequential(Model[SyncDriver]):
-    """A model of layers, one after the other, as Keras has it.
+    """A model of layers in a row, as in Keras.
 
     `fit` is one job on the server. `model(x)` inside a tape records the layers' graph, with the weights as
-    variables. The weights are drawn here when something reads them first; a model that is fitted before
-    that starts from the server's draws for its `seed`. `client` is the default client unless it is given.
+    variables. The weights are drawn here if something reads them before the first fit; otherwise the model
+    starts from the server's random numbers for `seed`. `client` is by default the default client.
     """
 
     def __init__(
@@ -207,9 +208,9 @@ class Sequential(Model[SyncDriver]):
 class AsyncSequential(Model[AsyncDriver]):
     """The same model, whose methods are awaited: `await model.fit(x, y)`.
 
-    `variables`, `trainable_variables` and `model(x)` do not ask the server, so they come after
-    `await model.build((None, …))` or any other method. Tapes, and reading the tensors that `model(x)`
-    records, block and use a `Client`.
+    `variables`, `trainable_variables` and `model(x)` do not call the server, so they need `await
+    model.build((None, …))` or any other method first. Tapes, and reading the tensors that `model(x)` records,
+    block and use a `Client`.
     """
 
     def __init__(
@@ -243,7 +244,7 @@ def load_model(path: str | Path, *, client: AsyncClient) -> AsyncSequential: ...
 def load_model(
     path: str | Path, *, client: Client | AsyncClient | None = None
 ) -> Sequential | AsyncSequential:
-    """A model that `save` wrote, of the client's kind; raises ConfigurationError for another file."""
+    """Return a model that `save` wrote, of the client's kind; raises ConfigurationError for other files."""
     source_of(path, "a model")
     try:
         opened = safe_open(str(path), framework="numpy")

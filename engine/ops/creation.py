@@ -213,7 +213,7 @@ def _arange(xp: Any, *, start: float, stop: float, step: float, dtype: str) -> A
 arange = _create(
     "arange",
     "range",
-    summary="Numbers from `start` to before `stop`, `step` apart; from 0 when only one bound is given.",
+    summary="Numbers from `start` up to but without `stop`, `step` apart; from 0 if only one bound is given.",
     forward=_arange,
     normalize=_normalize_arange,
     infer=lambda types, *, start, stop, step, dtype: (TensorType((_length(start, stop, step),), dtype),),
@@ -239,7 +239,7 @@ def _linspace(xp: Any, *, start: float, stop: float, num: int, endpoint: bool, d
 
 linspace = _create(
     "linspace",
-    summary="`num` numbers evenly from `start` to `stop`.",
+    summary="`num` evenly spaced numbers from `start` to `stop`.",
     forward=_linspace,
     infer=lambda types, *, num, dtype, **_: (TensorType((num,), dtype),),
     attributes=(

@@ -116,7 +116,7 @@ def _uniform(key: Any, low: Any, high: Any, *, shape: Any, dtype: str | None) ->
 random_uniform = _random(
     "random_uniform",
     _uniform,
-    "Evenly between low and high.",
+    "Uniformly distributed between low and high.",
     "low + (high - low) u, differentiable by low and high. The bounds themselves are not drawn in float64.",
     kinds=_PARAMETERS,
     attributes=(_SIZES, _DTYPE),
@@ -135,7 +135,7 @@ def _normal(key: Any, loc: Any, scale: Any, *, shape: Any, dtype: str | None) ->
 random_normal = _random(
     "random_normal",
     _normal,
-    "Normally distributed about loc with deviation scale.",
+    "Normally distributed with mean loc and standard deviation scale.",
     "loc + scale z, differentiable by both.",
     kinds=_PARAMETERS,
     attributes=(_SIZES, _DTYPE),
@@ -169,7 +169,7 @@ def _categorical(key: Any, logits: Any, *, shape: tuple[int, ...]) -> Any:
 random_categorical = _random(
     "random_categorical",
     _categorical,
-    "Places along the last axis, with probabilities in proportion to exp(logits).",
+    "Indices along the last axis, with probabilities proportional to exp(logits).",
     "The largest of logits plus Gumbel noise. `shape` goes before the logits' other axes. No gradient.",
     kinds=("integer", "real_floating"),
     attributes=(Attribute("shape", SHAPE, (), "how many draws of each"),),
@@ -179,7 +179,7 @@ random_categorical = _random(
 random_permutation = _random(
     "random_permutation",
     lambda key, *, n: _draw(key, "order", (n,)),
-    "The integers from 0 to n - 1 in an order of which each is equally likely.",
+    "The integers from 0 to n - 1 in random order, each order equally likely.",
     "Rows of x in that order: x[random_permutation(key, n)].",
     kinds="integer",
     attributes=(Attribute("n", SIZE),),

@@ -75,7 +75,7 @@ def _batched(
 checkpoint = define(
     "checkpoint",
     family=CONTROL,
-    summary="The outputs of a function; its inner values are computed again when the gradient needs them.",
+    summary="The outputs of a function; the gradient computes its intermediate values again.",
     forward=lambda xp, *xs, function: function(xs),
     infer=_infer,
     pullback=_pull,

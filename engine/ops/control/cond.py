@@ -162,7 +162,7 @@ def _bind(specialize: Specialize, attributes: Mapping[str, Any], types: Types) -
 cond = define(
     "cond",
     family=CONTROL,
-    summary="The outputs of `then` where the predicate holds, else those of `else`; only one of them runs.",
+    summary="The outputs of `then` if the predicate is true, else those of `else`; only one of them runs.",
     forward=_kernel,
     infer=_infer,
     pullback=_pull,

@@ -221,7 +221,7 @@ custom_gradient = define(
     "custom_gradient",
     family=CONTROL,
     functions=FunctionRule(_link, lambda attributes, sizes: sizes(attributes["forward"])[1], _bind),
-    summary="The outputs of `forward`; its gradient is what `backward` answers.",
+    summary="The outputs of `forward`; the gradient is what `backward` returns.",
     forward=_unexpanded,
     infer=_infer,
     pullback=_pull,

@@ -32,9 +32,12 @@ from engine.transforms.jvp import forward
 from engine.transforms.vjp import backward, ones, zeros
 from engine.transforms.vmap import batch
 
-_FUNCTION = Attribute("function", FUNCTION, doc="what is differentiated")
+_FUNCTION = Attribute("function", FUNCTION, doc="the function to differentiate")
 _WRT = Attribute(
-    "wrt", INTS, None, "the positions of the inputs to differentiate by; all floating ones when absent"
+    "wrt",
+    INTS,
+    None,
+    "the positions of the inputs to differentiate with respect to; all floating ones when absent",
 )
 
 
@@ -293,21 +296,21 @@ gradient = _node(
     "gradient",
     _gradient,
     _rule(lambda n, m: 0, _count),
-    "The gradients of a function of one number's answer, one for each input in `wrt`.",
+    "The gradients of a function that returns one number, one for each input in `wrt`.",
     _WRT,
 )
 vjp = _node(
     "vjp",
     _vjp,
     _rule(lambda n, m: m, _count),
-    "Cotangents pulled back: inputs are the function's, then a cotangent for each output.",
+    "The vector-Jacobian product: inputs are the function's, then a cotangent for each output.",
     _WRT,
 )
 jvp = _node(
     "jvp",
     _jvp,
     _rule(lambda n, m: n, lambda attributes, n, m: m),
-    "Tangents pushed forward: inputs are the function's, then a tangent for each.",
+    "The Jacobian-vector product: inputs are the function's, then a tangent for each.",
 )
 jacobian = _node(
     "jacobian",
@@ -320,6 +323,6 @@ hessian = _node(
     "hessian",
     _hessian,
     _rule(lambda n, m: 0, lambda attributes, n, m: 1),
-    "The Hessian of a function by one input, a.shape + a.shape.",
+    "The Hessian of a function with respect to one input, of shape a.shape + a.shape.",
     _WRT,
 )

@@ -22,7 +22,7 @@ from engine.ops.control import gmres
 from engine.ops.control.newton import SOLUTION, rows_of, worst_row
 from engine.ops.control.subtape import cost_of_runs
 
-ANDERSON = Attribute("anderson", SIZE, 0, "how many past steps are mixed into the next; 0: none")
+ANDERSON = Attribute("anderson", SIZE, 0, "how many past steps are mixed into the next one; 0: none")
 
 
 def _run(

@@ -292,7 +292,7 @@ def _equation(
 root = _equation(
     "root",
     _root,
-    "x where f(x, parameters…) is zero, from a start; by Newton's method.",
+    "A solution x of f(x, parameters…) = 0, by Newton's method from a start.",
     50,
     "Steps are shortened until the residual falls, and end when one is smaller than the square root of the "
     "dtype's precision. Running out of steps, and a Jacobian that is singular on the way, are errors.",
@@ -300,7 +300,7 @@ root = _equation(
 fixed_point = _equation(
     "fixed_point",
     _fixed_point,
-    "x where f(x, parameters…) is x, by repeating f from a start.",
+    "A solution x of f(x, parameters…) = x, by iterating f from a start.",
     1000,
     "Steps end when one is smaller than 64 times the dtype's precision. f has to contract, or to do so with "
     "`anderson` past steps mixed in.",

@@ -24,9 +24,9 @@ from engine.ops.control.subtape import cost_of_runs
 
 COUNTS = (
     Attribute("carry", SIZE, 1, "how many inputs are carried from step to step; they come first"),
-    Attribute("scanned", SIZE, 1, "how many inputs are walked along their first axis; they come next"),
+    Attribute("scanned", SIZE, 1, "how many inputs are scanned along their first axis; they come next"),
     Attribute("reverse", BOOLEAN, False, "start at the end; results keep the order of the inputs"),
-    Attribute("length", SIZE, None, "the number of steps where nothing is scanned"),
+    Attribute("length", SIZE, None, "the number of steps if nothing is scanned"),
 )
 
 

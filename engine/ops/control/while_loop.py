@@ -279,7 +279,7 @@ def _while(*xs: Any, condition: Tape, body: Tape, carry: int, max_steps: int) ->
 while_loop = define(
     "while_loop",
     family=COMPOSITE,
-    summary="Carried values after steps of `body`, taken as long as `condition` holds.",
+    summary="Carried values after repeating `body` while `condition` holds.",
     formula=_while,
     vjp=JOINT,
     kinds="any",

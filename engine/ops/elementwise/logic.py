@@ -11,13 +11,13 @@ from engine.ir.op import Op
 _WHY = "logic is piecewise constant"
 
 logical_and = predicate(
-    "logical_and", summary="Both.", ufunc="logical_and", inputs=2, why=_WHY, kinds="boolean"
+    "logical_and", summary="Both are true.", ufunc="logical_and", inputs=2, why=_WHY, kinds="boolean"
 )
 logical_or = predicate(
-    "logical_or", summary="Either.", ufunc="logical_or", inputs=2, why=_WHY, kinds="boolean"
+    "logical_or", summary="At least one is true.", ufunc="logical_or", inputs=2, why=_WHY, kinds="boolean"
 )
 logical_xor = predicate(
-    "logical_xor", summary="One but not both.", ufunc="logical_xor", inputs=2, why=_WHY, kinds="boolean"
+    "logical_xor", summary="Exactly one is true.", ufunc="logical_xor", inputs=2, why=_WHY, kinds="boolean"
 )
 logical_not = predicate(
     "logical_not", summary="Not x.", ufunc="logical_not", inputs=1, why=_WHY, kinds="boolean"

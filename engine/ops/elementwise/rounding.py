@@ -34,7 +34,7 @@ ceil = elementwise(
 trunc = elementwise(
     "trunc",
     "fix",
-    summary="x without its fraction.",
+    summary="x without its fractional part.",
     ufunc="trunc",
     kinds="real",
     vjp=nondifferentiable(f"trunc {_STAIRCASE}"),
@@ -70,7 +70,7 @@ round = elementwise(
     "round",
     "rint",
     "around",
-    summary="x to the nearest integer, or to a number of decimals; halves go to the even one.",
+    summary="x rounded to the nearest integer, or to a number of decimals; halves to the even one.",
     forward=_round,
     kinds="real",
     vjp=nondifferentiable(f"round {_STAIRCASE}"),

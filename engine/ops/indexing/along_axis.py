@@ -52,7 +52,7 @@ def _take_along_axis(x: Any, indices: Any, *, axis: int | None) -> Any:
 take_along_axis = composite(
     "take_along_axis",
     "gather_elements",
-    summary="The elements of x along an axis at places that are given one by one.",
+    summary="The elements of x along an axis at an index for each of them.",
     formula=_take_along_axis,
     normalize=_normalize,
     vjp=(JOINT, POSITION),

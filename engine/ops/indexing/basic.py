@@ -128,7 +128,7 @@ index_add = define(
     batch=batches.write,
     dependence=dependence_rules.added("getitem"),
     family=INDEXING,
-    summary="x with `values` added at the places of an index; repeated places add up.",
+    summary="x with `values` added at an index; repeated indices add up.",
     forward=_index_add,
     normalize=_normalize_write,
     infer=lambda types, **_: (types[0],),
@@ -151,7 +151,7 @@ index_add = define(
         Sample(((4, 3), (2, 1), [3, -1]), {"index": [{"input": 1}]}),
         Sample(((2, 3), (2,), [1, 1], [2, 2]), {"index": [{"input": 1}, {"input": 2}]}),
     ),
-    conventions="NumPy's np.add.at(x, index, values), answered as a new tensor.",
+    conventions="NumPy's np.add.at(x, index, values), as a new tensor.",
 )
 
 
@@ -179,7 +179,7 @@ index_set = define(
     "index_update",
     batch=batches.write,
     family=INDEXING,
-    summary="x with `values` in the places of an index.",
+    summary="x with `values` at an index.",
     forward=_index_set,
     normalize=_normalize_write,
     infer=lambda types, **_: (types[0],),
@@ -199,5 +199,5 @@ index_set = define(
         Sample(((4, 3), (3, 3)), {"index": [[0, 0, 2]]}),
         Sample(((4, 3), (2, 1), [3, -1]), {"index": [{"input": 1}]}),
     ),
-    conventions="x[index] = values, as a new tensor. Of values written to one place the last counts.",
+    conventions="x[index] = values, as a new tensor. Of several values for one element the last one counts.",
 )

@@ -32,7 +32,7 @@ _RANGE = "Negative indices count from the end; an index out of range is an error
 
 take = composite(
     "take",
-    summary="The slices of x along an axis at the places `indices`.",
+    summary="The slices of x along an axis at `indices`.",
     formula=_take,
     vjp=(JOINT, POSITION),
     kinds=("any", "integer"),
@@ -50,7 +50,7 @@ take = composite(
 gather = composite(
     "gather",
     "embedding_lookup",
-    summary="The slices of x along an axis at the places `indices`; axis 0 when none is named.",
+    summary="The slices of x along an axis at `indices`; along axis 0 if none is given.",
     formula=lambda x, indices, *, axis: _at(x, indices, axis),
     vjp=(JOINT, POSITION),
     kinds=("any", "integer"),
@@ -74,7 +74,7 @@ def _gather_nd(x: Any, indices: Any) -> Any:
 
 gather_nd = composite(
     "gather_nd",
-    summary="The elements or slices of x whose places are the rows of `indices`.",
+    summary="The elements or slices of x at the indices that the rows of `indices` hold.",
     formula=_gather_nd,
     vjp=(JOINT, POSITION),
     kinds=("any", "integer"),
@@ -105,7 +105,7 @@ one_hot = define(
     "one_hot",
     family=INDEXING,
     batch=batch_rules.along_axis,
-    summary="Each index as a row of zeros with a one at its place.",
+    summary="A row for each index: zeros with a one at that index.",
     forward=_one_hot,
     normalize=lambda types, *, axis, **_: {"axis": normalize_axis(axis, types[0].ndim + 1)},
     infer=_infer_one_hot,

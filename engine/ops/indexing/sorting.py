@@ -99,7 +99,7 @@ def _top_k(x: Any, *, k: int, axis: int, largest: bool) -> tuple[Any, Any]:
 top_k = composite(
     "top_k",
     "topk",
-    summary="The k largest elements along an axis in order, and their places.",
+    summary="The k largest elements along an axis in order, and their indices.",
     formula=_top_k,
     kinds="real",
     outputs=("values", "indices"),

@@ -119,7 +119,7 @@ _AXES = (Attribute("axis1", AXIS, 0), Attribute("axis2", AXIS, 1))
 
 diagonal = composite(
     "diagonal",
-    summary="The elements whose places along two axes differ by `offset`, along a new last axis.",
+    summary="The elements whose indices along two axes differ by `offset`, along a new last axis.",
     formula=_diagonal,
     attributes=(_OFFSET, *_AXES),
     samples=(

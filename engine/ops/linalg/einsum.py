@@ -152,7 +152,7 @@ def _cheapest(terms: Sequence[tuple[Any, Labels]], result: Labels, sizes: dict[A
 
 einsum = composite(
     "einsum",
-    summary="Products summed over the letters that the answer does not have, as in 'ij,jk->ik'.",
+    summary="Products summed over the letters that the result does not have, as in 'ij,jk->ik'.",
     formula=_einsum,
     kinds="numeric",
     variadic=True,

@@ -1,6 +1,6 @@
 """Inverses, linear systems, factors and powers of square matrices.
 
-A singular matrix, or one without a Cholesky factor, answers NaN, so that a stack of matrices is not
+A singular matrix, or one without a Cholesky factor, gives NaN, so that a stack of matrices is not
 lost with one of them; the diagnosis then names the op.
 """
 
@@ -21,7 +21,7 @@ from engine.ir.table import F
 from engine.ops.creation import made
 from engine.ops.linalg.matmul import adjoint, transposed
 
-SINGULAR = "A singular matrix answers NaN."
+SINGULAR = "A singular matrix gives NaN."
 
 # Well away from singular, and their eigenvalues away from each other.
 MATRIX = [[2.0, -0.5, 0.3], [0.4, 1.5, -0.2], [-0.6, 0.1, 1.2]]
@@ -175,7 +175,7 @@ cholesky = define(
     cost=cubic(1 / 3, copies=1, matrices=1),
     samples=(Sample((POSITIVE,)), Sample((POSITIVE_STACK,), {"upper": True})),
     conventions="Of the symmetric part (x + xᵀ) / 2, of a complex matrix the Hermitian one. A matrix that is "
-    "not positive definite answers NaN.",
+    "not positive definite gives NaN.",
 )
 
 

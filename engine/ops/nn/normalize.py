@@ -27,7 +27,7 @@ normalize = composite(
     kinds="real_floating",
     attributes=(_AXIS, _EPSILON),
     samples=(Sample(((2, 3),)), Sample(((2, 3),), {"axis": 0}), Sample(((2, 3),), {"axis": [0, 1]})),
-    conventions="TensorFlow takes all axes unless told otherwise. Of a zero vector it is zero, with the "
+    conventions="TensorFlow takes all axes by default. Of a zero vector it is zero, with the "
     "finite derivative 1 / sqrt(epsilon).",
 )
 

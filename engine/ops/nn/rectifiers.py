@@ -174,7 +174,7 @@ def _check_width(types: Sequence[TensorType], *, threshold: float) -> dict[str, 
 soft_shrink = elementwise(
     "soft_shrink",
     "softshrink",
-    summary="x moved towards 0 by `threshold`, and 0 within it.",
+    summary="x moved towards 0 by `threshold`; 0 if |x| is at most `threshold`.",
     forward=lambda m, x, *, threshold: x - m.minimum(m.maximum(x, -threshold), threshold),
     kinds="real_floating",
     normalize=_check_width,

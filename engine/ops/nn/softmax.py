@@ -1,4 +1,4 @@
-"""The softmax family, over the last axis unless told otherwise; and glu, which halves one."""
+"""The softmax family, over the last axis by default; and glu, which halves one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from engine.ir.table import F
 _FAMILY = Family(
     "softmax", jvp="double_vjp", batch=batch_rules.along_axis, dependence=dependence_rules.along_axis
 )
-_AXIS = Attribute("axis", AXES, (-1,), "the axes taken together; null: all of them", nullable=True)
+_AXIS = Attribute("axis", AXES, (-1,), "the axes to reduce over; null: all of them", nullable=True)
 _SAMPLES = (
     Sample(((2, 3),)),
     Sample(((3, 2),), {"axis": 0}),

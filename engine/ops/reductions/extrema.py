@@ -140,10 +140,10 @@ def _place(name: str, summary: str) -> Op:
             Sample(((2, 3),), {"axis": 0, "keepdims": True}),
             Sample(((2, 3),), {"axis": None}),
         ),
-        conventions="The first of equals. The last axis unless told otherwise; axis=None counts through all "
+        conventions="The first of equals. The last axis by default; axis=None counts through all "
         "elements, as NumPy does by default.",
     )
 
 
-argmax = _place("argmax", "The place of the largest element along an axis.")
-argmin = _place("argmin", "The place of the smallest element along an axis.")
+argmax = _place("argmax", "The index of the largest element along an axis.")
+argmin = _place("argmin", "The index of the smallest element along an axis.")

@@ -21,7 +21,7 @@ _WIDE = {
     "uint32": "uint64",
 }
 
-ACCUMULATOR = Attribute("dtype", DTYPE, None, "the dtype to accumulate in and to answer")
+ACCUMULATOR = Attribute("dtype", DTYPE, None, "the dtype to accumulate in and to return")
 WIDENS = "Booleans and small integers are accumulated in 64 bits, floats in their own dtype."
 
 

@@ -36,7 +36,7 @@ mean_absolute_percentage_error = pointwise(
     formula=lambda y_true, y_pred, epsilon: (
         100 * F.abs((y_pred - y_true) / F.maximum(F.abs(y_true), epsilon))
     ),
-    attributes=(EPSILON,),
+    attributes=(Attribute("epsilon", NUMBER, 1e-7, "the least |y_true| that an error is divided by"),),
     domain=(Domain(0.5, 2.0), Domain()),
 )
 

@@ -16,7 +16,7 @@ REDUCTION = Attribute(
     "reduction", choice("mean", "sum", "none"), "mean", "over all the losses; none: leave them"
 )
 CLASSES = Attribute("axis", AXIS, -1, "the axis of the classes")
-EPSILON = Attribute("epsilon", NUMBER, 1e-7, "the least probability whose logarithm is taken")
+EPSILON = Attribute("epsilon", NUMBER, 1e-7, "the least probability: smaller ones count as this")
 SMOOTHING = Attribute("label_smoothing", NUMBER, 0.0, "the share of each label spread evenly, from 0 to 1")
 
 PER_ELEMENT = "With reduction='none' there is one loss for each element."

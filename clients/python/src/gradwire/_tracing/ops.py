@@ -421,7 +421,7 @@ def any(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False)
 
 
 def arange(start: float, stop: float | None = None, step: float = 1, dtype: Any = None) -> Tensor:
-    """Numbers from `start` to before `stop`, `step` apart; from 0 when only one bound is given.
+    """Numbers from `start` up to but without `stop`, `step` apart; from 0 if only one bound is given.
 
     With a fractional step the count is ceil((stop - start) / step): prefer linspace.
 
@@ -431,10 +431,10 @@ def arange(start: float, stop: float | None = None, step: float = 1, dtype: Any 
 
 
 def argmax(x: Any, axis: int | None = -1, keepdims: bool = False) -> Tensor:
-    """The place of the largest element along an axis.
+    """The index of the largest element along an axis.
 
-    The first of equals. The last axis unless told otherwise; axis=None counts through all elements, as
-    NumPy does by default.
+    The first of equals. The last axis by default; axis=None counts through all elements, as NumPy does
+    by default.
 
     axis: the axis to search along; null: all elements.
 
@@ -444,10 +444,10 @@ def argmax(x: Any, axis: int | None = -1, keepdims: bool = False) -> Tensor:
 
 
 def argmin(x: Any, axis: int | None = -1, keepdims: bool = False) -> Tensor:
-    """The place of the smallest element along an axis.
+    """The index of the smallest element along an axis.
 
-    The first of equals. The last axis unless told otherwise; axis=None counts through all elements, as
-    NumPy does by default.
+    The first of equals. The last axis by default; axis=None counts through all elements, as NumPy does
+    by default.
 
     axis: the axis to search along; null: all elements.
 
@@ -535,7 +535,7 @@ def binary_crossentropy(
 
     label_smoothing: the share of each label spread evenly, from 0 to 1.
 
-    epsilon: the least probability whose logarithm is taken.
+    epsilon: the least probability: smaller ones count as this.
 
     reduction: over all the losses; none: leave them.
     """
@@ -605,7 +605,7 @@ def categorical_crossentropy(
 
     label_smoothing: the share of each label spread evenly, from 0 to 1.
 
-    epsilon: the least probability whose logarithm is taken.
+    epsilon: the least probability: smaller ones count as this.
 
     axis: the axis of the classes.
 
@@ -658,7 +658,7 @@ def cholesky(x: Any, upper: bool = False) -> Tensor:
     """The triangular factor L of a positive definite matrix x = L Lᵀ, of a complex one x = L Lᴴ.
 
     Of the symmetric part (x + xᵀ) / 2, of a complex matrix the Hermitian one. A matrix that is not
-    positive definite answers NaN.
+    positive definite gives NaN.
 
     upper: the factor U = Lᵀ (Lᴴ) instead.
     """
@@ -780,7 +780,7 @@ def cumulative_prod(
 
     reverse: run from the end.
 
-    dtype: the dtype to accumulate in and to answer.
+    dtype: the dtype to accumulate in and to return.
     """
     return _record(
         "cumulative_prod", (x,), {"axis": axis, "exclusive": exclusive, "reverse": reverse, "dtype": dtype}
@@ -801,7 +801,7 @@ def cumulative_sum(
 
     reverse: run from the end.
 
-    dtype: the dtype to accumulate in and to answer.
+    dtype: the dtype to accumulate in and to return.
     """
     return _record(
         "cumulative_sum", (x,), {"axis": axis, "exclusive": exclusive, "reverse": reverse, "dtype": dtype}
@@ -838,7 +838,7 @@ def diag_embed(x: Any, offset: int = 0) -> Tensor:
 
 
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
-    """The elements whose places along two axes differ by `offset`, along a new last axis.
+    """The elements whose indices along two axes differ by `offset`, along a new last axis.
 
     Axes 0 and 1 as in NumPy; the array API takes the last two.
 
@@ -877,7 +877,7 @@ def dot(x1: Any, x2: Any) -> Tensor:
 
 
 def einsum(equation: str, *xs: Any) -> Tensor:
-    """Products summed over the letters that the answer does not have, as in 'ij,jk->ik'.
+    """Products summed over the letters that the result does not have, as in 'ij,jk->ik'.
 
     Equations as in NumPy. A letter that one tensor has twice reads its diagonal.
     """
@@ -1032,7 +1032,7 @@ def gammaln(x: Any) -> Tensor:
 
 
 def gather(x: Any, indices: Any, axis: int = 0) -> Tensor:
-    """The slices of x along an axis at the places `indices`; axis 0 when none is named.
+    """The slices of x along an axis at `indices`; along axis 0 if none is given.
 
     Gather of ONNX and TensorFlow. PyTorch's gather is take_along_axis. Negative indices count from the
     end; an index out of range is an error.
@@ -1041,7 +1041,7 @@ def gather(x: Any, indices: Any, axis: int = 0) -> Tensor:
 
 
 def gather_nd(x: Any, indices: Any) -> Tensor:
-    """The elements or slices of x whose places are the rows of `indices`.
+    """The elements or slices of x at the indices that the rows of `indices` hold.
 
     Negative indices count from the end; an index out of range is an error.
     """
@@ -1168,7 +1168,7 @@ def inner(x1: Any, x2: Any) -> Tensor:
 def inv(x: Any) -> Tensor:
     """The inverse of a square matrix.
 
-    A singular matrix answers NaN. To solve a linear system use solve.
+    A singular matrix gives NaN. To solve a linear system use solve.
     """
     return _record("inv", (x,))
 
@@ -1204,7 +1204,7 @@ def kl_divergence(
     A true probability of 0 adds exactly 0. A probability below epsilon counts as epsilon inside the
     logarithm. With reduction='none' there is one loss for each sample: `axis` is gone.
 
-    epsilon: the least probability whose logarithm is taken.
+    epsilon: the least probability: smaller ones count as this.
 
     axis: the axis of the classes.
 
@@ -1245,7 +1245,7 @@ def less_equal(x1: Any, x2: Any) -> Tensor:
 def linspace(
     start: float, stop: float, num: int = 50, endpoint: bool = True, dtype: Any = "float64"
 ) -> Tensor:
-    """`num` numbers evenly from `start` to `stop`.
+    """`num` evenly spaced numbers from `start` to `stop`.
 
     endpoint: whether `stop` is the last number.
     """
@@ -1299,7 +1299,7 @@ def log_softmax(x: Any, axis: int | Sequence[int] | None = (-1,)) -> Tensor:
 
     A slice that is -inf throughout, or holds inf, gives NaN.
 
-    axis: the axes taken together; null: all of them.
+    axis: the axes to reduce over; null: all of them.
     """
     return _record("log_softmax", (x,), {"axis": _explicit(axis)})
 
@@ -1313,7 +1313,7 @@ def logaddexp(x1: Any, x2: Any) -> Tensor:
 
 
 def logical_and(x1: Any, x2: Any) -> Tensor:
-    """Both."""
+    """Both are true."""
     return _record("logical_and", (x1, x2))
 
 
@@ -1323,12 +1323,12 @@ def logical_not(x: Any) -> Tensor:
 
 
 def logical_or(x1: Any, x2: Any) -> Tensor:
-    """Either."""
+    """At least one is true."""
     return _record("logical_or", (x1, x2))
 
 
 def logical_xor(x1: Any, x2: Any) -> Tensor:
-    """One but not both."""
+    """Exactly one is true."""
     return _record("logical_xor", (x1, x2))
 
 
@@ -1345,7 +1345,7 @@ def logsumexp(x: Any, axis: int | Sequence[int] | None = (-1,), keepdims: bool =
 
     Of nothing, and of -inf throughout, it is -inf. Where it is infinite the derivative is NaN.
 
-    axis: the axes taken together; null: all of them.
+    axis: the axes to reduce over; null: all of them.
 
     keepdims: keep the reduced axes with size 1.
     """
@@ -1360,7 +1360,7 @@ def matmul(x1: Any, x2: Any) -> Tensor:
 def matrix_power(x: Any, n: int) -> Tensor:
     """A square matrix times itself, n times; of the inverse for negative n.
 
-    A singular matrix answers NaN.
+    A singular matrix gives NaN.
     """
     return _record("matrix_power", (x,), {"n": n})
 
@@ -1419,7 +1419,7 @@ def mean_absolute_percentage_error(
 
     With reduction='none' there is one loss for each element.
 
-    epsilon: the least probability whose logarithm is taken.
+    epsilon: the least |y_true| that an error is divided by.
 
     reduction: over all the losses; none: leave them.
     """
@@ -1547,8 +1547,8 @@ def norm(
 def normalize(x: Any, axis: int | Sequence[int] | None = (-1,), epsilon: float = 1e-12) -> Tensor:
     """x / sqrt(max(sum(x²), epsilon)): vectors scaled to length one.
 
-    TensorFlow takes all axes unless told otherwise. Of a zero vector it is zero, with the finite
-    derivative 1 / sqrt(epsilon).
+    TensorFlow takes all axes by default. Of a zero vector it is zero, with the finite derivative 1 /
+    sqrt(epsilon).
 
     axis: the axes of one vector; null: all of them.
 
@@ -1563,7 +1563,7 @@ def not_equal(x1: Any, x2: Any) -> Tensor:
 
 
 def one_hot(indices: Any, num_classes: int, axis: int = -1, dtype: Any = "float64") -> Tensor:
-    """Each index as a row of zeros with a one at its place.
+    """A row for each index: zeros with a one at that index.
 
     An index below 0 or of `num_classes` and more is an error.
 
@@ -1622,7 +1622,7 @@ def poisson(y_true: Any, y_pred: Any, epsilon: float = 1e-07, reduction: str = "
     A rate below epsilon counts as epsilon inside the logarithm; Keras adds epsilon instead. With
     reduction='none' there is one loss for each element.
 
-    epsilon: the least probability whose logarithm is taken.
+    epsilon: the least probability: smaller ones count as this.
 
     reduction: over all the losses; none: leave them.
     """
@@ -1673,7 +1673,7 @@ def prod(
 
     keepdims: keep the reduced axes with size 1.
 
-    dtype: the dtype to accumulate in and to answer.
+    dtype: the dtype to accumulate in and to return.
     """
     return _record("prod", (x,), {"axis": axis, "keepdims": keepdims, "dtype": dtype})
 
@@ -1721,7 +1721,7 @@ def random_bernoulli(key: Any, p: Any, shape: int | Sequence[int] | None = None)
 
 
 def random_categorical(key: Any, logits: Any, shape: int | Sequence[int] = ()) -> Tensor:
-    """Places along the last axis, with probabilities in proportion to exp(logits).
+    """Indices along the last axis, with probabilities proportional to exp(logits).
 
     The largest of logits plus Gumbel noise. `shape` goes before the logits' other axes. No gradient.
     The same key and shape give the same draw; use a key of your own for each draw.
@@ -1748,7 +1748,7 @@ def random_gamma(key: Any, alpha: Any, shape: int | Sequence[int] | None = None,
 def random_normal(
     key: Any, loc: Any, scale: Any, shape: int | Sequence[int] | None = None, dtype: Any = None
 ) -> Tensor:
-    """Normally distributed about loc with deviation scale.
+    """Normally distributed with mean loc and standard deviation scale.
 
     loc + scale z, differentiable by both. The same key and shape give the same draw; use a key of your
     own for each draw.
@@ -1761,7 +1761,7 @@ def random_normal(
 
 
 def random_permutation(key: Any, n: int) -> Tensor:
-    """The integers from 0 to n - 1 in an order of which each is equally likely.
+    """The integers from 0 to n - 1 in random order, each order equally likely.
 
     Rows of x in that order: x[random_permutation(key, n)]. The same key and shape give the same draw;
     use a key of your own for each draw.
@@ -1772,7 +1772,7 @@ def random_permutation(key: Any, n: int) -> Tensor:
 def random_uniform(
     key: Any, low: Any, high: Any, shape: int | Sequence[int] | None = None, dtype: Any = None
 ) -> Tensor:
-    """Evenly between low and high.
+    """Uniformly distributed between low and high.
 
     low + (high - low) u, differentiable by low and high. The bounds themselves are not drawn in
     float64. The same key and shape give the same draw; use a key of your own for each draw.
@@ -1847,7 +1847,7 @@ def roll(x: Any, shift: int | Sequence[int], axis: int | Sequence[int] | None = 
 
 
 def round(x: Any, decimals: int = 0) -> Tensor:
-    """x to the nearest integer, or to a number of decimals; halves go to the even one.
+    """x rounded to the nearest integer, or to a number of decimals; halves to the even one.
 
     decimals: places after the point; negative: before it.
     """
@@ -1930,7 +1930,7 @@ def slogdet(x: Any) -> tuple[Tensor, ...]:
 
 
 def soft_shrink(x: Any, threshold: float = 0.5) -> Tensor:
-    """x moved towards 0 by `threshold`, and 0 within it.
+    """x moved towards 0 by `threshold`; 0 if |x| is at most `threshold`.
 
     At the thresholds the derivative is 0.
 
@@ -1944,7 +1944,7 @@ def softmax(x: Any, axis: int | Sequence[int] | None = (-1,)) -> Tensor:
 
     A slice that is -inf throughout, or holds inf, gives NaN.
 
-    axis: the axes taken together; null: all of them.
+    axis: the axes to reduce over; null: all of them.
     """
     return _record("softmax", (x,), {"axis": _explicit(axis)})
 
@@ -1962,7 +1962,7 @@ def softsign(x: Any) -> Tensor:
 def solve(x1: Any, x2: Any) -> Tensor:
     """The solution x of x1 @ x = x2, without an inverse.
 
-    x2 of one axis is a vector, else a matrix or a stack. A singular matrix answers NaN.
+    x2 of one axis is a vector, else a matrix or a stack. A singular matrix gives NaN.
     """
     return _record("solve", (x1, x2))
 
@@ -1995,7 +1995,7 @@ def sparse_categorical_crossentropy(
 
     from_logits: whether y_pred are logits, else probabilities.
 
-    epsilon: the least probability whose logarithm is taken.
+    epsilon: the least probability: smaller ones count as this.
 
     axis: the axis of the classes.
 
@@ -2096,7 +2096,7 @@ def sum(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False,
 
     keepdims: keep the reduced axes with size 1.
 
-    dtype: the dtype to accumulate in and to answer.
+    dtype: the dtype to accumulate in and to return.
     """
     return _record("sum", (x,), {"axis": axis, "keepdims": keepdims, "dtype": dtype})
 
@@ -2107,7 +2107,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Tensor:
 
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
-    """The slices of x along an axis at the places `indices`.
+    """The slices of x along an axis at `indices`.
 
     Negative indices count from the end; an index out of range is an error.
 
@@ -2117,7 +2117,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
 
 
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:
-    """The elements of x along an axis at places that are given one by one.
+    """The elements of x along an axis at an index for each of them.
 
     PyTorch's gather, ONNX's GatherElements. Sizes beside the axis broadcast, as in NumPy.
 
@@ -2166,7 +2166,7 @@ def tile(x: Any, repetitions: int | Sequence[int]) -> Tensor:
 
 
 def top_k(x: Any, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, ...]:
-    """The k largest elements along an axis in order, and their places.
+    """The k largest elements along an axis in order, and their indices.
 
     Of equal elements the first.
 
@@ -2202,7 +2202,7 @@ def triu(x: Any, k: int = 0) -> Tensor:
 
 
 def trunc(x: Any) -> Tensor:
-    """x without its fraction."""
+    """x without its fractional part."""
     return _record("trunc", (x,))
 
 

@@ -1,4 +1,4 @@
-"""Contestants timed in turns, so that what disturbs the machine disturbs all of them."""
+"""Contestants timed in turns, so that a disturbance of the machine affects all of them."""
 
 from __future__ import annotations
 

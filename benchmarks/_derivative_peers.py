@@ -1,4 +1,4 @@
-"""The questions of `benchmarks.derivatives` put to PyTorch and JAX, in float64 on the CPU.
+"""The problems of `benchmarks.derivatives` in PyTorch and JAX, in float64 on the CPU.
 
 Each answer is compared with ours before anything is timed.
 """

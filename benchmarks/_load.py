@@ -1,4 +1,4 @@
-"""Keep-alive clients on raw sockets that keep a server busy, with little Python between two requests."""
+"""Keep-alive clients on raw sockets that load a server, with little Python between two requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a call takes of memory: as NumPy tells it, and as the process grows."""
+"""The memory of a call: as NumPy reports it, and by the growth of the process."""
 
 from __future__ import annotations
 

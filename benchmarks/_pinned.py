@@ -1,4 +1,4 @@
-"""One core and one thread for what is measured.
+"""Pins a measurement to one core and one thread.
 
 A library decides on its number of threads when it is imported: `threads()` belongs into the environment of
 the process, and `pin()` comes before NumPy is imported. XLA's pool has as many threads as the process has

@@ -1,4 +1,4 @@
-"""A server of ours in a process of its own, and a plain route beside it: what its framework costs alone."""
+"""A Gradwire server in a process of its own, and a plain route to measure what its framework costs."""
 
 from __future__ import annotations
 

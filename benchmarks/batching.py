@@ -1,4 +1,4 @@
-"""A batch of 1,000 rows beside a loop over them, and the ops of the batch that ran row by row.
+"""A batch of 1,000 rows compared with a loop over them, and the ops that ran row by row.
 
 Gradients where the program has one, values else: linear algebra, indexing, sorting, random draws, control
 flow, equations. The loop calls one compiled program a row, so that it pays no compilation.

@@ -1,4 +1,4 @@
-"""Processor time that a chain of nodes takes to record, and its gradient to compile: the best of some."""
+"""Processor time to record a chain of nodes and to compile its gradient: the best of several runs."""
 
 from __future__ import annotations
 

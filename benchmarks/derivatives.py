@@ -1,4 +1,4 @@
-"""Derivatives of every kind beside PyTorch and JAX on the CPU: milliseconds, and peak memory of one call.
+"""Derivatives of every kind compared with PyTorch and JAX: milliseconds, and peak memory of one call.
 
 Rosenbrock in 1,000 dimensions (gradient, product with the Hessian, the Hessian dense and sparse), an LSTM
 by scan over 1,000 steps, Newton's method inside a while loop differentiated in reverse, and the Jacobian,

@@ -1,4 +1,4 @@
-"""What `diagnose: auto` costs on a healthy gradient, as a share of the backward pass.
+"""The cost of `diagnose: auto` for a healthy gradient, as a share of the backward pass.
 
 The backward pass is a gradient without diagnosis less the forward pass alone. All three are run in turns, and
 the first decile is shown, so that a busy machine does not count. The last column is what a diagnosis takes

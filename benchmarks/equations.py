@@ -1,4 +1,4 @@
-"""Equations of many unknowns and their derivatives: milliseconds of processor time, peak memory of a run.
+"""Equations of many unknowns and their derivatives: milliseconds of processor time, and peak memory.
 
 Bratu's boundary-value problem on a line, which its band solves; a nonlinear Poisson equation on a square, by
 GMRES alone and preconditioned by its band; a fixed point of a wide tanh layer, plainly and with past steps

@@ -1,4 +1,4 @@
-"""A gradient over HTTP: a published graph of ten nodes, on loopback, against a real server process.
+"""A gradient over HTTP: a published graph of ten nodes, on loopback, from a real server process.
 
 The plain route parses the same body and returns a constant of the same size, by Starlette on the same kind
 of server: what is above it is ours. The server has one core, the clients, raw sockets, have the other.

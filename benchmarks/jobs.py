@@ -1,4 +1,4 @@
-"""Jobs: the latency from submission to the first step, and what a job costs beside the bare loop.
+"""Jobs: latency from submission to the first step, and the cost of a job compared with the bare loop.
 
 A real server with its worker on loopback. The bare loop is `TrainingRun` in a process of its own on the same
 document and data, compiling included, as the job's time from start to finish includes it. That time holds the

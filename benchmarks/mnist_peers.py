@@ -1,4 +1,4 @@
-"""Whole trainings on MNIST (784-64-10, five epochs, batch 32, Adam): ours, PyTorch and Keras in turns.
+"""Training on MNIST (784-64-10, five epochs, batch 32, Adam): Gradwire, PyTorch and Keras in turns.
 
 Ours are two: the engine's bare loop, and a job on a real server, from its submission by HTTP until its
 parameters are here; its data set is there before, as PyTorch's arrays are. Peers that are not installed are

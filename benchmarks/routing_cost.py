@@ -1,4 +1,4 @@
-"""What FastAPI's own routing and response models cost: µs a request inside the process, no sockets.
+"""The cost of FastAPI's routing and response models: µs a request inside the process, no sockets.
 
 The same endpoint is registered as `BareRoute` (documented by FastAPI, called with the request), as FastAPI's
 own route that returns a finished response, and as FastAPI's own with its parsing and its response model.

@@ -1,4 +1,4 @@
-"""Shared by all tests: how examples are drawn, and the peers, imported only where a test asks."""
+"""Shared by all tests: settings of random examples, and the oracles, imported only if a test uses them."""
 
 from __future__ import annotations
 

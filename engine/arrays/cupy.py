@@ -1,4 +1,4 @@
-"""The namespace of a CUDA device: CuPy, and the kit over it, argument by argument that of the CPU.
+"""The namespace of a CUDA device: CuPy and a kit with the same arguments as the CPU's.
 
 Everything here runs in the current device's current stream and waits for nothing, with these exceptions,
 which the page of devices lists: `item` (a loop's condition, a branch) waits for one number; `cholesky` for

@@ -1,4 +1,4 @@
-"""What a run on a device has to look at afterwards: values that must lie within bounds.
+"""Values that a run on a device has to check afterwards, because they must lie within bounds.
 
 On the CPU a kernel looks at its indices before it reads. On a device a look is a wait: the host would
 stand still at every gather until the device has caught up. So a kernel only notes the least and the

@@ -1,4 +1,4 @@
-"""What a kernel is given: the functions of one array library under the names that all of them share."""
+"""The namespace of a kernel: the functions of one array library under names that all libraries share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random numbers that are a function of what they are for: (seed, purpose, name, step).
+"""Random numbers that are a function of (seed, purpose, name, step).
 
 Each stream is Philox4x64 with the seed and a hash of purpose and name as its key, the step in the high
 word of its counter. There is no generator state to save, and a step drawn again gives the same bits. The

@@ -1,4 +1,4 @@
-"""An op as `GET /v1/ops` shows it: its record in words, and a worked call made from its first sample."""
+"""The description of an op for `GET /v1/ops`: its record in words, and an example from its first sample."""
 
 from __future__ import annotations
 

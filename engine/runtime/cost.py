@@ -1,4 +1,4 @@
-"""What a plan will take, known before it runs: operations, bytes, the most memory alive at once.
+"""The cost of a plan, computed before it runs: operations, bytes, peak memory.
 
 The seconds are a rough prediction for choosing where a query runs (inline, in a thread, in a child
 process that can be killed): they come from a machine's rates and are no promise.

@@ -1,4 +1,4 @@
-"""Devices by name: which there are, which one a caller may ask for, and which one `auto` takes.
+"""Devices by name: which are present, which a caller may request, and which `auto` chooses.
 
 A device is `cpu`, or `cuda:n`, the n-th GPU that CUDA shows; `cuda` is the first. `auto` is decided for each
 plan, by what it will take. Nothing here touches a device: asking which there are makes no CUDA context.

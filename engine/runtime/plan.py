@@ -1,4 +1,4 @@
-"""The plan: where every value lives and how long, and what the run will take.
+"""The plan: which buffer each value has and for how long, and the cost of the run.
 
 Values that a kernel can write into a given place (`out=`) share an arena of buffers, reused as soon as
 their last reader is done; the rest is allocated by its kernel and dropped after its last use. Liveness

@@ -1,4 +1,4 @@
-"""How many arrays a formula holds at once beside its answer, found by playing it with counted stand-ins.
+"""The number of arrays that a formula holds beside its result, counted by running it on stand-ins.
 
 An elementwise kernel written as a formula makes an array for every operation and drops it when the next
 one is done. No record has to say how many: a stand-in for an array makes another stand-in for each

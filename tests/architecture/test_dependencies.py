@@ -1,4 +1,4 @@
-"""What is imported is declared, and what is declared is imported."""
+"""Every import is a declared dependency, and every declared dependency is imported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Links in the documentation lead somewhere, decisions are listed, changelog fragments are well formed."""
+"""Links and paths of the documentation exist, decisions are listed, changelog fragments are well formed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests, benchmarks, examples and generators import is there on a fresh machine, or is an oracle.
+"""Imports of tests, benchmarks, examples and generators are installed by the extras, or are oracles.
 
 A fresh machine has the server, the SDK and the extra `dev`. Whatever is imported while tests are collected
 has to be among those; an oracle may be imported later, by the tests that ask for it.

@@ -1,4 +1,4 @@
-"""What `make run` says on a machine that lacks something, and that it leaves nothing half made."""
+"""`make run` on a machine that lacks something: it says what, and leaves nothing half made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every source file owes its reader: a docstring, one noun, and nothing that names a private place."""
+"""Rules for every source file: it has a docstring, holds one noun, and names no private place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server that only keeps books: it notes every request, answers from a script, and knows graphs by id."""
+"""A fake server: it records every request, responds from a script, and knows graphs by id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the server warns of with gradients reaches the user, at the line that asked."""
+"""Warnings that the server sends with gradients reach the user, at the line of the call."""
 
 from __future__ import annotations
 

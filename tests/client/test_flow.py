@@ -1,4 +1,4 @@
-"""The conversation with a server, driven by hand: no socket, no clock."""
+"""The conversation with a server, stepped by hand: no socket, no clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forked children, pools and workers: each answer is the asker's own, nothing hangs, errors arrive."""
+"""Forked children, pools and workers: each gets its own results, nothing hangs, errors arrive."""
 
 from __future__ import annotations
 

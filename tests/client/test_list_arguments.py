@@ -1,4 +1,4 @@
-"""A list of numbers is a structure of separate arguments: what uses it as an array is told to pass one."""
+"""A list of numbers is a structure of separate arguments; using it as an array is an error."""
 
 from __future__ import annotations
 

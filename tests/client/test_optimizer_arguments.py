@@ -1,4 +1,4 @@
-"""Optimisers given variables, as PyTorch's are, are answered once, with the call that works here."""
+"""Optimisers that are given variables, as in PyTorch: one error shows the call that works here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Identity decides, never the name: what a user wrote is not taken for the built-in that is called so."""
+"""Built-ins are recognised by identity, not by name: a user's class of the same name is not one."""
 
 from __future__ import annotations
 

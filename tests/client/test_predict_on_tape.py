@@ -1,4 +1,4 @@
-"""What a model predicts is plain numbers: used in a loss on a tape, it is told with the call that records."""
+"""Predictions are plain numbers: using them in a loss on a tape warns, with the call that records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values that leave a tape and come back: warned of at once and told by explain, and never if they do not."""
+"""Values that are read from a tape and used on it again: warned of at once and listed by `explain`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many requests are sent, and what they carry."""
+"""How many requests are sent, and what they contain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`import gradwire as tf`: TensorFlow's spellings, and what means something else there.
+"""`import gradwire as tf`: TensorFlow's spellings, and calls that mean something else there.
 
 Expected values are NumPy's, by TensorFlow's documented meaning of each call.
 """

@@ -1,4 +1,4 @@
-"""A CUDA device that is none: `cupy` is the stand-in of the folder `fake`, counted and strict, for a test."""
+"""A CUDA device for tests without one: `cupy` is the stand-in of the folder `fake`, counted and strict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of devices, which of them are here, and what `auto` takes."""
+"""Names of devices, which of them are present, and which one `auto` chooses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a job goes on: what `auto` came to stays as long as it is here, and a change is told."""
+"""Devices of a continued job: `auto` keeps the one it chose while it is present, and a change is reported."""
 
 from __future__ import annotations
 

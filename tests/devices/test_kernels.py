@@ -1,4 +1,4 @@
-"""Every op through the executor of CUDA devices, on the stand-in: the CPU's answers, nothing hidden."""
+"""Every op through the executor of CUDA devices, on the stand-in: it returns the CPU's results."""
 
 from __future__ import annotations
 

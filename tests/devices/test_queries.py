@@ -1,4 +1,4 @@
-"""Questions answered on a device, on the stand-in: every kind, loops and branches, errors, memory."""
+"""Queries on a device, on the stand-in: every kind, loops and branches, errors, memory."""
 
 from __future__ import annotations
 

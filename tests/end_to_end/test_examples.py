@@ -1,4 +1,4 @@
-"""Every example runs against a real server and gives the answers that its text promises."""
+"""Every example runs against a real server and prints what its text promises."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the ops differ from NumPy and SciPy on purpose: the one table, with the reasons.
+"""The table of intended differences from NumPy and SciPy, with the reasons.
 
 A test compares every op's defaults and edge values with its peer and demands exactly these differences; the
 page of ops shows them.

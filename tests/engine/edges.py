@@ -1,4 +1,4 @@
-"""Defaults and edge values of every op beside NumPy's and SciPy's: values, dtypes, shapes, refusals.
+"""Defaults and edge values of every op compared with NumPy and SciPy: values, dtypes, shapes, refusals.
 
 `found(op)` runs an op and its reference on edge values of several dtypes, on empty, scalar and single-element
 arrays, with attributes off and at their defaults, and says in which of these respects they differ.

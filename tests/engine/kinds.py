@@ -1,4 +1,4 @@
-"""Every kind of derivative of one op at one point, each against something that does not share its arithmetic.
+"""Every kind of derivative of one op at one point, each against something of other arithmetic.
 
 One tape holds the op's values, its tangents, its cotangents and both forms of the second derivative, and runs
 at the point and on either side of it. Cotangents pair without a conjugate, as inside the walks.

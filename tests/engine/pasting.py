@@ -1,4 +1,4 @@
-"""Programs with mistakes, mended by pasting what their errors say until they compute something."""
+"""Programs with mistakes, mended by pasting the hints of their errors until they compute something."""
 
 from __future__ import annotations
 

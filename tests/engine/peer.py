@@ -1,4 +1,4 @@
-"""PyTorch asked what `derive` asks the engine, for the tests that compare the two."""
+"""PyTorch's side of `derive`, for tests that compare the two."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field

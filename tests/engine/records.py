@@ -1,4 +1,4 @@
-"""Records of ops with something changed, for tests that want a wrong one to be found."""
+"""Records of ops with one part changed, for tests that must find a wrong one."""
 
 from __future__ import annotations
 

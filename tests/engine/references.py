@@ -1,4 +1,4 @@
-"""What NumPy and SciPy compute for each op under its name here: the independent side of the comparisons.
+"""NumPy's and SciPy's function for each op by its name here: the oracle of the comparisons.
 
 Losses and activations that neither has are written out as their papers and libraries define them.
 """

@@ -1,4 +1,4 @@
-"""What the table test needs: arrays for a sample, its tape, a checked run, finite differences."""
+"""Shared by the tests of the table: arrays for a sample, its tape, a checked run, finite differences."""
 
 from __future__ import annotations
 

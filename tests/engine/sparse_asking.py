@@ -1,4 +1,4 @@
-"""Questions for sparse matrices, put to the engine and compared with the dense ones of the ordinary path."""
+"""Queries for sparse matrices, run by the engine and compared with the dense matrices."""
 
 from __future__ import annotations
 

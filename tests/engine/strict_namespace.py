@@ -1,4 +1,4 @@
-"""array_api_strict as a kernel's namespace: its own functions on one device, the kit by way of the host."""
+"""array_api_strict as a kernel's namespace: its own functions on one device, the kit through the host."""
 
 from __future__ import annotations
 

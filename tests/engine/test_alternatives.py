@@ -1,4 +1,4 @@
-"""The hint of a question over the limit of memory: what it proposes is accepted, and takes what it says."""
+"""The hint of a query over the memory limit: the proposal is accepted and needs what the hint says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The backward walk: what it prunes, gathers and refuses, whatever the rules of the ops."""
+"""The backward walk: what it prunes, accumulates and refuses, whatever the rules of the ops."""
 
 import numpy as np
 import pytest

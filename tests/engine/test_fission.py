@@ -1,4 +1,4 @@
-"""Split loops: what leaves the steps, that answers stay, that memory is as estimated."""
+"""Split loops: what leaves the steps, equal results, and memory as estimated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever an op is called with, it answers in the inferred type or refuses as the caller's fault."""
+"""Random calls of ops either return the inferred type or are refused as a fault of the caller."""
 
 import random
 from dataclasses import replace

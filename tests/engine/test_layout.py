@@ -1,4 +1,4 @@
-"""A reshape copies exactly where it says so: views of views are followed, and the estimate counts copies."""
+"""A reshape copies exactly if its record says so: views of views are followed, and copies are estimated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Square matrices where they are delicate: singular, not finite, empty, narrow."""
+"""Square matrices in difficult cases: singular, not finite, empty, narrow."""
 
 from __future__ import annotations
 

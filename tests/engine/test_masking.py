@@ -1,4 +1,4 @@
-"""`masked_backward`: what nothing selects gets nothing, and every other gradient stays as it is."""
+"""`masked_backward`: elements that nothing selects get no gradient, and all other gradients are unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ops where they are delicate: kinks, ties, tails, corners of the second order, dtypes, aliases, refusals."""
+"""Ops in difficult cases: kinks, ties, tails, corners of the second order, dtypes, aliases, refusals."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Ops that NumPy has answer what NumPy answers, on every sample of their records."""
+"""Ops that NumPy has return what NumPy returns, on every sample of their records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A gradient's receipt names what it is of, and tells a right gradient from a wrong one."""
+"""The receipt of a gradient names its function and tests, and detects a wrong gradient."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Reductions where they are delicate: zeros, ties, constants, nothing to reduce, narrow dtypes, refusals."""
+"""Reductions in difficult cases: zeros, ties, constants, no elements, narrow dtypes, refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A resident plan answers what a plan for queries answers, and writes only where it was told to."""
+"""A resident plan returns what a plan for queries returns, and writes only its own arrays."""
 
 from __future__ import annotations
 

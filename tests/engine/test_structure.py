@@ -1,4 +1,4 @@
-"""Shaping, indexing, creation and products where they are delicate: places, borders, refusals, memory."""
+"""Shaping, indexing, creation and products in difficult cases: indices, borders, refusals, memory."""
 
 from __future__ import annotations
 

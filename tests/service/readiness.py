@@ -1,4 +1,4 @@
-"""Waiting until a server says that it is ready, or what is wrong."""
+"""Waits until a server is ready, or says what is wrong."""
 
 from __future__ import annotations
 

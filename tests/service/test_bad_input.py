@@ -1,4 +1,4 @@
-"""Everything a caller can do wrong, in one table: a 4xx problem with place and cure, quickly."""
+"""Everything a caller can do wrong, in one table: a 4xx problem with path and cure, quickly."""
 
 from __future__ import annotations
 

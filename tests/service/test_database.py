@@ -1,4 +1,4 @@
-"""The database under others' hands: consistent snapshots, and failures told apart."""
+"""The database changed by others: consistent snapshots, and kinds of failures distinguished."""
 
 from __future__ import annotations
 

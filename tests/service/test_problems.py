@@ -1,4 +1,4 @@
-"""Errors as problem documents: complete, documented, and silent about the inside."""
+"""Errors as problem documents: complete, documented, and without internals of the server."""
 
 from __future__ import annotations
 

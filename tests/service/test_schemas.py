@@ -1,4 +1,4 @@
-"""Requests' fields: unknown ones, wrong types, and fields whose time has not come."""
+"""Fields of requests: unknown ones, wrong types, and fields that are not supported yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schemathesis over the OpenAPI document, against a real server: no 5xx, and every answer as documented."""
+"""Schemathesis over the OpenAPI document, against a real server: no 5xx, and responses as documented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No path of the server's disk is in an answer to a client."""
+"""No response to a client contains a path of the server's disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where calls run, and what happens to a child that is too slow, too big, killed, or not wanted any more."""
+"""Where calls run, and what happens to a child that is too slow, too large, killed, or no longer needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tiny world of a service test: an app of its own over its own folder, and a client in front."""
+"""A small setup for a test of the service: an app of its own over its own folder, and a client."""
 
 from __future__ import annotations
 

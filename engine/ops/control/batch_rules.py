@@ -1,4 +1,4 @@
-"""How a loop takes a batch axis: all rows in one loop."""
+"""Batch rules of loops: all rows in one loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""checkpoint: a function whose inner values are computed again for the gradient instead of being kept."""
+"""checkpoint: a function whose intermediate values are computed again in the backward pass."""
 
 from __future__ import annotations
 

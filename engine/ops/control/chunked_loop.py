@@ -1,4 +1,4 @@
-"""chunked_loop: a scan_loop that a pass took apart, chunk by chunk of its steps.
+"""chunked_loop: a scan_loop that loop fission has split, run in chunks of steps.
 
 For each chunk `before` answers what its steps read and what does not wait for the step before, all steps
 in one batch; `core` runs step by step and hands on what is carried; `after` answers, in one batch again, the

@@ -1,4 +1,4 @@
-"""cond: one of two functions, chosen when it runs. Only the chosen one runs."""
+"""cond: one of two functions, chosen at run time. Only the chosen one runs."""
 
 from __future__ import annotations
 

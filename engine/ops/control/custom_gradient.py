@@ -1,4 +1,4 @@
-"""custom_gradient: a function whose derivative is what another function answers.
+"""custom_gradient: a function whose derivative is another function.
 
 Tangents go through it by a function given for them (`jvp`), or, where `backward` is linear in the
 cotangents, by pulling it back once more: the VJP of a VJP is the JVP. Linearity is proven from the tape.

@@ -1,4 +1,4 @@
-"""find_fixed_point: a function repeated from a start until it moves nothing, over rows of their own.
+"""find_fixed_point: iterates a function until it no longer changes its argument; rows are independent.
 
 With a memory the next point is mixed from the last ones so that what the function would still move is
 smallest (Anderson, 1965; Walker and Ni, 2011). No derivative enters: `fixed_point` attaches it.

@@ -1,4 +1,4 @@
-"""Linear systems from products with their matrix alone: restarted GMRES, over rows of independent systems.
+"""Linear systems solved by products with their matrix alone: restarted GMRES; rows are independent.
 
 Arrays are (rows, unknowns); every row has its own Krylov space and ends on its own. Orthogonalisation is
 classical Gram-Schmidt done twice, the small least-squares problem is kept triangular by Givens rotations

@@ -1,4 +1,4 @@
-"""linear_solve: the x where a linear function of x is b, without its matrix; differentiated implicitly.
+"""linear_solve: solves L(x) = b for a linear function L, without its matrix; differentiated implicitly.
 
 At A(x, p) = b, A dx = db - (dA) x, and cotangents solve the transposed system: its derivatives are linear
 solves again, so they exist at every order, and no derivative enters the iteration.

@@ -1,4 +1,4 @@
-"""The walks of a loop: cotangents in a loop the other way round, tangents carried beside the values."""
+"""Derivatives of a loop: cotangents in a loop in reverse order, tangents carried beside the values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""find_root: damped Newton steps from a start until they are small, over rows of independent equations.
+"""find_root: damped Newton steps from a start until they are small; rows are independent.
 
 Each step solves J d = -r with the dense Jacobian or, matrix-free, by GMRES to a residual that shrinks with
 the steps (Dembo, Eisenstat and Steihaug, 1982), and goes along d as far as the residual falls. No

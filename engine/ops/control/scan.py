@@ -1,4 +1,4 @@
-"""scan: a loop over the first axis, its body planned once; it becomes `scan_loop`, what is carried cast."""
+"""scan: a loop over the first axis. It casts the carried values and becomes a `scan_loop`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""scan_loop: the loop itself, which the graph's `scan` becomes.
+"""scan_loop: the loop that `scan` becomes; its body is planned once.
 
 Beside its results it answers what was carried into each step, stacked; the executor stores that only where
 something reads it, and the gradient does.

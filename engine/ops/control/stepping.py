@@ -1,4 +1,4 @@
-"""What loops over steps share: the stacks of what each step answers, and the stepping itself."""
+"""What the loops share: running the steps, and stacking what each step returns."""
 
 from __future__ import annotations
 

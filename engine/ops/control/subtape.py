@@ -1,4 +1,4 @@
-"""Bodies of loops and branches: their cost, and themselves with tangents beside their values."""
+"""Bodies of loops and branches: their cost, and their tapes with tangents beside the values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""while_loop: a loop as long as a condition holds. Its reverse stores what was carried into each step.
+"""while_loop: a loop while a condition holds. Its backward pass stores the carried values of each step.
 
 The graph's `while_loop` becomes `while_steps`, which answers what is carried at the end, how many steps it
 took, and what was carried into each, in buffers of `max_steps`; the executor makes these only where the

@@ -1,4 +1,4 @@
-"""Comparisons: they answer bool, and no gradient passes through them."""
+"""Comparisons. They return bool and have no gradient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Complex numbers and their parts; on real numbers the identity, zero, and the sign.
+"""Complex numbers and their parts. Of real numbers they are the identity, zero, or the sign.
 
 None of these is holomorphic. A cotangent g of y moves the target by Re(Σ g dy): the real part passes g on as
 it is, the imaginary part -ig, the conjugate turns it into its own.

@@ -1,4 +1,4 @@
-"""Logic on booleans, on the bits of integers, and questions about floating numbers."""
+"""Logic on booleans, bits of integers, and tests of floating numbers."""
 
 from __future__ import annotations
 

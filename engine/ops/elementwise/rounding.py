@@ -1,4 +1,4 @@
-"""Ops whose derivative is that of a staircase: they cut the gradient."""
+"""Ops that are piecewise constant, so that they cut the gradient."""
 
 from __future__ import annotations
 

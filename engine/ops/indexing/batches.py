@@ -1,4 +1,4 @@
-"""How indexing takes a batch axis: x[index] for every row, in one index."""
+"""Batch rules of indexing: x[index] for every row, in one index."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tensor made from the entries that are not zero: how a compressed derivative becomes a dense one."""
+"""Dense tensors from their nonzero entries, as a compressed derivative needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Elements in order, and the places they came from."""
+"""Sorted elements, and the indices that they came from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Determinants, differentiable at singular matrices too.
+"""Determinants, differentiable at singular matrices as well.
 
 With x = U S Vᴴ, det x = det U · det Vᴴ · Π s. The first two derivatives of Π s leave out one and two of
 the singular values, so nothing is divided by a value that may be zero. The determinant of complex matrices

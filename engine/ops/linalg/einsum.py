@@ -1,4 +1,4 @@
-"""Einstein's summation, checked when it is recorded and lowered to matrix products."""
+"""Einstein summation, checked when it is recorded and lowered to matrix products."""
 
 from __future__ import annotations
 

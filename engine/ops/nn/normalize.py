@@ -1,4 +1,4 @@
-"""Vectors of length one, and the angle between vectors."""
+"""Vectors scaled to length one, and the angle between vectors."""
 
 from __future__ import annotations
 

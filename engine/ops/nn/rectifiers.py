@@ -1,4 +1,4 @@
-"""Activations in pieces. What the pieces let through is selected, never multiplied by a mask.
+"""Piecewise activations. Their gradients are selected, never multiplied by a mask.
 
 At a kink the derivative is that of the piece on the side of zero, as in PyTorch.
 """

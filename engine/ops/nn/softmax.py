@@ -1,4 +1,4 @@
-"""The softmax family, over the last axis by default; and glu, which halves one."""
+"""The softmax family, over the last axis by default; and glu, which halves an axis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Axes in another order, new ones and ones dropped: views, all of them."""
+"""Permuted, added and removed axes: all of them views."""
 
 from __future__ import annotations
 

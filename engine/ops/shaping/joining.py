@@ -1,4 +1,4 @@
-"""Several tensors joined into one, and one taken apart into several."""
+"""Several tensors joined into one, and one split into several."""
 
 from __future__ import annotations
 

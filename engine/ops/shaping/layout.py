@@ -1,4 +1,4 @@
-"""Whether a value on a tape lies in C order, as far as its history tells.
+"""Whether a value on a tape is in C order, as far as its history shows.
 
 A reshape of such a value only looks at it; of any other it has to copy, and a copy of what
 broadcasting repeats may be larger than everything else. Deciding this when a reshape is recorded keeps

@@ -1,4 +1,4 @@
-"""Elements in another order along axes: reversed, or rolled around."""
+"""Elements in another order along axes: reversed or rolled."""
 
 from __future__ import annotations
 

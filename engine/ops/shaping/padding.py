@@ -1,4 +1,4 @@
-"""Tensors continued beyond their borders, and the adjoint that folds the borders back."""
+"""Tensors extended beyond their borders, and the adjoint that folds the borders back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same elements under another dtype or shape, repeated by broadcasting, or summed back."""
+"""The same elements with another dtype or shape, repeated by broadcasting, or summed back."""
 
 from __future__ import annotations
 

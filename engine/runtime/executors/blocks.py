@@ -1,4 +1,4 @@
-"""Elementwise work over long vectors, block by block, each through all calls while it is in the cache.
+"""Elementwise work over long vectors, block by block, so that each block stays in the cache.
 
 An optimiser's update is a dozen passes over vectors of every parameter; done one after the other they read
 and write main memory a dozen times, done in blocks once.

@@ -1,4 +1,4 @@
-"""What went wrong while a plan ran, told at the user's node."""
+"""Errors of a running plan, reported at the user's node."""
 
 from __future__ import annotations
 

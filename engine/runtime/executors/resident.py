@@ -1,4 +1,4 @@
-"""Runs one plan over and over on arrays that stay in place, as a training step does.
+"""Runs one plan repeatedly on arrays that stay in place, as a training step does.
 
 A plan for queries gets other arrays each time; here every input lives where it is, and outputs may take the
 place of inputs (donation). So whatever has a fixed address is looked up once, when the plan is bound: views

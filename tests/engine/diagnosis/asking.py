@@ -1,4 +1,4 @@
-"""Questions put to the engine directly: arrays by name, a program, and the answer."""
+"""Queries to the engine without a server: arrays by name, a program, and the result."""
 
 from __future__ import annotations
 

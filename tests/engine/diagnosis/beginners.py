@@ -1,4 +1,4 @@
-"""Mistakes that beginners make, each as someone writes it who knows nothing of a diagnosis.
+"""Mistakes of beginners, each as somebody writes it who knows nothing of diagnoses.
 
 `fix` is what is told to be written, `says` a part of the message. Every fix that claims to be an expression
 is put into its program by the tests, and has to give a gradient that is finite, and not zero if it can be.

@@ -1,4 +1,4 @@
-"""A case of the catalogue: a program, the variable asked about, and what has to be told."""
+"""A case of the catalogue: a program, a variable, and the diagnosis that is expected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fix that claims to be an expression, put into the program in place of what it says."""
+"""Puts a fix that is an expression into its program, in place of what it replaces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What PyTorch, JAX and TensorFlow answer to the cases of the catalogue, in one word each.
+"""What PyTorch, JAX and TensorFlow return for the cases of the catalogue, in one word each.
 
 The programs are run as Python over each library's functions. Answers are kept in peers.json, with the
 versions that gave them; `python -m tests.engine.diagnosis.peers` writes it anew, and tests marked `oracle`

@@ -1,4 +1,4 @@
-"""What TensorFlow's GradientTape answers to the cases of the catalogue: python -m … prints them as JSON.
+"""What TensorFlow's GradientTape returns for the cases of the catalogue: python -m … prints it as JSON.
 
 Every floating input is a tf.Variable, and what is asked about is watched, as its owner would try. NumPy
 behaviour is switched on, so that dtypes mix and tensors index as in the programs.

@@ -1,4 +1,4 @@
-"""Rows that meet a column by accident: warned of unasked, whatever the values; what is meant is not."""
+"""Rows that meet a column by accident are warned of, whatever the values; intended ones are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a diagnosis tells to write, pasted into the program: the gradient is there then, and finite."""
+"""Fixes of a diagnosis, pasted into the program: the gradient then exists and is finite."""
 
 import numpy as np
 import pytest

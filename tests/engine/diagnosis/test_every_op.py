@@ -1,4 +1,4 @@
-"""Every op is diagnosed on its samples, with ordinary values and with bad ones: never without a word."""
+"""Every op is diagnosed on its samples, with ordinary values and with bad ones, and always has a reason."""
 
 import numpy as np
 import pytest

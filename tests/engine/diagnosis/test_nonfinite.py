@@ -1,4 +1,4 @@
-"""Where a NaN or an infinity was first made."""
+"""The node at which a NaN or an infinity was first made."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Every fix that claims to be an expression, put into its program: the gradient is there then, and finite."""
+"""Every fix that is an expression, put into its program: the gradient then exists and is finite."""
 
 import numpy as np
 import pytest

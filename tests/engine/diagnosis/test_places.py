@@ -1,4 +1,4 @@
-"""Which node and which elements are to blame, where others lie near: element by element, through any op."""
+"""The node and the elements that cause a gradient, next to others that do not, through any op."""
 
 import pytest
 

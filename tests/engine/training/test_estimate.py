@@ -1,4 +1,4 @@
-"""What a job is estimated to take, against what NumPy reports of a run and its snapshots; the data aside."""
+"""The estimate of a job, compared with what NumPy reports of a run and its snapshots, without the data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that meets a value that is not finite says where it was made, and stands before that step."""
+"""A run that meets a value that is not finite names the node that made it, and undoes that step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that stops between any two events and goes on elsewhere ends with the same bits."""
+"""A run that stops between any two events and continues elsewhere ends with the same bits."""
 
 from __future__ import annotations
 

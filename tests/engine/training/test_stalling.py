@@ -1,4 +1,4 @@
-"""Parameters that do not learn are told once, with node, rows and step; what is as it should be is not."""
+"""Parameters that do not learn are reported once, with node, rows and step; intended ones are not."""
 
 from __future__ import annotations
 

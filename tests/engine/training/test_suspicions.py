@@ -1,4 +1,4 @@
-"""What looks like a mistake in a job is said once, with a cure that works; what is as it should be is not."""
+"""Likely mistakes in a job are reported once, with a cure that works; intended behaviour is not."""
 
 from __future__ import annotations
 

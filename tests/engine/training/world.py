@@ -1,4 +1,4 @@
-"""What the tests of training share: types of arrays, a small problem, a run to its end."""
+"""Shared by the tests of training: types of arrays, a small problem, a run to its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What takes the room on a small file system: all that is left, or all but so many pages."""
+"""Fills a small file system: all that is left, or all but some pages."""
 
 from __future__ import annotations
 

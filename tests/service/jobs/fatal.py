@@ -1,4 +1,4 @@
-"""A job's process that kills itself where its job's program says: what `kill -9` does, at a chosen moment.
+"""A job's process that kills itself at a chosen moment, as `kill -9` does.
 
 The program's last line is a comment, `# dies: {"1": ["epoch", 2], …}`: by attempt, where the process dies.
 

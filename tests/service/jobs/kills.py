@@ -1,4 +1,4 @@
-"""A server that is killed while jobs run, started again on the same folder, and what is left to see."""
+"""A server that is killed while jobs run and started again on the same folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The database is locked, unreachable or broken for a while: no job fails for it, and no bit is different."""
+"""The database is locked, unreachable or broken for a while: no job fails, and no bit differs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kill -9 of a job's process at every moment that matters: nothing is lost, and no bit is different."""
+"""kill -9 of a job's process at every critical moment: nothing is lost, and no bit differs."""
 
 from __future__ import annotations
 

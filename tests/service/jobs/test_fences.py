@@ -1,4 +1,4 @@
-"""An attempt that was displaced: what it reports late changes nothing, whatever became of the job since."""
+"""Late reports of a displaced attempt change nothing, whatever state the job is in."""
 
 from __future__ import annotations
 

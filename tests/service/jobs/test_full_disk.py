@@ -1,4 +1,4 @@
-"""A disk that is full for real: what was acknowledged is kept, all else is said, and it goes on after."""
+"""A full disk: what was acknowledged is kept, everything else is reported, and work continues after."""
 
 from __future__ import annotations
 

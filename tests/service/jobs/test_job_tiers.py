@@ -1,4 +1,4 @@
-"""What the server computes about jobs is bounded as queries are: by a clock, by memory, by who waits."""
+"""What the server computes about jobs is limited as queries are: by time, memory and disconnects."""
 
 from __future__ import annotations
 

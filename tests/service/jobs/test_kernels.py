@@ -1,4 +1,4 @@
-"""The BLAS kernel behind a job's bits: recorded, told when it changes, and pinned by a setting."""
+"""The BLAS kernel behind a job's bits: recorded, reported if it changes, and pinned by a setting."""
 
 from __future__ import annotations
 

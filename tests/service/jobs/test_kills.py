@@ -1,4 +1,4 @@
-"""kill -9 of a server, its workers, templates, jobs: nothing lost, nothing doubled, no bit different."""
+"""kill -9 of a server, its workers, fork servers and jobs: nothing lost or doubled, no bit different."""
 
 from __future__ import annotations
 

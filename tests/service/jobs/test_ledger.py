@@ -1,4 +1,4 @@
-"""The ledger: legal transitions and no others, and nothing published by an attempt that is not the newest."""
+"""The ledger: only legal transitions, and nothing published by an attempt that is not the newest."""
 
 from __future__ import annotations
 

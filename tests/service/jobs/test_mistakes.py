@@ -1,4 +1,4 @@
-"""Mistakes in jobs over HTTP: refused with path and cure, or told in the job's warnings."""
+"""Mistakes in jobs over HTTP: refused with path and cure, or listed in the job's warnings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both queues behind the port, by one suite: what is committed is delivered, what is not is not."""
+"""Both queues behind the port, by one suite: what is committed is delivered, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tiny world of a test of jobs: an app, a worker on its loop, and a queue in memory between them."""
+"""A small setup for a test of jobs: an app, a worker on its loop, and a queue in memory between them."""
 
 from __future__ import annotations
 

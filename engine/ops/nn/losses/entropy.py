@@ -1,4 +1,4 @@
-"""Losses of probabilities predicted: cross-entropies and divergences.
+"""Losses of predicted probabilities: cross-entropies and divergences.
 
 From logits they are exact in both tails. From probabilities the logarithm's argument, and nothing
 else, is raised to `epsilon`: the loss is exactly 0 where the prediction is right and certain, and

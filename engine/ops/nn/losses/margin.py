@@ -1,4 +1,4 @@
-"""Losses that ask for a margin between right and wrong."""
+"""Losses that require a margin between right and wrong classes."""
 
 from __future__ import annotations
 

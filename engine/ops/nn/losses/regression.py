@@ -1,4 +1,4 @@
-"""Losses of numbers predicted."""
+"""Losses of predicted numbers."""
 
 from __future__ import annotations
 

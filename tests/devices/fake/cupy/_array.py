@@ -1,4 +1,4 @@
-"""An array that behaves as CuPy's does, in the host's memory; nothing of it reaches NumPy unasked."""
+"""An array that behaves as CuPy's does, in host memory; it is never converted to NumPy implicitly."""
 
 from __future__ import annotations
 

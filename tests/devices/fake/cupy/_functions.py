@@ -1,4 +1,4 @@
-"""CuPy's functions that are no universal functions: NumPy's, on device arrays alone."""
+"""CuPy's functions that are not universal functions: NumPy's, on device arrays alone."""
 
 from __future__ import annotations
 

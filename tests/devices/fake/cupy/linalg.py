@@ -1,4 +1,4 @@
-"""CuPy's linear algebra: what is singular answers whatever a division by zero gives, not an error."""
+"""CuPy's linear algebra: a singular matrix gives what a division by zero gives, not an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write ops.md, settings.md, errors.md, and the endpoints of http.md, from records: generate.py [--check].
+"""Write ops.md, settings.md, errors.md and tables of http.md and training.md: generate.py [--check].
 
 With --check nothing is written; the exit status is 1 if a page is out of date.
 """
@@ -24,7 +24,8 @@ from service.wire.problems import ERRORS, ErrorEntry
 FOLDER = SOURCE = Path(__file__).parent
 sys.path.insert(0, str(FOLDER.parent))  # the table of differences stands beside the test that holds it exact
 
-from tests.engine.differences import TABLE as DIFFERENCES  # noqa: E402 - it needs the path
+from docs import training_tables  # noqa: E402 - it needs the path
+from tests.engine.differences import TABLE as DIFFERENCES  # noqa: E402 - the same
 from tests.engine.differences import Deliberate  # noqa: E402
 
 OPS_HEAD = """\
@@ -183,6 +184,7 @@ def main(arguments: list[str]) -> int:
         "ops.md": ops_page(describe(op, full=True) for op in TABLE.public()),
         "errors.md": errors_page(ERRORS),
         "settings.md": settings_page(Settings.model_fields),
+        "training.md": training_tables.fill((SOURCE / "training.md").read_text()),
         "http.md": http_page((SOURCE / "http.md").read_text()),
     }
     lagging = [name for name, text in pages.items() if _read(FOLDER / name) != text]

@@ -1,6 +1,6 @@
-"""Write the SDK's ops from the server's table: python clients/python/generate.py [--check].
+"""Write the SDK's ops and its classes under Keras's names from the server's tables: generate.py [--check].
 
-With --check nothing is written; the exit status is 1 where the file lags behind. Needs the server's
+With --check nothing is written; the exit status is 1 if a file lags behind. Needs the server's
 package `engine`, which the SDK itself never imports.
 """
 
@@ -20,6 +20,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 TARGET = Path(__file__).parent / "src" / "gradwire" / "_tracing" / "ops.py"
 INSTEAD = TARGET.parent.with_name("_names") / "instead.py"
+KERAS = TARGET.parent.with_name("keras")
 
 #: Ops written by hand: those with an index, which has its own form in Python, and those that variables
 #: start from, whose values are made at home. So are, by their records, those that take functions and
@@ -51,6 +52,8 @@ from gradwire._tracing.variadic import arguments as _arguments
 def main(arguments: list[str]) -> int:
     """Write the file, or compare it."""
     sys.path.insert(0, str(ROOT))
+    import generate_keras  # noqa: PLC0415  # beside this script
+
     import engine.ops  # noqa: F401, PLC0415  # fills the table
     from engine.ir import substitutes  # noqa: PLC0415  # only this script may know the server
     from engine.ir.table import TABLE  # noqa: PLC0415  # the same
@@ -59,6 +62,7 @@ def main(arguments: list[str]) -> int:
     texts = {
         TARGET: _formatted(render(TABLE.public())),
         INSTEAD: _formatted(render_instead(filter(None, found), TABLE.public_names())),
+        **{KERAS / f"{name}.py": _formatted(text) for name, text in generate_keras.modules().items()},
     }
     lagging = [path for path, text in texts.items() if not path.exists() or path.read_text() != text]
     if "--check" not in arguments:
@@ -225,8 +229,17 @@ def _listed(start: str, names: Iterable[str], end: str) -> str:
 
 
 def _formatted(text: str) -> str:
-    command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(TARGET), "-"]
-    return subprocess.run(command, input=text, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    for command in (("check", "--fix-only", "--quiet"), ("format",)):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "--stdin-filename", str(TARGET), "-"],
+            input=text,
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
+        )
+        text = done.stdout
+    return text
 
 
 if __name__ == "__main__":

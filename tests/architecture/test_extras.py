@@ -17,8 +17,16 @@ import pytest
 
 from tests.architecture.test_dependencies import BROUGHT, ROOT, distribution_of
 
-FOLDERS = ("tests", "benchmarks", "docs", "examples", "clients/python/generate.py")
+FOLDERS = (
+    "tests",
+    "benchmarks",
+    "docs",
+    "examples",
+    "clients/python/generate.py",
+    "clients/python/generate_keras.py",
+)
 OURS = {"engine", "service", "gradwire", "benchmarks", "docs", "examples", "tests", "mnist"}
+OURS |= {"generate_keras"}  # beside the script that imports it
 #: Distributions that are called otherwise than what they bring, where the oracles are not installed to tell.
 CALLED = {"cupy": "cupy-cuda12x", "cupyx": "cupy-cuda12x"}
 #: Commands, plugins and types of the extra `dev`, which nothing imports.

@@ -1,4 +1,4 @@
-"""The SDK's optimisers, schedules, losses, metrics and initialisers, held equal to the engine's records.
+"""The SDK's classes under Keras's names, held equal to the engine's records.
 
 Every record has a class here with the same settings and the same defaults, or a row of `ABSENT` or
 `DIFFERENT` with the reason. A row that is not needed any more fails, too.
@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import gradwire as gw
+from engine.errors import InvalidAttribute
 from engine.ir.attributes import REQUIRED
 from engine.training.catalogue.initializers import INITIALIZERS
 from engine.training.catalogue.losses import LOSSES
@@ -21,9 +23,11 @@ from engine.training.catalogue.metrics import METRICS
 from engine.training.catalogue.optimizers import OPTIMIZERS, read_method
 from engine.training.catalogue.registry import Registry, key
 from engine.training.catalogue.schedules import SCHEDULES, rate_at, read_schedule
+from engine.training.model.layers import LAYERS
 from gradwire._tracing import ops
 from gradwire.errors import OptimizerError
-from gradwire.keras import initializers, losses, metrics, optimizers, schedules
+from gradwire.keras import initializers, layers, losses, metrics, optimizers, schedules
+from tests.engine.training.world import trained
 
 CATALOGUES: dict[str, tuple[Registry[Any], ModuleType]] = {
     "optimizer": (OPTIMIZERS, optimizers),
@@ -153,3 +157,82 @@ def test_a_loss_is_the_server_s(record: Any) -> None:
     assert float(loss(labels, predicted)) == pytest.approx(each.mean())
     assert float(kind(reduction="sum")(labels, predicted)) == pytest.approx(each.sum())
     assert float(loss(labels, predicted)) == float(getattr(ops, record.op.name)(labels, predicted))
+
+
+@pytest.mark.parametrize("record", list(LAYERS), ids=lambda record: record.name)
+def test_a_layer_has_the_record_s_settings(record: Any) -> None:
+    """Defaults are shown as the wire has them; the identity is no activation, as in Keras."""
+    here = settings_of(getattr(layers, record.name))
+    own = {attribute.name for attribute in record.attributes}
+    shared = {"input_shape", "name", "trainable"} | ({"input_dim"} - own)
+    assert here.keys() == own | shared
+    for attribute in record.attributes:
+        default = here[attribute.name]
+        if attribute.default is REQUIRED or attribute.kind.name == "activation":
+            assert default is (REQUIRED if attribute.default is REQUIRED else None)
+        else:
+            assert attribute.parse(default) == attribute.default
+
+
+def test_a_class_of_a_layer_has_a_record() -> None:
+    by_hand = {"Input", "InputLayer", "Layer"}
+    assert {*layers.__all__} - by_hand == {record.name for record in LAYERS}
+
+
+GIVEN: dict[str, Any] = {"units": 3, "activation": "relu", "rate": 0.5, "input_dim": 4, "output_dim": 2}
+GIVEN |= {"target_shape": (2, 3)}
+
+
+@pytest.mark.parametrize("record", list(LAYERS), ids=lambda record: record.name)
+def test_a_layer_at_its_defaults_sends_what_is_required(record: Any) -> None:
+    kind = getattr(layers, record.name)
+    required = [a.name for a in record.attributes if a.default is REQUIRED]
+    made = kind(**{name: GIVEN[name] for name in required})
+    written = {name: list(v) if isinstance(v := GIVEN[name], tuple) else v for name in required}
+    assert made.document() == {"type": record.name, **written}
+    others = {a.name: settings_of(kind)[a.name] for a in record.attributes if a.name not in required}
+    assert kind(**{name: GIVEN[name] for name in required}, **others).document() == made.document()
+    for name, cure in record.absent.items():
+        with pytest.raises(TypeError, match=f"{record.name} has no keyword '{name}'; {cure}"):
+            kind(**{**{n: GIVEN[n] for n in required}, name: True})
+
+
+STEPS = {"amsgrad": True, "centered": True, "nesterov": True, "momentum": 0.9, "weight_decay": 0.1}
+
+
+@pytest.mark.parametrize("on", [False, True], ids=["plain", "all"])
+@pytest.mark.parametrize("record", list(OPTIMIZERS), ids=lambda record: record.name)
+def test_a_step_here_is_a_step_there(record: Any, on: bool) -> None:
+    """The formula is one text; here it runs on NumPy's arrays, there it is recorded on a tape."""
+    own = {attribute.name for attribute in record.attributes}
+    settings = {name: value for name, value in STEPS.items() if on and name in own}
+    here = getattr(optimizers, record.class_name)(0.1, **settings)
+    start = np.array([0.5, -2.0, 3.0])
+    document = {
+        "program": "loss = sum((w - 1) ** 2) + 0 * mean(x)",
+        "parameters": {"w": {"value": start.tolist()}},
+        "optimizer": {"name": record.name, "learning_rate": 0.1, **settings},
+        "batch_size": 2,
+        "epochs": 4,
+        "dtype": "float64",
+    }
+    run, _ = trained(document, {"x": np.ones(2)})
+    w = gw.Variable(start)
+    for _ in range(4):
+        here.apply_gradients([(2 * (w.numpy() - 1), w)])
+    np.testing.assert_allclose(w.numpy(), run.parameters["w"], rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("kind", "setting", "value", "told"),
+    [
+        ("SGD", "momentum", 1.5, "expected a momentum between 0 and 1, got 1.5"),
+        ("Adam", "beta_1", 1.0, "expected a beta_1 of at least 0 and below 1, got 1.0"),
+        ("Adagrad", "epsilon", -1.0, "expected an epsilon of at least 0, got -1.0"),
+    ],
+)
+def test_a_setting_is_refused_here_as_there(kind: str, setting: str, value: float, told: str) -> None:
+    with pytest.raises(OptimizerError, match=told):
+        getattr(optimizers, kind)(**{setting: value})
+    with pytest.raises(InvalidAttribute):
+        read_method({"name": kind, setting: value}, "$")

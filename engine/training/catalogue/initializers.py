@@ -18,7 +18,7 @@ from engine.arrays.philox import SEEDS, Stream
 from engine.arrays.types import Array
 from engine.errors import ShapeMismatch
 from engine.ir.attributes import Attribute, Kind, choice
-from engine.training.catalogue.registry import Chosen, Registry, number, whole
+from engine.training.catalogue.registry import Chosen, Registry, camel, number, whole
 
 Shape = tuple[int, ...]
 Fill = Callable[..., Array]
@@ -29,13 +29,23 @@ TRUNCATED_DEVIATION = 0.87962566103423978  # of a standard normal cut at two dev
 
 @dataclass(frozen=True, slots=True)
 class Initializer:
-    """`fill(stream, shape, **settings)` answers float64 values; `axes` are the fewest and most of a shape."""
+    """One record, from which the SDK's class and the row in docs/training.md follow.
+
+    `fill(stream, shape, **settings)` returns float64 values, `summary` says what they are; `axes` are the
+    fewest and most of a shape.
+    """
 
     name: str
+    summary: str
     fill: Fill
     attributes: tuple[Attribute, ...] = ()
     aliases: tuple[str, ...] = ()
     axes: tuple[int, int | None] = (0, None)
+
+    @property
+    def class_name(self) -> str:
+        """What Keras calls the class."""
+        return camel(self.name)
 
 
 def initial(chosen: Chosen[Initializer], *, seed: int, name: str, shape: Shape, dtype: str) -> Array:
@@ -96,11 +106,11 @@ def _uniform(stream: Stream, shape: Shape, *, minval: float, maxval: float) -> A
     return minval + (maxval - minval) * stream.uniform(shape)
 
 
-def _variance_scaling(name: str, scale: float, mode: str, distribution: str) -> Initializer:
+def _variance_scaling(name: str, summary: str, scale: float, mode: str, distribution: str) -> Initializer:
     def fill(stream: Stream, shape: Shape) -> Array:
         return _scaled(stream, shape, scale=scale, mode=mode, distribution=distribution)
 
-    return Initializer(name, fill, (SEED,))
+    return Initializer(name, summary, fill, (SEED,))
 
 
 _MEAN = Attribute("mean", number(), 0.0)
@@ -110,32 +120,37 @@ _GAIN = Attribute("gain", number(), 1.0)
 INITIALIZERS = Registry(
     "initializer",
     (
-        Initializer("zeros", lambda stream, shape: np.zeros(shape), aliases=("zero",)),
-        Initializer("ones", lambda stream, shape: np.ones(shape), aliases=("one",)),
+        Initializer("zeros", "Zeros everywhere.", lambda stream, shape: np.zeros(shape), aliases=("zero",)),
+        Initializer("ones", "Ones everywhere.", lambda stream, shape: np.ones(shape), aliases=("one",)),
         Initializer(
             "constant",
+            "One value everywhere.",
             lambda stream, shape, value: np.full(shape, value),
             (Attribute("value", number(), 0.0),),
         ),
         Initializer(
             "random_normal",
+            "Normal draws.",
             lambda stream, shape, mean, stddev: mean + stddev * stream.normal(shape),
             (_MEAN, _DEVIATION, SEED),
             ("normal",),
         ),
         Initializer(
             "random_uniform",
+            "Uniform draws from an interval.",
             _uniform,
             (Attribute("minval", number(), -0.05), Attribute("maxval", number(), 0.05), SEED),
             ("uniform",),
         ),
         Initializer(
             "truncated_normal",
+            "Normal draws, cut at two deviations.",
             lambda stream, shape, mean, stddev: mean + stddev * stream.truncated_normal(shape),
             (_MEAN, _DEVIATION, SEED),
         ),
         Initializer(
             "variance_scaling",
+            "Draws whose variance is `scale` divided by how many numbers go in, come out, or their mean.",
             _scaled,
             (
                 Attribute("scale", number(0.0, above=True), 1.0),
@@ -148,14 +163,53 @@ INITIALIZERS = Registry(
                 SEED,
             ),
         ),
-        _variance_scaling("glorot_uniform", 1.0, "fan_avg", "uniform"),
-        _variance_scaling("glorot_normal", 1.0, "fan_avg", "truncated_normal"),
-        _variance_scaling("he_uniform", 2.0, "fan_in", "uniform"),
-        _variance_scaling("he_normal", 2.0, "fan_in", "truncated_normal"),
-        _variance_scaling("lecun_uniform", 1.0, "fan_in", "uniform"),
-        _variance_scaling("lecun_normal", 1.0, "fan_in", "truncated_normal"),
-        Initializer("orthogonal", _orthogonal, (_GAIN, SEED), ("orthogonal_initializer",), (2, None)),
-        Initializer("identity", _identity, (_GAIN,), ("eye",), (2, 2)),
+        _variance_scaling(
+            "glorot_uniform",
+            "Uniform, by the mean of both fans (Glorot and Bengio 2010).",
+            1.0,
+            "fan_avg",
+            "uniform",
+        ),
+        _variance_scaling(
+            "glorot_normal",
+            "Truncated normal, by the mean of both fans (Glorot and Bengio 2010).",
+            1.0,
+            "fan_avg",
+            "truncated_normal",
+        ),
+        _variance_scaling(
+            "he_uniform",
+            "Uniform, twice the variance, by what goes in (He et al. 2015).",
+            2.0,
+            "fan_in",
+            "uniform",
+        ),
+        _variance_scaling(
+            "he_normal",
+            "Truncated normal, twice the variance, by what goes in (He et al. 2015).",
+            2.0,
+            "fan_in",
+            "truncated_normal",
+        ),
+        _variance_scaling(
+            "lecun_uniform", "Uniform, by what goes in (LeCun et al. 1998).", 1.0, "fan_in", "uniform"
+        ),
+        _variance_scaling(
+            "lecun_normal",
+            "Truncated normal, by what goes in (LeCun et al. 1998).",
+            1.0,
+            "fan_in",
+            "truncated_normal",
+        ),
+        Initializer(
+            "orthogonal",
+            "A random matrix with orthonormal rows or columns, times `gain` (Saxe et al. 2014).",
+            _orthogonal,
+            (_GAIN, SEED),
+            ("orthogonal_initializer",),
+            (2, None),
+        ),
+        Initializer("identity", "The identity matrix, times `gain`.", _identity, (_GAIN,), ("eye",), (2, 2)),
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Losses under Keras's names: which op each one is, and what it expects of labels and predictions."""
+"""Losses under Keras's names: every op that has a `reduction` is one, without a list to edit."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import engine.ops  # noqa: F401  # fills the table of ops
 from engine.ir.attributes import Attribute
 from engine.ir.op import Op
 from engine.ir.table import TABLE
-from engine.training.catalogue.registry import Registry
+from engine.training.catalogue.registry import Registry, camel
 
 _FIXED = ("axis", "reduction")  # the loss of a batch is the mean over its samples, classes come last
+_CLASSES = {"kl_divergence": "KLDivergence"}  # Keras's names of classes that do not follow from the name
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,33 +37,28 @@ class Loss:
         """Whether a row of predictions has a number for each class, not numbers of their own."""
         return any(a.name == "axis" for a in self.op.attributes)
 
+    @property
+    def summary(self) -> str:
+        """The formula, in a sentence."""
+        return self.op.summary
 
-def _same(name: str, *aliases: str, labels: str | None = None, fuses: str | None = None) -> Loss:
-    return Loss(name, TABLE[name], aliases, labels, fuses)
+    @property
+    def class_name(self) -> str:
+        """What Keras calls the class."""
+        return _CLASSES.get(self.name) or camel(self.name)
+
+
+def _loss(op: Op) -> Loss:
+    """An op as a loss: labels are integers if the op's are, and logits may be classes or single numbers."""
+    names = {attribute.name for attribute in op.attributes}
+    name = op.name.removesuffix("_loss")
+    aliases = op.aliases if name == op.name else (op.name, *op.aliases)
+    labels = "int64" if op.inputs[0].kind == "integer" else None
+    activation = "softmax" if "axis" in names else "sigmoid"
+    return Loss(name, op, aliases, labels, activation if "from_logits" in names else None)
 
 
 LOSSES = Registry(
     "loss",
-    (
-        _same("mean_squared_error", "mse"),
-        _same("mean_absolute_error", "mae"),
-        _same("mean_absolute_percentage_error", "mape"),
-        _same("mean_squared_logarithmic_error", "msle"),
-        _same("huber", "huber_loss"),
-        _same("log_cosh"),
-        _same("binary_crossentropy", "binary_cross_entropy", "bce", fuses="sigmoid"),
-        _same("categorical_crossentropy", "categorical_cross_entropy", fuses="softmax"),
-        _same(
-            "sparse_categorical_crossentropy",
-            "sparse_categorical_cross_entropy",
-            labels="int64",
-            fuses="softmax",
-        ),
-        _same("kl_divergence", "kullback_leibler_divergence", "kld"),
-        _same("poisson"),
-        _same("hinge"),
-        _same("squared_hinge"),
-        _same("categorical_hinge"),
-        Loss("cosine_similarity", TABLE["cosine_similarity_loss"], ("cosine_similarity_loss",)),
-    ),
+    (_loss(op) for op in TABLE.public() if any(a.name == "reduction" for a in op.attributes)),
 )

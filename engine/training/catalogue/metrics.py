@@ -21,7 +21,7 @@ from engine.training.catalogue.registry import Chosen, Registry, number, whole
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One record; `finish` turns the mean over all samples into the metric.
+    """One record; `finish` turns the mean over all samples into the metric, `summary` says what it is.
 
     `ranks` says that of scores over classes only the order counts, so that logits serve as well.
     """
@@ -33,6 +33,7 @@ class Metric:
     labels: str | None = None
     ranks: bool = False
     finish: Callable[[float], float] = lambda mean: mean
+    summary: str = ""
 
 
 def total(metric: Chosen[Metric], y_true: Any, y_pred: Any) -> tuple[Any, int]:
@@ -110,7 +111,7 @@ def _of_loss(loss: Loss) -> Metric:
     def values(y_true: Any, y_pred: Any, **settings: Any) -> Any:
         return loss.op(y_true, y_pred, **settings, reduction="none")
 
-    return Metric(loss.name, values, loss.aliases, loss.attributes, loss.labels)
+    return Metric(loss.name, values, loss.aliases, loss.attributes, loss.labels, summary=loss.summary)
 
 
 def _squared(y_true: Any, y_pred: Any) -> Any:
@@ -128,23 +129,62 @@ def _accuracy(y_true: Any, y_pred: Any) -> Any:
 
 _K = Attribute("k", whole(1), 5)
 _ACCURACY = (
-    Metric("accuracy", _accuracy, ("acc",), ranks=True),
+    Metric(
+        "accuracy",
+        _accuracy,
+        ("acc",),
+        ranks=True,
+        summary="The share of right predictions, binary or of classes as the shapes say.",
+    ),
     Metric(
         "binary_accuracy",
         _binary,
         attributes=(Attribute("threshold", number(), 0.5, "predictions above it count as 1"),),
+        summary="The share of predictions on the side of `threshold` that their label, 0 or 1, says.",
     ),
-    Metric("categorical_accuracy", _categorical, ranks=True),
-    Metric("sparse_categorical_accuracy", _sparse, labels="int64", ranks=True),
-    Metric("top_k_categorical_accuracy", _top_k, ("top_k_accuracy",), (_K,), ranks=True),
-    Metric("sparse_top_k_categorical_accuracy", _sparse_top_k, (), (_K,), "int64", ranks=True),
+    Metric(
+        "categorical_accuracy",
+        _categorical,
+        ranks=True,
+        summary="The share of rows of scores that are highest where their row of labels is.",
+    ),
+    Metric(
+        "sparse_categorical_accuracy",
+        _sparse,
+        labels="int64",
+        ranks=True,
+        summary="The share of rows of scores that are highest at their label, the index of a class.",
+    ),
+    Metric(
+        "top_k_categorical_accuracy",
+        _top_k,
+        ("top_k_accuracy",),
+        (_K,),
+        ranks=True,
+        summary="The share of rows of scores whose class, a one-hot row, is among the k highest.",
+    ),
+    Metric(
+        "sparse_top_k_categorical_accuracy",
+        _sparse_top_k,
+        (),
+        (_K,),
+        "int64",
+        ranks=True,
+        summary="The share of rows of scores whose label is among the k highest.",
+    ),
 )
 
 METRICS = Registry(
     "metric",
     (
         *_ACCURACY,
-        Metric("root_mean_squared_error", _squared, ("rmse",), finish=sqrt),
+        Metric(
+            "root_mean_squared_error",
+            _squared,
+            ("rmse",),
+            finish=sqrt,
+            summary="The square root of the mean of (y_true - y_pred)².",
+        ),
         *(_of_loss(loss) for loss in LOSSES),
     ),
 )

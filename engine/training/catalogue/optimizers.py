@@ -31,16 +31,38 @@ def _only_rate(rate: float, step: int, **_: Any) -> dict[str, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Optimizer:
-    """One record. `slots(settings)` names the slots and what they start from; rates count from 1."""
+class Slot:
+    """What is kept for each parameter: zeros, or the value of the setting `start`; only if `when` is set."""
 
     name: str
+    when: str | None = None
+    start: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimizer:
+    """One record, from which the SDK's class and the row in docs/training.md follow.
+
+    `summary` is a sentence, `formula` the update in mathematical notation. `update` and `rates` may use ops
+    of `F` that NumPy has under the same name, and functions of `math`: the SDK steps with their source.
+    `rates` counts steps from 1. `class_name` is Keras's name of the class.
+    """
+
+    name: str
+    class_name: str
+    summary: str
+    formula: str
     learning_rate: float
     update: Update
-    slots: Callable[[Mapping[str, Any]], dict[str, float]]
+    slots: tuple[Slot, ...]
     attributes: tuple[Attribute, ...]
     aliases: tuple[str, ...] = ()
     rates: Callable[..., dict[str, float]] = _only_rate
+
+    def start(self, settings: Mapping[str, Any]) -> dict[str, float]:
+        """The slots that these settings need, and what they start from."""
+        needed = (slot for slot in self.slots if slot.when is None or settings[slot.when])
+        return {slot.name: settings[slot.start] if slot.start else 0.0 for slot in needed}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +75,7 @@ class Method:
     @property
     def slots(self) -> dict[str, float]:
         """What is kept for each parameter, and what it starts from."""
-        return self.optimizer.record.slots(self.optimizer.settings)
+        return self.optimizer.record.start(self.optimizer.settings)
 
     def rates(self, finished: int) -> dict[str, float]:
         """The numbers that the update after `finished` steps takes, in float64."""
@@ -172,16 +194,8 @@ def _adagrad(
 # -- the records ----------------------------------------------------------------------------------------
 
 
-def _slots(*always: str, **when: str) -> Callable[[Mapping[str, Any]], dict[str, float]]:
-    """Slots of zeros: those kept always, and those kept where a setting is on (slot=setting)."""
-
-    def slots(settings: Mapping[str, Any]) -> dict[str, float]:
-        return dict.fromkeys((*always, *(slot for slot, setting in when.items() if settings[setting])), 0.0)
-
-    return slots
-
-
 _FRACTION = number(0.0, 1.0)
+SHARED = ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm")  # settings that all have
 _COMMON = (
     Attribute("clipnorm", number(0.0, above=True), None, "the largest norm of one parameter's gradient"),
     Attribute("clipvalue", number(0.0, above=True), None, "the largest element of a gradient, by magnitude"),
@@ -201,35 +215,51 @@ OPTIMIZERS = Registry(
     "optimizer",
     (
         Optimizer(
-            "sgd",
-            0.01,
-            _sgd,
-            _slots(momentum="momentum"),
-            (_MOMENTUM, Attribute("nesterov", BOOLEAN, False), _DECAY, *_COMMON),
-            ("gradient_descent",),
+            name="sgd",
+            class_name="SGD",
+            summary="Gradient descent, with momentum and Nesterov's look-ahead if asked for.",
+            formula="`w ← w - rate·g`; with momentum μ: `v ← μv - rate·g`, `w ← w + v`, with Nesterov "
+            "`w ← w + μv - rate·g`",
+            learning_rate=0.01,
+            update=_sgd,
+            slots=(Slot("momentum", when="momentum"),),
+            attributes=(_MOMENTUM, Attribute("nesterov", BOOLEAN, False), _DECAY, *_COMMON),
+            aliases=("gradient_descent",),
         ),
         Optimizer(
-            "adam",
-            0.001,
-            _adam,
-            _slots("m", "v", largest="amsgrad"),
-            (*_ADAM, _DECAY, *_COMMON),
+            name="adam",
+            class_name="Adam",
+            summary="Adaptive moments (Kingma and Ba 2015).",
+            formula="`m ← m + (1-β₁)(g-m)`, `v ← v + (1-β₂)(g²-v)`, "
+            "`w ← w - rate·√(1-β₂ᵗ)/(1-β₁ᵗ) · m/(√v + ε)`",
+            learning_rate=0.001,
+            update=_adam,
+            slots=(Slot("m"), Slot("v"), Slot("largest", when="amsgrad")),
+            attributes=(*_ADAM, _DECAY, *_COMMON),
             rates=_adam_rates,
         ),
         Optimizer(
-            "adamw",
-            0.001,
-            _adam,
-            _slots("m", "v", largest="amsgrad"),
-            (*_ADAM, Attribute("weight_decay", number(0.0), 0.004, _DECAY.doc), *_COMMON),
+            name="adamw",
+            class_name="AdamW",
+            summary="Adam with decoupled weight decay (Loshchilov and Hutter 2019).",
+            formula="Adam's",
+            learning_rate=0.001,
+            update=_adam,
+            slots=(Slot("m"), Slot("v"), Slot("largest", when="amsgrad")),
+            attributes=(Attribute("weight_decay", number(0.0), 0.004, _DECAY.doc), *_ADAM, *_COMMON),
             rates=_adam_rates,
         ),
         Optimizer(
-            "rmsprop",
-            0.001,
-            _rmsprop,
-            _slots("v", mean="centered", momentum="momentum"),
-            (
+            name="rmsprop",
+            class_name="RMSprop",
+            summary="Gradients divided by a running root mean square (Hinton), with momentum or centred if "
+            "asked for.",
+            formula="`v ← ρv + (1-ρ)g²`, `w ← w - rate·g/√(v + ε)`; centered: less the square of the mean of "
+            "g; with momentum the steps are summed up",
+            learning_rate=0.001,
+            update=_rmsprop,
+            slots=(Slot("v"), Slot("mean", when="centered"), Slot("momentum", when="momentum")),
+            attributes=(
                 Attribute("rho", number(0.0, 1.0), 0.9),
                 _MOMENTUM,
                 _EPSILON,
@@ -239,11 +269,19 @@ OPTIMIZERS = Registry(
             ),
         ),
         Optimizer(
-            "adagrad",
-            0.001,
-            _adagrad,
-            lambda settings: {"accumulator": settings["initial_accumulator_value"]},
-            (Attribute("initial_accumulator_value", number(0.0), 0.1), _EPSILON, _DECAY, *_COMMON),
+            name="adagrad",
+            class_name="Adagrad",
+            summary="Gradients divided by the root of the sum of all their squares (Duchi et al. 2011).",
+            formula="`a ← a + g²`, `w ← w - rate·g/√(a + ε)`",
+            learning_rate=0.001,
+            update=_adagrad,
+            slots=(Slot("accumulator", start="initial_accumulator_value"),),
+            attributes=(
+                Attribute("initial_accumulator_value", number(0.0), 0.1),
+                _EPSILON,
+                _DECAY,
+                *_COMMON,
+            ),
         ),
     ),
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
 from engine.errors import (
@@ -109,6 +110,11 @@ def key(name: str) -> str:
     return name[:64].lower().replace("_", "").replace("-", "").replace(" ", "")
 
 
+def camel(name: str) -> str:
+    """A name as Keras writes that of a class: `mean_squared_error` is `MeanSquaredError`."""
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+
+
 def article(noun: str) -> str:
     """The noun with its indefinite article."""
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
@@ -120,10 +126,12 @@ def read_settings(
     path: str,
     what: str,
     others: Sequence[str] = (),
+    absent: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The settings in normal form, defaults filled in, each refusal with its path; null means absent.
 
-    `others` are settings that are read elsewhere, named where one is unknown.
+    `others` are settings that are read elsewhere, named if one is unknown; `absent` says what to do instead
+    of settings that other libraries have.
     """
     known = {attribute.name: attribute for attribute in declared}
     names = [*others, *known]
@@ -132,7 +140,9 @@ def read_settings(
             raise UnknownField(
                 f"{what} has no setting {show(name)}",
                 path=member(path, str(name)),
-                hint=did_you_mean(str(name), names) or f"the settings are {', '.join(names) or 'none'}",
+                hint=absent.get(name)
+                or did_you_mean(str(name), names)
+                or f"the settings are {', '.join(names) or 'none'}",
             )
     settings: dict[str, Any] = {}
     for name, attribute in known.items():
@@ -190,7 +200,12 @@ def number(
             raise ValueError
         return float(value)
 
-    return Kind("number", expected, parse, {"type": "number"}, "float")
+    bounds: dict[str, Any] = {"type": "number"}
+    if low > -math.inf:
+        bounds["exclusiveMinimum" if above else "minimum"] = low
+    if high < math.inf:
+        bounds["exclusiveMaximum" if below else "maximum"] = high
+    return Kind("number", expected, parse, bounds, "float")
 
 
 def _interval(low: float, high: float, above: bool, below: bool) -> str:

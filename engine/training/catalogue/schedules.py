@@ -14,20 +14,37 @@ from typing import Any
 from engine.errors import InvalidAttribute
 from engine.frontend.json_reader import show
 from engine.ir.attributes import BOOLEAN, Attribute
-from engine.training.catalogue.registry import NUMBERS, Chosen, Registry, number, whole
+from engine.training.catalogue.registry import NUMBERS, Chosen, Registry, camel, number, whole
 
 RATE = number(0.0)
 
 
-@dataclass(frozen=True, slots=True)
+def _no_check(settings: Mapping[str, Any]) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """`rate(step, **settings)`; `check` refuses settings that do not fit each other."""
+    """One record, from which the SDK's class and the row in docs/training.md follow.
+
+    `rate(step, **settings)` is the formula, `formula` the same in mathematical notation, `summary` a
+    sentence. `check` refuses settings that do not fit each other. Both may use functions of `math`: the SDK
+    has their source. Settings from `keyword_only` on are no positional ones: Keras has another one there.
+    """
 
     name: str
+    summary: str
+    formula: str
     rate: Callable[..., float]
     attributes: tuple[Attribute, ...]
     aliases: tuple[str, ...] = ()
-    check: Callable[[Mapping[str, Any]], str | None] = lambda settings: None
+    check: Callable[[Mapping[str, Any]], str | None] = _no_check
+    keyword_only: str | None = None
+
+    @property
+    def class_name(self) -> str | None:
+        """What Keras calls the class; the constant rate has none, it is a number."""
+        return None if self.name == "constant" else camel(self.name)
 
 
 def _exponential(
@@ -103,32 +120,60 @@ _DECAY = (_INITIAL, _STEPS, Attribute("decay_rate", number(0.0)), _STAIRCASE)
 SCHEDULES = Registry(
     "learning-rate schedule",
     (
-        Schedule("constant", lambda step, learning_rate: learning_rate, (Attribute("learning_rate", RATE),)),
         Schedule(
-            "piecewise_constant_decay",
-            _piecewise,
-            (Attribute("boundaries", NUMBERS), Attribute("values", NUMBERS)),
-            ("piecewise_constant", "piecewise", "step"),
-            _check_piecewise,
+            name="constant",
+            summary="The same rate at every step.",
+            formula="the same",
+            rate=lambda step, learning_rate: learning_rate,
+            attributes=(Attribute("learning_rate", RATE),),
         ),
-        Schedule("exponential_decay", _exponential, _DECAY, ("exponential",)),
-        Schedule("inverse_time_decay", _inverse_time, _DECAY, ("inverse_time",)),
         Schedule(
-            "polynomial_decay",
-            _polynomial,
-            (
+            name="piecewise_constant_decay",
+            summary="values[k] up to and including step boundaries[k], then the last value.",
+            formula="`values[k]` up to and including `boundaries[k]`",
+            rate=_piecewise,
+            attributes=(Attribute("boundaries", NUMBERS), Attribute("values", NUMBERS)),
+            aliases=("piecewise_constant", "piecewise", "step"),
+            check=_check_piecewise,
+        ),
+        Schedule(
+            name="exponential_decay",
+            summary="The initial rate times decay_rate to the power of step / decay_steps.",
+            formula="`initial · decay_rate^(s / decay_steps)`",
+            rate=_exponential,
+            attributes=_DECAY,
+            aliases=("exponential",),
+        ),
+        Schedule(
+            name="inverse_time_decay",
+            summary="The initial rate divided by 1 + decay_rate · step / decay_steps.",
+            formula="`initial / (1 + decay_rate · s / decay_steps)`",
+            rate=_inverse_time,
+            attributes=_DECAY,
+            aliases=("inverse_time",),
+        ),
+        Schedule(
+            name="polynomial_decay",
+            summary="From the initial rate to the last one along a power of the steps that are left.",
+            formula="`(initial - end) · (1 - s / decay_steps)^power + end`, `end` after `decay_steps`; with "
+            "`cycle` over the next multiple of `decay_steps` instead",
+            rate=_polynomial,
+            attributes=(
                 _INITIAL,
                 _STEPS,
                 Attribute("end_learning_rate", RATE, 0.0001),
                 Attribute("power", number(0.0), 1.0),
                 Attribute("cycle", BOOLEAN, False),
             ),
-            ("polynomial",),
+            aliases=("polynomial",),
         ),
         Schedule(
-            "cosine_decay",
-            _cosine,
-            (
+            name="cosine_decay",
+            summary="Half a cosine from the initial rate to `alpha` of it, after a warm-up if asked for.",
+            formula="a half cosine from the initial rate to its `alpha`-fold, after a linear climb to "
+            "`warmup_target` if one is given",
+            rate=_cosine,
+            attributes=(
                 _INITIAL,
                 _STEPS,
                 Attribute("alpha", number(0.0, 1.0), 0.0, "the last rate as a fraction of the first"),
@@ -137,17 +182,21 @@ SCHEDULES = Registry(
                 ),
                 Attribute("warmup_steps", whole(0), 0),
             ),
-            ("cosine",),
+            aliases=("cosine",),
+            keyword_only="warmup_target",
         ),
         Schedule(
-            "linear_warmup",
-            _warmup,
-            (
+            name="linear_warmup",
+            summary="A linear climb over `warmup_steps` from the initial rate to `learning_rate`, which then "
+            "stays.",
+            formula="a linear climb from the initial rate to `learning_rate`, then constant",
+            rate=_warmup,
+            attributes=(
                 Attribute("learning_rate", RATE),
                 Attribute("warmup_steps", whole(1)),
                 Attribute("initial_learning_rate", RATE, 0.0),
             ),
-            ("warmup",),
+            aliases=("warmup",),
         ),
     ),
 )

@@ -111,7 +111,9 @@ def _layer(value: Mapping[str, Any], settings: dict[str, Any], path: str, before
             )
     trainable = value.get("trainable")
     trainable = True if trainable is None else _parsed(_TRAINABLE, trainable, f"{path}.trainable")
-    chosen = Chosen(record, read_settings(settings, record.attributes, path, record.name))
+    chosen = Chosen(
+        record, read_settings(settings, record.attributes, path, record.name, absent=record.absent)
+    )
     return Named(name, chosen, path, trainable)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from engine.arrays.philox import Stream
 from engine.arrays.types import Array
-from engine.errors import UserError
+from engine.errors import UnknownField, UserError
 from engine.frontend.decode import decode_graph
 from engine.training import StepDone, TrainingRun, expand_model
 from engine.training.catalogue.activations import ACTIVATIONS
@@ -237,6 +237,16 @@ def test_layers_of_one_kind_are_numbered() -> None:
         "head.kernel",
         "dense_1.kernel",
     ]
+
+
+@pytest.mark.parametrize(
+    ("layer", "name", "cure"),
+    [(record, name, cure) for record in LAYERS for name, cure in record.absent.items()],
+)
+def test_a_setting_that_only_keras_has_is_refused_with_the_cure(layer: Any, name: str, cure: str) -> None:
+    with pytest.raises(UnknownField) as caught:
+        expand_model({"layers": [{"type": layer.name, name: True}], "input_shape": [3]})
+    assert (caught.value.hint, caught.value.path) == (cure, f"$.model.layers[0].{name}")
 
 
 def test_every_layer_has_a_case_here() -> None:

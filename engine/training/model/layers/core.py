@@ -14,6 +14,7 @@ from engine.training.model.builder import GraphBuilder, Symbol
 from engine.training.model.layers.layer import Layer, needs_axis
 
 SIZE = whole(1, 2**31 - 1)
+NO_LORA = "there is no LoRA"
 
 
 def _dense(
@@ -63,6 +64,7 @@ LAYERS = (
     Layer(
         "Dense",
         "dense",
+        "activation(x @ kernel + bias) over the last axis.",
         _dense,
         (
             Attribute("units", SIZE),
@@ -71,22 +73,27 @@ LAYERS = (
             initializer("kernel_initializer", "glorot_uniform"),
             initializer("bias_initializer", "zeros"),
         ),
+        absent={"lora_rank": NO_LORA, "quantization_config": "there is no quantisation"},
     ),
     Layer(
         "Activation",
         "activation",
+        "An activation alone.",
         lambda scope, x, *, activation: scope.activate(x, activation),
         (replace(ACTIVATION, default=REQUIRED),),
     ),
     Layer(
         "Dropout",
         "dropout",
+        "While training, a fraction `rate` of the elements becomes 0 and the others grow by 1 / (1 - rate).",
         _dropout,
         (Attribute("rate", number(0.0, 1.0, below=True), doc="the fraction that is set to 0"),),
+        absent={"noise_shape": "each element is drawn by itself"},
     ),
     Layer(
         "Embedding",
         "embedding",
+        "A learned row of `output_dim` numbers for each integer from 0 to input_dim - 1.",
         _embedding,
         (
             Attribute("input_dim", SIZE, doc="how many integers there are: 0 to input_dim - 1"),
@@ -94,5 +101,10 @@ LAYERS = (
             initializer("embeddings_initializer", "random_uniform"),
         ),
         integers=True,
+        absent={
+            "mask_zero": "there are no masks",
+            "input_length": "it follows from the data: leave it out",
+            "lora_rank": NO_LORA,
+        },
     ),
 )

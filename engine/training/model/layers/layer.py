@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.errors import InvalidAttribute
@@ -13,17 +13,21 @@ from engine.training.model.builder import Symbol
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """`write(scope, x, **settings)` answers the layer's output. `stem` names layers that have no name.
+    """One record, from which the SDK's class and the row in docs/training.md follow.
 
-    `integers` says that the layer reads integers, so that a model that starts with it takes them.
+    `write(scope, x, **settings)` returns the layer's output; `summary` says what it computes. `stem` names
+    layers that have no name. `integers` says that the layer reads integers, so that a model that starts
+    with it takes them. `absent` are settings that only Keras's layer has, with the cure.
     """
 
     name: str
     stem: str
+    summary: str
     write: Callable[..., Symbol]
     attributes: tuple[Attribute, ...] = ()
     aliases: tuple[str, ...] = ()
     integers: bool = False
+    absent: Mapping[str, str] = field(default_factory=dict)
 
 
 def axes_of(axis: tuple[int, ...], x: Symbol) -> tuple[int, ...]:

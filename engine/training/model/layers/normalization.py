@@ -126,12 +126,15 @@ LAYERS = (
     Layer(
         "LayerNormalization",
         "layer_normalization",
+        "(x - mean) / √(var + ε) · gamma + beta over `axis` of each row (Ba et al. 2016).",
         _layer_normalization,
         (Attribute("axis", AXES, (-1,)), _EPSILON, *_AFFINE),
     ),
     Layer(
         "BatchNormalization",
         "batch_normalization",
+        "(x - mean) / √(var + ε) · gamma + beta over the batch, for each feature on `axis`; predicting, with "
+        "running averages (Ioffe and Szegedy 2015).",
         _batch_normalization,
         (
             Attribute("axis", AXIS, -1),
@@ -141,5 +144,9 @@ LAYERS = (
             initializer("moving_mean_initializer", "zeros"),
             initializer("moving_variance_initializer", "ones"),
         ),
+        absent={
+            "renorm": "there is no renormalisation",
+            "synchronized": "a job runs in one process: leave it out",
+        },
     ),
 )

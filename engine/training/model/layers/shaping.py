@@ -33,6 +33,12 @@ def _reshape(scope: GraphBuilder, x: Symbol, *, target_shape: Shape) -> Symbol:
 
 
 LAYERS = (
-    Layer("Flatten", "flatten", _flatten),
-    Layer("Reshape", "reshape", _reshape, (Attribute("target_shape", NEW_SHAPE),)),
+    Layer("Flatten", "flatten", "Every row as one axis.", _flatten),
+    Layer(
+        "Reshape",
+        "reshape",
+        "Every row in another shape; one size may be -1.",
+        _reshape,
+        (Attribute("target_shape", NEW_SHAPE),),
+    ),
 )

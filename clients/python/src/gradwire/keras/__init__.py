@@ -1,11 +1,12 @@
 """Keras's names for what models are made of and trained with.
 
-`layers`           layers; they hold settings only, a server turns a list of them into graphs
-`initializers`     what weights start from
-`losses`           losses, called as loss(y_true, y_pred)
+`layers`           layers (generated); `layer` is what they share
+`initializers`     what weights start from (generated); `initializer` is what they share
+`losses`           losses, called as loss(y_true, y_pred) (generated); `loss` is what they share
 `metrics`          metrics, computed by a job or added up here batch by batch
-`schedules`        learning rates that change with the step
-`optimizers`       optimisers that step here, in NumPy
+`schedules`        learning rates that change with the step (generated); `schedule` is what they share
+`optimizers`       optimisers that step here, in NumPy (generated); `optimizer` is what they share
+`cures`            what to do instead of keywords that Keras has and these classes do not
 `pairs`            pairs of gradients and variables, checked before a step
 `rates`            the learning rate of an optimiser, checked when it is set
 `callbacks`        what watches a fit

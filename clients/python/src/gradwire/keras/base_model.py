@@ -27,17 +27,14 @@ from gradwire._tracing.variable import Variable
 from gradwire._transport.driver import D_co, Driven, call
 from gradwire._transport.flow import Flow
 from gradwire.errors import ConfigurationError
+from gradwire.keras import cures
 from gradwire.keras.expansion import Expansion, expand, play
 from gradwire.keras.formats import MODEL, WEIGHTS, path_of, read_weights, source_of, write_weights
 from gradwire.keras.initial_weights import draw
-from gradwire.keras.layers import InputLayer, Layer, flag, shape_of
+from gradwire.keras.layer import InputLayer, Layer, flag, shape_of
 from gradwire.keras.model_checks import check_rows, expected_layer
 
 _ROWS = 4096  # predicted in one request
-
-
-_COMPILE_IT = "say it with model.compile(optimizer=…, loss=…, metrics=…)"
-_SET_IT = "call model.set_weights([…]), or assign to one of model.variables"
 
 
 class Network(Strict, Driven[D_co]):
@@ -49,14 +46,7 @@ class Network(Strict, Driven[D_co]):
 
     _fixed: ClassVar[frozenset[str]] = frozenset({"dtype"})
     _absent: ClassVar[Mapping[str, str]] = MODELS
-    _cures: ClassVar[Mapping[str, str]] = {
-        **dict.fromkeys(("optimizer", "loss", "metrics"), _COMPILE_IT),
-        **dict.fromkeys(("weights", "variables", "trainable_variables", "trainable_weights"), _SET_IT),
-        "layers": "add them with model.add, or make another model",
-        "input_shape": "give it to the first layer",
-        "run_eagerly": "a job always runs compiled, on the server",
-        "learning_rate": "it is the optimizer's, which compile takes",
-    }
+    _cures: ClassVar[Mapping[str, str]] = cures.MODEL
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from gradwire._names.strict import Strict
 from gradwire.errors import ConfigurationError
+from gradwire.keras import cures
 from gradwire.keras.schedules import PiecewiseConstantDecay
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Callback(Strict):
     """
 
     model: Model[Any]
-    _cures: ClassVar[Mapping[str, str]] = {"verbose": "it prints nothing: leave it out"}
+    _cures: ClassVar[Mapping[str, str]] = cures.CALLBACK
 
     def _settable(self) -> set[str]:
         return super()._settable() | {name for name in dir(Callback) if name.startswith("on_")}

@@ -13,7 +13,7 @@ from gradwire._tracing.node import Array
 from gradwire._transport.flow import Flow
 from gradwire.errors import ConfigurationError
 from gradwire.keras import metrics
-from gradwire.keras.losses import Loss
+from gradwire.keras.loss import Loss
 from gradwire.keras.metrics import Metric
 
 

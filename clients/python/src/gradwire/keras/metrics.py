@@ -18,6 +18,7 @@ from gradwire._names.refusals import names_of
 from gradwire._names.strict import Strict
 from gradwire._tracing.node import Array
 from gradwire._tracing.tensor import Tensor, constant
+from gradwire.keras import cures
 from gradwire.keras.naming import snake_case
 
 __all__ = [
@@ -38,7 +39,7 @@ class Mean(Strict):
     """The mean of all numbers that it was updated with, such as the losses of an epoch's batches."""
 
     _role: ClassVar[str] = "mean"
-    _cures: ClassVar[Mapping[str, str]] = {"dtype": "sums are float64: leave it out"}
+    _cures: ClassVar[Mapping[str, str]] = cures.METRIC
 
     def __init__(self, name: str | None = None) -> None:
         self._name = name

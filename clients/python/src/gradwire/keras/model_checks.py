@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from gradwire.errors import ConfigurationError
-from gradwire.keras.layers import Layer
-from gradwire.keras.optimizers import Optimizer
+from gradwire.keras.layer import Layer
+from gradwire.keras.optimizer import Optimizer
 
 
 def expected_layer(given: Any) -> str:

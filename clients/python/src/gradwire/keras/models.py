@@ -25,7 +25,7 @@ from gradwire.keras.callbacks import Callback, History
 from gradwire.keras.evaluation import name_of, renamed, score
 from gradwire.keras.fit import follow, pair, rows_of, settings_of
 from gradwire.keras.formats import source_of
-from gradwire.keras.layers import InputLayer, Layer
+from gradwire.keras.layer import InputLayer, Layer
 from gradwire.keras.model_checks import check_compiled
 
 __all__ = ["AsyncSequential", "Sequential", "load_model"]

@@ -1,279 +1,201 @@
 """Optimisers that step here, in NumPy, under Keras's names and defaults.
 
-A step reads gradients, as tensors or arrays, and assigns new values to variables; nothing is sent. The
-formulas are Keras 3's.
+Generated from the server's records by clients/python/generate.py; do not edit.
 """
 
 from __future__ import annotations
 
-import warnings
-from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
+from math import sqrt
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradwire._names.counterparts import OPTIMIZER_SETTINGS, OPTIMIZERS
-from gradwire._names.own import is_own, own_class
+from gradwire._names.counterparts import OPTIMIZERS
 from gradwire._names.refusals import names_of
-from gradwire._names.strict import Strict
-from gradwire._tracing.node import Array
-from gradwire._tracing.operators import Operators
-from gradwire._tracing.reads import may_read
-from gradwire._tracing.restarts import note_optimizer
-from gradwire._tracing.variable import Variable
-from gradwire.autodiff.tape import GradientTape
-from gradwire.errors import OptimizerError
 from gradwire.keras import schedules
-from gradwire.keras.pairs import read_pairs
-from gradwire.keras.rates import are_variables, read_rate, respelled
-from gradwire.keras.schedules import LearningRateSchedule
+from gradwire.keras.optimizer import FormulaOptimizer, Optimizer, Schedule, within
 
-__all__ = ["Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "SGD", "schedules"]
+__all__ = [
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Optimizer",
+    "RMSprop",
+    "SGD",
+    "schedules",
+]
 
-Schedule = Callable[[int], float]
-_SHARED = ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm")
+
+def _adagrad(
+    w: Any, g: Any, slots: Mapping[str, Any], rates: Mapping[str, Any], *, epsilon: float, **_: Any
+) -> tuple[Any, dict[str, Any]]:
+    """A ← a + g²;  w - rate g / √(a + ε)."""
+    a = slots["accumulator"] + np.square(g)
+    return (w - rates["rate"] * g / np.sqrt(a + epsilon), {"accumulator": a})
 
 
-class Optimizer(Strict):
-    """What optimisers share: `apply_gradients`, `iterations` and a slot of arrays for each variable.
+def _only_rate(rate: float, step: int, **_: Any) -> dict[str, float]:
+    return {"rate": rate}
 
-    `learning_rate` is a number, or a function of the number of steps taken so far. Real and imaginary parts
-    of complex variables step as numbers of their own. All take Keras's `weight_decay` (w moves by
-    −rate·decay·w first) and one of `clipvalue` (each element), `clipnorm` (each gradient) and
-    `global_clipnorm` (all together).
+
+def _adam(
+    w: Any,
+    g: Any,
+    slots: Mapping[str, Any],
+    rates: Mapping[str, Any],
+    *,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    amsgrad: bool,
+    **_: Any,
+) -> tuple[Any, dict[str, Any]]:
+    """m, v ← running means of g and g²;  w - scale m / (√v + ε)."""
+    m = slots["m"] + (g - slots["m"]) * (1 - beta_1)
+    v = slots["v"] + (np.square(g) - slots["v"]) * (1 - beta_2)
+    new = {"m": m, "v": v}
+    if amsgrad:
+        v = new["largest"] = np.maximum(slots["largest"], v)
+    return (w - rates["scale"] * m / (np.sqrt(v) + epsilon), new)
+
+
+def _adam_rates(rate: float, step: int, *, beta_1: float, beta_2: float, **_: Any) -> dict[str, float]:
+    """The scale is rate √(1-β₂ᵗ) / (1-β₁ᵗ), the bias correction of both means."""
+    return {"rate": rate, "scale": rate * sqrt(1 - beta_2**step) / (1 - beta_1**step)}
+
+
+def _rmsprop(
+    w: Any,
+    g: Any,
+    slots: Mapping[str, Any],
+    rates: Mapping[str, Any],
+    *,
+    rho: float,
+    momentum: float,
+    epsilon: float,
+    centered: bool,
+    **_: Any,
+) -> tuple[Any, dict[str, Any]]:
+    """V ← rho v + (1-rho) g², less the squared mean gradient if centered;  w - rate g / √(v + ε)."""
+    v = rho * slots["v"] + (1 - rho) * np.square(g)
+    new, spread = ({"v": v}, v)
+    if centered:
+        mean = new["mean"] = rho * slots["mean"] + (1 - rho) * g
+        spread = v - np.square(mean)
+    step = rates["rate"] * g / np.sqrt(spread + epsilon)
+    if momentum:
+        step = new["momentum"] = momentum * slots["momentum"] + step
+    return (w - step, new)
+
+
+def _sgd(
+    w: Any,
+    g: Any,
+    slots: Mapping[str, Any],
+    rates: Mapping[str, Any],
+    *,
+    momentum: float,
+    nesterov: bool,
+    **_: Any,
+) -> tuple[Any, dict[str, Any]]:
+    """V ← momentum v - rate g;  w + v, or with Nesterov w + momentum v - rate g."""
+    step = rates["rate"] * g
+    if not momentum:
+        return (w - step, {})
+    v = momentum * slots["momentum"] - step
+    return (w + (momentum * v - step) if nesterov else w + v, {"momentum": v})
+
+
+class Adagrad(FormulaOptimizer):
+    """Gradients divided by the root of the sum of all their squares (Duchi et al. 2011).
+
+    Formula: a ← a + g², w ← w - rate·g/√(a + ε).
     """
 
-    slots: ClassVar[tuple[str, ...]] = ()
-    settings: ClassVar[tuple[str, ...]] = ()  # what a job is told beside the learning rate
-    _role: ClassVar[str] = "optimizer"
-    _fixed: ClassVar[frozenset[str]] = frozenset({"slots", "settings"})
-    _cures: ClassVar[Mapping[str, str]] = OPTIMIZER_SETTINGS
-    _absent: ClassVar[Mapping[str, str]] = OPTIMIZERS
-
-    @classmethod
-    def _check_arguments(cls, args: Sequence[Any], keywords: Mapping[str, Any]) -> None:
-        """Raise OptimizerError for variables in the first place, with the call that works here."""
-        if args and keywords and is_own(cls) and are_variables(args[0]):
-            call = ", ".join(f"{name}={value!r}" for name, value in respelled(keywords).items())
-            raise OptimizerError(
-                f"{cls.__name__} takes no variables, which are given to apply_gradients(zip(grads, "
-                f"variables)); write gw.optimizers.{cls.__name__}({call})"
-            )
+    _wire_name = "adagrad"
+    slots = ("accumulator",)
+    settings = ("initial_accumulator_value", "epsilon")
+    starts: ClassVar[Mapping[str, str]] = {"accumulator": "initial_accumulator_value"}
+    _formula = staticmethod(_adagrad)
+    _rates = staticmethod(_only_rate)
 
     def __init__(
         self,
-        learning_rate: float | Schedule,
+        learning_rate: float | Schedule = 0.001,
+        initial_accumulator_value: float = 0.1,
+        epsilon: float = 1e-07,
         *,
         weight_decay: float | None = None,
         clipnorm: float | None = None,
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
     ) -> None:
-        clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
-        given = [name for name, bound in clips.items() if bound is not None]
-        if len(given) > 1:
-            raise OptimizerError(f"expected one way of clipping, got {' and '.join(given)}")
-        self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
-        self.weight_decay = weight_decay
-        self.learning_rate = learning_rate
-        self.iterations = 0
-        self._state: dict[int, tuple[Variable, dict[str, Array]]] = {}
-
-    @property
-    def learning_rate(self) -> float | Schedule:
-        """A number, or a function of the number of steps taken so far."""
-        return self._learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, rate: float | Schedule) -> None:
-        self._learning_rate = read_rate(rate)
-
-    def minimize(
-        self, loss: Any, var_list: Variable | Sequence[Variable], tape: GradientTape | None = None
-    ) -> None:
-        """One step that makes `loss` smaller: a function without arguments, or a tensor and its `tape`.
-
-        Raises OptimizerError for a loss that is neither.
-        """
-        variables = [var_list] if isinstance(var_list, Variable) else list(var_list)
-        if callable(loss):
-            tape = GradientTape()
-            with tape:
-                value = loss()
-        elif isinstance(loss, Operators) and tape is not None:
-            value = loss
-        else:
-            raise OptimizerError(
-                f"expected a function without arguments as the loss, got {type(loss).__name__}: write "
-                "optimizer.minimize(lambda: loss_of(w), [w]), or give the tape that recorded it, tape=tape"
-            )
-        self.apply_gradients(zip(tape.gradient(value, variables), variables, strict=True))
-
-    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]], *others: Any) -> None:
-        """One step on each (gradient, variable).
-
-        Variables without a gradient are left as they are, with a warning, as in Keras. Raises
-        OptimizerError where none has one, where shapes differ, and where there is nothing at all. A step that
-        makes a variable infinite or NaN warns.
-        """
-        pairs = read_pairs(grads_and_vars, others)
-        missing = [variable.name for gradient, variable in pairs if gradient is None]
-        if missing:
-            self._complain(missing, everything=len(missing) == len(pairs))
-        rate = self.learning_rate(self.iterations) if callable(self.learning_rate) else self.learning_rate
-        gradients: list[Array] = []
-        variables = [variable for gradient, variable in pairs if gradient is not None]
-        for gradient, variable in pairs:
-            if gradient is None:
-                continue
-            if isinstance(gradient, Operators):
-                may_read(gradient._edge(), "apply_gradients()")
-            g = gradient._value() if isinstance(gradient, Operators) else np.asarray(gradient)
-            if g.shape != variable.shape:
-                raise OptimizerError(
-                    f"expected a gradient of shape {variable.shape} for '{variable.name}', got {g.shape}; "
-                    "gradients and variables go in the same order, those of one tape.gradient call"
-                )
-            gradients.append(_parts(g.astype(variable.dtype, copy=False)))
-        for g, variable in zip(self._clipped(gradients), variables, strict=True):
-            w = _parts(variable._value())
-            if self.weight_decay is not None:
-                w = w - w * (self.weight_decay * float(rate))
-            stepped = self.update(w, g, self._slots(variable), float(rate))
-            whole = stepped[..., 0] + 1j * stepped[..., 1] if variable.dtype.kind == "c" else stepped
-            variable._assigned(whole, self)
-            if any(slot.any() for slot in self._slots(variable).values()):
-                note_optimizer(variable._owner, self, first=self.iterations == 0)
-        self.iterations += 1
-
-    def document(self) -> dict[str, Any]:
-        """As a job's `optimizer`; raises OptimizerError where the rate is a function of one's own.
-
-        Raises NotTraced for a class of the user's own.
-        """
-        kind = own_class(self, "optimizer")
-        rate: Any = self.learning_rate
-        if isinstance(rate, LearningRateSchedule):
-            rate = rate.document()
-        elif callable(rate):
-            raise OptimizerError(
-                "expected a number or one of gradwire.optimizers.schedules as a job's learning rate, got "
-                f"{rate!r}; functions run only where optimisers step here"
-            )
-        given = {name: getattr(self, name) for name in (*self.settings, *_SHARED)}
-        named = {"name": kind.__name__.lower(), "learning_rate": rate, **given}
-        return {name: value for name, value in named.items() if value is not None}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_state": list(self._state.values())}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._state = {id(variable): (variable, dict(slots)) for variable, slots in state["_state"]}
-
-    @abstractmethod
-    def update(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
-        """The new value of `w`; `slots` may be bound to new arrays, `iterations` counts finished steps."""
-
-    def initial(self, w: Array) -> Array:
-        """What a slot starts from."""
-        return np.zeros_like(w)
-
-    def _clipped(self, gradients: list[Array]) -> list[Array]:
-        """The gradients within the bounds that were asked for."""
-        if self.clipvalue is not None:
-            return [np.clip(g, -self.clipvalue, self.clipvalue) for g in gradients]
-        bound = self.clipnorm if self.clipnorm is not None else self.global_clipnorm
-        if bound is None:
-            return gradients
-        squares = [float(np.sum(np.square(g))) for g in gradients]
-        if self.clipnorm is None:
-            squares = [sum(squares)] * len(squares)
-        return [g * (bound / max(s**0.5, bound)) for g, s in zip(gradients, squares, strict=True)]
-
-    def _slots(self, variable: Variable) -> dict[str, Array]:
-        key = id(variable)  # the entry holds the variable, so that no other can take its id
-        if key not in self._state:
-            w = _parts(variable._value())
-            self._state[key] = (variable, {name: self.initial(w) for name in self.slots})
-        return self._state[key][1]
-
-    def _complain(self, missing: list[str], *, everything: bool) -> None:
-        listed = ", ".join(f"'{name}'" for name in missing)
-        cure = "tape.explain(target, variables) says why"
-        if everything:
-            raise OptimizerError(f"no gradient for any variable: {listed}; {cure}")
-        warnings.warn(f"no gradient for {listed}, which stay as they are; {cure}", UserWarning, stacklevel=3)
+        super().__init__(
+            learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+        )
+        self.initial_accumulator_value = within(
+            "initial_accumulator_value", initial_accumulator_value, low=0.0
+        )
+        self.epsilon = within("epsilon", epsilon, low=0.0)
 
 
-def _parts(x: Array) -> Array:
-    """A complex array as real and imaginary parts along a last axis, each of which is a parameter."""
-    return np.stack([x.real, x.imag], axis=-1) if x.dtype.kind == "c" else x
+class Adam(FormulaOptimizer):
+    """Adaptive moments (Kingma and Ba 2015).
 
+    Formula: m ← m + (1-β₁)(g-m), v ← v + (1-β₂)(g²-v), w ← w - rate·√(1-β₂ᵗ)/(1-β₁ᵗ) · m/(√v + ε).
+    `beta_1`: how slowly the mean of g is forgotten.
+    `beta_2`: how slowly the mean of g² is forgotten.
+    `amsgrad`: divide by the largest mean of g² so far.
+    """
 
-class SGD(Optimizer):
-    """Gradient descent, with momentum and Nesterov's look-ahead where asked for."""
-
-    slots = ("momentum",)
-    settings = ("momentum", "nesterov")
-
-    def __init__(
-        self,
-        learning_rate: float | Schedule = 0.01,
-        momentum: float = 0.0,
-        nesterov: bool = False,
-        **shared: float | None,
-    ) -> None:
-        super().__init__(learning_rate, **shared)
-        if not 0.0 <= momentum <= 1.0:
-            raise OptimizerError(f"expected a momentum between 0 and 1, got {momentum}")
-        self.momentum = momentum
-        self.nesterov = nesterov
-
-    def update(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
-        """Velocity: v ← momentum·v − rate·g; w + v, or with Nesterov w + momentum·v − rate·g."""
-        if self.momentum == 0.0:
-            return w - rate * g
-        slots["momentum"] = v = self.momentum * slots["momentum"] - rate * g
-        return w + (self.momentum * v - rate * g if self.nesterov else v)
-
-
-class Adam(Optimizer):
-    """Adaptive moments (Kingma and Ba, 2015)."""
-
+    _wire_name = "adam"
     slots = ("m", "v", "largest")
-    settings: ClassVar[tuple[str, ...]] = ("beta_1", "beta_2", "epsilon", "amsgrad")
+    settings = ("beta_1", "beta_2", "epsilon", "amsgrad")
+    _formula = staticmethod(_adam)
+    _rates = staticmethod(_adam_rates)
 
     def __init__(
         self,
         learning_rate: float | Schedule = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
-        epsilon: float = 1e-7,
+        epsilon: float = 1e-07,
         amsgrad: bool = False,
-        **shared: float | None,
+        *,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
     ) -> None:
-        super().__init__(learning_rate, **shared)
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
+        super().__init__(
+            learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+        )
+        self.beta_1 = within("beta_1", beta_1, low=0.0, high=1.0, below=True)
+        self.beta_2 = within("beta_2", beta_2, low=0.0, high=1.0, below=True)
+        self.epsilon = within("epsilon", epsilon, low=0.0)
         self.amsgrad = amsgrad
-
-    def update(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
-        """The new w: w − rate·√(1−β₂ᵗ)/(1−β₁ᵗ) · m / (√v + ε), v the largest so far with `amsgrad`."""
-        t = self.iterations + 1
-        slots["m"] = m = slots["m"] + (g - slots["m"]) * (1 - self.beta_1)
-        slots["v"] = v = slots["v"] + (g * g - slots["v"]) * (1 - self.beta_2)
-        if self.amsgrad:
-            slots["largest"] = v = np.maximum(slots["largest"], v)
-        scale = rate * (1 - self.beta_2**t) ** 0.5 / (1 - self.beta_1**t)
-        new: Array = w - scale * m / (np.sqrt(v) + self.epsilon)
-        return new
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019).
+
+    Formula: Adam's.
+    `weight_decay`: w is first made smaller by rate · weight_decay · w.
+    `beta_1`: how slowly the mean of g is forgotten.
+    `beta_2`: how slowly the mean of g² is forgotten.
+    `amsgrad`: divide by the largest mean of g² so far.
+    """
+
+    _wire_name = "adamw"
 
     def __init__(
         self,
@@ -281,73 +203,99 @@ class AdamW(Adam):
         weight_decay: float = 0.004,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
-        epsilon: float = 1e-7,
+        epsilon: float = 1e-07,
         amsgrad: bool = False,
-        **shared: float | None,
+        *,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
     ) -> None:
-        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **shared)
+        super().__init__(
+            learning_rate,
+            weight_decay=weight_decay,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            amsgrad=amsgrad,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+        )
 
 
-class RMSprop(Optimizer):
-    """Gradients divided by a running root mean square (Hinton), with momentum or centred where asked for."""
+class RMSprop(FormulaOptimizer):
+    """Gradients divided by a running root mean square (Hinton), with momentum or centred if asked for.
 
-    slots = ("velocity", "average", "momentum")
+    Formula: v ← ρv + (1-ρ)g², w ← w - rate·g/√(v + ε); centered: less the square of the mean of g; with
+    momentum the steps are summed up.
+    """
+
+    _wire_name = "rmsprop"
+    slots = ("v", "mean", "momentum")
     settings = ("rho", "momentum", "epsilon", "centered")
+    _formula = staticmethod(_rmsprop)
+    _rates = staticmethod(_only_rate)
 
     def __init__(
         self,
         learning_rate: float | Schedule = 0.001,
         rho: float = 0.9,
         momentum: float = 0.0,
-        epsilon: float = 1e-7,
+        epsilon: float = 1e-07,
         centered: bool = False,
-        **shared: float | None,
+        *,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
     ) -> None:
-        super().__init__(learning_rate, **shared)
-        self.rho = rho
-        self.momentum = momentum
-        self.epsilon = epsilon
+        super().__init__(
+            learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+        )
+        self.rho = within("rho", rho, low=0.0, high=1.0)
+        self.momentum = within("momentum", momentum, low=0.0, high=1.0)
+        self.epsilon = within("epsilon", epsilon, low=0.0)
         self.centered = centered
 
-    def update(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
-        """The new w: w − rate·g / √(v + ε), v the mean of g², less the squared mean of g where centred."""
-        slots["velocity"] = v = self.rho * slots["velocity"] + (1 - self.rho) * g * g
-        if self.centered:
-            slots["average"] = mean = self.rho * slots["average"] + (1 - self.rho) * g
-            v = v - mean * mean
-        change = rate * g / np.sqrt(v + self.epsilon)
-        if self.momentum > 0.0:
-            slots["momentum"] = change = self.momentum * slots["momentum"] + change
-        return w - change
 
+class SGD(FormulaOptimizer):
+    """Gradient descent, with momentum and Nesterov's look-ahead if asked for.
 
-class Adagrad(Optimizer):
-    """Gradients divided by the root of the sum of all their squares (Duchi et al., 2011)."""
+    Formula: w ← w - rate·g; with momentum μ: v ← μv - rate·g, w ← w + v, with Nesterov w ← w + μv -
+    rate·g.
+    """
 
-    slots = ("accumulator",)
-    settings = ("initial_accumulator_value", "epsilon")
+    _wire_name = "sgd"
+    slots = ("momentum",)
+    settings = ("momentum", "nesterov")
+    _formula = staticmethod(_sgd)
+    _rates = staticmethod(_only_rate)
 
     def __init__(
         self,
-        learning_rate: float | Schedule = 0.001,
-        initial_accumulator_value: float = 0.1,
-        epsilon: float = 1e-7,
-        **shared: float | None,
+        learning_rate: float | Schedule = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        *,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
     ) -> None:
-        super().__init__(learning_rate, **shared)
-        self.initial_accumulator_value = initial_accumulator_value
-        self.epsilon = epsilon
-
-    def initial(self, w: Array) -> Array:
-        """The accumulator's start."""
-        return np.full_like(w, self.initial_accumulator_value)
-
-    def update(self, w: Array, g: Array, slots: dict[str, Array], rate: float) -> Array:
-        """The new w: w − rate·g / √(a + ε), a the sum of g²."""
-        slots["accumulator"] = a = slots["accumulator"] + g * g
-        new: Array = w - rate * g / np.sqrt(a + self.epsilon)
-        return new
+        super().__init__(
+            learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+        )
+        self.momentum = within("momentum", momentum, low=0.0, high=1.0)
+        self.nesterov = nesterov
 
 
 if not TYPE_CHECKING:  # else every name would have a type
-    __getattr__ = names_of(__name__, globals())
+    __getattr__ = names_of(__name__, globals(), OPTIMIZERS)

@@ -1,16 +1,15 @@
-"""Learning rates that change with the step, under Keras's names; `optimizers.schedules` holds them too.
+"""Learning rates that change with the step, under Keras's names and defaults.
 
-Each is a function of the number of finished steps, for optimisers that step here, and a document, for jobs.
+Generated from the server's records by clients/python/generate.py; do not edit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import ceil, cos, floor, pi
-from typing import Any, ClassVar
+from typing import Any
 
-from gradwire._names.own import own_class
-from gradwire._names.strict import Strict
+from gradwire.keras.schedule import FormulaSchedule, LearningRateSchedule
 
 __all__ = [
     "CosineDecay",
@@ -22,35 +21,109 @@ __all__ = [
     "PolynomialDecay",
 ]
 
-TABULATED = (
-    "tabulate it for a job: `PiecewiseConstantDecay(range(n - 1), [schedule(k) for k in range(n)])`, or give "
-    "`fit` a LearningRateScheduler, which is asked for each epoch; functions run where optimisers step here"
-)
+
+def _cosine(
+    step: int,
+    *,
+    initial_learning_rate: float,
+    decay_steps: int,
+    alpha: float,
+    warmup_target: float | None,
+    warmup_steps: int,
+) -> float:
+    top = initial_learning_rate
+    if warmup_target is not None:
+        if step < warmup_steps:
+            return initial_learning_rate + (warmup_target - initial_learning_rate) * step / warmup_steps
+        top, step = (warmup_target, step - warmup_steps)
+    done = min(step, decay_steps) / decay_steps
+    return top * ((1 - alpha) * 0.5 * (1 + cos(pi * done)) + alpha)
 
 
-class LearningRateSchedule(Strict):
-    """What schedules share; `settings` are those of the wire."""
-
-    name: ClassVar[str] = ""
-    _fixed: ClassVar[frozenset[str]] = frozenset({"settings", "name"})
-    _cures: ClassVar[Mapping[str, str]] = {"name": "it changes nothing: leave it out"}
-
-    def __init__(self, **settings: Any) -> None:
-        self.settings: Mapping[str, Any] = {k: v for k, v in settings.items() if v is not None}
-
-    def __call__(self, step: int) -> float:
-        """The rate of the update that has so many finished ones before it."""
-        raise NotImplementedError
-
-    def document(self) -> dict[str, Any]:
-        """As the wire has it; raises NotTraced for a class of the user's own."""
-        return {"name": own_class(self, "schedule", TABULATED).name, **self.settings}
+def _exponential(
+    step: int, *, initial_learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool
+) -> float:
+    periods = step / decay_steps
+    return initial_learning_rate * decay_rate ** (floor(periods) if staircase else periods)
 
 
-class ExponentialDecay(LearningRateSchedule):
-    """The initial rate times decay_rate to the power of step / decay_steps."""
+def _inverse_time(
+    step: int, *, initial_learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool
+) -> float:
+    periods = step / decay_steps
+    return initial_learning_rate / (1 + decay_rate * (floor(periods) if staircase else periods))
+
+
+def _warmup(step: int, *, learning_rate: float, warmup_steps: int, initial_learning_rate: float) -> float:
+    done = min(step, warmup_steps) / warmup_steps
+    return initial_learning_rate + (learning_rate - initial_learning_rate) * done
+
+
+def _piecewise(step: int, *, boundaries: tuple[float, ...], values: tuple[float, ...]) -> float:
+    """values[k] up to and including step boundaries[k]; the last value after all of them."""
+    return values[sum(step > boundary for boundary in boundaries)]
+
+
+def _polynomial(
+    step: int,
+    *,
+    initial_learning_rate: float,
+    decay_steps: int,
+    end_learning_rate: float,
+    power: float,
+    cycle: bool,
+) -> float:
+    span = decay_steps * max(1, ceil(step / decay_steps)) if cycle else decay_steps
+    left = 1 - min(step, span) / span
+    return float((initial_learning_rate - end_learning_rate) * left**power + end_learning_rate)
+
+
+def _check_piecewise(settings: Mapping[str, Any]) -> str | None:
+    boundaries, values = (settings["boundaries"], settings["values"])
+    if len(values) != len(boundaries) + 1:
+        return f"expected one value more than boundaries, got {len(values)} and {len(boundaries)}"
+    if list(boundaries) != sorted(set(boundaries)):
+        return "expected boundaries that increase"
+    return "expected values of at least 0" if min(values) < 0 else None
+
+
+class CosineDecay(FormulaSchedule):
+    """Half a cosine from the initial rate to `alpha` of it, after a warm-up if asked for.
+
+    `alpha`: the last rate as a fraction of the first.
+    `warmup_target`: the rate that the warm-up climbs to; none: no warm-up.
+    """
+
+    name = "cosine_decay"
+    _formula = staticmethod(_cosine)
+    _optional = ("warmup_target",)
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        alpha: float = 0.0,
+        *,
+        warmup_target: float | None = None,
+        warmup_steps: int = 0,
+    ) -> None:
+        super().__init__(
+            initial_learning_rate=initial_learning_rate,
+            decay_steps=decay_steps,
+            alpha=alpha,
+            warmup_target=warmup_target,
+            warmup_steps=warmup_steps,
+        )
+
+
+class ExponentialDecay(FormulaSchedule):
+    """The initial rate times decay_rate to the power of step / decay_steps.
+
+    `staircase`: change at whole multiples of decay_steps only.
+    """
 
     name = "exponential_decay"
+    _formula = staticmethod(_exponential)
 
     def __init__(
         self, initial_learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool = False
@@ -62,51 +135,57 @@ class ExponentialDecay(LearningRateSchedule):
             staircase=staircase,
         )
 
-    def __call__(self, step: int) -> float:
-        """The rate after so many steps."""
-        s = self.settings
-        periods = step / s["decay_steps"]
-        return float(
-            s["initial_learning_rate"] * s["decay_rate"] ** (floor(periods) if s["staircase"] else periods)
-        )
 
+class InverseTimeDecay(FormulaSchedule):
+    """The initial rate divided by 1 + decay_rate · step / decay_steps.
 
-class InverseTimeDecay(ExponentialDecay):
-    """The initial rate divided by 1 + decay_rate · step / decay_steps."""
+    `staircase`: change at whole multiples of decay_steps only.
+    """
 
     name = "inverse_time_decay"
+    _formula = staticmethod(_inverse_time)
 
-    def __call__(self, step: int) -> float:
-        """The rate after so many steps."""
-        s = self.settings
-        periods = step / s["decay_steps"]
-        return float(
-            s["initial_learning_rate"]
-            / (1 + s["decay_rate"] * (floor(periods) if s["staircase"] else periods))
+    def __init__(
+        self, initial_learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool = False
+    ) -> None:
+        super().__init__(
+            initial_learning_rate=initial_learning_rate,
+            decay_steps=decay_steps,
+            decay_rate=decay_rate,
+            staircase=staircase,
         )
 
 
-class PiecewiseConstantDecay(LearningRateSchedule):
+class LinearWarmup(FormulaSchedule):
+    """A linear climb over `warmup_steps` from the initial rate to `learning_rate`, which then stays."""
+
+    name = "linear_warmup"
+    _formula = staticmethod(_warmup)
+
+    def __init__(self, learning_rate: float, warmup_steps: int, initial_learning_rate: float = 0.0) -> None:
+        super().__init__(
+            learning_rate=learning_rate,
+            warmup_steps=warmup_steps,
+            initial_learning_rate=initial_learning_rate,
+        )
+
+
+class PiecewiseConstantDecay(FormulaSchedule):
     """values[k] up to and including step boundaries[k], then the last value."""
 
     name = "piecewise_constant_decay"
+    _formula = staticmethod(_piecewise)
+    _check = staticmethod(_check_piecewise)
 
     def __init__(self, boundaries: Sequence[float], values: Sequence[float]) -> None:
-        if len(values) != len(boundaries) + 1:
-            raise ValueError(
-                f"expected one value more than boundaries, got {len(values)} and {len(boundaries)}"
-            )
         super().__init__(boundaries=list(boundaries), values=list(values))
 
-    def __call__(self, step: int) -> float:
-        """The rate after so many steps."""
-        return float(self.settings["values"][sum(step > b for b in self.settings["boundaries"])])
 
-
-class PolynomialDecay(LearningRateSchedule):
+class PolynomialDecay(FormulaSchedule):
     """From the initial rate to the last one along a power of the steps that are left."""
 
     name = "polynomial_decay"
+    _formula = staticmethod(_polynomial)
 
     def __init__(
         self,
@@ -123,64 +202,3 @@ class PolynomialDecay(LearningRateSchedule):
             power=power,
             cycle=cycle,
         )
-
-    def __call__(self, step: int) -> float:
-        """The rate after so many steps."""
-        s = self.settings
-        span = s["decay_steps"] * (max(1, ceil(step / s["decay_steps"])) if s["cycle"] else 1)
-        left = 1 - min(step, span) / span
-        top, end = s["initial_learning_rate"], s["end_learning_rate"]
-        return float((top - end) * left ** s["power"] + end)
-
-
-class CosineDecay(LearningRateSchedule):
-    """Half a cosine from the initial rate down to `alpha` of it; with a warm-up before, where asked for."""
-
-    name = "cosine_decay"
-
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: int,
-        alpha: float = 0.0,
-        *,  # Keras has a name here
-        warmup_target: float | None = None,
-        warmup_steps: int = 0,
-    ) -> None:
-        super().__init__(
-            initial_learning_rate=initial_learning_rate,
-            decay_steps=decay_steps,
-            alpha=alpha,
-            warmup_target=warmup_target,
-            warmup_steps=warmup_steps,
-        )
-
-    def __call__(self, step: int) -> float:
-        """The rate after so many steps."""
-        s = self.settings
-        top, target = s["initial_learning_rate"], s.get("warmup_target")
-        if target is not None:
-            if step < s["warmup_steps"]:
-                return float(top + (target - top) * step / s["warmup_steps"])
-            top, step = target, step - s["warmup_steps"]
-        done = min(step, s["decay_steps"]) / s["decay_steps"]
-        return float(top * ((1 - s["alpha"]) * 0.5 * (1 + cos(pi * done)) + s["alpha"]))
-
-
-class LinearWarmup(LearningRateSchedule):
-    """A linear climb over `warmup_steps` from the initial rate to `learning_rate`, which then stays."""
-
-    name = "linear_warmup"
-
-    def __init__(self, learning_rate: float, warmup_steps: int, initial_learning_rate: float = 0.0) -> None:
-        super().__init__(
-            learning_rate=learning_rate,
-            warmup_steps=warmup_steps,
-            initial_learning_rate=initial_learning_rate,
-        )
-
-    def __call__(self, step: int) -> float:
-        """The rate after so many steps."""
-        s = self.settings
-        start, done = s["initial_learning_rate"], min(step, s["warmup_steps"]) / s["warmup_steps"]
-        return float(start + (s["learning_rate"] - start) * done)

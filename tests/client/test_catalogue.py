@@ -179,22 +179,28 @@ def test_a_class_of_a_layer_has_a_record() -> None:
     assert {*layers.__all__} - by_hand == {record.name for record in LAYERS}
 
 
-GIVEN: dict[str, Any] = {"units": 3, "activation": "relu", "rate": 0.5, "input_dim": 4, "output_dim": 2}
-GIVEN |= {"target_shape": (2, 3)}
+#: A value of each kind that a layer may require.
+GIVEN: dict[str, Any] = {"int": 3, "number": 0.5, "activation": "relu", "new_shape": (2, 3)}
 
 
 @pytest.mark.parametrize("record", list(LAYERS), ids=lambda record: record.name)
 def test_a_layer_at_its_defaults_sends_what_is_required(record: Any) -> None:
     kind = getattr(layers, record.name)
-    required = [a.name for a in record.attributes if a.default is REQUIRED]
-    made = kind(**{name: GIVEN[name] for name in required})
-    written = {name: list(v) if isinstance(v := GIVEN[name], tuple) else v for name in required}
+    required = {a.name: GIVEN[a.kind.name] for a in record.attributes if a.default is REQUIRED}
+    made = kind(**required)
+    written = {name: list(value) if isinstance(value, tuple) else value for name, value in required.items()}
     assert made.document() == {"type": record.name, **written}
     others = {a.name: settings_of(kind)[a.name] for a in record.attributes if a.name not in required}
-    assert kind(**{name: GIVEN[name] for name in required}, **others).document() == made.document()
+    assert kind(**required, **others).document() == made.document()
     for name, cure in record.absent.items():
         with pytest.raises(TypeError, match=f"{record.name} has no keyword '{name}'; {cure}"):
-            kind(**{**{n: GIVEN[n] for n in required}, name: True})
+            kind(**{**required, name: True})
+
+
+@pytest.mark.parametrize("shape", [[2, 3], (2, 3), np.array([2, 3]), range(2, 4)], ids=repr)
+def test_a_shape_may_be_any_sequence(shape: Any) -> None:
+    assert layers.Reshape(shape).document() == {"type": "Reshape", "target_shape": [2, 3]}
+    assert layers.Dense(np.int64(3)).document() == {"type": "Dense", "units": 3}
 
 
 STEPS = {"amsgrad": True, "centered": True, "nesterov": True, "momentum": 0.9, "weight_decay": 0.1}

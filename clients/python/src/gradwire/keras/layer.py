@@ -122,7 +122,9 @@ def _written(key: str, value: Any) -> Any:
             return name  # NumPy's tanh is that of everyone
     if callable(value):
         return own_function(value, key, _APPLY)
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return list(value) if isinstance(value, tuple | range) else value
 
 
 def _initializer(key: str, value: Any) -> Any:

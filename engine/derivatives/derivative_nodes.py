@@ -30,16 +30,17 @@ def recorded(query: Query, needed: Iterable[str]) -> Recording:
 
     recording = record(query.graph, query.inputs, needed, rewrite=rewrite)
     moved = {*(query.wrt or ()), *(query.tangents or ()), *(query.vectors or ())}
-    kept = [recording.slot(name) for name in moved if name.partition(":")[0] in recording.slots]
-    stable = stabilize(recording.tape, kept)
+    variables = [recording.slot(name) for name in moved if name.partition(":")[0] in recording.slots]
+    stable = stabilize(recording.tape, variables)
     slots = {name: tuple(map(stable.slot, own)) for name, own in recording.slots.items()}
-    told = [_told(one) for one in (*applied, *stable.applied)]
-    stable.tape.rewrites = [one for k, one in enumerate(told) if one not in told[:k]]  # a body is made anew
+    reports = [_report(one) for one in (*applied, *stable.applied)]
+    # the body of a function is rewritten for each call, so that one rewrite may be reported several times
+    stable.tape.rewrites = [one for k, one in enumerate(reports) if one not in reports[:k]]
     return replace(recording, tape=stable.tape, slots=slots)
 
 
-def _told(applied: Applied) -> dict[str, Any]:
-    """A rewrite as it is answered."""
+def _report(applied: Applied) -> dict[str, Any]:
+    """A rewrite as the response lists it."""
     rewrite, origin = applied.rewrite, applied.origin
     return {
         "rewrite": rewrite.name,

@@ -60,7 +60,7 @@ class Outputs:
 
 
 def slot_of(recording: Recording, name: str, path: str) -> int:
-    """The slot of a name or of `n:k`; raises MissingInput where it was skipped for want of a value."""
+    """The slot of a name or of `n:k`; raises MissingInput if it was skipped for want of a value."""
     node, _ = split_reference(name)
     if node not in recording.slots:
         raise MissingInput(
@@ -78,8 +78,8 @@ def wrt_slots(query: Query, recording: Recording) -> dict[str, int]:
     if query.wrt is not None:
         return {name: slot_of(recording, name, "$.wrt") for name in query.wrt}
     types = recording.tape.types
-    given = {name: recording.slots[name][0] for name in query.graph.inputs if name in recording.slots}
-    return {name: slot for name, slot in given.items() if dtypes.is_inexact(types[slot].dtype)}
+    inputs = {name: recording.slots[name][0] for name in query.graph.inputs if name in recording.slots}
+    return {name: slot for name, slot in inputs.items() if dtypes.is_inexact(types[slot].dtype)}
 
 
 def carries_gradient(tape: Tape, slot: int) -> bool:
@@ -91,8 +91,8 @@ def play_rows(tape: Tape, product: Tape, over: Mapping[str, Variable]) -> list[V
     """The outputs of `product`, a tape of the same inputs, for all rows of the inputs `over` at once."""
     n = next(iter(over.values())).shape[0]
     rows = batch(lower(product), over, n)
-    known = {name: tape.variable(slot) for name, slot in tape.inputs.items()}
-    return tape.inline(rows, [over[name] if name in over else known[name] for name in rows.inputs])
+    arguments = {name: tape.variable(slot) for name, slot in tape.inputs.items()}
+    return tape.inline(rows, [over[name] if name in over else arguments[name] for name in rows.inputs])
 
 
 def without_rows(type: TensorType, name: str, path: str) -> tuple[TensorType, int]:
@@ -105,7 +105,7 @@ def without_rows(type: TensorType, name: str, path: str) -> tuple[TensorType, in
 
 
 def common_rows(counts: Mapping[str, int], path: str) -> int:
-    """The one number of rows; raises ShapeMismatch where it differs."""
+    """The one number of rows; raises ShapeMismatch if it differs."""
     if len(set(counts.values())) != 1:
         listed = ", ".join(f"'{name}' has {count}" for name, count in counts.items())
         raise ShapeMismatch(
@@ -116,7 +116,7 @@ def common_rows(counts: Mapping[str, int], path: str) -> int:
     return next(iter(counts.values()))
 
 
-def as_seen(adjoint: Variable) -> Variable:
+def in_user_convention(adjoint: Variable) -> Variable:
     """An adjoint as users see it: of a complex tensor its conjugate, without the -0 of a real number's."""
     return adjoint.conj() + 0 if dtypes.is_complex(adjoint.dtype) else adjoint
 
@@ -127,7 +127,7 @@ def unique(*names: str) -> tuple[str, ...]:
 
 
 def directions(
-    recording: Recording, given: Mapping[str, TensorType], word: str
+    recording: Recording, direction_types: Mapping[str, TensorType], word: str
 ) -> tuple[dict[int, Variable], dict[str, TensorType]]:
     """Inputs of the tape for cotangents, tangents or vectors (`word`, singular): by slot, and their types.
 
@@ -138,7 +138,7 @@ def directions(
     tape = recording.tape
     by_slot: dict[int, Variable] = {}
     types: dict[str, TensorType] = {}
-    for name, type in given.items():
+    for name, type in direction_types.items():
         path = f"$.{word}s.{name}"
         slot = slot_of(recording, name, path)
         own = tape.types[slot]

@@ -11,7 +11,16 @@ import numpy as np
 from engine import dtypes
 from engine.arrays.types import Array
 from engine.derivatives.derivative_nodes import recorded
-from engine.derivatives.draft import Draft, Inputs, Outputs, Values, as_seen, slot_of, unique, wrt_slots
+from engine.derivatives.draft import (
+    Draft,
+    Inputs,
+    Outputs,
+    Values,
+    in_user_convention,
+    slot_of,
+    unique,
+    wrt_slots,
+)
 from engine.derivatives.masked import Watched, warnings_of, watched
 from engine.derivatives.query import Query
 from engine.diagnosis import (
@@ -82,7 +91,7 @@ def _gradients(query: Query, answer: Answer) -> Draft:
     query.check_wrt()
     recording = recorded(query, unique(*targets, *(query.wrt or ())))
     tape = recording.tape
-    wanted = wrt_slots(query, recording)
+    slots = wrt_slots(query, recording)
     heads = {name: recording.slots[name][0] for name in query.graph.outputs if name in recording.slots}
     graph = Graphing(tape, tuple(tape.instructions), heads, query.graph.rebound)
     names = _names(recording)
@@ -91,7 +100,7 @@ def _gradients(query: Query, answer: Answer) -> Draft:
     for target in targets:
         slot = slot_of(recording, target, "$.target")
         note = why_no_target(tape.types[slot], target)
-        examination = Diagnosis(graph, names, wanted, target, slot, note, query.masked_backward)
+        examination = Diagnosis(graph, names, slots, target, slot, note, query.masked_backward)
         results.append(_differentiate(query, examination, outputs))
 
     def assemble(values: Values, inputs: Inputs) -> dict[str, Any]:
@@ -111,7 +120,7 @@ def _gradients(query: Query, answer: Answer) -> Draft:
 
 
 def _exports(query: Query, results: Sequence[_Differentiated]) -> dict[str, int]:
-    """`value` and `gradients/W`, with the target in between where several were asked for."""
+    """`value` and `gradients/W`, with the target in between where several were requested."""
     named: dict[str, int] = {}
     for result in results:
         middle = f"/{result.examination.target}" if query.target_list else ""
@@ -144,7 +153,7 @@ def _differentiate(query: Query, examination: Diagnosis, outputs: Outputs) -> _D
             _refuse_unconnected(query, examination, name)
             if query.unconnected == "zero":
                 adjoint = zeros(tape, tape.variable(s))
-        places[name] = None if adjoint is None else outputs.add(as_seen(adjoint).slot)
+        places[name] = None if adjoint is None else outputs.add(in_user_convention(adjoint).slot)
     acted = () if masks is None else watched(masks, outputs)
     warnings: tuple[dict[str, Any], ...] = ()
     if query.kind == "gradient" and query.diagnose != "off":
@@ -156,15 +165,15 @@ def _differentiate(query: Query, examination: Diagnosis, outputs: Outputs) -> _D
 def _refuse_unconnected(query: Query, examination: Diagnosis, name: str) -> None:
     if query.unconnected != "error":
         return
-    told = examination.structural(name)
-    culprit: dict[str, Any] = next(iter(told["culprits"]), {})
+    entry = examination.structural(name)
+    culprit: dict[str, Any] = next(iter(entry["culprits"]), {})
     raise Unconnected(
-        told["message"],
+        entry["message"],
         path="$.wrt",
         node=culprit.get("node"),
         op=culprit.get("op"),
         source=culprit.get("source"),
-        hint=told["fix"],
+        hint=entry["fix"],
     )
 
 
@@ -208,39 +217,39 @@ def _gradient_answer(query: Query, result: _Differentiated, values: Values, inpu
         healthy = set() if spoiled else {name for name, *_ in tests}.difference(suspicious)
         wrong = {name: value for name, value in gradients.items() if name not in healthy}
     if wrong:
-        answer["diagnosis"] = _entries(result, wrong, inputs, asked=query.diagnose == "full")
+        answer["diagnosis"] = _entries(result, wrong, inputs, full=query.diagnose == "full")
     return answer
 
 
 def _diagnose_answer(query: Query, result: _Differentiated, values: Values, inputs: Inputs) -> dict[str, Any]:
     gradients = {name: None if i is None else values[i] for name, i in result.gradients.items()}
-    return {"value": values[result.value], "variables": _entries(result, gradients, inputs, asked=True)}
+    return {"value": values[result.value], "variables": _entries(result, gradients, inputs, full=True)}
 
 
 def _entries(
-    result: _Differentiated, gradients: Mapping[str, Array | None], inputs: Inputs, *, asked: bool
+    result: _Differentiated, gradients: Mapping[str, Array | None], inputs: Inputs, *, full: bool
 ) -> dict[str, Any]:
     """The diagnosis of each variable; of a batch, that of the first row that looks wrong.
 
-    What was `asked` for is counted in the estimate; a look that was not is kept small.
+    A `full` look is counted in the estimate; any other is kept small.
     """
     examination = result.examination
     looks: dict[int | None, Look | None] = {}
-    told = {}
+    entries = {}
     for name, value in gradients.items():
         row = None if value is None or not _has_rows(examination, name, value) else _wrong_row(value)
 
         def look(row: int | None = row) -> Look | None:
             if row not in looks:
-                given = _at_row(examination, inputs, row)
-                looks[row] = examination.look(given, asked=asked)
+                row_inputs = _at_row(examination, inputs, row)
+                looks[row] = examination.look(row_inputs, asked=full)
             return looks[row]
 
         gradient = value if value is None or row is None else np.asarray(value[row])
-        told[name] = examination.entry(name, gradient, look)
+        entries[name] = examination.entry(name, gradient, look)
         if row is not None:
-            told[name]["message"] = f"In row {row} of the batch: {told[name]['message']}"
-    return told
+            entries[name]["message"] = f"In row {row} of the batch: {entries[name]['message']}"
+    return entries
 
 
 def _has_rows(examination: Diagnosis, name: str, gradient: Array) -> bool:

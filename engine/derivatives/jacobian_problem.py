@@ -45,7 +45,7 @@ Types = dict[str, TensorType]
 class JacobianProblem:
     """The tape of the answer, with the slots of rows and columns by name; `target` is that of a Hessian.
 
-    `common` are the places of what is answered beside the matrix: by field, or by field and name.
+    `common` are the places of what is returned beside the matrix: by field, or by field and name.
     """
 
     query: Query
@@ -114,8 +114,8 @@ class JacobianProblem:
         tape = recording.tape
         if method == "reverse":
             seeds, _ = directions(recording, along, "cotangent")
-            known = backward(tape, seeds, self.columns.values())
-            tape.outputs = [slot_or_zeros(tape, known, slot) for slot in self.columns.values()]
+            derivatives = backward(tape, seeds, self.columns.values())
+            tape.outputs = [slot_or_zeros(tape, derivatives, slot) for slot in self.columns.values()]
             return tape
         rows = list(self.rows.values())
         if self.target is None:
@@ -127,12 +127,12 @@ class JacobianProblem:
             adjoints = backward(tape, seed, self.columns.values())
             rows = [slot_or_zeros(tape, adjoints, slot) for slot in self.columns.values()]
             steps = tuple(tape.instructions)
-        known = forward(tape, tangents, steps, joint=len(tangents) > 1)
-        tape.outputs = [slot_or_zeros(tape, known, slot) for slot in rows]
+        derivatives = forward(tape, tangents, steps, joint=len(tangents) > 1)
+        tape.outputs = [slot_or_zeros(tape, derivatives, slot) for slot in rows]
         return tape
 
     def answer(self, values: Values) -> dict[str, Any]:
-        """What is answered beside the matrix."""
+        """What is returned beside the matrix."""
 
         def of(place: int | dict[str, int]) -> Any:
             return values[place] if isinstance(place, int) else {n: values[i] for n, i in place.items()}
@@ -161,7 +161,7 @@ def _of_jacobian(query: Query) -> JacobianProblem:
 
 
 def _require_holomorphic(tape: Tape, rows: Mapping[str, int], columns: Mapping[str, int]) -> None:
-    """Raise NotHolomorphic where a complex output is no holomorphic function of a complex variable."""
+    """Raise NotHolomorphic if a complex output is no holomorphic function of a complex variable."""
     for out, head in rows.items():
         for name, slot in columns.items():
             if not (_complex(tape.types[head]) and _complex(tape.types[slot])):
@@ -217,7 +217,7 @@ def _variables(query: Query, recording: Recording) -> dict[str, int]:
 
 
 def conjugated(method: Method, seeded: TensorType) -> bool:
-    """Whether what a product of the tensor answers is the conjugate of its block."""
+    """Whether what a product of the tensor gives is the conjugate of its block."""
     return method == "reverse" and not _complex(seeded)
 
 
@@ -225,6 +225,6 @@ def _complex(type: TensorType) -> bool:
     return dtypes.is_complex(type.dtype)
 
 
-def slot_or_zeros(tape: Tape, known: Mapping[int, Variable], slot: int) -> int:
-    """The slot of what is known of `slot`, zeros where there is no path."""
-    return (known[slot] if slot in known else zeros(tape, tape.variable(slot))).slot
+def slot_or_zeros(tape: Tape, variables: Mapping[int, Variable], slot: int) -> int:
+    """The slot of what is known of `slot`, zeros if there is no path."""
+    return (variables[slot] if slot in variables else zeros(tape, tape.variable(slot))).slot

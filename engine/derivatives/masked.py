@@ -27,9 +27,9 @@ def watched(masks: Masks, outputs: Outputs) -> tuple[Watched, ...]:
     by_node: dict[str | None, Watched] = {}
     for acted in masks.acted:
         origin = acted.step.origin
-        known = by_node.get(origin.node)
+        previous = by_node.get(origin.node)
         place = outputs.add(acted.where.slot)
-        by_node[origin.node] = Watched(origin, (place,) if known is None else (*known.places, place))
+        by_node[origin.node] = Watched(origin, (place,) if previous is None else (*previous.places, place))
     return tuple(by_node.values())
 
 

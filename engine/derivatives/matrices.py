@@ -7,7 +7,7 @@ products tell all, a few coloured ones are taken instead (`engine.derivatives.sp
 
 from __future__ import annotations
 
-from engine.derivatives.draft import Draft, Values, as_seen
+from engine.derivatives.draft import Draft, Values, in_user_convention
 from engine.derivatives.jacobian_problem import JacobianProblem, Method, conjugated, jacobian_problem
 from engine.derivatives.query import Query
 from engine.derivatives.sparse import compressed, sparse
@@ -54,7 +54,7 @@ def _whole(query: Query, method: Method) -> Draft:
         for other, answer in sides.products(method, {name: type}, {name: _unit(sides, type)}).items():
             own = others[other]
             if method == "reverse":
-                row = as_seen(answer) if conjugated(method, type) else answer
+                row = in_user_convention(answer) if conjugated(method, type) else answer
                 blocks[name][other] = sides.outputs.add(row.reshape((*type.shape, *own.shape)).slot)
             else:
                 blocks[other][name] = sides.outputs.add(_turned(answer, own, type).slot)

@@ -13,9 +13,9 @@ from engine.derivatives.draft import (
     Draft,
     Outputs,
     Values,
-    as_seen,
     carries_gradient,
     directions,
+    in_user_convention,
     slot_of,
     unique,
 )
@@ -28,12 +28,12 @@ from engine.transforms.vjp import backward, ones, zeros
 
 def jvp(query: Query) -> Draft:
     """Values of outputs, and how they move along the tangents."""
-    given = query.chosen_directions()
+    direction_types = query.chosen_directions()
     chosen = query.chosen_outputs()
-    recording = recorded(query, unique(*chosen, *given))
+    recording = recorded(query, unique(*chosen, *direction_types))
     tape = recording.tape
     steps = tuple(tape.instructions)
-    tangents, types = directions(recording, given, "tangent")
+    tangents, types = directions(recording, direction_types, "tangent")
     moved = forward(tape, tangents, steps)
     outputs = Outputs(tape)
     slots = {name: slot_of(recording, name, "$.outputs") for name in chosen}
@@ -44,15 +44,15 @@ def jvp(query: Query) -> Draft:
 
 def hvp(query: Query) -> Draft:
     """The target's value and gradients, and its Hessian times the vectors: forward over reverse."""
-    given = query.chosen_directions()
+    direction_types = query.chosen_directions()
     (target,) = query.chosen_targets()
-    recording = recorded(query, unique(target, *given))
+    recording = recorded(query, unique(target, *direction_types))
     tape = recording.tape
     slot = slot_of(recording, target, "$.target")
     wrong = why_no_target(tape.types[slot], target)
     if wrong is not None:
         raise wrong
-    tangents, types = directions(recording, given, "vector")
+    tangents, types = directions(recording, direction_types, "vector")
     adjoints = backward(tape, {slot: ones(tape, tape.variable(slot))}, tangents)
     steps = tuple(tape.instructions)
     moved = forward(tape, tangents, steps)
@@ -60,11 +60,11 @@ def hvp(query: Query) -> Draft:
     value = outputs.add(slot)
     gradients: dict[str, int] = {}
     products: dict[str, int] = {}
-    for name in given:
+    for name in direction_types:
         variable = slot_of(recording, name, "$.vectors")
         adjoint = _or_zeros(tape, adjoints, variable)
-        gradients[name] = outputs.add(as_seen(adjoint).slot)
-        products[name] = outputs.add(as_seen(_or_zeros(tape, moved, adjoint.slot)).slot)
+        gradients[name] = outputs.add(in_user_convention(adjoint).slot)
+        products[name] = outputs.add(in_user_convention(_or_zeros(tape, moved, adjoint.slot)).slot)
     return Draft(
         tape,
         lambda values, _: {
@@ -78,12 +78,12 @@ def hvp(query: Query) -> Draft:
 
 def gnvp(query: Query) -> Draft:
     """Values of outputs r, and J'J v, the Gauss-Newton product of 0.5 |r|^2; of complex outputs Jᴴ J v."""
-    given = query.chosen_directions()
+    direction_types = query.chosen_directions()
     chosen = query.chosen_outputs()
-    recording = recorded(query, unique(*chosen, *given))
+    recording = recorded(query, unique(*chosen, *direction_types))
     tape = recording.tape
     steps = tuple(tape.instructions)
-    vectors, types = directions(recording, given, "vector")
+    vectors, types = directions(recording, direction_types, "vector")
     moved = forward(tape, vectors, steps)
     slots = {name: slot_of(recording, name, "$.outputs") for name in chosen}
     live = [slot for slot in slots.values() if slot in moved and carries_gradient(tape, slot)]
@@ -91,9 +91,9 @@ def gnvp(query: Query) -> Draft:
     pulled = backward(tape, seeds, vectors)
     outputs = Outputs(tape)
     places = {name: outputs.add(slot) for name, slot in slots.items()}
-    variables = {name: slot_of(recording, name, "$.vectors") for name in given}
-    seen = {name: as_seen(_or_zeros(tape, pulled, slot)) for name, slot in variables.items()}
-    products = {name: outputs.add(product.slot) for name, product in seen.items()}
+    variables = {name: slot_of(recording, name, "$.vectors") for name in direction_types}
+    visible = {name: in_user_convention(_or_zeros(tape, pulled, slot)) for name, slot in variables.items()}
+    products = {name: outputs.add(product.slot) for name, product in visible.items()}
     return Draft(
         tape, lambda values, _: {"outputs": _at(values, places), "gnvp": _at(values, products)}, types
     )
@@ -103,6 +103,6 @@ def _at(values: Values, places: dict[str, int]) -> dict[str, Any]:
     return {name: values[place] for name, place in places.items()}
 
 
-def _or_zeros(tape: Tape, known: dict[int, Variable], slot: int) -> Variable:
-    """What is known of a slot, zeros where there is no path."""
-    return known[slot] if slot in known else zeros(tape, tape.variable(slot))
+def _or_zeros(tape: Tape, variables: dict[int, Variable], slot: int) -> Variable:
+    """What is known of a slot, zeros if there is no path."""
+    return variables[slot] if slot in variables else zeros(tape, tape.variable(slot))

@@ -116,22 +116,22 @@ class Query:
         Raises MissingInput, UnknownWrt.
         """
         word = "tangents" if self.kind == "jvp" else "vectors"
-        given = self.tangents if self.kind == "jvp" else self.vectors
-        if not given:
+        directions = self.tangents if self.kind == "jvp" else self.vectors
+        if not directions:
             raise MissingInput(
                 f"a {self.kind} needs `{word}`",
                 path=f"$.{word}",
                 hint="give one for each variable to move; those left out stay still",
             )
-        for name in given:
+        for name in directions:
             self._check(name, UnknownWrt, f"$.{word}.{name}")
-        if self.wrt is not None and set(self.wrt) != set(given):
+        if self.wrt is not None and set(self.wrt) != set(directions):
             raise UnknownWrt(
-                f"`wrt` names {sorted(self.wrt)} and `{word}` {sorted(given)}",
+                f"`wrt` names {sorted(self.wrt)} and `{word}` {sorted(directions)}",
                 path="$.wrt",
                 hint=f"leave `wrt` out: the keys of `{word}` are what is differentiated",
             )
-        return given
+        return directions
 
     def check_wrt(self) -> None:
         """Raise UnknownWrt for a name that nothing defines."""

@@ -18,8 +18,15 @@ from engine.arrays.types import Array
 from engine.derivatives.draft import DIRECTION, Draft, Values
 from engine.derivatives.jacobian_problem import JacobianProblem, Method, jacobian_problem
 from engine.derivatives.query import Query
-from engine.derivatives.sparsity import Known, Layout, TooDense, dependence, hessian_layout, jacobian_layout
-from engine.derivatives.sparsity.known import Source
+from engine.derivatives.sparsity import (
+    KnownValues,
+    Layout,
+    TooDense,
+    dependence,
+    hessian_layout,
+    jacobian_layout,
+)
+from engine.derivatives.sparsity.known_values import Source
 from engine.derivatives.sparsity.pattern import stacked
 from engine.dtypes import TensorType, is_inexact
 from engine.errors import UnknownName, UnknownWrt
@@ -43,9 +50,9 @@ class Pattern:
         self.reads: set[str] = set()
         _refuse_twins(sides)
         self.symmetric = sides.target is not None and _is_symmetric(sides)
-        known = Known(sides.tape, self._sources(sides, values))
+        known_values = KnownValues(sides.tape, self._sources(sides, values))
         rows, columns = list(sides.rows.values()), list(sides.columns.values())
-        found = dependence(sides.tape, columns, set(rows), known, most)
+        found = dependence(sides.tape, columns, set(rows), known_values, most)
         parts = [(found.get(slot), type.size) for slot, type in zip(rows, self.rows.values(), strict=True)]
         self.matrix = stacked(parts, sum(type.size for type in self.columns.values()))
         if self.matrix.nnz > most:
@@ -77,7 +84,7 @@ class Pattern:
 
 
 def _refuse_twins(sides: JacobianProblem) -> None:
-    """Raise UnknownWrt or UnknownName where one tensor would be seeded twice in one product."""
+    """Raise UnknownWrt or UnknownName if one tensor would be seeded twice in one product."""
     columns, rows = list(sides.columns.values()), list(sides.rows.values())
     hint = "a node is the same as its output 0"
     if len(set(columns)) < len(columns):
@@ -90,9 +97,9 @@ def _is_symmetric(sides: JacobianProblem) -> bool:
     """Whether nothing but the function's own derivatives is in the Hessian, and in one precision: no gradient
     of the user's making, no variable that depends on another, one dtype.
     """
-    given = set(sides.tape.inputs.values())
+    inputs = set(sides.tape.inputs.values())
     one_dtype = len({type.dtype for type in sides.types(sides.columns).values()}) <= 1
-    return one_dtype and given.issuperset(sides.columns.values()) and not _has_own_gradient(sides.tape)
+    return one_dtype and inputs.issuperset(sides.columns.values()) and not _has_own_gradient(sides.tape)
 
 
 def _has_own_gradient(tape: Tape) -> bool:
@@ -129,7 +136,7 @@ def sparse(query: Query) -> Draft:
 
 
 def compressed(query: Query, seconds: Callable[[Draft], float], margin: float) -> Draft | None:
-    """The whole matrix by a few coloured products, None where they are not known to be few.
+    """The whole matrix by a few coloured products, None if they are not known to be few.
 
     The pattern is looked for only where the matrix is large, only with little work, and only by the graph.
     """

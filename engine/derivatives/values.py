@@ -8,10 +8,10 @@ from engine.derivatives.draft import (
     Assemble,
     Draft,
     Outputs,
-    as_seen,
     carries_gradient,
     common_rows,
     directions,
+    in_user_convention,
     play_rows,
     slot_of,
     unique,
@@ -40,26 +40,26 @@ def vjp(query: Query) -> Draft:
     """Values of outputs, and their cotangents pulled back to `wrt`."""
     chosen = query.chosen_outputs()
     query.check_wrt()
-    given = dict(query.cotangents or {})
+    cotangent_types = dict(query.cotangents or {})
     if query.cotangent_batch:
-        return _vjp_of_many(query, chosen, given)
-    needed = unique(*chosen, *given, *(query.wrt or ()))
+        return _vjp_of_many(query, chosen, cotangent_types)
+    needed = unique(*chosen, *cotangent_types, *(query.wrt or ()))
     recording = recorded(query, needed)
     tape = recording.tape
     outputs = Outputs(tape)
     places = {name: outputs.add(slot_of(recording, name, "$.outputs")) for name in chosen}
-    seeds, types = directions(recording, given, "cotangent")
+    seeds, types = directions(recording, cotangent_types, "cotangent")
     pulled = {name: outputs.add(slot) for name, slot in _pulled(query, recording, seeds).items()}
     return Draft(tape, _assemble(places, pulled), types)
 
 
-def _vjp_of_many(query: Query, chosen: tuple[str, ...], given: dict[str, TensorType]) -> Draft:
+def _vjp_of_many(query: Query, chosen: tuple[str, ...], cotangent_types: dict[str, TensorType]) -> Draft:
     """K cotangents pulled back in one pass: the outputs once, every VJP with a leading K."""
     singles, counts = {}, {}
-    for name, type in given.items():
+    for name, type in cotangent_types.items():
         singles[name], counts[name] = without_rows(type, name, f"$.cotangents.{name}")
     k = common_rows(counts, "$.cotangents")
-    needed = unique(*chosen, *given, *(query.wrt or ()))
+    needed = unique(*chosen, *cotangent_types, *(query.wrt or ()))
     recording, product = (recorded(query, needed) for _ in range(2))
     seeds, types = directions(product, singles, "cotangent")
     slots = _pulled(query, product, seeds)
@@ -75,13 +75,15 @@ def _vjp_of_many(query: Query, chosen: tuple[str, ...], given: dict[str, TensorT
 
 
 def _pulled(query: Query, recording: Recording, seeds: dict[int, Variable]) -> dict[str, int]:
-    """The slots of the adjoints of `wrt`, as users see them; zeros where there is no path."""
+    """The slots of the adjoints of `wrt`, as users see them; zeros if there is no path."""
     tape = recording.tape
-    wanted = wrt_slots(query, recording)
-    adjoints = backward(tape, seeds, [slot for slot in wanted.values() if carries_gradient(tape, slot)])
+    slots = wrt_slots(query, recording)
+    adjoints = backward(tape, seeds, [slot for slot in slots.values() if carries_gradient(tape, slot)])
     return {
-        name: as_seen(adjoints[slot]).slot if slot in adjoints else zeros(tape, tape.variable(slot)).slot
-        for name, slot in wanted.items()
+        name: in_user_convention(adjoints[slot]).slot
+        if slot in adjoints
+        else zeros(tape, tape.variable(slot)).slot
+        for name, slot in slots.items()
     }
 
 

@@ -99,8 +99,8 @@ def decode_graph(
 def _function(value: Any, path: str, attachments: Mapping[str, Array] | None) -> Graph:
     fields = fields_of(value, _FUNCTION_FIELDS, path, "a function", _FUNCTION_HINTS)
     inputs: dict[str, InputSpec] = {}
-    for i, given in enumerate(array_at(fields.get("inputs"), f"{path}.inputs", "an array of names")):
-        name = name_at(given, f"{path}.inputs[{i}]")
+    for i, entry in enumerate(array_at(fields.get("inputs"), f"{path}.inputs", "an array of names")):
+        name = name_at(entry, f"{path}.inputs[{i}]")
         if name in inputs:
             _duplicate(name, "an input", f"{path}.inputs[{i}]")
         inputs[name] = InputSpec()
@@ -113,26 +113,26 @@ def _body(
     path: str,
     attachments: Mapping[str, Array] | None,
 ) -> Graph:
-    taken = dict.fromkeys(inputs, "an input")
+    definitions = dict.fromkeys(inputs, "an input")
     constants: dict[str, Constant] = {}
     for name, value in sorted(object_at(fields.get("constants"), f"{path}.constants").items()):
         place = member(f"{path}.constants", name)
         name_at(name, f"{path}.constants")
-        if name in taken:
-            _duplicate(name, taken[name], place)
-        taken[name] = "a constant"
+        if name in definitions:
+            _duplicate(name, definitions[name], place)
+        definitions[name] = "a constant"
         tensor = decode_tensor(value, path=place, attachments=attachments)
         constants[name] = Constant(tensor.array, tensor.weak)
-    nodes = _nodes(fields.get("nodes"), f"{path}.nodes", taken)
+    nodes = _nodes(fields.get("nodes"), f"{path}.nodes", definitions)
     for node in nodes:
         for i, reference in enumerate(node.inputs):
-            if isinstance(reference, str) and reference.partition(":")[0] not in taken:
-                _unknown(reference, taken, f"{node.path}.inputs[{i}]", node)
-    outputs = _outputs(fields.get("outputs"), f"{path}.outputs", taken)
+            if isinstance(reference, str) and reference.partition(":")[0] not in definitions:
+                _unknown(reference, definitions, f"{node.path}.inputs[{i}]", node)
+    outputs = _outputs(fields.get("outputs"), f"{path}.outputs", definitions)
     return Graph(inputs, constants, canonical_order(nodes), outputs)
 
 
-def _nodes(value: Any, path: str, taken: dict[str, str]) -> list[Node]:
+def _nodes(value: Any, path: str, definitions: dict[str, str]) -> list[Node]:
     documents = array_at(value, path, "an array of nodes")
     if len(documents) > MAX_NODES:
         raise OverLimit(
@@ -143,9 +143,9 @@ def _nodes(value: Any, path: str, taken: dict[str, str]) -> list[Node]:
     nodes = []
     for i, document in enumerate(documents):
         node = _node(document, f"{path}[{i}]")
-        if node.name in taken:
-            _duplicate(node.name, taken[node.name], f"{node.path}.name")
-        taken[node.name] = "a node"
+        if node.name in definitions:
+            _duplicate(node.name, definitions[node.name], f"{node.path}.name")
+        definitions[node.name] = "a node"
         nodes.append(node)
     return nodes
 
@@ -175,10 +175,10 @@ def _node(document: Any, path: str) -> Node:
         check_arity(op, len(operands))
     except EngineError as error:
         raise error.at(node.origin) from None
-    given = fields.get("attributes")
-    if not given and not op.attributes:
+    entry = fields.get("attributes")
+    if not entry and not op.attributes:
         return node
-    attributes = _attributes(op, object_at(given, f"{path}.attributes"), node)
+    attributes = _attributes(op, object_at(entry, f"{path}.attributes"), node)
     return Node(name, op, operands, attributes, source, path) if attributes else node
 
 
@@ -221,11 +221,11 @@ def _reference(value: str, path: str) -> str:
     return f"{name}:{int(output)}" if int(output) else name
 
 
-def _attributes(op: Op, given: Mapping[str, Any], node: Node) -> dict[str, Any]:
+def _attributes(op: Op, values: Mapping[str, Any], node: Node) -> dict[str, Any]:
     try:
-        return canonical_attributes(op, given)
+        return canonical_attributes(op, values)
     except (EngineError, RecursionError) as error:
-        blamed = next((name for name in given if not _fits(op, name, given[name])), None)
+        blamed = next((name for name in values if not _fits(op, name, values[name])), None)
         if blamed is not None and node.path is not None:
             place = member(f"{node.path}.attributes", blamed)
             node = Node(node.name, op, node.inputs, {}, node.source, place)
@@ -245,15 +245,15 @@ def _fits(op: Op, name: str, value: Any) -> bool:
     return False
 
 
-def _outputs(value: Any, path: str, taken: Mapping[str, str]) -> tuple[str, ...]:
+def _outputs(value: Any, path: str, definitions: Mapping[str, str]) -> tuple[str, ...]:
     outputs: list[str] = []
-    for i, given in enumerate(array_at(value, path, "an array of names")):
+    for i, entry in enumerate(array_at(value, path, "an array of names")):
         place = f"{path}[{i}]"
-        if not isinstance(given, str):
-            raise InvalidDocument(f"expected a name, got {show(given)} at {place}", path=place)
-        outputs.append(_reference(given, place))
-        if outputs[-1].partition(":")[0] not in taken:
-            _unknown(given, taken, place, None)
+        if not isinstance(entry, str):
+            raise InvalidDocument(f"expected a name, got {show(entry)} at {place}", path=place)
+        outputs.append(_reference(entry, place))
+        if outputs[-1].partition(":")[0] not in definitions:
+            _unknown(entry, definitions, place, None)
     if not outputs:
         raise InvalidDocument(f"expected at least one output, got none at {path}", path=path)
     return tuple(outputs)
@@ -291,12 +291,13 @@ def _duplicate(name: str, what: str, path: str) -> None:
     )
 
 
-def _unknown(reference: str, taken: Iterable[str], path: str, node: Node | None) -> None:
+def _unknown(reference: str, definitions: Iterable[str], path: str, node: Node | None) -> None:
     raise UnknownName(
         f"expected an input, a constant or a node, got the unknown name {show(reference)} at {path}",
         path=path,
         node=None if node is None else node.name,
         op=None if node is None else node.op.name,
         source=None if node is None else node.source,
-        hint=did_you_mean(reference, taken) or "declare it under 'inputs' or 'constants', or add the node",
+        hint=did_you_mean(reference, definitions)
+        or "declare it under 'inputs' or 'constants', or add the node",
     )

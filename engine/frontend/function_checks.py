@@ -58,7 +58,7 @@ def called(node: Node) -> Iterator[tuple[str, str]]:
 
 
 def count_outputs(op: Op, inputs: int, attributes: Mapping[str, Any], sizes: Sizes) -> int | None:
-    """How many outputs a node has; None where that takes shapes to know."""
+    """How many outputs a node has; None if that takes shapes to know."""
     if op.outputs is not None:
         return len(op.outputs)
     rule = op.rules.functions

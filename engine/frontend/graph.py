@@ -185,13 +185,13 @@ def normal_number(value: int | float, path: str) -> Number:
     return value
 
 
-def canonical_attributes(op: Op, given: Mapping[str, Any]) -> dict[str, Any]:
+def canonical_attributes(op: Op, values: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes in normal form without those at their default; raises InvalidAttribute."""
     defaults = _defaults(op)
-    if not given and REQUIRED not in defaults.values():
+    if not values and REQUIRED not in defaults.values():
         return {}
-    values = parse_attributes(given, op.attributes)
-    return {name: value for name, value in values.items() if not _same(value, defaults[name])}
+    settings = parse_attributes(values, op.attributes)
+    return {name: value for name, value in settings.items() if not _same(value, defaults[name])}
 
 
 @cache

@@ -20,22 +20,22 @@ def member(path: str, name: str) -> str:
 
 
 def fields_of(
-    value: Any, known: Sequence[str], path: str, what: str, hints: Mapping[str, str] | None = None
+    value: Any, names: Sequence[str], path: str, what: str, hints: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """The fields of an object that are given; null means absent.
 
-    Raises InvalidDocument where `value` is no object, UnknownField for a field that is not in `known`;
+    Raises InvalidDocument if `value` is no object, UnknownField for a field that is not in `names`;
     `hints` has the cure for some likely ones.
     """
     if not isinstance(value, Mapping):
         raise InvalidDocument(f"expected {what}, a JSON object, got {show(value)} at {path}", path=path)
-    unknown = value.keys() - known
+    unknown = value.keys() - names
     for field in value if unknown else ():
         if field in unknown:
             raise UnknownField(
-                f"expected only {', '.join(known)} in {what}, got {show(field)} at {path}",
+                f"expected only {', '.join(names)} in {what}, got {show(field)} at {path}",
                 path=member(path, field),
-                hint=(hints or {}).get(field) or did_you_mean(str(field), known),
+                hint=(hints or {}).get(field) or did_you_mean(str(field), names),
             )
     return dict(value) if None not in value.values() else {k: v for k, v in value.items() if v is not None}
 

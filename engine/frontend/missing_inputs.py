@@ -20,12 +20,12 @@ class Absence:
     name: str
     user: Node | None
     graph: Graph
-    given: Mapping[str, TensorType]
+    inputs: Mapping[str, TensorType]
 
     def unused(self) -> list[str]:
         """The given inputs that no node reads."""
         used = {i.partition(":")[0] for node in self.graph.nodes for i in node.inputs if isinstance(i, str)}
-        return [name for name in self.given if name not in used]
+        return [name for name in self.inputs if name not in used]
 
 
 _SPELLINGS: Final = {
@@ -56,7 +56,7 @@ def _comment(absence: Absence) -> str | None:
 
 
 def _op(absence: Absence) -> str | None:
-    op = TABLE.known(absence.name)
+    op = TABLE.find(absence.name)
     return (
         None if op is None or op.internal else f"'{absence.name}' is an op as well: call it, {op.signature}"
     )
@@ -77,17 +77,17 @@ def _unused(absence: Absence) -> str | None:
 _WAYS: Final[tuple[Callable[[Absence], str | None], ...]] = (_constant, _comment, _op, _rebound)
 
 
-def cure(missing: list[str], user: Node | None, graph: Graph, given: Mapping[str, TensorType]) -> str:
+def cure(missing: list[str], user: Node | None, graph: Graph, inputs: Mapping[str, TensorType]) -> str:
     """The hint for inputs without a value: send the first, or what may be meant by any of them."""
-    absences = [Absence(name, user, graph, given) for name in missing[:10]]
+    absences = [Absence(name, user, graph, inputs) for name in missing[:10]]
     parts = [f'send it: {{"inputs": {{"{missing[0]}": …}}}}']
-    parts += [told for absence in absences for told in _told(absence)]
+    parts += [suggestion for absence in absences for suggestion in _suggestions(absence)]
     unused = _unused(absences[0])
     return "; ".join([*parts, unused] if unused else parts)
 
 
-def _told(absence: Absence) -> Iterator[str]:
+def _suggestions(absence: Absence) -> Iterator[str]:
     for way in _WAYS:
-        told = way(absence)
-        if told is not None:
-            yield f"or {told}"
+        suggestion = way(absence)
+        if suggestion is not None:
+            yield f"or {suggestion}"

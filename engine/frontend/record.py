@@ -58,7 +58,7 @@ def record(
     *,
     rewrite: Callable[[Tape], Tape] | None = None,
 ) -> Recording:
-    """Play `graph` onto a new tape; `types` are those of the given inputs, `needed` what is asked for.
+    """Play `graph` onto a new tape; `types` are those of the given inputs, `needed` what is requested.
 
     The tape of each function goes through `rewrite`, before anything differentiates it.
     Raises UnknownInput, UnknownName, MissingInput, ShapeMismatch and DtypeMismatch, and whatever an op
@@ -91,7 +91,7 @@ class _Player:
         self.slots: dict[str, tuple[int, ...]] = {}
 
     def play(self, graph: Graph) -> list[str]:
-        """Record constants and nodes; answers the names of the nodes that could not be."""
+        """Record constants and nodes; returns the names of the nodes that could not be."""
         for name, constant in graph.constants.items():
             self.slots[name] = (self.tape.constant(constant.array, weak=constant.weak).slot,)
         skipped: list[str] = []
@@ -124,7 +124,7 @@ class _Player:
         return skipped
 
     def _operand(self, value: str | bool | int | float) -> Variable:
-        """The variable behind a node's input; raises KeyError where it has no value."""
+        """The variable behind a node's input; raises KeyError if it has no value."""
         if not isinstance(value, str):
             return self.tape.weak(value)
         slots = self.slots.get(value)
@@ -221,22 +221,22 @@ def _declared(name: str, type: TensorType, spec: InputSpec) -> TensorType:
 
 
 def _check_missing(graph: Graph, types: Mapping[str, TensorType], needed: Iterable[str]) -> None:
-    asked = dict.fromkeys(split_reference(reference)[0] for reference in needed)
-    for name in asked:
+    requested_names = dict.fromkeys(split_reference(reference)[0] for reference in needed)
+    for name in requested_names:
         if name not in graph.names:
             raise UnknownName(
                 f"expected an input, a constant or a node, got '{name}'", hint=did_you_mean(name, graph.names)
             )
-    reached: dict[str, Node | None] = dict.fromkeys(asked)  # name → a node that needs it
+    users: dict[str, Node | None] = dict.fromkeys(requested_names)  # name → a node that needs it
     for node in reversed(graph.nodes):
-        if node.name in reached:
+        if node.name in users:
             for value in node.inputs:
                 if isinstance(value, str):
-                    reached[value.partition(":")[0]] = node
-    missing = [name for name in graph.inputs if name in reached and name not in types]
+                    users[value.partition(":")[0]] = node
+    missing = [name for name in graph.inputs if name in users and name not in types]
     if not missing:
         return
-    user = reached[missing[0]]
+    user = users[missing[0]]
     listed = ", ".join(f"'{name}'" for name in missing[:10])
     subject = f"the input {listed} has" if len(missing) == 1 else f"the inputs {listed} have"
     raise MissingInput(

@@ -37,13 +37,13 @@ class _Body:
     """One tape being written: names for its slots, and the functions met on the way."""
 
     def __init__(
-        self, tape: Tape, functions: dict[str, Any], inputs: Mapping[str, str], taken: set[str]
+        self, tape: Tape, functions: dict[str, Any], inputs: Mapping[str, str], names_in_use: set[str]
     ) -> None:
         self.tape = tape
         self.functions = functions
-        self.taken = taken
+        self.names_in_use = names_in_use
         self.names = {slot: inputs[name] for name, slot in tape.inputs.items()}
-        self.known: dict[int, str] = {}
+        self.function_names: dict[int, str] = {}
         for slot in tape.constants:
             self.names[slot] = self._fresh("constant")
 
@@ -77,11 +77,11 @@ class _Body:
         return {**node, "attributes": attributes} if attributes else node
 
     def _function(self, tape: Tape) -> str:
-        known = self.known.get(id(tape))
-        if known is not None:
-            return known
+        name_before = self.function_names.get(id(tape))
+        if name_before is not None:
+            return name_before
         name = f"function_{len(self.functions) + 1}"
-        self.known[id(tape)] = name
+        self.function_names[id(tape)] = name
         self.functions[name] = {}  # its place, before those that it calls
         inputs = {own: f"input_{k}" for k, own in enumerate(tape.inputs)}
         body = _Body(tape, self.functions, inputs, set(inputs.values()))
@@ -97,8 +97,8 @@ class _Body:
 
     def _fresh(self, stem: str) -> str:
         count = len(self.names) + 1
-        while f"{stem}_{count}" in self.taken:
+        while f"{stem}_{count}" in self.names_in_use:
             count += 1
         name = f"{stem}_{count}"
-        self.taken.add(name)
+        self.names_in_use.add(name)
         return name

@@ -99,30 +99,30 @@ _EXAMPLES: Final = {
 }
 
 
-def parse_attributes(given: Mapping[str, Any], declared: Sequence[Attribute]) -> dict[str, Any]:
-    """Check `given` against the declared attributes and fill in defaults; raises InvalidAttribute."""
-    if not given and not declared:
+def parse_attributes(values: Mapping[str, Any], declared: Sequence[Attribute]) -> dict[str, Any]:
+    """Check `values` against the declared attributes and fill in defaults; raises InvalidAttribute."""
+    if not values and not declared:
         return {}
-    known = [attribute.name for attribute in declared]
-    for name in given:
-        if name not in known:
-            listed = ", ".join(sorted(known)) or "none"
-            ours = spelled(name, tuple(known))
-            hint = f"it is called '{ours}' here" if ours else did_you_mean(name, known)
+    names = [attribute.name for attribute in declared]
+    for name in values:
+        if name not in names:
+            listed = ", ".join(sorted(names)) or "none"
+            ours = spelled(name, tuple(names))
+            hint = f"it is called '{ours}' here" if ours else did_you_mean(name, names)
             raise InvalidAttribute(
                 f"unknown attribute '{name}'; the attributes are: {listed}",
                 hint=hint or ("leave it out" if name in NEEDLESS else None),
             )
-    values: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for attribute in declared:
-        value = given.get(attribute.name)
-        if value is not None or (attribute.name in given and not _is_missing(attribute)):
-            values[attribute.name] = attribute.parse(value)
+        value = values.get(attribute.name)
+        if value is not None or (attribute.name in values and not _is_missing(attribute)):
+            settings[attribute.name] = attribute.parse(value)
         elif attribute.default is REQUIRED:
             raise InvalidAttribute(f"attribute '{attribute.name}' ({attribute.kind.expected}) is required")
         else:
-            values[attribute.name] = attribute.default
-    return values
+            settings[attribute.name] = attribute.default
+    return settings
 
 
 def _is_missing(attribute: Attribute) -> bool:

@@ -2,7 +2,7 @@
 
 A rule is `rule(op, xs, batched, n, **attributes)`: the inputs, which of them carry a leading axis of size
 `n`, and the attributes as they were recorded without it. It records the op for all rows at once and
-answers its outputs with the axis in front, or None where this case has to be mapped row by row.
+returns its outputs with the axis in front, or None if this case has to be mapped row by row.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def trailing(op: Any, xs: Sequence[Any], batched: Sequence[bool], n: int, **attr
 
 
 def static(op: Any, xs: Sequence[Any], batched: Sequence[bool], n: int, **attributes: Any) -> Any:
-    """An op that reads only the shape: each row answers the same."""
+    """An op that reads only the shape: each row gives the same."""
     (x,) = xs
     row = x.tape.constant(0, x.dtype).broadcast_to(x.shape[1:])  # there may be no rows to take one from
     return stacked(row.tape.apply(op, [row], attributes), False, n)

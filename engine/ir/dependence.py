@@ -42,5 +42,5 @@ class Stepwise:
     """The op is a loop over its `body`: carried from step to step, scanned row by row."""
 
 
-#: A rule `rule(seen, position)` of `engine.ir.dependence_rules`, or how a function does the work.
+#: A rule `rule(step, position)` of `engine.ir.dependence_rules`, or how a function does the work.
 Dependence = Callable[[Any, int], Reach | None] | Inside | Stepwise

@@ -1,10 +1,10 @@
 """Which elements an op's outputs read: the rules of sparsity that families and records share.
 
-A rule is `rule(seen, i)`: an instruction, `Seen`, and the position of one of its inputs. It returns how that
-input's elements reach the output as a `Reach`, or None: each output element may depend on every element of
-that input, which is always right. An op whose functions do the work has `Inside` or `Stepwise` in place of a
-rule (`engine.ir.dependence`). Elements are numbered in C order. A rule reads shapes and indices, never a
-floating value.
+A rule is `rule(step, i)`: an instruction as a `TypedStep`, and the position of one of its inputs. It returns
+how that input's elements reach the output as a `Reach`, or None: each output element may depend on every
+element of that input, which is always right. An op whose functions do the work has `Inside` or `Stepwise` in
+place of a rule (`engine.ir.dependence`). Elements are numbered in C order. A rule reads shapes and indices,
+never a floating value.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from engine.ir.table import TABLE
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What a rule may look at. `value(i)` is the array of an input that no floating input has a part in,
-    None where it is not known.
+class TypedStep:
+    """An instruction as a rule sees it: with the types of its inputs and of one output.
+
+    `value(i)` is the array of an input that does not depend on floating inputs; None if it is not known.
     """
 
     op: Op
@@ -37,7 +38,7 @@ class Seen:
     value: Callable[[int], npt.NDArray[Any] | None]
 
 
-Rule = Callable[[Seen, int], Reach | None]
+Rule = Callable[[TypedStep, int], Reach | None]
 
 SAME = Reach()
 
@@ -58,49 +59,49 @@ def everything(source: TensorType, output: TensorType) -> Reach:
     return Reach(into=zero[: source.size], groups=1, read=zero[: output.size])
 
 
-def elementwise(seen: Seen, i: int) -> Reach | None:
+def elementwise(step: TypedStep, i: int) -> Reach | None:
     """Element by element, under broadcasting."""
-    shape, out = seen.inputs[i].shape, seen.output.shape
+    shape, out = step.inputs[i].shape, step.output.shape
     return SAME if shape == out else Reach(take=spread(shape, out))
 
 
-def along_axis(seen: Seen, i: int) -> Reach | None:
+def along_axis(step: TypedStep, i: int) -> Reach | None:
     """Along `axis` everything depends on everything; across it nothing does."""
-    shape, out, axis = seen.inputs[i].shape, seen.output.shape, seen.attributes.get("axis")
+    shape, out, axis = step.inputs[i].shape, step.output.shape, step.attributes.get("axis")
     if axis is None:
         return None
     axes = axis if isinstance(axis, tuple) else (axis,)
-    kept = tuple(1 if k in axes else size for k, size in enumerate(shape))
-    labels = spread(kept, shape)
+    rest = tuple(1 if k in axes else size for k, size in enumerate(shape))
+    labels = spread(rest, shape)
     if out == shape:
-        return Reach(into=labels, groups=prod(kept), read=labels)
-    if seen.output.size == prod(kept):
-        return Reach(into=labels, groups=prod(kept))
+        return Reach(into=labels, groups=prod(rest), read=labels)
+    if step.output.size == prod(rest):
+        return Reach(into=labels, groups=prod(rest))
     return None
 
 
-def moved(seen: Seen, i: int) -> Reach | None:
+def moved(step: TypedStep, i: int) -> Reach | None:
     """Elements are moved, repeated or left out: the kernel itself says where, given their numbers."""
-    kernel = seen.op.kernel.forward
-    if kernel is None or not seen.op.derivative.linear_in:
+    kernel = step.op.kernel.forward
+    if kernel is None or not step.op.derivative.linear_in:
         return None
     marked, blank = [], []
-    for position, type in enumerate(seen.inputs):
-        if min(position, len(seen.op.inputs) - 1) in seen.op.derivative.linear_in:
+    for position, type in enumerate(step.inputs):
+        if min(position, len(step.op.inputs) - 1) in step.op.derivative.linear_in:
             mark, none = (np.zeros(type.shape, np.int64) for _ in range(2))  # to be written: no bare numbers
             if position == i:
                 mark += numbers(type.shape) + 1
             marked.append(mark)
             blank.append(none)
             continue
-        value = seen.value(position)
+        value = step.value(position)
         if value is None:
-            return along_axis(seen, i)
+            return along_axis(step, i)
         marked.append(value)
         blank.append(value)
     try:
         there, empty = (
-            kernel(arrays.numpy_namespace(), *given, **seen.attributes) for given in (marked, blank)
+            kernel(arrays.numpy_namespace(), *operands, **step.attributes) for operands in (marked, blank)
         )
     except IndexError:  # the run says it, with its place
         return None
@@ -110,38 +111,38 @@ def moved(seen: Seen, i: int) -> Reach | None:
 def added(reader: str) -> Rule:
     """The second input is added into the first, at the places from which the op `reader` would read."""
 
-    def rule(seen: Seen, i: int) -> Reach | None:
+    def rule(step: TypedStep, i: int) -> Reach | None:
         if i == 0:
             return SAME
         kernel = TABLE[reader].kernel.forward
-        indices = [seen.value(position) for position in range(2, len(seen.inputs))]
+        indices = [step.value(position) for position in range(2, len(step.inputs))]
         if kernel is None or any(index is None for index in indices):
             return None
         try:
-            places = kernel(arrays.numpy_namespace(), numbers(seen.output.shape), *indices, **seen.attributes)
+            places = kernel(arrays.numpy_namespace(), numbers(step.output.shape), *indices, **step.attributes)
         except IndexError:
             return None
-        take = None if seen.inputs[i].shape == places.shape else spread(seen.inputs[i].shape, places.shape)
-        return Reach(take=take, into=places.reshape(-1), groups=seen.output.size)
+        take = None if step.inputs[i].shape == places.shape else spread(step.inputs[i].shape, places.shape)
+        return Reach(take=take, into=places.reshape(-1), groups=step.output.size)
 
     return rule
 
 
-def folded(seen: Seen, i: int) -> Reach | None:
+def folded(step: TypedStep, i: int) -> Reach | None:
     """The adjoint of broadcast_to or pad: each element is added to the one that it repeats."""
-    if seen.op.name == "sum_to":
-        places = spread(seen.output.shape, seen.inputs[i].shape)
+    if step.op.name == "sum_to":
+        places = spread(step.output.shape, step.inputs[i].shape)
     else:
         kernel = TABLE["pad"].kernel.forward
         assert kernel is not None, "pad has a kernel"
-        own = numbers(seen.output.shape)
-        places = kernel(arrays.numpy_namespace(), own, **seen.attributes, constant_values=0).reshape(-1)
-    return Reach(into=places, groups=seen.output.size)
+        own = numbers(step.output.shape)
+        places = kernel(arrays.numpy_namespace(), own, **step.attributes, constant_values=0).reshape(-1)
+    return Reach(into=places, groups=step.output.size)
 
 
-def matrices(seen: Seen, i: int) -> Reach | None:
+def matrices(step: TypedStep, i: int) -> Reach | None:
     """Within each matrix of a stack everything depends on everything."""
-    shape, out = seen.inputs[i].shape, seen.output.shape
+    shape, out = step.inputs[i].shape, step.output.shape
     stack = shape[:-2]
     if len(shape) < 2 or stack not in (out, out[:-2]):
         return None
@@ -151,9 +152,9 @@ def matrices(seen: Seen, i: int) -> Reach | None:
     return Reach(into=into, groups=labels.size, read=read)
 
 
-def product(seen: Seen, i: int) -> Reach | None:
+def product(step: TypedStep, i: int) -> Reach | None:
     """The matrix product: rows of the first input, columns of the second."""
-    first, second = (type.shape for type in seen.inputs)
+    first, second = (type.shape for type in step.inputs)
     first = (1, *first) if len(first) == 1 else first
     second = (*second, 1) if len(second) == 1 else second
     stack = np.broadcast_shapes(first[:-2], second[:-2])
@@ -163,19 +164,19 @@ def product(seen: Seen, i: int) -> Reach | None:
     return Reach(into=spread(lines, shape), groups=prod(lines), read=read)
 
 
-def rows(seen: Seen, i: int) -> Reach | None:
+def rows(step: TypedStep, i: int) -> Reach | None:
     """The last axis is reduced; the others broadcast."""
-    shape = seen.inputs[i].shape
-    kept = shape[:-1]
-    into = spread((*kept, 1), shape)
-    return Reach(into=into, groups=prod(kept), read=spread(kept, seen.output.shape))
+    shape = step.inputs[i].shape
+    leading = shape[:-1]
+    into = spread((*leading, 1), shape)
+    return Reach(into=into, groups=prod(leading), read=spread(leading, step.output.shape))
 
 
-def by_row(seen: Seen, i: int) -> Reach | None:
+def by_row(step: TypedStep, i: int) -> Reach | None:
     """Row k of the output depends on row k of a batched input."""
-    n = seen.attributes["n"]
-    if not seen.attributes["batched"][i] or n == 0:
+    n = step.attributes["n"]
+    if not step.attributes["batched"][i] or n == 0:
         return None
     labels = np.arange(n)
-    into, read = (np.repeat(labels, type.size // n) for type in (seen.inputs[i], seen.output))
+    into, read = (np.repeat(labels, type.size // n) for type in (step.inputs[i], step.output))
     return Reach(into=into, groups=n, read=read)

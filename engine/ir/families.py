@@ -76,11 +76,11 @@ def reduced(shape: tuple[int, ...], axis: tuple[int, ...], keepdims: bool) -> tu
     return tuple(size for i, size in enumerate(shape) if i not in axis)
 
 
-def check_cast(given: str, wanted: str) -> None:
-    """Raise DtypeMismatch where a conversion would drop imaginary parts."""
-    if dtypes.is_complex(given) and not dtypes.is_complex(wanted) and wanted != dtypes.BOOL:
+def check_cast(source: str, target: str) -> None:
+    """Raise DtypeMismatch if a conversion would drop imaginary parts."""
+    if dtypes.is_complex(source) and not dtypes.is_complex(target) and target != dtypes.BOOL:
         raise DtypeMismatch(
-            f"{given} to {wanted} would drop the imaginary parts",
+            f"{source} to {target} would drop the imaginary parts",
             hint="take real(x), imag(x) or abs(x) first",
         )
 
@@ -291,7 +291,7 @@ def _ufunc(name: str, count: int) -> Callable[..., Any]:
 
 
 def predicate(name: str, *aliases: str, why: str, inputs: int, **fields: Any) -> Op:
-    """An elementwise op that answers bool: no gradient passes."""
+    """An elementwise op that returns bool: no gradient passes."""
     cure = "Compare softly: sigmoid(k * (a - b)) goes from 0 to 1 where a passes b, and has a gradient"
     cut = NoGradient("nondifferentiable", "nondifferentiable", why, cure if inputs == 2 else "")
     fields.setdefault("kinds", "any")

@@ -1,4 +1,4 @@
-"""How ops take functions: what each function gets and answers, before and after types are known.
+"""How ops take functions: what each function takes and returns, before and after types are known.
 
 An op that names functions carries one `FunctionRule` in its record. `link` checks counts when a graph
 is decoded, `bind` makes each function a sub-tape for the types at hand when it is recorded.
@@ -94,10 +94,10 @@ def expect_same(came: TensorType, expected: TensorType, what: str) -> None:
 def settle(
     specialize: Specialize, name: str, carries: Types, rest: Types, answered: Callable[[Any], Types]
 ) -> Any:
-    """The function's tape for carried types that it answers again.
+    """The function's tape for carried types that it returns again.
 
-    A carried value that was written as a bare number takes the dtype that the function answers for it.
-    Raises ShapeMismatch or DtypeMismatch where a carried value changes its type.
+    A carried value that was written as a bare number takes the dtype that the function returns for it.
+    Raises ShapeMismatch or DtypeMismatch if a carried value changes its type.
     """
     types = [TensorType(t.shape, t.dtype) for t in carries]
     tape = specialize(name, [*types, *rest])

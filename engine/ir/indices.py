@@ -26,13 +26,13 @@ def along(axis: int, item: Any) -> Index:
     return (*(slice(None),) * axis, item, Ellipsis)
 
 
-def normalize_index(index: Index, shape: tuple[int, ...], given: Sequence[Any]) -> Index:
-    """The index with every axis spelled out; `given` are the index tensors (variables of the tape).
+def normalize_index(index: Index, shape: tuple[int, ...], tensors: Sequence[Any]) -> Index:
+    """The index with every axis spelled out; `tensors` are the index tensors (variables of the tape).
 
     Raises IndexOutOfRange, ShapeMismatch, and DataDependentShape for a mask that is no constant.
     """
-    items = [_without_mask(item, given) for item in index]
-    consumed = sum(_axes_taken(item) for item in items)
+    items = [_without_mask(item, tensors) for item in index]
+    consumed = sum(_indexed_axes(item) for item in items)
     if consumed > len(shape):
         raise IndexOutOfRange(
             f"an index of {consumed} axes into shape {shape}, which has {len(shape)}",
@@ -87,18 +87,18 @@ def _nested(value: Any) -> Any:
     return tuple(_nested(item) for item in value) if isinstance(value, list) else value
 
 
-def _without_mask(item: Any, given: Sequence[Any]) -> Any:
+def _without_mask(item: Any, tensors: Sequence[Any]) -> Any:
     if isinstance(item, tuple):
         array = np.asarray(item)
         return _Mask(array) if array.dtype == np.bool_ else item
     if not isinstance(item, InputIndex):
         return item
-    if not 1 <= item.position <= len(given):
+    if not 1 <= item.position <= len(tensors):
         raise IndexOutOfRange(
-            f"the index names input {item.position}; the index tensors are inputs 1 to {len(given)}",
+            f"the index names input {item.position}; the index tensors are inputs 1 to {len(tensors)}",
             hint='input 0 is the tensor itself; {"input": 1} is the first index tensor',
         )
-    tensor = given[item.position - 1]
+    tensor = tensors[item.position - 1]
     if tensor.dtype != dtypes.BOOL:
         return item
     value = tensor.tape.constants.get(tensor.slot)
@@ -110,7 +110,7 @@ def _without_mask(item: Any, given: Sequence[Any]) -> Any:
     return _Mask(value)
 
 
-def _axes_taken(item: Any) -> int:
+def _indexed_axes(item: Any) -> int:
     if item is None or item is Ellipsis:
         return 0
     return item.array.ndim if isinstance(item, _Mask) else 1
@@ -142,9 +142,9 @@ def _in_range(item: Any, axis: int, size: int) -> Any:
     return item % size
 
 
-def shape_of(index: Index, shape: tuple[int, ...], given: Sequence[Any]) -> tuple[int, ...]:
+def shape_of(index: Index, shape: tuple[int, ...], tensors: Sequence[Any]) -> tuple[int, ...]:
     """The shape of `x[index]` for a normalised index; raises ShapeMismatch."""
-    advanced = [_index_shape(item, given) for item in index if isinstance(item, tuple | InputIndex)]
+    advanced = [_index_shape(item, tensors) for item in index if isinstance(item, tuple | InputIndex)]
     if not advanced:
         return tuple(s for s in _basic_sizes(index, shape) if s is not None)
     # integers beside index arrays are index arrays of shape (), as in NumPy
@@ -157,9 +157,9 @@ def shape_of(index: Index, shape: tuple[int, ...], given: Sequence[Any]) -> tupl
     return (*before, *common, *rest)
 
 
-def _index_shape(item: Any, given: Sequence[Any]) -> tuple[int, ...]:
+def _index_shape(item: Any, tensors: Sequence[Any]) -> tuple[int, ...]:
     if isinstance(item, InputIndex):
-        return tuple(given[item.position - 1].shape)
+        return tuple(tensors[item.position - 1].shape)
     return np.shape(item)
 
 

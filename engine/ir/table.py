@@ -39,7 +39,7 @@ class Table(Mapping[str, Op]):
             )
         return op
 
-    def known(self, name: str) -> Op | None:
+    def find(self, name: str) -> Op | None:
         """The op called `name`, canonical or alias; None if there is none."""
         return self._names.get(name)
 

@@ -155,7 +155,7 @@ class Variable:
 class Tape:
     """The list itself. Slots are inputs, constants, or outputs of instructions; each is written once.
 
-    `rewrites` are what a recording was rewritten to on request, as they are answered.
+    `rewrites` are what a recording was rewritten to on request, as the response lists them.
     """
 
     types: list[TensorType] = field(default_factory=list)
@@ -188,11 +188,11 @@ class Tape:
             self.constants[slot] = array
             return Variable(self, slot)
         key = (repr(array.item()), type.dtype, weak)
-        known = self._scalars.get(key)
-        if known is None:
-            known = self._scalars[key] = self._slot(type)
-            self.constants[known] = array
-        return Variable(self, known)
+        shared = self._scalars.get(key)
+        if shared is None:
+            shared = self._scalars[key] = self._slot(type)
+            self.constants[shared] = array
+        return Variable(self, shared)
 
     def weak(self, number: bool | int | float | complex) -> Variable:
         """A bare scalar: it takes the dtype of what it meets."""
@@ -297,11 +297,11 @@ class Tape:
         return answer
 
     def _cast(self, variable: Variable, dtype: str, weak: bool) -> Variable:
-        known = self.constants.get(variable.slot)
-        if known is not None and (known.ndim == 0 or variable.dtype == dtype):
+        constant = self.constants.get(variable.slot)
+        if constant is not None and (constant.ndim == 0 or variable.dtype == dtype):
             key = (variable.slot, dtype, weak)
             if key not in self._casts:
-                self._casts[key] = self.constant(cast_scalar(known, dtype), weak=weak)
+                self._casts[key] = self.constant(cast_scalar(constant, dtype), weak=weak)
             return self._casts[key]
         if variable.dtype == dtype:
             return variable

@@ -12,7 +12,7 @@
 `stabilize` stands apart: it changes results, so it runs on request alone, before a recording is
 differentiated; its rewrites are data in `stable/`. `rewrite` is what the passes share.
 
-Each of the others takes a tape and answers a new one with the same slots' meaning; the names of inputs, the
+Each of the others takes a tape and returns a new one with the same slots' meaning; the names of inputs, the
 origins of instructions and the bits of every output stay as they were, but for sums and matrix products over
 the steps of a split loop, which round in another order.
 """

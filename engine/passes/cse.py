@@ -11,14 +11,14 @@ from engine.passes.rewrite import Rewrite
 def cse(tape: Tape) -> Tape:
     """The tape with each repeated instruction replaced by its first occurrence."""
     rewrite = Rewrite(tape)
-    seen: dict[Any, tuple[int, ...]] = {}
+    first_outputs: dict[Any, tuple[int, ...]] = {}
     for step in tape.instructions:
         inputs = rewrite.resolved(step.inputs)
         key = (step.op.name, inputs, repr(step.attributes) if step.attributes else "")
-        known = seen.get(key)
-        if known is None:
-            seen[key] = step.outputs
+        outputs = first_outputs.get(key)
+        if outputs is None:
+            first_outputs[key] = step.outputs
             rewrite.keep(step, inputs)
         else:
-            rewrite.stands_for.update(zip(step.outputs, known, strict=True))
+            rewrite.stands_for.update(zip(step.outputs, outputs, strict=True))
     return rewrite.finish()

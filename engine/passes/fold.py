@@ -35,13 +35,13 @@ def _compute(
     kernel = step.op.kernel
     operands: list[Any] = []
     for position, slot in enumerate(inputs):
-        known = constants.get(slot)
-        if known is None and _shape_only(step, position):
+        value = constants.get(slot)
+        if value is None and _shape_only(step, position):
             type = tape.types[slot]
-            known = np.broadcast_to(np.zeros((), type.dtype), type.shape)
-        if known is None:
+            value = np.broadcast_to(np.zeros((), type.dtype), type.shape)
+        if value is None:
             return None
-        operands.append(np.array(known) if kernel.in_place and position == 0 else known)
+        operands.append(np.array(value) if kernel.in_place and position == 0 else value)
     if kernel.forward is None or step.op.rules.functions or kernel.takes_needed:
         return None
     if sum(tape.types[slot].nbytes for slot in step.outputs) > LARGEST:

@@ -77,5 +77,5 @@ def _zero(tape: Tape, slot: int, makers: Mapping[int, Instruction]) -> bool:
     maker = makers.get(slot)
     if maker is not None and maker.op.name == "broadcast_to":
         slot = maker.inputs[0]
-    known = tape.constants.get(slot)
-    return known is not None and known.size > 0 and not known.any()
+    constant = tape.constants.get(slot)
+    return constant is not None and constant.size > 0 and not constant.any()

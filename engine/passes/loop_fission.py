@@ -39,20 +39,20 @@ def fission(tape: Tape, tidied: Callable[[Tape], Tape]) -> Tape:
 def _split(
     tape: Tape, step: Instruction, read: Collection[int], tidied: Callable[[Tape], Tape]
 ) -> Instruction:
-    given = step.attributes
+    attributes = step.attributes
     needed = [slot in read for slot in step.outputs]
-    body = _Body(given["body"], given["carry"], given["scanned"], needed)
-    steps = given["length"]
-    if given["scanned"]:
-        steps = tape.types[step.inputs[given["carry"]]].shape[0]
-    chunk = 0 if given["counted"] else min(body.chunk(), (steps or 0) // 2)  # a count may be small
+    body = _Body(attributes["body"], attributes["carry"], attributes["scanned"], needed)
+    steps = attributes["length"]
+    if attributes["scanned"]:
+        steps = tape.types[step.inputs[attributes["carry"]]].shape[0]
+    chunk = 0 if attributes["counted"] else min(body.chunk(), (steps or 0) // 2)  # a count may be small
     if chunk < CHUNKS[0] or not body.worthwhile():
         return step
     parts = body.attributes(chunk)
     if any(own.op.name == "rowwise" for name in ("before", "after") for own in parts[name].instructions):
         return step  # a case for which an op has no rule after all
     parts = {name: tidied(part) if isinstance(part, Tape) else part for name, part in parts.items()}
-    return replace(step, op=TABLE["chunked_loop"], attributes={**given, **parts})
+    return replace(step, op=TABLE["chunked_loop"], attributes={**attributes, **parts})
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +182,9 @@ class _Body:
         kept = [place for place in range(carry) if place not in self.sums]
         ends = [tape.outputs[place] for place in kept]
         results = {i: tape.outputs[carry + i] for i in self.emitted}
-        wanted_later, later = self._ends(), self.behind
+        outputs_later, later = self._ends(), self.behind
         core = self._steps(lambda slot: slot in self.core)
-        read_later = {*wanted_later, *_read_by(later)}
+        read_later = {*outputs_later, *_read_by(later)}
         handed = [slot for slot in self.makers if slot in self.core and slot in read_later]
         read_in_core = {*ends, *_read_by(core)}
         made = self._made_at(STEP, read_in_core | read_later)
@@ -202,7 +202,7 @@ class _Body:
         ahead = _part(tape, before, [*walked, *known], made)
         inside = _part(tape, core, [*(slots[place] for place in kept), *stepped, *known], [*ends, *handed])
         behind = _part(
-            tape, later, [*stacked, *known], [*(results[i] for i in late), *wanted_later[len(results) :]]
+            tape, later, [*stacked, *known], [*(results[i] for i in late), *outputs_later[len(results) :]]
         )
         after = batch(behind, list(behind.inputs)[: len(stacked)], chunk)
         _add_up(after, len(late), self.terms)
@@ -290,12 +290,12 @@ def _read_by(steps: Iterable[Instruction]) -> set[int]:
 def _reaching(steps: Sequence[Instruction], ends: Iterable[int]) -> list[Instruction]:
     """The steps that `ends` need."""
     live = set(ends)
-    kept = []
+    steps_before = []
     for step in reversed(steps):
         if any(slot in live for slot in step.outputs):
             live.update(step.inputs)
-            kept.append(step)
-    return kept[::-1]
+            steps_before.append(step)
+    return steps_before[::-1]
 
 
 def _part(tape: Tape, steps: Sequence[Instruction], inputs: Sequence[int], outputs: Sequence[int]) -> Tape:

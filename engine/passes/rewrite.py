@@ -29,8 +29,8 @@ class Rewrite:
 
     def keep(self, step: Instruction, inputs: tuple[int, ...]) -> None:
         """Carry an instruction over, reading from `inputs`."""
-        kept = step if inputs == step.inputs else replace(step, inputs=inputs)
-        self.target.instructions.append(kept)
+        copy = step if inputs == step.inputs else replace(step, inputs=inputs)
+        self.target.instructions.append(copy)
 
     def finish(self) -> Tape:
         """The new tape, its outputs resolved."""

@@ -1,4 +1,4 @@
-"""Rewrite what overflows, underflows or is undefined on the way to a finite result, where that is asked for.
+"""Rewrite what overflows, underflows or is undefined on the way to a finite result, where that is requested.
 
 It runs on a tape as it was recorded, before anything is differentiated, so that derivatives are those of the
 stable form. The table is in `engine.passes.stable`; a diagnosis offers the same rewrites.
@@ -61,10 +61,10 @@ class Stabilized:
         return self.stands_for.get(slot, slot)
 
 
-def stabilize(tape: Tape, kept: Iterable[int] = ()) -> Stabilized:
-    """The tape in stable forms. Slots that are `kept`, those of variables, stay on their paths."""
+def stabilize(tape: Tape, variables: Iterable[int] = ()) -> Stabilized:
+    """The tape in stable forms. The slots of `variables` stay on the paths that they are on."""
     copy = Copy(tape)
-    matcher = Matcher(copy.target, frozenset(kept))
+    matcher = Matcher(copy.target, frozenset(variables))
     answer = Stabilized(copy.target, copy.stands_for)
     for step in tape.instructions:
         start = len(copy.target.instructions)
@@ -123,8 +123,8 @@ _BY_ROOT = {
 
 
 def _of_table(matcher: Matcher, step: Instruction) -> Iterator[Match]:
-    guises = [seen for seen in matcher.guises(step) if seen.op in _BY_ROOT]
-    for place in sorted({place for seen in guises for place in _BY_ROOT[seen.op]}):
+    guises = [guise for guise in matcher.guises(step) if guise.op in _BY_ROOT]
+    for place in sorted({place for guise in guises for place in _BY_ROOT[guise.op]}):
         rewrite, text, pattern = _TABLE[place]
         for bound, steps in matcher.matches(pattern, step, guises):
             if _fits(matcher, rewrite, step, bound):

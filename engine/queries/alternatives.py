@@ -97,8 +97,8 @@ def _variables(query: Query) -> dict[str, TensorType] | None:
     """The types of what is differentiated, if these are inputs."""
     if query.wrt is None:
         return {name: type for name, type in query.inputs.items() if is_inexact(type.dtype)}
-    known = all(name in query.inputs for name in query.wrt)
-    return {name: query.inputs[name] for name in query.wrt} if known else None
+    complete = all(name in query.inputs for name in query.wrt)
+    return {name: query.inputs[name] for name in query.wrt} if complete else None
 
 
 def _narrow(query: Query, excess: float) -> Query | None:

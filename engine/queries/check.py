@@ -48,7 +48,7 @@ def check(
     compiler: Compiler | None = None,
     peak_bytes_limit: int | None = None,
 ) -> dict[str, Any]:
-    """The answer of `/v1/check`: `passed`, the order of the Taylor remainder for each variable (None where
+    """The answer of `/v1/check`: `passed`, the order of the Taylor remainder for each variable (None if
     there is none: the target is linear in it; NaN where the target is not finite, which does not pass), and
     the relative error of the dot products; with `stabilize` the `rewrites` as well.
 
@@ -78,12 +78,12 @@ def _verdict(point: _Point, seed: int) -> dict[str, Any]:
     orders = {name: _order(point, name, move) for name, move in moves.items()}
     error = _dot_product_error(point, moves, float(rng.uniform(0.5, 1.5)))
     straight = all(order is None or order >= LEAST_ORDER for order in orders.values())
-    told = {
+    report = {
         "passed": straight and error <= LARGEST_ERROR * point.rounding,
         "taylor_order": orders,
         "dot_product_error": error,
     }
-    return told if point.rewrites is None else {**told, "rewrites": point.rewrites}
+    return report if point.rewrites is None else {**report, "rewrites": point.rewrites}
 
 
 def movable(type: TensorType) -> bool:
@@ -109,20 +109,20 @@ class _Point:
         self._graph, self._compile = graph, compile
         self._optimize, self._stabilize = optimize, stabilize
         targets = None if target is None else (target,)
-        asked = None if wrt is None else tuple(wrt)
+        names = None if wrt is None else tuple(wrt)
         query = Query(
             graph=graph,
             kind="gradient",
             inputs=self.types,
             targets=targets,
-            wrt=asked,
+            wrt=names,
             unconnected="zero",
             diagnose="off",
             optimize=optimize,
             stabilize=stabilize,
         )
         program = compile(query)
-        self._check_movable(asked or ())
+        self._check_movable(names or ())
         answer = program.run(self.inputs)
         if not answer["gradients"]:  # it would pass whatever the rules are
             raise UnknownWrt(
@@ -157,8 +157,8 @@ class _Point:
         """A random direction of a variable, as long as the variable's own scale."""
         x = self.inputs[name]
         scale = max(1.0, float(np.abs(x).max(initial=0.0))) / max(1.0, math.sqrt(x.size))
-        drawn = rng.normal(size=x.shape)
-        turned = drawn + 1j * rng.normal(size=x.shape) if x.dtype.kind == "c" else drawn
+        noise = rng.normal(size=x.shape)
+        turned = noise + 1j * rng.normal(size=x.shape) if x.dtype.kind == "c" else noise
         return np.asarray(scale * turned, x.dtype)
 
     def at(self, moved: Mapping[str, Array]) -> float:
@@ -172,7 +172,7 @@ class _Point:
         query = self._query("jvp", tangents=types)
         return float(self._compile(query).run(self.inputs, moves)["jvp"][self.target])
 
-    def _query(self, kind: Kind, **given: Any) -> Query:
+    def _query(self, kind: Kind, **fields: Any) -> Query:
         return Query(
             graph=self._graph,
             kind=kind,
@@ -180,14 +180,14 @@ class _Point:
             outputs=(self.target,),
             optimize=self._optimize,
             stabilize=self._stabilize,
-            **given,
+            **fields,
         )
 
 
 def _order(point: _Point, name: str, move: Array) -> float | None:
     """The order of f(x + hv) - f(x) - h <g, v>: the median slope where it is clear of rounding.
 
-    None where nothing remains but rounding, NaN where no step has a remainder to read, as of a target that
+    None if nothing remains but rounding, NaN where no step has a remainder to read, as of a target that
     is NaN itself. Below float64 only wide steps may be clear of rounding, where a slope mixes several orders
     and says little; then it counts that <g, v> is as right as the digits can tell.
     """

@@ -169,7 +169,7 @@ class Compiler:
         _check_limit(program.estimate, peak_bytes_limit)
         return program
 
-    def known(self, query: Query) -> bool:
+    def has(self, query: Query) -> bool:
         """Whether the program is there already, so that compiling costs nothing."""
         with self._lock:
             return query.key in self._programs

@@ -23,7 +23,7 @@ def estimate(query: Query) -> dict[str, Any]:
 
     `nodes` are the user's own, with the type of their first output, its bytes, and the FLOPs of all that the
     node becomes; of a batch, for one row. `forward`, `gradient`, `jacobian` by method and `hessian` are what
-    such a call would take; None where it would be refused, as a gradient is without a target of one number.
+    such a call would take; None if it would be refused, as a gradient is without a target of one number.
     A query that is `sparse` adds `sparse`: the same for the sparse Jacobian and Hessian, whose patterns are
     found; indices may be any, since their values are not known. Nothing is allocated.
     """
@@ -31,20 +31,20 @@ def estimate(query: Query) -> dict[str, Any]:
     query = in_dtype(replace(query, kind="evaluate", sparse=False))
     answer = {
         "nodes": _nodes(query),
-        "forward": _figures(_taken(query, "evaluate")),
-        "gradient": _figures(_taken(query, "gradient")),
+        "forward": _figures(_estimate(query, "evaluate")),
+        "gradient": _figures(_estimate(query, "gradient")),
         "jacobian": _by_method(query),
-        "hessian": _figures(_taken(query, "hessian")),
+        "hessian": _figures(_estimate(query, "hessian")),
     }
     if wants_sparse:
         answer["sparse"] = {"jacobian": _sparse(query, "jacobian"), "hessian": _sparse(query, "hessian")}
     return answer
 
 
-def _taken(
+def _estimate(
     query: Query, kind: Kind, method: Literal["auto", "forward", "reverse"] = "auto"
 ) -> Estimate | None:
-    """The estimate of one question, None where it would be refused for what its target is."""
+    """The estimate of one question, None if it would be refused for what its target is."""
     try:
         _, plan = plan_of(replace(query, kind=kind, method=method, diagnose="off"))
     except (InvalidTarget, TargetRequired, DerivativeNotImplemented, NotHolomorphic):
@@ -60,23 +60,23 @@ def _sparse(query: Query, kind: Kind) -> dict[str, Any] | None:
     except (InvalidTarget, TargetRequired, DerivativeNotImplemented, NotHolomorphic, OverLimit):
         return None
     layout = found.layout
-    taken = found.taken(plan.estimate, 1)
+    estimate = found.estimate(plan.estimate, 1)
     return {
-        "flops": taken.flops,
-        "peak_bytes": taken.peak_bytes,
+        "flops": estimate.flops,
+        "peak_bytes": estimate.peak_bytes,
         "colours": layout.count,
         "nonzeros": layout.nonzeros,
         "method": layout.method,
     }
 
 
-def _figures(taken: Estimate | None) -> Figures | None:
-    return None if taken is None else {"flops": taken.flops, "peak_bytes": taken.peak_bytes}
+def _figures(estimate: Estimate | None) -> Figures | None:
+    return None if estimate is None else {"flops": estimate.flops, "peak_bytes": estimate.peak_bytes}
 
 
 def _by_method(query: Query) -> dict[str, Any] | None:
     """Both methods, and which one `auto` would take."""
-    ahead, reverse = _taken(query, "jacobian", "forward"), _taken(query, "jacobian", "reverse")
+    ahead, reverse = _estimate(query, "jacobian", "forward"), _estimate(query, "jacobian", "reverse")
     if ahead is None or reverse is None:
         return None
     cheaper = "forward" if ahead.seconds < MARGIN * reverse.seconds else "reverse"

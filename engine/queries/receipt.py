@@ -46,12 +46,12 @@ def receipt(
             hint="ask for the receipt of one row",
         )
     types = in_dtype(query).inputs
-    given = {name: np.asarray(value, query.inputs[name].dtype) for name, value in inputs.items()}
-    wrt = None if query.wrt is None else [n for n in query.wrt if n in given and movable(types[n])]
+    values = {name: np.asarray(value, query.inputs[name].dtype) for name, value in inputs.items()}
+    wrt = None if query.wrt is None else [n for n in query.wrt if n in values and movable(types[n])]
     tests = {
         target: check(
             query.graph,
-            given,
+            values,
             target=target,
             wrt=wrt,
             seed=seed,
@@ -65,7 +65,7 @@ def receipt(
     }
     return {
         "graph": query.graph.id,
-        "inputs": {n: {"shape": list(types[n].shape), "dtype": types[n].dtype} for n in given},
+        "inputs": {n: {"shape": list(types[n].shape), "dtype": types[n].dtype} for n in values},
         "engine": ENGINE,
         "method": "reverse",
         "seed": seed,

@@ -43,7 +43,7 @@ def most_entries(peak_bytes_limit: int | None) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SparseLayout:
     """A layout, and the types of the side that its products answer for."""
 
     layout: Layout
@@ -58,21 +58,21 @@ class Found:
         """The question of the products of one pass."""
         return replace(query, method=self.layout.method, colours=min(self.layout.count, TOGETHER))
 
-    def taken(self, products: Estimate, rows: int) -> Estimate:
+    def estimate(self, products: Estimate, rows: int) -> Estimate:
         """What the whole takes, given what a pass takes: the coordinates, kept and answered, beside it."""
         blocks = [block for row in self.layout.blocks.values() for block in row.values()]
         width = max((ITEMSIZE[block.dtype] for block in blocks), default=0)
         several = self.passes > 1
         copies = int(several) + int(several or len(self.types) > 1)  # kept from pass to pass; joined
         joined = copies * rows * self.layout.count * width * sum(type.size for type in self.types)
-        answered = self.layout.nonzeros * (2 * ITEMSIZE["int64"] + rows * width)
-        kept = self.layout.nbytes
+        entry_bytes = self.layout.nonzeros * (2 * ITEMSIZE["int64"] + rows * width)
+        layout_bytes = self.layout.nbytes
         return replace(
             products,
             flops=self.passes * products.flops,
             bytes=self.passes * products.bytes,
             seconds=self.passes * products.seconds,
-            peak_bytes=products.peak_bytes + joined + answered + kept,
+            peak_bytes=products.peak_bytes + joined + entry_bytes + layout_bytes,
         )
 
 
@@ -81,17 +81,17 @@ class Layouts:
 
     def __init__(self) -> None:
         self._reads: OrderedDict[tuple[Any, ...], tuple[str, ...]] = OrderedDict()
-        self._found: OrderedDict[tuple[Any, ...], Found] = OrderedDict()
+        self._found: OrderedDict[tuple[Any, ...], SparseLayout] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def find(self, query: Query, values: Values, most: int = MOST_ENTRIES) -> Found:
+    def find(self, query: Query, values: Values, most: int = MOST_ENTRIES) -> SparseLayout:
         """The layout of `query` for these values of its indices.
 
         Raises every UserError that the question earns; OverLimit where its pattern exceeds `most` entries.
         """
-        given = tuple(sorted(name for name in values if name in query.inputs))  # others may be any
-        key = (query.key, given)
+        names = tuple(sorted(name for name in values if name in query.inputs))  # others may be any
+        key = (query.key, names)
         with self._lock:
             reads = self._reads.get(key)
             found = None if reads is None else self._found.get((key, _digest(reads, values)))
@@ -104,7 +104,7 @@ class Layouts:
             self._keep((key, _digest(reads, values)), found)
         return found
 
-    def _keep(self, key: tuple[Any, ...], found: Found) -> None:
+    def _keep(self, key: tuple[Any, ...], found: SparseLayout) -> None:
         before = self._found.pop(key, None)
         self._bytes += found.layout.nbytes - (0 if before is None else before.layout.nbytes)
         self._found[key] = found
@@ -122,17 +122,19 @@ def _digest(reads: tuple[str, ...], values: Values) -> bytes:
     return digest.digest()
 
 
-def find_layout(query: Query, values: Values, most: int = MOST_ENTRIES) -> tuple[Found, tuple[str, ...]]:
+def find_layout(
+    query: Query, values: Values, most: int = MOST_ENTRIES
+) -> tuple[SparseLayout, tuple[str, ...]]:
     """The layout of the cheaper method, or of the one named, and the inputs that it was read from."""
     row = one_row(query)
-    known = {
+    index_values = {
         name: np.asarray(value, query.inputs[name].dtype)
         for name, value in values.items()
         if name in query.inputs and name not in query.batch
     }
     sides = jacobian_problem(row.query)
     try:
-        pattern = Pattern(sides, known, most)
+        pattern = Pattern(sides, index_values, most)
     except TooDense as error:
         raise OverLimit(
             f"the pattern of this {query.kind} has {error.entries:,} entries or more on the way, "
@@ -140,7 +142,8 @@ def find_layout(query: Query, values: Values, most: int = MOST_ENTRIES) -> tuple
             hint="it is hardly sparse: ask for products (hvp, jvp, vjp) or for fewer variables or outputs",
         ) from None
     candidates = [
-        Found(pattern.layout(method), tuple(sides.answered(method).values())) for method in _methods(pattern)
+        SparseLayout(pattern.layout(method), tuple(sides.answered(method).values()))
+        for method in _methods(pattern)
     ]
     if len(candidates) == 2:
         times = [one.passes * seconds(sparse(one.coloured(row.query))) for one in candidates]
@@ -177,7 +180,7 @@ class Runs(Protocol):
 class SparseProgram:
     """A question for a sparse matrix, ready to run for every floating value."""
 
-    def __init__(self, query: Query, program: Runs, found: Found) -> None:
+    def __init__(self, query: Query, program: Runs, found: SparseLayout) -> None:
         self._kind = query.kind
         self._program = program
         self.device = program.device
@@ -195,7 +198,7 @@ class SparseProgram:
     @property
     def estimate(self) -> Estimate:
         """What one run takes, with the coordinates that are kept and answered."""
-        return self._found.taken(self._program.estimate, self._rows)
+        return self._found.estimate(self._program.estimate, self._rows)
 
     def run(self, inputs: Values, directions: Values | None = None) -> dict[str, Any]:
         """The answer in the shape of the wire format, its arrays the caller's own."""

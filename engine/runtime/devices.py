@@ -70,20 +70,20 @@ class Inventory:
         return Inventory(tuple(Gpu(**gpu) for gpu in document["gpus"]), document["missing"])
 
 
-_told: list[Inventory] = []
+_override: list[Inventory] = []
 
 
-def tell(known: Inventory) -> None:
-    """Have this process believe what another one found, so that it need not ask CUDA, which takes memory."""
-    _told[:] = [known]
+def tell(found: Inventory) -> None:
+    """Use what another process found, so that this one need not load CUDA, which takes memory."""
+    _override[:] = [found]
     inventory.cache_clear()
 
 
 @cache
 def inventory() -> Inventory:
     """What this process can use; looked up once."""
-    if _told:
-        return _told[0]
+    if _override:
+        return _override[0]
     if find_spec("cupy") is None:
         return Inventory(missing=_NO_CUPY)
     try:
@@ -98,7 +98,7 @@ def inventory() -> Inventory:
 
 
 def gpu(name: str) -> Gpu:
-    """The GPU of a name that `here` answered."""
+    """The GPU of a name that `here` returned."""
     return next(gpu for gpu in inventory().gpus if gpu.name == name)
 
 
@@ -125,7 +125,7 @@ def parse(device: Any, path: str = "$.device") -> str:
 
 
 def here(name: str, path: str = "$.device") -> str:
-    """The device that `parse` answered, if it is on this machine; `auto` is `cpu` where nothing else is.
+    """The device that `parse` returned, if it is on this machine; `auto` is `cpu` where nothing else is.
 
     Raises DeviceUnavailable, which says why.
     """

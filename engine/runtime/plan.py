@@ -139,16 +139,16 @@ def _place(plan: Plan, deaths: dict[int, int]) -> None:
         if takes_out(step) and roots[slot] == slot and deaths[slot] < len(tape.instructions):
             buffer = arena.take(slot, tape.types[slot].nbytes, _reusable(step, tape, dying))
         else:
-            kept = (
+            outputs = (
                 [slot for slot in step.outputs if slot in plan.read]
                 if step.op.kernel.takes_needed
                 else step.outputs
             )
-            made = {output: tape.types[output].nbytes for output in kept if roots[output] == output}
+            made = {output: tape.types[output].nbytes for output in outputs if roots[output] == output}
             fresh.update(made)
             live += sum(made.values())
         peak = max(peak, live + cost.workspace)
-        live += cost.kept
+        live += cost.retained
         dead = tuple(root for root in dying if root not in plan.foreign)
         for root in dead:
             arena.release(root)
@@ -156,9 +156,9 @@ def _place(plan: Plan, deaths: dict[int, int]) -> None:
         gone = tuple(member for root in dead for member in plan.members.get(root, ()))
         plan.steps.append(Step(step, buffer, gone, index in plan.writes))
     _mark_copied(plan)
-    given = sum(tape.types[slot].nbytes for slot in (*tape.inputs.values(), *tape.constants))
+    inputs = sum(tape.types[slot].nbytes for slot in (*tape.inputs.values(), *tape.constants))
     answers = sum(tape.types[slot].nbytes for slot in plan.copied)
-    total = given + sum(plan.buffers) + max(peak, live + answers)
+    total = inputs + sum(plan.buffers) + max(peak, live + answers)
     plan.estimate = Estimate(
         flops, moved, total, len(plan.steps), seconds(flops + slow, moved, len(plan.steps))
     )
@@ -191,13 +191,13 @@ class _Arena:
         self.sizes = plan.buffers
         self.free: dict[int, list[int]] = {}  # by size, so that a chain of many values stays quick
         self.sized: list[int] = []  # the sizes of which some are free, in order
-        self.held: dict[int, int] = {}
+        self.buffer_of: dict[int, int] = {}
 
     def take(self, slot: int, nbytes: int, overwritten: list[int]) -> int:
         for other in overwritten:
-            if other in self.held:
-                buffer = self.held.pop(other)
-                self.held[slot] = buffer
+            if other in self.buffer_of:
+                buffer = self.buffer_of.pop(other)
+                self.buffer_of[slot] = buffer
                 return buffer
         place = bisect_left(self.sized, nbytes)
         if place < len(self.sized) and self.sized[place] <= 2 * nbytes:
@@ -208,11 +208,11 @@ class _Arena:
         else:
             self.sizes.append(nbytes)
             buffer = len(self.sizes) - 1
-        self.held[slot] = buffer
+        self.buffer_of[slot] = buffer
         return buffer
 
     def release(self, root: int) -> None:
-        buffer = self.held.pop(root, None)
+        buffer = self.buffer_of.pop(root, None)
         if buffer is not None:
             size = self.sizes[buffer]
             if not self.free.get(size):
@@ -224,11 +224,11 @@ def _mark_copied(plan: Plan) -> None:
     """Outputs that would alias an input, a constant or another output, are part of a value, or lie as an
     answer may not, are copied.
     """
-    seen = set(plan.foreign)
+    roots_out = set(plan.foreign)
     made = {slot: step.instruction for step in plan.steps for slot in step.instruction.outputs}
     for slot in plan.tape.outputs:
         root, step = plan.roots[slot], made.get(slot)
         may_alias = step is not None and step.op.kernel.needs_copy(step.attributes)
-        if root in seen or slot not in plan.whole or may_alias:
+        if root in roots_out or slot not in plan.whole or may_alias:
             plan.copied.add(slot)
-        seen.add(root)
+        roots_out.add(root)

@@ -26,7 +26,7 @@ _MASKS = frozenset(
     ("isnan", "isinf", "isfinite", "equal", "less", "greater", "logical_not", "logical_and", "logical_or")
 )
 _VIEWS = frozenset(("real", "imag"))  # of complex arrays; of real ones nobody asks
-_known: dict[tuple[Any, ...], int] = {}
+_counts: dict[tuple[Any, ...], int] = {}
 
 
 def scratch_bytes(step: Instruction, dtype: str, itemsize: int, size: int) -> int:
@@ -34,9 +34,9 @@ def scratch_bytes(step: Instruction, dtype: str, itemsize: int, size: int) -> in
     element.
     """
     key = (step.op.name, len(step.inputs), dtype, itemsize, repr(step.attributes))
-    per_element = _known.get(key)
+    per_element = _counts.get(key)
     if per_element is None:
-        per_element = _known[key] = _play(step, dtype, itemsize)
+        per_element = _counts[key] = _play(step, dtype, itemsize)
     return per_element * size
 
 

@@ -50,11 +50,11 @@ def _breaks(step: Instruction) -> bool:
 
 
 def _custom_breaks(step: Instruction) -> bool:
-    """Whether what a user's functions answer is not linear, over complex numbers, in the direction given."""
+    """Whether what a user's functions return is not linear, over complex numbers, in the direction given."""
     forward, backward, jvp = (step.attributes.get(name) for name in ("forward", "backward", "jvp"))
     assert isinstance(forward, Tape)
     directed = jvp if jvp is not None else backward
     assert isinstance(directed, Tape)
     first = len(forward.inputs) + len(forward.outputs)
-    given = list(directed.inputs.values())[first:]
-    return first_not_holomorphic(directed, given, directed.outputs) is not None
+    directions = list(directed.inputs.values())[first:]
+    return first_not_holomorphic(directed, directions, directed.outputs) is not None

@@ -25,8 +25,8 @@ class Degree(Enum):
     UNKNOWN = "unknown"
 
 
-def first_nonlinear(tape: Tape, names: Collection[str], wanted: Collection[int]) -> Instruction | str | None:
-    """None where the outputs at the places `wanted` are linear in the inputs `names`, taken together.
+def first_nonlinear(tape: Tape, names: Collection[str], places: Collection[int]) -> Instruction | str | None:
+    """None if the outputs at `places` are linear in the inputs `names` together.
 
     Else the first instruction that could not be shown to be linear, or why an output is not.
     """
@@ -40,9 +40,9 @@ def first_nonlinear(tape: Tape, names: Collection[str], wanted: Collection[int])
         degree = _degree(tape, step, [degrees[slot] for slot in step.inputs])
         degrees.update(dict.fromkeys(step.outputs, degree))
         if degree is Degree.UNKNOWN:
-            known = next((culprits[slot] for slot in step.inputs if slot in culprits), step)
-            culprits.update(dict.fromkeys(step.outputs, known))
-    for place in wanted:
+            culprit = next((culprits[slot] for slot in step.inputs if slot in culprits), step)
+            culprits.update(dict.fromkeys(step.outputs, culprit))
+    for place in places:
         slot = tape.outputs[place]
         if degrees[slot] is Degree.UNKNOWN:
             return culprits[slot]
@@ -51,30 +51,30 @@ def first_nonlinear(tape: Tape, names: Collection[str], wanted: Collection[int])
     return None
 
 
-def _degree(tape: Tape, step: Instruction, given: Sequence[Degree]) -> Degree:
+def _degree(tape: Tape, step: Instruction, degrees: Sequence[Degree]) -> Degree:
     op = step.op
-    if Degree.UNKNOWN in given:
+    if Degree.UNKNOWN in degrees:
         return Degree.UNKNOWN
-    if Degree.LINEAR not in given:
-        vanishes = bool(given) and _all_linear(step, given, Degree.ZERO)
+    if Degree.LINEAR not in degrees:
+        vanishes = bool(degrees) and _all_linear(step, degrees, Degree.ZERO)
         return Degree.ZERO if vanishes or op.name in ("zeros", "zeros_like") else Degree.FREE
     if not all(dtypes.is_inexact(tape.types[slot].dtype) for slot in step.outputs):
         return Degree.UNKNOWN
     if op.derivative.bilinear:
-        if Degree.ZERO in given:
+        if Degree.ZERO in degrees:
             return Degree.ZERO
-        return Degree.LINEAR if list(given).count(Degree.LINEAR) == 1 else Degree.UNKNOWN
-    return Degree.LINEAR if _all_linear(step, given, Degree.LINEAR) else Degree.UNKNOWN
+        return Degree.LINEAR if list(degrees).count(Degree.LINEAR) == 1 else Degree.UNKNOWN
+    return Degree.LINEAR if _all_linear(step, degrees, Degree.LINEAR) else Degree.UNKNOWN
 
 
-def _all_linear(step: Instruction, given: Sequence[Degree], degree: Degree) -> bool:
+def _all_linear(step: Instruction, degrees: Sequence[Degree], degree: Degree) -> bool:
     """Whether the op is linear in the inputs of `degree`, with zeros at the rest of its linear inputs."""
     last = len(step.op.inputs) - 1
-    linear = [min(i, last) in step.op.derivative.linear_in for i in range(len(given))]
+    linear = [min(i, last) in step.op.derivative.linear_in for i in range(len(degrees))]
     if not any(linear) or step.op.derivative.is_affine(step.attributes):
         return False
     allowed = (degree, Degree.ZERO)
     return all(
-        came in allowed if flag else came in (Degree.FREE, Degree.ZERO)
-        for came, flag in zip(given, linear, strict=True)
+        own in allowed if flag else own in (Degree.FREE, Degree.ZERO)
+        for own, flag in zip(degrees, linear, strict=True)
     )

@@ -44,11 +44,11 @@ class Acted:
 class Masks:
     """The masks of one walk back from slots that are selected as a whole.
 
-    `known` has the mask of each slot that was reached, None where all of it is selected.
+    `masks` has the mask of each slot that was reached, None if all of it is selected.
     """
 
     tape: Tape
-    known: dict[int, Variable | None]
+    masks: dict[int, Variable | None]
     acted: list[Acted] = field(default_factory=list)
 
     @classmethod
@@ -57,12 +57,12 @@ class Masks:
         return cls(tape, dict.fromkeys(targets))
 
     def pass_on(self, step: Instruction, position: int, answer: Any) -> Any:
-        """What a rule answers for an input, 0 where nothing selects it; the input's mask is noted."""
+        """What a rule returns for an input, 0 where nothing selects it; the input's mask is noted."""
         family = step.op.family.name
         if family == "elementwise":
             answer, mask = self._elementwise(step, position, answer)
         elif family in _MOVING and _moves(step, position):
-            mask = self._moved(step, position)
+            mask = self._origin_mask(step, position)
         elif family == "reduction" and "keepdims" in step.attributes:
             answer, mask = self._reduced(step, position, answer)
         else:
@@ -72,49 +72,49 @@ class Masks:
 
     def _note(self, slot: int, mask: Variable | None) -> None:
         """An element is selected where any reader selects it."""
-        if slot in self.known and mask is not None:
-            before = self.known[slot]
+        if slot in self.masks and mask is not None:
+            before = self.masks[slot]
             mask = None if before is None else F.logical_or(before, mask)
-        self.known[slot] = mask
+        self.masks[slot] = mask
 
     def _elementwise(self, step: Instruction, position: int, answer: Any) -> tuple[Any, Variable | None]:
-        mask = self.known[step.outputs[0]]
+        mask = self.masks[step.outputs[0]]
         if mask is not None:
             answer = self._cut(step, position, mask, answer)
         if step.op.derivative.zero_reason == "unselected":
-            own = self._chosen(step, position)
+            own = self._own_mask(step, position)
             mask = own if mask is None else F.logical_and(mask, own)
         if mask is None:
             return answer, None
         return answer, _any_copy(mask, self.tape.variable(step.inputs[position]))
 
     def _reduced(self, step: Instruction, position: int, answer: Any) -> tuple[Any, Variable | None]:
-        mask = self.known[step.outputs[0]]
+        mask = self.masks[step.outputs[0]]
         x, axis = self.tape.variable(step.inputs[position]), step.attributes["axis"]
         if mask is not None:
             mask = spread(mask, x, axis)
             answer = self._cut(step, position, mask, answer)
         if step.op.derivative.zero_reason == "unselected":
-            own = self._chosen(step, position)
+            own = self._own_mask(step, position)
             mask = own if mask is None else F.logical_and(mask, own)
         return answer, mask
 
-    def _moved(self, step: Instruction, position: int) -> Variable | None:
+    def _origin_mask(self, step: Instruction, position: int) -> Variable | None:
         """Where any element that is selected came from."""
         chooses = step.op.family.name == "indexing" or step.op.derivative.zero_reason == "unselected"
-        if not chooses and all(slot in self.known and self.known[slot] is None for slot in step.outputs):
+        if not chooses and all(slot in self.masks and self.masks[slot] is None for slot in step.outputs):
             return None
         return self._nonzero(step, position, [self._weight(slot) for slot in step.outputs])
 
     def _weight(self, slot: int) -> Variable:
         """1 where a slot is selected, else 0; a slot that nothing reached is not."""
         y = self.tape.variable(slot)
-        if slot not in self.known:
+        if slot not in self.masks:
             return zeros(self.tape, y)
-        mask = self.known[slot]
+        mask = self.masks[slot]
         return ones(self.tape, y) if mask is None else mask.astype(y.dtype)
 
-    def _chosen(self, step: Instruction, position: int) -> Variable:
+    def _own_mask(self, step: Instruction, position: int) -> Variable:
         """Where the step's own rule lets something through."""
         return self._nonzero(
             step, position, [ones(self.tape, self.tape.variable(step.outputs[0]))], fitted=False
@@ -123,15 +123,15 @@ class Masks:
     def _nonzero(
         self, step: Instruction, position: int, weights: list[Variable], *, fitted: bool = True
     ) -> Variable:
-        ((_, told),) = pull(self.tape, step, [position], weights)
-        if fitted or isinstance(told, Accumulate):
-            told = gather(self.tape.variable(step.inputs[position]), None, told)
-        chosen: Variable = F.not_equal(told, 0)
+        ((_, cotangent),) = pull(self.tape, step, [position], weights)
+        if fitted or isinstance(cotangent, Accumulate):
+            cotangent = gather(self.tape.variable(step.inputs[position]), None, cotangent)
+        chosen: Variable = F.not_equal(cotangent, 0)
         return chosen
 
     def _whole(self, step: Instruction, position: int, answer: Any) -> tuple[Any, Variable | None]:
         """All or nothing, by whether any element of any output is selected."""
-        masks = [self.known[slot] for slot in step.outputs if slot in self.known]
+        masks = [self.masks[slot] for slot in step.outputs if slot in self.masks]
         if any(mask is None for mask in masks) or isinstance(answer, Accumulate):
             return answer, None
         some: Variable | None = None

@@ -38,12 +38,12 @@ def backward(
 ) -> dict[int, Variable]:
     """Record the adjoints of `wrt` given cotangents of some slots; a slot without a path is absent.
 
-    The walk goes back to the instruction `since`. Raises DerivativeNotImplemented where a needed edge has
+    The walk goes back to the instruction `since`. Raises DerivativeNotImplemented if a needed edge has
     no rule.
     """
     steps = tape.instructions[since:]
-    wanted = set(wrt)
-    needed = depending_on(tape, steps, wanted)
+    targets = set(wrt)
+    needed = depending_on(tape, steps, targets)
     walk = _Walk(tape, {slot: g for slot, g in cotangents.items() if slot in needed}, masks)
     for step in reversed(steps):
         if any(slot in walk.gathered for slot in step.outputs):
@@ -51,9 +51,9 @@ def backward(
             if inputs:
                 walk.step(step, inputs)
             for slot in step.outputs:  # spent, unless asked for
-                if slot not in wanted:
+                if slot not in targets:
                     walk.gathered.pop(slot, None)
-    return {slot: walk.gathered[slot] for slot in wanted if slot in walk.gathered}
+    return {slot: walk.gathered[slot] for slot in targets if slot in walk.gathered}
 
 
 def depending_on(tape: Tape, steps: Sequence[Instruction], sources: Iterable[int]) -> set[int]:
@@ -95,14 +95,14 @@ class _Walk:
 
     def _cotangent(self, slot: int) -> Variable:
         """What was gathered for an output; zeros for one of several outputs that the target does not use."""
-        known = self.gathered.get(slot)
-        return zeros(self.tape, self.tape.variable(slot)) if known is None else known
+        cotangent = self.gathered.get(slot)
+        return zeros(self.tape, self.tape.variable(slot)) if cotangent is None else cotangent
 
 
 def pull(
     tape: Tape, step: Instruction, positions: Sequence[int], gs: Sequence[Variable]
 ) -> list[tuple[int, Any]]:
-    """Record what the rules of `step` answer for the inputs at `positions`, given its outputs' cotangents.
+    """Record what the rules of `step` return for the inputs at `positions`, given its outputs' cotangents.
 
     Answers are variables, not yet in their input's shape, or `Accumulate`. Raises DerivativeNotImplemented.
     """

@@ -116,7 +116,7 @@ class QueryRunner:
         inputs = bound.read(given, attachments)
         directions = decode_directions(kind.directions, request, attachments)
         query = bound.query(request, inputs, directions)
-        if most_nodes is not None and not self.compiler.known(query):
+        if most_nodes is not None and not self.compiler.has(query):
             require_nodes(bound.graph, most_nodes)
         values = {name: tensor.array for name, tensor in inputs.items()}
         program = self.compiler.compile(query, peak_bytes_limit=self.max_peak_bytes, values=values)

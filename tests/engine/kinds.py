@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from engine import dtypes
-from engine.derivatives.sparsity import Known, dependence
+from engine.derivatives.sparsity import KnownValues, dependence
 from engine.dtypes import TensorType
 from engine.ir.op import Op
 from engine.ir.table import TABLE, F
@@ -192,7 +192,7 @@ class Kinds:
             if not dtypes.is_inexact(self.inputs[name].dtype.name)
         }
         slots = [tape.inputs[name] for name in self.moving]
-        found = dependence(tape, slots, [v.slot for v, _ in pushed], Known(tape, sources), 1 << 20)
+        found = dependence(tape, slots, [v.slot for v, _ in pushed], KnownValues(tape, sources), 1 << 20)
         for (v, t), column in zip(pushed, columns, strict=True):
             jacobian = column.reshape(n, -1).T
             self._close((jacobian @ direction).reshape(t.shape), here[t.slot], "vmap of jvp", 1e-9)

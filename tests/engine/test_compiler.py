@@ -167,7 +167,7 @@ def test_the_same_question_is_compiled_once():
     assert (compiler.hits, compiler.misses) == (1, 1)
     compiler.compile(query("evaluate"))
     compiler.compile(query("gradient", wrt=("W",)))
-    assert not compiler.known(query("gradient"))
+    assert not compiler.has(query("gradient"))
 
 
 def test_numbers_change_between_runs_and_answers_do_not_alias():

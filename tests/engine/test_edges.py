@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from engine.ir.op import Op
 from engine.ir.table import TABLE as OPS
 from tests.engine.differences import TABLE
 from tests.engine.edges import Comparison, Difference, found
+from tests.engine.records import altered
 from tests.engine.references import REFERENCES
 from tests.engine.settings import takes_functions
 
@@ -54,14 +54,14 @@ def test_how_many_comparisons_there_are(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_wrong_edge_value_is_found() -> None:
-    op = replace(OPS["exp"], forward=lambda xp, x: xp.where(xp.isinf(x), 0, xp.exp(x)), ufunc=None)
+    op = altered(OPS["exp"], forward=lambda xp, x: xp.where(xp.isinf(x), 0, xp.exp(x)), ufunc=None)
     comparison = Comparison(op)
     comparison.compare([np.array([1.0, np.inf])], {}, "float64", np.exp)
     assert comparison.differences == {Difference("exp", "values", "float64")}
 
 
 def test_a_lost_sign_of_zero_is_found() -> None:
-    op = replace(OPS["negative"], forward=lambda xp, x: 0 - x, ufunc=None)
+    op = altered(OPS["negative"], forward=lambda xp, x: 0 - x, ufunc=None)
     comparison = Comparison(op)
     comparison.compare([np.array([1.0, 0.0])], {}, "float64", np.negative)
     assert comparison.differences == {Difference("negative", "values", "float64")}

@@ -5,7 +5,6 @@ hold.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,10 @@ import pytest
 import scipy.sparse
 
 from engine import dtypes
-from engine.derivatives.sparsity import Known, TooDense, column_colours, dependence, star_colours
+from engine.derivatives.sparsity import KnownValues, TooDense, column_colours, dependence, star_colours
 from engine.derivatives.sparsity.layout import _from_either
 from engine.ir.dependence import Reach
-from engine.ir.dependence_rules import Seen
+from engine.ir.dependence_rules import TypedStep
 from engine.ir.op import Op
 from engine.ir.samples import Sample
 from engine.ir.table import TABLE
@@ -24,6 +23,7 @@ from engine.ir.tape import Tape
 from engine.passes import lower
 from engine.runtime.executors.numpy import BoundPlan
 from engine.runtime.plan import make_plan
+from tests.engine.records import altered
 from tests.engine.sampling import Array, Derivative, arrays_of, differentiable, drawn, named, record
 
 CASES = [
@@ -93,7 +93,7 @@ def covers(
         if known and not dtypes.is_inexact(inputs[name].dtype.name)
     }
     variables = [tape.inputs[name] for name in names]
-    found = dependence(tape, variables, slots, Known(tape, sources), 1 << 20)
+    found = dependence(tape, variables, slots, KnownValues(tape, sources), 1 << 20)
     width = sum(inputs[name].size for name in names)
     empty = [np.zeros((tape.types[slot].size, width), bool) for slot in slots]
     pattern = np.vstack(
@@ -194,20 +194,20 @@ def test_a_pattern_holds_nothing_else(op: Op, sample: Sample) -> None:
 
 
 WRONG = {
-    "multiply": lambda seen, i: Reach(take=np.full(seen.output.size, -1)),
-    "getitem": lambda seen, i: Reach(take=np.zeros(seen.output.size, np.int64)),
-    "sum": lambda seen, i: Reach(take=np.zeros(seen.output.size, np.int64)),
-    "matmul": lambda seen, i: Reach(take=np.arange(seen.output.size) % seen.inputs[i].size),
-    "index_add": lambda seen, i: Reach(take=np.arange(seen.output.size) % seen.inputs[i].size),
+    "multiply": lambda step, i: Reach(take=np.full(step.output.size, -1)),
+    "getitem": lambda step, i: Reach(take=np.zeros(step.output.size, np.int64)),
+    "sum": lambda step, i: Reach(take=np.zeros(step.output.size, np.int64)),
+    "matmul": lambda step, i: Reach(take=np.arange(step.output.size) % step.inputs[i].size),
+    "index_add": lambda step, i: Reach(take=np.arange(step.output.size) % step.inputs[i].size),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_pattern_is_noticed(name: str) -> None:
-    def wrong(seen: Seen, i: int) -> Reach:
-        return WRONG[name](seen, i)
+    def wrong(step: TypedStep, i: int) -> Reach:
+        return WRONG[name](step, i)
 
-    op = replace(TABLE[name], reach=wrong)
+    op = altered(TABLE[name], dependence=wrong)
     for sample in TABLE[name].samples.cases:
         tape, slots, names, inputs = question(op, sample)
         try:
@@ -222,7 +222,7 @@ def test_work_is_bounded() -> None:
     x = tape.input("x", dtypes.TensorType((500,)))
     y = x + TABLE["sum"](x)
     with pytest.raises(TooDense):
-        dependence(tape, [x.slot], [y.slot], Known(tape, {}), 10_000)
+        dependence(tape, [x.slot], [y.slot], KnownValues(tape, {}), 10_000)
 
 
 # -- colourings --------------------------------------------------------------------------------------

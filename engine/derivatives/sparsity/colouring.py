@@ -42,10 +42,10 @@ def _fit_by_position(pattern: Any, period: int) -> bool:
     rows = pattern.shape[0]
     if not 0 < rows * period <= MOST_FLAGS:
         return False
-    met = np.zeros(rows * period, np.bool_)
+    colours_at = np.zeros(rows * period, np.bool_)
     row_of = np.repeat(np.arange(rows), np.diff(pattern.indptr))
-    met[row_of * period + pattern.indices % period] = True
-    return int(np.count_nonzero(met)) == int(pattern.nnz)
+    colours_at[row_of * period + pattern.indices % period] = True
+    return int(np.count_nonzero(colours_at)) == int(pattern.nnz)
 
 
 def _greedy(pattern: Any, fewest: int) -> Colours:
@@ -62,16 +62,16 @@ def _greedy(pattern: Any, fewest: int) -> Colours:
 
 def _in_order(order: Iterable[int], starts: list[int], rows: list[int], count: int) -> Colours:
     colours = np.full(len(starts) - 1, -1)
-    met = [0] * count  # the colours of each row, as bits
+    colours_at = [0] * count  # the colours of each row, as bits
     for column in order:
         own = rows[starts[column] : starts[column + 1]]
-        taken = 0
+        forbidden = 0
         for row in own:
-            taken |= met[row]
-        bit = ~taken & (taken + 1)  # the lowest that is free
+            forbidden |= colours_at[row]
+        bit = ~forbidden & (forbidden + 1)  # the lowest that is free
         colours[column] = bit.bit_length() - 1
         for row in own:
-            met[row] |= bit
+            colours_at[row] |= bit
     return colours
 
 
@@ -85,17 +85,17 @@ def star_colours(pattern: Any) -> tuple[Colours, int]:
     starts, neighbours = pattern.indptr.tolist(), pattern.indices.tolist()
     degrees = np.diff(pattern.indptr)
     bits = [0] * pattern.shape[0]  # a vertex's colour, as a bit; 0 while it has none
-    met = [0] * pattern.shape[0]  # the colours of its neighbours
+    colours_at = [0] * pattern.shape[0]  # the colours of its neighbours
     for vertex in np.argsort(-degrees, kind="stable").tolist():
         own = neighbours[starts[vertex] : starts[vertex + 1]]
-        taken = 0
+        forbidden = 0
         for other in own:
             bit = bits[other]
-            taken |= bit | (met[other] & (bit - 1)) if bit else met[other]
-        bit = ~taken & (taken + 1)
+            forbidden |= bit | (colours_at[other] & (bit - 1)) if bit else colours_at[other]
+        bit = ~forbidden & (forbidden + 1)
         bits[vertex] = bit
         for other in own:
-            met[other] |= bit
+            colours_at[other] |= bit
     colours = np.array([bit.bit_length() - 1 for bit in bits], np.int64)
     colours[degrees == 0] = -1
     return colours, int(colours.max(initial=-1)) + 1

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.derivatives.sparsity.known import Known, Source
+from engine.derivatives.sparsity.known_values import KnownValues, Source
 from engine.derivatives.sparsity.pattern import Matrix, Pass, Patterns
 from engine.ir.dependence import Inside, Stepwise
 from engine.ir.function_rules import outputs_of
@@ -20,14 +20,14 @@ ENTRIES_PER_INSTRUCTION = 1024  # what may have so many entries may follow a loo
 
 
 def dependence(
-    tape: Tape, variables: Sequence[int], slots: Collection[int], known: Known, most: int
+    tape: Tape, variables: Sequence[int], slots: Collection[int], known_values: KnownValues, most: int
 ) -> dict[int, Matrix]:
     """The patterns of `slots` with respect to `variables`; a slot that depends on none is absent.
 
     The columns are the elements of the variables, one variable after the other. Raises TooDense if any
     pattern, also of a slot on the way, would have more than `most` entries, rows or columns.
     """
-    return Pass.over(tape, variables, slots, known, most, through)
+    return Pass.over(tape, variables, slots, known_values, most, through)
 
 
 def through(
@@ -49,12 +49,12 @@ def _called(
     walk: Pass, step: Instruction, moving: Sequence[int], reach: Inside, function: Tape
 ) -> list[tuple[int, Matrix]]:
     inputs = list(function.inputs.values())
-    given = {inputs[i - reach.first]: walk.found[step.inputs[i]] for i in moving if i >= reach.first}
+    patterns = {inputs[i - reach.first]: walk.found[step.inputs[i]] for i in moving if i >= reach.first}
     sources = {
-        inner: partial(walk.known, outer)
+        inner: partial(walk.value_of, outer)
         for inner, outer in zip(inputs, step.inputs[reach.first :], strict=False)
     }
-    found = walk.inner(function, sources).run(given)
+    found = walk.inner(function, sources).run(patterns)
     pairs = zip(step.outputs, function.outputs, strict=True)
     return [(slot, found[own]) for slot, own in pairs if own in found]
 
@@ -104,7 +104,7 @@ def _looped(walk: Pass, step: Instruction, moving: Sequence[int]) -> Patterns | 
     steps = types[slots[carry]].shape[0] if scanned else int(step.attributes["length"] or 0)
     if steps * len(body.instructions) > walk.most // ENTRIES_PER_INSTRUCTION:
         return None
-    count = walk.known(slots[-1]) if step.attributes["counted"] else np.asarray(steps)
+    count = walk.value_of(slots[-1]) if step.attributes["counted"] else np.asarray(steps)
     order = range(steps if count is None else min(int(count), steps))
     inputs = list(body.inputs.values())
     rows = {i: types[slots[i]].size // steps for i in range(carry, carry + scanned) if steps}
@@ -113,14 +113,14 @@ def _looped(walk: Pass, step: Instruction, moving: Sequence[int]) -> Patterns | 
     shapes = outputs_of(body)
     stacks: list[list[Matrix | None]] = [[None] * steps for _ in shapes]  # results, then what was carried in
     for k in reversed(order) if step.attributes["reverse"] else order:
-        given = {inner: p for inner, p in zip(inputs, carried, strict=False) if p is not None}
+        patterns = {inner: p for inner, p in zip(inputs, carried, strict=False) if p is not None}
         for i in moving:
             if i >= carry and i < len(inputs):
                 pattern = walk.found[slots[i]]
-                given[inputs[i]] = pattern[k * rows[i] : (k + 1) * rows[i]] if i in rows else pattern
+                patterns[inputs[i]] = pattern[k * rows[i] : (k + 1) * rows[i]] if i in rows else pattern
         for place, pattern in enumerate(carried):
             stacks[len(shapes) - carry + place][k] = pattern
-        found = walk.inner(body, _sources(walk, inputs, slots, carry, scanned, k)).run(given)
+        found = walk.inner(body, _sources(walk, inputs, slots, carry, scanned, k)).run(patterns)
         answers = [found.get(slot) for slot in body.outputs]
         carried = answers[:carry]
         for place, pattern in enumerate(answers[carry:]):
@@ -148,10 +148,10 @@ def _sources(
     """What a step knows: of what is scanned its row, and the constants; not what is carried."""
 
     def row(slot: int) -> Any:
-        value = walk.known(slot)
+        value = walk.value_of(slot)
         return None if value is None else value[k]
 
-    known: dict[int, Source] = {}
+    sources: dict[int, Source] = {}
     for i, inner in enumerate(inputs[carry:], carry):
-        known[inner] = partial(row if i < carry + scanned else walk.known, slots[i])
-    return known
+        sources[inner] = partial(row if i < carry + scanned else walk.value_of, slots[i])
+    return sources

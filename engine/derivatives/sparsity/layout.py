@@ -74,8 +74,8 @@ class Layout:
     @property
     def nbytes(self) -> int:
         """Bytes that keeping this takes."""
-        held = sum(colours.nbytes for colours in self.colours.values())
-        return held + sum(block.nbytes for row in self.blocks.values() for block in row.values())
+        total = sum(colours.nbytes for colours in self.colours.values())
+        return total + sum(block.nbytes for row in self.blocks.values() for block in row.values())
 
     def seeds(self, start: int, most: int) -> dict[str, Array]:
         """The directions of the products from `start` on, by name: rows of zeros and ones, `most` at most.
@@ -162,8 +162,8 @@ def _from_either(pattern: Any, colours: Colours, count: int) -> Array:
     """For each entry (i, j) its place in row i of j's product, else in row j of i's product."""
     n = pattern.shape[0]
     row_of, columns = _entries(pattern)
-    met = row_of * count + colours[columns]
-    _, group, sizes = np.unique(met, return_inverse=True, return_counts=True)
+    pairs = row_of * count + colours[columns]
+    _, group, sizes = np.unique(pairs, return_inverse=True, return_counts=True)
     own = sizes[group] == 1
     keys = row_of * n + columns  # in order, as the rows are
     mirrored = own[np.searchsorted(keys, columns * n + row_of)]

@@ -15,9 +15,9 @@ import numpy.typing as npt
 import scipy.sparse
 
 from engine import dtypes
-from engine.derivatives.sparsity.known import Known, Source
+from engine.derivatives.sparsity.known_values import KnownValues, Source
 from engine.ir.dependence import Inside, Numbers, Reach, Stepwise
-from engine.ir.dependence_rules import Seen, everything
+from engine.ir.dependence_rules import TypedStep, everything
 from engine.ir.tape import Instruction, Tape
 from engine.passes.dead import dead
 from engine.transforms.vjp import carries
@@ -40,11 +40,17 @@ class Pass:
     """One walk over a tape, forward, to the patterns of `slots`; `through` passes ops that take functions."""
 
     def __init__(
-        self, tape: Tape, slots: Collection[int], known: Known, columns: int, most: int, through: Through
+        self,
+        tape: Tape,
+        slots: Collection[int],
+        known_values: KnownValues,
+        columns: int,
+        most: int,
+        through: Through,
     ) -> None:
         self.tape = tape
         self.steps = dead(Tape(tape.types, instructions=tape.instructions, outputs=list(slots))).instructions
-        self.known = known
+        self.value_of = known_values
         self.columns = columns
         self.most = most
         self.through = through
@@ -54,7 +60,7 @@ class Pass:
         tape: Tape,
         variables: Sequence[int],
         slots: Collection[int],
-        known: Known,
+        known_values: KnownValues,
         most: int,
         through: Through,
     ) -> Patterns:
@@ -71,18 +77,18 @@ class Pass:
             slot: _rows_of(np.arange(start, end), int(ends[-1]))
             for slot, start, end in zip(variables, ends[:-1], ends[1:], strict=True)
         }
-        found = Pass(tape, slots, known, int(ends[-1]), most, through).run(own)
+        found = Pass(tape, slots, known_values, int(ends[-1]), most, through).run(own)
         return {slot: found[slot] for slot in slots if slot in found}
 
-    def run(self, given: Mapping[int, Matrix]) -> dict[int, Matrix]:
+    def run(self, start: Mapping[int, Matrix]) -> dict[int, Matrix]:
         """The patterns of all slots that depend on something, from those of some."""
-        self.given = given
-        self.found = dict(given)
+        self.start = start
+        self.found = dict(start)
         for step in self.steps:
             moving = [i for i, s in enumerate(step.inputs) if s in self.found and carries(self.tape, step, i)]
             if moving:
                 for slot, pattern in self._outputs(step, moving).items():
-                    before = self.given.get(slot)  # a node that is a variable depends on itself as well
+                    before = self.start.get(slot)  # a node that is a variable depends on itself as well
                     self.found[slot] = pattern if before is None else before + pattern
         return self.found
 
@@ -99,23 +105,23 @@ class Pass:
                 continue
             parts: dict[int, Matrix] = {}
             for i in moving:
-                part = self._reached(step, i, slot, reach)
+                part = self._pattern_through(step, i, slot, reach)
                 parts[id(part)] = part  # the same operand twice, unmoved, is one pattern
             answer[slot] = self.union(list(parts.values()))
         return answer
 
-    def _reached(self, step: Instruction, i: int, slot: int, reach: Any) -> Matrix:
+    def _pattern_through(self, step: Instruction, i: int, slot: int, reach: Any) -> Matrix:
         types = self.tape.types
         if types[slot].size > self.most:
             raise TooDense(types[slot].size)
-        seen = Seen(
+        typed = TypedStep(
             step.op,
             [types[source] for source in step.inputs],
             types[slot],
             step.attributes,
-            lambda position: self.known(step.inputs[position]),
+            lambda position: self.value_of(step.inputs[position]),
         )
-        how = reach(seen, i) if reach is not None else None
+        how = reach(typed, i) if reach is not None else None
         return self.whole(step, i, slot) if how is None else self._applied(how, self.found[step.inputs[i]])
 
     def whole(self, step: Instruction, i: int, slot: int) -> Matrix:
@@ -125,12 +131,12 @@ class Pass:
 
     def inner(self, function: Tape, sources: Mapping[int, Source]) -> Pass:
         """A walk over a function of this tape."""
-        known = Known(function, sources)
-        return Pass(function, function.outputs, known, self.columns, self.most, self.through)
+        known_values = KnownValues(function, sources)
+        return Pass(function, function.outputs, known_values, self.columns, self.most, self.through)
 
     def beside(self, function: Tape, variables: Sequence[int], slots: Collection[int]) -> Patterns:
         """The patterns of a function's slots by others of its own."""
-        return Pass.over(function, variables, slots, Known(function, {}), self.most, self.through)
+        return Pass.over(function, variables, slots, KnownValues(function, {}), self.most, self.through)
 
     def piled(self, parts: Sequence[Matrix | None], rows: int) -> Matrix:
         """Patterns of so many rows each, one below the other."""
@@ -173,7 +179,7 @@ class Pass:
 
 
 def stacked(parts: Sequence[tuple[Matrix | None, int]], columns: int) -> Matrix:
-    """Patterns one below the other; each with its number of rows, None where there are no entries."""
+    """Patterns one below the other; each with its number of rows, None if there are no entries."""
     none = np.zeros(0, np.int64)
     filled = [_matrix(none, np.zeros(rows + 1, np.int64), columns) if p is None else p for p, rows in parts]
     whole = (

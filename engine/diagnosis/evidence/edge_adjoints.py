@@ -76,7 +76,7 @@ def record_pullbacks(
         acted = [(edges[one.position], one.where.slot) for one in new]
         inputs = dict.fromkeys(step.inputs[i] for i in positions)
         reached.update(inputs)
-        known = [masks.known[slot] for slot in inputs] if masks is not None else []
+        known = [masks.masks[slot] for slot in inputs] if masks is not None else []
         noted = tuple(mask.slot for mask in known if mask is not None)
         made = tuple(own.instructions[start:])
         answer.append(Pullback(step, cotangents, tuple(answers), made, noted, tuple(acted)))

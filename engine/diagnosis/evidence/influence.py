@@ -17,7 +17,7 @@ from engine.diagnosis.evidence.interpreter import Values
 from engine.diagnosis.evidence.structure import Edge, Graphing
 from engine.dtypes import TensorType, name_of
 from engine.ir.dependence import Inside, Reach, Stepwise
-from engine.ir.dependence_rules import Seen
+from engine.ir.dependence_rules import TypedStep
 from engine.ir.tape import Instruction
 
 
@@ -78,7 +78,7 @@ def _reach(step: Instruction, position: int, slot: int, values: Values) -> Reach
     rule = step.op.rules.dependence
     if rule is None or isinstance(rule, Inside | Stepwise):
         return None
-    seen = Seen(
+    seen = TypedStep(
         step.op,
         [_type(values[source]) for source in step.inputs],
         _type(values[slot]),

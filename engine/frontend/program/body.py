@@ -22,10 +22,10 @@ from engine.ir.table import TABLE
 
 @dataclass(slots=True, eq=False)
 class Item:
-    """An input, a constant or a node. `wanted` is the name that the program gave it, if any."""
+    """An input, a constant or a node. `own_name` is the name that the program gave it, if any."""
 
     base: str
-    wanted: str | None = None
+    own_name: str | None = None
     op: Op | None = None
     operands: tuple[Ref | Number, ...] = ()
     attributes: Mapping[str, Any] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """Output `output` of an item that has `count` of them; None where that takes shapes to know.
+    """Output `output` of an item that has `count` of them; None if that takes shapes to know.
 
     A Ref whose `output` is None stands for the list of all outputs, which can be unpacked, indexed or joined.
     """
@@ -96,11 +96,11 @@ class Body:
         return self.constant(np.asarray(value, dtype=np.float64), source, weak=True)
 
     def assign(self, name: str, value: Ref | Number, source: Source) -> Item:
-        """Let `name` stand for `value` from here on; answers the item that carries the name."""
+        """Let `name` stand for `value` from here on; returns the item that carries the name."""
         ref = value if isinstance(value, Ref) else self.number(value, source)
-        if ref.item.wanted is not None or (ref.output is not None and ref.count != 1):
+        if ref.item.own_name is not None or (ref.output is not None and ref.count != 1):
             ref = self.node(TABLE["identity"], [ref], {}, source)
-        ref.item.wanted = name
+        ref.item.own_name = name
         self._assigned.setdefault(name, []).append(ref.item)
         # Integers and booleans stay literals: a constant of JSON would be float64.
         self.values[name] = ref if isinstance(value, Ref | float) else value
@@ -148,20 +148,20 @@ class Body:
         owners = {
             name: items[0] if name in self.inputs else items[-1] for name, items in self._assigned.items()
         }
-        taken = self._reserved | set(owners)
+        names_in_use = self._reserved | set(owners)
         counters: dict[str, int] = {}
         names = {item: name for name, item in self.inputs.items()}
         for item in self._items:
-            if item.wanted is not None and owners[item.wanted] is item:
-                names[item] = item.wanted
+            if item.own_name is not None and owners[item.own_name] is item:
+                names[item] = item.own_name
                 continue
-            base = (item.wanted or item.base)[:120]
+            base = (item.own_name or item.base)[:120]
             number = counters.get(base, 0) + 1
-            while f"{base}_{number}" in taken:
+            while f"{base}_{number}" in names_in_use:
                 number += 1
             counters[base] = number
             names[item] = f"{base}_{number}"
-            taken.add(names[item])
+            names_in_use.add(names[item])
         return names
 
     def _rebound(self, names: Mapping[Item, str]) -> dict[str, str]:

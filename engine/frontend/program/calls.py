@@ -100,35 +100,35 @@ class _Binding:
 
     def _take_function(self, op: Op, attribute: Attribute) -> None:
         functions = self.evaluator.functions
-        given = self.keywords.pop(attribute.name, None)
-        if given is None and self.positional:
+        argument = self.keywords.pop(attribute.name, None)
+        if argument is None and self.positional:
             first = self.positional[0]
-            known = isinstance(first, ast.Name) and functions(first.id) is not None
-            if known or isinstance(first, ast.Lambda) or attribute.default is not None:
-                given = self.positional.popleft()
-        if given is None:
+            is_function = isinstance(first, ast.Name) and functions(first.id) is not None
+            if is_function or isinstance(first, ast.Lambda) or attribute.default is not None:
+                argument = self.positional.popleft()
+        if argument is None:
             return  # the op's record says whether it can do without
-        if isinstance(given, ast.Lambda):
-            raise self.evaluator.refused(given)
-        if not isinstance(given, ast.Name) or functions(given.id) is None:
-            name = given.id if isinstance(given, ast.Name) else "f"
+        if isinstance(argument, ast.Lambda):
+            raise self.evaluator.refused(argument)
+        if not isinstance(argument, ast.Name) or functions(argument.id) is None:
+            name = argument.id if isinstance(argument, ast.Name) else "f"
             raise self.evaluator.text.fault(
-                given,
+                argument,
                 f"{op.name} expects the name of a function as '{attribute.name}'",
                 f"define it first: def {name}(x): return …",
             )
-        self.attributes[attribute.name] = given.id
+        self.attributes[attribute.name] = argument.id
 
-    def _arrays(self, op: Op, given: int) -> list[Ref | Number]:
-        """The arrays after the `given` ones that are known already."""
+    def _arrays(self, op: Op, offset: int) -> list[Ref | Number]:
+        """The arrays from the parameter at `offset` on; those before it are bound already."""
         arrays: list[Ref | Number] = []
         fixed = op.inputs[:-1] if op.variadic else op.inputs
-        for position, parameter in enumerate(fixed[given:], given):
+        for position, parameter in enumerate(fixed[offset:], offset):
             if parameter.name in self.keywords:
                 arrays.append(self.evaluator.operand(self.keywords.pop(parameter.name), parameter.kind))
             elif self.positional:
                 arrays.append(self.evaluator.operand(self.positional.popleft(), _kind(op, position)))
-        return [*arrays, *self._spread(op, given + len(arrays))] if op.variadic else arrays
+        return [*arrays, *self._spread(op, offset + len(arrays))] if op.variadic else arrays
 
     def _spread(self, op: Op, before: int) -> list[Ref | Number]:
         """The arrays of a variadic input: the elements of a list, or all that stand there."""
@@ -168,10 +168,10 @@ class _Binding:
             if attribute.name in self.keywords:
                 raise self._invalid(op, self.node, f"'{attribute.name}' is given twice", op.signature)
             self.attributes[attribute.name] = self._value(op, self.positional.popleft(), attribute)
-        known = {attribute.name: attribute for attribute in op.attributes}
+        by_name = {attribute.name: attribute for attribute in op.attributes}
         for name, value in self.keywords.items():
-            if name in known:
-                self.attributes[name] = self._value(op, value, known[name])
+            if name in by_name:
+                self.attributes[name] = self._value(op, value, by_name[name])
             else:
                 mistakes.check_keyword(self.evaluator, self.node, op, name)
                 self.attributes[name] = None  # refused with the op's attributes listed
@@ -187,15 +187,15 @@ class _Binding:
                 near = did_you_mean(error.node.id, dtypes.ALL)
                 listed = f"the dtypes are {dtypes.names(dtypes.ALL)}"
                 raise self._invalid(op, error.node, detail, f"{near} {listed}" if near else listed) from None
-            known = "attributes are fixed before the data are known"
+            reason = "attributes are fixed before the data are known"
             number = literals.computed(error.node)
             raise self._invalid(
                 op,
                 error.node,
                 f"expected {attribute.kind.expected} for '{attribute.name}', written out, got an expression",
-                f"{known}: write a literal; {op.signature}"
+                f"{reason}: write a literal; {op.signature}"
                 if number is None
-                else self.evaluator.text.instead(error.node, ast.Constant(number), known),
+                else self.evaluator.text.instead(error.node, ast.Constant(number), reason),
             ) from None
 
     def _sizes_of(self, name: str) -> tuple[int, int]:

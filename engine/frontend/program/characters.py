@@ -89,9 +89,9 @@ def in_ascii(text: str) -> str | None:
 
 
 def _written(character: str) -> str | None:
-    known = _WRITTEN.get(character)
-    if known is not None:
-        return known
+    spelling = _WRITTEN.get(character)
+    if spelling is not None:
+        return spelling
     if unicodedata.category(character) == "Zs":
         return " "
     greek = _GREEK.match(unicodedata.name(character, ""))

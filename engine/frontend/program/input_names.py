@@ -23,8 +23,8 @@ def ascii_names(declared: Iterable[Any] | None, text: str) -> str | None:
     if not foreign:
         return None
     called = {name: _TYPESET.change(name) for name in foreign}
-    taken = [*(name for name in names if name.isascii()), *called.values()]
-    if not all(NAME.fullmatch(name) for name in called.values()) or len({*taken}) < len(taken):
+    names_in_use = [*(name for name in names if name.isascii()), *called.values()]
+    if not all(NAME.fullmatch(name) for name in called.values()) or len({*names_in_use}) < len(names_in_use):
         return None
     send = " and ".join(f"'{old[:40]}' as '{new[:40]}'" for old, new in called.items())
     hint = f"names are plain ASCII: send the input {send}"

@@ -85,9 +85,9 @@ def owner(node: ast.Attribute) -> str | None:
     return value.id if isinstance(value, ast.Name) else None
 
 
-def is_known(name: str) -> bool:
+def exists(name: str) -> bool:
     """The name before the first dot, as `np` of np.linalg.norm; None if it is something else."""
-    op = TABLE.known(name)
+    op = TABLE.find(name)
     found = op is not None and not op.internal
     return found or name in _CONSTANTS or name in dtypes.ALL or substitutes.find(name) is not None
 
@@ -122,7 +122,7 @@ class Stripped(ast.NodeTransformer):
                 meant = formula.bind(node.args, keywords)
                 if meant is not None:
                     return meant
-        op = TABLE.known(name)
+        op = TABLE.find(name)
         instead = substitutes.find(name) if op is None or op.internal else None
         meant = None if instead is None else instead.written(node.args, keywords)
         return node if meant is None else meant

@@ -48,7 +48,7 @@ def number(node: ast.expr) -> Number | None:
 
 
 def array(node: ast.expr, kind: str = "numeric") -> npt.NDArray[Any] | None:
-    """The array that a (nested) list of literals means, None where it holds anything else.
+    """The array that a (nested) list of literals means, None if it holds anything else.
 
     float64, integers included; where an op takes indices (`kind`) int64; booleans are bool. Raises
     ValueError for a ragged list.

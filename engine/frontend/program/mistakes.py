@@ -10,7 +10,7 @@ from typing import Any
 from engine.errors import InvalidAttribute, Origin, did_you_mean, slip_of
 from engine.frontend.program.confusions import confusion
 from engine.frontend.program.evaluation import Evaluation
-from engine.frontend.program.libraries import LIBRARIES, Stripped, is_known, owner
+from engine.frontend.program.libraries import LIBRARIES, Stripped, exists, owner
 from engine.frontend.program.pasting import replaced
 from engine.frontend.program.vectors import vectorized
 from engine.ir import substitutes
@@ -71,12 +71,12 @@ def check_comparison(evaluator: Evaluation, node: ast.Compare) -> None:
 
 def check_keyword(evaluator: Evaluation, node: ast.Call, op: Op, name: str) -> None:
     """Raise InvalidAttribute for an option that is called otherwise here."""
-    known = tuple(attribute.name for attribute in op.attributes)
-    ours = spelled(name, known)
+    names = tuple(attribute.name for attribute in op.attributes)
+    ours = spelled(name, names)
     if ours is None and name not in NEEDLESS:
         return
     renamed = [
-        (k.arg or "", k.arg if k.arg in known else spelled(k.arg or "", known), k.value)
+        (k.arg or "", k.arg if k.arg in names else spelled(k.arg or "", names), k.value)
         for k in node.keywords
     ]
     keywords = [
@@ -86,7 +86,7 @@ def check_keyword(evaluator: Evaluation, node: ast.Call, op: Op, name: str) -> N
     ]
     by = ast.Call(node.func, node.args, keywords)
     why = f"it is called {ours} here" if ours else "it is not needed"
-    listed = ", ".join(sorted(known)) or "none"
+    listed = ", ".join(sorted(names)) or "none"
     error = InvalidAttribute(
         f"unknown attribute '{name}'; the attributes are: {listed}",
         hint=evaluator.text.instead(node, by, why),
@@ -125,7 +125,7 @@ def cure_of_unknown(evaluator: Evaluation, node: ast.expr, name: str) -> str | N
         if len(node.args) == 1 and not node.keywords:
             return text.instead(node, ast.BinOp(node.func, ast.Mult(), node.args[0]), hint)
         return hint
-    if name.endswith("_") and TABLE.known(name[:-1]) and isinstance(node, ast.Call):
+    if name.endswith("_") and TABLE.find(name[:-1]) and isinstance(node, ast.Call):
         function = copy.copy(node.func)
         if isinstance(function, ast.Attribute):
             function.attr = name[:-1]
@@ -153,12 +153,12 @@ def check_library(evaluator: Evaluation, node: ast.Attribute, name: str) -> None
     if library not in LIBRARIES or library in evaluator.body.values:
         return
     detail = f"'{library}' is no module here"
-    if not is_known(name):
+    if not exists(name):
         near = slip_of(name, TABLE.public_names())
         hint = f"there is no op '{name[:40]}'; " + (near or "GET /v1/ops lists every op with its signature")
         raise evaluator.text.fault(node, detail, hint)
     sentence = substitutes.find("rand" if _draws(node) else name)
-    if sentence is not None and sentence.sentence and (_draws(node) or TABLE.known(name) is None):
+    if sentence is not None and sentence.sentence and (_draws(node) or TABLE.find(name) is None):
         raise evaluator.text.fault(node, detail, sentence.sentence)
     statement = evaluator.text.statement(node)
     whole = len(evaluator.text.segment(statement)) <= 120 and not isinstance(statement, ast.FunctionDef)
@@ -180,7 +180,7 @@ def cure_of_property(evaluator: Evaluation, node: ast.Attribute, properties: Ite
     if name.startswith("_"):
         return _FORMULA
     called = ast.Call(node, [], [])
-    op = TABLE.known(name)
+    op = TABLE.find(name)
     if op is not None and not op.internal:
         return evaluator.text.instead(node, called, "ops are called")
     instead = substitutes.find(name)

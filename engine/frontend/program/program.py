@@ -142,7 +142,7 @@ class _Program:
                 )
 
     def function(self, name: str) -> Graph | None:
-        """The function of a name, None where there is none; raises Cycle for recursion."""
+        """The function of a name, None if there is none; raises Cycle for recursion."""
         if name not in self.definitions or name in self.made:
             return self.made.get(name)
         definition = self.definitions[name]
@@ -188,9 +188,9 @@ class _Program:
         return body.finish(statements.results(last.value))
 
     def _parameters(self, definition: ast.FunctionDef) -> list[str]:
-        given = definition.args
-        plain = [*given.posonlyargs, *given.args]
-        odd = [*given.kwonlyargs, *given.defaults, *filter(None, [given.vararg, given.kwarg])]
+        arguments = definition.args
+        plain = [*arguments.posonlyargs, *arguments.args]
+        odd = [*arguments.kwonlyargs, *arguments.defaults, *filter(None, [arguments.vararg, arguments.kwarg])]
         odd += definition.decorator_list
         odd += filter(None, [definition.returns, *(parameter.annotation for parameter in plain)])
         if odd:
@@ -211,7 +211,7 @@ class _Statements:
         self.evaluator = Evaluator(self.text, body, program.function, free=free)
 
     def run(self, statement: ast.stmt) -> Item:
-        """An assignment; answers the item whose name was assigned last."""
+        """An assignment; returns the item whose name was assigned last."""
         if not isinstance(statement, ast.Assign):
             what, hint = cure(self.text, statement)
             raise self.text.fault(statement, f"{what} is not in the language", hint)
@@ -231,11 +231,11 @@ class _Statements:
         evaluate = self.evaluator.operand if single else self.evaluator.value
         value = evaluate(expression)
         try:
-            known = literal(expression, self.evaluator.names)
+            constant = literal(expression, self.evaluator.names)
         except NotLiteral:
             self.evaluator.names.pop(name, None)
         else:
-            self.evaluator.names[name] = known
+            self.evaluator.names[name] = constant
         source = self.text.source(expression)
         return self.body.assign(name, value, source)
 

@@ -157,21 +157,21 @@ def _brackets(text: str) -> str:
     pairs = {"(": ")", "[": "]", "{": "}"}
     lines = text.split("\n")
     for number, line in enumerate(lines):
-        kept: list[str | None] = []
+        characters: list[str | None] = []
         stack: list[str] = []
         for character in _blank(line):
             if character in pairs:
                 stack.append(pairs[character])
             elif character in pairs.values():
                 if not stack:
-                    kept.append(None)
+                    characters.append(None)
                     continue
-                kept.append(stack.pop())
+                characters.append(stack.pop())
                 continue
-            kept.append(character)
+            characters.append(character)
         code = "".join(
             new if new in (*pairs, *pairs.values()) else old
-            for new, old in zip(kept, line, strict=True)
+            for new, old in zip(characters, line, strict=True)
             if new
         )
         comment = _comment(code)

@@ -139,7 +139,7 @@ def _acts_on_elements(node: ast.expr, names: set[str], indexed: Mapping[str, set
         parts = [node.left, *node.comparators]
         return all(_acts_on_elements(p, names, indexed) for p in parts)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
-        op = TABLE.known(node.func.id)
+        op = TABLE.find(node.func.id)
         return (
             op is not None
             and op.family.name == "elementwise"

@@ -11,7 +11,7 @@ from engine.ir.json_numbers import INFINITY, LISTED, NAN, NEGATIVE_INFINITY
 
 
 def check_declared_shape(came: tuple[int, ...], declared: tuple[int | None, ...], path: str) -> None:
-    """Raise ShapeMismatch where a shape is not the declared one; None stands for any size."""
+    """Raise ShapeMismatch if a shape is not the declared one; None stands for any size."""
     fits = len(came) == len(declared) and all(
         want in (None, size) for want, size in zip(declared, came, strict=True)
     )
@@ -77,14 +77,14 @@ _HINTS: Final[dict[type, Callable[[Any], str | None]]] = {
 }
 
 
-def known_fields(value: dict[str, Any], known: tuple[str, ...], path: str) -> None:
-    """Raise UnknownField at the first field that is not `known`."""
+def check_fields(value: dict[str, Any], names: tuple[str, ...], path: str) -> None:
+    """Raise UnknownField at the first field that is not `names`."""
     for field in value:
-        if field not in known:
+        if field not in names:
             raise UnknownField(
-                f"expected only {', '.join(known)} in the tensor at {path}, got '{field}'",
+                f"expected only {', '.join(names)} in the tensor at {path}, got '{field}'",
                 path=f"{path}.{field}",
-                hint=did_you_mean(field, known)
+                hint=did_you_mean(field, names)
                 or 'a tensor is a number, nested lists, or {"dtype": "float64", "data": [1, 2]}',
             )
 

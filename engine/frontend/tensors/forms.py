@@ -14,7 +14,7 @@ from engine import dtypes
 from engine.arrays.types import Array
 from engine.errors import DtypeMismatch, InvalidTensor, did_you_mean
 from engine.frontend.tensors.encode import dtype_name
-from engine.frontend.tensors.faults import check_declared_shape, known_fields, show
+from engine.frontend.tensors.faults import check_declared_shape, check_fields, show
 from engine.frontend.tensors.lists import MAX_NDIM, from_lists, from_numbers
 
 _MAX_ELEMENTS = 2**62
@@ -77,7 +77,7 @@ def decode_tensor(
 
 
 def _typed(value: dict[str, Any], path: str) -> Array:
-    known_fields(value, ("dtype", "shape", "data"), path)
+    check_fields(value, ("dtype", "shape", "data"), path)
     for required in ("dtype", "data"):
         if value.get(required) is None:
             raise InvalidTensor(
@@ -128,7 +128,7 @@ def _decode_shape(value: Any, path: str) -> tuple[int, ...]:
 
 
 def _from_base64(data: dict[str, Any], path: str, dtype: str, shape: tuple[int, ...] | None) -> Array:
-    known_fields(data, ("encoding", "buffer"), f"{path}.data")
+    check_fields(data, ("encoding", "buffer"), f"{path}.data")
     if data.get("encoding") != "base64":
         came = show(data.get("encoding"))
         raise InvalidTensor(
@@ -165,7 +165,7 @@ def _from_base64(data: dict[str, Any], path: str, dtype: str, shape: tuple[int, 
 
 
 def _attached(value: dict[str, Any], path: str, attachments: Mapping[str, Array] | None) -> Array:
-    known_fields(value, ("tensor",), path)
+    check_fields(value, ("tensor",), path)
     key = value["tensor"]
     if not isinstance(key, str):
         raise InvalidTensor(f"expected the key of a tensor, got {show(key)} at {path}.tensor", path=path)

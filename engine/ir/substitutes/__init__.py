@@ -32,7 +32,7 @@ class Formula:
     text: str
 
     def bind(self, args: Sequence[ast.expr], keywords: Mapping[str, ast.expr]) -> ast.expr | None:
-        """The expression for these arguments of the call; None where they do not fit it."""
+        """The expression for these arguments of the call; None if they do not fit it."""
         names, defaults = _parameters(self.call)
         if len(args) > len(names):
             return None
@@ -69,7 +69,7 @@ class Substitute:
     sentence: str = ""
 
     def written(self, args: Sequence[ast.expr], keywords: Mapping[str, ast.expr]) -> ast.expr | None:
-        """The expression in place of a call with these arguments; None where no formula fits."""
+        """The expression in place of a call with these arguments; None if no formula fits."""
         bound = (formula.bind(args, keywords) for formula in self.formulas)
         return next((expression for expression in bound if expression is not None), None)
 
@@ -141,24 +141,24 @@ def _expression(text: str) -> ast.expr:
 class _Fill(ast.NodeTransformer):
     """Puts arguments in place of parameters; an option that is not given is left out of its call."""
 
-    def __init__(self, given: Mapping[str, ast.expr], defaults: Mapping[str, ast.expr]) -> None:
-        self.given = given
+    def __init__(self, arguments: Mapping[str, ast.expr], defaults: Mapping[str, ast.expr]) -> None:
+        self.arguments = arguments
         self.defaults = defaults
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
-        value = self.given.get(node.id, self.defaults.get(node.id))
+        value = self.arguments.get(node.id, self.defaults.get(node.id))
         return node if value is None else copy.deepcopy(value)
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         node.args = [self.visit(argument) for argument in node.args]
-        kept = [k for k in node.keywords if not self._left_out(k.value)]
-        for keyword in kept:
+        keywords = [k for k in node.keywords if not self._left_out(k.value)]
+        for keyword in keywords:
             keyword.value = self.visit(keyword.value)
-        node.keywords = kept
+        node.keywords = keywords
         return node
 
     def _left_out(self, value: ast.expr) -> bool:
-        return isinstance(value, ast.Name) and value.id in self.defaults and value.id not in self.given
+        return isinstance(value, ast.Name) and value.id in self.defaults and value.id not in self.arguments
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         """Attributes are literals, so arithmetic between two numbers written out is done here."""
@@ -181,5 +181,5 @@ def _number(node: ast.expr) -> float | int | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) and value else None
 
 
-def _same(given: ast.expr, default: ast.expr | None) -> bool:
-    return default is not None and ast.dump(given) == ast.dump(default)
+def _same(argument: ast.expr, default: ast.expr | None) -> bool:
+    return default is not None and ast.dump(argument) == ast.dump(default)

@@ -97,9 +97,9 @@ _NEGATED: Final = frozenset({"ascending", "bias", "lower"})
 _COUNTED: Final = frozenset({"unbiased", "bias"})
 
 
-def spelled(name: str, known: tuple[str, ...]) -> str | None:
-    """The one of the `known` names that another library calls `name`."""
-    return next((ours for ours in SPELLINGS.get(name, ()) if ours in known), None)
+def spelled(name: str, names: tuple[str, ...]) -> str | None:
+    """The one of the `names` names that another library calls `name`."""
+    return next((ours for ours in SPELLINGS.get(name, ()) if ours in names), None)
 
 
 def translated(name: str, value: object) -> object:

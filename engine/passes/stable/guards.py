@@ -49,13 +49,13 @@ MOST = 256  # steps of one branch that are recorded anew
 def guarded(matcher: Matcher, step: Instruction) -> tuple[Variable, list[Instruction]] | None:
     """A `where` recorded anew with the argument of every op of `HARMLESS` in its branches guarded.
 
-    The steps that were guarded come with it; None where there is none.
+    The steps that were guarded come with it; None if there is none.
     """
     condition = step.inputs[0]
     branches = list(step.inputs[1:])
     dangerous: list[Instruction] = []
     for side in (0, 1):
-        anew = _Branch(matcher, condition, taken=side == 0)
+        anew = _Branch(matcher, condition, chosen_side=side == 0)
         branches[side] = anew.copy(branches[side])
         dangerous += anew.dangerous
     if not dangerous:
@@ -67,8 +67,8 @@ def guarded(matcher: Matcher, step: Instruction) -> tuple[Variable, list[Instruc
 class _Branch:
     """One branch copied where a guard changes it: at the ops that can go wrong, and behind them."""
 
-    def __init__(self, matcher: Matcher, condition: int, *, taken: bool) -> None:
-        self.matcher, self.condition, self.taken = matcher, condition, taken
+    def __init__(self, matcher: Matcher, condition: int, *, chosen_side: bool) -> None:
+        self.matcher, self.condition, self.chosen_side = matcher, condition, chosen_side
         self.dangerous: list[Instruction] = []
 
     def copy(self, slot: int) -> int:
@@ -121,7 +121,7 @@ class _Branch:
     def _guard(self, argument: int, harmless: float) -> int:
         tape = self.matcher.tape
         condition, value = tape.variable(self.condition), tape.variable(argument)
-        chosen: Variable = F.where(condition, *((value, harmless) if self.taken else (harmless, value)))
+        chosen: Variable = F.where(condition, *((value, harmless) if self.chosen_side else (harmless, value)))
         return chosen.slot
 
 

@@ -78,7 +78,7 @@ def _setting(node: ast.AST) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Guise:
     """A step as one of the ops that it is the same as."""
 
     op: str
@@ -98,7 +98,7 @@ class Matcher:
     makers: dict[int, Instruction] = field(default_factory=dict)
     places: dict[int, int] = field(default_factory=dict)
     _first: dict[int, int] = field(default_factory=dict)
-    _known: dict[Any, tuple[int, ...]] = field(default_factory=dict)
+    _first_outputs: dict[Any, tuple[int, ...]] = field(default_factory=dict)
 
     def learn(self, step: Instruction) -> None:
         """Know what makes the outputs of a step, and that it comes after all known ones."""
@@ -107,57 +107,59 @@ class Matcher:
             self.makers[slot], self.places[slot] = step, place
         if not step.op.rules.functions:
             key = (step.op.name, tuple(map(self._named, step.inputs)), repr(step.attributes))
-            first = self._known.setdefault(key, step.outputs)
+            first = self._first_outputs.setdefault(key, step.outputs)
             self._first.update(zip(step.outputs, first, strict=True))
 
     def matches(
-        self, pattern: Call, step: Instruction, guises: Iterable[Seen]
+        self, pattern: Call, step: Instruction, guises: Iterable[Guise]
     ) -> Iterator[tuple[Bound, list[Instruction]]]:
         """The ways in which a step, in one of its guises, is `pattern`, with the steps that it covers."""
-        for seen in guises:
-            for bound, steps in self._seen(pattern, seen, {}):
+        for guise in guises:
+            for bound, steps in self._match_guise(pattern, guise, {}):
                 yield bound, [step, *steps]
 
-    def guises(self, step: Instruction) -> Iterator[Seen]:
+    def guises(self, step: Instruction) -> Iterator[Guise]:
         """A step as what it is, and as what it is the same as."""
         op, inputs = step.op.name, step.inputs
-        yield Seen(op, inputs, self._settings(step))
+        yield Guise(op, inputs, self._settings(step))
         if op == "pow":
-            known = {2.0: "square", 0.5: "sqrt"}.get(self.number(inputs[1]) or 0.0)
-            if known is not None:
-                yield Seen(known, inputs[:1], {})
+            named_power = {2.0: "square", 0.5: "sqrt"}.get(self.number(inputs[1]) or 0.0)
+            if named_power is not None:
+                yield Guise(named_power, inputs[:1], {})
             elif self.number(inputs[1]) == -1:
-                yield Seen("divide", (1.0, inputs[0]), {})
+                yield Guise("divide", (1.0, inputs[0]), {})
         elif op == "multiply":
             if self.is_same(inputs[0], inputs[1]):
-                yield Seen("square", inputs[:1], {})
+                yield Guise("square", inputs[:1], {})
             for a, b in (inputs, inputs[::-1]):
                 if self.number(a) == -1:
-                    yield Seen("negative", (b,), {})
+                    yield Guise("negative", (b,), {})
         elif op == "reciprocal":
-            yield Seen("divide", (1.0, inputs[0]), {})
+            yield Guise("divide", (1.0, inputs[0]), {})
         elif op == "add":
             for a, b in (inputs, inputs[::-1]):
                 made = self._maker(b)
                 if made is not None and made.op.name == "negative":
-                    yield Seen("subtract", (a, made.inputs[0]), {})
+                    yield Guise("subtract", (a, made.inputs[0]), {})
                 if self.number(b) == -1:
-                    yield Seen("subtract", (a, 1.0), {})
+                    yield Guise("subtract", (a, 1.0), {})
 
     def _settings(self, step: Instruction) -> Mapping[str, Any]:
         """A step's attributes; a dtype that its input has anyway counts as none."""
         same = step.attributes.get("dtype") == (self.tape.types[step.inputs[0]].dtype if step.inputs else "")
         return {**step.attributes, "dtype": None} if same else step.attributes
 
-    def _seen(self, pattern: Call, seen: Seen, bound: Bound) -> Iterator[tuple[Bound, list[Instruction]]]:
-        if seen.op != pattern.op or len(seen.inputs) != len(pattern.inputs):
+    def _match_guise(
+        self, pattern: Call, guise: Guise, bound: Bound
+    ) -> Iterator[tuple[Bound, list[Instruction]]]:
+        if guise.op != pattern.op or len(guise.inputs) != len(pattern.inputs):
             return
-        with_settings = _settings(pattern, seen.attributes, bound)
+        with_settings = _settings(pattern, guise.attributes, bound)
         if with_settings is None:
             return
-        orders = [seen.inputs]
-        if seen.op in _COMMUTES and seen.inputs[0] != seen.inputs[1]:
-            orders.append(seen.inputs[::-1])
+        orders = [guise.inputs]
+        if guise.op in _COMMUTES and guise.inputs[0] != guise.inputs[1]:
+            orders.append(guise.inputs[::-1])
         for order in orders:
             yield from self._all(pattern.inputs, order, with_settings)
 
@@ -175,10 +177,10 @@ class Matcher:
         self, pattern: Pattern, operand: Operand, bound: Bound
     ) -> Iterator[tuple[Bound, list[Instruction]]]:
         if isinstance(pattern, Letter):
-            known = bound.get(pattern.name)
-            if known is None:
+            binding = bound.get(pattern.name)
+            if binding is None:
                 yield {**bound, pattern.name: operand}, []
-            elif self.is_same(known, operand):
+            elif self.is_same(binding, operand):
                 yield bound, []
         elif isinstance(pattern, float):
             number = self.number(operand) if isinstance(operand, int) else operand
@@ -187,8 +189,8 @@ class Matcher:
         else:
             step = self._maker(operand) if isinstance(operand, int) else None
             if step is not None:
-                for seen in self.guises(step):
-                    for found, steps in self._seen(pattern, seen, bound):
+                for guise in self.guises(step):
+                    for found, steps in self._match_guise(pattern, guise, bound):
                         yield found, [step, *steps]
 
     def _maker(self, slot: int) -> Instruction | None:
@@ -223,11 +225,11 @@ class Matcher:
         first = constant.flat[0]
         return float(first) if bool((constant == first).all()) else None
 
-    def is_same(self, known: Any, operand: Operand) -> bool:
+    def is_same(self, first: Any, operand: Operand) -> bool:
         """Whether two operands hold the same value by how they were computed."""
-        if known == operand:
+        if first == operand:
             return True
-        a, b = (self._named(slot) for slot in (known, operand))
+        a, b = (self._named(slot) for slot in (first, operand))
         if a == b:
             return True
         numbers = self.number(a), self.number(b)
@@ -251,11 +253,11 @@ def _settings(pattern: Call, attributes: Mapping[str, Any], bound: Bound) -> Bou
     answer = dict(bound)
     for attribute in TABLE[pattern.op].attributes:
         value = attributes.get(attribute.name)
-        wanted = pattern.attributes.get(attribute.name, attribute.default)
-        if isinstance(wanted, Letter):
-            if answer.setdefault(wanted.name, value) != value:
+        expected = pattern.attributes.get(attribute.name, attribute.default)
+        if isinstance(expected, Letter):
+            if answer.setdefault(expected.name, value) != value:
                 return None
-        elif wanted is REQUIRED or value != wanted:
+        elif expected is REQUIRED or value != expected:
             return None
     return answer
 
@@ -269,7 +271,7 @@ def play(pattern: Pattern, tape: Tape, bound: Bound) -> Any:
         return tape.variable(value) if isinstance(value, int) else value
     inputs = [play(one, tape, bound) for one in pattern.inputs]
     if not any(hasattr(value, "tape") for value in inputs):
-        return _known(pattern.op, inputs)
+        return _evaluate(pattern.op, inputs)
     attributes = {
         name: bound[value.name] if isinstance(value, Letter) else value
         for name, value in pattern.attributes.items()
@@ -277,7 +279,7 @@ def play(pattern: Pattern, tape: Tape, bound: Bound) -> Any:
     return tape.apply(TABLE[pattern.op], inputs, attributes)
 
 
-def _known(op: str, numbers: Sequence[float]) -> float:
+def _evaluate(op: str, numbers: Sequence[float]) -> float:
     """An op on numbers alone."""
     function: Callable[..., Any] = getattr(np, op)
     return float(function(*numbers))

@@ -59,9 +59,9 @@ def _aligned(matcher: Matcher, step: Instruction, bound: Bound) -> bool:
     """Whether a quotient divides each row by its own sum."""
     types = matcher.tape.types
     shape, axes = types[bound["x"]].shape, bound["A"]
-    kept = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
+    reduced_shape = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
     below = types[step.inputs[1]].shape
-    return bool(shape) and (1,) * (len(shape) - len(below)) + below == kept
+    return bool(shape) and (1,) * (len(shape) - len(below)) + below == reduced_shape
 
 
 def _may_be_zero(matcher: Matcher, step: Instruction, bound: Bound) -> bool:

@@ -127,5 +127,5 @@ def _temporaries(group: Sequence[Call]) -> set[int]:
     for call in group:  # what is read through a view, too, is to lie where it is
         if any(slot not in made and np.may_share_memory(a, call.target) for slot, a in viewed):
             spent.discard(call.slot)
-    kept = {call.buffer for call in group if call.slot not in spent}
-    return {call.slot for call in group if call.slot in spent and call.buffer not in kept}
+    buffers_in_use = {call.buffer for call in group if call.slot not in spent}
+    return {call.slot for call in group if call.slot in spent and call.buffer not in buffers_in_use}

@@ -34,15 +34,15 @@ class BoundPlan:
         tape = plan.tape
         self._inputs = dict(tape.inputs)
         self._constants = {slot: xp.from_host(constant) for slot, constant in tape.constants.items()}
-        kept = {step.instruction.outputs[0] for step in plan.steps if step.buffer is not None}
-        self._views = {} if xp.on_device else fixed_views(plan, kept, xp)
-        kept.update(plan.steps[place].instruction.outputs[0] for place in self._views)
+        persistent = {step.instruction.outputs[0] for step in plan.steps if step.buffer is not None}
+        self._views = {} if xp.on_device else fixed_views(plan, persistent, xp)
+        persistent.update(plan.steps[place].instruction.outputs[0] for place in self._views)
         self._places = [place for place in range(len(plan.steps)) if place not in self._views]
-        self._steps = [bind(plan.steps[place], plan, kept, xp) for place in self._places]
+        self._steps = [bind(plan.steps[place], plan, persistent, xp) for place in self._places]
         self._contexts: deque[Values] = deque(maxlen=KEPT_CONTEXTS)
         self._keeps = sum(plan.buffers) <= KEPT_BYTES
         everything = (slot for step in plan.steps for slot in step.instruction.outputs)
-        self._transient = [slot for slot in everything if slot not in kept]
+        self._transient = [slot for slot in everything if slot not in persistent]
         self._transient += tape.inputs.values()
 
     def run(self, inputs: Mapping[str, Any]) -> list[Any]:
@@ -105,7 +105,7 @@ class BoundPlan:
                 values[slot] = arena[step.buffer][: type.nbytes].view(type.dtype).reshape(type.shape)
         for place in self._views:
             instruction = plan.steps[place].instruction
-            values[instruction.outputs[0]] = _seen(instruction, values, xp)
+            values[instruction.outputs[0]] = _view(instruction, values, xp)
         return values
 
 
@@ -123,14 +123,14 @@ def fixed_views(plan: Plan, buffered: Set[int], xp: Namespace) -> dict[int, None
             if slot in buffered and slot not in tried:  # as it will be, and no byte of it is touched
                 tried[slot] = xp.empty(tape.types[slot].shape, dtype=getattr(xp, tape.types[slot].dtype))
         if all(slot in tried for slot in instruction.inputs):
-            seen = _seen(instruction, tried, xp)
-            if xp.may_share_memory(seen, tried[instruction.inputs[0]]):  # not a reshape that has to copy
-                tried[instruction.outputs[0]] = seen
+            view = _view(instruction, tried, xp)
+            if xp.may_share_memory(view, tried[instruction.inputs[0]]):  # not a reshape that has to copy
+                tried[instruction.outputs[0]] = view
                 found[place] = None
     return found
 
 
-def _seen(step: Instruction, values: Any, xp: Namespace) -> Any:
+def _view(step: Instruction, values: Any, xp: Namespace) -> Any:
     forward = step.op.kernel.forward
     assert forward is not None
     answer = forward(xp, *[values[slot] for slot in step.inputs], **step.attributes)
@@ -197,14 +197,14 @@ class Subprogram:
     def session(self) -> Iterator[Callable[[Sequence[Any]], list[Any]]]:
         """The function for many runs in one context, from one thread.
 
-        What it answers may look at its inputs or be a scalar: it is to be read, or copied, never written.
+        What it returns may look at its inputs or be a scalar: it is to be read, or copied, never written.
         """
         bound = self._bound
         inputs, outputs = self._slots
         values = bound.acquire()
 
-        def run(given: Sequence[Any]) -> list[Any]:
-            for slot, value in zip(inputs, given, strict=True):
+        def run(arrays: Sequence[Any]) -> list[Any]:
+            for slot, value in zip(inputs, arrays, strict=True):
                 values[slot] = value
             bound.execute(values)
             return [values[slot] for slot in outputs]
@@ -288,7 +288,7 @@ def dropping(run: Callable[[Values], None], dying: Sequence[int]) -> Callable[[V
 def _simple(
     kernel: Callable[..., Any], xp: Any, inputs: Sequence[int], out: int, attributes: dict[str, Any]
 ) -> Callable[[Values], None]:
-    """A kernel of one or two arrays that answers one, and nothing else to do: the most frequent case."""
+    """A kernel of one or two arrays that returns one, and nothing else to do: the most frequent case."""
     if len(inputs) == 1:
         (a,) = inputs
 

@@ -99,7 +99,7 @@ class DevicePlan:
     def run(self, inputs: Mapping[str, Array]) -> list[Array]:
         """The outputs, in the tape's order, as NumPy has them, for NumPy's arrays.
 
-        Raises OverLimit where the device has not the memory, even if nothing else is kept there, or what a
+        Raises OverLimit if the device has not the memory, even if nothing else is kept there, or what a
         kernel refuses, at the user's node.
         """
         try:
@@ -130,8 +130,8 @@ class DevicePlan:
             self._bound = BoundPlan(self.plan, xp)
             cuda(self.device).plans.add(self)
         slots, read = self.plan.tape.inputs, self.plan.read
-        given = {name: xp.from_host(inputs[name]) if slot in read else None for name, slot in slots.items()}
-        return [xp.to_host(answer) for answer in self._bound.run(given)]
+        arrays = {name: xp.from_host(inputs[name]) if slot in read else None for name, slot in slots.items()}
+        return [xp.to_host(answer) for answer in self._bound.run(arrays)]
 
 
 __all__ = ["Cuda", "DevicePlan", "bytes_held", "cuda"]

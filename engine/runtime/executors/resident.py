@@ -88,8 +88,8 @@ class ResidentPlan:
                         done += 1
             except Exception as error:
                 failed(self.plan, error, self._steps[done][1], xp.place)
-        for given, value in [(g, xp.writable(values[output], False)) for output, g in self._moved]:
-            values[given][...] = value
+        for source, value in [(g, xp.writable(values[output], False)) for output, g in self._moved]:
+            values[source][...] = value
         return [xp.to_host(values[slot]) for slot in self._answers]
 
     def _bind(self, step: Step, index: int) -> Call | Callable[[Values], None] | None:
@@ -132,25 +132,25 @@ class ResidentPlan:
         return True
 
     def _target(self, step: Step, index: int) -> Any:
-        """The memory that a step's output has at every run, None where its kernel allocates."""
+        """The memory that a step's output has at every run, None if its kernel allocates."""
         out = step.instruction.outputs[0]
         type = self.plan.tape.types[out]
-        given = self._donated.get(out)
-        if given is not None:
-            return self._values[given] if self._may_replace(step, index, given) else None
+        source = self._donated.get(out)
+        if source is not None:
+            return self._values[source] if self._may_replace(step, index, source) else None
         memory = self._joined.memory(out)
         if memory is None and step.buffer is not None:
             memory = self._arena[step.buffer][: type.nbytes]
         return None if memory is None else memory.view(type.dtype).reshape(type.shape)
 
-    def _may_replace(self, step: Step, index: int, given: int) -> bool:
+    def _may_replace(self, step: Step, index: int, source: int) -> bool:
         """Whether nobody reads the input once the step has begun to write in its place."""
-        last = self._last.get(given, -1)
+        last = self._last.get(source, -1)
         out, roots, types = step.instruction.outputs[0], self.plan.roots, self.plan.tape.types
-        alike = (types[out].shape, types[out].dtype) == (types[given].shape, types[given].dtype)
+        alike = (types[out].shape, types[out].dtype) == (types[source].shape, types[source].dtype)
         if not takes_out(step.instruction) or not alike or last > index:
             return False
-        itself = all(slot == given or roots[slot] != given for slot in step.instruction.inputs)
+        itself = all(slot == source or roots[slot] != source for slot in step.instruction.inputs)
         return last < index or (itself and step.instruction.op.family.name == "elementwise")
 
     def _flush(self, calls: list[Call]) -> None:

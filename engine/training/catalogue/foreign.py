@@ -62,5 +62,5 @@ _TABLE: Mapping[str, Mapping[str, str]] = {
 
 
 def foreign(what: str, name: str) -> str | None:
-    """What to write for a `name` without case and underscores; None where nothing is known."""
+    """What to write for a `name` without case and underscores; None if nothing is known."""
     return _TABLE.get(what, {}).get(name)

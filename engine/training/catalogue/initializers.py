@@ -18,7 +18,7 @@ from engine.arrays.philox import SEEDS, Stream
 from engine.arrays.types import Array
 from engine.errors import ShapeMismatch
 from engine.ir.attributes import Attribute, Kind, choice
-from engine.training.catalogue.registry import Chosen, Registry, camel, number, whole
+from engine.training.catalogue.registry import Choice, Registry, camel, number, whole
 
 Shape = tuple[int, ...]
 Fill = Callable[..., Array]
@@ -48,7 +48,7 @@ class Initializer:
         return camel(self.name)
 
 
-def initial(chosen: Chosen[Initializer], *, seed: int, name: str, shape: Shape, dtype: str) -> Array:
+def initial(chosen: Choice[Initializer], *, seed: int, name: str, shape: Shape, dtype: str) -> Array:
     """The first value of the parameter `name`: a function of the seed, the name and the initialiser alone."""
     settings = dict(chosen.settings)
     own = settings.pop("seed", None)
@@ -58,13 +58,13 @@ def initial(chosen: Chosen[Initializer], *, seed: int, name: str, shape: Shape, 
         return np.ascontiguousarray(values, dtype=dtype)
 
 
-def check_shape(chosen: Chosen[Initializer], shape: Shape, path: str) -> None:
-    """Raise ShapeMismatch where the initialiser has no values of this shape."""
+def check_shape(chosen: Choice[Initializer], shape: Shape, path: str) -> None:
+    """Raise ShapeMismatch if the initialiser has no values of this shape."""
     least, most = chosen.record.axes
     if len(shape) < least or (most is not None and len(shape) > most):
-        wanted = f"{least} axes" if most == least else f"at least {least} axes"
+        expectation = f"{least} axes" if most == least else f"at least {least} axes"
         raise ShapeMismatch(
-            f"the initializer '{chosen.record.name}' is for {wanted}, got the shape {list(shape)}",
+            f"the initializer '{chosen.record.name}' is for {expectation}, got the shape {list(shape)}",
             path=path,
             hint="choose another, such as glorot_uniform, zeros or random_normal",
         )
@@ -214,7 +214,7 @@ INITIALIZERS = Registry(
 )
 
 
-def _read(value: Any) -> Chosen[Initializer]:
+def _read(value: Any) -> Choice[Initializer]:
     return INITIALIZERS.read(value, "")
 
 
@@ -232,7 +232,7 @@ def initializer(name: str, default: str) -> Attribute:
     return Attribute(name, INITIALIZER, INITIALIZERS.read(default, ""))
 
 
-def described(chosen: Chosen[Initializer]) -> str | Mapping[str, Any]:
+def described(chosen: Choice[Initializer]) -> str | Mapping[str, Any]:
     """As JSON: the bare name where every setting is at its default."""
     if chosen == INITIALIZERS.read(chosen.record.name, ""):
         return chosen.record.name

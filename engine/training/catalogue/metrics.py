@@ -16,7 +16,7 @@ from engine.errors import ShapeMismatch
 from engine.ir.attributes import Attribute
 from engine.ir.table import F
 from engine.training.catalogue.losses import LOSSES, Loss
-from engine.training.catalogue.registry import Chosen, Registry, number, whole
+from engine.training.catalogue.registry import Choice, Registry, number, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Metric:
     summary: str = ""
 
 
-def total(metric: Chosen[Metric], y_true: Any, y_pred: Any) -> tuple[Any, int]:
+def total(metric: Choice[Metric], y_true: Any, y_pred: Any) -> tuple[Any, int]:
     """The sum over a batch, recorded on the tape in float64, and how many values it adds up."""
     values = metric.record.values(y_true, y_pred, **metric.settings)
     if not dtypes.is_floating(values.dtype):

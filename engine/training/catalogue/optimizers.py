@@ -1,6 +1,6 @@
 """Optimisers, under Keras's names, arguments and defaults: each one formula over tape variables.
 
-`update(w, g, slots, rates, **settings)` answers the new parameters and the new slots. It is recorded once,
+`update(w, g, slots, rates, **settings)` returns the new parameters and the new slots. It is recorded once,
 over the flat vector of all parameters, behind the gradient and on the same tape. What depends on the number
 of the step alone (the learning rate, Adam's bias correction) is a plain number, `rates(rate, step)`.
 
@@ -18,7 +18,7 @@ from engine.errors import InvalidAttribute, InvalidDocument
 from engine.frontend.json_reader import member, show
 from engine.ir.attributes import BOOLEAN, Attribute
 from engine.ir.table import F
-from engine.training.catalogue.registry import Chosen, Registry, number, read_settings
+from engine.training.catalogue.registry import Choice, Registry, number, read_settings
 from engine.training.catalogue.schedules import Schedule, rate_at, read_schedule, schedule_document
 
 Slots = Mapping[str, Any]
@@ -69,8 +69,8 @@ class Optimizer:
 class Method:
     """An optimiser with its settings and its schedule: how parameters move."""
 
-    optimizer: Chosen[Optimizer]
-    schedule: Chosen[Schedule]
+    optimizer: Choice[Optimizer]
+    schedule: Choice[Schedule]
 
     @property
     def slots(self) -> dict[str, float]:
@@ -109,14 +109,14 @@ def read_method(value: Any, path: str) -> Method:
         )
     name_path = path if isinstance(value, str) else member(path, "name")
     record = OPTIMIZERS.named(document["name"], name_path)
-    given = {k: v for k, v in document.items() if k not in ("name", "learning_rate")}
-    settings = read_settings(given, record.attributes, path, record.name, others=("learning_rate",))
+    values = {k: v for k, v in document.items() if k not in ("name", "learning_rate")}
+    settings = read_settings(values, record.attributes, path, record.name, others=("learning_rate",))
     clips = [name for name in ("clipnorm", "clipvalue", "global_clipnorm") if settings[name] is not None]
     if len(clips) > 1:
         raise InvalidAttribute(f"expected one way of clipping, got {' and '.join(clips)}", path=path)
     rate = document.get("learning_rate")
     schedule = read_schedule(record.learning_rate if rate is None else rate, member(path, "learning_rate"))
-    return Method(Chosen(record, settings), schedule)
+    return Method(Choice(record, settings), schedule)
 
 
 # -- the formulas ---------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen(Generic[R]):
+class Choice(Generic[R]):
     """A record with its settings in normal form, every one present."""
 
     record: R
@@ -56,8 +56,8 @@ class Chosen(Generic[R]):
 
     def document(self) -> dict[str, Any]:
         """As JSON that reads back to the same choice: the name, and the settings that are set."""
-        given = {name: to_json(value) for name, value in self.settings.items() if value is not None}
-        return {"name": self.record.name, **given}
+        values = {name: to_json(value) for name, value in self.settings.items() if value is not None}
+        return {"name": self.record.name, **values}
 
 
 class Registry(Generic[R]):
@@ -77,32 +77,32 @@ class Registry(Generic[R]):
         """The record called `name`; raises UnknownName with the nearest names."""
         record = self._by_key.get(key(name))
         if record is None:
-            known = [record.name for record in self._records]
+            names = [record.name for record in self._records]
             raise UnknownName(
                 f"there is no {self.what} called {show(name)}",
                 path=path,
-                hint=did_you_mean(name, [*known, *(a for r in self._records for a in r.aliases)])
+                hint=did_you_mean(name, [*names, *(a for r in self._records for a in r.aliases)])
                 or foreign(self.what, key(name))
-                or f"there are {', '.join(known)}",
+                or f"there are {', '.join(names)}",
             )
         return record
 
-    def read(self, value: Any, path: str) -> Chosen[R]:
+    def read(self, value: Any, path: str) -> Choice[R]:
         """A name, or an object with a name and settings.
 
         Raises UnknownName, UnknownField, InvalidAttribute and InvalidDocument.
         """
         if isinstance(value, str):
             record = self.named(value, path)
-            return Chosen(record, read_settings({}, record.attributes, path, self.what))
+            return Choice(record, read_settings({}, record.attributes, path, self.what))
         if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
             raise InvalidDocument(
                 f"expected the name of {article(self.what)}, or an object with a 'name', got {show(value)}",
                 path=path,
             )
         record = self.named(value["name"], member(path, "name"))
-        given = {name: setting for name, setting in value.items() if name != "name"}
-        return Chosen(record, read_settings(given, record.attributes, path, record.name))
+        values = {name: setting for name, setting in value.items() if name != "name"}
+        return Choice(record, read_settings(values, record.attributes, path, record.name))
 
 
 def key(name: str) -> str:
@@ -121,7 +121,7 @@ def article(noun: str) -> str:
 
 
 def read_settings(
-    given: Mapping[str, Any],
+    values: Mapping[str, Any],
     declared: Sequence[Attribute],
     path: str,
     what: str,
@@ -133,10 +133,10 @@ def read_settings(
     `others` are settings that are read elsewhere, named if one is unknown; `absent` says what to do instead
     of settings that other libraries have.
     """
-    known = {attribute.name: attribute for attribute in declared}
-    names = [*others, *known]
-    for name in given:
-        if name not in known:
+    by_name = {attribute.name: attribute for attribute in declared}
+    names = [*others, *by_name]
+    for name in values:
+        if name not in by_name:
             raise UnknownField(
                 f"{what} has no setting {show(name)}",
                 path=member(path, str(name)),
@@ -145,14 +145,14 @@ def read_settings(
                 or f"the settings are {', '.join(names) or 'none'}",
             )
     settings: dict[str, Any] = {}
-    for name, attribute in known.items():
+    for name, attribute in by_name.items():
         place = member(path, name)
-        if given.get(name) is not None:
+        if values.get(name) is not None:
             try:
-                settings[name] = attribute.parse(given[name])
+                settings[name] = attribute.parse(values[name])
             except EngineError as error:
                 error.path = place + (error.path or "")
-                error.hint = _fraction(attribute, given[name]) or error.hint
+                error.hint = _fraction(attribute, values[name]) or error.hint
                 raise
         elif attribute.default is REQUIRED:
             raise InvalidAttribute(

@@ -14,7 +14,7 @@ from typing import Any
 from engine.errors import InvalidAttribute
 from engine.frontend.json_reader import show
 from engine.ir.attributes import BOOLEAN, Attribute
-from engine.training.catalogue.registry import NUMBERS, Chosen, Registry, camel, number, whole
+from engine.training.catalogue.registry import NUMBERS, Choice, Registry, camel, number, whole
 
 RATE = number(0.0)
 
@@ -202,7 +202,7 @@ SCHEDULES = Registry(
 )
 
 
-def read_schedule(value: Any, path: str) -> Chosen[Schedule]:
+def read_schedule(value: Any, path: str) -> Choice[Schedule]:
     """A number, which is the constant rate, or an object with a schedule's name and settings."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = {"name": "constant", "learning_rate": value}
@@ -224,12 +224,12 @@ def read_schedule(value: Any, path: str) -> Chosen[Schedule]:
     return chosen
 
 
-def rate_at(chosen: Chosen[Schedule], step: int) -> float:
+def rate_at(chosen: Choice[Schedule], step: int) -> float:
     """The learning rate of the update that has `step` finished updates before it."""
     return chosen.record.rate(step, **chosen.settings)
 
 
-def schedule_document(chosen: Chosen[Schedule]) -> Any:
+def schedule_document(chosen: Choice[Schedule]) -> Any:
     """As JSON: a number where the rate is constant."""
     if chosen.record.name == "constant":
         return chosen.settings["learning_rate"]

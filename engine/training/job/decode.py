@@ -53,8 +53,8 @@ def decode_training(
             f"expected one of 'model', 'graph' and 'program', got {came} at {path}", path=path
         )
     device = devices.parse(fields.get("device"), f"{path}.device")
-    given = {a.name: fields[a.name] for a in SETTINGS if a.name in fields}
-    settings = read_settings(given, SETTINGS, path, "a job")
+    values = {a.name: fields[a.name] for a in SETTINGS if a.name in fields}
+    settings = read_settings(values, SETTINGS, path, "a job")
     array_at(fields.get("metrics"), f"{path}.metrics", "an array of metrics", 'for example ["accuracy"]')
     read = model_objective if sources == ["model"] else graph_objective
     objective = read(fields, data, settings["dtype"], path, attachments)
@@ -89,15 +89,15 @@ def decode_training(
 
 def _source(fields: Mapping[str, Any], objective: Objective) -> dict[str, Any]:
     """What the job's document says of the function, with nothing that travelled beside the JSON."""
-    kept = (*_SOURCES, "loss", "metrics", "parameters", "target", "validation_split")
-    source = {name: fields[name] for name in kept if name in fields}
+    names = (*_SOURCES, "loss", "metrics", "parameters", "target", "validation_split")
+    source = {name: fields[name] for name in names if name in fields}
     if "graph" in source:
         source["graph"] = objective.train.document()
     if "parameters" in source:
         weights = {**objective.parameters, **{name: s.weight for name, s in objective.state.items()}}
         source["parameters"] = {
-            name: given if weights[name].value is None else {"value": _encoded(weights[name].value)}
-            for name, given in source["parameters"].items()
+            name: entry if weights[name].value is None else {"value": _encoded(weights[name].value)}
+            for name, entry in source["parameters"].items()
         }
     return source
 
@@ -137,7 +137,7 @@ def _try(spec: TrainingSpec, path: str) -> tuple[Mapping[str, Any], ...]:
             Query(
                 graph=objective.train,
                 kind="gradient",
-                inputs=_given(objective, rows, spec.method),
+                inputs=_input_types(objective, rows, spec.method),
                 targets=(objective.target,),
                 wrt=tuple(objective.parameters),
                 unconnected="error",
@@ -169,8 +169,8 @@ def _unread(objective: Objective) -> list[str]:
     return [name for name in objective.columns if name not in read][:5]
 
 
-def _given(objective: Objective, rows: int, method: Method) -> Types:
-    types = objective.given(rows, training=True)
+def _input_types(objective: Objective, rows: int, method: Method) -> Types:
+    types = objective.input_types(rows, training=True)
     return {name: type for name, type in types.items() if name in objective.train.inputs}
 
 

@@ -79,15 +79,15 @@ def read_early_stopping(value: Any, reported: Iterable[str], path: str) -> Early
             path=path,
             hint='for example {"monitor": "val_loss", "patience": 3}',
         )
-    given = value if isinstance(value, Mapping) else {"monitor": value}
-    settings = read_settings(given, _ATTRIBUTES, path, "early stopping")
-    known = tuple(reported)
-    if settings["monitor"] not in known:
+    document = value if isinstance(value, Mapping) else {"monitor": value}
+    settings = read_settings(document, _ATTRIBUTES, path, "early stopping")
+    names = tuple(reported)
+    if settings["monitor"] not in names:
         raise UnknownName(
             f"no epoch reports '{settings['monitor']}'",
             path=f"{path}.monitor",
-            hint=did_you_mean(settings["monitor"], known)
-            or f"what is reported: {', '.join(known)}; val_… needs validation data",
+            hint=did_you_mean(settings["monitor"], names)
+            or f"what is reported: {', '.join(names)}; val_… needs validation data",
         )
     if settings["mode"] == "auto":
         watched = settings["monitor"].removeprefix("val_")

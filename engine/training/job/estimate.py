@@ -63,17 +63,17 @@ def estimate_of(spec: TrainingSpec) -> TrainingEstimate:
     best = parameters + state if spec.early_stopping and spec.early_stopping.restore_best_weights else 0
     buffers, step = _scratch(made, plan)
     most = max(step, buffers + _read(spec, rows), buffers + memory + best)
-    held = 2 * memory + 2 * parameters + best + _batches(spec)
-    return TrainingEstimate(plan.estimate, spec.steps, parameters, slots, state, held + most)
+    total = 2 * memory + 2 * parameters + best + _batches(spec)
+    return TrainingEstimate(plan.estimate, spec.steps, parameters, slots, state, total + most)
 
 
 def _scratch(made: StepTape, plan: Plan) -> tuple[int, int]:
     """Bytes that stay with a plan between its runs, and the most that a run takes with them."""
     tape = plan.tape
-    given = sum(tape.types[slot].nbytes for slot in (*tape.inputs.values(), *tape.constants))
+    inputs = sum(tape.types[slot].nbytes for slot in (*tape.inputs.values(), *tape.constants))
     donated = sum(tape.types[tape.inputs[name]].nbytes for name in made.written)
     buffers = sum(plan.buffers)
-    return buffers, max(buffers, plan.estimate.peak_bytes - given - donated)
+    return buffers, max(buffers, plan.estimate.peak_bytes - inputs - donated)
 
 
 def _batches(spec: TrainingSpec) -> int:

@@ -24,33 +24,33 @@ _SPARSE = "for the index of a class take 'sparse_categorical_crossentropy'"
 
 def check_input(expansion: Expansion, data: TensorType, labels: TensorType, path: str) -> None:
     """Raise DatasetMismatch if a row of x is not what the first layer takes."""
-    wanted, row = expansion.input_shape, data.shape[1:]
-    if wanted == row or not data.shape:
+    expected, row = expansion.input_shape, data.shape[1:]
+    if expected == row or not data.shape:
         return
-    if wanted[1:] == row and len(wanted) > 1:
+    if expected[1:] == row and len(expected) > 1:
         hint = (
             f"input_shape is the shape of one sample, without the number of samples: {list(row)} in place of "
-            f"{list(wanted)}"
+            f"{list(expected)}"
         )
-    elif labels.shape[1:] == wanted:
+    elif labels.shape[1:] == expected:
         hint = f"x and y are swapped: '{LABELS}' has rows of that shape"
-    elif wanted == data.shape[:1] and len(data.shape) == 2:
+    elif expected == data.shape[:1] and len(data.shape) == 2:
         hint = "samples are rows: send x transposed, one sample along the first axis after the other"
-    elif prod(wanted) == prod(row):
-        hint = f"reshape x to (-1, {', '.join(map(str, wanted))}): each row has as many numbers"
-    elif len(row) > len(wanted) == 1:
+    elif prod(expected) == prod(row):
+        hint = f"reshape x to (-1, {', '.join(map(str, expected))}): each row has as many numbers"
+    elif len(row) > len(expected) == 1:
         hint = 'put {"type": "Flatten"} first, with the input_shape of a row of x, ' + str(list(row))
     else:
         hint = f"give the model the input_shape {list(row)}, or send the columns that it was made for"
     raise DatasetMismatch(
-        f"expected rows of shape {list(wanted)} for '{X}', got {list(row)}",
+        f"expected rows of shape {list(expected)} for '{X}', got {list(row)}",
         path=member(f"{path}.data", X),
         hint=hint,
     )
 
 
 def check_labels(row: Shape, expansion: Expansion, loss: Loss, path: str) -> None:
-    """Raise ShapeMismatch if a row of labels does not fit what the model answers and the loss compares."""
+    """Raise ShapeMismatch if a row of labels does not fit what the model returns and the loss compares."""
     made = expansion.answer
     hint = _hint(row, made, loss)
     fits = row in (made, (*made, 1)) or (*row, 1) == made
@@ -71,7 +71,7 @@ def check_labels(row: Shape, expansion: Expansion, loss: Loss, path: str) -> Non
 
 
 def _hint(row: Shape, made: Shape, loss: Loss) -> str | None:  # noqa: PLR0911  # one for each case
-    """The cure for labels that do not fit; None where nothing is known against them."""
+    """The cure for labels that do not fit; None if nothing is known against them."""
     units = made[-1] if made else 0
     single = row in ((), (1,))
     if len(made) > max(len(row), 1) + (loss.labels is not None and len(row) > 0):

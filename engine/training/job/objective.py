@@ -13,7 +13,7 @@ from engine import dtypes
 from engine.dtypes import TensorType
 from engine.frontend.graph import Graph
 from engine.training.catalogue.metrics import Metric
-from engine.training.catalogue.registry import Chosen
+from engine.training.catalogue.registry import Choice
 from engine.training.model.builder import Draw, Shape, State, Weight
 
 
@@ -34,7 +34,7 @@ class Objective:
     """`train` and `evaluate` have the scalar node `target`; `predict` is what a trained job serves.
 
     A metric is a record, measured on the nodes `labels`, `predicted` and `scores`, or the name of a scalar
-    node. `outputs` are what `predict` answers if nothing is named.
+    node. `outputs` are what `predict` returns if nothing is named.
     """
 
     train: Graph
@@ -45,12 +45,12 @@ class Objective:
     parameters: Mapping[str, Weight]
     state: Mapping[str, State] = field(default_factory=dict)
     draws: Mapping[str, Draw] = field(default_factory=dict)
-    metrics: Mapping[str, Chosen[Metric] | str] = field(default_factory=dict)
+    metrics: Mapping[str, Choice[Metric] | str] = field(default_factory=dict)
     labels: str = "y"
     predicted: str = "y_pred"
     scores: str = "scores"
 
-    def given(self, rows: int, *, training: bool) -> dict[str, TensorType]:
+    def input_types(self, rows: int, *, training: bool) -> dict[str, TensorType]:
         """The types of everything that the graph takes for a batch."""
         types = {name: column.type(rows) for name, column in self.columns.items()}
         types |= {name: TensorType(w.shape, w.dtype) for name, w in self.parameters.items()}
@@ -65,8 +65,8 @@ class Objective:
         return sum(prod(weight.shape) for weight in self.parameters.values())
 
 
-def entering(dtype: str, given: str) -> bool:
-    """Whether data of the dtype `given` may be fed to a column of `dtype`, cast as they are read."""
+def entering(dtype: str, source: str) -> bool:
+    """Whether data of the dtype `source` may be fed to a column of `dtype`, cast as they are read."""
     if dtypes.is_floating(dtype):
-        return not dtypes.is_complex(given)
-    return given == dtype or dtypes.is_integer(dtype)  # floats too, where they are whole: checked when read
+        return not dtypes.is_complex(source)
+    return source == dtype or dtypes.is_integer(dtype)  # floats too, where they are whole: checked when read

@@ -1,4 +1,4 @@
-"""What a trained job answers."""
+"""What a trained job predicts."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def predict(
     Floating inputs are cast to the dtype of the parameters. Inputs that the outputs do not need may be left
     out. With a compiler the program is kept for the next call. Raises UserError as an evaluation does.
     """
-    query, given = prediction(trained, parameters, state, inputs, outputs)
+    query, values = prediction(trained, parameters, state, inputs, outputs)
     program = make_program(query) if compiler is None else compiler.compile(query)
-    answer: dict[str, Array] = program.run(given)["outputs"]
+    answer: dict[str, Array] = program.run(values)["outputs"]
     return answer
 
 
@@ -47,18 +47,18 @@ def prediction(
     """The evaluation that a prediction is, and the values that it takes. Raises UnknownInput."""
     graph = trained.objective.predict if isinstance(trained, TrainingSpec) else trained.predict
     dtype = next(iter(parameters.values())).dtype.name if parameters else dtypes.DEFAULT
-    given = {name: array for name, array in {**parameters, **state}.items() if name in graph.inputs}
-    free = [name for name in graph.inputs if name not in given]
+    values = {name: array for name, array in {**parameters, **state}.items() if name in graph.inputs}
+    free = [name for name in graph.inputs if name not in values]
     for name, array in inputs.items():
         _check(name, free)
-        given[name] = _entered(graph, name, np.asarray(array), dtype)
+        values[name] = _entered(graph, name, np.asarray(array), dtype)
     query = Query(
         graph=graph,
         kind="evaluate",
-        inputs={name: TensorType(array.shape, array.dtype.name) for name, array in given.items()},
+        inputs={name: TensorType(array.shape, array.dtype.name) for name, array in values.items()},
         outputs=None if outputs is None else tuple(outputs),
     )
-    return query, given
+    return query, values
 
 
 def _check(name: str, free: Sequence[str]) -> None:

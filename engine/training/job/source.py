@@ -51,7 +51,7 @@ def model_objective(
     if expansion.evaluate is None:
         raise InternalError("a model that is expanded with a loss has a function to evaluate")
     _check_learns(expansion, path)
-    parameters, state = _given_weights(fields.get("parameters"), expansion, dtype, path, attachments)
+    parameters, state = _weights_of_document(fields.get("parameters"), expansion, dtype, path, attachments)
     labels = data[LABELS].shape[1:]
     check_input(expansion, data[X], data[LABELS], path)
     check_labels(labels, expansion, LOSSES.read(fields["loss"], f"{path}.loss").record, path)
@@ -112,12 +112,12 @@ def _check_learns(expansion: Expansion, path: str) -> None:
     )
 
 
-def _given_weights(
-    given: Any, expansion: Expansion, dtype: str, path: str, attachments: Attachments
+def _weights_of_document(
+    entries: Any, expansion: Expansion, dtype: str, path: str, attachments: Attachments
 ) -> tuple[dict[str, Weight], dict[str, State]]:
     """The model's parameters and state by name, starting from what the document's `parameters` give."""
     parameters, state = dict(expansion.parameters), dict(expansion.state)
-    for name, value in object_at(given, f"{path}.parameters").items():
+    for name, value in object_at(entries, f"{path}.parameters").items():
         place = member(f"{path}.parameters", name)
         if name in parameters:
             parameters[name] = read_parameter(value, dtype, place, attachments, parameters[name])
@@ -145,8 +145,8 @@ def graph_objective(
         )
     graph = constants_in(_graph(fields, data, path, attachments), dtype)
     target = _target(graph, fields.get("target"), path)
-    given = object_at(fields.get("parameters"), f"{path}.parameters")
-    if not given:
+    entries = object_at(fields.get("parameters"), f"{path}.parameters")
+    if not entries:
         raise MissingInput(
             f"expected 'parameters': there is nothing to train at {path}",
             path=f"{path}.parameters",
@@ -154,7 +154,7 @@ def graph_objective(
             '{"W": {"value": [0.5]}, "b": {"shape": [1], "initializer": "zeros"}}',
         )
     parameters: dict[str, Weight] = {}
-    for name, value in given.items():
+    for name, value in entries.items():
         place = member(f"{path}.parameters", name)
         _check_input(graph, name, place)
         if name in data:

@@ -23,7 +23,7 @@ from engine.runtime.plan import Plan, make_plan
 from engine.training.catalogue.clipping import clipped
 from engine.training.catalogue.metrics import Metric, total
 from engine.training.catalogue.optimizers import Method
-from engine.training.catalogue.registry import Chosen
+from engine.training.catalogue.registry import Choice
 from engine.training.job.objective import Objective
 from engine.training.model.builder import Weight
 from engine.transforms.vjp import backward, ones, zeros
@@ -75,9 +75,9 @@ def step_tape(objective: Objective, method: Method, rows: int) -> StepTape:
     slots = {name: tape.input(f"{SLOT}{name}", w.type) for name in method.slots}
     rates = {name: tape.input(f"{RATE}{name}", TensorType((), w.dtype)) for name in method.rates(0)}
     with tape.at(Origin("optimizer", method.optimizer.record.name)):
-        moved, kept = method.update(w, g, slots, rates)
+        moved, new_slots = method.update(w, g, slots, rates)
     made.slots = list(slots)
-    tape.outputs += [moved.slot, *(kept[name].slot for name in slots)]
+    tape.outputs += [moved.slot, *(new_slots[name].slot for name in slots)]
     return made
 
 
@@ -96,25 +96,25 @@ def planned(tape: Tape) -> Plan:
 def _play(
     made: StepTape, objective: Objective, graph: Graph, rows: int, *, training: bool
 ) -> tuple[dict[str, Variable], dict[str, Variable]]:
-    """Record the graph, the metrics and the next state; answers the nodes by name, and the parameters."""
+    """Record the graph, the metrics and the next state; returns the nodes by name, and the parameters."""
     tape = made.tape
-    types = objective.given(rows, training=training)
+    types = objective.input_types(rows, training=training)
     types = {name: type for name, type in types.items() if name in graph.inputs}
     updates = {name: state.update for name, state in objective.state.items()} if training else {}
     named = [m for m in objective.metrics.values() if isinstance(m, str)]
-    wanted = [objective.target, *named, *updates.values()]
+    names = [objective.target, *named, *updates.values()]
     measured = any(not isinstance(m, str) for m in objective.metrics.values())
     if measured:
-        wanted += [objective.predicted, objective.scores]
-    recording = record(graph, types, wanted)
+        names += [objective.predicted, objective.scores]
+    recording = record(graph, types, names)
     weights = _unpacked(tape, objective.parameters)
     inner = recording.tape
     arguments = {
         name: weights[name] if name in weights else tape.input(name, inner.types[slot])
         for name, slot in inner.inputs.items()
     }
-    inner.outputs = [recording.slot(name) for name in wanted]
-    played = dict(zip(wanted, tape.inline(inner, list(arguments.values())), strict=True))
+    inner.outputs = [recording.slot(name) for name in names]
+    played = dict(zip(names, tape.inline(inner, list(arguments.values())), strict=True))
     tape.outputs = [played[objective.target].slot]
     for name, metric in objective.metrics.items():
         made.totals.append(_measure(made, name, metric, objective, played, arguments))
@@ -126,7 +126,7 @@ def _play(
 def _measure(
     made: StepTape,
     name: str,
-    metric: Chosen[Metric] | str,
+    metric: Choice[Metric] | str,
     objective: Objective,
     played: Mapping[str, Variable],
     arguments: Mapping[str, Variable],

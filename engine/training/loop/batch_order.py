@@ -59,7 +59,7 @@ class Order:
 
 
 def cast(name: str, rows: Array, buffer: Array) -> None:
-    """Write rows in the dtype of a buffer; raises DatasetMismatch where fractions would be cut off."""
+    """Write rows in the dtype of a buffer; raises DatasetMismatch if fractions would be cut off."""
     with np.errstate(all="ignore"):
         buffer[...] = rows
     if rows.dtype.kind == "f" and dtypes.is_integer(buffer.dtype.name) and not np.array_equal(buffer, rows):

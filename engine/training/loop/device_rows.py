@@ -29,14 +29,14 @@ class DeviceRows(Rows):
         super().__init__(data, columns, start, stop)
         self._xp, self._budget = xp, budget
         self._there: dict[str, Any] = {}
-        self._seen: set[str] = set()
+        self._requests: set[str] = set()
 
     def fill(self, buffers: Mapping[str, Any], places: Array | slice) -> None:
         """Write the rows at `places` into the buffers of a batch, column by column.
 
         Raises DatasetMismatch for fractions where integers belong.
         """
-        wanted = places if isinstance(places, slice) else None
+        index = places if isinstance(places, slice) else None
         for name, array in self._columns:
             buffer = buffers.get(name)
             if buffer is None:  # the function does not read this column
@@ -50,14 +50,14 @@ class DeviceRows(Rows):
             elif isinstance(places, slice):
                 buffer[...] = column[places]
             else:
-                wanted = self._xp.from_host(places) if wanted is None else wanted
-                self._xp.take(column, wanted, axis=0, out=buffer)
+                index = self._xp.from_host(places) if index is None else index
+                self._xp.take(column, index, axis=0, out=buffer)
 
     def _bring(self, name: str, array: Array, dtype: Any) -> None:
-        """Bring a whole column, the first time that it is asked for, if there is room."""
-        if name in self._seen:
+        """Bring a whole column, the first time that it is requested, if there is room."""
+        if name in self._requests:
             return
-        self._seen.add(name)
+        self._requests.add(name)
         nbytes = array.size * dtype.itemsize
         if nbytes <= self._budget:
             self._budget -= nbytes

@@ -56,16 +56,16 @@ def locate(error: UserError, when: str, plan: BatchPlan, rows: Rows, places: Seq
 
     `plan` evaluates a single row; `places` are the rows of the batch.
     """
-    told = f"{when}: {error.detail}"
+    message = f"{when}: {error.detail}"
     for place in places:
         try:
             with suppress(NonFinite):
                 rows.fill(plan.buffers, np.array([place]))
                 plan.run()
         except type(error):
-            told += f"; row {rows.start + place} of the data is the first of its batch to do so"
+            message += f"; row {rows.start + place} of the data is the first of its batch to do so"
             break
-    error.detail, error.args = told, (told,)
+    error.detail, error.args = message, (message,)
 
 
 def explain(

@@ -84,12 +84,12 @@ class PlateauWatch:
     def _never_pulled(self) -> Array:
         """Where the optimiser's own memory is as it was at first: decay moves what no gradient moves."""
         first = self._spec.method.slots
-        kept = [
+        unchanged = [
             self._memory.on_host(self._memory.slots[name]) == value
             for name, value in first.items()
             if value == 0.0
         ]
-        return np.logical_and.reduce(kept) if kept else np.zeros(self._memory.flat.shape, bool)
+        return np.logical_and.reduce(unchanged) if unchanged else np.zeros(self._memory.flat.shape, bool)
 
 
 def explain(
@@ -103,16 +103,16 @@ def explain(
     step: int,
     window: int,
 ) -> Stalled | None:
-    """What the diagnosis says of parameters that stood still; None where their gradients are no matter.
+    """What the diagnosis says of parameters that stood still; None if their gradients are no matter.
 
     `batch` are the data and draws of the last step, `places` the rows of the data that made them.
     """
     objective, rows = spec.objective, len(places)
     graph = objective.train
-    types = {n: t for n, t in objective.given(rows, training=True).items() if n in graph.inputs}
+    types = {n: t for n, t in objective.input_types(rows, training=True).items() if n in graph.inputs}
     learned = {name: memory.on_host(a) for name, a in {**memory.parameters, **memory.state}.items()}
-    known = {**learned, **batch}
-    values = {n: known[n] if n in known else np.zeros(t.shape, t.dtype) for n, t in types.items()}
+    arrays = {**learned, **batch}
+    values = {n: arrays[n] if n in arrays else np.zeros(t.shape, t.dtype) for n, t in types.items()}
     query = Query(graph=graph, kind="gradient", inputs=types, targets=(objective.target,), wrt=tuple(names))
     try:
         answer = make_program(query).run(values)

@@ -15,8 +15,8 @@ from engine.training.job.early_stopping import Watch
 class Progress:
     """`epoch` epochs are done and `batch` batches of the next; `totals` are its sums and counts so far.
 
-    `reason` is set when no step is left, `finished` when that was told; `told` are the parameters that were
-    said not to learn.
+    `reason` is set when no step is left, `finished` once that was reported; `reported` are the parameters of
+    which a warning has said that they do not learn.
     """
 
     epoch: int = 0
@@ -25,7 +25,7 @@ class Progress:
     watch: Watch = field(default_factory=Watch)
     reason: Literal["completed", "early_stopping"] | None = None
     finished: bool = False
-    told: list[str] = field(default_factory=list)
+    reported: list[str] = field(default_factory=list)
     codes: list[str] = field(default_factory=list)
 
     def add(self, sums: Mapping[str, tuple[float, int]]) -> None:
@@ -54,7 +54,7 @@ class Progress:
             "watch": {name: to_json(value) for name, value in asdict(self.watch).items()},
             "reason": self.reason,
             "finished": self.finished,
-            "told": list(self.told),
+            "told": list(self.reported),
             "codes": list(self.codes),
         }
 

@@ -84,7 +84,7 @@ class TrainingRun(Iterator[Event]):
         self._plans: dict[int, BatchPlan] = {}
         self._evaluations: dict[int, BatchPlan] = {}
         self._rewind: tuple[int, dict[str, Array]] | None = None
-        self._data, self._given_validation = data, validation
+        self._data, self._validation_data = data, validation
         self._suspected, self._looked = False, -1
         self._drift = Drift(spec.method.document())
         with self._there():
@@ -203,7 +203,7 @@ class TrainingRun(Iterator[Event]):
             data=[name for name in self.spec.objective.columns if name in plan.inputs],
         )
         if step == 0 and failure.diagnosis.get("reason") != "nonfinite_input":
-            found = suspicions(self.spec, self._data, self._given_validation)
+            found = suspicions(self.spec, self._data, self._validation_data)
             failure.hint = "; ".join([*(each["message"] for each in found), failure.hint or ""]).rstrip("; ")
         raise failure
 
@@ -214,18 +214,20 @@ class TrainingRun(Iterator[Event]):
         if self._suspected:
             return None
         self._suspected = True
-        return self._told(suspicions(self.spec, self._data, self._given_validation))
+        return self._report_new(suspicions(self.spec, self._data, self._validation_data))
 
-    def _told(self, findings: Sequence[Mapping[str, Any]]) -> Stalled | None:
-        """The findings that were not told yet, as an event."""
+    def _report_new(self, findings: Sequence[Mapping[str, Any]]) -> Stalled | None:
+        """The findings that no event has reported yet, as an event; None if there are none."""
         position = self._position
         new = [found for found in findings if found["code"] not in position.codes]
         if not new:
             return None
         position.codes += dict.fromkeys(found["code"] for found in new)
         epoch, step = position.epoch + 1, self.step
-        told = [{**found, "epoch": epoch, "step": step} for found in new]
-        return Stalled(epoch, step, "; ".join(found["message"] for found in told), told)
+        findings_of_step = [{**found, "epoch": epoch, "step": step} for found in new]
+        return Stalled(
+            epoch, step, "; ".join(found["message"] for found in findings_of_step), findings_of_step
+        )
 
     def _look(self) -> Stalled | None:
         """At the end of an epoch, what became of the loss and of the parameters; one event of both."""
@@ -233,7 +235,7 @@ class TrainingRun(Iterator[Event]):
             return None
         self._looked = self.step
         drift = self._drift.see(_means(self.spec.objective, self._position.sums())["loss"])
-        drifted, stalled = self._told([drift] if drift else []), self._stalled()
+        drifted, stalled = self._report_new([drift] if drift else []), self._stalled()
         if drifted is None or stalled is None:
             return drifted or stalled
         message = f"{drifted.message}; {stalled.message}"
@@ -242,9 +244,9 @@ class TrainingRun(Iterator[Event]):
     def _stalled(self) -> Stalled | None:
         """At some ends of epochs, which parameters stood still and why; no bit depends on it."""
         position, step, parameters = self._position, self.step, self.spec.objective.parameters
-        if len(position.told) == len(parameters) or not self._stalls.due(step) or self._drift.settled:
+        if len(position.reported) == len(parameters) or not self._stalls.due(step) or self._drift.settled:
             return None
-        names = [name for name in self._stalls.candidates(step) if name not in position.told]
+        names = [name for name in self._stalls.candidates(step) if name not in position.reported]
         if not names or not position.sums()["loss"][0]:  # a loss of zero leaves nothing to learn
             return None
         plan, places = self._prepared(step - 1)
@@ -262,7 +264,7 @@ class TrainingRun(Iterator[Event]):
         if stalled is None:
             self._stalls.pause(step)
             return None
-        position.told += [finding["parameter"] for finding in stalled.findings]
+        position.reported += [finding["parameter"] for finding in stalled.findings]
         return stalled
 
     # -- the end of an epoch ----------------------------------------------------------------------------
@@ -280,8 +282,8 @@ class TrainingRun(Iterator[Event]):
         if stop is not None:
             best, over = position.watch.see(stop, position.epoch, metrics[stop.monitor])
             if best and stop.restore_best_weights:
-                kept = self._memory.copies()
-                self._best = {name: a for name, a in kept.items() if not name.startswith("slots/")}
+                copies = self._memory.copies()
+                self._best = {name: a for name, a in copies.items() if not name.startswith("slots/")}
             if over:
                 position.reason = "early_stopping"
         if position.reason is None and position.epoch == spec.epochs:

@@ -41,7 +41,7 @@ _PROBABILITIES = frozenset({"sigmoid", "hard_sigmoid", "softmax"})
 
 @dataclass(frozen=True, slots=True)
 class _Last:
-    """The end of a model: its last layer, what activates it, and the numbers that it answers a sample."""
+    """The end of a model: its last layer, what activates it, and the numbers that it returns for a sample."""
 
     name: str
     activation: str
@@ -57,7 +57,7 @@ def suspicions(
 
 
 def label_range(spec: TrainingSpec, data: Mapping[str, Array]) -> str | None:
-    """What to do with labels that are no indices of the classes; None where that is not known."""
+    """What to do with labels that are no indices of the classes; None if that is not known."""
     if "model" not in spec.source:
         return None
     row = spec.objective.columns[X].row
@@ -65,17 +65,17 @@ def label_range(spec: TrainingSpec, data: Mapping[str, Array]) -> str | None:
     units = next((n for n in map(_units, (m.layer.settings for m in reversed(model.layers))) if n), 0)
     labels = np.asarray(data[LABELS][:MOST_ROWS])
     low, high = int(labels.min()), int(labels.max())
-    told = (
+    message = (
         f"labels are the indices of classes, from 0 to {units - 1} for {units} units, and these run from "
         f"{low} to {high}"
     )
     if (low, high) == (-1, 1):
-        return f"{told}: send (y + 1) // 2"
+        return f"{message}: send (y + 1) // 2"
     if low < 0:
-        return f"{told}: number the classes from 0"
+        return f"{message}: number the classes from 0"
     if low > 0 and high - low < units:
-        return f"{told}: send y - {low}, or give the last layer units={high + 1}"
-    return f"{told}: give the last layer units={high + 1}, or number the classes without gaps"
+        return f"{message}: send y - {low}, or give the last layer units={high + 1}"
+    return f"{message}: give the last layer units={high + 1}, or number the classes without gaps"
 
 
 def finding(code: str, message: str, node: str | None = None, parameter: str | None = None) -> Finding:

@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.training.catalogue.activations import Activation
 from engine.training.catalogue.initializers import Initializer, check_shape, described
-from engine.training.catalogue.registry import Chosen
+from engine.training.catalogue.registry import Choice
 
 Shape = tuple[int, ...]
 
@@ -32,7 +32,7 @@ class Weight:
 
     shape: Shape
     dtype: str
-    initializer: Chosen[Initializer] | None = None
+    initializer: Choice[Initializer] | None = None
     value: Any = None
 
     def document(self) -> dict[str, Any]:
@@ -116,17 +116,17 @@ class GraphBuilder:
         self.inputs[name] = declared
         return name
 
-    def weight(self, name: str, shape: Shape, initializer: Chosen[Initializer]) -> str:
+    def weight(self, name: str, shape: Shape, initializer: Choice[Initializer]) -> str:
         """A parameter of the current layer; of a frozen one, state that stays as it is."""
         full = f"{self.layer}.{name}"
         if self.frozen:
-            return self._kept(self.carried(name, shape, initializer), frozen=True)
+            return self._set_frozen(self.carried(name, shape, initializer), frozen=True)
         check_shape(initializer, shape, f".{name}_initializer")
         self.weights[full] = Weight(shape, self.dtype, initializer)
         self.inputs[full] = {"shape": list(shape), "dtype": self.dtype}
         return full
 
-    def carried(self, name: str, shape: Shape, initializer: Chosen[Initializer]) -> str:
+    def carried(self, name: str, shape: Shape, initializer: Choice[Initializer]) -> str:
         """State of the current layer. Its next value is the node that its `update` names."""
         full = f"{self.layer}.{name}"
         check_shape(initializer, shape, f".{name}_initializer")
@@ -136,15 +136,15 @@ class GraphBuilder:
 
     def keep(self, name: str) -> None:
         """State stays as it is in this step."""
-        self._kept(name, frozen=False)
+        self._set_frozen(name, frozen=False)
 
-    def _kept(self, name: str, *, frozen: bool) -> str:
+    def _set_frozen(self, name: str, *, frozen: bool) -> str:
         state = self.states[name] = replace(self.states[name], frozen=frozen)
         if self.training:
             self.node("identity", name, name=state.update)
         return name
 
-    def drawn(self, x: Symbol, rate: float) -> str:
+    def draw_mask(self, x: Symbol, rate: float) -> str:
         """A random mask for the elements of `x`."""
         full = f"{self.layer}.mask"
         self.draws[full] = Draw(self.layer, x.shape, x.dtype, rate)
@@ -163,10 +163,10 @@ class GraphBuilder:
         return {"inputs": self.inputs, "nodes": self.nodes, "outputs": outputs}
 
     def _fresh(self, stem: str) -> str:
-        taken = self.paths
-        if stem not in taken:
+        names_in_use = self.paths
+        if stem not in names_in_use:
             return stem
         number = 1
-        while f"{stem}_{number}" in taken:
+        while f"{stem}_{number}" in names_in_use:
             number += 1
         return f"{stem}_{number}"

@@ -2,7 +2,7 @@
 
 The train graph has the inputs `x`, `y` (the labels, where there is a loss), the parameters
 `{layer}.{weight}`, the state of stateful layers, and the masks of dropout; its outputs are `loss` and
-`y_pred`. The predict graph answers `y`. A softmax or sigmoid at the end is taken into the cross-entropy,
+`y_pred`. The predict graph returns `y`. A softmax or sigmoid at the end is taken into the cross-entropy,
 which then works on logits and is exact in both tails.
 """
 
@@ -18,7 +18,7 @@ from engine.frontend.decode import decode_graph
 from engine.frontend.graph import Graph
 from engine.training.catalogue.losses import LOSSES, Loss
 from engine.training.catalogue.metrics import METRICS, Metric
-from engine.training.catalogue.registry import Chosen
+from engine.training.catalogue.registry import Choice
 from engine.training.model.builder import Draw, GraphBuilder, Shape, State, Symbol, Weight
 from engine.training.model.model import Model, read_model
 
@@ -41,7 +41,7 @@ class Expansion:
     parameters: Mapping[str, Weight]
     state: Mapping[str, State]
     draws: Mapping[str, Draw]
-    metrics: Mapping[str, Chosen[Metric]]
+    metrics: Mapping[str, Choice[Metric]]
     input_shape: Shape
     input: str
     labels: str
@@ -50,7 +50,7 @@ class Expansion:
 
     @property
     def answer(self) -> Shape:
-        """The shape of one row that the model answers."""
+        """The shape of one row that the model returns."""
         return tuple(self.summary[-1]["shape"][1:])
 
     def document(self) -> dict[str, Any]:
@@ -102,12 +102,12 @@ def expand_model(
     )
 
 
-def read_metrics(metrics: Sequence[Any]) -> dict[str, Chosen[Metric]]:
-    """Metrics by the name that they are reported under: the one they were asked for by.
+def read_metrics(metrics: Sequence[Any]) -> dict[str, Choice[Metric]]:
+    """Metrics by the name that they are reported under: the one they were requested by.
 
     Raises InvalidDocument for two of one name with different settings.
     """
-    chosen: dict[str, Chosen[Metric]] = {}
+    chosen: dict[str, Choice[Metric]] = {}
     for i, value in enumerate(metrics):
         path = f"$.metrics[{i}]"
         metric = METRICS.read(value, path)
@@ -122,7 +122,7 @@ def read_metrics(metrics: Sequence[Any]) -> dict[str, Chosen[Metric]]:
 
 
 def _play(
-    model: Model, dtype: str, loss: Chosen[Loss] | None, *, training: bool
+    model: Model, dtype: str, loss: Choice[Loss] | None, *, training: bool
 ) -> tuple[GraphBuilder, tuple[Mapping[str, Any], ...]]:
     """Write one graph: the scope, and a row of the summary for each layer."""
     scope = GraphBuilder(training, dtype)
@@ -146,7 +146,7 @@ def _play(
     return scope, tuple(rows)
 
 
-def _write_loss(scope: GraphBuilder, x: Symbol, loss: Chosen[Loss]) -> None:
+def _write_loss(scope: GraphBuilder, x: Symbol, loss: Choice[Loss]) -> None:
     """The loss of the predictions `x`, and the scores that metrics may rank."""
     labels = scope.input(LABELS, None, loss.record.labels or scope.dtype)
     settings = dict(loss.settings)

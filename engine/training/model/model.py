@@ -10,7 +10,7 @@ from engine import dtypes
 from engine.errors import DtypeMismatch, DuplicateName, EngineError, InvalidDocument
 from engine.frontend.json_reader import array_at, fields_of, member, name_at, show
 from engine.ir.attributes import BOOLEAN, DTYPE, Attribute
-from engine.training.catalogue.registry import SHAPE, Chosen, read_settings
+from engine.training.catalogue.registry import SHAPE, Choice, read_settings
 from engine.training.model.builder import Shape
 from engine.training.model.layers import LAYERS, Layer
 
@@ -31,7 +31,7 @@ class Named:
     """
 
     name: str
-    layer: Chosen[Layer]
+    layer: Choice[Layer]
     path: str
     trainable: bool = True
 
@@ -57,8 +57,8 @@ def read_model(document: Any, *, dtype: str, path: str, row: Shape | None = None
     if own is not None:
         own = _parsed(Attribute("input_dtype", DTYPE), own, member(path, "input_dtype"))
     layers: list[Named] = []
-    given = array_at(fields.get("layers"), f"{path}.layers", "an array of layers")
-    for i, value in enumerate(given):
+    entries = array_at(fields.get("layers"), f"{path}.layers", "an array of layers")
+    for i, value in enumerate(entries):
         place = f"{path}.layers[{i}]"
         if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
             raise InvalidDocument(
@@ -94,16 +94,16 @@ def read_model(document: Any, *, dtype: str, path: str, row: Shape | None = None
 
 def _layer(value: Mapping[str, Any], settings: dict[str, Any], path: str, before: list[Named]) -> Named:
     record = LAYERS.named(value["type"], f"{path}.type")
-    taken = {layer.name for layer in before}
+    names_in_use = {layer.name for layer in before}
     name = value.get("name")
     if name is None:
         name, number = record.stem, 0
-        while name in taken:
+        while name in names_in_use:
             number += 1
             name = f"{record.stem}_{number}"
     else:
         name_at(name, f"{path}.name")
-        if name in taken:
+        if name in names_in_use:
             raise DuplicateName(
                 f"two layers are called '{name}'",
                 path=f"{path}.name",
@@ -111,7 +111,7 @@ def _layer(value: Mapping[str, Any], settings: dict[str, Any], path: str, before
             )
     trainable = value.get("trainable")
     trainable = True if trainable is None else _parsed(_TRAINABLE, trainable, f"{path}.trainable")
-    chosen = Chosen(
+    chosen = Choice(
         record, read_settings(settings, record.attributes, path, record.name, absent=record.absent)
     )
     return Named(name, chosen, path, trainable)
@@ -128,7 +128,7 @@ def _input_dtype(own: str | None, first: Named, dtype: str, path: str) -> str:
 
 
 def _agreed(before: Shape | None, shape: Shape, path: str) -> Shape:
-    """The shape of a row, where it is said twice; raises InvalidDocument where that is not the same."""
+    """The shape of a row, where it is said twice; raises InvalidDocument if that is not the same."""
     if before is not None and before != shape:
         raise InvalidDocument(
             f"expected the model's input_shape {list(before)}, got {list(shape)} at {path}",

@@ -67,7 +67,7 @@ def read_parameter(
 
 
 def _started(array: Array, dtype: str, path: str) -> Array:
-    """A first value in the job's dtype; raises InvalidTensor where it is not finite there."""
+    """A first value in the job's dtype; raises InvalidTensor if it is not finite there."""
     with np.errstate(over="ignore"):
         value = np.ascontiguousarray(array, dtype)
     wrong = np.argwhere(~np.isfinite(value))

@@ -9,7 +9,7 @@ from engine.errors import DtypeMismatch
 from engine.ir.attributes import BOOLEAN, REQUIRED, Attribute
 from engine.training.catalogue.activations import ACTIVATION, Activation
 from engine.training.catalogue.initializers import Initializer, initializer
-from engine.training.catalogue.registry import Chosen, number, whole
+from engine.training.catalogue.registry import Choice, number, whole
 from engine.training.model.builder import GraphBuilder, Symbol
 from engine.training.model.layers.layer import Layer, needs_axis
 
@@ -24,8 +24,8 @@ def _dense(
     units: int,
     activation: Activation,
     use_bias: bool,
-    kernel_initializer: Chosen[Initializer],
-    bias_initializer: Chosen[Initializer],
+    kernel_initializer: Choice[Initializer],
+    bias_initializer: Choice[Initializer],
 ) -> Symbol:
     """X @ kernel + bias over the last axis."""
     needs_axis(x, "Dense")
@@ -40,7 +40,7 @@ def _dropout(scope: GraphBuilder, x: Symbol, *, rate: float) -> Symbol:
     """While training, x times the mask; else x."""
     if not scope.training or rate == 0:
         return x
-    return Symbol(scope.node("multiply", x.name, scope.drawn(x, rate)), x.shape, x.dtype)
+    return Symbol(scope.node("multiply", x.name, scope.draw_mask(x, rate)), x.shape, x.dtype)
 
 
 def _embedding(
@@ -49,7 +49,7 @@ def _embedding(
     *,
     input_dim: int,
     output_dim: int,
-    embeddings_initializer: Chosen[Initializer],
+    embeddings_initializer: Choice[Initializer],
 ) -> Symbol:
     """The row of the table at each integer of x."""
     if not dtypes.is_integer(x.dtype):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from engine.ir.attributes import AXES, AXIS, BOOLEAN, Attribute
 from engine.training.catalogue.initializers import Initializer, initializer
-from engine.training.catalogue.registry import Chosen, number
+from engine.training.catalogue.registry import Choice, number
 from engine.training.model.builder import GraphBuilder, Shape, Symbol
 from engine.training.model.layers.layer import Layer, axes_of
 
@@ -21,8 +21,8 @@ def _layer_normalization(
     epsilon: float,
     center: bool,
     scale: bool,
-    beta_initializer: Chosen[Initializer],
-    gamma_initializer: Chosen[Initializer],
+    beta_initializer: Choice[Initializer],
+    gamma_initializer: Choice[Initializer],
 ) -> Symbol:
     """(x - mean) / √(var + ε) over `axis` of each row, times gamma, plus beta."""
     axes = axes_of(axis, x)
@@ -47,10 +47,10 @@ def _batch_normalization(
     epsilon: float,
     center: bool,
     scale: bool,
-    beta_initializer: Chosen[Initializer],
-    gamma_initializer: Chosen[Initializer],
-    moving_mean_initializer: Chosen[Initializer],
-    moving_variance_initializer: Chosen[Initializer],
+    beta_initializer: Choice[Initializer],
+    gamma_initializer: Choice[Initializer],
+    moving_mean_initializer: Choice[Initializer],
+    moving_variance_initializer: Choice[Initializer],
 ) -> Symbol:
     """(x - mean) / √(var + ε): of the batch while training, of the running averages else.
 
@@ -67,9 +67,9 @@ def _batch_normalization(
         centred = scope.node("subtract", x.name, _laid_out(scope, mean, size, shape))
         variance = scope.node("mean", scope.node("square", centred), axis=over)
         for old, new in ((moving_mean, mean), (moving_variance, variance)):
-            kept = scope.node("multiply", old, momentum)
+            decayed = scope.node("multiply", old, momentum)
             added = scope.node("multiply", scope.node("stop_gradient", new), 1 - momentum)
-            scope.node("add", kept, added, name=scope.states[old].update)
+            scope.node("add", decayed, added, name=scope.states[old].update)
     else:
         for name in (moving_mean, moving_variance):
             scope.keep(name)
@@ -87,7 +87,7 @@ def _inverse_deviation(scope: GraphBuilder, variance: str, epsilon: float) -> st
 
 
 def _laid_out(scope: GraphBuilder, name: str, size: Shape, shape: Shape) -> str:
-    """A tensor of `size` along its axes of a row; itself where those are the last ones."""
+    """A tensor of `size` along its axes of a row; itself if those are the last ones."""
     if shape[len(shape) - len(size) :] == size:
         return name
     return scope.node("reshape", name, shape=list(shape))
@@ -100,8 +100,8 @@ def _affine(
     shape: Shape,
     center: bool,
     scale: bool,
-    beta_initializer: Chosen[Initializer],
-    gamma_initializer: Chosen[Initializer],
+    beta_initializer: Choice[Initializer],
+    gamma_initializer: Choice[Initializer],
 ) -> Symbol:
     """Y · gamma + beta, each of them where it is wanted."""
     name = y.name

@@ -19,10 +19,10 @@ def _flatten(scope: GraphBuilder, x: Symbol) -> Symbol:
 
 
 def _reshape(scope: GraphBuilder, x: Symbol, *, target_shape: Shape) -> Symbol:
-    known, size = prod(s for s in target_shape if s != -1), prod(x.shape)
+    product, size = prod(s for s in target_shape if s != -1), prod(x.shape)
     shape = target_shape
-    if -1 in shape and known and size % known == 0:
-        shape = tuple(size // known if s == -1 else s for s in shape)
+    if -1 in shape and product and size % product == 0:
+        shape = tuple(size // product if s == -1 else s for s in shape)
     if -1 in shape or prod(shape) != size:
         raise ShapeMismatch(
             f"rows of shape {list(x.shape)} do not fill the shape {list(target_shape)}",

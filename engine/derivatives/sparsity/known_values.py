@@ -11,8 +11,8 @@ from engine.runtime.executors.numpy import run_tape
 Source = Callable[[], Array | None]
 
 
-class Known:
-    """Values of slots of a tape, computed when they are asked for and kept.
+class KnownValues:
+    """Values of slots of a tape, computed when they are needed and kept.
 
     `sources` give the values of its inputs by slot, where there are any.
     """
@@ -26,7 +26,7 @@ class Known:
         self._values: dict[int, Array | None] = {}
 
     def __call__(self, slot: int) -> Array | None:
-        """The value of a slot; None where it depends on an input that is not known.
+        """The value of a slot; None if it depends on an input that is not known.
 
         Raises what the kernels refuse, at the user's node.
         """
@@ -38,9 +38,9 @@ class Known:
 
     def _computed(self, slot: int) -> Array | None:
         names = {own: name for name, own in self._tape.inputs.items()}
-        given: dict[str, Array] = {}
+        arrays: dict[str, Array] = {}
         steps: dict[int, Instruction] = {}
-        waiting, met = [slot], {slot}
+        waiting, visited = [slot], {slot}
         while waiting:
             one = waiting.pop()
             if one in self._tape.constants:
@@ -49,16 +49,16 @@ class Known:
                 value = self._sources[one]() if one in self._sources else None
                 if value is None:
                     return None
-                given[names[one]] = value
+                arrays[names[one]] = value
                 continue
             step = self._makers[one]
             steps[step.outputs[0]] = step
-            fresh = [source for source in step.inputs if source not in met]
-            met.update(fresh)
+            fresh = [source for source in step.inputs if source not in visited]
+            visited.update(fresh)
             waiting += fresh
         tape = self._tape
-        inputs = {name: tape.inputs[name] for name in given}
+        inputs = {name: tape.inputs[name] for name in arrays}
         ordered = [steps[first] for first in sorted(steps)]
         part = Tape(tape.types, inputs, tape.constants, ordered, [slot])
-        (answer,) = run_tape(part, given)
+        (answer,) = run_tape(part, arrays)
         return answer

@@ -18,6 +18,7 @@ ONE_NOUN = {
     "clients/python/src/gradwire/_tracing/ops.py": "generated from the table of ops",
     "clients/python/src/gradwire/_names/instead.py": "generated from the tables of substitutes",
     "clients/python/src/gradwire/errors.py": "one short class a code: a list, not a design",
+    "engine/errors.py": "one short class a code, with its title and cure: a list, not a design",
 }
 
 # Hosts of package registries and private paths have no business in a repository that strangers clone.

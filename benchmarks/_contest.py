@@ -14,7 +14,7 @@ Call = Callable[[], Any]
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds a call: the median of the rounds by the wall clock, the best round, the processor time."""
+    """Seconds for each call: the median of the rounds, the best round, the processor time."""
 
     wall: float
     best: float

@@ -64,7 +64,7 @@ class Connection:
 
 @dataclass(frozen=True)
 class Load:
-    """What a server did: requests a second, latencies in seconds, its processor time a request in seconds."""
+    """Requests per second, latencies, and the server's processor time for each request, in seconds."""
 
     rate: float
     median: float

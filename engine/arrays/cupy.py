@@ -78,7 +78,7 @@ def _unless_empty(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _Kit:
-    """The functions beyond the standard, each as `engine.arrays.numpy` has it."""
+    """The functions beyond the standard, with the arguments of `engine.arrays.numpy`."""
 
     def __init__(self, library: Any, standard: Any, cupyx: Any, special: Any) -> None:
         self._cp, self._cupyx, self._special = library, cupyx, special

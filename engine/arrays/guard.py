@@ -23,7 +23,7 @@ MakeError = Callable[[Any], UserError]
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """The least and the largest value somewhere, on the device, and what they should be within."""
+    """The least and the largest value of an array, on the device, and the bounds that they must be within."""
 
     origin: Origin
     extremes: Any

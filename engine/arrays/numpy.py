@@ -61,7 +61,7 @@ def numpy_namespace() -> Namespace:
 
 
 class _Passing:
-    """What the executors ask of a library: its memory, and the way in and out of it."""
+    """What the executors need of a library: its memory, and copies to and from it."""
 
     on_device = False
     place = "the machine"

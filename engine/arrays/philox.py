@@ -23,7 +23,7 @@ _EMPTY = np.zeros(4, np.uint64)
 
 
 class Stream:
-    """The words of one purpose, in order; a stream made again starts again."""
+    """The random words of one purpose, in order; a new stream of the same purpose starts again."""
 
     def __init__(self, seed: int, purpose: str, name: str = "", step: int = 0) -> None:
         self._key = (seed % SEEDS, _word(purpose, name))

@@ -17,8 +17,9 @@ _ATOMIC = ("int32", "uint32", "uint64", "float16", "float32", "float64")
 class Scattering:
     """The kit's functions that write into their first array.
 
-    Sums are atomic: in which order repeated places add up is the device's choice, so last bits may differ
-    from run to run. Writes are not: of values for one place the last one counts, as on the CPU.
+    Sums are atomic: the device chooses the order in which values at repeated indices are added, so last bits
+    may differ from run to run. Writes are not: of several values for one element the last one counts, as on
+    the CPU.
     """
 
     def __init__(self, library: Any, cupyx: Any) -> None:

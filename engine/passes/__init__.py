@@ -1,16 +1,16 @@
 """Rewrites of a tape before it is planned, in the order in which they run.
 
-`expand`         functions with their own gradient become their forward part (always; the plan needs it)
-`in_functions`   the functions of loops and branches go through the same passes
-`fold`           what depends on constants alone is computed once, sizes and shapes included
-`simplify`       multiplications by one disappear
-`cse`            the same computation is done once
-`join_matmuls`   pieces added into zeros side by side are joined
-`dead`           what no output needs is dropped
-`loop_fission`   of loops, what does not wait for the step before is done for many steps at once
+`expand`         replaces functions with their own gradient by their forward part (always; plans need it)
+`in_functions`   runs the same passes on the functions of loops and branches
+`fold`           computes what depends on constants alone, including sizes and shapes
+`simplify`       removes multiplications by one
+`cse`            does the same computation once
+`join_matmuls`   joins pieces that are added into zeros side by side
+`dead`           drops what no output needs
+`loop_fission`   splits loops: what does not depend on the step before runs for many steps at once
 
-`stabilize` stands apart: it changes results, so it runs on request alone, before a recording is
-differentiated; its rewrites are data in `stable/`. `rewrite` is what the passes share.
+`stabilize` changes results, so it runs only on request, before a recording is differentiated; its rewrites
+are data in `stable/`. `rewrite` is shared by the passes.
 
 Each of the others takes a tape and returns a new one with the same slots' meaning; the names of inputs, the
 origins of instructions and the bits of every output stay as they were, but for sums and matrix products over

@@ -37,7 +37,7 @@ LINK_BYTES_PER_SECOND = 6e9  # memory that is not pinned
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One device of CUDA: its name here, its maker's name, its bytes of memory."""
+    """One CUDA device: its name here, its product name, its memory in bytes."""
 
     name: str
     model: str
@@ -50,7 +50,7 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """The devices of this machine; `missing` says why there is no GPU, where there is none."""
+    """The devices of this machine; `missing` says why there is no GPU if there is none."""
 
     gpus: tuple[Gpu, ...] = ()
     missing: str = ""

@@ -21,9 +21,9 @@ KEPT_BYTES = 64 << 20  # larger buffers are given back to the system after a run
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An instruction, the buffer its output goes to (None: the kernel's own), the slots that die after it.
+    """An instruction, the buffer of its output (None: the kernel's own), the slots that die after it.
 
-    `owned` says that the first input may be written: it is a value of the plan's own that dies here.
+    `owned` says that the first input may be overwritten: it is a value of the plan's own that dies here.
     """
 
     instruction: Instruction
@@ -185,7 +185,7 @@ def _alike(a: TensorType, b: TensorType) -> bool:
 
 
 class _Arena:
-    """Buffers by size; a freed one serves the next value that fits without wasting half of it."""
+    """Buffers by size; a freed one is used for the next value that fits without wasting half of it."""
 
     def __init__(self, plan: Plan) -> None:
         self.sizes = plan.buffers

@@ -55,7 +55,7 @@ def _play(step: Instruction, dtype: str, itemsize: int) -> int:
 
 
 class _Count:
-    """Bytes an element alive, and the most that ever were; `full` is an array's own, `dtype` an input's."""
+    """Bytes per element that are alive, and their maximum; `full` is that of an array, `dtype` an input's."""
 
     def __init__(self, full: int, dtype: np.dtype[Any]) -> None:
         self.full, self.dtype = full, dtype
@@ -63,7 +63,7 @@ class _Count:
 
 
 class _StandIn:
-    """An array in name only, of `weight` bytes an element; formulas ask for its dtype before they choose."""
+    """An array without data, of `weight` bytes an element; formulas read its dtype before they choose."""
 
     def __init__(self, count: _Count, weight: int, dtype: np.dtype[Any] | None = None) -> None:
         self._count, self._weight = count, weight
@@ -95,7 +95,7 @@ class _StandIn:
 
 
 class _Functions:
-    """A namespace in which every function makes a stand-in; dtypes and what is asked of them are NumPy's."""
+    """A namespace in which every function makes a stand-in; dtypes and their properties are NumPy's."""
 
     def __init__(self, count: _Count) -> None:
         self._count = count

@@ -29,9 +29,9 @@ PARTS = ("once", "before", "core", "after")
 
 @dataclass(frozen=True, slots=True)
 class _Split:
-    """A body taken apart: which values its parts hand to each other, and the parts as functions.
+    """A body that loop fission has split: its parts as functions, and the values passed between them.
 
-    The attributes of the op below say what each field is.
+    The attributes of the op below describe the fields.
     """
 
     kept: Sequence[int]
@@ -49,7 +49,7 @@ class _Split:
 
 @dataclass(slots=True)
 class _Arrays:
-    """What a run reads and writes; a stack of `results` or `entries` that nobody reads is None."""
+    """What a run reads and writes; a stack of `results` or `entries` that nothing reads is None."""
 
     carried: list[Any]
     walked: Sequence[Any]

@@ -60,7 +60,7 @@ def _run(
 
 
 class _Mixing:
-    """The differences of the last steps: of the points' images, and of how far the function moved them."""
+    """Differences of the last steps: of the images of the points, and of the residuals."""
 
     def __init__(self, xp: Any, memory: int) -> None:
         self.xp, self.memory = xp, memory

@@ -22,7 +22,7 @@ Product = Callable[[Any], Any]
 
 @dataclass(frozen=True, slots=True)
 class Solved:
-    """The solution, each row's residual relative to its right side, and how many products it took."""
+    """The solution, each row's residual relative to its right-hand side, and the number of products."""
 
     x: Any
     residual: Any

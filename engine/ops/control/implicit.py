@@ -45,7 +45,7 @@ DENSE = 256  # unknowns: their Jacobian is formed and factorised
 
 @dataclass(frozen=True, slots=True)
 class _Equation:
-    """r(x, p) = 0 as functions: the residual, its Jacobian or the products with it and with its transpose."""
+    """r(x, p) = 0 as functions: the residual, and its Jacobian or the products with it and its transpose."""
 
     residual: Tape
     jacobian: Tape | None

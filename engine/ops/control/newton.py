@@ -49,9 +49,9 @@ def worst_row(xp: Any, still: Any, measure: Any) -> tuple[str, str]:
 
 @dataclass(slots=True)
 class _Search:
-    """The state of the rows: where they are, their residuals, how well systems were solved, which go on.
+    """The state of the rows: points, residuals, residuals of the linear systems, which rows continue.
 
-    `direction(x, right, target)` answers a step and the relative residual of each row's linear system.
+    `direction(x, right, target)` returns a step and the relative residual of each row's linear system.
     """
 
     xp: Any

@@ -38,7 +38,7 @@ def cost_of_runs(body: Tape, runs: int, *, answered: bool = False) -> Cost:
 
 
 class Body:
-    """A sub-tape in the making, whose inputs are named by number."""
+    """A sub-tape that is being recorded, whose inputs are named by number."""
 
     def __init__(self) -> None:
         self.tape = Tape()

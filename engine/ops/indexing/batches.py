@@ -34,7 +34,7 @@ def write(op: Any, xs: Sequence[Any], batched: Sequence[bool], n: int, *, index:
 
 
 class _Rows:
-    """The index for all rows, and `order`, which brings NumPy's answer to (batch, as for one row)."""
+    """The index for all rows, and `order`, which permutes NumPy's result to (batch, axes of one row)."""
 
     def __init__(
         self,

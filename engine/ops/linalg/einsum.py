@@ -22,7 +22,7 @@ _HINT = "an equation is like 'ij,jk->ik': one group of letters for each tensor, 
 
 @dataclass(frozen=True, slots=True)
 class Equation:
-    """The letters of each tensor and of the answer. Axes under `...` are numbered from the last, -1."""
+    """The letters of each tensor and of the result. Axes under `...` are numbered from the last, -1."""
 
     operands: tuple[Labels, ...]
     result: Labels

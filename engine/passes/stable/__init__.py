@@ -1,8 +1,8 @@
-"""Stable forms: what is rewritten where `stabilize` asks for it, and what a diagnosis offers.
+"""Stable forms: what `stabilize` rewrites, and what a diagnosis proposes.
 
 `patterns`   expressions as the table writes them, matched against a tape and played onto it
 `table`      the rewrites, as data
-`guards`     the branch that is not taken, kept away from where it is undefined
+`guards`     the branch that is not selected, evaluated at an argument where it is defined
 """
 
 from engine.passes.stable.guards import HARMLESS, guarded

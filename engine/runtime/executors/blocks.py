@@ -23,8 +23,8 @@ Bound = tuple[Callable[[Values], None], int]
 class Call:
     """A universal function on fixed arrays, from the step at `index`.
 
-    `slot` and `inputs` are what it writes and reads, `last` is the last step to read it; `buffer` is the one
-    that its output is in, None if that is to stay.
+    It reads the slots `inputs` and writes `slot`; `last` is the last step that reads `slot`. `buffer` is the
+    buffer of its output, None if the output is kept.
     """
 
     ufunc: Any

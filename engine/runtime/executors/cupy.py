@@ -85,9 +85,9 @@ def bytes_held(name: str) -> int:
 
 
 class DevicePlan:
-    """A plan that runs on a GPU; nothing is asked of the GPU before the first run.
+    """A plan that runs on a GPU; the GPU is not used before the first run.
 
-    `limit` is how many bytes this process may hold of the device.
+    `limit` is how many bytes of the device this process may hold.
     """
 
     def __init__(self, plan: Plan, device: str, limit: int) -> None:

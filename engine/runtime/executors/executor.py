@@ -122,7 +122,7 @@ class CpuExecutor:
 
 @dataclass(frozen=True, slots=True)
 class CudaExecutor:
-    """Runs plans with CuPy on one GPU; nothing is asked of the GPU before the first run or entry."""
+    """Runs plans with CuPy on one GPU, which is not used before the first run or entry."""
 
     device: str
     memory_limit: int

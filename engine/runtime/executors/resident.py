@@ -23,10 +23,11 @@ from engine.runtime.plan import Plan, Step, takes_out
 
 
 class ResidentPlan:
-    """A plan bound to `inputs`, which are read and, if an output is donated to them, written at each run.
+    """A plan bound to the arrays `inputs`, which each run reads and, if an output is donated to one, writes.
 
-    `donated` sends output slots to the input slots whose memory they take over. Intermediate values lie in
-    `scratch`, in memory of its own if that is None. One run at a time, also of the plans that share it.
+    `donated` maps output slots to the input slots whose memory they take over. Intermediate values are in
+    `scratch`, or in memory of its own if that is None. Only one run at a time, also of the plans that share
+    scratch.
     """
 
     def __init__(
@@ -174,9 +175,9 @@ def is_joined(step: Instruction) -> bool:
 
 
 class _Joined:
-    """Concatenations along the first axis, each in memory of its own; their parts are made in place.
+    """Concatenations along the first axis, each in memory of its own; their parts are computed in place.
 
-    `places` sends the root of such a part to the whole and to its first byte there.
+    `places` maps the root of such a part to the whole and to its first byte there.
     """
 
     def __init__(self, plan: Plan, steps: Sequence[Instruction], memory: Sequence[Any]) -> None:

@@ -9,7 +9,7 @@ from engine.arrays import Namespace
 
 
 class ScratchPool:
-    """Arrays of bytes that several plans use by turns; a run finds nothing of an earlier one in them."""
+    """Arrays of bytes that several plans use in turn; a run must not read what an earlier one left."""
 
     def __init__(self, xp: Namespace) -> None:
         self._xp = xp

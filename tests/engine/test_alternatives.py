@@ -91,3 +91,38 @@ def test_rows_are_sent_in_parts() -> None:
 
 def test_without_an_alternative_the_hint_is_general() -> None:
     assert "smaller tensors" in str(refused(asked("outer(x, x)", "evaluate"), 1000).hint)
+
+
+PETABYTE = 2**47  # elements of 8 bytes
+
+
+@pytest.mark.parametrize(
+    ("program", "kind", "size"),
+    [
+        ("sum(x)", "gradient", PETABYTE),
+        ("sum(x ** 2)", "hessian", PETABYTE),
+        ("x[1:] * x[:-1]", "jacobian", PETABYTE),
+        ("sum(x ** 3)", "hessian", 2**20),
+    ],
+)
+def test_a_refusal_compiles_little_besides(
+    program: str, kind: Any, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot fit by its inputs is not compiled, and no pattern of many elements is looked for."""
+    compiled: list[Query] = []
+    compile = Compiler._compile
+
+    def counted(self: Compiler, query: Query, *rest: Any) -> Any:
+        compiled.append(query)
+        return compile(self, query, *rest)
+
+    monkeypatch.setattr(Compiler, "_compile", counted)
+    refused(asked(program, kind, size), 2 << 30)
+    assert len(compiled) <= 2
+    assert not any(query.sparse for query in compiled)
+
+
+def test_what_is_not_tried_is_said() -> None:
+    hint = str(refused(asked("sum(x ** 3)", "hessian", 2**20), 2 << 30).hint)
+    assert 'it was not tried whether "sparse": true would fit' in hint
+    assert told(refused(asked("sum(x ** 3)", "hessian", 2**20), 2 << 30), "hvp")

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.errors import InvalidAttribute, UserError
+from engine.errors import DtypeMismatch, InvalidAttribute, UserError
 from engine.frontend.program import parse_program
 from engine.frontend.tensors import decode_tensor
 from service.wire.json_reader import parse_object
 from service.wire.problems import Problem
+from tests.engine.diagnosis.asking import ask
 from tests.engine.pasting import error_of, mended
 
 
@@ -153,3 +154,31 @@ def test_an_attribute_is_given_once(program: str) -> None:
     """Python's parser takes the last of two keywords without a word."""
     with pytest.raises(UserError, match="given twice"):
         parse_program(program)
+
+
+LOOP = "def more(x, n): return n > 0\ndef step(x, n): return 0.5 * (x + 2 / x), n - 1\n"
+
+
+def test_a_loop_over_two_values_says_how_many_it_carries() -> None:
+    with pytest.raises(UserError, match="carries 1 value unless") as caught:
+        parse_program(LOOP + "r, k = while_loop(more, step, x0, n)\n(r - 1.4) ** 2")
+    written = "r, k = while_loop(more, step, x0, n, carry=2)"
+    assert f"write `{written}`" in str(caught.value.hint)
+    parse_program(LOOP + f"{written}\n(r - 1.4) ** 2")
+
+
+@pytest.mark.parametrize(
+    ("program", "written"),
+    [
+        ("sparse_categorical_crossentropy(x, i)", "sparse_categorical_crossentropy(i, x)"),
+        ("mean(take(i, x[0]))", "take(x[0], i)"),
+        ("mean(gather(i, x[0]))", "gather(x[0], i)"),
+    ],
+)
+def test_arguments_in_another_librarys_order_are_turned_round(program: str, written: str) -> None:
+    inputs = {"x": [[1.0, 2.0, 3.0], [2.0, 1.0, 0.5]], "i": {"int64": [1, 2]}}
+    with pytest.raises(DtypeMismatch) as caught:
+        ask(program, inputs, kind="evaluate")
+    assert "the other way round" in str(caught.value.hint)
+    assert f"write `{written}`" in str(caught.value.hint)
+    assert ask(written, inputs, kind="evaluate")["outputs"]

@@ -6,9 +6,10 @@ In the order in which a diagnosis uses them:
 `evidence/`  structure, values, adjoints and influence of the recorded tape
 `causes/`    why the gradient is missing, zero, NaN or infinite
 `texts/`     the culprit and the message, in the user's own expressions
-`remedies/`  what to write instead, tried before it is told
-`entry`      the entry that goes on the wire
+`remedies/`  what to write instead, tried before it is offered
+`entry`      the entry that goes on the wire: here findings, which are data, become prose
 `look`       the run of one target, looked at
+`verdict`    what is wrong with one gradient, and what to do
 `diagnose`   all of it for one target
 """
 

@@ -5,7 +5,9 @@
 `infinite`         why elements of a gradient are NaN or infinite
 `zero`             why elements of a gradient are zero
 `broadcasts`       rows that meet a column by accident
+`cotangents`       backward functions that do not use their cotangent
 `provenance`       where a value came from: the zero of a product, followed to the data behind it
+`static_warnings`  warnings that hold whatever the values, in loops as well
 `warnings`         what is true of a gradient that exists and easily overlooked
 `first_nonfinite`  the first value that is not finite in a step of a training job
 """

@@ -66,7 +66,8 @@ def test_with_the_cotangent_the_numbers_are_right() -> None:
 
 
 def test_one_of_several_outputs_may_forget_it() -> None:
-    program = "def f(x, k): return k * x\ndef g(x, k, y, dy): return k, sum(x * dy)\nsum(custom_gradient(f, g, x, k))"
+    functions = "def f(x, k): return k * x\ndef g(x, k, y, dy): return k, sum(x * dy)\n"
+    program = f"{functions}sum(custom_gradient(f, g, x, k))"
     answer = ask(program, {"x": [1.0, 2.0], "k": 3.0}, kind="gradient", wrt=("x", "k"))
     assert "output 0 is the same" in answer["warnings"][0]["message"]
     assert "use 'dy'" in answer["warnings"][0]["message"]

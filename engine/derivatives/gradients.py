@@ -242,7 +242,7 @@ def _entries(
         def look(row: int | None = row) -> Look | None:
             if row not in looks:
                 row_inputs = _at_row(examination, inputs, row)
-                looks[row] = examination.look(row_inputs, asked=full)
+                looks[row] = examination.look(row_inputs, full=full)
             return looks[row]
 
         gradient = value if value is None or row is None else np.asarray(value[row])

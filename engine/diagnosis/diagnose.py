@@ -13,11 +13,11 @@ from typing import Any
 
 from engine import dtypes
 from engine.arrays.types import Array
-from engine.diagnosis.causes.execution_trace import ExecutionTrace, laid_out_bytes
+from engine.diagnosis.causes.execution_trace import ExecutionTrace, layout_bytes
 from engine.diagnosis.causes.infinite import why_target
 from engine.diagnosis.evidence.interpreter import Values, replay
 from engine.diagnosis.evidence.structure import Finding, Graphing, examine
-from engine.diagnosis.evidence.unroll import MOST, MOST_UNASKED, TooLong, has_functions, lay_out
+from engine.diagnosis.evidence.unroll import MOST, MOST_BY_DEFAULT, TooLong, has_functions, lay_out
 from engine.diagnosis.look import Inputs, Look
 from engine.diagnosis.verdict import Subject, numeric_verdict, structural_verdict
 from engine.errors import UserError
@@ -89,7 +89,7 @@ class Diagnosis:
     @cached_property
     def look_bytes(self) -> int:
         """What `look` holds at once where it is asked for, loops laid out as far as that goes."""
-        inside = laid_out_bytes(self.graph.tape, self.graph.steps)
+        inside = layout_bytes(self.graph.tape, self.graph.steps)
         return self._plain_bytes + min(HELD * inside, LARGEST_LOOK)
 
     @cached_property
@@ -107,15 +107,15 @@ class Diagnosis:
     def _held(self, slots: Iterable[int]) -> int:
         return HELD * sum(self.graph.tape.types[slot].nbytes for slot in slots)
 
-    def look(self, inputs: Inputs, *, asked: bool = False) -> Look | None:
+    def look(self, inputs: Inputs, *, full: bool = False) -> Look | None:
         """Run everything again with every value kept.
 
         Where it was not asked for, it is kept small: None where it takes more than `LARGEST_LOOK` bytes.
         """
-        if not asked and self._read_bytes > LARGEST_LOOK:
+        if not full and self._read_bytes > LARGEST_LOOK:
             return None
         try:
-            run = self._trace(inputs, asked=asked)
+            run = self._trace(inputs, full=full)
             if run is None:
                 return None
             trace, values = run
@@ -124,24 +124,24 @@ class Diagnosis:
             other = None
             if not self.masked and can_help(trace.graph.steps):
                 other = partial(trace.sweep, values, self.slot, sources, masked=True)
-            spoiled = why_target(trace.graph.steps, sweep.values, self.slot, trace.leaves)
+            target_culprits = why_target(trace.graph.steps, sweep.values, self.slot, trace.leaves)
             given = {name: inputs[name] for name in self.graph.tape.inputs if name in inputs}
-            return Look(trace, sweep, spoiled, self.graph, given, self.slot, sources, other)
+            return Look(trace, sweep, target_culprits, self.graph, given, self.slot, sources, other)
         except MemoryError:  # the gradient is there all the same: better no reason than no answer
             return None
 
-    def _trace(self, inputs: Inputs, *, asked: bool) -> tuple[ExecutionTrace, Values] | None:
+    def _trace(self, inputs: Inputs, *, full: bool) -> tuple[ExecutionTrace, Values] | None:
         """The steps that a run with these inputs takes, and the values of their slots; None for too much."""
         tape, steps = self.graph.tape, self.graph.steps
         if has_functions(steps):
-            most = MOST if asked else MOST_UNASKED
+            most = MOST if full else MOST_BY_DEFAULT
             try:
                 read = (self.slot, *self.variables.values(), *self.graph.outputs.values())
                 layout = lay_out(tape, steps, inputs, limit=LARGEST_LOOK // HELD, most=most, read=read)
-                return ExecutionTrace.laid_out(layout, self.graph, self.names), layout.values
+                return ExecutionTrace.from_layout(layout, self.graph, self.names), layout.values
             except TooLong:
                 pass
-        if not asked and self._plain_bytes > LARGEST_LOOK:
+        if not full and self._plain_bytes > LARGEST_LOOK:
             return None
         return self._plain, replay(tape, steps, inputs)
 

@@ -13,7 +13,7 @@ from engine.diagnosis.evidence.edge_adjoints import Sweep
 from engine.diagnosis.evidence.element_masks import Mask, nonfinite, undefined
 from engine.diagnosis.evidence.structure import Graphing
 from engine.diagnosis.evidence.surroundings import Surroundings, surroundings
-from engine.diagnosis.evidence.unroll import MOST_UNASKED
+from engine.diagnosis.evidence.unroll import MOST_BY_DEFAULT
 from engine.diagnosis.remedies.factors import steps_behind
 from engine.diagnosis.remedies.matching import Candidate
 from engine.diagnosis.remedies.misuses import misuses
@@ -38,7 +38,7 @@ class Look:
 
     trace: ExecutionTrace
     sweep: Sweep
-    spoiled: tuple[Culprit, ...]
+    target_culprits: tuple[Culprit, ...]
     graph: Graphing
     inputs: Inputs
     target: int
@@ -68,7 +68,7 @@ class Look:
         graph = self.trace.graph
         toward = graph.toward(self.target, "any")
         steps = [step for step in graph.steps if any(slot in toward for slot in step.outputs)]
-        return tuple(misuses(prescriber, steps)) if len(steps) <= MOST_UNASKED else ()
+        return tuple(misuses(prescriber, steps)) if len(steps) <= MOST_BY_DEFAULT else ()
 
     def surroundings(self, name: str) -> Surroundings | None:
         """What the target does near the values of a variable."""

@@ -14,7 +14,7 @@ from engine.diagnosis.causes.warnings import numeric_warnings, structural_warnin
 from engine.diagnosis.causes.zero import why_zero, zeros
 from engine.diagnosis.entry import Verdict
 from engine.diagnosis.evidence.element_masks import nonfinite
-from engine.diagnosis.evidence.influence import cuts_met
+from engine.diagnosis.evidence.influence import losing_cuts
 from engine.diagnosis.evidence.structure import Edge, Finding, Graphing, Reach, examine
 from engine.diagnosis.evidence.surroundings import Surroundings
 from engine.diagnosis.look import Look, lead_with, status_of
@@ -131,10 +131,12 @@ class _Numeric:
         culprits: tuple[Culprit, ...] = ()
         if status in ("nan", "inf"):
             wrong = nonfinite(sweep.adjoint(source))
-            culprits = why_infinite(sweep, trace.graph.steps, source, wrong, trace.leaves, self.look.spoiled)
+            culprits = why_infinite(
+                sweep, trace.graph.steps, source, wrong, trace.leaves, self.look.target_culprits
+            )
         elif status == "zero":
             culprits = why_zero(sweep, source, np.ones(self.gradient.shape, bool))
-        return status, tuple(map(trace.placed, culprits))
+        return status, tuple(map(trace.with_iteration, culprits))
 
     def _warnings(self) -> tuple[Caveat, ...]:
         look, source, name, target = self.look, self.subject.source, self.subject.name, self.subject.target
@@ -146,8 +148,10 @@ class _Numeric:
                     source,
                     name,
                     target,
-                    look.spoiled,
-                    lambda zero: cuts_met(self.graph, look.sweep.values, source, zero, self.finding.partial),
+                    look.target_culprits,
+                    lambda zero: losing_cuts(
+                        self.graph, look.sweep.values, source, zero, self.finding.partial
+                    ),
                     self.graph,
                     self.prescriber,
                 ),
@@ -159,7 +163,7 @@ class _Numeric:
         graph, source, slot = self.look.trace.dependences, self.subject.source, self.subject.slot
         inside = examine(graph, source, "", slot)
         cuts = sorted(inside.cuts, key=Reach(graph, source, slot).steers)
-        return inside, tuple(map(self.look.trace.placed, _as_culprits(cuts, graph)))
+        return inside, tuple(map(self.look.trace.with_iteration, _as_culprits(cuts, graph)))
 
     def _unread(self, inside: Finding, idle: Instruction | None, warnings: tuple[Caveat, ...]) -> Verdict:
         """The verdict on what no step reads as the loops ran; `idle` is a loop that took none."""
@@ -170,7 +174,7 @@ class _Numeric:
             message, fix = idle_message(idle, name, target), fix_of_idle(idle)
             reason = "constant" if inside.cuts else inside.reason
             return Verdict("zero", reason, culprits, self.finding.path, message, fix, warnings)
-        culprits = tuple(map(trace.placed, _as_culprits(inside.cuts, trace.dependences)))
+        culprits = tuple(map(trace.with_iteration, _as_culprits(inside.cuts, trace.dependences)))
         message = unread_message(inside, name, target)
         unread = structural_fix(inside, name, target, trace.expressions)
         return Verdict("zero", inside.reason, culprits, self.finding.path, message, unread, warnings)
@@ -191,9 +195,9 @@ class _Numeric:
                 names = (self.subject.name, self.subject.target)
                 fix = fix_at_rest(around, culprits[0], *names, self.prescriber)
             fix = fix or look.fix(culprits[0], self.prescriber)
-        if not look.spoiled or status not in ("ok", "zero"):
+        if not look.target_culprits or status not in ("ok", "zero"):
             return fix
-        beside = look.fix(look.spoiled[0], self.prescriber)
+        beside = look.fix(look.target_culprits[0], self.prescriber)
         if fix is None or beside is None or culprits[0].reason == "stationary":
             return beside or fix
         return fix if fix.is_pasted else fix.with_fix("of_value", beside)

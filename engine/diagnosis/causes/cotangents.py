@@ -8,7 +8,7 @@ from typing import Any
 from engine import dtypes
 from engine.diagnosis.texts.caveat import Caveat
 from engine.diagnosis.texts.fix import Fix
-from engine.diagnosis.texts.source_text import bracketed
+from engine.diagnosis.texts.source_text import bracket
 from engine.errors import Source
 from engine.ir.tape import Instruction, Tape
 from engine.transforms.linearity import first_nonlinear
@@ -58,5 +58,5 @@ def _fix(step: Instruction, output: int) -> Fix:
     )
     if not alike or not isinstance(source, Source):
         return Fix("use_cotangent", {"names": listed})
-    words: Mapping[str, Any] = {"old": source.text, "new": f"{bracketed(source.text)} * {cotangents[0]}"}
+    words: Mapping[str, Any] = {"old": source.text, "new": f"{bracket(source.text)} * {cotangents[0]}"}
     return Fix("multiply_cotangent", words)

@@ -11,7 +11,7 @@ from engine.diagnosis.causes.infinite import Leaves
 from engine.diagnosis.evidence.edge_adjoints import Pullback, Sweep, record_pullbacks
 from engine.diagnosis.evidence.interpreter import Values
 from engine.diagnosis.evidence.structure import Graphing
-from engine.diagnosis.evidence.unroll import LAID_OUT, Layout
+from engine.diagnosis.evidence.unroll import UNROLLABLE, Layout
 from engine.diagnosis.texts.origin import Culprit, source_of
 from engine.diagnosis.texts.source_text import Expressions
 from engine.ir.tape import Instruction, Tape
@@ -32,7 +32,7 @@ class ExecutionTrace:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
-    def laid_out(cls, layout: Layout, graph: Graphing, names: Mapping[int, str]) -> ExecutionTrace:
+    def from_layout(cls, layout: Layout, graph: Graphing, names: Mapping[int, str]) -> ExecutionTrace:
         """The course of one run of `graph`, whose own slots have these names."""
         inner = {
             slot: step.origin.node
@@ -85,7 +85,7 @@ class ExecutionTrace:
         """The user's own words for what lies in a slot."""
         return Expressions(self.graph, self.local)
 
-    def placed(self, culprit: Culprit) -> Culprit:
+    def with_iteration(self, culprit: Culprit) -> Culprit:
         """A culprit with the iteration in which its step ran; of nested loops of each, outermost first."""
         iteration = None if self.layout is None else self.layout.iteration(culprit.step)
         if iteration is None:
@@ -93,9 +93,9 @@ class ExecutionTrace:
         return replace(culprit, evidence={**culprit.evidence, "iteration": iteration})
 
 
-def laid_out_bytes(tape: Tape, steps: Sequence[Instruction]) -> int:
+def layout_bytes(tape: Tape, steps: Sequence[Instruction]) -> int:
     """At most how many bytes the values inside functions take when all of it is laid out."""
-    return sum(_inside(tape, step) for step in steps if step.op.name in LAID_OUT)
+    return sum(_inside(tape, step) for step in steps if step.op.name in UNROLLABLE)
 
 
 def _inside(tape: Tape, step: Instruction) -> int:
@@ -113,4 +113,4 @@ def _inside(tape: Tape, step: Instruction) -> int:
 
 def _of(function: Tape) -> int:
     made = (*function.inputs.values(), *(slot for step in function.instructions for slot in step.outputs))
-    return sum(function.types[slot].nbytes for slot in made) + laid_out_bytes(function, function.instructions)
+    return sum(function.types[slot].nbytes for slot in made) + layout_bytes(function, function.instructions)

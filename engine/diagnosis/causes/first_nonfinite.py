@@ -11,7 +11,7 @@ from engine.diagnosis.causes.nonfinite import Birth, evidence_of, find_births
 from engine.diagnosis.evidence.element_masks import nonfinite, places, rows_of
 from engine.diagnosis.evidence.interpreter import Values, replay
 from engine.diagnosis.evidence.structure import Graphing
-from engine.diagnosis.evidence.unroll import LAID_OUT, TooLong, lay_out
+from engine.diagnosis.evidence.unroll import UNROLLABLE, TooLong, lay_out
 from engine.diagnosis.remedies.numeric_fixes import special_fix
 from engine.diagnosis.remedies.prescription import Prescriber
 from engine.diagnosis.texts.fix import Fix
@@ -65,7 +65,7 @@ def first_nonfinite(
     first = _first(steps, values, wanted)
     iteration = None
     local: Mapping[int, str] = {}
-    if first is not None and first.step is not None and first.step.op.name in LAID_OUT:
+    if first is not None and first.step is not None and first.step.op.name in UNROLLABLE:
         try:  # look inside
             layout = lay_out(tape, steps, inputs, limit=LARGEST_LAYOUT, read=wanted)
         except TooLong:

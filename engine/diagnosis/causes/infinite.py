@@ -16,7 +16,7 @@ from engine.diagnosis.causes.nonfinite import Birth, evidence_of, find_births
 from engine.diagnosis.causes.zero import ENOUGH, evidence_at
 from engine.diagnosis.evidence.edge_adjoints import Pullback, Sweep
 from engine.diagnosis.evidence.element_masks import Mask, nonfinite, places, undefined, values_at
-from engine.diagnosis.evidence.influence import cone, drawn, pushed
+from engine.diagnosis.evidence.influence import cone, pull_mask, push_mask
 from engine.diagnosis.evidence.structure import Edge
 from engine.diagnosis.texts.origin import Culprit, distinct, of_edge, of_step
 from engine.ir.tape import Instruction
@@ -64,7 +64,7 @@ def why_infinite(
     source: int,
     marked: Mask,
     leaves: Leaves,
-    spoiled: Sequence[Culprit] = (),
+    target_culprits: Sequence[Culprit] = (),
 ) -> tuple[Culprit, ...]:
     """The culprits for the marked elements of `source`, which are not finite; nearest the target first.
 
@@ -80,10 +80,10 @@ def why_infinite(
         if len(found) >= ENOUGH:
             break
     nodes = {culprit.node for culprit in found}
-    shared = [one for one in spoiled if one.node in nodes or _lies_on_the_way(one, sweep, masks)]
+    shared = [one for one in target_culprits if one.node in nodes or _lies_on_the_way(one, sweep, masks)]
     known = {culprit.node for culprit in shared}
     others = distinct(culprit for culprit in found if culprit.node not in known)
-    return (*shared, *others) or tuple(spoiled)
+    return (*shared, *others) or tuple(target_culprits)
 
 
 def _lies_on_the_way(culprit: Culprit, sweep: Sweep, masks: Mapping[int, Mask]) -> bool:
@@ -98,11 +98,11 @@ def _born(sweep: Sweep, pullback: Pullback, masks: Mapping[int, Mask]) -> Iterat
         mask = masks.get(edge.slot)
         if mask is None:
             continue
-        own = mask & nonfinite(sweep.passed[edge].term)
+        own = mask & nonfinite(sweep.contributions[edge].term)
         for slot in edge.step.outputs:
             incoming = nonfinite(sweep.adjoint(slot))
             if incoming.any():
-                own = own & ~drawn(edge.step, edge.position, slot, incoming, sweep.values)
+                own = own & ~pull_mask(edge.step, edge.position, slot, incoming, sweep.values)
         if own.any():
             yield edge, own
 
@@ -122,14 +122,17 @@ def _blame(
         births = find_births(upto, sweep.values, wrong)
         if births:
             return [leaves.culprit(birth, sweep.values) for birth in births]
-    wide = sweep.widely(pullback)
+    wide = sweep.in_wider_floats(pullback)
     if wide is not None and np.isfinite(wide[edge].term[own]).all():
         reason = "overflow"
     else:  # a cotangent of 0 hides which it is: 0 · inf is NaN, too
         ones = [np.ones_like(sweep.values[slot]) for slot in edge.step.outputs]
-        unknown = undefined(sweep.probed(pullback, ones)[edge].term[own]).all()
+        unknown = undefined(sweep.probe(pullback, ones)[edge].term[own]).all()
         reason = "domain" if unknown else "infinite_derivative"
-    evidence = {**evidence_at(sweep, edge, own), "term": values_at(sweep.passed[edge].term.conj(), own)}
+    evidence = {
+        **evidence_at(sweep, edge, own),
+        "term": values_at(sweep.contributions[edge].term.conj(), own),
+    }
     return [of_edge(edge, own, reason, evidence)]
 
 
@@ -144,10 +147,10 @@ def _saved(sweep: Sweep, edge: Edge, own: Mask) -> dict[int, Mask]:
             wrong[slot] = wrong[slot] | mask if slot in wrong else mask
 
     for output in step.outputs:
-        behind = pushed(step, {edge.position: own}, output, values)
+        behind = push_mask(step, {edge.position: own}, output, values)
         note(output, behind)
         for position, slot in enumerate(step.inputs):
-            note(slot, drawn(step, position, output, behind, values))
+            note(slot, pull_mask(step, position, output, behind, values))
     return wrong
 
 
@@ -161,7 +164,7 @@ def _overflown(sweep: Sweep, pullback: Pullback, masks: Mapping[int, Mask]) -> I
         edges = sweep.gradients[slot]
         if slot not in masks or len(edges) < 2 or edges[-1].step is not pullback.step:
             continue
-        terms = [sweep.passed[edge].term for edge in edges]
+        terms = [sweep.contributions[edge].term for edge in edges]
         own = masks[slot] & nonfinite(sweep.adjoints[slot])
         own &= np.logical_and.reduce([np.isfinite(term) for term in terms])
         if own.any():

@@ -14,8 +14,8 @@ import numpy as np
 
 from engine.arrays.types import Array
 from engine.diagnosis.evidence.element_masks import Mask, nonfinite, undefined, values_at
-from engine.diagnosis.evidence.extended_precision import widened
-from engine.diagnosis.evidence.influence import drawn, pushed
+from engine.diagnosis.evidence.extended_precision import compute_wider
+from engine.diagnosis.evidence.influence import pull_mask, push_mask
 from engine.diagnosis.evidence.interpreter import Values, execute
 from engine.ir.tape import Instruction
 
@@ -56,9 +56,9 @@ def _chase(step: Instruction, slot: int, mask: Mask, values: Values, chased: dic
     for position, operand in enumerate(step.inputs):
         wrong = nonfinite(values[operand])
         if wrong.any():
-            wrong = wrong & drawn(step, position, slot, mask, values)
+            wrong = wrong & pull_mask(step, position, slot, mask, values)
         if wrong.any():
-            own = own & ~pushed(step, {position: wrong}, slot, values)
+            own = own & ~push_mask(step, {position: wrong}, slot, values)
             chased[operand] = chased[operand] | wrong if operand in chased else wrong
     return [Birth(step, slot, own, why_nonfinite(step, slot, own, values))] if own.any() else []
 
@@ -69,7 +69,7 @@ def why_nonfinite(step: Instruction, slot: int, mask: Mask, values: Values) -> s
     if any(operand.size == 0 for operand in operands):
         return "empty_selection"
     place = step.outputs.index(slot)
-    wide = widened(step, operands)
+    wide = compute_wider(step, operands)
     if wide is not None and np.isfinite(wide[place][mask]).all():
         return "overflow"
     if undefined(values[slot][mask]).any():
@@ -84,16 +84,16 @@ def _is_pole(step: Instruction, operands: Sequence[Array], place: int, mask: Mas
     with np.errstate(all="ignore"):
         for factor in (NUDGE, -NUDGE):
             if step.op.family.name == "elementwise":
-                moved = [_moved(x, factor) for x in operands]
+                moved = [_move(x, factor) for x in operands]
             elif step.op.family.name == "linalg":  # the same for every element would leave some singular
-                moved = [_moved(x, factor * draw.uniform(0.5, 1.5, x.shape)) for x in operands]
+                moved = [_move(x, factor * draw.uniform(0.5, 1.5, x.shape)) for x in operands]
             else:
                 return False
             finite |= np.isfinite(execute(step, moved)[place])
     return bool(finite[mask].all())
 
 
-def _moved(x: Array, factor: Any) -> Array:
+def _move(x: Array, factor: Any) -> Array:
     """An operand a little off; integers stay."""
     if x.dtype.kind not in "fc":
         return x

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.arrays.types import Array
 from engine.diagnosis.evidence.element_masks import Mask, places
-from engine.diagnosis.evidence.influence import drawn, pushed
+from engine.diagnosis.evidence.influence import pull_mask, push_mask
 from engine.diagnosis.texts.source_text import Expressions
 from engine.ir.tape import Instruction
 
@@ -94,8 +94,8 @@ class Causes:
             if other == position:
                 continue
             output = step.outputs[0]
-            behind = pushed(step, {position: mask}, output, dict(self.values))
-            met = drawn(step, other, output, behind, dict(self.values))
+            behind = push_mask(step, {position: mask}, output, dict(self.values))
+            met = pull_mask(step, other, output, behind, dict(self.values))
             zero = met & (self.values[slot] == 0)
             if zero.any():
                 return slot, zero
@@ -129,7 +129,7 @@ class Causes:
         """The operand whose marked elements are all 0; data before what was computed."""
         found = []
         for position, operand in enumerate(step.inputs):
-            met = drawn(step, position, slot, mask, dict(self.values))
+            met = pull_mask(step, position, slot, mask, dict(self.values))
             value = self.values[operand]
             zero = met & (value == 0)
             if (

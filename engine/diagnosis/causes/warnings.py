@@ -19,7 +19,7 @@ from engine.diagnosis.texts.caveat import Caveat
 from engine.diagnosis.texts.fix import Fix, write
 from engine.diagnosis.texts.messages import because, describe
 from engine.diagnosis.texts.origin import Culprit, of_cut
-from engine.diagnosis.texts.source_text import bracketed
+from engine.diagnosis.texts.source_text import bracket
 from engine.errors import Origin
 from engine.ir.tape import Instruction
 
@@ -50,7 +50,7 @@ def numeric_warnings(
     source: int,
     name: str,
     target: str,
-    spoiled: Sequence[Culprit],
+    target_culprits: Sequence[Culprit],
     cuts: Callable[[Mask], Sequence[Edge]],
     graph: Graphing,
     prescriber: Prescriber | None = None,
@@ -62,9 +62,9 @@ def numeric_warnings(
     path = list(_between(sweep.pullbacks, source))
     finite = not nonfinite(gradient).any()
     zero = zeros(sweep, source) if finite else np.zeros(gradient.shape, bool)
-    if finite and spoiled:
-        words = {"target": target, "because": because(spoiled[0], prescriber)}
-        yield Caveat("nonfinite_target", spoiled[0].node, "nonfinite_target", words)
+    if finite and target_culprits:
+        words = {"target": target, "because": because(target_culprits[0], prescriber)}
+        yield Caveat("nonfinite_target", target_culprits[0].node, "nonfinite_target", words)
     if finite and not zero.all():
         yield from _zeros(sweep, source, zero, name, cuts, prescriber)
         yield from _dead_paths(sweep, path, source)
@@ -126,11 +126,17 @@ def _is_unread(culprit: Culprit) -> bool:
 
 
 def _dead_paths(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]], source: int) -> Iterator[Caveat]:
-    alive = {edge.step.origin.node for _, edges in path for edge in edges if sweep.passed[edge].size.any()}
+    alive = {
+        edge.step.origin.node for _, edges in path for edge in edges if sweep.contributions[edge].size.any()
+    }
     for pullback, edges in path:
         arrives = any((sweep.size(slot) > 0).any() for slot in pullback.step.outputs)
         for edge in edges:
-            dead = arrives and sweep.passed[edge].size.size > 0 and not sweep.passed[edge].size.any()
+            dead = (
+                arrives
+                and sweep.contributions[edge].size.size > 0
+                and not sweep.contributions[edge].size.any()
+            )
             expanded = edge.step.op.name != edge.step.origin.op  # the op as a whole may well pass something
             if (
                 dead
@@ -164,7 +170,7 @@ def _steepest(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]], *, shri
     ratios: dict[str | None, float] = {}
     for pullback, edges in path:
         before = sum(_total(sweep.size(slot)) for slot in pullback.step.outputs)
-        after = sum(_total(sweep.passed[edge].size) for edge in edges)
+        after = sum(_total(sweep.contributions[edge].size) for edge in edges)
         if before > 0 and after > 0:
             node = pullback.step.origin.node
             ratios[node] = ratios.get(node, 1.0) * (after / before)
@@ -213,5 +219,5 @@ def column(step: Instruction, ndim: int, prescriber: Prescriber | None) -> Fix:
     """How to make the flat one of two operands a column."""
     if prescriber is None:
         return RESHAPE
-    text = prescriber.written(step, 0 if ndim == 1 else 1)
-    return write(f"{bracketed(text)}[:, None]", text, "both are columns then; or flatten the other one")
+    text = prescriber.operand_text(step, 0 if ndim == 1 else 1)
+    return write(f"{bracket(text)}[:, None]", text, "both are columns then; or flatten the other one")

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from engine.arrays.types import Array
-from engine.diagnosis.evidence.edge_adjoints import Passed, Pullback, Sweep
-from engine.diagnosis.evidence.element_masks import LISTED, Mask, gathered, spread, values_at
+from engine.diagnosis.evidence.edge_adjoints import Contribution, Pullback, Sweep
+from engine.diagnosis.evidence.element_masks import LISTED, Mask, gather, spread, values_at
 from engine.diagnosis.evidence.influence import cone
 from engine.diagnosis.evidence.structure import Edge
 from engine.diagnosis.texts.origin import Culprit, distinct, of_edge
@@ -27,13 +27,15 @@ CANCELLED = 64  # rounding units of the magnitude below which a sum counts as ze
 
 def zeros(sweep: Sweep, slot: int) -> Mask:
     """The elements of an adjoint that are zero up to rounding."""
-    return _cancelled(Passed(sweep.adjoint(slot), sweep.size(slot)), sweep.unit)
+    return _cancelled(Contribution(sweep.adjoint(slot), sweep.size(slot)), sweep.unit)
 
 
-def _cancelled(passed: Passed, unit: float) -> Mask:
+def _cancelled(contribution: Contribution, unit: float) -> Mask:
     with np.errstate(all="ignore"):
-        small = np.abs(passed.term) <= CANCELLED * unit * passed.size
-    return np.asarray(small & np.isfinite(passed.term))  # an infinite term is no more than its size either
+        small = np.abs(contribution.term) <= CANCELLED * unit * contribution.size
+    return np.asarray(
+        small & np.isfinite(contribution.term)
+    )  # an infinite term is no more than its size either
 
 
 def why_zero(sweep: Sweep, source: int, marked: Mask) -> tuple[Culprit, ...]:
@@ -94,11 +96,11 @@ class _Search:
     def lost_inside(self, pullback: Pullback) -> Iterator[Culprit]:
         """Edges whose rule cancels what comes in: it is no zero there, and all but one goes out."""
         for edge, _ in pullback.answers:
-            passed = self.sweep.passed[edge]
+            contribution = self.sweep.contributions[edge]
             mask = self.masks.get(edge.slot)
             if mask is None:
                 continue
-            lost = mask & (passed.size > 0) & _cancelled(passed, self.sweep.unit)
+            lost = mask & (contribution.size > 0) & _cancelled(contribution, self.sweep.unit)
             if lost.any():
                 lost = lost & (self._alive(pullback)[edge] > 0)
             if not lost.any():
@@ -116,9 +118,9 @@ class _Search:
             mask = self.masks.get(slot)
             if mask is None or len(edges) < 2 or edges[-1].step is not pullback.step:
                 continue  # looked at once, when the last edge has been gathered
-            total = Passed(self.sweep.adjoints[slot], self.sweep.sizes[slot])
+            total = Contribution(self.sweep.adjoints[slot], self.sweep.sizes[slot])
             lost = mask & (total.size > 0) & _cancelled(total, self.sweep.unit)
-            alone = [_cancelled(self.sweep.passed[edge], self.sweep.unit) for edge in edges]
+            alone = [_cancelled(self.sweep.contributions[edge], self.sweep.unit) for edge in edges]
             lost = lost & ~np.logical_and.reduce(alone)
             if lost.any():
                 yield from self._terms(edges, lost)
@@ -148,7 +150,7 @@ class _Search:
     def _terms(self, edges: Sequence[Edge], lost: Mask) -> Iterator[Culprit]:
         listed = iter(range(LISTED))
         for edge in edges:
-            term = self.sweep.passed[edge].term
+            term = self.sweep.contributions[edge].term
             if (term[lost] != 0).any() and next(listed, None) is not None:
                 evidence = {**self._evidence(edge, lost), "term": values_at(term.conj(), lost)}
                 yield of_edge(edge, lost, "cancellation", evidence)
@@ -157,7 +159,7 @@ class _Search:
         for edge, _ in pullback.answers:
             mask = self.masks.get(edge.slot)
             if mask is not None:
-                dead = mask & (self.sweep.passed[edge].size == 0)
+                dead = mask & (self.sweep.contributions[edge].size == 0)
                 if dead.any():
                     yield edge, dead
 
@@ -166,18 +168,20 @@ class _Search:
         shape = self.sweep.values[edge.slot].shape
         live = [self.sweep.size(slot) != 0 for slot in edge.step.outputs]  # NaN is no zero
         if edge.step.op.family.name == "elementwise":
-            return gathered(live[0], shape)
+            return gather(live[0], shape)
         return np.full(shape, any(mask.any() or mask.size == 0 for mask in live))
 
     def _insensitive(self, pullback: Pullback) -> dict[Edge, Mask]:
         """Where an edge passes nothing on, whatever comes in along the outputs that are alive."""
         outputs = pullback.step.outputs
         ones = [np.full_like(self.sweep.values[s], (self.sweep.size(s) != 0).any()) for s in outputs]
-        return {edge: passed.size == 0 for edge, passed in self.sweep.probed(pullback, ones).items()}
+        return {
+            edge: contribution.size == 0 for edge, contribution in self.sweep.probe(pullback, ones).items()
+        }
 
     def _vanished(self, pullback: Pullback, edge: Edge) -> Mask:
         """Where an edge would pass something on in wider floats."""
-        wide = self.sweep.widely(pullback)
+        wide = self.sweep.in_wider_floats(pullback)
         return np.zeros(self.sweep.values[edge.slot].shape, bool) if wide is None else wide[edge].size > 0
 
     def _reason(self, pullback: Pullback, edge: Edge, stuck: Mask) -> str:
@@ -203,9 +207,7 @@ class _Search:
                 continue
             if edge.step.op.family.name != "elementwise":
                 return bool(gone.all())
-            if gathered(spread(gone, self.sweep.values[edge.step.outputs[0]].shape), stuck.shape)[
-                stuck
-            ].all():
+            if gather(spread(gone, self.sweep.values[edge.step.outputs[0]].shape), stuck.shape)[stuck].all():
                 return True
         return False
 
@@ -213,15 +215,15 @@ class _Search:
         """The sizes that the edges of a step pass on without what had cancelled before it came in."""
         sizes = []
         for slot in pullback.step.outputs:
-            arrived = Passed(self.sweep.adjoint(slot), self.sweep.size(slot))
+            arrived = Contribution(self.sweep.adjoint(slot), self.sweep.size(slot))
             sizes.append(np.where(_cancelled(arrived, self.sweep.unit), 0, arrived.size))
-        return self.sweep.sized(pullback, sizes)
+        return self.sweep.propagate_sizes(pullback, sizes)
 
     def _holds_for_others(self, pullback: Pullback, edge: Edge) -> Mask:
         """Where an edge cancels other cotangents as well: then the op is flat there, and no terms met."""
         draw = np.random.default_rng(0)
         others = [_other(draw, self.sweep.values[slot]) for slot in pullback.step.outputs]
-        return _cancelled(self.sweep.probed(pullback, others)[edge], self.sweep.unit)
+        return _cancelled(self.sweep.probe(pullback, others)[edge], self.sweep.unit)
 
     def _evidence(self, edge: Edge, mask: Mask) -> dict[str, list[object]]:
         return evidence_at(self.sweep, edge, mask)

@@ -15,7 +15,7 @@ import numpy as np
 
 from engine.arrays.types import Array
 from engine.diagnosis.evidence.absolute_sensitivity import sweep_magnitudes
-from engine.diagnosis.evidence.extended_precision import widen, widened
+from engine.diagnosis.evidence.extended_precision import compute_wider, widen
 from engine.diagnosis.evidence.interpreter import Values, run_steps
 from engine.diagnosis.evidence.structure import Edge
 from engine.ir.tape import Instruction, Tape
@@ -69,8 +69,8 @@ def record_pullbacks(
             answers = []
             before = 0 if masks is None else len(masks.acted)
             for i, told in pulled:
-                passed = told if masks is None else masks.pass_on(step, i, told)
-                answers.append((Edge(step, i), gather(own.variable(step.inputs[i]), None, passed).slot))
+                contribution = told if masks is None else masks.pass_on(step, i, told)
+                answers.append((Edge(step, i), gather(own.variable(step.inputs[i]), None, contribution).slot))
         edges = {edge.position: edge for edge, _ in answers}
         new = () if masks is None else masks.acted[before:]
         acted = [(edges[one.position], one.where.slot) for one in new]
@@ -84,7 +84,7 @@ def record_pullbacks(
 
 
 @dataclass(frozen=True, slots=True)
-class Passed:
+class Contribution:
     """What an edge passed on: the term of the adjoint, and the size it had if nothing cancelled."""
 
     term: Array
@@ -107,7 +107,7 @@ class Sweep:
     makers: Mapping[int, Instruction] = field(default_factory=dict)
     adjoints: Values = field(default_factory=dict)
     sizes: Values = field(default_factory=dict)
-    passed: dict[Edge, Passed] = field(default_factory=dict)
+    contributions: dict[Edge, Contribution] = field(default_factory=dict)
     gradients: dict[int, list[Edge]] = field(default_factory=dict)
     acted: dict[Edge, Array] = field(default_factory=dict)
 
@@ -124,8 +124,8 @@ class Sweep:
             self.acted.update({edge: local[slot] for edge, slot in pullback.acted})
             for edge, slot in pullback.answers:
                 size = magnitudes.get(slot)
-                known = Passed(local[slot], no_size(local[slot]) if size is None else size)
-                self.passed[edge] = known
+                known = Contribution(local[slot], no_size(local[slot]) if size is None else size)
+                self.contributions[edge] = known
                 self.gradients.setdefault(edge.slot, []).append(edge)
                 self._gather(edge.slot, known)
 
@@ -145,28 +145,28 @@ class Sweep:
         known = self.sizes.get(slot)
         return no_size(self.values[slot]) if known is None else known
 
-    def probed(self, pullback: Pullback, cotangents: Sequence[Array]) -> dict[Edge, Passed]:
+    def probe(self, pullback: Pullback, cotangents: Sequence[Array]) -> dict[Edge, Contribution]:
         """What the edges of a step would pass on for other cotangents."""
         local = self._local(pullback, cotangents)
         sizes = {slot: np.abs(g) for slot, g in zip(pullback.cotangents, cotangents, strict=True)}
         magnitudes = sweep_magnitudes(pullback.instructions, local, sizes)
         return {
-            edge: Passed(local[slot], magnitudes.get(slot, no_size(local[slot])))
+            edge: Contribution(local[slot], magnitudes.get(slot, no_size(local[slot])))
             for edge, slot in pullback.answers
         }
 
-    def sized(self, pullback: Pullback, sizes: Sequence[Array]) -> dict[Edge, Array]:
+    def propagate_sizes(self, pullback: Pullback, sizes: Sequence[Array]) -> dict[Edge, Array]:
         """The sizes that the edges of a step would pass on for other sizes of its outputs' cotangents."""
         local = self._local(pullback, [self.adjoint(slot) for slot in pullback.step.outputs])
         given = dict(zip(pullback.cotangents, sizes, strict=True))
         magnitudes = sweep_magnitudes(pullback.instructions, local, given)
         return {edge: magnitudes.get(slot, no_size(local[slot])) for edge, slot in pullback.answers}
 
-    def widely(self, pullback: Pullback) -> dict[Edge, Passed] | None:
+    def in_wider_floats(self, pullback: Pullback) -> dict[Edge, Contribution] | None:
         """What the edges would pass on in wider floats, None where a kernel cannot."""
         step = pullback.step
         operands = [self.values[slot] for slot in step.inputs]
-        outputs = widened(step, operands)
+        outputs = compute_wider(step, operands)
         if outputs is None:
             return None
         local: Values = {slot: widen(value) for slot, value in self._constants(pullback).items()}
@@ -184,14 +184,14 @@ class Sweep:
         except (TypeError, ValueError, AttributeError, KeyError):
             return None
         return {
-            edge: Passed(local[slot], magnitudes.get(slot, no_size(local[slot])))
+            edge: Contribution(local[slot], magnitudes.get(slot, no_size(local[slot])))
             for edge, slot in pullback.answers
         }
 
     def vanished(self, slot: int) -> Array | None:
         """Where a value is 0 and would not be in wider floats, None where that cannot be said."""
         step = self.makers.get(slot)
-        wide = None if step is None else widened(step, [self.values[s] for s in step.inputs])
+        wide = None if step is None else compute_wider(step, [self.values[s] for s in step.inputs])
         if step is None or wide is None:
             return None
         return np.asarray((self.values[slot] == 0) & (wide[step.outputs.index(slot)] != 0))
@@ -209,10 +209,10 @@ class Sweep:
         read.update(slot for _, slot in pullback.answers)
         return {slot: self.values[slot] for slot in read if slot in self.values}
 
-    def _gather(self, slot: int, passed: Passed) -> None:
+    def _gather(self, slot: int, contribution: Contribution) -> None:
         with np.errstate(all="ignore"):
             if slot in self.adjoints:
-                self.adjoints[slot] = self.adjoints[slot] + passed.term
-                self.sizes[slot] = self.sizes[slot] + passed.size
+                self.adjoints[slot] = self.adjoints[slot] + contribution.term
+                self.sizes[slot] = self.sizes[slot] + contribution.size
             else:
-                self.adjoints[slot], self.sizes[slot] = passed.term, passed.size
+                self.adjoints[slot], self.sizes[slot] = contribution.term, contribution.size

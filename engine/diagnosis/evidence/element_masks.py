@@ -36,7 +36,7 @@ def spread(mask: Mask, shape: tuple[int, ...]) -> Mask:
     return np.broadcast_to(mask, shape)
 
 
-def gathered(mask: Mask, shape: tuple[int, ...]) -> Mask:
+def gather(mask: Mask, shape: tuple[int, ...]) -> Mask:
     """A mask of a result as one of an operand that was broadcast to it: set where any copy is."""
     extra = mask.ndim - len(shape)
     aligned = (1,) * extra + shape

@@ -20,7 +20,7 @@ _WIDER: dict[str, type[np.inexact]] = {
 }
 
 
-def widened(step: Instruction, operands: Sequence[Array]) -> list[Array] | None:
+def compute_wider(step: Instruction, operands: Sequence[Array]) -> list[Array] | None:
     """The outputs computed in wider floats, None where the kernel cannot."""
     asked = step.attributes.get("dtype") if step.op.family.name == "reduction" else None
     if asked in _WIDER:  # what it adds up in

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.diagnosis.evidence.edge_adjoints import Pullback
-from engine.diagnosis.evidence.element_masks import Mask, gathered, spread
+from engine.diagnosis.evidence.element_masks import Mask, gather, spread
 from engine.diagnosis.evidence.interpreter import Values
 from engine.diagnosis.evidence.structure import Edge, Graphing
 from engine.dtypes import TensorType, name_of
@@ -29,12 +29,14 @@ def cone(pullbacks: Sequence[Pullback], values: Values, source: int, marked: Mas
         moved = {edge.position: masks[edge.slot] for edge, _ in pullback.answers if edge.slot in masks}
         if moved:
             for slot in step.outputs:
-                mask = pushed(step, moved, slot, values)
+                mask = push_mask(step, moved, slot, values)
                 masks[slot] = masks[slot] | mask if slot in masks else mask
     return masks
 
 
-def cuts_met(graph: Graphing, values: Values, source: int, marked: Mask, edges: Sequence[Edge]) -> list[Edge]:
+def losing_cuts(
+    graph: Graphing, values: Values, source: int, marked: Mask, edges: Sequence[Edge]
+) -> list[Edge]:
     """Those of the `edges` at which what the `marked` elements of `source` have a part in arrives."""
     masks = {source: marked}
     for step in graph.downstream(source):
@@ -44,11 +46,11 @@ def cuts_met(graph: Graphing, values: Values, source: int, marked: Mask, edges: 
             if slot in masks and not Edge(step, i).shape_only
         }
         for slot in step.outputs if moved else ():
-            masks[slot] = pushed(step, moved, slot, values)
+            masks[slot] = push_mask(step, moved, slot, values)
     return [edge for edge in edges if edge.slot in masks and masks[edge.slot].any()]
 
 
-def pushed(step: Instruction, moved: dict[int, Mask], slot: int, values: Values) -> Mask:
+def push_mask(step: Instruction, moved: dict[int, Mask], slot: int, values: Values) -> Mask:
     """The elements of the output in `slot` that depend on those marked in `moved`, by position."""
     shape = values[slot].shape
     mask = np.zeros(shape, bool)
@@ -63,11 +65,11 @@ def pushed(step: Instruction, moved: dict[int, Mask], slot: int, values: Values)
     return mask
 
 
-def drawn(step: Instruction, position: int, slot: int, mask: Mask, values: Values) -> Mask:
+def pull_mask(step: Instruction, position: int, slot: int, mask: Mask, values: Values) -> Mask:
     """The elements of an input that those marked in the output in `slot` depend on."""
     value = values[step.inputs[position]]
     if step.op.family.name == "elementwise":
-        return gathered(mask, value.shape)
+        return gather(mask, value.shape)
     reach = _reach(step, position, slot, values)
     if reach is None:
         return np.full(value.shape, bool(mask.any()))

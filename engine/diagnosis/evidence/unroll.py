@@ -18,9 +18,9 @@ from engine.errors import Origin
 from engine.ir.table import TABLE, F
 from engine.ir.tape import Instruction, Tape, Variable, nested
 
-LAID_OUT = frozenset({"scan_loop", "while_steps", "cond", "checkpoint"})
+UNROLLABLE = frozenset({"scan_loop", "while_steps", "cond", "checkpoint"})
 MOST = 10_000  # instructions beyond which a loop stays one step: about three seconds
-MOST_UNASKED = 2_000  # the same where nobody asked for a diagnosis
+MOST_BY_DEFAULT = 2_000  # the same where nobody asked for a diagnosis
 
 Iteration = tuple[int, ...]
 
@@ -64,7 +64,7 @@ class Layout:
 
 def has_functions(steps: Iterable[Instruction]) -> bool:
     """Whether there is something to lay out."""
-    return any(step.op.name in LAID_OUT for step in steps)
+    return any(step.op.name in UNROLLABLE for step in steps)
 
 
 def lay_out(
@@ -104,7 +104,7 @@ class _Course:
 
     def take(self, step: Instruction, iteration: Iteration) -> None:
         """One step: run, or laid out."""
-        if step.op.name not in LAID_OUT:
+        if step.op.name not in UNROLLABLE:
             self._run([step], iteration)
             return
         operands = list(step.inputs)

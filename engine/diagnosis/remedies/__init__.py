@@ -1,8 +1,8 @@
 """What to write instead: tables of mistakes and their remedies, each tried before it is offered.
 
-A remedy is offered if it gives a finite gradient of a sensible size for every variable that has a part in the
-place, and says how it differs if it changes a value that was finite. Otherwise the fix says what is undefined,
-where, and what kinds of remedy there are.
+A remedy is offered if it gives a finite gradient of a sensible size for every variable that has a part in
+the place, and says how it differs if it changes a value that was finite. Otherwise the fix says what is
+undefined, where, and what kinds of remedy there are.
 
 The tables, which are data:
 

@@ -79,7 +79,7 @@ def no_base(scene: Scene, step: Instruction, bound: Bound) -> bool:
 
 def exponent(scene: Scene, step: Instruction, bound: Bound) -> Mapping[str, str]:
     """An exponent written as a whole division, as it was meant."""
-    text = scene.written(step, 1)
+    text = scene.operand_text(step, 1)
     return {"E": text.replace("//", "/") if "//" in text else "1"}
 
 

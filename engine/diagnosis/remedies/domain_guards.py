@@ -6,7 +6,7 @@ from engine.diagnosis.remedies.factors import cause_of
 from engine.diagnosis.remedies.prescription import Prescriber
 from engine.diagnosis.texts.fix import Fix, write
 from engine.diagnosis.texts.origin import Culprit
-from engine.diagnosis.texts.source_text import Expressions, bracketed
+from engine.diagnosis.texts.source_text import Expressions, bracket
 from engine.ir.tape import Instruction
 from engine.passes.stable import HARMLESS
 
@@ -20,7 +20,7 @@ def keep_away(culprit: Culprit, step: Instruction, prescriber: Prescriber) -> Fi
     node = expressions.node(step)
     if step.op.name == "pow" and culprit.edge is not None and culprit.edge.position == 1:
         x, y = (expressions.operand(step, position) for position in (0, 1))
-        words = {"x": bracketed(x), "y": y, "base": x, "exponent": bracketed(y)}
+        words = {"x": bracket(x), "y": y, "base": x, "exponent": bracket(y)}
         return Fix("negative_power", words)
     if step.op.family.name == "linalg":
         x, n = expressions.operand(step, 0), expressions.graph.tape.types[step.inputs[0]].shape[-1]
@@ -49,8 +49,8 @@ def guard(step: Instruction, expressions: Expressions) -> Fix | None:
     condition = expressions.text(where.inputs[0])
     safe = f"where({condition}, {x}, {harmless})" if at == 1 else f"where({condition}, {harmless}, {x})"
     call = {
-        "divide": f"{bracketed(y)} / {safe}",
-        "pow": f"{safe} ** {bracketed(y)}",
+        "divide": f"{bracket(y)} / {safe}",
+        "pow": f"{safe} ** {bracket(y)}",
     }.get(step.op.name, f"{step.op.name}({y}, {safe})" if y else f"{step.op.name}({safe})")
     other = expressions.text(where.inputs[3 - at])
     whole = where.inputs[at] in step.outputs

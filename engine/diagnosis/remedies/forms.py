@@ -35,7 +35,7 @@ class Form:
     words: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
 
-    def written(self, expressions: Expressions) -> str:
+    def render(self, expressions: Expressions) -> str:
         """The text in the user's words."""
         texts = {
             letter: self.names.get(letter) or expressions.text(slot) for letter, slot in self.slots.items()
@@ -95,7 +95,7 @@ class _Filler(ast.NodeTransformer):
         if isinstance(node.op, ast.Add) and _is(left, 0):
             return right
         if isinstance(node.op, ast.Sub) and _is(left, 0):
-            return negated(right)
+            return negate(right)
         positive = without_sign(right) if isinstance(node.op, ast.Add | ast.Sub) else None
         if positive is not None:
             return ast.BinOp(left, ast.Sub() if isinstance(node.op, ast.Add) else ast.Add(), positive)
@@ -108,7 +108,7 @@ class _Filler(ast.NodeTransformer):
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         """A sign, unless there is one already."""
         operand: ast.expr = self.visit(node.operand)
-        return negated(operand) if isinstance(node.op, ast.USub) else ast.UnaryOp(node.op, operand)
+        return negate(operand) if isinstance(node.op, ast.USub) else ast.UnaryOp(node.op, operand)
 
     def _is_given(self, value: ast.expr) -> bool:
         return not isinstance(value, ast.Name) or self.words.get(value.id) != ""
@@ -116,7 +116,7 @@ class _Filler(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.expr:
         """A letter, or a name of the language."""
         word = self.words.get(node.id)
-        return node if word is None else parsed(word)
+        return node if word is None else parse_expression(word)
 
 
 def _is(node: ast.expr, number: int) -> bool:
@@ -133,13 +133,13 @@ def without_sign(node: ast.expr) -> ast.expr | None:
     return None
 
 
-def negated(node: ast.expr) -> ast.expr:
+def negate(node: ast.expr) -> ast.expr:
     """An expression with its sign changed."""
     positive = without_sign(node)
     return ast.UnaryOp(ast.USub(), node) if positive is None else positive
 
 
-def parsed(text: str) -> ast.expr:
+def parse_expression(text: str) -> ast.expr:
     """An expression, or a name that is none in Python as it is."""
     try:
         return ast.parse(text.strip(), mode="eval").body

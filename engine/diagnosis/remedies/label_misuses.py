@@ -84,7 +84,7 @@ def _of_range(
     made = prescriber.expressions.maker(slot)
     if made is not None and made.op.name == OF_PROBABILITIES[name] and name != "kl_divergence":
         if not (value == value.min()).all() and (value < CERTAIN).any():
-            call.args[1] = ast.parse(prescriber.written(made, 0), mode="eval").body
+            call.args[1] = ast.parse(prescriber.operand_text(made, 0), mode="eval").body
             fix = _from_logits(call, whole, "it is exact in the tails")
             least = {"least": f"{value.min():.3g}"}
             yield Caveat("likely_mistake", node, "faint_probability", {**words, **least}, fix)

@@ -50,7 +50,7 @@ def log_of_parts(prescriber: Prescriber, step: Instruction) -> Fix | None:
         form = Form(text, parts.slots)
         outcome = prescriber.outcome(log, log.outputs[0], form)
         if outcome is not None and outcome.is_sensible:
-            written = form.written(prescriber.expressions)
+            written = form.render(prescriber.expressions)
             return write(written, prescriber.expressions.node(log), _WHY)
     return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from engine.diagnosis.remedies.forms import parsed
+from engine.diagnosis.remedies.forms import parse_expression
 from engine.diagnosis.texts.fix import Fix, write
 from engine.diagnosis.texts.source_text import Expressions
 from engine.ir.tape import Instruction
@@ -78,7 +78,7 @@ def rearrange(steps: Sequence[Instruction], inner: str, expressions: Expressions
             node = ast.parse(expressions.node(step), mode="eval").body
         except SyntaxError:
             return None
-        new = parsed(written)
+        new = parse_expression(written)
         if isinstance(node, ast.Subscript):
             node.value = new
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):

@@ -54,7 +54,7 @@ class Matching:
         """Whether a variable has a part in a slot: unless more is known, it may have one in any."""
         return True
 
-    def written(self, step: Instruction, position: int) -> str:
+    def operand_text(self, step: Instruction, position: int) -> str:
         """What a step reads, as it is written there."""
         return self.expressions.operand(step, position)
 

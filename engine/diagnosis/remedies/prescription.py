@@ -86,7 +86,7 @@ class Prescriber(Matching):
 
     def fix_of(self, candidate: Candidate, form: Form) -> Fix:
         """A form of an entry as a fix."""
-        written = form.written(self.expressions)
+        written = form.render(self.expressions)
         why = candidate.remedy.why.format(**self.texts(candidate))
         if isinstance(candidate.remedy, Soft) and candidate.remedy.loss:
             return Fix("train", {"new": written, "why": why}, (Edit(written, ""),))

@@ -106,15 +106,15 @@ def _stands_alone(run: Prescriber, step: Instruction, forms: Mapping[int, Form])
 
 
 def _edit(run: Prescriber, step: Instruction, forms: Mapping[int, Form]) -> Edit:
-    return Edit(_written(run, step.outputs[0], forms), run.expressions.node(step))
+    return Edit(_write(run, step.outputs[0], forms), run.expressions.node(step))
 
 
-def _written(run: Prescriber, slot: int, forms: Mapping[int, Form]) -> str:
+def _write(run: Prescriber, slot: int, forms: Mapping[int, Form]) -> str:
     """The soft form behind a slot, with those that it reads written into it unless they have names."""
     form = forms[slot]
     names = {
-        letter: _written(run, read, forms)
+        letter: _write(run, read, forms)
         for letter, read in form.slots.items()
         if read in forms and not run.expressions.is_assigned(read)
     }
-    return Form(form.text, form.slots, form.words, names).written(run.expressions)
+    return Form(form.text, form.slots, form.words, names).render(run.expressions)

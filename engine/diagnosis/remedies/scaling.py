@@ -32,5 +32,5 @@ def scale_argument(prescriber: Prescriber, step: Instruction) -> Fix | None:
                 f"its argument goes up to {most:.6g}, and beyond about 20 the slope rounds to 0; scale or "
                 "normalise the data, or start from smaller weights: either changes the values"
             )
-            return write(form.written(prescriber.expressions), prescriber.expressions.node(step), why)
+            return write(form.render(prescriber.expressions), prescriber.expressions.node(step), why)
     return None

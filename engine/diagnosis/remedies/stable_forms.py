@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
-from engine.diagnosis.remedies.forms import Form, negated, parsed
+from engine.diagnosis.remedies.forms import Form, negate, parse_expression
 from engine.diagnosis.remedies.logits import rearrange
 from engine.diagnosis.remedies.prescription import Prescriber
 from engine.diagnosis.texts.fix import Fix, write
@@ -47,7 +47,7 @@ def _arrange(match: Match, expressions: Expressions) -> Fix | None:
     inner = form_of(match, expressions) if match.arranged else None
     if inner is None:
         return None
-    written = rearrange(match.arranged, inner.written(expressions), expressions)
+    written = rearrange(match.arranged, inner.render(expressions), expressions)
     if written is None:
         return None
     return write(written, expressions.node(match.step), match.rewrite.why).with_note("on_request")
@@ -55,12 +55,12 @@ def _arrange(match: Match, expressions: Expressions) -> Fix | None:
 
 def _advice(match: Match, expressions: Expressions) -> Fix:
     """What to write for what, and why."""
-    after = _written(match.rewrite.advice, match, expressions)
+    after = _write(match.rewrite.advice, match, expressions)
     own = isinstance(match.step.origin.source, Source) and match.step.origin.op in (
         match.step.op.name,
         "power",
     )
-    before = expressions.node(match.step) if own else _written(match.before, match, expressions)
+    before = expressions.node(match.step) if own else _write(match.before, match, expressions)
     return write(after, before, match.rewrite.why).with_note("on_request")
 
 
@@ -71,7 +71,7 @@ def form_of(match: Match, expressions: Expressions) -> Form | None:
     return Form(ast.unparse(tree), slots)
 
 
-def _written(text: str, match: Match, expressions: Expressions) -> str:
+def _write(text: str, match: Match, expressions: Expressions) -> str:
     return ast.unparse(_Words(match, expressions).visit(ast.parse(text, mode="eval")))
 
 
@@ -93,12 +93,12 @@ class _Words(ast.NodeTransformer):
         value = self.bound[node.id]
         if node.id == "n" or isinstance(value, float):
             return ast.Constant(int(value) if float(value).is_integer() else value)
-        return parsed(self.expressions.text(value))
+        return parse_expression(self.expressions.text(value))
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         """A sign, unless there is one already."""
         operand: ast.expr = self.visit(node.operand)
-        return negated(operand) if isinstance(node.op, ast.USub) else ast.UnaryOp(node.op, operand)
+        return negate(operand) if isinstance(node.op, ast.USub) else ast.UnaryOp(node.op, operand)
 
     def visit_Call(self, node: ast.Call) -> ast.Call:
         """A call with its settings."""
@@ -115,7 +115,7 @@ class _Words(ast.NodeTransformer):
         value = self.bound[node.value.id]
         if isinstance(value, tuple) and len(value) == 1:
             (value,) = value
-        return ast.keyword(node.arg, parsed(repr(value)))
+        return ast.keyword(node.arg, parse_expression(repr(value)))
 
     def _is_default(self, op: str, word: ast.keyword) -> bool:
         value: Any = ast.literal_eval(word.value)

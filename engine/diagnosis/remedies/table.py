@@ -30,7 +30,7 @@ class Scene(Protocol):
     def depends(self, slot: int) -> bool:
         """Whether a variable that is asked for has a part in a slot."""
 
-    def written(self, step: Instruction, position: int) -> str:
+    def operand_text(self, step: Instruction, position: int) -> str:
         """What a step reads, as it is written there."""
 
 

@@ -158,7 +158,7 @@ class Trial:
                 _keep(copy, other)
             for one, step in here:
                 slot = other.outputs[step.outputs.index(one.output)]
-                bound = {name: _moved(read, step, other) for name, read in one.form.slots.items()}
+                bound = {name: _move(read, step, other) for name, read in one.form.slots.items()}
                 resolved = {name: copy.stands_for.get(read, read) for name, read in bound.items()}
                 made = one.form.record(tape, resolved)
                 if made.shape != self.tape.types[slot].shape:
@@ -224,7 +224,7 @@ def _is_same(other: Instruction, step: Instruction) -> bool:
     return node is not None and "/" in node and (other.op, other.origin) == (step.op, step.origin)
 
 
-def _moved(slot: int, step: Instruction, other: Instruction) -> int:
+def _move(slot: int, step: Instruction, other: Instruction) -> int:
     """What another iteration reads where `step` reads a slot."""
     if slot in step.outputs:
         return other.outputs[step.outputs.index(slot)]

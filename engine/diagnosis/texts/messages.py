@@ -173,7 +173,7 @@ def _behind(culprit: Culprit, prescriber: Prescriber | None) -> str:
     if prescriber is None or culprit.step is None or culprit.reason not in ("domain", "infinite_derivative"):
         return ""
     cause = cause_of(prescriber, culprit.step)
-    operands = [prescriber.written(culprit.step, i) for i in range(len(culprit.step.inputs))]
+    operands = [prescriber.operand_text(culprit.step, i) for i in range(len(culprit.step.inputs))]
     if cause is None or cause.leaf == culprit.step.inputs[POLE_AT[culprit.step.op.name]]:
         return ""
     if cause.subject in operands and cause.code in ("value", "infinite"):

@@ -103,11 +103,11 @@ def distinct(culprits: Iterable[Culprit]) -> tuple[Culprit, ...]:
     for culprit in culprits:
         key = (culprit.node, culprit.reason, culprit.input)
         known = kept.get(key)
-        kept[key] = culprit if known is None else _joined(known, culprit)
+        kept[key] = culprit if known is None else _join(known, culprit)
     return tuple(kept.values())
 
 
-def _joined(known: Culprit, other: Culprit) -> Culprit:
+def _join(known: Culprit, other: Culprit) -> Culprit:
     if known.edge is not other.edge or known.elements == other.elements:
         return known
     evidence = {

@@ -69,11 +69,11 @@ class Expressions:
     def operand(self, step: Instruction, position: int) -> str:
         """What a step reads, as it is written there: inside a function in the function's own names."""
         own = step.origin.op == step.op.name
-        return (own and _written(step.origin, position)) or self.text(step.inputs[position])
+        return (own and _write(step.origin, position)) or self.text(step.inputs[position])
 
     def argument(self, step: Instruction) -> str:
         """The first argument of the user's node, which may have been expanded into steps such as this."""
-        return _written(step.origin, 0) or self.text(step.inputs[0])
+        return _write(step.origin, 0) or self.text(step.inputs[0])
 
     def _text(self, slot: int, depth: int) -> str:
         constant = self.graph.tape.constants.get(slot)
@@ -96,7 +96,7 @@ class Expressions:
         operands = [self._text(slot, depth + 1) for slot in step.inputs]
         if step.op.name not in _SIGNS:
             return f"{step.op.name}({', '.join(operands)})"
-        return f" {_SIGNS[step.op.name]} ".join(map(bracketed, operands))
+        return f" {_SIGNS[step.op.name]} ".join(map(bracket, operands))
 
     def maker(self, slot: int) -> Instruction | None:
         """The step that makes a slot; casts and copies are looked through."""
@@ -143,7 +143,7 @@ def on_one_line(text: str) -> str:
         return " ".join(text.split())
 
 
-def bracketed(text: str) -> str:
+def bracket(text: str) -> str:
     """An expression as a factor or an exponent: in brackets unless it is a name, a number or a call."""
     try:
         node = ast.parse(text, mode="eval").body
@@ -167,7 +167,7 @@ def is_unnamed(name: str | None) -> bool:
     return last == "result" or (number.isdigit() and op in TABLE)
 
 
-def _written(origin: Origin, position: int) -> str | None:
+def _write(origin: Origin, position: int) -> str | None:
     """The operand at `position` in the text of a node that is a call or a sign; None where it is neither."""
     if not isinstance(origin.source, Source):
         return None

@@ -103,7 +103,7 @@ def _report(tape: Tape, birth: Birth, values: Values, batch: int | None) -> Nonf
     node = origin.node if birth.step is not None else names.get(birth.slot)
     rows = rows_of(birth.mask) if batch is not None and birth.mask.shape[:1] == (batch,) else None
     count = int(birth.mask.sum())
-    where = "" if rows is None else f" in {listed(rows)} of the batch"
+    where = "" if rows is None else f" in {list_rows(rows)} of the batch"
     made = "came in with" if birth.step is None else "was the first to make"
     subject = f"{op} '{node}'"
     if birth.reason == "infinite_derivative":
@@ -122,10 +122,10 @@ def _report(tape: Tape, birth: Birth, values: Values, batch: int | None) -> Nonf
     )
 
 
-def listed(rows: Sequence[int]) -> str:
+def list_rows(rows: Sequence[int]) -> str:
     """Rows in a sentence.
 
-    >>> listed([3]), listed([3, 17])
+    >>> list_rows([3]), list_rows([3, 17])
     ('row 3', 'rows 3, 17')
     """
     return f"{'row' if len(rows) == 1 else 'rows'} {', '.join(map(str, rows))}"

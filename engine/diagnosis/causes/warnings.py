@@ -201,7 +201,7 @@ def _kinks(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]]) -> Iterato
                 "node": str(step.origin.node),
                 "count": str(int(hit.sum())),
                 "size": str(hit.size),
-                "convention": step.op.conventions.split(". ")[0].rstrip("."),
+                "convention": step.op.conventions,
             }
             sentence = "kink_convention" if step.op.conventions else "kink"
             yield Caveat("kink", step.origin.node, sentence, words)

@@ -21,7 +21,7 @@ from engine.diagnosis.texts.origin import Culprit, distinct, of_edge
 _SIGNS = ("zero_operand", "stationary")
 _FLAT = ("saturated", "unselected", "empty_selection")
 _NEVER_ZERO = frozenset({"exp", "exp2"})  # ops whose slope is 0 by rounding alone
-ENOUGH = 32  # culprits after which a search ends: a chain of a thousand dead steps is told by its end
+ENOUGH = 32  # culprits after which a search ends: of a chain of a thousand dead steps the end is enough
 CANCELLED = 64  # rounding units of the magnitude below which a sum counts as zero
 
 
@@ -242,14 +242,14 @@ def _other(draw: np.random.Generator, like: Array) -> Array:
 def evidence_at(sweep: Sweep, edge: Edge, mask: Mask) -> dict[str, list[object]]:
     """The values behind elements of what an edge reads: itself, and its fellows where elements correspond."""
     step, shape = edge.step, mask.shape
-    told: dict[str, Array] = {}
+    evidence: dict[str, Array] = {}
     for position, slot in enumerate(step.inputs):
         value = sweep.values[slot]
         same = step.op.family.name == "elementwise" and np.broadcast_shapes(value.shape, shape) == shape
         if position == edge.position or same:
             name = step.op.input(position).name
-            told[name if name not in told else f"{name}_{position}"] = value
+            evidence[name if name not in evidence else f"{name}_{position}"] = value
     if sweep.values[step.outputs[0]].shape == shape and step.op.family.name == "elementwise":
-        told["value"] = sweep.values[step.outputs[0]]
-        told["cotangent"] = sweep.adjoint(step.outputs[0]).conj()  # as users see it
-    return {name: values_at(value, mask) for name, value in told.items()}
+        evidence["value"] = sweep.values[step.outputs[0]]
+        evidence["cotangent"] = sweep.adjoint(step.outputs[0]).conj()  # as users see it
+    return {name: values_at(value, mask) for name, value in evidence.items()}

@@ -68,8 +68,8 @@ def record_pullbacks(
             pulled = pull(own, step, positions, [own.variable(slot) for slot in cotangents])
             answers = []
             before = 0 if masks is None else len(masks.acted)
-            for i, told in pulled:
-                contribution = told if masks is None else masks.pass_on(step, i, told)
+            for i, term in pulled:
+                contribution = term if masks is None else masks.pass_on(step, i, term)
                 answers.append((Edge(step, i), gather(own.variable(step.inputs[i]), None, contribution).slot))
         edges = {edge.position: edge for edge, _ in answers}
         new = () if masks is None else masks.acted[before:]

@@ -27,8 +27,8 @@ def values_at(array: Array, mask: Mask) -> list[Any]:
     """
     spread = np.broadcast_to(array, mask.shape).reshape(-1)
     found = spread[np.flatnonzero(mask)[:LISTED]]
-    told = np.stack([found.real, found.imag + 0.0], axis=-1) if found.dtype.kind == "c" else found
-    return list(told.tolist())
+    listed = np.stack([found.real, found.imag + 0.0], axis=-1) if found.dtype.kind == "c" else found
+    return list(listed.tolist())
 
 
 def spread(mask: Mask, shape: tuple[int, ...]) -> Mask:

@@ -22,9 +22,9 @@ _WIDER: dict[str, type[np.inexact]] = {
 
 def compute_wider(step: Instruction, operands: Sequence[Array]) -> list[Array] | None:
     """The outputs computed in wider floats, None where the kernel cannot."""
-    asked = step.attributes.get("dtype") if step.op.family.name == "reduction" else None
-    if asked in _WIDER:  # what it adds up in
-        step = replace(step, attributes={**step.attributes, "dtype": _WIDER[asked].__name__})
+    dtype = step.attributes.get("dtype") if step.op.family.name == "reduction" else None
+    if dtype in _WIDER:  # what it adds up in
+        step = replace(step, attributes={**step.attributes, "dtype": _WIDER[dtype].__name__})
     try:
         with np.errstate(all="ignore"):
             return execute(step, [widen(operand) for operand in operands])

@@ -77,7 +77,8 @@ class Prescriber(Matching):
     def _outcome_with(self, candidate: Candidate, form: Form) -> Outcome | None:
         step = candidate.step
         if "W" in form.words:  # the node itself, whose text has names that are no letters
-            form = Form(form.text.replace("W", "W_"), {**form.slots, "W_": step.outputs[0]}, form.words)
+            words = {letter: word for letter, word in form.words.items() if letter != "W"}
+            form = Form(form.text, {**form.slots, "W": step.outputs[0]}, words)
         assert self.trial is not None
         if isinstance(candidate.remedy, Soft) and candidate.remedy.loss:
             made = self.expressions.graph.makers.get(self.trial.target)

@@ -14,6 +14,7 @@ from engine.diagnosis.texts.source_text import Expressions
 from engine.errors import Source
 from engine.passes.stabilize import Match
 
+_ABSORBING = frozenset({"xlogy", "negative_xlogy", "xlog1py", "negative_xlog1py"})
 _OF_LAST_AXIS = frozenset({"softmax", "log_softmax", "logsumexp"})  # the others reduce the whole array
 
 
@@ -36,7 +37,7 @@ def stable_form(prescriber: Prescriber, match: Match) -> Fix | None:
 
 def _absorbs(prescriber: Prescriber, match: Match) -> bool:
     """Whether a factor goes with its logarithm element by element, and is not 0 as a whole by chance."""
-    if not match.rewrite.name.removeprefix("negative_").startswith("xlog"):
+    if match.rewrite.name not in _ABSORBING:
         return True
     x, y = (match.bound[letter] for letter in "xy")
     return not isinstance(x, int) or prescriber.type(x).size > 1 or prescriber.type(y).size == 1

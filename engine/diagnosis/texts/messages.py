@@ -204,16 +204,16 @@ def _manner(culprit: Culprit) -> str:
 
 
 def _there(culprit: Culprit, prescriber: Prescriber | None = None) -> str:
-    proof = [
-        f"{_called(culprit, name, prescriber)} = {_number(values[0])}"
+    shown = {
+        _called(culprit, name, prescriber): _number(values[0])
         for name, values in culprit.evidence.items()
         if name not in ("cotangent", "term", "iteration")
         and values
         and isinstance(values[0], int | float | list)
-    ]
+    }
+    proof = [f"{name} = {value}" for name, value in shown.items() if name != value]  # a number proves nothing
     if "iteration" in culprit.evidence:
         proof.append(f"iteration {culprit.evidence['iteration']}")
-    proof = [one for one in dict.fromkeys(proof) if one.partition(" = ")[0] != one.partition(" = ")[2]]
     if not proof:
         return _place(culprit)
     place = _element(culprit)

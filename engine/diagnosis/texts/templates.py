@@ -137,7 +137,7 @@ CAVEATS: Mapping[str, str] = {
     "vanishing": "The gradient of '{name}' is at most {size}: it shrinks most at '{node}'.",
     "exploding": "The gradient of '{name}' reaches {size}: it grows most at '{node}'.",
     "kink": "{op} at '{node}' has a kink at {count} of {size} elements.",
-    "kink_convention": "{op} at '{node}' has a kink at {count} of {size} elements. {convention}.",
+    "kink_convention": "{op} at '{node}' has a kink at {count} of {size} elements. {convention}",
     "masked": "masked_backward took as 0 what {op} at '{node}' passes back, which nothing selects.",
     "masked_elements": "masked_backward took as 0 what {op} at '{node}' passes back at {count} of {size} "
     "elements, which nothing selects: {places}.",

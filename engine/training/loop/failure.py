@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.arrays.types import Array
-from engine.diagnosis.causes.first_nonfinite import Nonfinite, first_nonfinite, listed
+from engine.diagnosis.causes.first_nonfinite import Nonfinite, first_nonfinite, list_rows
 from engine.errors import NonFinite, UserError
 from engine.training.job.step import PARAMETERS, StepTape
 from engine.training.loop.batch_order import Rows
@@ -95,7 +95,7 @@ def explain(
     message = first.message.replace(PARAMETERS, str(node))
     if rows:
         message += (
-            f" In the data {'this is' if len(rows) == 1 else 'these are'} {listed(rows)}{_columns(first)}."
+            f" In the data {'this is' if len(rows) == 1 else 'these are'} {list_rows(rows)}{_columns(first)}."
         )
     return TrainingFailure(
         f"{what}: {message}",

@@ -122,6 +122,19 @@ def one_number(scene: Scene, step: Instruction, bound: Bound) -> bool:
     return zeros and scene.type(bound["y"]).size == 1 and bool((scene.value(bound["y"]) >= 0).all())
 
 
+def pole_of_literal(scene: Scene, step: Instruction, bound: Bound) -> bool:
+    """Whether the divisor y is a 0 that was written as a number."""
+    return _is_pole_of_one(scene, bound) and _is_number(scene.operand_text(step, 1))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def pole_of_data(scene: Scene, step: Instruction, bound: Bound) -> bool:
     """Whether the divisor y is one number, 0, that no variable has a part in, and some x is not 0."""
     return _is_pole_of_one(scene, bound) and not scene.depends(bound["y"])

@@ -10,6 +10,7 @@ from engine.diagnosis.remedies.conditions import (
     one_number,
     pole,
     pole_of_data,
+    pole_of_literal,
     pole_of_variable,
     whole,
 )
@@ -94,6 +95,13 @@ QUOTIENT_REMEDIES: Sequence[Remedy] = (
         "it keeps away from a divisor of 0",
         when=one_number,
         alone=True,
+    ),
+    Remedy(
+        ("x / y",),
+        EDGE,
+        plain="{node} divides by the number 0: write another one, or leave the division out",
+        when=pole_of_literal,
+        final=True,
     ),
     Remedy(
         ("x / y",),

@@ -24,6 +24,10 @@ _SIGMOIDS = (
 _FROM_LOGITS = (
     "it is the binary cross-entropy from logits: no exponential overflows, and no logarithm meets a 0"
 )
+_NOT_POSITIVE = (
+    "{node} is not defined for 0 and negative numbers: start from values for which {x} is positive, or "
+    "compute it in a way that keeps it so, as softplus does"
+)
 _POSITIVE = "it is defined for positive numbers; below 1e-12 it is constant, without a slope"
 
 LOGARITHM_REMEDIES: Sequence[Remedy] = (
@@ -136,7 +140,7 @@ LOGARITHM_REMEDIES: Sequence[Remedy] = (
         remedy
         for op in ("log", "log2", "log10")
         for remedy in (
-            Remedy((f"{op}(x)",), DOMAIN, (f"{op}(maximum(x, 1e-12))",), _POSITIVE),
+            Remedy((f"{op}(x)",), DOMAIN, (f"{op}(maximum(x, 1e-12))",), _POSITIVE, plain=_NOT_POSITIVE),
             Remedy(
                 (f"{op}(x)",),
                 DOMAIN,
@@ -148,7 +152,7 @@ LOGARITHM_REMEDIES: Sequence[Remedy] = (
                 (f"{op}(x)",),
                 DOMAIN,
                 (f"{op}(softplus(x))",),
-                "softplus(x) is positive for any x, and close to x where x is large",
+                "softplus(x) is positive for any x, and close to x only where x is large",
             ),
         )
     ),

@@ -189,7 +189,7 @@ class Prescriber(Matching):
                     break
                 continue
             fallback = fallback or fix.with_note("still")
-        return fallback or partial or words
+        return partial or words or fallback
 
     def _locally(self, candidate: Candidate) -> Fix | None:
         """The first form that is finite where it stands, though something else is not."""

@@ -60,10 +60,12 @@ class JobProblem(ListedProblem):
     diagnosis: dict[str, Any] | None = None
 
 
-class BroadcastWarning(Answer):
-    """Rows that meet a column by accident in the function that is trained."""
+class FunctionWarning(Answer):
+    """What looks like a mistake in the function that is trained: rows that meet a column by accident, or a
+    backward function that ignores its cotangent.
+    """
 
-    code: Literal["broadcast"]
+    code: Literal["broadcast", "likely_mistake"]
     node: str
     message: str
 
@@ -124,14 +126,14 @@ class Job(JobFacts):
     """A job."""
 
     error: JobProblem | None
-    warnings: list[BroadcastWarning | MachineWarning | Stall]
+    warnings: list[FunctionWarning | MachineWarning | Stall]
 
 
 class ListedJob(JobFacts):
     """A job in a list; the long fields of its problem and warnings are left out."""
 
     error: ListedProblem | None
-    warnings: list[BroadcastWarning | MachineWarning | ListedStall]
+    warnings: list[FunctionWarning | MachineWarning | ListedStall]
 
 
 class JobPage(Answer):

@@ -81,6 +81,6 @@ def test_auto_is_chosen_anew_where_its_gpu_is_gone(
         with pytest.raises(DeviceUnavailable, match="cuda:1"):
             made.device(job(layered(device="cuda:1"), classes()), None)
     finally:
-        devices._told.clear()
+        devices._override.clear()
         devices.inventory.cache_clear()
     assert len(report.messages) == 1

@@ -42,7 +42,7 @@ def _run(xp: Any, predicate: Any, *xs: Any, then: Any, otherwise: Any) -> Any:
 
 def _cost(types: Sequence[TensorType], outputs: Sequence[TensorType], *, then: Tape, otherwise: Tape) -> Cost:
     both = [cost_of_runs(branch, 1, answered=True) for branch in (then, otherwise)]
-    parts = ("flops", "bytes", "workspace", "slow", "kept")
+    parts = ("flops", "bytes", "workspace", "slow", "retained")
     return Cost(*(max(getattr(one, part) for one in both) for part in parts))
 
 

@@ -78,7 +78,7 @@ def _cost(
 ) -> Cost:
     """The most that it can take."""
     inner, test = cost_of_runs(body, max_steps), cost_of_runs(condition, max_steps)
-    parts = ("flops", "bytes", "workspace", "slow", "kept")
+    parts = ("flops", "bytes", "workspace", "slow", "retained")
     return Cost(*(getattr(inner, part) + getattr(test, part) for part in parts))
 
 

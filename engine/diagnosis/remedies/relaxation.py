@@ -7,16 +7,13 @@ combines it with others is written as the product, sum or complement that it is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from engine.diagnosis.remedies.forms import Form
+from engine.diagnosis.remedies.matching import Matching
 from engine.diagnosis.remedies.soft import SIDES, steepness
 from engine.diagnosis.remedies.trial import Replacement
 from engine.diagnosis.texts.fix import Edit, Fix
 from engine.ir.tape import Instruction
-
-if TYPE_CHECKING:
-    from engine.diagnosis.remedies.prescription import Prescriber
 
 WHY = (
     "soft steps rise from 0 to 1 where a comparison changes, with a slope, and so do the products and sums "
@@ -44,7 +41,7 @@ _COMPARISONS = {
 }
 
 
-def relax(run: Prescriber, cuts: Sequence[Instruction]) -> tuple[Fix, list[Replacement]] | None:
+def relax(run: Matching, cuts: Sequence[Instruction]) -> tuple[Fix, list[Replacement]] | None:
     """The fix that softens all `cuts`, and what it replaces; None if one is no comparison of numbers."""
     graph = run.expressions.graph
     if not cuts or any(cut.op.name not in _COMPARISONS for cut in cuts):
@@ -65,13 +62,13 @@ def relax(run: Prescriber, cuts: Sequence[Instruction]) -> tuple[Fix, list[Repla
     return Fix("write", {"why": WHY}, tuple(dict.fromkeys(edits))), replacements
 
 
-def _comparison(run: Prescriber, step: Instruction) -> Form:
+def _comparison(run: Matching, step: Instruction) -> Form:
     x, y = step.inputs
     k = steepness(run, {"x": x, "y": y})
     return Form(_COMPARISONS[step.op.name], {"x": x, "y": y}, {"k": f"{k:g}"})
 
 
-def _logic(run: Prescriber, step: Instruction, forms: Mapping[int, Form]) -> Form | None:
+def _logic(run: Matching, step: Instruction, forms: Mapping[int, Form]) -> Form | None:
     """A step that computes with softened truth values, in numbers; None if it takes them as they are."""
     if step.op.name not in _LOGIC or not any(slot in forms for slot in step.inputs):
         return None
@@ -94,7 +91,7 @@ def _logic(run: Prescriber, step: Instruction, forms: Mapping[int, Form]) -> For
     return Form(_LOGIC[step.op.name], slots, words)
 
 
-def _stands_alone(run: Prescriber, step: Instruction, forms: Mapping[int, Form]) -> bool:
+def _stands_alone(run: Matching, step: Instruction, forms: Mapping[int, Form]) -> bool:
     """Whether a step is written by itself: it has a name, or something reads it that is not softened."""
     graph = run.expressions.graph
     readers = [graph.steps[place] for place in graph.readers.get(step.outputs[0], ())]
@@ -105,11 +102,11 @@ def _stands_alone(run: Prescriber, step: Instruction, forms: Mapping[int, Form])
     )
 
 
-def _edit(run: Prescriber, step: Instruction, forms: Mapping[int, Form]) -> Edit:
+def _edit(run: Matching, step: Instruction, forms: Mapping[int, Form]) -> Edit:
     return Edit(_write(run, step.outputs[0], forms), run.expressions.node(step))
 
 
-def _write(run: Prescriber, slot: int, forms: Mapping[int, Form]) -> str:
+def _write(run: Matching, slot: int, forms: Mapping[int, Form]) -> str:
     """The soft form behind a slot, with those that it reads written into it unless they have names."""
     form = forms[slot]
     names = {

@@ -47,7 +47,7 @@
         │   │   ├── DataDependentShape    data_dependent_shape
         │   │   ├── MissingInput          missing_input
         │   │   └── UnknownInput          unknown_input
-        │   └── DerivativeError           what was asked for cannot be differentiated
+        │   └── DerivativeError           the request cannot be differentiated
         │       ├── TargetRequired        target_required
         │       ├── InvalidTarget         invalid_target
         │       ├── UnknownWrt            unknown_wrt

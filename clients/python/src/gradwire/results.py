@@ -1,4 +1,4 @@
-"""What calls answer."""
+"""What calls return."""
 
 from __future__ import annotations
 

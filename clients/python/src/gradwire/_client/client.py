@@ -156,7 +156,7 @@ def _settings(
 
 
 def _of_http(settings: Settings) -> dict[str, Any]:
-    """What httpx is told."""
+    """The arguments of an httpx client."""
     headers = {"User-Agent": f"gradwire-python/{__version__}"}
     if settings.api_key:
         headers["Authorization"] = f"Bearer {settings.api_key}"

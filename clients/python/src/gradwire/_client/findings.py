@@ -42,43 +42,43 @@ def finding(
     )
 
 
-def with_own_words(told: Finding, locate: Locate) -> Finding:
+def with_own_words(found: Finding, locate: Locate) -> Finding:
     """A finding whose fix can be pasted into the user's file; its names lead nowhere else."""
-    if not told.fix:
-        return told
-    blamed = told.culprits[0].get("node") if told.culprits else None
-    fix = pasted(told.fix, blamed, locate)
-    if "axis of one element" in told.message and names_inner(fix, locate):  # inside of a model
+    if not found.fix:
+        return found
+    blamed = found.culprits[0].get("node") if found.culprits else None
+    fix = pasted(found.fix, blamed, locate)
+    if "axis of one element" in found.message and names_inner(fix, locate):  # inside of a model
         fix = "Give the last layer the activation 'sigmoid' in place of 'softmax', or two units."
-    return replace(told, fix=fix)
+    return replace(found, fix=fix)
 
 
-def without_stops(told: Finding, borders: Mapping[str, str], place: Places) -> Finding:
+def without_stops(found: Finding, borders: Mapping[str, str], place: Places) -> Finding:
     """A finding that speaks of what was computed outside of the tape, not of the nodes that stop it there."""
-    met = {name: inner for name, inner in borders.items() if _mentions(told, name)}
+    met = {name: inner for name, inner in borders.items() if _mentions(found, name)}
     if not met:
-        return told
-    told = replace(
-        told,
-        message=_reworded(told.message, met, place),
-        culprits=tuple(_moved(culprit, met) for culprit in told.culprits),
-        path=tuple(dict.fromkeys(met.get(name, name) for name in told.path)),
+        return found
+    found = replace(
+        found,
+        message=_reworded(found.message, met, place),
+        culprits=tuple(_moved(culprit, met) for culprit in found.culprits),
+        path=tuple(dict.fromkeys(met.get(name, name) for name in found.path)),
         warnings=tuple(
             {**warning, "message": _reworded(warning.get("message") or "", met, lambda _: None)}
-            for warning in told.warnings
+            for warning in found.warnings
         ),
     )
-    first = told.culprits[0] if told.culprits else {}
+    first = found.culprits[0] if found.culprits else {}
     if first.get("reason") == OUTSIDE:
-        told = replace(told, reason=OUTSIDE, fix="compute it inside the `with` block of the tape")
-    return replace(told, fix=None if told.fix is None else _reworded(told.fix, met, place))
+        found = replace(found, reason=OUTSIDE, fix="compute it inside the `with` block of the tape")
+    return replace(found, fix=None if found.fix is None else _reworded(found.fix, met, place))
 
 
 OUTSIDE = "outside_tape"
 
 
-def _mentions(told: Finding, name: str) -> bool:
-    words = (told.message, told.fix or "", *(warning.get("message") or "" for warning in told.warnings))
+def _mentions(found: Finding, name: str) -> bool:
+    words = (found.message, found.fix or "", *(warning.get("message") or "" for warning in found.warnings))
     return any(f"'{name}'" in text for text in words)
 
 

@@ -134,7 +134,7 @@ class PublishedGraph(Driven[D_co], Generic[D_co]):
 
     @call
     def __call__(self, *args: Any, **inputs: Any) -> Flow[Any]:
-        """The output for these inputs; a dict where there are several outputs."""
+        """The output for these inputs; a dict if there are several outputs."""
         given = bind(self.inputs, args, inputs)
         found = yield from requests.evaluate(self._session, self._function, given, {})
         return next(iter(found.values())) if len(found) == 1 else found

@@ -22,7 +22,7 @@ BY_HAND = "compute it from `model.predict(x)`, in a Callback's on_epoch_end for 
 _DATA = ("data", "validation_data")
 
 
-def order(session: Session, wanted: Mapping[str, Any]) -> Flow[dict[str, Any]]:
+def job_document(session: Session, wanted: Mapping[str, Any]) -> Flow[dict[str, Any]]:
     """The body of a submission; big arrays are uploaded on the way."""
     body: dict[str, Any] = {}
     for key, value in wanted.items():

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from gradwire._client.job_documents import order
+from gradwire._client.job_documents import job_document
 from gradwire._client.session import Session
 from gradwire._notices import warn
 from gradwire._transport.codec import Array, post, read
@@ -57,7 +57,7 @@ class Jobs(Driven[D_co]):
         wanted = {"program": program, "graph": graph, "model": model, "data": data, **document}
         if wanted.get("device") is None:
             wanted["device"] = self._session.device
-        body = yield from order(self._session, wanted)
+        body = yield from job_document(self._session, wanted)
         request = post("/v1/jobs", body, tensors=False)
         if idempotency_key is not None:
             headers = {**request.headers, "Idempotency-Key": idempotency_key}
@@ -132,7 +132,7 @@ class Job(Driven[D_co], Generic[D_co]):
     @call
     def refresh(self) -> Flow[Job[D_co]]:
         """Request the job's present state from the server; returns the job itself."""
-        yield from self._told(Request("GET", self._path()))
+        yield from self._update(Request("GET", self._path()))
         return self
 
     @call
@@ -145,7 +145,7 @@ class Job(Driven[D_co], Generic[D_co]):
         deadline = None if timeout is None else time.monotonic() + timeout
         pause = _FIRST_WAIT
         while True:
-            yield from self._told(Request("GET", self._path()))
+            yield from self._update(Request("GET", self._path()))
             if self.status in FINAL:
                 self.check()
                 return self
@@ -172,19 +172,19 @@ class Job(Driven[D_co], Generic[D_co]):
     @call
     def cancel(self) -> Flow[Job[D_co]]:
         """End the job; raises WrongState if it has ended."""
-        yield from self._told(Request("POST", self._path("/cancel")))
+        yield from self._update(Request("POST", self._path("/cancel")))
         return self
 
     @call
     def pause(self) -> Flow[Job[D_co]]:
         """Make the job write a checkpoint and stop until it is resumed."""
-        yield from self._told(Request("POST", self._path("/pause")))
+        yield from self._update(Request("POST", self._path("/pause")))
         return self
 
     @call
     def resume(self) -> Flow[Job[D_co]]:
         """Continue a paused job."""
-        yield from self._told(Request("POST", self._path("/resume")))
+        yield from self._update(Request("POST", self._path("/resume")))
         return self
 
     @call
@@ -233,7 +233,7 @@ class Job(Driven[D_co], Generic[D_co]):
     def _path(self, rest: str = "") -> str:
         return f"/v1/jobs/{self.id}{rest}"
 
-    def _told(self, request: Request) -> Flow[None]:
+    def _update(self, request: Request) -> Flow[None]:
         self.document = read((yield from self._session.send(request)))
 
 

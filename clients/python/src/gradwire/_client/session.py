@@ -1,7 +1,7 @@
-"""What a client remembers between calls: its patience, and the graphs that the server knows already.
+"""What a client remembers between calls: how to retry, and the graphs that the server knows already.
 
-A graph that is met for the first time travels inside its call. Met again, it is published under its
-hash, once; from then on only numbers travel. A server that has forgotten it is told again.
+A new graph travels inside its call. At its second use it is published under its
+hash, once; from then on only numbers travel. If the server has forgotten it, it is published again.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Session:
             return read((yield from self.send(post(f"/v1/graphs/{known.id}/{kind}", body))))
 
     def publish(self, known: Known) -> Flow[Any]:
-        """Publish a graph; answers the server's description of it."""
+        """Publish a graph; returns the server's description of it."""
         body = {"graph": known.document.graph}
         described = read((yield from self.send(post("/v1/graphs", body, tensors=False))))
         known.id = described["id"]
@@ -142,7 +142,7 @@ def locate(name: str, lowered: Lowered, names: Sequence[str]) -> tuple[Lowered, 
 
 @contextmanager
 def located(lowered: Lowered, document: Document) -> Iterator[None]:
-    """Problems raised within gain the user's line that made the node they name."""
+    """Give problems raised within the user's line that made the node they name."""
     try:
         yield
     except ProblemError as error:

@@ -19,7 +19,7 @@ class Event:
 class Parser:
     """Takes chunks that may end anywhere, in the middle of a character too.
 
-    `last_id` is what a broken stream is resumed with; `wait` what the server asks to wait before that, in
+    `last_id` is where a broken stream resumes; `wait` is how long the server wants it to wait before, in
     seconds, None where it says nothing.
     """
 

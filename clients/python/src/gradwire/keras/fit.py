@@ -110,14 +110,14 @@ def follow(
         calling = False
         with tqdm(total=job.progress.get("steps"), disable=not bar, file=sys.stdout, unit="step") as shown:
 
-            def tell(event: Event) -> None:
+            def report(event: Event) -> None:
                 nonlocal calling
                 _show(shown, event.kind, event.data, names)
-                told = event.data.get("warnings") or event.data.get("code") in (
+                warns = event.data.get("warnings") or event.data.get("code") in (
                     "no_gradient",
                     "other_machine",
                 )
-                if event.kind == "log" and told:
+                if event.kind == "log" and warns:
                     warn(TrainingWarning, event.data["message"], event.data["message"])
                 if event.kind == "epoch":
                     logs = numbers({k: v for k, v in event.data.items() if k not in ("epoch", "step")})
@@ -128,7 +128,7 @@ def follow(
                     if stop():
                         raise _Stopped
 
-            yield from each(Job.stream.flow(job), tell)
+            yield from each(Job.stream.flow(job), report)
     except _Stopped:
         yield from _saved(job)
         return

@@ -63,7 +63,7 @@ class Mean(Strict):
         self._total = self._count = 0.0
 
     def __call__(self, *batch: Any, **weights: Any) -> Tensor:
-        """Take a batch, as `update_state` does, and answer the mean with it."""
+        """Add a batch, as `update_state` does, and return the mean with it."""
         self.update_state(*batch, **weights)
         return self.result()
 

@@ -2,7 +2,7 @@
 
 The same endpoint is registered as `BareRoute` (documented by FastAPI, called with the request), as FastAPI's
 own route that returns a finished response, and as FastAPI's own with its parsing and its response model.
-Measured in turns, pinned to one core; medians of wall time, of the thread's CPU time, and of the difference
+Measured in turns; medians of wall time, of the thread's CPU time, and of the difference
 in CPU time from the bare route within a round.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import statistics
 import tempfile
 import time
@@ -23,7 +22,8 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from benchmarks.http_latency import TEN_NODES, values
+from benchmarks._report import Report
+from benchmarks.http_requests import TEN_NODES, values
 from service.api.endpoint import BareRoute
 from service.api.respond import respond
 from service.api.responses.jobs import Job
@@ -99,8 +99,8 @@ async def ask(app: Any, method: str, path: str, body: bytes = b"") -> tuple[int,
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
 
 
-async def measure(folder: Path, rounds: int, count: int) -> None:
-    """Print a table for each of the two endpoints."""
+async def measure(report: Report, folder: Path, rounds: int, count: int) -> None:
+    """A table for each of the two endpoints."""
     app = create_app(Settings(data=folder, log_level="error"))
 
     def alone(route: BaseRoute) -> FastAPI:
@@ -147,7 +147,7 @@ async def measure(folder: Path, rounds: int, count: int) -> None:
         ),
     ]
     for method, path, body, routes in cases:
-        print(f"   {method} {path[:20]}…")
+        report.table(f"{method} {path[:20]}…", "wall, µs", "CPU, µs", "CPU more than bare, µs")
         apps = {name: alone(route) for name, route in routes.items()}
         wall: dict[str, list[float]] = {name: [] for name in apps}
         cpu: dict[str, list[float]] = {name: [] for name in apps}
@@ -162,19 +162,11 @@ async def measure(folder: Path, rounds: int, count: int) -> None:
                     cpu[name].append((time.thread_time() - spent) / count * 1e6)
         for name in apps:
             more = statistics.median(a - b for a, b in zip(cpu[name], cpu["bare"], strict=True))
-            print(
-                f"   {name:<32} wall {statistics.median(wall[name]):7.1f} µs, "
-                f"CPU {statistics.median(cpu[name]):7.1f} µs, {more:+7.1f} µs"
-            )
+            report.row(name, statistics.median(wall[name]), statistics.median(cpu[name]), more)
     await app.state.services.close()
 
 
-def main(*, small: bool = False) -> None:
-    """Pin the process to one core and measure."""
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+def main(report: Report, *, small: bool = False) -> None:
+    """Measure in a data folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(measure(Path(folder), *((3, 20) if small else (40, 100))))
-
-
-if __name__ == "__main__":
-    main()
+        asyncio.run(measure(report, Path(folder), *((3, 20) if small else (40, 100))))

@@ -27,6 +27,8 @@ MISUSED_OPS = frozenset(
         "clip",
     }
 )
+#: What the table finds inside of those.
+_NESTED = frozenset({"softmax", "log_softmax", "sigmoid", "relu"})
 #: Activations whose values lie outside of 0 to 1 too.
 _ANY_VALUE = frozenset({"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh"})
 
@@ -38,7 +40,8 @@ def static_misuses(
 
     A softmax along the rows of W @ x is meant if W is what is learned.
     """
-    entries = list(misuses_of_table(prescriber, steps))
+    matching = any(_may_match(prescriber, step) for step in steps)
+    entries = list(misuses_of_table(prescriber, steps)) if matching else []
     meant = {caveat.node for caveat, bound in entries if "w" in bound and bound["w"] not in sources}
     found = [caveat for caveat, _ in entries if caveat.node not in meant]
     nodes: set[str | None] = set()
@@ -46,6 +49,16 @@ def static_misuses(
         if caveat.node not in nodes:
             nodes.add(caveat.node)
             yield caveat
+
+
+def _may_match(prescriber: Prescriber, step: Instruction) -> bool:
+    """Whether an entry of the table may match at a step: a look that costs far less than the table."""
+    if step.op.name not in MISUSED_OPS:
+        return False
+    if step.attributes.get("axis") in (0, (0,)) and len(prescriber.type(step.inputs[0]).shape) > 1:
+        return True
+    makers = (prescriber.expressions.maker(slot) for slot in step.inputs)
+    return any(maker is not None and maker.op.name in _NESTED for maker in makers)
 
 
 def _misuses_of_losses(

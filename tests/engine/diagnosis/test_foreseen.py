@@ -8,7 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.engine.diagnosis.asking import arrays_of, ask
+from engine.derivatives.query import Query
+from engine.dtypes import TensorType
+from engine.frontend.program import parse_program
+from engine.queries.compiler import Compiler
+from tests.engine.diagnosis.asking import arrays_of
 
 INPUTS: dict[str, Any] = {
     "x": [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]],
@@ -25,7 +29,11 @@ ARRAYS = {**arrays_of({k: v for k, v in INPUTS.items() if k != "k"}), "k": np.ar
 def told(program: str, wrt: tuple[str, ...], **choices: Any) -> list[dict[str, Any]]:
     """The warnings that a gradient comes with, of likely mistakes."""
     named = {name: value for name, value in ARRAYS.items() if re.search(rf"\b{name}\b", program)}
-    answer = ask(program, named, kind="gradient", wrt=wrt, **choices)
+    types = {name: TensorType(array.shape, array.dtype.name) for name, array in named.items()}
+    graph = parse_program(program, declared={name: {} for name in named})
+    answer = (
+        Compiler().compile(Query(graph=graph, kind="gradient", inputs=types, wrt=wrt, **choices)).run(named)
+    )
     return [warning for warning in answer.get("warnings", ()) if warning["code"] == "likely_mistake"]
 
 

@@ -31,7 +31,8 @@ def advise_answer(warned: Iterable[Warned], locate: Locate) -> None:
     for warning, place in warned:
         if warning.get("code") != "masked":
             text = in_own_words(warning, locate) + (f" At {place}." if place else "")
-            warn(GradientWarning, text, (warning.get("code"), str(place) if place else warning.get("node")))
+            same = re.sub(r"\d+", "", str(warning.get("message")))  # sizes may differ from step to step
+            warn(GradientWarning, text, (warning.get("code"), str(place), same))
 
 
 def in_own_words(warning: Mapping[str, Any], locate: Locate) -> str:

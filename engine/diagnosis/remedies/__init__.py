@@ -15,6 +15,7 @@ The tables, which are data:
 `quotient_remedies`   quotients
 `range_remedies`      singular matrices, and exponentials out of range
 `pole_remedies`       all of these: gradients that are NaN or infinite
+`kink_remedies`       the flat side of a kink
 `zero_remedies`       gradients that are zero
 `soft`                the record of a cut: what has no slope, and what to write in its place
 `soft_losses`         accuracies in place of losses

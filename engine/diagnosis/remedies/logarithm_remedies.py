@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from engine.diagnosis.remedies.conditions import (
     at_zero,
+    negative,
     square,
 )
 from engine.diagnosis.remedies.table import (
@@ -153,6 +154,7 @@ LOGARITHM_REMEDIES: Sequence[Remedy] = (
                 DOMAIN,
                 (f"{op}(softplus(x))",),
                 "softplus(x) is positive for any x, and close to x only where x is large",
+                when=negative,
             ),
         )
     ),

@@ -125,7 +125,7 @@ def _middleware(services: Services, request_log: RequestLog) -> list[Middleware]
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST", "DELETE"],
                 allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID"],
-                expose_headers=["Location", "Retry-After", "X-Request-ID"],
+                expose_headers=["Location", "Retry-After", "Server-Timing", "X-Request-ID"],
             )
         )
     if settings.api_key is not None:

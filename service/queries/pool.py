@@ -125,7 +125,7 @@ class ChildPool:
                 return RunOnDevice(answer["run_on_device"])
             if "device_bytes" in answer:
                 self._on_device_bytes(answer["device_bytes"])
-            return Reply(answer["status"], content, answer["media_type"])
+            return Reply(answer["status"], content, answer["media_type"], answer["headers"])
         except TimeoutError:
             raise Problem(
                 "time_limit",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from time import perf_counter
 from typing import Any, ClassVar, cast
 
 from pydantic_core import from_json, to_json
@@ -34,6 +35,7 @@ from service.wire import requests
 from service.wire.encoding import encode_answer
 from service.wire.problems import Problem, Reply, render
 
+SERVER_TIMING = "Server-Timing"
 #: Seconds to turn one element into JSON and back, measured on the machine of benchmarks/README.md.
 _JSON_ELEMENT_S = 1.5e-7
 #: A receipt evaluates the function along shrinking steps for each variable: so many runs, about.
@@ -51,6 +53,8 @@ class PreparedQuery:
     seconds: float
     directions: Mapping[str, Array] | None = None
     receipt_of: Query | None = None
+    parsing_s: float = 0.0
+    planning_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,7 @@ class QueryRunner:
         Raises Problem, UserError, and TooLargeForTier if the graph is new and has more than `most_nodes`
         nodes, its functions expanded.
         """
+        start = perf_counter()
         document, attachments = call.open("inputs")
         kind = KINDS[call.kind]
         request = requests.parse(kind.request, document, function=call.graph_id is None)
@@ -119,10 +124,13 @@ class QueryRunner:
         if most_nodes is not None and not self.compiler.has(query):
             require_nodes(bound.graph, most_nodes)
         values = {name: tensor.array for name, tensor in inputs.items()}
+        parsed = perf_counter()
         program = self.compiler.compile(query, peak_bytes_limit=self.max_peak_bytes, values=values)
+        planned = perf_counter()
         encoding = request.encoding or "json"
         elements = sum(array.size for array in values.values())
         prepared = self.prepared(program, values, encoding, elements, call)
+        prepared.parsing_s, prepared.planning_s = parsed - start, planned - parsed
         if directions is not None:
             prepared.directions = {name: tensor.array for name, tensor in directions.items()}
         if request.__dict__.get("receipt"):
@@ -144,7 +152,8 @@ class QueryRunner:
         return PreparedQuery(program, values, encoding, call.safetensors, seconds)
 
     def finish(self, prepared: PreparedQuery) -> Reply:
-        """Run and encode."""
+        """Run and encode. The reply says in `Server-Timing` what each part took, in milliseconds."""
+        start = perf_counter()
         answer = prepared.program.run(prepared.inputs, prepared.directions)
         if prepared.receipt_of is not None:
             answer["receipt"] = receipt(
@@ -153,7 +162,13 @@ class QueryRunner:
                 compiler=self.compiler,
                 peak_bytes_limit=self.max_peak_bytes,
             )
-        return encode_answer(answer, prepared.encoding, safetensors=prepared.safetensors)
+        ran = perf_counter()
+        reply = encode_answer(answer, prepared.encoding, safetensors=prepared.safetensors)
+        reply.headers[SERVER_TIMING] = (
+            f"parse;dur={prepared.parsing_s * 1e3:.3f}, plan;dur={prepared.planning_s * 1e3:.3f}, "
+            f"run;dur={(ran - start) * 1e3:.3f}, encode;dur={(perf_counter() - ran) * 1e3:.3f}"
+        )
+        return reply
 
     def _bound_query(
         self,

@@ -20,7 +20,7 @@ from engine.errors import InternalError
 from engine.runtime.devices import CPU
 from service.queries.pool import ChildPool
 from service.queries.query_request import QueryRequest, TooLargeForTier
-from service.queries.runner import PreparedQuery, QueryRunner, RunOnDevice
+from service.queries.runner import SERVER_TIMING, PreparedQuery, QueryRunner, RunOnDevice
 from service.queries.worker import out_of_memory
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
@@ -30,6 +30,8 @@ Tier = Literal["inline", "thread", "child", "device"]
 Receive = Callable[[], Awaitable[object]]
 T = TypeVar("T")
 
+#: The tier as an entry of the header Server-Timing.
+_SHOWN: Mapping[Tier, str] = {tier: f'tier;desc="{tier}"' for tier in ("inline", "thread", "child", "device")}
 #: JSON up to this size is read on the loop (0.3 ms at 15 ns a byte; less where a graph is to be decoded) …
 _INLINE_JSON = 16 * 1024
 _INLINE_FUNCTION = 4 * 1024
@@ -75,6 +77,8 @@ class Tiers:
         else:
             tier, device, reply = await self._dispatch(call, nodes, disconnected)
         self._metrics.query(call.kind, tier, device, time.perf_counter() - start)
+        timing = reply.headers.get(SERVER_TIMING)
+        reply.headers[SERVER_TIMING] = f"{_SHOWN[tier]}, {timing}" if timing else _SHOWN[tier]
         return reply
 
     @property

@@ -47,7 +47,12 @@ def run_child(
                 answer: dict[str, Any] = {"run_on_device": reply.device, "failure": None}
                 frames.write_blocking(channel, frames.pack(answer))
                 continue
-            answer = {"status": reply.status, "media_type": reply.media_type, "failure": failure}
+            answer = {
+                "status": reply.status,
+                "media_type": reply.media_type,
+                "headers": reply.headers,
+                "failure": failure,
+            }
             if device != devices.CPU and failure is None:
                 answer["device_bytes"] = executor_for(device).bytes_held
             frames.write_blocking(channel, frames.pack(answer, reply.body))

@@ -64,6 +64,11 @@ async def test_every_tier_gives_the_same_bytes(tmp_path: Path, limits: dict[str,
         answer = await here.post("/v1/gradient", {"graph": REGRESSION, "inputs": INPUTS, "wrt": ["W", "b"]})
         assert answer.content == b'{"value":10.5,"gradients":{"W":[-14.0],"b":[-6.0]}}'
         assert await tier_of(here, "gradient") == [tier]
+        shown, *parts = answer.headers["server-timing"].split(", ")
+        assert shown == f'tier;desc="{tier}"'
+        named = dict(part.split(";dur=") for part in parts)
+        assert list(named) == ["parse", "plan", "run", "encode"]
+        assert all(0 <= float(milliseconds) < 60_000 for milliseconds in named.values())
         wrong = await here.post("/v1/gradient", {"graph": REGRESSION, "inputs": {"V": 1}})
         assert problem(wrong, 422, "unknown_input")["path"] == "$.inputs.V"
         graph_id = (await here.post("/v1/graphs", {"graph": REGRESSION})).json()["id"]

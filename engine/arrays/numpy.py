@@ -130,6 +130,7 @@ def _reduction(ufunc: Any) -> Any:
 
 _sum = _reduction(np.add)
 _WORDS = {4: np.int32, 8: np.int64}
+_BLOCK = 16_384
 _LEAST_MASKED = 16_384  # elements; with fewer, a processor learns the branches of a condition that repeats
 
 
@@ -142,27 +143,29 @@ def where(condition: Any, x1: Any, x2: Any, /) -> Any:
         return np.where(condition, x1, x2)
     floats = x1 if isinstance(x1, np.ndarray) and x1.dtype.kind == "f" else x2
     word = _WORDS[floats.dtype.itemsize]
-    masks = np.negative(condition.view(np.int8), dtype=np.int8).astype(word)  # all bits where it holds
-    bits1, bits2 = (np.asarray(x, floats.dtype).view(word) for x in (x1, x2))
-    if bits1.ndim == 0 and bits1 == 0:
-        chosen = np.bitwise_and(np.invert(masks, out=masks), bits2, out=masks)
-    elif bits2.ndim == 0 and bits2 == 0:
-        chosen = np.bitwise_and(masks, bits1, out=masks)
-    else:
-        chosen = np.bitwise_and(masks, np.bitwise_xor(bits1, bits2), out=masks)
-        chosen = np.bitwise_xor(chosen, bits2, out=chosen)
-    return chosen.view(floats.dtype)
+    bits1, bits2 = (np.asarray(x, floats.dtype).view(word).reshape(-1) for x in (x1, x2))
+    holds = condition.view(np.int8).reshape(-1)
+    chosen = np.empty(condition.size, word)
+    for start in range(0, condition.size, _BLOCK):  # what is made on the way stays in the cache
+        block = slice(start, start + _BLOCK)
+        one, other = (bits if bits.size == 1 else bits[block] for bits in (bits1, bits2))
+        masks = np.negative(holds[block]).astype(word)  # all bits where it holds
+        np.bitwise_xor(np.bitwise_and(masks, one ^ other, out=masks), other, out=chosen[block])
+    return chosen.view(floats.dtype).reshape(condition.shape)
 
 
 def _alike(condition: Any, x1: Any, x2: Any) -> bool:
-    """Whether both sides are of one floating dtype of 4 or 8 bytes, neither larger than the condition."""
-    if type(condition) is not np.ndarray or condition.dtype != np.bool_:
+    """Whether both sides are of one floating dtype of 4 or 8 bytes, and as the condition or one number."""
+    if type(condition) is not np.ndarray or condition.dtype != np.bool_ or not condition.flags.c_contiguous:
         return False
     dtype = np.result_type(x1, x2)
     if dtype.kind != "f" or dtype.itemsize not in _WORDS:
         return False
     arrays = [x for x in (x1, x2) if isinstance(x, np.ndarray | np.generic)]
-    return bool(arrays) and all(x.dtype == dtype and x.shape in ((), condition.shape) for x in arrays)
+    return bool(arrays) and all(
+        x.dtype == dtype and (x.shape == () or (x.shape == condition.shape and x.flags.c_contiguous))
+        for x in arrays
+    )
 
 
 def _mean(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:

@@ -50,6 +50,7 @@ def namespace(device: Any = CPU) -> Namespace:
         **{name: _pure(getattr(cpu, name), there) for name in (*PURE, *SPECIAL, *BEYOND_THE_STANDARD)},
         **{name: _writing(getattr(cpu, name), there) for name in WRITING},
         **{name: _looking(getattr(cpu, name)) for name in LOOKING},
+        "on_device": device != CPU,
     }
     return Namespace(**{**standard, "linalg": strict.linalg, **made, **kit})
 

@@ -190,6 +190,8 @@ def anyio_backend() -> str:
 async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
     """One server for the whole table: whatever a bad request does, the next one must find it well."""
     async with world(tmp_path_factory.mktemp("bad")) as here:
+        # A refusal is timed below, and the start of the process that a large body goes to is no part of it.
+        await here.services.pool.wait_until_up(120)
         yield here.client
 
 

@@ -11,5 +11,6 @@
 `step`            loss, metrics, gradients and update as one tape over flat vectors
 `predict`         predictions of a trained job
 `estimate`        the time and memory of a job, computed before it runs
+`trained_targets` targets that were given as a parameter
 `device`          the device that a job trains on
 """

@@ -24,6 +24,7 @@ from engine.training.job.objective import Objective
 from engine.training.job.source import Types, graph_objective, model_objective
 from engine.training.job.spec import VALIDATION_DATA, VALIDATION_SPLIT, TrainingSpec, reported
 from engine.training.job.step import evaluation_tape, step_tape
+from engine.training.job.trained_targets import trained_targets
 
 READABLE = 64  # values of up to so many elements are written as numbers
 _SOURCES = tuple(field.name for field in SOURCES)
@@ -149,7 +150,9 @@ def _try(spec: TrainingSpec, path: str) -> tuple[Mapping[str, Any], ...]:
             step_tape(objective, spec.method, last)
         if spec.validation is not None:
             evaluation_tape(objective, min(spec.batch_size, spec.validation_rows))
-        return tuple(warning for warning in draft.warnings if warning["code"] == "broadcast")
+        total = spec.rows + (spec.validation_rows if spec.validation == VALIDATION_SPLIT else 0)
+        broadcasts = (warning for warning in draft.warnings if warning["code"] == "broadcast")
+        return (*broadcasts, *trained_targets(objective, total))
     except EngineError as error:
         if error.path == "$.wrt" and error.hint:
             error.hint = error.hint.replace("out of wrt", "out of the parameters")

@@ -16,13 +16,16 @@ import numpy as np
 from engine.arrays.types import Array
 from engine.training.catalogue.losses import LOSSES
 from engine.training.catalogue.metrics import METRICS
-from engine.training.job.spec import TrainingSpec
+from engine.training.job.spec import VALIDATION_SPLIT, TrainingSpec
 from engine.training.model.expand import LABELS, X
 from engine.training.model.model import read_model
 
 Finding = dict[str, Any]
 
 MOST_ROWS = 100_000  # of labels that are looked at
+_FEWEST_ROWS = 8  # in which an order by class is no accident
+_RARE = 0.1  # of its share among the rows validated on: that much of a class in training is next to nothing
+_CLASSIFICATION = ("crossentropy", "hinge")
 _REGRESSION = frozenset(
     {"mean_squared_error", "mean_absolute_error", "huber", "log_cosh", "mean_absolute_percentage_error"}
 )
@@ -52,7 +55,7 @@ def suspicions(
     spec: TrainingSpec, data: Mapping[str, Array], validation: Mapping[str, Array] | None = None
 ) -> list[Finding]:
     """The findings of a job on these data, each with a `code` and a `message` that holds the cure."""
-    found = _of_model(spec, data) if "model" in spec.source else ()
+    found = [*_of_model(spec, data), *_of_split(spec, data)] if "model" in spec.source else []
     return [*found, *_of_validation(spec, data, validation)]
 
 
@@ -128,6 +131,45 @@ def _of_validation(
                 f"'{name}' holds NaN or infinities in row {wrong[0]} of {which} ({wrong.size:,} such rows): "
                 "metrics of validation are NaN; leave these rows out, or fill them in",
             )
+
+
+def _of_split(spec: TrainingSpec, data: Mapping[str, Array]) -> Iterator[Finding]:
+    """Rows in the order of their classes, of which a split validates on what training hardly saw."""
+    total = spec.rows + spec.validation_rows
+    loss = LOSSES.read(spec.source["loss"], "$.loss").record.name
+    if spec.validation != VALIDATION_SPLIT or not _FEWEST_ROWS <= total <= MOST_ROWS:
+        return
+    if not any(word in loss for word in _CLASSIFICATION):
+        return
+    labels = _classes(np.asarray(data[LABELS][:total]))
+    if labels is None:
+        return
+    classes, numbers = np.unique(labels, return_inverse=True)
+    if np.count_nonzero(np.diff(numbers)) != len(classes) - 1:
+        return  # not every class is one block of rows
+    trained = np.bincount(numbers[: spec.rows], minlength=len(classes)) / spec.rows
+    validated = np.bincount(numbers[spec.rows :], minlength=len(classes)) / spec.validation_rows
+    rare = trained < _RARE * validated
+    if validated[rare].sum() >= 0.5:
+        listed = ", ".join(f"{label:g}" for label in classes[rare][:5])
+        yield finding(
+            "rows_sorted_by_class",
+            f"rows are sorted by class, and validation_split takes the last {spec.validation_rows:,}: "
+            f"hardly any row of class {listed} is trained on, and metrics of validation say little; shuffle "
+            "before, order = np.random.permutation(len(x)), x[order] and y[order]",
+        )
+
+
+def _classes(labels: Array) -> Array | None:
+    """The class of each row, of indices or of one-hot rows; None if labels are no classes."""
+    if labels.dtype.kind not in "biuf" or not labels.size or not np.isfinite(labels).all():
+        return None
+    if labels.ndim > 1 and labels.shape[-1] > 1:
+        one_hot = labels.ndim == 2 and ((labels == 0) | (labels == 1)).all() and (labels.sum(1) == 1).all()
+        return np.asarray(labels.argmax(1)) if one_hot else None
+    labels = labels.reshape(-1)
+    whole = labels.dtype.kind != "f" or np.array_equal(labels, np.round(labels))
+    return labels.astype(np.float64) if whole else None
 
 
 def _of_probabilities(end: _Last, loss: str, fused: str, from_logits: bool) -> Iterator[Finding]:

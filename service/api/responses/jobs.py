@@ -61,8 +61,8 @@ class JobProblem(ListedProblem):
 
 
 class FunctionWarning(Answer):
-    """What looks like a mistake in the function that is trained: rows that meet a column by accident, or a
-    backward function that ignores its cotangent.
+    """What looks like a mistake in the function that is trained: rows that meet a column by accident, a
+    backward function that ignores its cotangent, or targets among the parameters.
     """
 
     code: Literal["broadcast", "likely_mistake"]

@@ -275,3 +275,34 @@ def test_an_overflow_names_the_learning_rate_and_the_scale_of_the_data() -> None
     assert "(it is 0.01)" in hint
     assert "'x' reaches " in hint
     assert told(network(epochs=60), X, X.sum(1)) == {}
+
+
+def _sorted_classes() -> tuple[Array, Array]:
+    labels = np.repeat([0, 1, 2], 30)
+    centres = np.array([[2.0, 0.0], [-2.0, 0.0], [0.0, 2.5]])
+    return centres[labels] + 0.4 * RNG.normal(size=(90, 2)), labels
+
+
+@pytest.mark.parametrize("kind", ["indices", "column", "one-hot", "blocks"])
+def test_a_split_of_rows_sorted_by_class(kind: str) -> None:
+    x, y = _sorted_classes()
+    loss = "categorical_crossentropy" if kind == "one-hot" else "sparse_categorical_crossentropy"
+    document = network(3, "softmax", loss, validation_split=0.32)
+    form = {
+        "one-hot": lambda y: np.eye(3)[y],
+        "column": lambda y: y[:, None],
+        "blocks": lambda y: (y + 1) % 3,
+    }
+    labels = form.get(kind, lambda y: y)(y)
+    rare = 0 if kind == "blocks" else 2
+    message = told(document, x, labels)["rows_sorted_by_class"]
+    assert f"of class {rare} " in message
+    assert "np.random.permutation(len(x))" in message
+    order = np.random.default_rng(1).permutation(len(x))
+    assert told(document, x[order], labels[order]) == {}
+    assert told(network(3, "softmax", loss), x, labels) == {}  # nothing is split off
+
+
+def test_a_split_of_sorted_rows_of_numbers_is_meant() -> None:
+    x = np.linspace(0.0, 1.0, 64)[:, None] * np.ones(4)
+    assert told(network(1, "linear", "mse", validation_split=0.3), x, np.repeat([0.0, 1.0], 32)) == {}

@@ -91,7 +91,7 @@ def resolve(
 def trace_function(session: Session, function: Callable[..., Any]) -> Function:
     """Run a Python function once on parameters without values; see `parameters_of` for which."""
     names = parameters_of(function)
-    parameters = [Parameter(name, here()) for name in names]
+    parameters = [Parameter(name, here(), label_of(function)) for name in names]
     with traced_once(label_of(function), parameters):
         results = function(*[Tensor(Edge(parameter)) for parameter in parameters])
         labelled = label(results)

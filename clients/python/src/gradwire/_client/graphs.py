@@ -61,7 +61,8 @@ class Graphs(Driven[D_co]):
         """
         chosen = resolve(self._session, function, program, graph)
         if chosen.captured:
-            listed = ", ".join(f"'{name}'" for name in chosen.captured)
+            places = {name: chosen.place(name) for name in chosen.captured}
+            listed = ", ".join(f"'{name}'" + (f", {at}" if at else "") for name, at in places.items())
             raise TraceError(
                 f"the function uses values from outside ({listed}); a published function has no values of "
                 "its own, so make every array a parameter, or leave gw.function out: tapes and gw.grad "

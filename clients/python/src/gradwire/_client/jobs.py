@@ -64,7 +64,7 @@ class Jobs(Driven[D_co]):
             request = Request(request.method, request.path, request.content, headers)
         job = Job(self._driver, self._session, read((yield from self._session.send(request))))
         for warning in job.warnings:
-            if warning.get("code") == "broadcast":
+            if warning.get("code") in ("broadcast", "likely_mistake"):
                 warn(TrainingWarning, warning["message"], warning["message"])
         return job
 

@@ -18,6 +18,7 @@ from gradwire._locations import Place, user_frame
 from gradwire._tracing.document import Document, names_in, write
 from gradwire._tracing.lower import Lowered, Ref
 from gradwire._tracing.node import Op, Parameter
+from gradwire._tracing.scopes import is_traced
 from gradwire._tracing.syntax import expression
 from gradwire._transport.codec import Declared, post, read
 from gradwire._transport.connection import Settings
@@ -108,7 +109,7 @@ def input_values(lowered: Lowered, document: Document, *, skip: int = 0) -> dict
     for position, item in enumerate(lowered.items):
         if item.op is None and position >= skip:
             if item.value is None:
-                raise _valueless(item.node)
+                raise _valueless(item.node, _first_use(lowered, position))
             values[document.names[position]] = Declared(item.value)
     return values
 
@@ -152,7 +153,24 @@ def located(lowered: Lowered, document: Document) -> Iterator[None]:
         raise
 
 
-def _valueless(node: Any) -> ReadError:
+def _first_use(lowered: Lowered, position: int) -> Place | None:
+    """The user's line of the first op that reads an entry."""
+    for item in lowered.items:
+        if any(isinstance(ref, tuple) and ref[0] == position for ref in item.inputs):
+            return item.node.place
+    return None
+
+
+def _valueless(node: Any, used: Place | None) -> ReadError:
+    if isinstance(node, Parameter) and node.function and not is_traced(node):
+        made = f" (made at {used})" if used is not None else ""
+        return ReadError(
+            f"a tensor of the function '{node.function}'{made} has left it, in a list or by a name outside: "
+            f"it hangs on the argument '{node.name}', which has a value only while '{node.function}' runs. "
+            f"Return it from '{node.function}' and use what comes back: gw.scan stacks what a step returns "
+            "second, `return carry, y`",
+            place=used,
+        )
     name = f"'{node.name}'" if isinstance(node, Parameter) else "a parameter"
     return ReadError(
         f"{name} has neither a value nor a shape while its function is traced, once for all values: {_cure()}"

@@ -9,6 +9,7 @@
 `values`             where tensors get their values: a provider that the clients register
 `reads`              values that leave a trace, and those that come back as constants
 `restarts`           training that starts over at every step
+`rebinding`          steps that are bound to a name and dropped
 `read_cures`         what to write instead of a line that reads a value
 `read_refusals`      what is wrong with reading a value, and what to write instead
 `texts`              ops as texts: what the user wrote for one

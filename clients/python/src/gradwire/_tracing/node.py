@@ -63,13 +63,14 @@ class Owner:
     """A variable, as far as its values need to know it; compared by identity.
 
     `born` is when it was made, `steps` how often it was assigned, `first_steps` by how many optimisers in a
-    row that had never stepped before (see `restarts`).
+    row that had never stepped before (see `restarts`). `assigned` is the line of the last assignment.
     """
 
     trainable: bool = True
     born: int = 0
     steps: int = 0
     first_steps: int = 0
+    assigned: Place | None = None
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
@@ -88,10 +89,11 @@ class Leaf:
 
 @dataclass(slots=True, eq=False)
 class Parameter:
-    """An input without a value, while a function is traced for good."""
+    """An input without a value, while a function is traced for good; `function` is what that is called."""
 
     name: str
     place: Place | None = None
+    function: str = ""
 
 
 @dataclass(slots=True, eq=False)

@@ -43,6 +43,10 @@ class Scope:
         self._names: dict[Node | Owner, str] = {_identity(edge): name for name, edge in arguments}
         self._dependence = Dependence(lambda edge: _identity(edge) in self._names, stopped=values)
 
+    def holds(self, node: Node) -> bool:
+        """Whether a node is one of its arguments."""
+        return node in self._names
+
     def argument(self, edge: Edge) -> str | None:
         """The name of an argument that `edge` depends on; None if there is none."""
         source = self._dependence.source(edge)
@@ -90,6 +94,16 @@ def refusing(edge: Edge, *, branch: bool) -> tuple[Scope, str] | None:
                 return found, name
         found = found.outer
     return None
+
+
+def is_traced(node: Node) -> bool:
+    """Whether a node is an argument of a function that is being traced now."""
+    found = _current.get()
+    while found is not None:
+        if found.holds(node):
+            return True
+        found = found.outer
+    return False
 
 
 def _identity(edge: Edge) -> Node | Owner:

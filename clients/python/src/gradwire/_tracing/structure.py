@@ -18,6 +18,21 @@ def leaves(tree: Any) -> Iterator[Any]:
         yield tree
 
 
+def paths(tree: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """The leaves of a structure called `name`, each with how it is written: `p['w'][0]`."""
+    if isinstance(tree, dict):
+        for key, item in tree.items():
+            yield from paths(item, f"{name}[{key!r}]")
+    elif isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        for field, item in zip(tree._fields, tree, strict=True):
+            yield from paths(item, f"{name}.{field}")
+    elif isinstance(tree, list | tuple):
+        for k, item in enumerate(tree):
+            yield from paths(item, f"{name}[{k}]")
+    else:
+        yield name, tree
+
+
 def rebuild(tree: Any, replacements: Iterator[Any]) -> Any:
     """The same structure with other things in the places of its leaves."""
     if isinstance(tree, dict):

@@ -31,6 +31,17 @@ class Body:
     label: str
 
 
+def expect_functions(name: str, example: str, **given: Any) -> None:
+    """Raise TypeError for an argument of gw.<name> that is no function; `example` is how it is called."""
+    for argument, function in given.items():
+        if not callable(function):
+            hint = "; to choose among values write gw.where" if name == "cond" else ""
+            kind = "None" if function is None else type(function).__name__
+            raise TypeError(
+                f"expected a function as `{argument}` of gw.{name}, got {kind}: write {example}{hint}"
+            )
+
+
 @contextmanager
 def recording(tape: Recorder | None) -> Iterator[None]:
     """Inside, `tape` is who records."""
@@ -47,7 +58,9 @@ def run(function: Callable[..., Any], *arguments: Any, inside: Recorder) -> Body
     made: list[Parameter] = []
     given = []
     for name, argument in zip(names, arguments, strict=True):
-        parameters = [Parameter(name, here()) for leaf in leaves(argument) if leaf is not None]
+        parameters = [
+            Parameter(name, here(), label_of(function)) for leaf in leaves(argument) if leaf is not None
+        ]
         given.append(_placed(argument, parameters))
         made.extend(parameters)
     with recording(inside), traced_once(getattr(function, "__name__", "function"), made):

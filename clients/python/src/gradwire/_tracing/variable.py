@@ -13,6 +13,7 @@ from gradwire._tracing.methods import Methods
 from gradwire._tracing.node import Array, Edge, Leaf, Owner, are_integers, as_array
 from gradwire._tracing.operators import Operators
 from gradwire._tracing.reads import may_read, note_assigned, note_leaf
+from gradwire._tracing.rebinding import warn_if_dropped
 from gradwire._tracing.restarts import born, note_step
 from gradwire._tracing.tensor import Tensor, record
 from gradwire._tracing.variable_warnings import fitting, warn_of_divergence
@@ -79,6 +80,8 @@ class Variable(Methods):
         return Edge(self._leaf)
 
     def _record(self, op: str, *inputs: Any, **attributes: Any) -> Tensor:
+        if op in ("subtract", "add") and inputs and inputs[0] is self:
+            warn_if_dropped(self.name)
         return record(op, inputs, attributes)
 
     def _value(self) -> Array:
@@ -131,6 +134,7 @@ class Variable(Methods):
             )
         warn_of_divergence(self.name, self._leaf.value, array, value)
         note_step(self._leaf, array, optimizer)
+        self._owner.assigned = here()
         self._leaf = Leaf(array, self.name, self._leaf.place, self._owner)
         self._note(value)
         return self

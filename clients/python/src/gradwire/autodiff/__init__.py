@@ -6,6 +6,10 @@
 `targets`            what a tape differentiates
 `misuse`             what a tape was asked that it cannot know
 `gradient_requests`  one question about a tape: the lowered trace, names, and the result
+`stale`              gradients asked for again after their variables were assigned
+`views`              parts of variables, made anew where a gradient by them is asked for
+`curvature`          second derivatives that are zero because of a piecewise linear op
+`swapped`            results that are unpacked the other way round
 `gradient_warnings`  warnings of gradients that are None, zero or not finite
 `variable_findings`  findings about a variable itself: not finite, or several values
 `argument_lists`     lists of numbers as arguments, on which `*` and `+` are refused
@@ -25,4 +29,5 @@
 `custom_gradient`    functions with a derivative rule of the user's own
 `implicit`           `root` and `fixed_point`
 `published`          `function`: a Python function whose graph lives on the server
+`frozen_draws`       random numbers that a published function draws once
 """

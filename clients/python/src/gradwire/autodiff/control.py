@@ -13,7 +13,7 @@ from typing import Any
 
 from gradwire._tracing.node import Edge, Op, Recorder
 from gradwire._tracing.structure import leaves, rebuild
-from gradwire._tracing.subgraph import Body, close, rebuilt, run, tensors
+from gradwire._tracing.subgraph import Body, close, expect_functions, rebuilt, run, tensors
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tracer import trace
 from gradwire.autodiff.transformed import Transformed
@@ -31,6 +31,7 @@ def scan(
     function then gets None for x. The carried value keeps its structure, shapes and dtypes. The body is
     planned once, however many steps there are. Raises TraceError if the function returns anything else.
     """
+    expect_functions("scan", "gw.scan(lambda carry, x: (carry + x, carry), init, xs)", function=function)
     inside = Recorder()
     walked = [x for x in leaves(xs) if x is not None]
     body = run(function, init, xs, inside=inside)
@@ -62,6 +63,8 @@ def while_loop(
     The value keeps its structure, shapes and dtypes. The gradient stores the value at up to `max_steps` steps
     (the server's default is 1,000); exceeding them is an error, OverLimit.
     """
+    example = "gw.while_loop(lambda v: v < 10.0, lambda v: 2.0 * v, init)"
+    expect_functions("while_loop", example, condition=condition, body=body)
     inside = Recorder()
     test, step = run(condition, init, inside=inside), run(body, init, inside=inside)
     _expect_same(step.label, init, step.answer)
@@ -84,6 +87,8 @@ def cond(
     `predicate` is one boolean. Only one of the functions runs. Both return the same structure, shapes and
     dtypes. To choose element by element, use `where`.
     """
+    given_functions = {"true_function": true_function, "false_function": false_function}
+    expect_functions("cond", "gw.cond(predicate, lambda: a, lambda: b)", **given_functions)
     inside = Recorder()
     branches = [run(f, *operands, inside=inside) for f in (true_function, false_function)]
     _expect_same(branches[1].label, branches[0].answer, branches[1].answer)
@@ -102,6 +107,7 @@ def map(function: Callable[..., Any], xs: Any) -> Any:
 
     If `xs` is a structure of several tensors, all have the same number of rows.
     """
+    expect_functions("map", "gw.map(lambda row: gw.sum(row ** 2), xs)", function=function)
     inside = Recorder()
     body = run(function, xs, inside=inside)
     return map_rows(body, list(leaves(xs)), inside)
@@ -119,6 +125,7 @@ def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Positional arguments are tensors, or structures of them; keyword arguments are passed on as they are.
     """
+    expect_functions("checkpoint", "gw.checkpoint(f)(x), with f a function of x", function=function)
     return _Checkpoint(function)
 
 

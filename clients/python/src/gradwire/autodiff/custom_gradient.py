@@ -8,7 +8,14 @@ from typing import Any
 from gradwire._locations import here
 from gradwire._tracing.lower import lower_function
 from gradwire._tracing.node import Edge, Node, Op, Parameter, Recorder, recorder
-from gradwire._tracing.subgraph import captured_by, label_of, owned, parameter_names, traced_once
+from gradwire._tracing.subgraph import (
+    captured_by,
+    expect_functions,
+    label_of,
+    owned,
+    parameter_names,
+    traced_once,
+)
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tracer import as_edge, trace
 from gradwire.autodiff.transformed import Transformed
@@ -25,6 +32,9 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
     gradient through this function is None, and `explain` says that it was stopped. If you need it, pass them
     as arguments. Raises TraceError if the gradient function does not return one cotangent for each argument.
     """
+    expect_functions(
+        "custom_gradient", "@gw.custom_gradient above a function that returns y, grad", function=function
+    )
     return _CustomGradient(function)
 
 

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass
 from typing import Any
 
+import numpy as np
+
 from gradwire._client.client import Client
 from gradwire._locations import here
 from gradwire._tracing.node import Array, Edge, Leaf, as_array, recorder
 from gradwire._tracing.operators import Operators
 from gradwire._tracing.scopes import named, scope
-from gradwire._tracing.structure import leaves, map_leaves, rebuild
+from gradwire._tracing.structure import leaves, paths, rebuild
 from gradwire._tracing.subgraph import label_of, parameter_names
 from gradwire._tracing.tensor import Tensor, constant, record
 from gradwire._tracing.variable import Variable
@@ -19,6 +21,7 @@ from gradwire.autodiff.argument_lists import guarded
 from gradwire.autodiff.list_arguments import told_of_lists
 from gradwire.autodiff.scalar_target import check_function, target_of, told_of
 from gradwire.autodiff.subtracted import warn_of_another_argument
+from gradwire.autodiff.swapped import warn_of_swapped_results
 from gradwire.autodiff.tape import GradientTape
 from gradwire.autodiff.transformed import Transformed
 from gradwire.errors import TraceError
@@ -67,6 +70,8 @@ class _ValueAndGrad(Transformed):
         """What a call returns; `name` is what the user wrote, for warnings."""
         function, options = self._function, self._options
         positions, single = positions_of(options["argnums"], len(args))
+        if name == "value_and_grad" or (single and not options["has_aux"]):
+            warn_of_swapped_results(name, label_of(function))
         has_aux, zero = options["has_aux"], options["zero"]
         tape = GradientTape(watch_accessed_variables=False, **options["tape"])
         chosen, answer = traced_on(tape, function, args, kwargs, positions, options["allow_reads"])
@@ -132,7 +137,7 @@ def traced_on(
     names = argument_names(function, len(args))
     arguments = list(args)
     for position in positions:
-        arguments[position] = map_leaves(as_source(names[position]), args[position])
+        arguments[position] = sources_of(names[position], args[position])
     chosen = tuple(arguments[position] for position in positions)
     tape.watch(chosen)
     label = label_of(function)
@@ -144,13 +149,34 @@ def traced_on(
         return chosen, function(*arguments, **kwargs)
 
 
-def as_source(name: str) -> Callable[[Any], Tensor | Variable]:
+def sources_of(name: str, argument: Any) -> Any:
+    """An argument with something to differentiate by in place of each of its numbers; see as_source."""
+    make = as_source(name)
+    made = []
+    for path, value in paths(argument, name):
+        if path != name and not isinstance(value, Operators) and _is_setting(value):
+            what = "None" if value is None else f"{type(value).__name__} {value!r:.30}"
+            raise TypeError(
+                f"expected numbers to differentiate by in '{name}', and {path} is {what}: leave it out of "
+                f"'{name}', and read it in the function from a name outside, or from an argument of its own"
+            )
+        made.append(make(value) if path == name else make(value, path))
+    return rebuild(argument, iter(made))
+
+
+def _is_setting(value: Any) -> bool:
+    """Whether an entry is no number, but a text, a choice or a function."""
+    return value is None or isinstance(value, str | bytes | bool | np.bool_) or callable(value)
+
+
+def as_source(name: str) -> Callable[..., Tensor | Variable]:
     """What makes an argument something to differentiate by; raises TraceError for integers.
 
-    While something records, a traced argument stays on its tape; else its value is taken.
+    A `path` says which entry of the argument it is. While something records, a traced argument stays on its
+    tape; else its value is taken.
     """
 
-    def make(value: Any) -> Tensor | Variable:
+    def make(value: Any, path: str = "") -> Tensor | Variable:
         if isinstance(value, Variable):
             return value
         if isinstance(value, Operators) and recorder.get() is not None:
@@ -158,10 +184,10 @@ def as_source(name: str) -> Callable[[Any], Tensor | Variable]:
         try:
             array = value._value() if isinstance(value, Operators) else as_array(value)
         except TypeError as error:
-            raise TypeError(_no_numbers(name, value, error)) from None
+            raise TypeError(_no_numbers(path or name, value, error)) from None
         if array.dtype.kind not in "fc":
             raise TraceError(
-                f"expected floating numbers to differentiate by for '{name}', got {array.dtype}; "
+                f"expected floating numbers to differentiate by for '{path or name}', got {array.dtype}; "
                 "integers carry no gradient: pass value.astype(float), or give the position of the argument "
                 "that is meant, argnums=1 for the second"
             )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from gradwire._tracing.node import Edge, Recorder
-from gradwire._tracing.subgraph import close, run, tensors
+from gradwire._tracing.subgraph import close, expect_functions, run, tensors
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tracer import trace
 from gradwire.errors import TraceError
@@ -74,6 +74,7 @@ def _linear(
 
 
 def _solved(op: str, function: Callable[[Any], Any], start: Any, attributes: dict[str, Any]) -> Tensor:
+    expect_functions(op, f"gw.{op}(lambda x: gw.cos(x), start)", function=function)
     inside = Recorder()
     body = run(function, start, inside=inside)
     if len(body.parameters) != 1 or len(body.roots) != 1 or isinstance(body.answer, list | tuple | dict):

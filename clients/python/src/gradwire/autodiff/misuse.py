@@ -9,7 +9,7 @@ from typing import Any
 
 from gradwire._locations import Place
 from gradwire._notices import warn
-from gradwire._tracing.node import Edge, Leaf, Op, Recorder, Traced
+from gradwire._tracing.node import Edge, Leaf, Op, Owner, Recorder, Traced
 from gradwire._tracing.read_cures import cure_at
 from gradwire._tracing.reads import Reads
 from gradwire._tracing.structure import leaves
@@ -21,6 +21,9 @@ from gradwire.results import Finding
 
 _DEPTH = 8
 _PLAIN = "a value that has left the tape through numpy() or float() is a plain number: it has no gradient"
+_AVERAGES = ("moving_mean", "moving_variance")  # the weights of a layer that training only averages
+_WATCH = "call tape.watch(variable) in the `with` block"
+_TRAINABLE = "tape.gradient(loss, model.trainable_variables)"
 _KEEP = "keep the variable and write w.assign_sub(rate * g), or optimizer.apply_gradients([(g, w)])"
 
 
@@ -70,8 +73,16 @@ def warn_of_mixing(asked: Question) -> None:
 def reason_of(source: Source) -> tuple[str, str]:
     """Why a tape does not watch something, and the cure."""
     node = source.edge.node
+    if isinstance(source.owner, Owner) and not source.owner.trainable:
+        if source.label.endswith(_AVERAGES):
+            return "no gradient changes a running average: steps of training update it", f"write {_TRAINABLE}"
+        return (
+            "the tape does not watch this variable, which is not trainable",
+            f"leave it out of the sources, as {_TRAINABLE} does; to have its gradient, make it trainable, or "
+            + _WATCH,
+        )
     if source.owner is not None:
-        return "the tape does not watch this variable", "make it trainable, or call tape.watch(variable)"
+        return "the tape does not watch this variable", _WATCH
     if isinstance(node, Op):
         variable = _variable_behind(source.edge, _DEPTH)
         if variable is not None:

@@ -25,6 +25,7 @@ from gradwire._tracing.operators import Operators
 from gradwire._tracing.structure import leaves
 from gradwire._transport.codec import Array
 from gradwire._transport.driver import SyncDriver
+from gradwire.autodiff.frozen_draws import warn_of_frozen_draws
 from gradwire.autodiff.transformed import Transformed
 from gradwire.results import (
     Check,
@@ -63,6 +64,7 @@ class PublishedFunction(Transformed):
         """The graph on the server; it is published if it was not yet."""
         client = self._client or default_client()
         if self._published is None or self._published[0] is not client:
+            warn_of_frozen_draws(self._function)
             self._published = (client, client.publish(self._function))
         return self._published[1]
 

@@ -18,12 +18,15 @@ from gradwire._tracing.reads import Reads
 from gradwire._tracing.structure import leaves, rebuild
 from gradwire._tracing.tensor import Tensor, record
 from gradwire._tracing.variable import Variable
+from gradwire.autodiff.curvature import of_second_slope
 from gradwire.autodiff.gradient_requests import Question, Source, ask_gradients, ask_jacobian, ask_reasons
 from gradwire.autodiff.gradient_warnings import MISSING, advise, flaw
 from gradwire.autodiff.misuse import of_target, warn_of_mixing
 from gradwire.autodiff.nested import gradient_nodes, jacobian_nodes
 from gradwire.autodiff.sources import identity_of, source_of, unwatched, with_reads
+from gradwire.autodiff.stale import Asked
 from gradwire.autodiff.targets import target_edge
+from gradwire.autodiff.views import of_view
 from gradwire.errors import TapeError
 from gradwire.results import Finding, Report, Sparse
 
@@ -64,6 +67,7 @@ class GradientTape:
         self._watched: set[object] = set()
         self._recorder.reads = Reads(self._watched, self._automatic)
         self._answered: tuple[Any, Question] | None = None
+        self._asked_before = Asked()
         self._used = False
 
     # -- recording -------------------------------------------------------------------------------------
@@ -125,7 +129,7 @@ class GradientTape:
         self._recorder = Recorder()
         self._watched.clear()
         self._recorder.reads = Reads(self._watched, self._automatic)
-        self._answered, self._used = None, False
+        self._answered, self._asked_before, self._used = None, Asked(), False
         if self._active is not None:
             recorder.set(self._recorder)
 
@@ -224,6 +228,7 @@ class GradientTape:
     def _finding(self, asked: Question | None, target: Any, source: Source) -> Finding:
         told = (asked and asked.finding(source)) or unwatched(source)
         told = of_target(told, target, source, self._recorder)
+        told = of_second_slope(of_view(told, source, target), source, target)
         return with_reads(told, source, target, self._recorder.reads)
 
     def _advise(
@@ -269,6 +274,8 @@ class GradientTape:
             asked, arrays = client._driver.run(flow)
             self._answered = (target, asked)
             warn_of_mixing(asked)
+            if self._persistent:
+                self._asked_before.note(asked, edge)
             advise_answer(asked.warned(), asked.locate)
             found = {id(s): None if g is None else _known(g, s) for s, g in zip(watched, arrays, strict=True)}
         self._used = True

@@ -10,12 +10,12 @@ from gradwire._client.session import input_values, located
 from gradwire._tracing.lower import Lowered, lower
 from gradwire._tracing.node import Array, Edge, Op, Recorder
 from gradwire._tracing.scopes import named, scope
-from gradwire._tracing.structure import leaves, map_leaves
+from gradwire._tracing.structure import leaves
 from gradwire._tracing.subgraph import rebuilt, recording
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tracer import as_edge, trace
 from gradwire.autodiff.argument_lists import guarded
-from gradwire.autodiff.functional import argument_names, as_source
+from gradwire.autodiff.functional import argument_names, sources_of
 from gradwire.autodiff.list_arguments import told_of_lists
 
 
@@ -40,7 +40,7 @@ class Traced:
         names = argument_names(function, len(args))
         arguments = list(args)
         for position in positions:
-            arguments[position] = map_leaves(as_source(names[position]), args[position])
+            arguments[position] = sources_of(names[position], args[position])
         self.sources = tuple(arguments[position] for position in positions)
         label = getattr(function, "__name__", "function")
         with (

@@ -14,7 +14,7 @@ from gradwire._tracing.lower import lower_function
 from gradwire._tracing.node import Array, Recorder, as_array, recorder
 from gradwire._tracing.operators import Operators
 from gradwire._tracing.structure import leaves, map_leaves
-from gradwire._tracing.subgraph import Body, rebuilt, run
+from gradwire._tracing.subgraph import Body, expect_functions, rebuilt, run
 from gradwire._tracing.tensor import record
 from gradwire.autodiff.control import map_rows
 from gradwire.autodiff.functional import plain
@@ -37,6 +37,7 @@ def vmap(
     NumPy arrays; inside a tape or a traced function it records a node. `grad`, `hessian` and similar
     functions may be inside: `vmap(grad(f))` computes the gradient of every row.
     """
+    expect_functions("vmap", "gw.vmap(f)(xs), with f a function of one row", function=function)
     return _Vmap(function, in_axes=in_axes, out_axes=out_axes, client=client)
 
 
@@ -73,16 +74,18 @@ class _Vmap(Transformed):
 def _check_rows(label: str, axes: Sequence[int | None], chosen: Sequence[Any], rows: Sequence[int]) -> None:
     """Raise ValueError if arguments have different numbers of rows; the server knows those of tensors."""
     counts: dict[int, int] = {}
+    axes_of: dict[int, int] = {}
     for k, argument in zip(rows, chosen, strict=True):
         for leaf in leaves(argument):
             if not isinstance(leaf, Operators):
                 shape = np.shape(leaf)
                 counts.setdefault(k, shape[0] if shape else 0)
+                axes_of.setdefault(k, len(shape))
     if len(set(counts.values())) < 2:  # nothing to compare
         return
     most = max(set(counts.values()), key=list(counts.values()).count)
-    if len(counts) == 2:  # the last one is the data more often
-        most = list(counts.values())[-1]
+    if len(counts) == 2:  # the one with more axes is the data, or else the last one
+        most = counts[max(reversed(counts), key=lambda k: axes_of[k])]
     shared = tuple(None if counts.get(k, most) != most else axis for k, axis in enumerate(axes))
     told = ", ".join(f"{n} of argument {k}" for k, n in counts.items())
     raise ValueError(

@@ -28,9 +28,13 @@ from engine.diagnosis import (
     Graphing,
     Look,
     Suspicion,
+    Watch,
     first_suspicious,
+    render_caveat,
     static_warnings,
     suspicion_of,
+    value_warnings,
+    value_watches,
 )
 from engine.dtypes import TensorType
 from engine.errors import DerivativeNotImplemented, InvalidTarget, Unconnected
@@ -55,7 +59,8 @@ class _Differentiated:
 
     `tests` says of each gradient that exists where it lies, and whether it looks wrong; they are made at the
     first answer, which shows whether there is one gradient or one for each row of a batch. `acted` tells
-    where `masked_backward` acted, `warnings` are those that hold whatever the values.
+    where `masked_backward` acted, `warnings` are those that hold whatever the values; `watches` are those that
+    take a value, which lies among the outputs.
     """
 
     examination: Diagnosis
@@ -63,6 +68,7 @@ class _Differentiated:
     gradients: dict[str, int | None]
     acted: tuple[Watched, ...] = ()
     warnings: tuple[dict[str, Any], ...] = ()
+    watches: tuple[tuple[Watch, int], ...] = ()
     tests: tuple[tuple[str, int, Suspicion], ...] = ()
 
     def make_tests(self, values: Values) -> tuple[tuple[str, int, Suspicion], ...]:
@@ -156,10 +162,13 @@ def _differentiate(query: Query, examination: Diagnosis, outputs: Outputs) -> _D
         places[name] = None if adjoint is None else outputs.add(in_user_convention(adjoint).slot)
     acted = () if masks is None else watched(masks, outputs)
     warnings: tuple[dict[str, Any], ...] = ()
+    watches: tuple[tuple[Watch, int], ...] = ()
     if query.kind == "gradient" and query.diagnose != "off":
         sources = [variables[name] for name in examination.live]
         warnings = static_warnings(examination.graph, sources, slot, examination.names)
-    return _Differentiated(examination, outputs.add(slot), places, acted, warnings)
+        found = value_watches(examination.graph, sources, slot, examination.names)
+        watches = tuple((watch, outputs.add(watch.slot)) for watch in found)
+    return _Differentiated(examination, outputs.add(slot), places, acted, warnings, watches)
 
 
 def _refuse_unconnected(query: Query, examination: Diagnosis, name: str) -> None:
@@ -207,6 +216,10 @@ def _gradient_answer(query: Query, result: _Differentiated, values: Values, inpu
         return answer
     if result.warnings:
         answer["warnings"] = [*result.warnings, *answer.get("warnings", ())]
+    if result.watches:
+        told = _told_by(result.watches, values)
+        if told:
+            answer["warnings"] = [*answer.get("warnings", ()), *told]
     wrong = gradients
     if query.diagnose == "auto":
         tests = result.tests or result.make_tests(values)
@@ -219,6 +232,13 @@ def _gradient_answer(query: Query, result: _Differentiated, values: Values, inpu
     if wrong:
         answer["diagnosis"] = _entries(result, wrong, inputs, full=query.diagnose == "full")
     return answer
+
+
+def _told_by(watches: tuple[tuple[Watch, int], ...], values: Values) -> list[dict[str, Any]]:
+    """The warnings that the values of the watches give."""
+    places = dict(watches)
+    found = value_warnings(places, lambda watch: np.asarray(values[places[watch]]))
+    return [render_caveat(caveat) for caveat in found]
 
 
 def _diagnose_answer(query: Query, result: _Differentiated, values: Values, inputs: Inputs) -> dict[str, Any]:

@@ -15,6 +15,7 @@ In the order in which a diagnosis uses them:
 
 from engine.diagnosis.causes.first_nonfinite import Nonfinite, first_nonfinite
 from engine.diagnosis.causes.static_warnings import static_warnings
+from engine.diagnosis.causes.value_warnings import Watch, value_warnings, value_watches
 from engine.diagnosis.causes.warnings import masked_caveat
 from engine.diagnosis.diagnose import Diagnosis
 from engine.diagnosis.evidence.structure import Graphing
@@ -30,6 +31,7 @@ __all__ = [
     "Look",
     "Nonfinite",
     "Suspicion",
+    "Watch",
     "first_nonfinite",
     "first_suspicious",
     "masked_caveat",
@@ -37,4 +39,6 @@ __all__ = [
     "source_of",
     "static_warnings",
     "suspicion_of",
+    "value_warnings",
+    "value_watches",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.arrays.types import Array
 from engine.diagnosis.causes.execution_trace import ExecutionTrace
+from engine.diagnosis.causes.value_warnings import value_warnings, value_watches
 from engine.diagnosis.evidence.edge_adjoints import Sweep
 from engine.diagnosis.evidence.element_masks import Mask, nonfinite, undefined
 from engine.diagnosis.evidence.structure import Graphing
@@ -68,7 +69,11 @@ class Look:
         graph = self.trace.graph
         toward = graph.toward(self.target, "any")
         steps = [step for step in graph.steps if any(slot in toward for slot in step.outputs)]
-        return tuple(misuses(prescriber, steps)) if len(steps) <= MOST_BY_DEFAULT else ()
+        if len(steps) > MOST_BY_DEFAULT:
+            return ()
+        watches = value_watches(graph, self.sources, self.target, prescriber.expressions.names)
+        told = value_warnings(watches, lambda watch: np.asarray(self.sweep.values[watch.slot]))
+        return (*misuses(prescriber, steps), *told)
 
     def surroundings(self, name: str) -> Surroundings | None:
         """What the target does near the values of a variable."""

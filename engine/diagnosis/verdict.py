@@ -11,7 +11,7 @@ from engine.arrays.types import Array
 from engine.diagnosis.causes.execution_trace import ExecutionTrace
 from engine.diagnosis.causes.infinite import why_infinite
 from engine.diagnosis.causes.warnings import numeric_warnings, structural_warnings
-from engine.diagnosis.causes.zero import why_zero, zeros
+from engine.diagnosis.causes.zero import noise, why_zero, zeros
 from engine.diagnosis.entry import Verdict
 from engine.diagnosis.evidence.element_masks import nonfinite
 from engine.diagnosis.evidence.influence import losing_cuts
@@ -127,7 +127,7 @@ class _Numeric:
 
     def _culprits(self) -> tuple[str, tuple[Culprit, ...]]:
         sweep, trace, source = self.look.sweep, self.look.trace, self.subject.source
-        status = status_of(self.gradient, zeros(sweep, source))
+        status = status_of(self.gradient, zeros(sweep, source) & ~noise(sweep, source))
         culprits: tuple[Culprit, ...] = ()
         if status in ("nan", "inf"):
             wrong = nonfinite(sweep.adjoint(source))

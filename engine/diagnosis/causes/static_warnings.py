@@ -10,6 +10,8 @@ from engine.diagnosis.causes.broadcasts import broadcasts, is_column_on_purpose,
 from engine.diagnosis.causes.cotangents import ignored_cotangents
 from engine.diagnosis.causes.warnings import column
 from engine.diagnosis.evidence.structure import Graphing
+from engine.diagnosis.remedies.axis_misuses import OPS_OF_AXES, misuses_of_axes
+from engine.diagnosis.remedies.formula_misuses import OPS_OF_FORMULAS, misuses_of_formulas
 from engine.diagnosis.remedies.prescription import Prescriber
 from engine.diagnosis.remedies.static_misuses import MISUSED_OPS, static_misuses
 from engine.diagnosis.texts.caveat import Caveat
@@ -19,6 +21,7 @@ from engine.ir.tape import Instruction, Tape
 from engine.transforms.vjp import carries, depending_on
 
 _LOOKED_INTO = frozenset({"scan_loop", "while_steps", "cond", "checkpoint"})
+_WORTH_A_LOOK = _LOOKED_INTO | MISUSED_OPS | OPS_OF_AXES | OPS_OF_FORMULAS | {"custom_gradient"}
 
 
 def static_warnings(
@@ -28,7 +31,7 @@ def static_warnings(
 
     `names` are the user's names of slots. It is done once, when a gradient is recorded: no run waits for it.
     """
-    if not any(_is_worth_a_look(graph, step) for step in graph.steps) and not may_broadcast(graph):
+    if not any(_is_worth_a_look(step) for step in graph.steps) and not may_broadcast(graph):
         return ()
     prescriber = Prescriber(Expressions(graph, names), {}, None)
     found = _warnings_in(graph, tuple(sources), [target], frozenset(), prescriber)
@@ -36,8 +39,8 @@ def static_warnings(
     return tuple(render_caveat(caveat) for caveat in reversed(unique.values()))
 
 
-def _is_worth_a_look(graph: Graphing, step: Instruction) -> bool:
-    return step.op.name in _LOOKED_INTO or step.op.name in MISUSED_OPS or step.op.name == "custom_gradient"
+def _is_worth_a_look(step: Instruction) -> bool:
+    return step.op.name in _WORTH_A_LOOK
 
 
 def _warnings_in(
@@ -63,6 +66,10 @@ def _warnings_in(
     yield from ignored_cotangents(path)
     if prescriber is not None:
         yield from static_misuses(prescriber, path, frozenset(sources))
+        toward = {slot for target in targets for slot in graph.toward(target, "any")}
+        leading = [step for step in graph.steps if any(slot in toward for slot in step.outputs)]
+        yield from misuses_of_axes(prescriber, leading)
+        yield from misuses_of_formulas(prescriber, leading)
     for step in path:
         if step.op.name not in _LOOKED_INTO:
             continue

@@ -10,7 +10,7 @@ from engine import arrays
 from engine.arrays.types import Array
 from engine.diagnosis.causes.broadcasts import RESHAPE, broadcasts
 from engine.diagnosis.causes.cotangents import ignored_cotangents, ignoring_output
-from engine.diagnosis.causes.zero import why_zero, zeros
+from engine.diagnosis.causes.zero import noise, why_zero, zeros
 from engine.diagnosis.evidence.edge_adjoints import Pullback, Sweep
 from engine.diagnosis.evidence.element_masks import Mask, nonfinite, places
 from engine.diagnosis.evidence.structure import Edge, Finding, Graphing
@@ -65,8 +65,9 @@ def numeric_warnings(
     if finite and target_culprits:
         words = {"target": target, "because": because(target_culprits[0], prescriber)}
         yield Caveat("nonfinite_target", target_culprits[0].node, "nonfinite_target", words)
-    if finite and not zero.all():
-        yield from _zeros(sweep, source, zero, name, cuts, prescriber)
+    lost = noise(sweep, source) if finite else zero
+    if finite and (lost.any() or not zero.all()):
+        yield from _zeros(sweep, source, zero, lost, name, cuts, prescriber)
         yield from _dead_paths(sweep, path, source)
         yield from _scale(sweep, path, source, name)
     yield from _kinks(sweep, path)
@@ -95,6 +96,7 @@ def _zeros(
     sweep: Sweep,
     source: int,
     zero: Mask,
+    lost: Mask,
     name: str,
     cuts: Callable[[Mask], Sequence[Edge]],
     prescriber: Prescriber | None,
@@ -106,6 +108,7 @@ def _zeros(
         culprits = why_zero(sweep, source, zero & (size > 0))
         node = culprits[0].node if culprits else None
         yield Caveat("cancellation", node, "cancellation", {**words, "count": str(cancelled)})
+    zero = zero & ~lost
     if zero.any():
         culprits = why_zero(sweep, source, zero)
         if not culprits or _is_unread(culprits[0]):  # unless another step reads them, and cuts them off

@@ -2,7 +2,8 @@
 
 An element is zero where |g| ≤ 64 eps M. Where M is zero too, some edge let nothing through on every path:
 it is an edge at which a magnitude comes in and none goes out. Where M is positive, terms cancelled: in the
-sum of several edges, or within the rule of one.
+sum of several edges, or within the rule of one. What is left of cancelled terms is no zero if it is large beside the
+target itself: then it is rounding, and nothing is known of the gradient.
 """
 
 from __future__ import annotations
@@ -28,6 +29,25 @@ CANCELLED = 64  # rounding units of the magnitude below which a sum counts as ze
 def zeros(sweep: Sweep, slot: int) -> Mask:
     """The elements of an adjoint that are zero up to rounding."""
     return _cancelled(Contribution(sweep.adjoint(slot), sweep.size(slot)), sweep.unit)
+
+
+def noise(sweep: Sweep, slot: int) -> Mask:
+    """The elements of an adjoint that count as zero beside their terms, and not beside the target.
+
+    Such an element moves the target by more than half of its digits if the variable moves by its own size.
+    """
+    gradient, values = sweep.adjoint(slot), sweep.values
+    if not sweep.pullbacks:
+        return np.zeros(gradient.shape, bool)
+    last, size = sweep.pullbacks[0].step, _largest(values[slot])
+    beside = max(size, *(_largest(values[one]) for one in (*last.inputs, *last.outputs)))
+    with np.errstate(all="ignore"):
+        large = np.abs(gradient) * (size or 1.0) > np.sqrt(sweep.unit) * beside
+    return np.asarray(zeros(sweep, slot) & large)
+
+
+def _largest(value: Array) -> float:
+    return float(np.abs(value.astype(np.complex128)).max()) if value.size else 0.0
 
 
 def _cancelled(contribution: Contribution, unit: float) -> Mask:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from engine.diagnosis.remedies.axis_misuses import misuses_of_axes
+from engine.diagnosis.remedies.formula_misuses import misuses_of_formulas
 from engine.diagnosis.remedies.label_misuses import misuses_of_losses
 from engine.diagnosis.remedies.prescription import Prescriber
 from engine.diagnosis.remedies.reduction_misuses import misuses_of_reductions
@@ -85,6 +87,8 @@ def misuses(prescriber: Prescriber, steps: Sequence[Instruction]) -> Iterator[Ca
         *(caveat for caveat, _ in misuses_of_table(prescriber, steps)),
         *misuses_of_losses(prescriber, steps),
         *misuses_of_reductions(prescriber, steps),
+        *misuses_of_axes(prescriber, steps),
+        *misuses_of_formulas(prescriber, steps),
     ):
         if misuse.node not in nodes:
             nodes.add(misuse.node)

@@ -65,6 +65,16 @@ POWER_REMEDIES: Sequence[Remedy] = (
         "the difference of the two loses all digits, and can be negative",
         right=True,
     ),
+    Remedy(
+        ("sqrt(mean(x, axis=A, keepdims=K) ** 2)",),
+        ANY,
+        ("sqrt(mean(x ** 2, axis=A, keepdims=K))",),
+        "it is the root mean square; the root of a squared mean is its absolute value, in which errors of "
+        "opposite sign cancel",
+        known=True,
+        keeps=True,
+        right=True,
+    ),
     Remedy(("pow(x, y)",), DOMAIN, ("cbrt(x)",), "it is defined for negative numbers", when=cube_root),
     Remedy(
         ("pow(x, y)",),

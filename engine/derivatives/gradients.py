@@ -59,8 +59,8 @@ class _Differentiated:
 
     `tests` says of each gradient that exists where it lies, and whether it looks wrong; they are made at the
     first answer, which shows whether there is one gradient or one for each row of a batch. `acted` tells
-    where `masked_backward` acted, `warnings` are those that hold whatever the values; `watches` are those that
-    take a value, which lies among the outputs.
+    where `masked_backward` acted, `warnings` are those that hold whatever the values; `watches`
+    are those that take a value, which lies among the outputs.
     """
 
     examination: Diagnosis

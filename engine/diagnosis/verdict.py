@@ -116,7 +116,7 @@ class _Numeric:
         around = (
             look.surroundings(name) if status == "zero" and reason in _AT_REST and known is None else None
         )
-        fix = self._fix(status, culprits, known, around)
+        fix = self._fix(status, culprits, known, around) or self._fix_of_noise(status)
         fix = self._beside(fix, status, culprits, mistakes, warnings)
         text = None if known is None else self.prescriber.mistake_text(known)
         message = numeric_message(status, culprits, self.finding, name, target, self.prescriber, text)
@@ -137,6 +137,19 @@ class _Numeric:
         elif status == "zero":
             culprits = why_zero(sweep, source, np.ones(self.gradient.shape, bool))
         return status, tuple(map(trace.with_iteration, culprits))
+
+    def _fix_of_noise(self, status: str) -> Fix | None:
+        """What to write instead of a difference of which rounding is all that is left."""
+        lost = noise(self.look.sweep, self.subject.source)
+        if status != "ok" or not lost.any():
+            return None
+        blamed = why_zero(self.look.sweep, self.subject.source, lost)
+        known = self.look.known_mistake(blamed, self.prescriber, "zero")
+        if known is not None:
+            return self.prescriber.fix_of_mistake(known)
+        steps = (culprit.step for culprit in blamed if culprit.step is not None)
+        remedies = (self.prescriber.remedy_for(step, "cancellation") for step in steps)
+        return next((one for one in remedies if one is not None), None)
 
     def _warnings(self) -> tuple[Caveat, ...]:
         look, source, name, target = self.look, self.subject.source, self.subject.name, self.subject.target

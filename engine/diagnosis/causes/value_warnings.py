@@ -1,6 +1,6 @@
 """Warnings that take a value or two to know: matrices that are singular up to rounding, labels of a hinge.
 
-What has to be looked at is chosen when a gradient is recorded, so that a function without such a place costs nothing.
+What has to be looked at is chosen when a gradient is recorded: a function without such a place costs nothing.
 """
 
 from __future__ import annotations
@@ -72,8 +72,7 @@ def _of_matrix(expressions: Expressions, step: Instruction) -> Callable[[Array],
         node, op = step.origin.node, step.origin.op or step.op.name
         old = expressions.node(step)
         new = f"{bracket(text)} + 1e-6 * eye({n})"
-        why = "a little on the diagonal makes it regular; for a least-squares problem take lstsq of the data, or "
-        why += "leave out what depends on other columns"
+        why = "a little on the diagonal makes it regular; or leave out the columns that depend on others"
         pasted = old.replace(text, new, 1) if text in old else new
         fix = write(pasted, old if text in old else text, why)
         words = {"op": op, "node": str(node), "text": text, "condition": f"{worst:.0e}"}
@@ -83,7 +82,7 @@ def _of_matrix(expressions: Expressions, step: Instruction) -> Callable[[Array],
 
 
 def condition(matrices: Array) -> float | None:
-    """The largest condition number of square matrices (…, n, n), whatever the scales of their rows and columns.
+    """The largest condition number of square matrices (…, n, n), however rows and columns are scaled.
 
     None if one is singular or not finite, which is told where its inverse is not finite either.
     """

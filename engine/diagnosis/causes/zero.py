@@ -2,8 +2,8 @@
 
 An element is zero where |g| ≤ 64 eps M. Where M is zero too, some edge let nothing through on every path:
 it is an edge at which a magnitude comes in and none goes out. Where M is positive, terms cancelled: in the
-sum of several edges, or within the rule of one. What is left of cancelled terms is no zero if it is large beside the
-target itself: then it is rounding, and nothing is known of the gradient.
+sum of several edges, or within the rule of one. What is left of cancelled terms is no zero if it is large
+beside the target itself: then it is rounding, and nothing is known of the gradient.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def noise(sweep: Sweep, slot: int) -> Mask:
     if not sweep.pullbacks:
         return np.zeros(gradient.shape, bool)
     last, size = sweep.pullbacks[0].step, _largest(values[slot])
-    beside = max(size, *(_largest(values[one]) for one in (*last.inputs, *last.outputs)))
+    beside = np.max([size, *(_largest(values[one]) for one in (*last.inputs, *last.outputs))])
+    if not np.isfinite(beside):
+        return np.zeros(gradient.shape, bool)
     with np.errstate(all="ignore"):
         large = np.abs(gradient) * (size or 1.0) > np.sqrt(sweep.unit) * beside
     return np.asarray(zeros(sweep, slot) & large)

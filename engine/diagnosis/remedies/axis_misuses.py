@@ -1,4 +1,4 @@
-"""Axes and indices that are valid and seldom meant: sums of rows that meet columns, a lone index, a softmax."""
+"""Axes that are valid and seldom meant: rows that meet columns, a lone index, a softmax across labels."""
 
 from __future__ import annotations
 

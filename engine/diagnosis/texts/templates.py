@@ -160,22 +160,30 @@ CAVEATS: Mapping[str, str] = {
     "axis_as_number": "{op} at '{node}' is the {most} element along axis 0: the 0 is an axis, and no number "
     "to "
     "compare with.",
-    "rows_meet_columns": "{op} at '{node}' meets the {n} columns of a square matrix with {rows}, which has one "
+    "rows_meet_columns": "{op} at '{node}' meets the {n} columns of a square matrix with {rows}, "
+    "which has one "
     "number for each row: without keepdims it lies along the other axis.",
-    "lone_index": "einsum at '{node}' sums {operand} over {index} alone, and multiplies what is left element by "
+    "lone_index": "einsum at '{node}' sums {operand} over {index} alone, and multiplies what is "
+    "left element by "
     "element: '{written}' is no product of matrices.",
-    "crossed_softmax": "{op} at '{node}' runs along axis 0, over the rows, and {sum} picks along axis 1: what is "
+    "crossed_softmax": "{op} at '{node}' runs along axis 0, over the rows, and {sum} picks along "
+    "axis 1: what is "
     "picked is no probability among the classes of a row.",
-    "multiplied_below": "multiply at '{node}' multiplies by {text} what / 2 divided, and the density is divided "
+    "multiplied_below": "multiply at '{node}' multiplies by {text} what / 2 divided, and the "
+    "density is divided "
     "by {scale} elsewhere: the exponent of a normal density is divided by 2 * {text}.",
-    "root_of_squared_mean": "sqrt at '{node}' is abs({mean}), in which errors of opposite sign cancel, and no "
+    "root_of_squared_mean": "sqrt at '{node}' is abs({mean}), in which errors of opposite sign "
+    "cancel, and no "
     "root mean square.",
     "degrees": "{op} at '{node}' takes radians, and '{name}' holds degrees by its name.",
-    "tiny_step": "divide at '{node}' divides a difference by {divisor}, and its terms are rounded to {unit} of "
+    "tiny_step": "divide at '{node}' divides a difference by {divisor}, and its terms are rounded "
+    "to {unit} of "
     "their size: few of its digits are right, or none.",
-    "singular_up_to_rounding": "{op} at '{node}' takes {text}, which is singular up to rounding: its condition "
+    "singular_up_to_rounding": "{op} at '{node}' takes {text}, which is singular up to rounding: "
+    "its condition "
     "number is {condition}, so that few digits of the result are right, or none.",
-    "labels_of_hinge": "{op} at '{node}' is a hinge, which takes labels -1 and 1, and {text} holds 0 and 1: {count} of "
+    "labels_of_hinge": "{op} at '{node}' is a hinge, which takes labels -1 and 1, and {text} holds "
+    "0 and 1: {count} of "
     "{size} elements are 1 whatever is predicted.",
     "labels_second": "{op} at '{node}' takes the labels first, and {first}, its first argument, depends on "
     "'{name}', while {second} does not.",

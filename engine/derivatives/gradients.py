@@ -30,9 +30,11 @@ from engine.diagnosis import (
     Suspicion,
     Watch,
     first_suspicious,
+    real_square,
     render_caveat,
     static_warnings,
     suspicion_of,
+    unread_inputs,
     value_warnings,
     value_watches,
 )
@@ -99,13 +101,16 @@ def _gradients(query: Query, answer: Answer) -> Draft:
     tape = recording.tape
     slots = wrt_slots(query, recording)
     heads = {name: recording.slots[name][0] for name in query.graph.outputs if name in recording.slots}
-    graph = Graphing(tape, tuple(tape.instructions), heads, query.graph.rebound)
+    lost = {name: query.graph.origin_of(node) for name, node in query.graph.overwritten.items()}
+    graph = Graphing(tape, tuple(tape.instructions), heads, query.graph.rebound, lost)
     names = _names(recording)
     outputs = Outputs(tape)
     results = []
     for target in targets:
         slot = slot_of(recording, target, "$.target")
         note = why_no_target(tape.types[slot], target)
+        if note is not None and dtypes.is_complex(tape.types[slot].dtype):
+            note.hint = real_square(graph, names, slot) or note.hint
         examination = Diagnosis(graph, names, slots, target, slot, note, query.masked_backward)
         results.append(_differentiate(query, examination, outputs))
 
@@ -166,6 +171,9 @@ def _differentiate(query: Query, examination: Diagnosis, outputs: Outputs) -> _D
     if query.kind == "gradient" and query.diagnose != "off":
         sources = [variables[name] for name in examination.live]
         warnings = static_warnings(examination.graph, sources, slot, examination.names)
+        unread = [name for name in query.graph.unread if name in query.inputs and name not in variables]
+        told = unread_inputs(examination.graph, unread, query.inputs)
+        warnings = (*warnings, *map(render_caveat, told))
         found = value_watches(examination.graph, sources, slot, examination.names)
         watches = tuple((watch, outputs.add(watch.slot)) for watch in found)
     return _Differentiated(examination, outputs.add(slot), places, acted, warnings, watches)

@@ -15,11 +15,13 @@ In the order in which a diagnosis uses them:
 
 from engine.diagnosis.causes.first_nonfinite import Nonfinite, first_nonfinite
 from engine.diagnosis.causes.static_warnings import static_warnings
+from engine.diagnosis.causes.unread_inputs import unread_inputs
 from engine.diagnosis.causes.value_warnings import Watch, value_warnings, value_watches
 from engine.diagnosis.causes.warnings import masked_caveat
 from engine.diagnosis.diagnose import Diagnosis
 from engine.diagnosis.evidence.structure import Graphing
 from engine.diagnosis.look import Inputs, Look
+from engine.diagnosis.remedies.complex_targets import real_square
 from engine.diagnosis.screening import Suspicion, first_suspicious, suspicion_of
 from engine.diagnosis.texts.origin import source_of
 from engine.diagnosis.texts.rendering import render_caveat
@@ -35,10 +37,12 @@ __all__ = [
     "first_nonfinite",
     "first_suspicious",
     "masked_caveat",
+    "real_square",
     "render_caveat",
     "source_of",
     "static_warnings",
     "suspicion_of",
+    "unread_inputs",
     "value_warnings",
     "value_watches",
 ]

@@ -122,6 +122,38 @@ class Graph:
         """The one name space: every input, constant (both None) and node by name."""
         return {**dict.fromkeys((*self.inputs, *self.constants)), **{node.name: node for node in self.nodes}}
 
+    @cached_property
+    def unread(self) -> tuple[str, ...]:
+        """The inputs of a program that no node reads, and that are no outputs; none of a graph without text."""
+        if not any(isinstance(node.source, Source) for node in self.nodes):
+            return ()
+        read = {split_reference(one)[0] for node in self.nodes for one in node.inputs if isinstance(one, str)}
+        read.update(split_reference(output)[0] for output in self.outputs)
+        return tuple(name for name in self.inputs if name not in read)
+
+    def origin_of(self, name: str) -> Origin:
+        """The place of a node."""
+        node = self.names[name]
+        return Origin(name) if node is None else node.origin
+
+    @cached_property
+    def overwritten(self) -> Mapping[str, str]:
+        """By input a node that it ends in, if it feeds nodes alone that nothing reads, their names being
+        assigned anew.
+        """
+        outputs = {output.partition(":")[0] for output in self.outputs}
+        read = {split_reference(one)[0] for node in self.nodes for one in node.inputs if isinstance(one, str)}
+        if not any(node.name in self.rebound and node.name not in read for node in self.nodes):
+            return {}
+        ends: dict[str, str | None] = dict.fromkeys(outputs)  # where a name leads, None for anywhere else
+        for node in reversed(self.nodes):
+            end = ends.get(node.name, node.name if node.name in self.rebound else None)
+            for one in node.inputs:
+                if isinstance(one, str):
+                    name = split_reference(one)[0]
+                    ends[name] = None if end is None or ends.get(name, end) is None else end
+        return {name: end for name in self.inputs if (end := ends.get(name)) is not None}
+
     def document(self) -> dict[str, Any]:
         """The canonical form as JSON; decoding it gives a graph of the same id."""
         inputs = {name: spec.document() for name, spec in self.inputs.items()}

@@ -8,6 +8,7 @@
 `cotangents`       backward functions that do not use their cotangent
 `provenance`       where a value came from: the zero of a product, followed to the data behind it
 `static_warnings`  warnings that hold whatever the values, in loops as well
+`unread_inputs`    inputs that no node reads
 `value_warnings`   warnings that take a value or two: singular matrices, labels of a hinge
 `warnings`         what is true of a gradient that exists and easily overlooked
 `first_nonfinite`  the first value that is not finite in a step of a training job

@@ -42,7 +42,7 @@ class ExecutionTrace:
         }
         steps = tuple(layout.steps)
         return cls(
-            Graphing(layout.tape, steps, graph.outputs, graph.rebound),
+            Graphing(layout.tape, steps, graph.outputs, graph.rebound, graph.overwritten),
             {**inner, **names},
             {**layout.names, **names},
             layout,
@@ -66,7 +66,7 @@ class ExecutionTrace:
         graph, layout = self.graph, self.layout
         if layout is None or not layout.decided:
             return graph
-        return Graphing(graph.tape, layout.dependences, graph.outputs, graph.rebound)
+        return Graphing(graph.tape, layout.dependences, graph.outputs, graph.rebound, graph.overwritten)
 
     @cached_property
     def leaves(self) -> Leaves:

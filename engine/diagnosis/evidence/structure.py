@@ -15,7 +15,7 @@ from heapq import heapify, heappop, heappush
 from typing import Literal
 
 from engine import dtypes
-from engine.errors import UserError
+from engine.errors import Origin, UserError
 from engine.ir.no_gradient import NoGradient
 from engine.ir.tape import Instruction, Tape
 from engine.transforms.vjp import carries
@@ -82,7 +82,8 @@ class Edge:
 class Finding:
     """What the structure says of one variable: `cuts` primary first, `path` as slots, `partial` cuts
     beside a gradient that exists, `heads` the other outputs that the variable feeds, `note` the error that
-    says it already.
+    says it already. `overwritten` is the place of the node that the variable feeds alone, and whose name the
+    first of `heads` took over.
     """
 
     status: Status
@@ -92,16 +93,22 @@ class Finding:
     partial: tuple[Edge, ...] = ()
     heads: tuple[str, ...] = ()
     note: UserError | None = None
+    overwritten: Origin | None = None
 
 
 @dataclass(frozen=True)
 class Graphing:
-    """The forward part of a recording, with the reach back from targets, computed once for each."""
+    """The forward part of a recording, with the reach back from targets, computed once for each.
+
+    `rebound` maps a name to the node that took it over, `overwritten` a name to the place of the node that it
+    feeds, which nothing reads because its name was assigned anew.
+    """
 
     tape: Tape
     steps: Sequence[Instruction]
     outputs: Mapping[str, int]
     rebound: Mapping[str, str] = field(default_factory=dict)
+    overwritten: Mapping[str, Origin] = field(default_factory=dict)
     _toward: dict[tuple[int, str], frozenset[int]] = field(default_factory=dict)
 
     def toward(self, target: int, edges: Edges) -> frozenset[int]:
@@ -194,6 +201,10 @@ def _disconnected(graph: Graphing, reach: Reach, source: int, name: str, target:
         return Finding("disconnected", "shape_only", edges)
     if name in graph.rebound:
         return Finding("disconnected", "rebound", heads=(_later(graph, name, target),))
+    if name in graph.overwritten:
+        lost = graph.overwritten[name]
+        later = _later(graph, str(lost.node), target)
+        return Finding("disconnected", "rebound", heads=(later,), overwritten=lost)
     if graph.is_constant(target):
         return Finding("disconnected", "constant")
     if source not in graph.readers:

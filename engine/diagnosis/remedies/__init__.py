@@ -43,6 +43,7 @@ What decides which fix is given:
 `rest`                what to do if the target stands still
 `domain_guards`       how to keep away from where an op is undefined or too steep
 `spoiled_data`        data that came in with NaN or infinities
+`complex_targets`     the square of something complex, meant as that of its magnitude
 `structural_fixes`    the fix of a gradient that does not exist
 `numeric_fixes`       the fix of a gradient that is zero, NaN or infinite
 

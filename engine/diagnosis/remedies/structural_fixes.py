@@ -33,6 +33,8 @@ def structural_fix(finding: Finding, name: str, target: str, expressions: Expres
         mixed_up = _mixed_up(finding, name, target, expressions)
         if mixed_up is not None:
             return mixed_up
+    if finding.overwritten is not None:
+        return Fix("overwritten", {"later": finding.heads[0], "lost": str(finding.overwritten.node)})
     return Fix(_BY_REASON.get(finding.reason or "", "unused"), names)
 
 

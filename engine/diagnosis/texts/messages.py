@@ -12,6 +12,7 @@ from engine.diagnosis.remedies.factors import POLE_AT, cause_of, factor_of
 from engine.diagnosis.remedies.loops import condition_of
 from engine.diagnosis.remedies.prescription import Prescriber
 from engine.diagnosis.texts.origin import Culprit
+from engine.errors import Source
 from engine.ir.tape import Instruction
 
 SHORT = 60  # characters of an operand that a message has room for
@@ -271,6 +272,13 @@ def _disconnected(finding: Finding, name: str, target: str) -> str:
     if finding.reason == "shape_only":
         return (
             f"'{target}' depends on the shape of '{name}' and not on its values: {list_cuts(finding.cuts)}."
+        )
+    if finding.overwritten is not None:
+        lost, source = finding.overwritten, finding.overwritten.source
+        line = f" of line {source.line}" if isinstance(source, Source) else ""
+        return (
+            f"'{target}' does not depend on '{name}', which feeds '{lost.node}'{line} alone: nothing reads "
+            f"that, because its name was assigned anew, as node '{finding.heads[0]}'."
         )
     if finding.reason == "rebound":
         return (

@@ -18,6 +18,7 @@ FIXES: Mapping[str, str] = {
     "float_dtype": "Give '{name}' a floating dtype, such as float64, or leave it out of wrt",
     "other_head": "Ask for the target that '{name}' feeds, or add that output to '{target}'",
     "rebound": "Use '{name}' before it is assigned anew, or give the later value a new name",
+    "overwritten": "Let '{later}' read what '{lost}' holds, or give one of both another name",
     "shape_only": "Use the values of '{name}' in '{target}', or leave it out of wrt",
     "constant_target": "Compute '{target}' from '{name}'",
     "unused": "Use '{name}' in '{target}', or leave it out of wrt",
@@ -185,6 +186,9 @@ CAVEATS: Mapping[str, str] = {
     "labels_of_hinge": "{op} at '{node}' is a hinge, which takes labels -1 and 1, and {text} holds "
     "0 and 1: {count} of "
     "{size} elements are 1 whatever is predicted.",
+    "unread_input": "The input '{name}' is given, and nothing reads it.",
+    "unread_beside_constant": "The input '{name}' is given, and nothing reads it; '{word}', which is "
+    "read, is {number}.",
     "labels_second": "{op} at '{node}' takes the labels first, and {first}, its first argument, depends on "
     "'{name}', while {second} does not.",
 }

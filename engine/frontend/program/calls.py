@@ -189,6 +189,8 @@ class _Binding:
                 raise self._invalid(op, error.node, detail, f"{near} {listed}" if near else listed) from None
             reason = "attributes are fixed before the data are known"
             number = literals.computed(error.node)
+            if number in (0.0, 1.0):  # such as 1 - 1e-20, which is no bound that keeps away from 1
+                reason += f", and rounded to a number it is exactly {number:g}"
             raise self._invalid(
                 op,
                 error.node,

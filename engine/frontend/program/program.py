@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -117,6 +118,8 @@ class _Program:
             else:
                 last = statements.run(statement)
         if last is None:
+            if self.definitions:
+                raise self._uncalled(list(self.definitions.values())[-1])
             raise self.text.fault_at(
                 0, "expected an expression, got none", "end with one: mean((w * x - y) ** 2)"
             )
@@ -125,6 +128,12 @@ class _Program:
             self.function(name)
         graph = body.finish([Ref(last)], dict(sorted(self.made.items())))
         return replace(graph, inputs=dict(sorted(graph.inputs.items())))
+
+    def _uncalled(self, definition: ast.FunctionDef) -> SyntaxFault:
+        """The fault of a text of functions alone, none of which is called."""
+        call = f"{definition.name}({', '.join(self._parameters(definition))})"
+        hint = f"end with a line that calls it: {call}"
+        return self.text.fault(definition, f"'{definition.name}' is defined and never called", hint)
 
     def _check_constants(self, used: Mapping[str, ast.Name]) -> None:
         """Raise UnknownName if a constant stands for an input that differs in case and is not used."""
@@ -228,6 +237,7 @@ class _Statements:
 
     def bind(self, name: str, expression: ast.expr, *, single: bool = False) -> Item:
         """`name = expression`, which has to be one tensor where `single`."""
+        self._check_comma(expression)
         evaluate = self.evaluator.operand if single else self.evaluator.value
         value = evaluate(expression)
         try:
@@ -238,6 +248,20 @@ class _Statements:
             self.evaluator.names[name] = constant
         source = self.text.source(expression)
         return self.body.assign(name, value, source)
+
+    def _check_comma(self, expression: ast.expr) -> None:
+        """Raise SyntaxFault for 0,5 * x, two values in Python, whose comma is that of a decimal fraction."""
+        written = self.text.segment(expression)
+        fraction = re.match(r"\d+,\d+(?![\w.,])", written) if isinstance(expression, ast.Tuple) else None
+        if fraction is None or not isinstance(expression, ast.Tuple) or len(expression.elts) != 2:
+            return
+        point = fraction[0].replace(",", ".")
+        whole = f"{point}{written[fraction.end() :]}"
+        raise self.text.fault(
+            expression,
+            f"'{fraction[0]}' is two numbers",
+            f"a fraction has a point: write `{whole}` instead of `{written}`, or brackets around two values",
+        )
 
     def results(self, expression: ast.expr) -> list[Ref]:
         """What a function returns: one value, or a tuple of them."""

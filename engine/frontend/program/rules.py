@@ -129,6 +129,11 @@ SURE: Final = (
     _sub(r"([=!]=)=", r"\1", "equal is =="),
     _sub(r"=<", "<=", "at most is <="),
     _sub(r"=>", ">=", "at least is >="),
+    _sub(  # before .* becomes *: a number before the * only scales, and stays
+        rf"(?<![\w.])({_WORD}|\([^()]*\)) *\* *(?=(?:{_WORD}|\([^()]*\))')",
+        r"\1 @ ",
+        "beside a transposed matrix * is the product of matrices, which is @",
+    ),
     _sub(r"\.\^|\^", "**", "powers are ** (bits: bitwise_xor)"),
     _sub(r"(?:(?<=[A-Za-z_)\]])|(?<=[\w)\]]) +)\.(?=[*/])", "", "operators act on elements as they stand"),
     _sub(r"\b0[xX][0-9a-fA-F_]+|\b0[bB][01_]+|\b0[oO][0-7_]+", _hexadecimal, "numbers are decimal"),

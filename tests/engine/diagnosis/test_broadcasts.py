@@ -43,7 +43,9 @@ NO_ACCIDENTS = (
 
 
 def codes(answer: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(warning["code"], warning["node"]) for warning in answer.get("warnings", ())]
+    """What is told, but for inputs that a program leaves out: all programs are sent the same."""
+    told = [w for w in answer.get("warnings", ()) if "nothing reads it" not in w["message"]]
+    return [(warning["code"], warning["node"]) for warning in told]
 
 
 @pytest.mark.parametrize("program", ACCIDENTS)

@@ -176,3 +176,39 @@ def test_each_row_of_a_batch_is_looked_at() -> None:
     regular = {"A": np.stack([np.eye(2), [[1.0, 2.0], [2.0, 4.0 + 1e-15]]]), "b": [1.0, 2.0]}
     answer = ask("sum(solve(A, b))", regular, kind="gradient", wrt=("b",), batch=("A",))
     assert "singular up to rounding" in answer["warnings"][0]["message"]
+
+
+def test_an_input_that_nothing_reads_is_told() -> None:
+    orbit = "r = a * (1 - e ** 2) / (1 + e * cos(nu))\nr"
+    inputs = {"a": 1.0, "nu": 0.5, "ecc": 0.3}
+    [told] = ask(orbit, inputs, kind="gradient", wrt=("nu",))["warnings"]
+    assert (told["code"], told["node"]) == ("likely_mistake", "ecc")
+    assert "'e', which is read, is Euler's number" in told["message"]
+    [told] = ask("a * nu", inputs, kind="gradient", wrt=("nu",))["warnings"]
+    assert told["message"] == "The input 'ecc' is given, and nothing reads it."
+    assert "warnings" not in ask(orbit.replace("e ", "ecc "), inputs, kind="gradient", wrt=("nu",))
+    assert "warnings" not in ask("a * nu", inputs, kind="gradient", wrt=("nu", "ecc")), "the entry says it"
+
+
+LAYERS = "h = tanh(x @ W)\nh = tanh({} @ V)\nmean(h ** 2)"
+WEIGHTS = {"x": [[1.0, 0.5]], "W": [[0.1, -0.2], [0.3, 0.4]], "V": [[0.5, -0.5], [0.2, 0.1]]}
+
+
+def test_a_name_that_is_overwritten_unread_is_told() -> None:
+    told = explain(LAYERS.format("x"), WEIGHTS, "W")
+    assert (told["status"], told["reason"]) == ("disconnected", "rebound")
+    assert "feeds 'h_1' of line 1 alone" in told["message"]
+    assert told["fix"].startswith("Let 'h' read what 'h_1' holds")
+    assert explain(LAYERS.format("h"), WEIGHTS, "W")["status"] == "ok"
+    beside = explain(LAYERS.format("x") + " + 0 * mean(V)\nk = W * 2\n0 * h", WEIGHTS, "W", target="h")
+    assert beside["reason"] != "rebound", "it feeds another node, too"
+
+
+def test_a_complex_square_is_told_from_that_of_a_magnitude() -> None:
+    program = "z = x + 1j * y\n(sum({}) - 1) ** 2"
+    inputs = {"x": [0.6, 0.2], "y": [0.3, 0.5]}
+    for square in ("z * z", "z ** 2"):
+        fix = explain(program.format(square), inputs, "x")["fix"]
+        assert fix.startswith(f"Write `abs(z) ** 2` instead of `{square}` in line 2")
+    assert explain(program.format("abs(z) ** 2"), inputs, "x")["status"] == "ok"
+    assert "abs(result)" in explain("result = sum(x + 1j * y)\nresult", inputs, "x")["fix"]

@@ -19,6 +19,7 @@ from engine.diagnosis.evidence.structure import Edge, Finding, Graphing, Reach, 
 from engine.diagnosis.evidence.surroundings import Surroundings
 from engine.diagnosis.look import Look, lead_with, status_of
 from engine.diagnosis.remedies.matching import Candidate
+from engine.diagnosis.remedies.plain_truths import bounds_taken, far_argument
 from engine.diagnosis.remedies.prescription import Prescriber
 from engine.diagnosis.remedies.rest import fix_at_rest, fix_of_idle
 from engine.diagnosis.remedies.structural_fixes import structural_fix
@@ -206,7 +207,10 @@ class _Numeric:
         elif culprits:
             if culprits[0].reason in _AT_REST:
                 names = (self.subject.name, self.subject.target)
-                fix = fix_at_rest(around, culprits[0], *names, self.prescriber)
+                fix = far_argument(self.prescriber, culprits)
+                if fix is None and around == "flat":
+                    fix = bounds_taken(self.prescriber, culprits[0], *names)
+                fix = fix or fix_at_rest(around, culprits[0], *names, self.prescriber)
             fix = fix or look.fix(culprits[0], self.prescriber)
         if not look.target_culprits or status not in ("ok", "zero"):
             return fix

@@ -124,7 +124,7 @@ class Graph:
 
     @cached_property
     def unread(self) -> tuple[str, ...]:
-        """The inputs of a program that no node reads, and that are no outputs; none of a graph without text."""
+        """The inputs of a program that no node reads, and that are no outputs; none of a graph as JSON."""
         if not any(isinstance(node.source, Source) for node in self.nodes):
             return ()
         read = {split_reference(one)[0] for node in self.nodes for one in node.inputs if isinstance(one, str)}

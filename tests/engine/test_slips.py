@@ -1,4 +1,4 @@
-"""Slips of those who write another language: a decimal comma, MATLAB's transposes, a function never called."""
+"""Slips from other languages: a decimal comma, MATLAB's transposes, a function that nothing calls."""
 
 from __future__ import annotations
 

@@ -38,6 +38,7 @@ What decides which fix is given:
 `logits`              logarithms of probabilities that are picked by an index
 `stable_forms`        the stable form of an expression
 `scaling`             what is saturated, of a smaller argument
+`plain_truths`        what nothing to paste may hide: impossible data, units, bounds that are taken
 `leaves`              an input that lies where something stops to be defined
 `loops`               the condition of a loop, as it was written
 `rest`                what to do if the target stands still

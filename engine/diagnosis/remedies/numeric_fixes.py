@@ -7,6 +7,7 @@ from engine.diagnosis.remedies.factors import cause_of
 from engine.diagnosis.remedies.leaves import Leaf, leaf_behind, move_leaf
 from engine.diagnosis.remedies.log_domain import log_of_parts
 from engine.diagnosis.remedies.logits import indexed_softmax
+from engine.diagnosis.remedies.plain_truths import zero_divisor
 from engine.diagnosis.remedies.prescription import Prescriber
 from engine.diagnosis.remedies.rest import fix_of_factor
 from engine.diagnosis.remedies.scaling import scale_argument
@@ -44,6 +45,10 @@ def numeric_fix(
             or prescriber.remedy_for(step, culprit.reason)
             or _wider(Fix("too_small", {"node": expressions.node(step)}), step, expressions)
         )
+    if culprit.reason in ("domain", "infinite_derivative"):
+        fix = zero_divisor(prescriber, step)
+        if fix is not None:
+            return fix
     fix = special_fix(culprit, prescriber, is_chosen=is_chosen)
     if fix is not None:
         return fix

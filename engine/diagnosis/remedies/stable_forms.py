@@ -6,6 +6,8 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from engine.diagnosis.remedies.forms import Form, negate, parse_expression
 from engine.diagnosis.remedies.logits import rearrange
 from engine.diagnosis.remedies.prescription import Prescriber
@@ -22,6 +24,10 @@ def stable_form(prescriber: Prescriber, match: Match) -> Fix | None:
     """A stable form, if it helps."""
     if not _absorbs(prescriber, match):
         return None
+    if match.rewrite.name in _ABSORBING and prescriber.values:
+        negative = _of_negative(prescriber, match)
+        if negative is not None:
+            return negative
     arranged = _arrange(match, prescriber.expressions)
     if arranged is not None:
         return arranged
@@ -33,6 +39,21 @@ def stable_form(prescriber: Prescriber, match: Match) -> Fix | None:
         return fix
     assert prescriber.trial is not None
     return fix.with_note("beside") if prescriber.trial.holds(match.step, form) else None
+
+
+def _of_negative(prescriber: Prescriber, match: Match) -> Fix | None:
+    """What to do if the logarithm is of a negative number that was computed: no factor of 0 is to blame."""
+    y = match.bound["y"]
+    value = np.asarray(prescriber.value(y))
+    made = prescriber.expressions.maker(y) if isinstance(y, int) else None
+    if match.rewrite.name not in ("xlogy", "negative_xlogy") or value.dtype.kind != "f":
+        return None
+    if made is None or made.op.name not in ("matmul", "add", "subtract", "multiply") or not (value < 0).any():
+        return None
+    text, node = prescriber.expressions.text(y), prescriber.expressions.node(made)
+    place = np.argwhere(value < 0)[0].tolist()
+    least = f"{value[tuple(place)]:.6g}" + (f" at element {place}" if place else "")
+    return Fix("has_to_be_positive", {"text": text, "least": least, "node": node})
 
 
 def _absorbs(prescriber: Prescriber, match: Match) -> bool:

@@ -137,7 +137,8 @@ ZERO_REMEDIES: Sequence[Remedy] = (
             "mean((x - mean(x, axis=A, keepdims=K)) / y, axis=B, keepdims=L)",
         ),
         CANCELS,
-        plain="Add up something else of them, such as their squares or products with {y}",
+        plain="Add up {x} before it is standardised, standardise along another axis, or multiply by "
+        "learned scales before adding up: their sum is fixed, and so is that of their squares",
         says="standardised values add up to 0 whatever {x} is",
     ),
     Remedy(

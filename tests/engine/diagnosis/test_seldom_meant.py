@@ -200,7 +200,7 @@ def test_a_name_that_is_overwritten_unread_is_told() -> None:
     assert "feeds 'h_1' of line 1 alone" in told["message"]
     assert told["fix"].startswith("Let 'h' read what 'h_1' holds")
     assert explain(LAYERS.format("h"), WEIGHTS, "W")["status"] == "ok"
-    beside = explain(LAYERS.format("x") + " + 0 * mean(V)\nk = W * 2\n0 * h", WEIGHTS, "W", target="h")
+    beside = explain(LAYERS.format("x").replace("mean", "k = sum(W)\nmean"), WEIGHTS, "W")
     assert beside["reason"] != "rebound", "it feeds another node, too"
 
 
@@ -212,3 +212,53 @@ def test_a_complex_square_is_told_from_that_of_a_magnitude() -> None:
         assert fix.startswith(f"Write `abs(z) ** 2` instead of `{square}` in line 2")
     assert explain(program.format("abs(z) ** 2"), inputs, "x")["status"] == "ok"
     assert "abs(result)" in explain("result = sum(x + 1j * y)\nresult", inputs, "x")["fix"]
+
+
+RATES = "k = A * exp(-E / (R * T))\nmean((log(k) - log(y)) ** 2)"
+REACTION = {"A": 1e10, "E": 5e4, "R": 8.314, "T": [0.0, 298.0, 323.0], "y": [1.2, 30.0, 400.0]}
+COUNTS = {"X": [[1, 0.5], [1, -1.2], [1, 2.0]], "y": [1, 0, 3], "b": [0.1, 0.4]}
+LEVELS = {"E": [0.0, 2.5, 4.0], "T": 298.15, "k": 1.380649e-23}
+BOXES = {"a": [0.0, 0.0, 1.0, 1.0], "b": [2.0, 2.0, 3.0, 3.0]}
+OVERLAP = (
+    "ix = maximum(minimum(a[2], b[2]) - maximum(a[0], b[0]), 0)\n"
+    "iy = maximum(minimum(a[3], b[3]) - maximum(a[1], b[1]), 0)\n"
+    "1 - ix * iy / (1 + (a[2] - a[0]) * (a[3] - a[1]) - ix * iy)"
+)
+
+
+@pytest.mark.parametrize(
+    ("program", "inputs", "name", "says"),
+    [
+        (RATES, REACTION, "E", "'T' is 0 at element [0], and -E / (R * T) divides by it"),
+        ("r = X @ b\nmean(r - y * log(r))", COUNTS, "b", "r is -0.38 at element [1], and has to be positive"),
+        ("-k * T * log(sum(exp(-E / (k * T))))", LEVELS, "T", "check the units"),
+        (OVERLAP, BOXES, "a", "the bound 0 is taken everywhere"),
+    ],
+)
+def test_no_cure_hides_what_is_impossible(program: str, inputs: dict[str, Any], name: str, says: str) -> None:
+    fix = explain(program, inputs, name)["fix"]
+    assert says in fix
+    assert not fix.startswith("Write")
+    assert "Nothing" not in fix
+
+
+@pytest.mark.parametrize(
+    ("program", "inputs", "name", "pasted"),
+    [
+        (RATES, {**REACTION, "A": 0.0, "T": 298.0}, "E", "A + 1e-12"),
+        (
+            "r = X @ b\nmean(r - y * log(r))",
+            {**COUNTS, "y": [0, 0, 0], "X": [[0, 0], [1, 1], [1, 2]]},
+            "b",
+            "xlogy",
+        ),
+    ],
+)
+def test_what_is_in_order_beside_them_keeps_its_cure(
+    program: str, inputs: dict[str, Any], name: str, pasted: str
+) -> None:
+    assert pasted in explain(program, inputs, name)["fix"]
+
+
+def test_overlapping_boxes_have_a_slope() -> None:
+    assert explain(OVERLAP, {**BOXES, "b": [0.5, 0.5, 2.0, 2.0]}, "a")["status"] == "ok"

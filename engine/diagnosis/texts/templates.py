@@ -70,15 +70,16 @@ FIXES: Mapping[str, str] = {
     "constant_nan": "Write a finite number for the constant '{node}'",
     "clean": "Clean '{node}' before sending it, or in the program: where(isfinite({node}), {node}, 0)",
     "masked_backward": "Ask with `masked_backward`: nothing selects the elements that are not finite",
-    "has_to_be_positive": "{text} is {least}, and has to be positive for its logarithm, as a rate is: compute "
-    "it as exp({node}) or softplus({node}); a bound would hide it",
+    "has_to_be_positive": "{text} is {least}, and has to be positive for its logarithm, as a rate is: "
+    "compute it as exp({node}) or softplus({node}); a bound would hide it",
     "zero_divisor": "'{name}' is 0{place}, and {node} divides by it: look at the data, send another value, "
     "or leave it out; a bound on what follows would hide it",
     # -- zeros
     "far_argument": "{x} is {value} in {node}, which is 0 there by rounding: check the units, for it should "
     "be of order 1",
     "bounds_taken": "In {nodes} the bound {bound} is taken everywhere, so that '{name}' has no part in "
-    "'{target}' here: start from values for which what it bounds is on the other side, or let that in without the bound",
+    "'{target}' here: start from values for which what it bounds is on the other side, or let that in "
+    "without the bound",
     "saturated": "Bring {x} nearer to 0 (scale or normalise it), or use the loss that takes logits, which "
     "does "
     "not saturate",

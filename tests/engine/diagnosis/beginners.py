@@ -1302,7 +1302,7 @@ BEGINNERS = (
         "zero",
         "cancellation",
         node="h",
-        fix="Add up something else of them, such as their squares or",
+        fix="Add up x before it is standardised",
         says="standardised values add up to 0 whatever x is",
     ),
     Case(

@@ -16,7 +16,7 @@ _EPSILON = Attribute("epsilon", NUMBER, 1e-12, "the least squared length divided
 
 def _normalize(x: Any, *, axis: tuple[int, ...] | None, epsilon: float) -> Any:
     length = F.vector_norm(x, axis=axis, keepdims=True)  # which does not overflow where squares do
-    return x / F.maximum(length, math.sqrt(epsilon))
+    return x / F.maximum(length, math.sqrt(max(epsilon, 0.0)))  # a negative bound is none
 
 
 normalize = composite(

@@ -130,8 +130,8 @@ def _reduction(ufunc: Any) -> Any:
 
 _sum = _reduction(np.add)
 _WORDS = {4: np.int32, 8: np.int64}
-_BLOCK = 16_384
-_LEAST_MASKED = 16_384  # elements; with fewer, a processor learns the branches of a condition that repeats
+_BLOCK = 8_192
+_LEAST_MASKED = 32_768  # elements; with fewer, a processor learns the branches of a condition that repeats
 
 
 def where(condition: Any, x1: Any, x2: Any, /) -> Any:

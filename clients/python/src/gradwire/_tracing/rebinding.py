@@ -29,12 +29,13 @@ def warn_if_dropped(name: str) -> None:
     if frame is None:
         return
     key = (id(frame.f_code), frame.f_lasti)  # the entry keeps the code, so that its id stays its own
-    if key not in _found:
+    entry = _found.get(key)
+    if entry is None:
         if len(_found) >= _MOST:
             _found.clear()
         seen = expression(frame)
-        _found[key] = (frame.f_code, None if seen is None else _dropped(*seen))
-    told = _found[key][1]
+        entry = _found[key] = (frame.f_code, None if seen is None else _dropped(*seen))
+    told = entry[1]
     if told is not None:
         text, cure = told
         bound = cure.partition(".")[0]

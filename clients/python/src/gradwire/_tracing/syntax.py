@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import linecache
+import threading
 from types import CodeType, FrameType
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.Module
@@ -13,9 +14,9 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.Module
 class Source:
     """One file's tree, with each node's parent."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, tree: ast.Module) -> None:
         self.text = text
-        self.tree = ast.parse(text)
+        self.tree = tree
         self._around: dict[ast.AST, list[Function]] = {}
         self.parents: dict[ast.AST, ast.AST] = {
             child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)
@@ -101,12 +102,25 @@ def _argument(source: Source, call: ast.Call, position: int, count: int) -> ast.
     return given[position] if len(given) >= count else None
 
 
+def parse(text: str) -> ast.Module | None:
+    """The tree of a text, None if it has none.
+
+    One thread at a time: Python 3.11 counts its recursion for all of them together, and raises SystemError.
+    """
+    with _parsing:
+        try:
+            return ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError, SystemError):
+            return None
+
+
+_parsing = threading.Lock()
+
+
 @functools.lru_cache(64)
 def _parsed(text: str) -> Source | None:
-    try:
-        return Source(text)
-    except (SyntaxError, ValueError, RecursionError):
-        return None
+    tree = parse(text)
+    return None if tree is None else Source(text, tree)
 
 
 _found: dict[tuple[int, int], tuple[CodeType, Source | None, ast.AST | None]] = {}
@@ -122,13 +136,14 @@ def expression(frame: FrameType) -> tuple[Source, ast.AST] | None:
 def expression_at(code: CodeType, at: int) -> tuple[Source, ast.AST] | None:
     """The expression or statement that the instruction at an offset of `code` evaluates."""
     key = (id(code), at)  # the entry keeps the code, so that its id stays its own
-    if key not in _found:
+    entry = _found.get(key)
+    if entry is None:
         if len(_found) >= _MOST:
             _found.clear()
         source = _parsed("".join(linecache.getlines(code.co_filename)))
         node = None if source is None else _at(source, _span(code, at))
-        _found[key] = (code, source, node)
-    _, source, node = _found[key]
+        entry = _found[key] = (code, source, node)
+    _, source, node = entry
     return None if source is None or node is None else (source, node)
 
 

@@ -10,7 +10,7 @@ from gradwire._locations import Place
 from gradwire._tracing.functions import FUNCTIONS
 from gradwire._tracing.lower import Lowered, Ref
 from gradwire._tracing.node import Op, Scalar
-from gradwire._tracing.syntax import Source, expression_at, operand
+from gradwire._tracing.syntax import Source, expression_at, operand, parse
 
 _BINARY: dict[type[ast.AST], str] = {
     ast.Add: "add",
@@ -94,10 +94,9 @@ def rendered(lowered: Lowered, names: Sequence[str], given: Ref | Scalar, depth:
 
 def _factor(text: str) -> str:
     """An expression as a factor, in brackets unless it is a name, a number or a call."""
-    try:
-        node = ast.parse(text, mode="eval").body
-    except SyntaxError:
-        return f"({text})"
+    tree = parse(text)
+    statement = tree.body[0] if tree is not None and len(tree.body) == 1 else None
+    node = statement.value if isinstance(statement, ast.Expr) else None
     return text if isinstance(node, ast.Name | ast.Constant | ast.Call | ast.Attribute) else f"({text})"
 
 

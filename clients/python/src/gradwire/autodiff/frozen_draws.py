@@ -15,7 +15,7 @@ import numpy as np
 from gradwire._locations import Place
 from gradwire._notices import warn
 from gradwire._tracing.subgraph import label_of
-from gradwire._tracing.syntax import name_of
+from gradwire._tracing.syntax import name_of, parse
 from gradwire.errors import ReadWarning
 
 _GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
@@ -44,8 +44,10 @@ def _draws(function: Callable[..., Any]) -> Iterator[tuple[str, Place]]:
         return
     try:
         lines, first = inspect.getsourcelines(plain)
-        tree = ast.parse(textwrap.dedent("".join(lines)))
     except (OSError, TypeError, SyntaxError, ValueError):
+        return
+    tree = parse(textwrap.dedent("".join(lines)))
+    if tree is None:
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and (written := name_of(node.func)):

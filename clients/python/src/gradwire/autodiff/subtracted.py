@@ -39,15 +39,16 @@ def warn_of_another_argument(name: str, label: str, names: Sequence[str], positi
 
 def _at(frame: FrameType, position: int) -> Found | None:
     key = (id(frame.f_code), frame.f_lasti)  # the entry keeps the code, so that its id stays its own
-    if key not in _found:
+    entry = _found.get(key)
+    if entry is None:
         if len(_found) >= _MOST:
             _found.clear()
         seen = expression(frame)
         told = None
         if seen is not None and isinstance(seen[1], ast.Call):
             told = _subtracted(seen[0], seen[1], position)
-        _found[key] = (frame.f_code, told)
-    return _found[key][1]
+        entry = _found[key] = (frame.f_code, told)
+    return entry[1]
 
 
 def _subtracted(source: Source, call: ast.Call, position: int) -> Found | None:

@@ -24,12 +24,13 @@ def warn_of_swapped_results(name: str, label: str) -> None:
     if frame is None:
         return
     key = (id(frame.f_code), frame.f_lasti, name)  # the entry keeps the code, so that its id stays its own
-    if key not in _found:
+    entry = _found.get(key)
+    if entry is None:
         if len(_found) >= _MOST:
             _found.clear()
         seen = expression(frame)
-        _found[key] = (frame.f_code, None if seen is None else _unpacked(*seen))
-    names = _found[key][1]
+        entry = _found[key] = (frame.f_code, None if seen is None else _unpacked(*seen))
+    names = entry[1]
     if names is None:
         return
     first, second = names

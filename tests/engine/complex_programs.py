@@ -19,7 +19,7 @@ OTHER = (
     "conj(a)", "real(a)", "imag(a)", "abs(a)", "angle(a)", "sign(a)", "a * conj(a)",
     "complex(real(a), imag(a) ** 2)", "where(real(a) > 0, a, sin(a))",
 )  # fmt: skip
-BINARY = ("a + b", "a - b", "a * b / 2", "a * conj(b)", "a / (9 + b)", "where(imag(b) > 0, a, sin(b))")
+BINARY = ("a + b", "a - b", "a * b / 2", "a * conj(b)", "a / (9 + b)", "where(imag(b) > 0.01, a, sin(b))")
 REDUCING = ("sum(a, axis=-1)", "mean(a, axis=0)", "prod(a / 2, axis=0)", "var(a, axis=-1)", "norm(a)")
 SHAPING = (
     "cumsum(a, axis=0)", "transpose(a)", "reshape(a, (-1,))", "flip(a, axis=0)", "a[1:]", "a[0]",

@@ -61,7 +61,7 @@ def alike(scene: Scene, step: Instruction, bound: Bound) -> bool:
 
 def one_left(scene: Scene, step: Instruction, bound: Bound) -> bool:
     """Whether masks leave at most one element of every row of x."""
-    x = scene.value(bound["x"])
+    x = np.asarray(scene.value(bound["x"]), np.float64)  # float16 cannot hold the distance
     axes = (bound["A"],) if isinstance(bound["A"], int) else tuple(bound["A"])
     masked = x - x.max(axis=axes, keepdims=True) < -MASKED
     return bool(masked.any() and ((~masked).sum(axis=axes) <= 1).all())

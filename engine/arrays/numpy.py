@@ -141,9 +141,9 @@ def where(condition: Any, x1: Any, x2: Any, /) -> Any:
     """
     if getattr(condition, "size", 0) < _LEAST_MASKED or not _alike(condition, x1, x2):
         return np.where(condition, x1, x2)
-    floats = x1 if isinstance(x1, np.ndarray) and x1.dtype.kind == "f" else x2
-    word = _WORDS[floats.dtype.itemsize]
-    bits1, bits2 = (np.asarray(x, floats.dtype).view(word).reshape(-1) for x in (x1, x2))
+    dtype = np.result_type(x1, x2)
+    word = _WORDS[dtype.itemsize]
+    bits1, bits2 = (np.asarray(x, dtype).view(word).reshape(-1) for x in (x1, x2))
     holds = condition.view(np.int8).reshape(-1)
     chosen = np.empty(condition.size, word)
     for start in range(0, condition.size, _BLOCK):  # what is made on the way stays in the cache
@@ -151,7 +151,7 @@ def where(condition: Any, x1: Any, x2: Any, /) -> Any:
         one, other = (bits if bits.size == 1 else bits[block] for bits in (bits1, bits2))
         masks = np.negative(holds[block]).astype(word)  # all bits where it holds
         np.bitwise_xor(np.bitwise_and(masks, one ^ other, out=masks), other, out=chosen[block])
-    return chosen.view(floats.dtype).reshape(condition.shape)
+    return chosen.view(dtype).reshape(condition.shape)
 
 
 def _alike(condition: Any, x1: Any, x2: Any) -> bool:

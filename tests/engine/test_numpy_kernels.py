@@ -58,6 +58,14 @@ def test_where_is_numpys_to_the_bit(
         assert same_bits(xp.where(condition, *values), np.where(condition, *values))
 
 
+@pytest.mark.parametrize(
+    "sides", [(np.float32(1.5), 2.0), (0, np.float64(3)), (np.float32(1), np.float32(2))]
+)
+def test_where_takes_scalars_that_kernels_return(sides: tuple[Any, Any]) -> None:
+    condition = np.random.default_rng(0).random(50_000) < 0.5
+    assert same_bits(xp.where(condition, *sides), np.where(condition, *sides))
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "complex64", "int64"])
 @pytest.mark.parametrize("axis", [None, 0, 1, -1, (0, 1), (0, 2), ()])
 @pytest.mark.parametrize("keepdims", [False, True])

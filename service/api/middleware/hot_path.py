@@ -51,7 +51,8 @@ class HotPath:
             await self._app(scope, receive, send)
             return
         name, scope["route"] = found
-        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        sent = reversed(scope["headers"])  # of a header that came twice the first counts, as in the routes
+        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in sent}
         try:
             reply = await derivatives.compute(self._services, name, headers, receive, graph)
         except (Problem, UserError) as error:

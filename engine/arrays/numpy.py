@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import cache, partial
@@ -90,7 +89,7 @@ class _Passing:
         What is not `copied` looks at no memory but its kernel's own, and may keep that if it is all of it.
         """
         array = np.asarray(value)
-        if copied or not array.flags.c_contiguous or not array.flags.writeable or not _is_all(array):
+        if copied or not array.flags.carray or not _is_all(array):  # C order, aligned, writable
             return np.array(array, order="C", copy=True)
         return array
 
@@ -171,11 +170,12 @@ def _alike(condition: Any, x1: Any, x2: Any) -> bool:
 def _mean(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
     """`np.mean` to the bit without its wrapper, which costs more than a small sum."""
     x = np.asarray(x)
-    axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
-    count = math.prod(x.shape[one] for one in axes)
-    if x.dtype.char not in "fd" or not 0 < count < _EXACT:
-        return np.mean(x, axis=axis, keepdims=keepdims)
-    return _sum(x, axis=axis, keepdims=keepdims) / x.dtype.type(count)
+    if x.dtype.char in "fd" and x.size > 0:
+        total = _sum(x, axis=axis, keepdims=keepdims)
+        count = x.size // total.size
+        if count < _EXACT:
+            return total / x.dtype.type(count)
+    return np.mean(x, axis=axis, keepdims=keepdims)
 
 
 _EXACT = 1 << 24  # every whole number below is one of float32

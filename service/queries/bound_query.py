@@ -7,13 +7,16 @@ the numbers is kept here: how each input is read, and the engine's query for eac
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import Any
+
+from pydantic_core import to_json
 
 from engine.arrays.types import Array
 from engine.derivatives.query import Query
 from engine.frontend.graph import Graph
 from engine.frontend.tensors import Tensor
-from service.queries.builder import build_query, decode_inputs, readers_of
+from service.queries.builder import build_query, decode_directions, decode_inputs, places_of
 from service.queries.kinds import QueryKind
 from service.storage.lru import Lru
 from service.wire import requests
@@ -23,48 +26,76 @@ _SIGNATURES = 64
 
 Attachments = Mapping[str, Array] | None
 Tensors = Mapping[str, Tensor]
+Likeness = tuple[Any, ...]
+
+_PLAIN = frozenset({str, bool, int, type(None)})
+_STRINGS = frozenset({str})
 
 
 class BoundQuery:
-    """Requests of one kind for one function that differ in their tensors alone."""
+    """Requests of one kind for one function that differ in their tensors alone; `request` is the first."""
 
     def __init__(self, kind: QueryKind, graph: Graph, request: requests.Options) -> None:
-        self._kind = kind
         self.graph = graph
-        self._readers = readers_of(graph, request.batch or ())
+        self.request = request.model_copy(update=dict.fromkeys(tensor_fields(kind)))
+        self._kind = kind
+        self._places = places_of(graph, request.batch or ())
         self._queries: Lru[tuple[Any, ...], Query] = Lru(_SIGNATURES)
 
-    def read(self, given: Mapping[str, Any], attachments: Attachments) -> dict[str, Tensor]:
+    def inputs(self, document: Mapping[str, Any], attachments: Attachments) -> Tensors:
         """The tensors under `inputs`.
 
         Raises UnknownInput, InvalidTensor, UnknownField, DtypeMismatch and ShapeMismatch.
         """
-        return decode_inputs(self._readers, given, attachments)
+        return decode_inputs(self._places, document.get("inputs") or {}, attachments)
 
-    def query(self, request: requests.Options, inputs: Tensors, directions: Tensors | None) -> Query:
+    def directions(self, document: Mapping[str, Any], attachments: Attachments) -> Tensors | None:
+        """The cotangents, tangents or vectors, if there are any. Raises as `inputs`."""
+        field = self._kind.directions
+        return None if field is None else decode_directions(field, document.get(field), attachments)
+
+    def query(self, inputs: Tensors, directions: Tensors | None) -> Query:
         """The engine's query for tensors of these types. Raises InvalidDocument and DeviceUnavailable."""
         signature = (_types(inputs), None if directions is None else _types(directions))
         query = self._queries.get(signature)
         if query is None:
-            query = build_query(
-                self._kind.name, self.graph, request, inputs, self._kind.directions, directions
-            )
+            kind = self._kind
+            query = build_query(kind.name, self.graph, self.request, inputs, kind.directions, directions)
             self._queries.put(signature, query)
         return query
 
 
-def options_of(kind: QueryKind, request: requests.Request) -> tuple[Any, ...]:
-    """What a request says beside its function and its tensors, as a hashable value."""
-    return tuple(
-        [
-            tuple(value) if type(value) is list else value
-            for name, value in request.__dict__.items()
-            if name not in _APART and name != kind.directions
-        ]
-    )
+def tensor_fields(kind: QueryKind) -> tuple[str, ...]:
+    """The fields of a request that hold tensors by name."""
+    return ("inputs",) if kind.directions is None else ("inputs", kind.directions)
 
 
-_APART = frozenset({"inputs", "program", "graph"})
+def likeness(
+    kind: QueryKind, document: Mapping[str, Any], graph_id: str | None, attachments: Attachments
+) -> Likeness | None:
+    """What a request says beside its tensors; requests that are equal in it can be bound alike.
+
+    None if it is not plain: a tensor field without an object, or another field with a number that is no
+    integer, or with a list of anything but strings. Such a request has to be checked in full.
+    """
+    parts: list[Any] = [kind.name, graph_id]
+    tensors = tensor_fields(kind)
+    for name, value in document.items():
+        type_ = type(value)
+        if name in tensors:
+            if type_ is not dict:
+                return None
+            if graph_id is None:  # a program's free names are inputs if they have a value
+                parts.append((name, *value))
+        elif type_ in _PLAIN:
+            parts.append((name, type_, value))
+        elif type_ is list and _STRINGS.issuperset(map(type, value)):
+            parts.append((name, *value))
+        elif name == "graph" and type_ is dict and attachments is None:
+            parts.append((name, blake2b(to_json(value)).digest()))
+        else:
+            return None
+    return tuple(parts)
 
 
 def _types(tensors: Tensors) -> tuple[Any, ...]:

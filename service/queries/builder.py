@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, NoReturn, cast
 
 from engine import dtypes
@@ -12,7 +11,7 @@ from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.errors import InvalidDocument, UnknownInput, did_you_mean
 from engine.frontend.graph import Graph, abridged
-from engine.frontend.tensors import Tensor, decode_tensor, dtype_name
+from engine.frontend.tensors import Place, Tensor, decode_tensors, dtype_name
 from engine.runtime import devices
 from service.wire import requests
 from service.wire.json_reader import child_path
@@ -25,39 +24,24 @@ def device_of(request: requests.Options) -> str:
     return devices.here(devices.parse(request.device))
 
 
-@dataclass(frozen=True, slots=True)
-class InputReader:
-    """How one input is read: its JSON path, the dtype and the shape that the function declares."""
-
-    path: str
-    dtype: str | None
-    shape: tuple[int | None, ...] | None
-
-
-def readers_of(graph: Graph, batch: Collection[str] = ()) -> dict[str, InputReader]:
-    """A reader for every input of the function; those of `batch` have an axis more."""
-    readers = {}
+def places_of(graph: Graph, batch: Collection[str] = ()) -> dict[str, Place]:
+    """The place of every input of the function in a request; those of `batch` have an axis more."""
+    places = {}
     for name, spec in graph.inputs.items():
         shape = (None, *spec.shape) if spec.shape is not None and name in batch else spec.shape
-        readers[name] = InputReader(child_path("$.inputs", name), spec.dtype, shape)
-    return readers
+        places[name] = Place(child_path("$.inputs", name), spec.dtype, shape)
+    return places
 
 
 def decode_inputs(
-    readers: Mapping[str, InputReader],
+    places: Mapping[str, Place],
     given: Mapping[str, Any],
     attachments: Mapping[str, Array] | None,
 ) -> dict[str, Tensor]:
     """The tensors under `inputs`. Raises UnknownInput, InvalidTensor and kin."""
-    tensors = {}
-    for name, value in given.items():
-        reader = readers.get(name)
-        if reader is None:
-            _refuse_unknown_input(name, readers)
-        tensors[name] = decode_tensor(
-            value, path=reader.path, dtype=reader.dtype, shape=reader.shape, attachments=attachments
-        )
-    return tensors
+    if not places.keys() >= given.keys():
+        _refuse_unknown_input(next(name for name in given if name not in places), places)
+    return decode_tensors(given, places, attachments)
 
 
 def _refuse_unknown_input(name: str, inputs: Iterable[str]) -> NoReturn:
@@ -95,16 +79,12 @@ def declared_types(graph: Graph, raw: Mapping[str, requests.InputType]) -> dict[
 
 
 def decode_directions(
-    field: str | None, request: requests.Options, attachments: Mapping[str, Array] | None
+    field: str | None, raw: Mapping[str, Any] | None, attachments: Mapping[str, Array] | None
 ) -> dict[str, Tensor] | None:
-    """The tensors under `field`: cotangents, tangents or vectors; None if there are none."""
-    raw = None if field is None else getattr(request, field, None)
-    if raw is None:
+    """The tensors `raw` under `field`: cotangents, tangents or vectors; None if there are none."""
+    if field is None or raw is None:
         return None
-    return {
-        name: decode_tensor(value, path=child_path(f"$.{field}", name), attachments=attachments)
-        for name, value in raw.items()
-    }
+    return decode_tensors(raw, {name: Place(child_path(f"$.{field}", name)) for name in raw}, attachments)
 
 
 def build_query(

@@ -26,8 +26,8 @@ from engine.queries.compiler import Compiler, Program
 from engine.queries.receipt import receipt
 from engine.queries.sparse import SparseProgram
 from engine.runtime import devices
-from service.queries.bound_query import BoundQuery, options_of
-from service.queries.builder import decode_directions, device_of
+from service.queries.bound_query import BoundQuery, Likeness, likeness
+from service.queries.builder import device_of
 from service.queries.kinds import KINDS, Computation, QueryKind
 from service.queries.query_request import QueryRequest, require_nodes
 from service.storage.lru import Lru
@@ -81,7 +81,7 @@ class QueryRunner:
         self.max_peak_bytes = max_peak_bytes
         self._device = device
         self._graphs: Lru[Any, Graph] = Lru(graph_cache)
-        self._bound: Lru[tuple[str, str, tuple[Any, ...]], BoundQuery] = Lru(program_cache)
+        self._bound: Lru[Likeness, BoundQuery] = Lru(program_cache)
         self.compiler = Compiler(entries=program_cache, device_memory=device_memory)
 
     def computation(self, call: QueryRequest) -> Computation:
@@ -112,15 +112,11 @@ class QueryRunner:
         """
         start = perf_counter()
         document, attachments = call.open("inputs")
-        kind = KINDS[call.kind]
-        request = requests.parse(kind.request, document, function=call.graph_id is None)
-        if not isinstance(request, requests.Options):
-            raise InternalError(f"queries of kind {call.kind} have no options of a derivative")
-        given = request.__dict__["inputs"] or {}
-        bound = self._bound_query(kind, call, request, attachments)
-        inputs = bound.read(given, attachments)
-        directions = decode_directions(kind.directions, request, attachments)
-        query = bound.query(request, inputs, directions)
+        bound = self._bound_query(KINDS[call.kind], call, document, attachments)
+        inputs = bound.inputs(document, attachments)
+        directions = bound.directions(document, attachments)
+        query = bound.query(inputs, directions)
+        request = bound.request
         if most_nodes is not None and not self.compiler.has(query):
             require_nodes(bound.graph, most_nodes)
         values = {name: tensor.array for name, tensor in inputs.items()}
@@ -174,22 +170,26 @@ class QueryRunner:
         self,
         kind: QueryKind,
         call: QueryRequest,
-        request: requests.Options,
+        document: dict[str, Any],
         attachments: Mapping[str, Array] | None,
     ) -> BoundQuery:
-        """What this request has in common with others that differ in their tensors."""
-        options = options_of(kind, request)
-        known = None if call.graph_id is None else (kind.name, call.graph_id, options)
-        bound = None if known is None else self._bound.get(known)
-        if bound is None:
-            device_of(request)  # before anything is read
-            function = cast(requests.Function, request)
-            graph = self.graph(call, function, request.__dict__["inputs"] or {}, attachments)
-            key = (kind.name, graph.id, options)
-            bound = self._bound.get(key)
-            if bound is None:
-                bound = BoundQuery(kind, graph, request)
-                self._bound.put(key, bound)
+        """What this request has in common with others that differ in their tensors.
+
+        Raises Problem and UserError for what is wrong with its other fields or with its function.
+        """
+        key = likeness(kind, document, call.graph_id, attachments)
+        bound = None if key is None else self._bound.get(key)
+        if bound is not None:
+            return bound
+        request = requests.parse(kind.request, document, function=call.graph_id is None)
+        if not isinstance(request, requests.Options):
+            raise InternalError(f"queries of kind {call.kind} have no options of a derivative")
+        device_of(request)  # before anything is read
+        function = cast(requests.Function, request)
+        graph = self.graph(call, function, request.__dict__["inputs"] or {}, attachments)
+        bound = BoundQuery(kind, graph, request)
+        if key is not None:
+            self._bound.put(key, bound)
         return bound
 
     def keep(self, graph: Graph) -> None:

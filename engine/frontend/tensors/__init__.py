@@ -15,6 +15,15 @@ no Python loop over the elements; only an error looks for the first offending el
 """
 
 from engine.frontend.tensors.encode import Encoding, dtype_name, encode_tensor
-from engine.frontend.tensors.forms import Tensor, decode_dtype, decode_tensor
+from engine.frontend.tensors.forms import Place, Tensor, decode_dtype, decode_tensor, decode_tensors
 
-__all__ = ["Encoding", "Tensor", "decode_dtype", "decode_tensor", "dtype_name", "encode_tensor"]
+__all__ = [
+    "Encoding",
+    "Place",
+    "Tensor",
+    "decode_dtype",
+    "decode_tensor",
+    "decode_tensors",
+    "dtype_name",
+    "encode_tensor",
+]

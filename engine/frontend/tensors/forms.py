@@ -39,6 +39,35 @@ class Tensor:
     weak: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a tensor stands (a JSON path), and the dtype and the shape that the function declares for it."""
+
+    path: str
+    dtype: str | None = None
+    shape: tuple[int | None, ...] | None = None
+
+
+def decode_tensors(
+    values: Mapping[str, Any], places: Mapping[str, Place], attachments: Mapping[str, Array] | None = None
+) -> dict[str, Tensor]:
+    """`decode_tensor` of every value, read together if all are short lists of numbers; each has a place."""
+    numbers = from_numbers(values)
+    tensors = {}
+    for name, value in values.items():
+        place = places[name]
+        if numbers is not None and (place.dtype is None or place.dtype == dtypes.DEFAULT):
+            array = numbers[name]
+            if place.shape is not None:
+                check_declared_shape(array.shape, place.shape, place.path)
+            tensors[name] = Tensor(array, place.dtype is None and not array.ndim)
+        else:
+            tensors[name] = decode_tensor(
+                value, path=place.path, dtype=place.dtype, shape=place.shape, attachments=attachments
+            )
+    return tensors
+
+
 def decode_tensor(
     value: Any,
     *,
@@ -52,12 +81,6 @@ def decode_tensor(
     The array may be read-only and may share memory with `attachments`. Raises InvalidTensor,
     UnknownField, DtypeMismatch and ShapeMismatch, each naming the JSON path of the first offender.
     """
-    if dtype is None or dtype == dtypes.DEFAULT:
-        numbers = from_numbers(value)
-        if numbers is not None:
-            if shape is not None:
-                check_declared_shape(numbers.shape, shape, path)
-            return Tensor(numbers, dtype is None and numbers.ndim == 0)
     weak = False
     if isinstance(value, dict):
         array = _attached(value, path, attachments) if "tensor" in value else _typed(value, path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from math import isfinite
 from typing import Any
@@ -19,37 +19,43 @@ MAX_NDIM = 64  # NumPy's own limit
 
 _NUMBER = frozenset({int, float})
 _ATOM = frozenset({int, float, str, bool})
-_SHORT = 256  # numbers
+_SHORT = 256  # numbers in all
 
 
-def from_numbers(value: Any) -> Array | None:
-    """The float64 array of a number, a short list of numbers, or a short list of such lists.
+def from_numbers(values: Mapping[str, Any]) -> dict[str, Array] | None:
+    """The float64 arrays, parts of one, of numbers, short lists of numbers and short lists of such lists.
 
-    None for everything else, what is faulty included: `from_lists` reads it, or says what is wrong. Requests
-    that repeat are mostly of this form, and spend more on a general reader than on their numbers.
+    None if a value is anything else, what is faulty included: `from_lists` reads it, or says what is wrong.
+    Requests that repeat are mostly of this form, and spend more on a general reader than on their numbers.
     """
-    if type(value) is not list:
-        flat = [value]
-    elif not 0 < len(value) <= _SHORT:
-        return None
-    elif type(value[0]) is list:
-        columns = len(value[0])
-        for row in value:
-            if type(row) is not list or len(row) != columns:
-                return None
-        flat = list(chain.from_iterable(value))
-        if len(flat) > _SHORT:
+    flat: list[Any] = []
+    parts: list[tuple[str, int, int, tuple[int, ...]]] = []
+    for name, value in values.items():
+        start = len(flat)
+        if type(value) is not list:
+            shape: tuple[int, ...] = ()
+            flat.append(value)
+        elif not 0 < len(value) <= _SHORT:
             return None
-    else:
-        flat = value
-    if not _NUMBER.issuperset(map(type, flat)):
+        elif type(value[0]) is list:
+            shape = (len(value), len(value[0]))
+            for row in value:
+                if type(row) is not list or len(row) != shape[1]:
+                    return None
+                flat += row
+        else:
+            shape = (len(value),)
+            flat += value
+        parts.append((name, start, len(flat), shape))
+    if len(flat) > _SHORT or not _NUMBER.issuperset(map(type, flat)):
         return None
     try:
         if not isfinite(sum(flat)):
             return None
-        return np.array(value, np.float64)
+        numbers = np.array(flat, np.float64)
     except OverflowError:
         return None
+    return {name: numbers[start:stop].reshape(shape) for name, start, stop, shape in parts}
 
 
 def from_lists(value: Any, path: str, dtype: str) -> Array:

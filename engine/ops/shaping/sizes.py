@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -137,13 +138,18 @@ broadcast_arrays = composite(
 )
 
 
+@lru_cache(maxsize=1024)
+def _summed_axes(came: tuple[int, ...], shape: tuple[int, ...]) -> tuple[tuple[int, ...], bool]:
+    """The axes of `came` to sum over for `shape`, and whether a summed axis is kept, with size 1."""
+    extra = len(came) - len(shape)
+    repeated = tuple(i for i, size in enumerate(shape, extra) if size == 1 and came[i] != 1)
+    return (*range(extra), *repeated), bool(repeated)
+
+
 def _sum_to(xp: Any, x: Any, *, shape: tuple[int, ...]) -> Any:
-    extra = x.ndim - len(shape)
-    repeated = tuple(i for i, size in enumerate(shape, extra) if size == 1 and x.shape[i] != 1)
-    if not repeated:
-        return xp.sum(x, axis=tuple(range(extra)), dtype=x.dtype)
-    total = xp.sum(x, axis=(*range(extra), *repeated), keepdims=True, dtype=x.dtype)
-    return xp.reshape(total, shape)
+    axes, kept = _summed_axes(x.shape, shape)
+    total = xp.sum(x, axis=axes, keepdims=kept, dtype=x.dtype)
+    return xp.reshape(total, shape) if kept else total
 
 
 def _sum_cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: Any) -> Cost:

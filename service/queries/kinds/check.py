@@ -6,7 +6,7 @@ from pydantic import Field
 
 from engine.errors import InvalidDocument
 from engine.queries.check import check
-from service.queries.builder import decode_inputs, device_of, floating, readers_of
+from service.queries.builder import decode_inputs, device_of, floating, places_of
 from service.queries.kinds.kind import Example, QueryKind
 from service.queries.query_request import QueryRequest, Runner
 from service.wire import requests
@@ -49,7 +49,7 @@ def _compute(runner: Runner, call: QueryRequest, most_nodes: int | None) -> Repl
     given = request.inputs or {}
     graph = runner.graph(call, request, given, attachments)
     inputs = {
-        name: tensor.array for name, tensor in decode_inputs(readers_of(graph), given, attachments).items()
+        name: tensor.array for name, tensor in decode_inputs(places_of(graph), given, attachments).items()
     }
     return json_reply(
         check(

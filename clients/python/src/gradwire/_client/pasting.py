@@ -12,11 +12,12 @@ import sys
 from collections.abc import Callable, Sequence
 
 from gradwire._locations import Place, user_frame
+from gradwire._tracing.caller import expression_at
 from gradwire._tracing.functions import FUNCTIONS
 from gradwire._tracing.lower import Lowered
 from gradwire._tracing.node import Leaf, Op
 from gradwire._tracing.syntax import name_of
-from gradwire._tracing.texts import ATOMS, DEEPEST, Text, bracketed, operand_at, records, rendered, text_at
+from gradwire._tracing.texts import ATOMS, DEEPEST, Text, bracketed, operand_at, records, rendered
 
 Locate = Callable[[str], tuple[Lowered, Sequence[str], int] | None]
 
@@ -49,8 +50,8 @@ class _Writer:
         self._code = None if place is None else place.code
         self._blamed = found
         self._held: list[str] = []
-        seen = None if place is None else text_at(place)
-        self._module = _alias() if seen is None else seen[0].alias("gradwire")
+        expression = expression_at(place)
+        self._module = _alias() if expression is None else expression.source.alias("gradwire")
 
     def from_elsewhere(self, fix: str) -> str:
         """The fix with what another function computed called as the blamed node's function calls it.
@@ -156,17 +157,17 @@ class _Writer:
             return None
         item = found[0].items[found[2]]
         node = item.node
-        seen = text_at(node.place)
-        if seen is None:
+        expression = expression_at(node.place)
+        if expression is None:
             return None
-        source, text = seen
+        source, text = expression.source, expression.node
         if isinstance(text, ast.AugAssign):
             return Text(source.segment(text.target), True) if records(text, item.op or "") else None
         if isinstance(node, Op) and item.op is not None:
             return Text(source.segment(text), isinstance(text, ATOMS)) if records(text, item.op) else None
         if isinstance(node, Leaf) and _GENERATED.match(name):
-            assigned = source.assigned(text)
-            return Text(assigned, True) if assigned else None
+            name = expression.assigned_name
+            return Text(name, True) if name else None
         return None
 
 
@@ -190,8 +191,8 @@ def names_inner(text: str, locate: Locate) -> bool:
 
 def made_as(place: Place | None) -> str:
     """The name that the user gave to what was made at a place; empty if there is none."""
-    seen = text_at(place)
-    if seen is None:
+    expression = expression_at(place)
+    if expression is None:
         return ""
-    source, text = seen
-    return name_of(text.target) if isinstance(text, ast.AugAssign) else source.assigned(text)
+    text = expression.node
+    return name_of(text.target) if isinstance(text, ast.AugAssign) else expression.assigned_name

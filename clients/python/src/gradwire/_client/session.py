@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gradwire._forks import renew_after_fork
-from gradwire._locations import Place, user_frame
+from gradwire._locations import Place
+from gradwire._tracing.caller import caller
 from gradwire._tracing.document import Document, names_in, write
 from gradwire._tracing.lower import Lowered, Ref
 from gradwire._tracing.node import Op, Parameter
 from gradwire._tracing.scopes import is_traced
-from gradwire._tracing.syntax import expression
 from gradwire._transport.codec import Declared, post, read
 from gradwire._transport.connection import Settings
 from gradwire._transport.flow import Flow, Request, Response, Retry, exchange
@@ -179,9 +179,8 @@ def _valueless(node: Any, used: Place | None) -> ReadError:
 
 def _cure() -> str:
     """What to write instead of the user's line that asks for a value."""
-    frame = user_frame()
-    seen = None if frame is None else expression(frame)
-    text = "" if seen is None else seen[0].segment(seen[1])
+    expression = caller()
+    text = "" if expression is None else expression.text
     if ".gradient(" in text or "apply_gradients(" in text or ".minimize(" in text:
         return (
             "a step of training is no function of arrays: leave @gw.function out, what it calls is sent once "

@@ -16,6 +16,7 @@
 `dependence`         whether a traced value depends on given ones
 `dataflow`           where a plain value that was read may go in the user's functions
 `syntax`             the user's source text as a syntax tree
+`caller`             which expression of that text is being evaluated, and what is done with its result
 `variable`           `Variable`, a value that is trained
 `variable_warnings`  assignments that would cut values off, or make a variable infinite
 `ops`                every op of the server as a function that records it (generated)

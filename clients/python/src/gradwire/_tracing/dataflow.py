@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from gradwire._tracing.syntax import Function, Source, expression, name_of, operand
+from gradwire._tracing.caller import expression_in
+from gradwire._tracing.syntax import Function, Source, name_of, operand
 
 #: Calls whose answer holds nothing of the number that they take.
 _TEXT = {"print", "str", "repr", "format", "len", "isinstance", "type", "bool"}
@@ -82,11 +83,10 @@ class Flow:
 def flows(frames: Sequence[FrameType]) -> Iterator[Flow]:
     """The flows of a value that is being read now, from the innermost frame on, as far as it is returned."""
     for frame in frames:
-        found = expression(frame)
-        if found is None:
+        expression = expression_in(frame)
+        if expression is None:
             return
-        source, node = found
-        flow = _flow(source, node)
+        flow = _flow(expression.source, expression.node)
         yield flow
         if not flow.returned:
             return
@@ -103,10 +103,10 @@ def operands(frame: FrameType, position: int, count: int) -> tuple[list[Function
 
     If it is not clear which part of the text is that input, or `count` is 0, these are all that it may be.
     """
-    found = expression(frame)
-    if found is None:
+    expression = expression_in(frame)
+    if expression is None:
         return None
-    source, node = found
+    source, node = expression.source, expression.node
     part = operand(source, node, position, count) if count else None
     parts = [node] if part is None else [part]
     if part is None and isinstance(node, ast.Call):

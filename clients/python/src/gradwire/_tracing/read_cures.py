@@ -9,9 +9,9 @@ from types import FrameType
 from gradwire._locations import Place
 from gradwire._names.counterparts import PACKAGE
 from gradwire._names.missing import INSTEAD, advice
+from gradwire._tracing.caller import expression_at
 from gradwire._tracing.node import Traced
 from gradwire._tracing.syntax import Source, name_of
-from gradwire._tracing.texts import text_at
 
 #: What makes arrays of numbers: their arguments are no tensors.
 _MAKERS = {"arange", "eye", "full", "linspace", "ones", "zeros"}
@@ -50,10 +50,10 @@ _RANDOM = ("rng", "random", "rand", "generator", "gen")
 
 def cure_at(place: Place | None, frame: FrameType | None = None) -> str:
     """What to write instead of the text at a place; `frame` is the one that evaluates it, if it does yet."""
-    seen = text_at(place)
-    if seen is None:
+    expression = expression_at(place)
+    if expression is None:
         return GENERAL
-    source, node = seen
+    source, node = expression.source, expression.node
     return _of_surroundings(source, node) or _of_text(source, node, frame)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from gradwire._locations import Place
 from gradwire._notices import warn
+from gradwire._tracing.caller import expression_at
 from gradwire._tracing.node import Array, Leaf, Owner
-from gradwire._tracing.texts import text_at
 from gradwire.errors import TrainingWarning
 
 _MOST = 1000  # places that are remembered
@@ -97,23 +97,23 @@ def _starts_over(last: _First, now: _First, leaf: Leaf) -> bool:
 
 def _is_in_loop(place: Place | None) -> bool:
     """Whether a text stands in a loop of its own function, and not in a function that is called again."""
-    seen = text_at(place)
-    above = None if seen is None else seen[1]
+    expression = expression_at(place)
+    above = None if expression is None else expression.node
     while above is not None and not isinstance(above, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
         if isinstance(above, ast.For | ast.While):
             return True
-        above = seen[0].parents.get(above) if seen is not None else None
+        above = expression.source.parents.get(above) if expression is not None else None
     return False
 
 
 def _is_drawn(place: Place | None) -> bool:
     """Whether the text that makes a variable draws its value at random."""
-    seen = text_at(place)
-    if seen is None:
+    expression = expression_at(place)
+    if expression is None:
         return False
     names = (
         node.attr if isinstance(node, ast.Attribute) else node.id
-        for node in ast.walk(seen[1])
+        for node in ast.walk(expression.node)
         if isinstance(node, ast.Attribute | ast.Name)
     )
     return any(word in name.lower() for name in names for word in ("rand", "normal", "uniform"))

@@ -1,4 +1,4 @@
-"""The user's source text as a syntax tree: which expression a frame is evaluating."""
+"""The user's source text as a syntax tree."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import ast
 import functools
 import linecache
 import threading
-from types import CodeType, FrameType
+from collections.abc import Iterator
+
+from gradwire._forks import renew_after_fork
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.Module
 
@@ -46,6 +48,45 @@ class Source:
                 above = self.parents.get(above)
             self._around[node] = found
         return self._around[node]
+
+    def node_around(self, span: tuple[int, int, int, int] | None) -> ast.AST | None:
+        """The smallest node around a span: first line, first column, last line, last column."""
+        if span is None:
+            return None
+        start, end = span[:2], span[2:]
+        best: ast.AST | None = None
+        level: list[ast.AST] = [self.tree]
+        while level:
+            node = level.pop()
+            if not isinstance(node, ast.Module):
+                if not hasattr(node, "lineno"):
+                    level.extend(ast.iter_child_nodes(node))
+                    continue
+                if not (_start(node) <= start and end <= _end(node)):
+                    continue
+                best = node
+                level = []
+            level.extend(ast.iter_child_nodes(node))
+        return best
+
+    def above(self, node: ast.AST, end: ast.AST) -> Iterator[ast.AST]:
+        """The nodes around a node, innermost first, up to `end`, which is left out."""
+        above = self.parents.get(node)
+        while above is not None and above is not end:
+            yield above
+            above = self.parents.get(above)
+
+    def is_within(self, node: ast.AST, whole: ast.AST) -> bool:
+        """Whether a node is `whole` or a part of it."""
+        above: ast.AST | None = node
+        while above is not None and above is not whole:
+            above = self.parents.get(above)
+        return above is whole
+
+    def target(self, node: ast.AST) -> ast.AST | None:
+        """The only target of the assignment of an expression; None if there is no such assignment."""
+        above = self.parents.get(node)
+        return above.targets[0] if isinstance(above, ast.Assign) and len(above.targets) == 1 else None
 
     def assigned(self, node: ast.AST) -> str:
         """The name that an expression is assigned to, by itself; empty if there is none."""
@@ -107,75 +148,37 @@ def parse(text: str) -> ast.Module | None:
 
     One thread at a time: Python 3.11 counts its recursion for all of them together, and raises SystemError.
     """
-    with _parsing:
+    with _parser.lock:
         try:
             return ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError, SystemError):
             return None
 
 
-_parsing = threading.Lock()
+class _Parser:
+    """Python's parser, for the thread that holds the lock."""
+
+    def __init__(self) -> None:
+        self.forked()
+        renew_after_fork(self)
+
+    def forked(self) -> None:
+        """The thread that held the lock is not there in a child process."""
+        self.lock = threading.Lock()
+
+
+_parser = _Parser()
+
+
+def read(file: str) -> Source | None:
+    """A file's source; None if it cannot be read or parsed."""
+    return _source("".join(linecache.getlines(file)))
 
 
 @functools.lru_cache(64)
-def _parsed(text: str) -> Source | None:
+def _source(text: str) -> Source | None:
     tree = parse(text)
     return None if tree is None else Source(text, tree)
-
-
-_found: dict[tuple[int, int], tuple[CodeType, Source | None, ast.AST | None]] = {}
-_MOST = 4096
-
-
-def expression(frame: FrameType) -> tuple[Source, ast.AST] | None:
-    """The expression or statement that a frame is evaluating; None if its source is not to be had."""
-    linecache.lazycache(frame.f_code.co_filename, frame.f_globals)
-    return expression_at(frame.f_code, frame.f_lasti)
-
-
-def expression_at(code: CodeType, at: int) -> tuple[Source, ast.AST] | None:
-    """The expression or statement that the instruction at an offset of `code` evaluates."""
-    key = (id(code), at)  # the entry keeps the code, so that its id stays its own
-    entry = _found.get(key)
-    if entry is None:
-        if len(_found) >= _MOST:
-            _found.clear()
-        source = _parsed("".join(linecache.getlines(code.co_filename)))
-        node = None if source is None else _at(source, _span(code, at))
-        entry = _found[key] = (code, source, node)
-    _, source, node = entry
-    return None if source is None or node is None else (source, node)
-
-
-def _span(code: CodeType, at: int) -> tuple[int, int, int, int] | None:
-    position = next((p for k, p in enumerate(code.co_positions()) if k == at // 2), None)
-    if position is None:
-        return None
-    line, end_line, column, end_column = position
-    if line is None or end_line is None or column is None or end_column is None:
-        return None
-    return line, column, end_line, end_column
-
-
-def _at(source: Source, span: tuple[int, int, int, int] | None) -> ast.AST | None:
-    """The smallest node around a span."""
-    if span is None:
-        return None
-    start, end = span[:2], span[2:]
-    best: ast.AST | None = None
-    level: list[ast.AST] = [source.tree]
-    while level:
-        node = level.pop()
-        if not isinstance(node, ast.Module):
-            if not hasattr(node, "lineno"):
-                level.extend(ast.iter_child_nodes(node))
-                continue
-            if not (_start(node) <= start and end <= _end(node)):
-                continue
-            best = node
-            level = []
-        level.extend(ast.iter_child_nodes(node))
-    return best
 
 
 def _start(node: ast.AST) -> tuple[int, int]:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gradwire._locations import Place
+from gradwire._tracing.caller import expression_at
 from gradwire._tracing.functions import FUNCTIONS
 from gradwire._tracing.lower import Lowered, Ref
 from gradwire._tracing.node import Op, Scalar
-from gradwire._tracing.syntax import Source, expression_at, operand, parse
+from gradwire._tracing.syntax import operand, parse
 
 _BINARY: dict[type[ast.AST], str] = {
     ast.Add: "add",
@@ -61,18 +62,13 @@ class Text:
     atom: bool
 
 
-def text_at(place: Place | None) -> tuple[Source, ast.AST] | None:
-    """The expression at a place; None if its source is not to be had."""
-    return None if place is None or place.code is None else expression_at(place.code, place.offset)
-
-
 def operand_at(place: Place | None, op: str | None, position: int, count: int) -> Text | None:
     """How an input of the op that was recorded at a place is written there; None if that is not clear."""
-    seen = text_at(place)
-    if seen is None or op is None or not records(seen[1], op):
+    expression = expression_at(place)
+    if expression is None or op is None or not records(expression.node, op):
         return None
-    part = operand(*seen, position, count)
-    text = "" if part is None else seen[0].segment(part)
+    part = operand(expression.source, expression.node, position, count)
+    text = "" if part is None else expression.source.segment(part)
     return Text(text, isinstance(part, ATOMS)) if text else None
 
 

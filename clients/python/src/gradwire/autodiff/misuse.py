@@ -9,11 +9,11 @@ from typing import Any
 
 from gradwire._locations import Place
 from gradwire._notices import warn
+from gradwire._tracing.caller import expression_at
 from gradwire._tracing.node import Edge, Leaf, Op, Owner, Recorder, Traced
 from gradwire._tracing.read_cures import cure_at
 from gradwire._tracing.reads import Reads
 from gradwire._tracing.structure import leaves
-from gradwire._tracing.texts import text_at
 from gradwire.autodiff.gradient_requests import Question, Source
 from gradwire.autodiff.variable_findings import mixed
 from gradwire.errors import GradientWarning
@@ -49,8 +49,8 @@ def of_target(finding: Finding, target: Any, source: Source, tape: Recorder) -> 
 
 def _of_constant(finding: Finding, place: Place | None) -> Finding:
     """A finding of a target that is a constant: a gradient taken elsewhere, or a number."""
-    seen = text_at(place)
-    call = seen[1] if seen is not None else None
+    expression = expression_at(place)
+    call = None if expression is None else expression.node
     if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "gradient":
         why = (
             f"the target is a gradient that was taken outside of this tape ({place}), which is a number to it"

@@ -9,9 +9,10 @@ from typing import Any
 
 from gradwire._client.pasting import made_as
 from gradwire._client.session import locate
+from gradwire._tracing.caller import expression_at
 from gradwire._tracing.lower import Lowered
 from gradwire._tracing.node import Leaf, Op
-from gradwire._tracing.texts import operand_at, records, text_at
+from gradwire._tracing.texts import operand_at, records
 from gradwire.errors import InvalidTarget
 
 _COMPARED = {"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"}
@@ -52,8 +53,8 @@ def _hint(lowered: Lowered, names: Any, node: str | None) -> str | None:
             )
         if not isinstance(made, Op):
             return None
-        seen = text_at(made.place)
-        module = seen[0].alias("gradwire") if seen else "gradwire"
+        expression = expression_at(made.place)
+        module = expression.source.alias("gradwire") if expression else "gradwire"
         first = operand_at(made.place, item.op, 0, len(item.inputs))
         x = first.text if first else "x"
         if item.op in ("argmax", "argmin"):
@@ -86,10 +87,10 @@ def _of_complex(lowered: Lowered, names: Any, node: str | None) -> str | None:
     if found is None:
         return None
     item = found[0].items[found[2]]
-    seen = text_at(item.node.place)
-    if seen is None or not records(seen[1], item.op or ""):
+    expression = expression_at(item.node.place)
+    if expression is None or not records(expression.node, item.op or ""):
         return None
-    module, whole = seen[0].alias("gradwire"), seen[0].segment(seen[1])
+    module, whole = expression.source.alias("gradwire"), expression.text
     return (
         f"return a real number: {module}.real({whole}), {module}.imag({whole}) or {module}.abs({whole}); "
         f"for all derivatives of a complex function {module}.jacobian(f)"

@@ -6,10 +6,10 @@ import ast
 from dataclasses import replace
 from typing import Any
 
+from gradwire._tracing.caller import expression_at
 from gradwire._tracing.dependence import Dependence
 from gradwire._tracing.node import Edge, Leaf, Op, Traced
 from gradwire._tracing.structure import leaves
-from gradwire._tracing.texts import text_at
 from gradwire.autodiff.gradient_requests import Source
 from gradwire.results import Finding
 
@@ -33,11 +33,12 @@ def of_view(finding: Finding, source: Source, target: Any) -> Finding:
     reached = Dependence(lambda edge: _same(edge, whole), stopped=True)
     if not any(reached.source(end) for end in ends):
         return finding
-    seen = text_at(node.place)
+    expression = expression_at(node.place)
     text, name, index = "", _name(whole), ""
-    if seen is not None and isinstance(seen[1], ast.Subscript):
-        text, name = seen[0].segment(seen[1]), seen[0].segment(seen[1].value)
-        index = f"[{seen[0].segment(seen[1].slice)}]"
+    if expression is not None and isinstance(expression.node, ast.Subscript):
+        source_text = expression.source.segment
+        text, name = expression.text, source_text(expression.node.value)
+        index = f"[{source_text(expression.node.slice)}]"
     if not name:
         return finding
     made = f"`{text}`" if text else f"a {node.op} of '{name}'"

@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from gradwire._client.pasting import made_as
-from gradwire._locations import user_frame
 from gradwire._notices import warn
+from gradwire._tracing.caller import caller
 from gradwire._tracing.node import Leaf
 from gradwire._tracing.operators import Operators
-from gradwire._tracing.syntax import expression
 from gradwire._tracing.variable import NO_NAME, Variable
 from gradwire.errors import OptimizerError, TrainingWarning
 
@@ -50,9 +49,9 @@ def read_pairs(given: Any, others: tuple[Any, ...] = ()) -> list[Pair]:
 
 def _warn_of_assignment() -> None:
     """Warn of `w = optimizer.apply_gradients(...)`, after which w is None."""
-    frame = user_frame()
-    seen = None if frame is None else expression(frame)
-    name = seen[0].assigned(seen[1]) if seen is not None and isinstance(seen[1], ast.Call) else ""
+    expression = caller()
+    is_call = expression is not None and isinstance(expression.node, ast.Call)
+    name = expression.assigned_name if expression is not None and is_call else ""
     if name.strip("_"):
         warn(
             TrainingWarning,

@@ -19,8 +19,6 @@ PACKAGES = {
     "service": ROOT / "service",
     "gradwire": ROOT / "clients" / "python" / "src" / "gradwire",
 }
-#: Packages in which no file imports in a circle even for type checkers alone.
-WITHOUT_TYPING_CIRCLES = ("engine", "service")
 every_package = pytest.mark.parametrize("package", PACKAGES)
 
 
@@ -35,19 +33,10 @@ def test_import_contracts_hold() -> None:
 
 @every_package
 def test_no_circle_of_files(package: str) -> None:
+    """Not even by imports in functions, or for type checkers alone."""
     files = modules(package)
     try:
         TopologicalSorter({name: set(imports(name, path, files)) for name, path in files.items()}).prepare()
-    except CycleError as error:
-        pytest.fail(" -> ".join(error.args[1]))
-
-
-@pytest.mark.parametrize("package", WITHOUT_TYPING_CIRCLES)
-def test_no_circle_of_types(package: str) -> None:
-    files = modules(package)
-    graph = {name: set(imports(name, path, files, typing=True)) for name, path in files.items()}
-    try:
-        TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
 
@@ -56,8 +45,7 @@ def test_a_circle_would_be_found() -> None:
     lazy = ast.parse("def f():\n    from engine.ir.tape import Tape\n    from engine.ir import op")
     assert list(imported(lazy, {"engine.ir.op"})) == ["engine.ir.tape", "engine.ir.op"]
     typed = "if TYPE_CHECKING:\n    from engine.ir.tape import Tape"
-    assert list(imported(ast.parse(typed), {})) == []
-    assert list(imported(ast.parse(typed), {}, typing=True)) == ["engine.ir.tape"]
+    assert list(imported(ast.parse(typed), {})) == ["engine.ir.tape"]
 
 
 def test_what_runs_plans_asks_the_executors_port() -> None:
@@ -141,29 +129,19 @@ def modules(package: str) -> dict[str, Path]:
     return found
 
 
-def imports(name: str, path: Path, files: dict[str, Path], *, typing: bool = False) -> Iterator[str]:
-    """The files of the same package that one imports when it runs: at the top, or later in a function.
-
-    With `typing` also those that it imports for type checkers alone.
-    """
-    for target in imported(ast.parse(path.read_text()), files, typing=typing):
+def imports(name: str, path: Path, files: dict[str, Path]) -> Iterator[str]:
+    """The files of the same package that one imports: at the top, in a function, or for type checkers."""
+    for target in imported(ast.parse(path.read_text()), files):
         if target in files and target != name and not name.startswith(f"{target}."):
             yield target
 
 
-def imported(tree: ast.AST, files: Container[str], *, typing: bool = False) -> Iterator[str]:
+def imported(tree: ast.AST, files: Container[str]) -> Iterator[str]:
     """Every dotted name that is imported: the file if it is one of `files`, else the package."""
-    for node in ast.walk(tree if typing else _Running().visit(tree)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
                 yield inner if inner in files else node.module
-
-
-class _Running(ast.NodeTransformer):
-    """Leaves out what only type checkers import."""
-
-    def visit_If(self, node: ast.If) -> ast.AST:  # the name that ast asks for
-        return ast.Pass() if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)

@@ -9,7 +9,8 @@ import pytest
 
 import gradwire as gw
 from gradwire._tracing.document import write
-from gradwire._tracing.lower import Lowered, lower
+from gradwire._tracing.lower import lower
+from gradwire._tracing.node import Lowered
 
 
 def lowered(*tensors: Any) -> Lowered:

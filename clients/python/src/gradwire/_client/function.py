@@ -11,8 +11,8 @@ import numpy as np
 
 from gradwire._client.session import Known, Session, input_values, locate, place_of
 from gradwire._locations import Place, here
-from gradwire._tracing.lower import Lowered, lower_function
-from gradwire._tracing.node import Edge, Parameter, Traced, as_array
+from gradwire._tracing.lower import lower_function
+from gradwire._tracing.node import Edge, Lowered, Parameter, Traced, as_array
 from gradwire._tracing.subgraph import label_of, traced_once
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tracer import as_edge

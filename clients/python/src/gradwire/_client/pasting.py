@@ -14,8 +14,7 @@ from collections.abc import Callable, Sequence
 from gradwire._locations import Place, user_frame
 from gradwire._tracing.caller import expression_at
 from gradwire._tracing.functions import FUNCTIONS
-from gradwire._tracing.lower import Lowered
-from gradwire._tracing.node import Leaf, Op
+from gradwire._tracing.node import Leaf, Lowered, Op
 from gradwire._tracing.syntax import name_of
 from gradwire._tracing.texts import ATOMS, DEEPEST, Text, bracketed, operand_at, records, rendered
 

@@ -17,8 +17,7 @@ from gradwire._forks import renew_after_fork
 from gradwire._locations import Place
 from gradwire._tracing.caller import caller
 from gradwire._tracing.document import Document, names_in, write
-from gradwire._tracing.lower import Lowered, Ref
-from gradwire._tracing.node import Op, Parameter
+from gradwire._tracing.node import Lowered, Op, Parameter, Ref
 from gradwire._tracing.scopes import is_traced
 from gradwire._transport.codec import Declared, post, read
 from gradwire._transport.connection import Settings

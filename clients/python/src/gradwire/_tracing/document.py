@@ -8,8 +8,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gradwire._tracing.lower import Lowered, Ref
-from gradwire._tracing.node import Op, Scalar
+from gradwire._tracing.node import Lowered, Op, Ref, Scalar
 from gradwire._tracing.tracer import attribute
 
 

@@ -8,48 +8,8 @@ compared in full: no two graphs can be taken for each other.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
 
-from gradwire._tracing.node import Array, Edge, Node, Op, Parameter, Recorder, Scalar, known, leaf_of
-
-Ref = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One entry: an input (`op` is None), or an op on earlier entries given as (position, output).
-
-    An input that stands for the output of an op has that edge as its `source`. At a `border` of the tape
-    what was computed outside of it comes in as a constant.
-    """
-
-    node: Node
-    op: str | None = None
-    inputs: tuple[Ref | Scalar, ...] = ()
-    value: Array | None = None
-    source: Edge | None = None
-    border: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Lowered:
-    """A trace in topological order; `roots` are the edges asked for, as (position, output)."""
-
-    key: Hashable
-    items: list[Item]
-    roots: tuple[Ref, ...]
-    label: str = ""
-
-    def reached(self) -> set[int]:
-        """The positions that the first root hangs on, itself included."""
-        found: set[int] = set()
-        stack = [self.roots[0][0]]
-        while stack:
-            position = stack.pop()
-            if position not in found:
-                found.add(position)
-                stack.extend([ref[0] for ref in self.items[position].inputs if isinstance(ref, tuple)])
-        return found
+from gradwire._tracing.node import Edge, Item, Lowered, Node, Op, Parameter, Recorder, Ref, known, leaf_of
 
 
 def lower(roots: Sequence[Edge], *, tape: Recorder | None = None) -> Lowered:

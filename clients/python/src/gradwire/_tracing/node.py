@@ -6,10 +6,10 @@ compared by identity and never change, but for `Op.values`, which keeps what a s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +18,24 @@ from gradwire._forks import on_worker_start
 from gradwire._locations import Place
 from gradwire._tracing.numbers import from_elsewhere, not_numbers
 
-if TYPE_CHECKING:
-    from gradwire._tracing.lower import Lowered
-    from gradwire._tracing.reads import Reads
-
 Array = npt.NDArray[Any]
 Scalar = bool | int | float
+Ref = tuple[int, int]
+
+
+class ReadLog(Protocol):
+    """The values that were read of a tape, and what became of them (see `reads`)."""
+
+    @property
+    def seen(self) -> bool: ...
+
+    def note(self, edge: Edge, value: Any) -> None: ...
+
+    def keep(self, leaf: Leaf, value: Any) -> None: ...
+
+    def keep_read(self, leaf: Leaf, edge: Edge) -> None: ...
+
+    def use(self, node: Op, inputs: Sequence[Any]) -> None: ...
 
 
 class Recorder:
@@ -37,7 +49,7 @@ class Recorder:
     def __init__(self) -> None:
         self.open = True
         self.within: Recorder | None = None
-        self.reads: Reads | None = None
+        self.reads: ReadLog | None = None
 
     def holds(self, other: Recorder | None) -> bool:
         """Whether what `other` recorded is on this one too."""
@@ -118,6 +130,43 @@ class Edge:
 
     node: Node
     index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One entry: an input (`op` is None), or an op on earlier entries given as (position, output).
+
+    An input that stands for the output of an op has that edge as its `source`. At a `border` of the tape
+    what was computed outside of it comes in as a constant.
+    """
+
+    node: Node
+    op: str | None = None
+    inputs: tuple[Ref | Scalar, ...] = ()
+    value: Array | None = None
+    source: Edge | None = None
+    border: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """A trace in topological order; `roots` are the edges asked for, as (position, output)."""
+
+    key: Hashable
+    items: list[Item]
+    roots: tuple[Ref, ...]
+    label: str = ""
+
+    def reached(self) -> set[int]:
+        """The positions that the first root hangs on, itself included."""
+        found: set[int] = set()
+        stack = [self.roots[0][0]]
+        while stack:
+            position = stack.pop()
+            if position not in found:
+                found.add(position)
+                stack.extend([ref[0] for ref in self.items[position].inputs if isinstance(ref, tuple)])
+        return found
 
 
 class Traced:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -12,23 +13,22 @@ from gradwire._tracing.indexing import index_attribute
 from gradwire._tracing.node import Array, Traced
 from gradwire.errors import GradwireError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from gradwire._tracing.tensor import Tensor
-
 R = TypeVar("R")
+Result = TypeVar("Result")
 
 _NOT_NUMBERS = (str, bytes, dict, set, type(None))
 
 
-class Operators(Refusing, Traced):
-    """What `Tensor` and `Variable` can do; each knows its own edge and how to record and read."""
+class Operators(Refusing, Traced, Generic[Result]):
+    """What `Tensor` and `Variable` can do; each knows its own edge and how to record and read.
+
+    `Result` is what an op returns: a `Tensor`.
+    """
 
     __slots__ = ()
     __hash__ = None  # type: ignore[assignment]  # `==` compares elements, as in NumPy and TensorFlow
 
-    def _record(self, op: str, *inputs: Any, **attributes: Any) -> Tensor:
+    def _record(self, op: str, *inputs: Any, **attributes: Any) -> Result:
         raise NotImplementedError
 
     def _value(self) -> Array:
@@ -47,116 +47,116 @@ class Operators(Refusing, Traced):
 
     # -- arithmetic ------------------------------------------------------------------------------
 
-    def __add__(self, other: Any) -> Tensor:
+    def __add__(self, other: Any) -> Result:
         return self._record("add", self, other)
 
-    def __radd__(self, other: Any) -> Tensor:
+    def __radd__(self, other: Any) -> Result:
         return self._record("add", other, self)
 
-    def __sub__(self, other: Any) -> Tensor:
+    def __sub__(self, other: Any) -> Result:
         return self._record("subtract", self, other)
 
-    def __rsub__(self, other: Any) -> Tensor:
+    def __rsub__(self, other: Any) -> Result:
         return self._record("subtract", other, self)
 
-    def __mul__(self, other: Any) -> Tensor:
+    def __mul__(self, other: Any) -> Result:
         return self._record("multiply", self, other)
 
-    def __rmul__(self, other: Any) -> Tensor:
+    def __rmul__(self, other: Any) -> Result:
         return self._record("multiply", other, self)
 
-    def __truediv__(self, other: Any) -> Tensor:
+    def __truediv__(self, other: Any) -> Result:
         return self._record("divide", self, other)
 
-    def __rtruediv__(self, other: Any) -> Tensor:
+    def __rtruediv__(self, other: Any) -> Result:
         return self._record("divide", other, self)
 
-    def __floordiv__(self, other: Any) -> Tensor:
+    def __floordiv__(self, other: Any) -> Result:
         return self._record("floor_divide", self, other)
 
-    def __rfloordiv__(self, other: Any) -> Tensor:
+    def __rfloordiv__(self, other: Any) -> Result:
         return self._record("floor_divide", other, self)
 
-    def __divmod__(self, other: Any) -> tuple[Tensor, Tensor]:
+    def __divmod__(self, other: Any) -> tuple[Result, Result]:
         return self // other, self % other
 
-    def __rdivmod__(self, other: Any) -> tuple[Tensor, Tensor]:
+    def __rdivmod__(self, other: Any) -> tuple[Result, Result]:
         return other // self, other % self
 
-    def __mod__(self, other: Any) -> Tensor:
+    def __mod__(self, other: Any) -> Result:
         return self._record("remainder", self, other)
 
-    def __rmod__(self, other: Any) -> Tensor:
+    def __rmod__(self, other: Any) -> Result:
         return self._record("remainder", other, self)
 
-    def __pow__(self, other: Any) -> Tensor:
+    def __pow__(self, other: Any) -> Result:
         return self._record("pow", self, other)
 
-    def __rpow__(self, other: Any) -> Tensor:
+    def __rpow__(self, other: Any) -> Result:
         return self._record("pow", other, self)
 
-    def __matmul__(self, other: Any) -> Tensor:
+    def __matmul__(self, other: Any) -> Result:
         return self._record("matmul", self, other)
 
-    def __rmatmul__(self, other: Any) -> Tensor:
+    def __rmatmul__(self, other: Any) -> Result:
         return self._record("matmul", other, self)
 
-    def __neg__(self) -> Tensor:
+    def __neg__(self) -> Result:
         return self._record("negative", self)
 
-    def __pos__(self) -> Tensor:
+    def __pos__(self) -> Result:
         return self._record("positive", self)
 
-    def __abs__(self) -> Tensor:
+    def __abs__(self) -> Result:
         return self._record("abs", self)
 
-    def __round__(self, digits: int | None = None) -> Tensor:
+    def __round__(self, digits: int | None = None) -> Result:
         return self._record("round", self, decimals=digits)
 
     # -- comparison and logic ----------------------------------------------------------------------
 
-    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]  # elementwise
+    def __eq__(self, other: object) -> Result:  # type: ignore[override]  # elementwise
         return NotImplemented if isinstance(other, _NOT_NUMBERS) else self._record("equal", self, other)
 
-    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]  # elementwise
+    def __ne__(self, other: object) -> Result:  # type: ignore[override]  # elementwise
         return NotImplemented if isinstance(other, _NOT_NUMBERS) else self._record("not_equal", self, other)
 
-    def __lt__(self, other: Any) -> Tensor:
+    def __lt__(self, other: Any) -> Result:
         return self._record("less", self, other)
 
-    def __le__(self, other: Any) -> Tensor:
+    def __le__(self, other: Any) -> Result:
         return self._record("less_equal", self, other)
 
-    def __gt__(self, other: Any) -> Tensor:
+    def __gt__(self, other: Any) -> Result:
         return self._record("greater", self, other)
 
-    def __ge__(self, other: Any) -> Tensor:
+    def __ge__(self, other: Any) -> Result:
         return self._record("greater_equal", self, other)
 
-    def __and__(self, other: Any) -> Tensor:
+    def __and__(self, other: Any) -> Result:
         return self._record("bitwise_and", self, other)
 
-    def __rand__(self, other: Any) -> Tensor:
+    def __rand__(self, other: Any) -> Result:
         return self._record("bitwise_and", other, self)
 
-    def __or__(self, other: Any) -> Tensor:
+    def __or__(self, other: Any) -> Result:
         return self._record("bitwise_or", self, other)
 
-    def __ror__(self, other: Any) -> Tensor:
+    def __ror__(self, other: Any) -> Result:
         return self._record("bitwise_or", other, self)
 
-    def __xor__(self, other: Any) -> Tensor:
+    def __xor__(self, other: Any) -> Result:
         return self._record("bitwise_xor", self, other)
 
-    def __rxor__(self, other: Any) -> Tensor:
+    def __rxor__(self, other: Any) -> Result:
         return self._record("bitwise_xor", other, self)
 
-    def __invert__(self) -> Tensor:
+    def __invert__(self) -> Result:
         return self._record("bitwise_invert", self)
 
     # -- indexing ----------------------------------------------------------------------------------
 
-    def __getitem__(self, key: Any) -> Tensor:
+    def __getitem__(self, key: Any) -> Result:
         index, tensors = index_attribute(key)
         return self._record("getitem", self, *tensors, index=index)
 
@@ -166,7 +166,7 @@ class Operators(Refusing, Traced):
             raise TypeError("a 0-d tensor has no length")
         return int(shape[0])
 
-    def __iter__(self) -> Iterator[Tensor]:
+    def __iter__(self) -> Iterator[Result]:
         return (self[k] for k in range(len(self)))
 
     # -- reading -----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from gradwire._locations import Place
 from gradwire._names.counterparts import PACKAGE
 from gradwire._names.missing import INSTEAD, advice
 from gradwire._tracing.caller import expression_at
+from gradwire._tracing.functions import FUNCTIONS
 from gradwire._tracing.node import Traced
 from gradwire._tracing.syntax import Source, name_of
 
@@ -161,8 +162,6 @@ def _of_text(source: Source, node: ast.AST, frame: FrameType | None) -> str:
 
 
 def _instead_of(source: Source, call: ast.Call, frame: FrameType | None) -> str:
-    from gradwire._tracing.functions import FUNCTIONS  # noqa: PLC0415  # it imports this module
-
     called = source.segment(call.func)
     name = called.rpartition(".")[2]
     if name in _ARRAYS:

@@ -22,7 +22,7 @@ from gradwire._notices import warn
 from gradwire._tracing import scopes
 from gradwire._tracing.dataflow import Flow, flows, operands, own_name
 from gradwire._tracing.dependence import Dependence
-from gradwire._tracing.node import Edge, Leaf, Node, Op, Recorder, Traced, recorder
+from gradwire._tracing.node import Edge, Leaf, Node, Op, ReadLog, Recorder, Traced, recorder
 from gradwire._tracing.read_cures import GENERAL, cure_at
 from gradwire._tracing.read_refusals import refusal
 from gradwire._tracing.syntax import Function
@@ -177,6 +177,16 @@ class Reads:
         warn(ReadWarning, came_back(back), (str(back.read.place), str(back.place)))
 
 
+class ReadingRecorder(Recorder):
+    """A recorder that follows what is read meanwhile, unless `reads` is set to None."""
+
+    reads: Reads | None
+
+    def __init__(self, reads: Reads) -> None:
+        super().__init__()
+        self.reads = reads
+
+
 def came_back(back: Return) -> str:
     """What is wrong with a value that came back, with both lines, and the cure."""
     read = back.read
@@ -246,7 +256,7 @@ def note_op(node: Op, inputs: Sequence[Any], tape: Recorder | None) -> None:
         tape = tape.within
 
 
-def _recording() -> Iterator[Reads]:
+def _recording() -> Iterator[ReadLog]:
     tape: Recorder | None = recorder.get()
     while tape is not None:
         if tape.reads is not None and tape.open:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradwire._locations import here
-from gradwire._tracing.lower import Lowered, lower_function
-from gradwire._tracing.node import Edge, Leaf, Node, Parameter, Recorder, recorder
+from gradwire._tracing.lower import lower_function
+from gradwire._tracing.node import Edge, Leaf, Lowered, Node, Parameter, Recorder, recorder
 from gradwire._tracing.scopes import scope
 from gradwire._tracing.structure import leaves, rebuild
 from gradwire._tracing.tensor import Tensor

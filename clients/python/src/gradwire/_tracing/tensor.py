@@ -19,7 +19,7 @@ from gradwire._tracing.tracer import as_edge, holds_traced, trace
 from gradwire.errors import GradwireError, ProblemError, TensorFlowDifference
 
 
-class Tensor(Methods):
+class Tensor(Methods["Tensor"]):
     """A traced value. Operators and NumPy functions record; `numpy()`, `float` and `print` request it.
 
     Only the server knows shape and dtype of a computed tensor, so `shape`, `dtype`, `ndim`, `size`, `len` and

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from gradwire._locations import Place
 from gradwire._tracing.caller import expression_at
 from gradwire._tracing.functions import FUNCTIONS
-from gradwire._tracing.lower import Lowered, Ref
-from gradwire._tracing.node import Op, Scalar
+from gradwire._tracing.node import Lowered, Op, Ref, Scalar
 from gradwire._tracing.syntax import operand, parse
 
 _BINARY: dict[type[ast.AST], str] = {

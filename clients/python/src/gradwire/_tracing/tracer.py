@@ -9,8 +9,7 @@ import numpy as np
 
 from gradwire._locations import here
 from gradwire._names.json_numbers import named
-from gradwire._tracing.lower import Lowered
-from gradwire._tracing.node import Edge, Leaf, Op, Scalar, Traced, as_array, recorder
+from gradwire._tracing.node import Edge, Leaf, Lowered, Op, Scalar, Traced, as_array, recorder
 from gradwire._tracing.reads import note_op
 from gradwire.errors import TraceError
 

@@ -31,7 +31,7 @@ _FOREIGN = {
 NO_NAME = "Variable"  # what a variable is called that was given no name
 
 
-class Variable(Methods):
+class Variable(Methods[Tensor]):
     """A named value that optimisers change and tapes watch automatically.
 
     An expression captures the value that the variable has when it is recorded; `assign` binds a new value and

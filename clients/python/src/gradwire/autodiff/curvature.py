@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from gradwire._tracing.dependence import Dependence
-from gradwire._tracing.lower import Lowered
-from gradwire._tracing.node import Edge, Leaf, Op, Traced
+from gradwire._tracing.node import Edge, Leaf, Lowered, Op, Traced
 from gradwire._tracing.structure import leaves
 from gradwire.autodiff.gradient_requests import Source
 from gradwire.results import Finding

@@ -15,8 +15,8 @@ from gradwire._client.pasting import is_generated
 from gradwire._client.products import block
 from gradwire._client.session import Known, Session, input_values, locate, located, place_of
 from gradwire._locations import Place
-from gradwire._tracing.lower import Lowered, lower
-from gradwire._tracing.node import Array, Edge, Leaf, Op, Recorder, remember
+from gradwire._tracing.lower import lower
+from gradwire._tracing.node import Array, Edge, Leaf, Lowered, Op, Recorder, remember
 from gradwire._transport.flow import Flow
 from gradwire.autodiff.target_dtype import told_of_dtype
 from gradwire.autodiff.variable_findings import blaming_variables, with_mixing

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gradwire._tracing.lower import Lowered, lower_function
-from gradwire._tracing.node import Edge, Leaf, Node, Op, Parameter, Recorder
+from gradwire._tracing.lower import lower_function
+from gradwire._tracing.node import Edge, Leaf, Lowered, Node, Op, Parameter, Recorder
 from gradwire._tracing.subgraph import captured_by, recording, tensors
 from gradwire._tracing.tensor import Tensor, record
 from gradwire._tracing.tracer import trace

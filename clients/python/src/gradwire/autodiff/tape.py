@@ -14,7 +14,7 @@ from gradwire._client.answer_warnings import advise_answer
 from gradwire._client.client import Client, default_client
 from gradwire._locations import here
 from gradwire._tracing.node import Array, Edge, Leaf, Op, Owner, Recorder, known, recorder
-from gradwire._tracing.reads import Reads
+from gradwire._tracing.reads import ReadingRecorder, Reads
 from gradwire._tracing.structure import leaves, rebuild
 from gradwire._tracing.tensor import Tensor, record
 from gradwire._tracing.variable import Variable
@@ -62,10 +62,9 @@ class GradientTape:
         self._persistent = persistent
         self._automatic = watch_accessed_variables
         self._client = client
-        self._recorder = Recorder()
         self._active: Token[Recorder | None] | None = None
         self._watched: set[object] = set()
-        self._recorder.reads = Reads(self._watched, self._automatic)
+        self._recorder = ReadingRecorder(Reads(self._watched, self._automatic))
         self._answered: tuple[Any, Question] | None = None
         self._asked_before = Asked()
         self._used = False
@@ -126,9 +125,8 @@ class GradientTape:
     def reset(self) -> None:
         """Discard all that was recorded and watched so far."""
         self._close()
-        self._recorder = Recorder()
         self._watched.clear()
-        self._recorder.reads = Reads(self._watched, self._automatic)
+        self._recorder = ReadingRecorder(Reads(self._watched, self._automatic))
         self._answered, self._asked_before, self._used = None, Asked(), False
         if self._active is not None:
             recorder.set(self._recorder)

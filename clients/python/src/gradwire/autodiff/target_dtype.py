@@ -10,8 +10,7 @@ from typing import Any
 from gradwire._client.pasting import made_as
 from gradwire._client.session import locate
 from gradwire._tracing.caller import expression_at
-from gradwire._tracing.lower import Lowered
-from gradwire._tracing.node import Leaf, Op
+from gradwire._tracing.node import Leaf, Lowered, Op
 from gradwire._tracing.texts import operand_at, records
 from gradwire.errors import InvalidTarget
 

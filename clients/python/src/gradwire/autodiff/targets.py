@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from gradwire._tracing.node import Edge, Op, Recorder, recorder
+from gradwire._tracing.node import Edge, Op, recorder
 from gradwire._tracing.operators import Operators
+from gradwire._tracing.reads import ReadingRecorder
 from gradwire._tracing.structure import leaves
 from gradwire._tracing.tensor import Tensor, record
 from gradwire._tracing.tracer import trace
@@ -15,7 +16,7 @@ from gradwire.autodiff.misuse import expected_target
 from gradwire.errors import TapeError
 
 
-def target_edge(target: Any, weights: Any, tape: Recorder) -> Edge:
+def target_edge(target: Any, weights: Any, tape: ReadingRecorder) -> Edge:
     """One edge for a target: as it is, its elements weighed, or the sum of several targets.
 
     Raises TapeError for what is not traced.

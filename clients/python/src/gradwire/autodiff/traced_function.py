@@ -7,8 +7,8 @@ from typing import Any
 
 from gradwire._client.client import Client, default_client
 from gradwire._client.session import input_values, located
-from gradwire._tracing.lower import Lowered, lower
-from gradwire._tracing.node import Array, Edge, Op, Recorder
+from gradwire._tracing.lower import lower
+from gradwire._tracing.node import Array, Edge, Lowered, Op, Recorder
 from gradwire._tracing.scopes import named, scope
 from gradwire._tracing.structure import leaves
 from gradwire._tracing.subgraph import rebuilt, recording

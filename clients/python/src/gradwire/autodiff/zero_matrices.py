@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from gradwire._notices import warn
-from gradwire._tracing.lower import Lowered
-from gradwire._tracing.node import Op
+from gradwire._tracing.node import Lowered, Op
 from gradwire.errors import GradientWarning
 
 #: Ops without a slope.

@@ -44,6 +44,8 @@ class Network(Strict, Driven[D_co]):
     record and read what is known here.
     """
 
+    #: A callback sets it to end the fit after this epoch.
+    stop_training = False
     _fixed: ClassVar[frozenset[str]] = frozenset({"dtype"})
     _absent: ClassVar[Mapping[str, str]] = MODELS
     _cures: ClassVar[Mapping[str, str]] = cures.MODEL

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from gradwire._names.strict import Strict
 from gradwire.errors import ConfigurationError
 from gradwire.keras import cures
+from gradwire.keras.base_model import Network
 from gradwire.keras.schedules import PiecewiseConstantDecay
-
-if TYPE_CHECKING:
-    from gradwire.keras.models import Model
 
 __all__ = ["Callback", "EarlyStopping", "History", "LearningRateScheduler"]
 
@@ -25,7 +23,7 @@ class Callback(Strict):
     cancelled.
     """
 
-    model: Model[Any]
+    model: Network[Any]
     _cures: ClassVar[Mapping[str, str]] = cures.CALLBACK
 
     def _settable(self) -> set[str]:

@@ -46,8 +46,6 @@ _NEVER_CALLED = frozenset(
 class Model(Network[D_co]):
     """What `Sequential` and `AsyncSequential` have in common: compile, fit, evaluate."""
 
-    #: A callback sets it to end the fit after this epoch.
-    stop_training = False
     _compiled: dict[str, Any] | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:

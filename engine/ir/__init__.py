@@ -7,7 +7,8 @@
 `samples`           on what it is tested, and
 `input`             its array parameters, each with its edge's VJP rule
 `no_gradient`       edges that carry no gradient, with the reason
-`cost`              what one run of an instruction costs
+`cost`              what one run of an instruction costs, and the estimates that ops share
+`shapes`            rules about shapes and dtypes that ops share
 `table`             the table of ops, `lookup` by name, and `F`, by which rules call ops
 `substitutes/`      what to write for ops of other libraries that are not here
 `attributes`        the values that an op takes beside its arrays, each with its schema

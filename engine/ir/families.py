@@ -1,7 +1,8 @@
 """Families of ops, and the constructors that enter records into the table.
 
 What ops of a family share is said here once: how shapes and dtypes come out, what a run costs, how a
-tangent is pushed forward, which samples test it. A record then says only what is its own.
+tangent is pushed forward, which samples test it. A record then says only what is its own. The rules
+themselves are in `shapes` and `cost`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,9 @@ from typing import Any, TypeVar
 
 from engine import dtypes
 from engine.dtypes import TensorType
-from engine.errors import DtypeMismatch, IndexOutOfRange, ShapeMismatch
 from engine.ir import batch_rules, dependence_rules
 from engine.ir.attributes import AXES, BOOLEAN, Attribute
-from engine.ir.cost import Cost
+from engine.ir.cost import per_element
 from engine.ir.derivative import JOINT, Derivative, Rule
 from engine.ir.input import Input
 from engine.ir.kernel import Kernel
@@ -25,100 +25,10 @@ from engine.ir.no_gradient import NoGradient
 from engine.ir.op import Family, Op
 from engine.ir.rules import Rules
 from engine.ir.samples import Sample, Samples
+from engine.ir.shapes import broadcast, normalize_axes, reduced
 from engine.ir.table import TABLE
 
 Part = TypeVar("Part", Kernel, Derivative, Rules, Samples)
-
-# -- shapes ------------------------------------------------------------------------------------------
-
-
-def broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
-    """The common shape under NumPy's broadcasting; raises ShapeMismatch."""
-    answer: list[int] = []
-    for axis in range(1, max(map(len, shapes), default=0) + 1):
-        size = 1
-        for shape in shapes:
-            if len(shape) < axis or shape[-axis] == 1:
-                continue
-            if size not in (1, shape[-axis]):
-                listed = " and ".join(map(str, shapes))
-                raise ShapeMismatch(
-                    f"shapes {listed} do not broadcast: axis -{axis} has sizes {size} and {shape[-axis]}",
-                    hint="sizes must be equal, or one of them 1; reshape or expand_dims can align them",
-                )
-            size = shape[-axis]
-        answer.append(size)
-    return tuple(reversed(answer))
-
-
-def normalize_axis(axis: int, ndim: int) -> int:
-    """A non-negative axis; raises IndexOutOfRange."""
-    if not -ndim <= axis < ndim:
-        allowed = f"from {-ndim} to {ndim - 1}" if ndim else "none: the tensor is a scalar"
-        raise IndexOutOfRange(f"axis {axis} is out of range for {ndim} axes", hint=f"the axes are {allowed}")
-    return axis % ndim
-
-
-def normalize_axes(axis: tuple[int, ...] | None, ndim: int) -> tuple[int, ...]:
-    """Sorted non-negative axes, all of them for None; raises IndexOutOfRange."""
-    if axis is None:
-        return tuple(range(ndim))
-    axes = sorted(normalize_axis(a, ndim) for a in axis)
-    if len(set(axes)) != len(axes):
-        raise IndexOutOfRange(f"the axes {axis} name one axis twice", hint="name each axis once")
-    return tuple(axes)
-
-
-def reduced(shape: tuple[int, ...], axis: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
-    """The shape after a reduction over `axis` (non-negative)."""
-    if keepdims:
-        return tuple(1 if i in axis else size for i, size in enumerate(shape))
-    return tuple(size for i, size in enumerate(shape) if i not in axis)
-
-
-def check_cast(source: str, target: str) -> None:
-    """Raise DtypeMismatch if a conversion would drop imaginary parts."""
-    if dtypes.is_complex(source) and not dtypes.is_complex(target) and target != dtypes.BOOL:
-        raise DtypeMismatch(
-            f"{source} to {target} would drop the imaginary parts",
-            hint="take real(x), imag(x) or abs(x) first",
-        )
-
-
-def cast_back(g: Any, x: Any) -> Any:
-    """A cotangent in the dtype of an input that was converted; a real input takes the real part."""
-    return (g if dtypes.is_complex(x.dtype) else g.real()).astype(x.dtype)
-
-
-# -- cost --------------------------------------------------------------------------------------------
-
-
-def moved(types: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
-    """Bytes read and written by a kernel that touches each element once."""
-    return sum(t.nbytes for t in types) + sum(t.nbytes for t in outputs)
-
-
-def per_element(flops: int, workspace: int = 0) -> Callable[..., Cost]:
-    """One operation for each element of the larger side, as slow as `flops` simple ones; `workspace` scratch
-    arrays of the output's size.
-    """
-
-    def cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: Any) -> Cost:
-        every = [*types, *outputs]
-        sizes = [t.nbytes for t in every]
-        scratch = workspace * max(sizes) if workspace else 0
-        elements = max([t.size for t in every])
-        return Cost(min(flops, 1) * elements, sum(sizes), scratch, max(0, flops - 1) * elements)
-
-    return cost
-
-
-def free(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: Any) -> Cost:
-    """A view: nothing is computed or moved."""
-    return Cost(0, 0)
-
-
-# -- constructors ------------------------------------------------------------------------------------
 
 
 def define(
@@ -339,8 +249,3 @@ def reduction(name: str, *aliases: str, output: str | None = None, flops: int = 
     fields.setdefault("samples", REDUCTION_SAMPLES)
     fields.setdefault("cost", per_element(flops))
     return define(name, *aliases, family=REDUCTION, attributes=attributes, **fields)
-
-
-def spread(g: Any, x: Any, axis: tuple[int, ...]) -> Any:
-    """A reduction's cotangent (or value) laid out over the shape of its input."""
-    return g.reshape(reduced(x.shape, axis, True)).broadcast_to(x.shape)

@@ -16,7 +16,7 @@ import numpy as np
 from engine import dtypes
 from engine.errors import DataDependentShape, IndexOutOfRange, ShapeMismatch
 from engine.ir.attributes import InputIndex
-from engine.ir.families import broadcast
+from engine.ir.shapes import broadcast
 
 Index = tuple[Any, ...]
 

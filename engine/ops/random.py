@@ -17,10 +17,11 @@ from engine.dtypes import ITEMSIZE, TensorType
 from engine.errors import DtypeMismatch, ShapeMismatch
 from engine.ir.attributes import DTYPE, SHAPE, SIZE, Attribute, choice
 from engine.ir.cost import Cost
-from engine.ir.families import CREATION, broadcast, composite, define, elementwise
+from engine.ir.families import CREATION, composite, define, elementwise
 from engine.ir.no_gradient import NoGradient, not_implemented
 from engine.ir.op import Op
 from engine.ir.samples import Domain, Sample
+from engine.ir.shapes import broadcast
 from engine.ir.table import F
 
 _KEY = NoGradient("nondifferentiable", "nondifferentiable", "a key only selects the draw")

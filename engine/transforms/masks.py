@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.ir.derivative import Accumulate
-from engine.ir.families import spread
+from engine.ir.shapes import spread
 from engine.ir.table import F
 from engine.ir.tape import Instruction, Tape, Variable
 from engine.transforms.vjp import gather, ones, pull, zeros

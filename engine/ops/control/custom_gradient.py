@@ -15,9 +15,10 @@ from engine.dtypes import TensorType
 from engine.errors import DerivativeNotImplemented, ShapeMismatch
 from engine.ir.attributes import FUNCTION, Attribute
 from engine.ir.batch_rules import aligned
+from engine.ir.cost import free
 from engine.ir.dependence import Inside
 from engine.ir.derivative import JOINT
-from engine.ir.families import CONTROL, broadcast, cast_back, define, free
+from engine.ir.families import CONTROL, define
 from engine.ir.function_rules import (
     FunctionRule,
     Sizes,
@@ -27,6 +28,7 @@ from engine.ir.function_rules import (
     expect_outputs,
     outputs_of,
 )
+from engine.ir.shapes import broadcast, cast_back
 from engine.ir.table import F
 from engine.ir.tape import Tape, Variable
 from engine.ops.control.subtape import Body, input_types

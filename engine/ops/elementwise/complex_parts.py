@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from engine import dtypes
-from engine.ir.families import cast_back, elementwise
+from engine.ir.families import elementwise
+from engine.ir.shapes import cast_back
 from engine.ir.table import F
 from engine.ops.elementwise.arithmetic import POLE
 

@@ -11,8 +11,9 @@ from engine.ir import batch_rules, dependence_rules
 from engine.ir.attributes import AXIS, Attribute
 from engine.ir.cost import Cost
 from engine.ir.derivative import JOINT, Accumulate
-from engine.ir.families import INDEXING, broadcast, composite, define, normalize_axis
+from engine.ir.families import INDEXING, composite, define
 from engine.ir.samples import Sample
+from engine.ir.shapes import broadcast, normalize_axis
 from engine.ir.table import F
 from engine.ops.indexing.basic import POSITION, selected_cost
 

@@ -10,9 +10,9 @@ from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
 from engine.ir import dependence_rules
 from engine.ir.attributes import INDEX, Attribute
-from engine.ir.cost import Cost
+from engine.ir.cost import Cost, moved
 from engine.ir.derivative import Accumulate
-from engine.ir.families import INDEXING, define, moved
+from engine.ir.families import INDEXING, define
 from engine.ir.indices import arrays_of, axis_of_slices, is_view, normalize_index, selects_once, shape_of
 from engine.ir.no_gradient import NoGradient
 from engine.ir.samples import Sample

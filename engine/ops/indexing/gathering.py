@@ -12,10 +12,11 @@ from engine.ir import batch_rules
 from engine.ir.attributes import AXIS, DTYPE, SIZE, Attribute, InputIndex
 from engine.ir.cost import Cost
 from engine.ir.derivative import JOINT
-from engine.ir.families import INDEXING, composite, define, normalize_axis
+from engine.ir.families import INDEXING, composite, define
 from engine.ir.indices import along
 from engine.ir.no_gradient import NoGradient
 from engine.ir.samples import Sample
+from engine.ir.shapes import normalize_axis
 from engine.ir.table import F
 from engine.ops.indexing.basic import POSITION
 

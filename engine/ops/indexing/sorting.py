@@ -9,11 +9,12 @@ from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
 from engine.ir import batch_rules, dependence_rules
 from engine.ir.attributes import AXIS, BOOLEAN, SIZE, Attribute
-from engine.ir.cost import Cost
-from engine.ir.families import INDEXING, composite, define, moved, normalize_axis
+from engine.ir.cost import Cost, moved
+from engine.ir.families import INDEXING, composite, define
 from engine.ir.indices import along
 from engine.ir.no_gradient import NoGradient
 from engine.ir.samples import Sample
+from engine.ir.shapes import normalize_axis
 from engine.ir.table import F
 
 _ATTRIBUTES = (

@@ -13,8 +13,9 @@ from typing import Any
 from engine import dtypes
 from engine.errors import ShapeMismatch
 from engine.ir.attributes import CONTRACTION, Attribute
-from engine.ir.families import composite, normalize_axis
+from engine.ir.families import composite
 from engine.ir.samples import Sample
+from engine.ir.shapes import normalize_axis
 from engine.ir.table import F
 from engine.ops.shaping.axes import permuted
 

@@ -10,9 +10,10 @@ from engine.errors import IndexOutOfRange, ShapeMismatch
 from engine.ir import batch_rules, dependence_rules
 from engine.ir.attributes import AXIS, INT, Attribute
 from engine.ir.derivative import Accumulate
-from engine.ir.families import LINALG, SHAPING, composite, define, normalize_axis
+from engine.ir.families import LINALG, SHAPING, composite, define
 from engine.ir.op import Op
 from engine.ir.samples import Sample
+from engine.ir.shapes import normalize_axis
 from engine.ir.table import F
 from engine.ops.creation import made
 from engine.ops.shaping.axes import permuted

@@ -9,9 +9,10 @@ from typing import Any
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
 from engine.ir import batch_rules, dependence_rules
-from engine.ir.cost import Cost
-from engine.ir.families import LINALG, broadcast, define, moved
+from engine.ir.cost import Cost, moved
+from engine.ir.families import LINALG, define
 from engine.ir.samples import Sample
+from engine.ir.shapes import broadcast
 from engine.ir.table import F
 
 

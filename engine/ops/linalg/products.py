@@ -9,8 +9,9 @@ from typing import Any
 from engine import dtypes
 from engine.errors import ShapeMismatch
 from engine.ir.attributes import AXIS, Attribute
-from engine.ir.families import broadcast, composite, normalize_axis
+from engine.ir.families import composite
 from engine.ir.samples import Sample
+from engine.ir.shapes import broadcast, normalize_axis
 from engine.ir.table import F
 
 

@@ -14,9 +14,10 @@ from engine.dtypes import ITEMSIZE, TensorType
 from engine.errors import DtypeMismatch, ShapeMismatch
 from engine.ir import batch_rules
 from engine.ir.attributes import BOOLEAN, INT, Attribute
-from engine.ir.cost import Cost
-from engine.ir.families import LINALG, broadcast, composite, define, moved
+from engine.ir.cost import Cost, moved
+from engine.ir.families import LINALG, composite, define
 from engine.ir.samples import Sample
+from engine.ir.shapes import broadcast
 from engine.ir.table import F
 from engine.ops.creation import made
 from engine.ops.linalg.matmul import adjoint, transposed

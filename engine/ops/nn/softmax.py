@@ -11,21 +11,11 @@ from engine.dtypes import ITEMSIZE, TensorType
 from engine.errors import ShapeMismatch
 from engine.ir import batch_rules, dependence_rules
 from engine.ir.attributes import AXES, AXIS, Attribute
-from engine.ir.cost import Cost
-from engine.ir.families import (
-    KEEPDIMS,
-    REDUCTION,
-    axes_of_input,
-    composite,
-    define,
-    infer_reduction,
-    normalize_axis,
-    per_element,
-    reduced,
-    spread,
-)
+from engine.ir.cost import Cost, per_element
+from engine.ir.families import KEEPDIMS, REDUCTION, axes_of_input, composite, define, infer_reduction
 from engine.ir.op import Family, Op
 from engine.ir.samples import Sample
+from engine.ir.shapes import normalize_axis, reduced, spread
 from engine.ir.table import F
 
 _FAMILY = Family(

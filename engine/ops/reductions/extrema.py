@@ -10,24 +10,12 @@ from typing import Any
 from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
 from engine.ir.attributes import AXIS, Attribute
-from engine.ir.cost import Cost
-from engine.ir.families import (
-    AXIS_OR_ALL,
-    KEEPDIMS,
-    REDUCTION,
-    composite,
-    define,
-    infer_reduction,
-    normalize_axes,
-    normalize_axis,
-    per_element,
-    reduced,
-    reduction,
-    spread,
-)
+from engine.ir.cost import Cost, per_element
+from engine.ir.families import AXIS_OR_ALL, KEEPDIMS, REDUCTION, composite, define, infer_reduction, reduction
 from engine.ir.no_gradient import NoGradient
 from engine.ir.op import Op
 from engine.ir.samples import Sample
+from engine.ir.shapes import normalize_axes, normalize_axis, reduced, spread
 from engine.ir.table import F
 from engine.ops.reductions.totals import count
 

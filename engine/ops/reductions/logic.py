@@ -8,8 +8,8 @@ from typing import Any
 
 from engine import dtypes
 from engine.dtypes import TensorType
-from engine.ir.cost import Cost
-from engine.ir.families import per_element, reduction
+from engine.ir.cost import Cost, per_element
+from engine.ir.families import reduction
 from engine.ir.no_gradient import nondifferentiable
 
 _STEP = nondifferentiable("the answer jumps and is constant in between")

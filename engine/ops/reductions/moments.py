@@ -7,8 +7,10 @@ from math import nan
 from typing import Any
 
 from engine.ir.attributes import NUMBER, Attribute
-from engine.ir.families import axes_of_input, per_element, reduction, spread
+from engine.ir.cost import per_element
+from engine.ir.families import axes_of_input, reduction
 from engine.ir.samples import Sample
+from engine.ir.shapes import spread
 from engine.ir.table import F
 from engine.ops.reductions.scaling import scaled_root
 from engine.ops.reductions.totals import count

@@ -10,18 +10,10 @@ from engine import dtypes
 from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute, ShapeMismatch
 from engine.ir.attributes import NUMBER, ORDER, Attribute
-from engine.ir.cost import Cost
-from engine.ir.families import (
-    AXIS_OR_ALL,
-    KEEPDIMS,
-    composite,
-    normalize_axes,
-    per_element,
-    reduced,
-    reduction,
-    spread,
-)
+from engine.ir.cost import Cost, per_element
+from engine.ir.families import AXIS_OR_ALL, KEEPDIMS, composite, reduction
 from engine.ir.samples import Sample
+from engine.ir.shapes import normalize_axes, reduced, spread
 from engine.ir.table import F
 from engine.ops.reductions.moments import squared
 from engine.ops.reductions.scaling import scaled_root

@@ -12,20 +12,12 @@ from typing import Any
 
 from engine.dtypes import TensorType
 from engine.ir.attributes import AXIS, BOOLEAN, Attribute
-from engine.ir.cost import Cost
-from engine.ir.families import (
-    REDUCTION,
-    cast_back,
-    define,
-    moved,
-    normalize_axis,
-    per_element,
-    reduction,
-    spread,
-)
+from engine.ir.cost import Cost, moved, per_element
+from engine.ir.families import REDUCTION, define, reduction
 from engine.ir.indices import along
 from engine.ir.op import Op
 from engine.ir.samples import Sample
+from engine.ir.shapes import cast_back, normalize_axis, spread
 from engine.ir.table import F
 from engine.ops.reductions.totals import (
     ACCUMULATOR,

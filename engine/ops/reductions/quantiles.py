@@ -8,8 +8,9 @@ from typing import Any
 from engine import dtypes
 from engine.errors import InvalidAttribute
 from engine.ir.attributes import NUMBER, Attribute
-from engine.ir.families import AXIS_OR_ALL, KEEPDIMS, composite, normalize_axes, reduced
+from engine.ir.families import AXIS_OR_ALL, KEEPDIMS, composite
 from engine.ir.samples import Sample
+from engine.ir.shapes import normalize_axes, reduced
 from engine.ir.table import F
 from engine.ops.reductions.extrema import some_elements
 from engine.ops.reductions.totals import gathered

@@ -8,7 +8,8 @@ from typing import Any
 
 from engine.dtypes import TensorType
 from engine.ir.attributes import DTYPE, Attribute
-from engine.ir.families import axes_of_input, cast_back, check_cast, reduced, reduction, spread
+from engine.ir.families import axes_of_input, reduction
+from engine.ir.shapes import cast_back, check_cast, reduced, spread
 from engine.ir.table import F
 
 _WIDE = {

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.dtypes import TensorType
-from engine.ir.cost import Cost
-from engine.ir.families import SHAPING, define, free, moved
+from engine.ir.cost import Cost, free, moved
+from engine.ir.families import SHAPING, define
 from engine.ir.op import Op
 
 LINEAR = frozenset({0})

@@ -10,9 +10,10 @@ from engine.dtypes import TensorType
 from engine.errors import IndexOutOfRange, ShapeMismatch
 from engine.ir import batch_rules
 from engine.ir.attributes import AXIS, SECTIONS, Attribute, choice
-from engine.ir.families import SHAPING, composite, define, normalize_axis
+from engine.ir.families import SHAPING, composite, define
 from engine.ir.indices import along
 from engine.ir.samples import Sample
+from engine.ir.shapes import normalize_axis
 from engine.ir.table import F
 from engine.ops.shaping.common import LINEAR, copied
 

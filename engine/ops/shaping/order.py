@@ -9,8 +9,9 @@ from engine.dtypes import TensorType
 from engine.errors import InvalidAttribute
 from engine.ir import batch_rules
 from engine.ir.attributes import AXES, INTS, Attribute
-from engine.ir.families import axes_of_input, composite, normalize_axis
+from engine.ir.families import axes_of_input, composite
 from engine.ir.samples import Sample
+from engine.ir.shapes import normalize_axis
 from engine.ir.table import F
 from engine.ops.shaping.common import mover
 

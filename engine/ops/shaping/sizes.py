@@ -11,10 +11,11 @@ from engine.dtypes import TensorType
 from engine.errors import ShapeMismatch
 from engine.ir import batch_rules, dependence_rules
 from engine.ir.attributes import BOOLEAN, DTYPE, NEW_SHAPE, SHAPE, Attribute
-from engine.ir.cost import Cost
-from engine.ir.families import SHAPING, broadcast, cast_back, check_cast, composite, define, free, moved
+from engine.ir.cost import Cost, free, moved
+from engine.ir.families import SHAPING, composite, define
 from engine.ir.no_gradient import NoGradient
 from engine.ir.samples import Sample
+from engine.ir.shapes import broadcast, cast_back, check_cast
 from engine.ir.table import F
 from engine.ops.shaping.common import LINEAR, copied, infer_given_shape, mover
 from engine.ops.shaping.layout import in_c_order, squeezed

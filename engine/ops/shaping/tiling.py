@@ -10,9 +10,9 @@ from engine.errors import InvalidAttribute
 from engine.ir import batch_rules
 from engine.ir.attributes import AXIS, INTS, Attribute, InputIndex
 from engine.ir.derivative import Accumulate
-from engine.ir.families import normalize_axis
 from engine.ir.indices import along
 from engine.ir.samples import Sample
+from engine.ir.shapes import normalize_axis
 from engine.ir.table import F
 from engine.ops.creation import made
 from engine.ops.shaping.common import mover

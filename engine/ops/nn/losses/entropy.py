@@ -15,11 +15,12 @@ from engine.dtypes import TensorType
 from engine.errors import IndexOutOfRange, ShapeMismatch
 from engine.ir import batch_rules
 from engine.ir.attributes import AXIS, BOOLEAN, Attribute
-from engine.ir.cost import Cost
+from engine.ir.cost import Cost, moved
 from engine.ir.derivative import JOINT
-from engine.ir.families import INDEXING, composite, define, elementwise, moved, normalize_axis
+from engine.ir.families import INDEXING, composite, define, elementwise
 from engine.ir.no_gradient import NoGradient
 from engine.ir.samples import Domain, Sample
+from engine.ir.shapes import normalize_axis
 from engine.ir.table import F
 from engine.ops.creation import made
 from engine.ops.nn.losses.shared import (

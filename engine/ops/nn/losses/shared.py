@@ -7,9 +7,10 @@ from typing import Any
 
 from engine.errors import InvalidAttribute, ShapeMismatch
 from engine.ir.attributes import AXIS, NUMBER, Attribute, choice
-from engine.ir.families import composite, normalize_axis
+from engine.ir.families import composite
 from engine.ir.op import Op
 from engine.ir.samples import Sample
+from engine.ir.shapes import normalize_axis
 from engine.ir.table import F
 
 REDUCTION = Attribute(

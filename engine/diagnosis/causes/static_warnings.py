@@ -12,8 +12,8 @@ from engine.diagnosis.causes.warnings import column
 from engine.diagnosis.evidence.structure import Graphing
 from engine.diagnosis.remedies.axis_misuses import OPS_OF_AXES, misuses_of_axes
 from engine.diagnosis.remedies.formula_misuses import OPS_OF_FORMULAS, misuses_of_formulas
+from engine.diagnosis.remedies.misuses import MISUSED_OPS, static_misuses
 from engine.diagnosis.remedies.prescription import Prescriber
-from engine.diagnosis.remedies.static_misuses import MISUSED_OPS, static_misuses
 from engine.diagnosis.texts.caveat import Caveat
 from engine.diagnosis.texts.rendering import render_caveat
 from engine.diagnosis.texts.source_text import Expressions

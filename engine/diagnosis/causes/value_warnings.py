@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.arrays.types import Array
 from engine.diagnosis.evidence.structure import Graphing
-from engine.diagnosis.texts.caveat import Caveat
+from engine.diagnosis.texts.caveat import LIKELY_MISTAKE, Caveat
 from engine.diagnosis.texts.fix import write
 from engine.diagnosis.texts.source_text import Expressions, bracket
 from engine.ir.tape import Instruction
@@ -76,7 +76,7 @@ def _of_matrix(expressions: Expressions, step: Instruction) -> Callable[[Array],
         pasted = old.replace(text, new, 1) if text in old else new
         fix = write(pasted, old if text in old else text, why)
         words = {"op": op, "node": str(node), "text": text, "condition": f"{worst:.0e}"}
-        return Caveat("likely_mistake", node, "singular_up_to_rounding", words, fix)
+        return Caveat(LIKELY_MISTAKE, node, "singular_up_to_rounding", words, fix)
 
     return tell
 
@@ -153,6 +153,6 @@ def _of_labels(
         words = {"op": step.origin.op or step.op.name, "node": str(node), "text": text}
         words |= {"count": str(int(zero.sum())), "size": str(zero.size)}
         fix = write(f"(2 * {bracket(text)} - 1)", text, "it is -1 for 0 and 1 for 1")
-        return Caveat("likely_mistake", node, "labels_of_hinge", words, fix)
+        return Caveat(LIKELY_MISTAKE, node, "labels_of_hinge", words, fix)
 
     return tell

@@ -51,10 +51,9 @@ What decides which fix is given:
 What is valid and seldom meant:
 
 `calls`               the call that a step was written as
-`label_misuses`       losses that are given something else than labels and probabilities
+`loss_misuses`        losses that are given something else than labels and probabilities
 `axis_misuses`        sums of rows that meet columns, a lone index of an einsum, a softmax across the labels
 `formula_misuses`     formulas: / 2 * s ** 2, the root of a squared mean, degrees, tiny steps
 `reduction_misuses`   max(x, 0), whose 0 is an axis
-`misuses`             all of these, and those of a table
-`static_misuses`      those that show before any number is there
+`misuses`             all of these, and those of a table: by the values, and by the recording alone
 """

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.diagnosis.remedies.calls import call_of
 from engine.diagnosis.remedies.prescription import Prescriber
-from engine.diagnosis.texts.caveat import Caveat
+from engine.diagnosis.texts.caveat import LIKELY_MISTAKE, Caveat
 from engine.diagnosis.texts.fix import Fix, say, write
 from engine.ir.tape import Instruction
 
@@ -55,7 +55,7 @@ def _rows_meet_columns(prescriber: Prescriber, steps: Sequence[Instruction]) -> 
             "n": str(prescriber.type(matrix).shape[0]),
         }
         fix = _with_keyword(made, prescriber, "keepdims", True, "each row meets its own number then")
-        yield Caveat("likely_mistake", step.origin.node, "rows_meet_columns", words, fix)
+        yield Caveat(LIKELY_MISTAKE, step.origin.node, "rows_meet_columns", words, fix)
 
 
 def _chain(prescriber: Prescriber, slot: int) -> list[int]:
@@ -101,7 +101,7 @@ def _lone_indices(prescriber: Prescriber, steps: Sequence[Instruction]) -> Itera
         call.args[0] = ast.Constant(new)
         words = {"node": str(step.origin.node), "index": lone, "operand": operand, "written": written}
         fix = write(ast.unparse(call), prescriber.expressions.node(step), "each row meets each row then")
-        yield Caveat("likely_mistake", step.origin.node, "lone_index", words, fix)
+        yield Caveat(LIKELY_MISTAKE, step.origin.node, "lone_index", words, fix)
 
 
 def _paired(subscripts: str) -> tuple[str, str, str] | None:
@@ -150,4 +150,4 @@ def _crossed_softmax(prescriber: Prescriber, steps: Sequence[Instruction]) -> It
             words = {"op": inner.op.name, "node": str(inner.origin.node)}
             words["sum"] = prescriber.expressions.node(step)
             fix = _with_keyword(inner, prescriber, "axis", -1, "the classes of a row lie along its last axis")
-            yield Caveat("likely_mistake", inner.origin.node, "crossed_softmax", words, fix)
+            yield Caveat(LIKELY_MISTAKE, inner.origin.node, "crossed_softmax", words, fix)

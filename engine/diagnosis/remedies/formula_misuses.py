@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from engine.diagnosis.remedies.prescription import Prescriber
-from engine.diagnosis.texts.caveat import Caveat
+from engine.diagnosis.texts.caveat import LIKELY_MISTAKE, Caveat
 from engine.diagnosis.texts.fix import Fix, write
 from engine.diagnosis.texts.source_text import bracket
 from engine.ir.tape import Instruction
@@ -54,7 +54,7 @@ def _multiplied_below(
     over, text = prescriber.expressions.operand(quotient, 0), prescriber.expressions.operand(step, 1)
     fix = write(f"{over} / (2 * {text})", node, "what stands behind / 2 multiplies, unless it is in brackets")
     words = {"node": str(step.origin.node), "text": text, "scale": prescriber.expressions.text(scale)}
-    yield Caveat("likely_mistake", step.origin.node, "multiplied_below", words, fix)
+    yield Caveat(LIKELY_MISTAKE, step.origin.node, "multiplied_below", words, fix)
 
 
 def _squared(prescriber: Prescriber, step: Instruction) -> int | None:
@@ -107,7 +107,7 @@ def _root_of_squared_mean(prescriber: Prescriber, step: Instruction) -> Iterator
     new = f"sqrt({inner.replace(x, f'{bracket(x)} ** 2', 1)})"
     fix = write(new, whole, "squares are taken before the mean")
     words = {"node": str(step.origin.node), "mean": inner}
-    yield Caveat("likely_mistake", step.origin.node, "root_of_squared_mean", words, fix)
+    yield Caveat(LIKELY_MISTAKE, step.origin.node, "root_of_squared_mean", words, fix)
 
 
 def _degrees(prescriber: Prescriber, step: Instruction) -> Iterator[Caveat]:
@@ -121,7 +121,7 @@ def _degrees(prescriber: Prescriber, step: Instruction) -> Iterator[Caveat]:
         return
     fix = write(f"{op}({bracket(x)} * pi / 180)", prescriber.expressions.node(step), "it takes radians")
     words = {"op": op, "node": str(step.origin.node), "name": name}
-    yield Caveat("likely_mistake", step.origin.node, "degrees", words, fix)
+    yield Caveat(LIKELY_MISTAKE, step.origin.node, "degrees", words, fix)
 
 
 def _angle_in_degrees(prescriber: Prescriber, slot: int) -> str | None:
@@ -167,7 +167,7 @@ def _tiny_step(prescriber: Prescriber, step: Instruction) -> Iterator[Caveat]:
                     "width": f"{width:g}",
                 }
                 fix = Fix("larger_step", {"width": f"{width:g}", "best": f"{best:.0e}"})
-                yield Caveat("likely_mistake", step.origin.node, "tiny_step", words, fix)
+                yield Caveat(LIKELY_MISTAKE, step.origin.node, "tiny_step", words, fix)
                 return
 
 

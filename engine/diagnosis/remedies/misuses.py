@@ -6,16 +6,30 @@ from collections.abc import Iterator, Sequence
 
 from engine.diagnosis.remedies.axis_misuses import misuses_of_axes
 from engine.diagnosis.remedies.formula_misuses import misuses_of_formulas
-from engine.diagnosis.remedies.label_misuses import misuses_of_losses
+from engine.diagnosis.remedies.loss_misuses import misuses_by_recording, misuses_by_value
 from engine.diagnosis.remedies.prescription import Prescriber
 from engine.diagnosis.remedies.reduction_misuses import misuses_of_reductions
 from engine.diagnosis.remedies.table import Remedy, Scene
-from engine.diagnosis.texts.caveat import Caveat
+from engine.diagnosis.texts.caveat import LIKELY_MISTAKE, Caveat
 from engine.diagnosis.texts.fix import write
 from engine.ir.tape import Instruction
 from engine.passes.stable.patterns import Bound
 
-CODE = "likely_mistake"
+#: The ops of the mistakes that show in a recording: a function without any of them has none.
+MISUSED_OPS = frozenset(
+    {
+        "softmax",
+        "log_softmax",
+        "logsumexp",
+        "sigmoid",
+        "sigmoid_cross_entropy",
+        "log_sigmoid",
+        "softplus",
+        "clip",
+    }
+)
+#: What the table finds inside of those.
+_NESTED = frozenset({"softmax", "log_softmax", "sigmoid", "relu"})
 
 
 def _over_samples(scene: Scene, step: Instruction, bound: Bound) -> bool:
@@ -81,11 +95,11 @@ TABLE: Sequence[Remedy] = (
 
 
 def misuses(prescriber: Prescriber, steps: Sequence[Instruction]) -> Iterator[Caveat]:
-    """What is likely wrong at some of the steps, each node once."""
+    """What is likely wrong at some of the steps, by the values that they have; each node once."""
     nodes: set[str | None] = set()
     for misuse in (
         *(caveat for caveat, _ in misuses_of_table(prescriber, steps)),
-        *misuses_of_losses(prescriber, steps),
+        *misuses_by_value(prescriber, steps),
         *misuses_of_reductions(prescriber, steps),
         *misuses_of_axes(prescriber, steps),
         *misuses_of_formulas(prescriber, steps),
@@ -93,6 +107,34 @@ def misuses(prescriber: Prescriber, steps: Sequence[Instruction]) -> Iterator[Ca
         if misuse.node not in nodes:
             nodes.add(misuse.node)
             yield misuse
+
+
+def static_misuses(
+    prescriber: Prescriber, steps: Sequence[Instruction], sources: frozenset[int]
+) -> Iterator[Caveat]:
+    """What is likely wrong at some of the steps, by the recording alone; each node once.
+
+    `sources` are the slots that are learned: a softmax along the rows of W @ x is meant if W is one of them.
+    """
+    matching = any(_may_match(prescriber, step) for step in steps)
+    entries = list(misuses_of_table(prescriber, steps)) if matching else []
+    meant = {caveat.node for caveat, bound in entries if "w" in bound and bound["w"] not in sources}
+    unmeant = [caveat for caveat, _ in entries if caveat.node not in meant]
+    nodes: set[str | None] = set()
+    for caveat in (*unmeant, *misuses_by_recording(prescriber, steps, sources)):
+        if caveat.node not in nodes:
+            nodes.add(caveat.node)
+            yield caveat
+
+
+def _may_match(prescriber: Prescriber, step: Instruction) -> bool:
+    """Whether an entry of the table may match at a step: a look that costs far less than the table."""
+    if step.op.name not in MISUSED_OPS:
+        return False
+    if step.attributes.get("axis") in (0, (0,)) and len(prescriber.type(step.inputs[0]).shape) > 1:
+        return True
+    makers = (prescriber.expressions.maker(slot) for slot in step.inputs)
+    return any(maker is not None and maker.op.name in _NESTED for maker in makers)
 
 
 def misuses_of_table(prescriber: Prescriber, steps: Sequence[Instruction]) -> Iterator[tuple[Caveat, Bound]]:
@@ -111,4 +153,4 @@ def misuses_of_table(prescriber: Prescriber, steps: Sequence[Instruction]) -> It
         place = {"inner": inner, "x": x, "place": f"{step.origin.op} at '{step.origin.node}'"}
         sentence = f"{{place}}: {remedy.says}."
         fix = write(new, old, remedy.why)
-        yield Caveat(CODE, step.origin.node, sentence, place, fix), candidate.bound
+        yield Caveat(LIKELY_MISTAKE, step.origin.node, sentence, place, fix), candidate.bound

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from engine.diagnosis.remedies.calls import call_of
 from engine.diagnosis.remedies.prescription import Prescriber
-from engine.diagnosis.texts.caveat import Caveat
+from engine.diagnosis.texts.caveat import LIKELY_MISTAKE, Caveat
 from engine.diagnosis.texts.fix import write
 from engine.ir.tape import Instruction
 
@@ -29,4 +29,4 @@ def misuses_of_reductions(prescriber: Prescriber, steps: Sequence[Instruction]) 
         new = f"{op}({ast.unparse(call.args[0])}, 0)"
         fix = write(new, prescriber.expressions.node(step), f"it is the {more} one of both")
         words = {"op": step.op.name, "node": str(step.origin.node), "most": most}
-        yield Caveat("likely_mistake", step.origin.node, "axis_as_number", words, fix)
+        yield Caveat(LIKELY_MISTAKE, step.origin.node, "axis_as_number", words, fix)

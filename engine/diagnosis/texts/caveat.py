@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from engine.diagnosis.texts.fix import Fix
 
+LIKELY_MISTAKE = "likely_mistake"  # the code of what is valid and seldom meant
+
 
 @dataclass(frozen=True, slots=True)
 class Caveat:

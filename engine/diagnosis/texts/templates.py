@@ -200,4 +200,8 @@ CAVEATS: Mapping[str, str] = {
     "read, is {number}.",
     "labels_second": "{op} at '{node}' takes the labels first, and {first}, its first argument, depends on "
     "'{name}', while {second} does not.",
+    "constant_prediction": "{op} at '{node}' has a constant as its prediction, and labels that depend on "
+    "what is learned: its arguments are the wrong way round.",
+    "unbounded_prediction": "{op} at '{node}' takes {text} for probabilities, and it is {kind}, which has "
+    "any values: those outside of 0 to 1 are clipped.",
 }

@@ -8,6 +8,7 @@ Responses have the shape of the wire format, with arrays as leaves.
 `derivative_nodes`  derivatives as nodes of a recording
 `values`            evaluate and vjp
 `gradients`         gradient and diagnose
+`last_diagnosis`    the last diagnosis of a target, for the same numbers again
 `masked`            gradients with `masked_backward`
 `products`          jvp, hvp, gnvp
 `jacobian_problem`  the two ways to a dense Jacobian, forward and reverse, and their cost

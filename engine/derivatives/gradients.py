@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from engine.derivatives.draft import (
     unique,
     wrt_slots,
 )
+from engine.derivatives.last_diagnosis import LastDiagnosis
 from engine.derivatives.masked import Watched, warnings_of, watched
 from engine.derivatives.query import Query
 from engine.diagnosis import (
@@ -72,6 +73,7 @@ class _Differentiated:
     warnings: tuple[dict[str, Any], ...] = ()
     watches: tuple[tuple[Watch, int], ...] = ()
     tests: tuple[tuple[str, int, Suspicion], ...] = ()
+    last: LastDiagnosis = field(default_factory=LastDiagnosis)
 
     def make_tests(self, values: Values) -> tuple[tuple[str, int, Suspicion], ...]:
         """Fill in `tests` for answers like `values`."""
@@ -261,7 +263,18 @@ def _entries(
 
     A `full` look is counted in the estimate; any other is kept small.
     """
-    examination = result.examination
+    read = [inputs[name] for name in result.examination.graph.tape.inputs if name in inputs]
+    return result.last.find(
+        f"{full} {list(gradients)}",
+        [*gradients.values(), *read],
+        lambda: _examined(result.examination, gradients, inputs, full=full),
+    )
+
+
+def _examined(
+    examination: Diagnosis, gradients: Mapping[str, Array | None], inputs: Inputs, *, full: bool
+) -> tuple[dict[str, Any], bool]:
+    """The entries, and whether every look that they needed was to be had."""
     looks: dict[int | None, Look | None] = {}
     entries = {}
     for name, value in gradients.items():
@@ -277,7 +290,7 @@ def _entries(
         entries[name] = examination.entry(name, gradient, look)
         if row is not None:
             entries[name]["message"] = f"In row {row} of the batch: {entries[name]['message']}"
-    return entries
+    return entries, all(look is not None for look in looks.values())
 
 
 def _has_rows(examination: Diagnosis, name: str, gradient: Array) -> bool:

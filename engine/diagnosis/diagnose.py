@@ -7,7 +7,7 @@ has to be recorded for it is recorded once, at the first time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from engine.arrays.types import Array
 from engine.diagnosis.causes.execution_trace import ExecutionTrace, layout_bytes
 from engine.diagnosis.causes.infinite import why_target
 from engine.diagnosis.evidence.interpreter import Values, replay
+from engine.diagnosis.evidence.retrace import retrace
 from engine.diagnosis.evidence.structure import Finding, Graphing, examine
 from engine.diagnosis.evidence.unroll import MOST, MOST_BY_DEFAULT, TooLong, has_functions, lay_out
 from engine.diagnosis.look import Inputs, Look
@@ -43,6 +44,8 @@ class Diagnosis:
     note: UserError | None = None
     masked: bool = False
     _findings: dict[str, Finding] = field(default_factory=dict)
+    _last: ExecutionTrace | None = None  # the laid out steps of the last look, with what was recorded for it
+    _never: set[int] = field(default_factory=set)  # the limits that its steps exceed whatever the inputs
 
     @cached_property
     def live(self) -> frozenset[str]:
@@ -133,17 +136,33 @@ class Diagnosis:
     def _trace(self, inputs: Inputs, *, full: bool) -> tuple[ExecutionTrace, Values] | None:
         """The steps that a run with these inputs takes, and the values of their slots; None for too much."""
         tape, steps = self.graph.tape, self.graph.steps
-        if has_functions(steps):
-            most = MOST if full else MOST_BY_DEFAULT
+        most = MOST if full else MOST_BY_DEFAULT
+        if has_functions(steps) and most not in self._never:
             try:
-                read = (self.slot, *self.variables.values(), *self.graph.outputs.values())
-                layout = lay_out(tape, steps, inputs, limit=LARGEST_LOOK // HELD, most=most, read=read)
-                return ExecutionTrace.from_layout(layout, self.graph, self.names), layout.values
-            except TooLong:
-                pass
+                return self._laid_out(inputs, most)
+            except TooLong as error:
+                if error.always:
+                    self._never.add(most)
         if not full and self._plain_bytes > LARGEST_LOOK:
             return None
         return self._plain, replay(tape, steps, inputs)
+
+    def _laid_out(self, inputs: Inputs, most: int) -> tuple[ExecutionTrace, Values]:
+        """The steps with loops and branches laid out: those of the last look, if this run takes the same.
+
+        Raises TooLong.
+        """
+        known = self._last
+        if known is not None and known.layout is not None and len(known.layout.steps) <= most:
+            values = retrace(known.layout, inputs)
+            if values is not None:
+                return known, values
+        tape, steps = self.graph.tape, self.graph.steps
+        read = (self.slot, *self.variables.values(), *self.graph.outputs.values())
+        layout = lay_out(tape, steps, inputs, limit=LARGEST_LOOK // HELD, most=most, read=read)
+        trace = ExecutionTrace.from_layout(replace(layout, values={}), self.graph, self.names)
+        self._last = trace if len(layout.steps) <= MOST_BY_DEFAULT else None
+        return trace, layout.values
 
     @cached_property
     def _plain(self) -> ExecutionTrace:

@@ -19,15 +19,26 @@ from engine.runtime.executors.bound import runnable
 Values = dict[int, Array]
 
 
-def execute(step: Instruction, operands: Sequence[Array]) -> list[Array]:
-    """The outputs of one instruction; the operands are not written."""
+Bound = dict[int, dict[str, Any]]  # by an instruction's identity: its attributes, their functions planned
+
+
+def execute(step: Instruction, operands: Sequence[Array], bound: Bound | None = None) -> list[Array]:
+    """The outputs of one instruction; the operands are not written.
+
+    Functions are planned once for calls that share `bound`, during which the instruction has to be alive.
+    """
     if step.op.name == "custom_gradient":
         return play(step.attributes["forward"], operands)
     kernel = step.op.kernel.forward
     assert kernel is not None, step.op.name
     given = [np.array(operands[0]), *operands[1:]] if step.op.kernel.in_place else operands
     xp = arrays.numpy_namespace()
-    answer = kernel(xp, *given, **runnable(step, [True] * len(step.outputs), xp))
+    attributes = None if bound is None else bound.get(id(step))
+    if attributes is None:
+        attributes = runnable(step, [True] * len(step.outputs), xp)
+        if bound is not None:
+            bound[id(step)] = attributes
+    answer = kernel(xp, *given, **attributes)
     return [np.asarray(value) for value in (answer if len(step.outputs) != 1 else [_only(answer)])]
 
 
@@ -42,22 +53,24 @@ def play(tape: Tape, operands: Sequence[Array]) -> list[Array]:
     return [values[slot] for slot in tape.outputs]
 
 
-def replay(tape: Tape, steps: Iterable[Instruction], inputs: Mapping[str, Array]) -> Values:
-    """The value of every slot that `steps` make, and of the inputs and constants."""
+def replay(
+    tape: Tape, steps: Iterable[Instruction], inputs: Mapping[str, Array], bound: Bound | None = None
+) -> Values:
+    """The value of every slot that `steps` make, and of the inputs and constants; `bound` as in `execute`."""
     values: Values = dict(tape.constants)
     for name, slot in tape.inputs.items():
         if name in inputs:
             values[slot] = np.asarray(inputs[name], tape.types[slot].dtype)
-    run_steps(steps, values)
+    run_steps(steps, values, bound)
     return values
 
 
-def run_steps(steps: Iterable[Instruction], values: Values) -> None:
-    """Run `steps` in order, reading from and adding to `values`."""
+def run_steps(steps: Iterable[Instruction], values: Values, bound: Bound | None = None) -> None:
+    """Run `steps` in order, reading from and adding to `values`; `bound` as in `execute`."""
     with np.errstate(all="ignore"):
         for step in steps:
             try:
-                outputs = execute(step, [values[slot] for slot in step.inputs])
+                outputs = execute(step, [values[slot] for slot in step.inputs], bound)
             except EngineError as error:
                 raise error.at(step.origin) from None
             values.update(zip(step.outputs, outputs, strict=True))

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from engine.arrays.types import Array
-from engine.diagnosis.evidence.interpreter import replay
+from engine.diagnosis.evidence.interpreter import Bound, replay
 from engine.ir.tape import Instruction, Tape
 
 Surroundings = Literal["minimum", "maximum", "saddle", "flat"]
@@ -31,14 +31,16 @@ def surroundings(
     if x.dtype.kind != "f" or not x.size or not np.isfinite(x).all():
         return None
 
+    bound: Bound = {}
+
     def value(at: Array) -> float:
-        return float(replay(tape, steps, {**inputs, name: at})[target].reshape(()))
+        return float(replay(tape, steps, {**inputs, name: at}, bound)[target].reshape(()))
 
     here = value(x)
     found = [value(np.asarray(at, x.dtype)) for at in _nearby(x)]
     if not np.isfinite([here, *found]).all():
         return None
-    values = replay(tape, steps, inputs)
+    values = replay(tape, steps, inputs, bound)
     last = next((step for step in reversed(steps) if target in step.outputs), None)
     terms = [float(np.abs(np.asarray(values[slot], float)).sum()) for slot in (last.inputs if last else ())]
     rounding = 64 * float(np.finfo(x.dtype).eps) * max(*map(abs, (here, *found)), *terms)

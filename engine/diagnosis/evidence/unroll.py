@@ -26,7 +26,27 @@ Iteration = tuple[int, ...]
 
 
 class TooLong(Exception):
-    """More steps, or more bytes, than are laid out."""
+    """More steps, or more bytes, than are laid out; `always` if they are too many whatever the inputs."""
+
+    always = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the way through a recording hung on, known after `at` of its steps.
+
+    It is the value in the last of `slots`, or what the `condition` returns for the values in them.
+    """
+
+    at: int
+    slots: tuple[int, ...]
+    condition: Tape | None
+    outcome: int
+
+    def taken(self, values: Values) -> int:
+        """How it comes out with these values."""
+        operands = [values[slot] for slot in self.slots]
+        return int((operands if self.condition is None else play(self.condition, operands))[-1])
 
 
 @dataclass(slots=True)
@@ -45,6 +65,7 @@ class Layout:
     iterations: dict[int, Iteration] = field(default_factory=dict)
     starts: list[int] = field(default_factory=list)
     decided: dict[int, int] = field(default_factory=dict)
+    decisions: list[Decision] = field(default_factory=list)
 
     @property
     def dependences(self) -> tuple[Instruction, ...]:
@@ -89,9 +110,13 @@ def lay_out(
             values[slot] = np.asarray(inputs[name], tape.types[slot].dtype)
     wanted = {slot for step in steps for slot in step.inputs}.union(tape.outputs, read)
     course = _Course(Layout(own, values), limit, most, wanted)
-    for step in steps:
-        course.layout.starts.append(len(course.layout.steps))
-        course.take(step, ())
+    try:
+        for step in steps:
+            course.layout.starts.append(len(course.layout.steps))
+            course.take(step, ())
+    except TooLong as error:
+        error.always = not course.layout.decisions
+        raise
     return course.layout
 
 
@@ -122,7 +147,7 @@ class _Course:
 
     def _cond(self, step: Instruction, operands: list[int], at: Iteration) -> Sequence[int | None]:
         predicate, *rest = operands
-        holds = bool(self.values[predicate])
+        holds = bool(self._decide((predicate,)))
         taken, other = (step.attributes[key] for key in (("then", "else") if holds else ("else", "then")))
         answers = self._inline(taken, rest, step.origin, at)
         self.layout.decided.update(dict.fromkeys(step.outputs, predicate))
@@ -132,7 +157,7 @@ class _Course:
     def _scan_loop(self, step: Instruction, operands: list[int], at: Iteration) -> Sequence[int | None]:
         given = step.attributes
         body, carry, scanned = given["body"], given["carry"], given["scanned"]
-        count = int(self.values[operands[-1]]) if given["counted"] else None
+        count = self._decide(operands[-1:]) if given["counted"] else None
         operands = operands[:-1] if given["counted"] else operands
         carried, walked, constants = (
             operands[:carry],
@@ -163,8 +188,7 @@ class _Course:
         now = [*carried, *constants]
         while len(rows) < most:
             now = [*carried, *constants]
-            (holds,) = play(given["condition"], [self.values[slot] for slot in now])
-            if not holds:
+            if not self._decide(now, given["condition"]):
                 break
             rows[len(rows)] = list(carried)
             carried = self._inline(given["body"], now, step.origin, (*at, len(rows) - 1))
@@ -174,6 +198,12 @@ class _Course:
         self.values[count] = np.asarray(len(rows), "int64")
         stacks = [self._stacked(step, carry + 1 + i, i, rows, most, at) for i in range(carry)]
         return [*carried, count, *stacks]
+
+    def _decide(self, slots: Sequence[int], condition: Tape | None = None) -> int:
+        decision = Decision(len(self.layout.steps), tuple(slots), condition, 0)
+        outcome = decision.taken(self.values)
+        self.layout.decisions.append(replace(decision, outcome=outcome))
+        return outcome
 
     # -- pieces --------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ From the bottom to the top:
 `services`     the objects that the endpoints of one app share
 `api/`         middleware, endpoints, the OpenAPI document
 `app`          `create_app(settings)`
+`serving/`     sockets, and the one or several processes that serve the app on them
 `main`         the command `gradwire-server`
 
 A request passes `api/middleware/` (request id, log line, metrics, key), its endpoint in `api/routes/`,

@@ -27,9 +27,12 @@ from service.api.endpoint import methods_of
 from service.api.middleware.access import Access
 from service.api.middleware.auth import Auth
 from service.api.middleware.hot_path import HotPath
+from service.api.peers import Peers
 from service.api.respond import respond
 from service.api.routes import ROUTES
+from service.api.routes.health import checks_of
 from service.jobs.queue.port import JobQueue
+from service.processes.membership import Membership
 from service.queries.tiers import ClientGone
 from service.services import Services
 from service.settings import Settings
@@ -55,16 +58,17 @@ def create_app(
     log_stream: TextIO | None = None,
     warm: bool = False,
     queue: JobQueue | None = None,
+    membership: Membership | None = None,
 ) -> FastAPI:
     """The application; it opens the data folder now, and closes everything at the end of its lifespan.
 
     With `warm`, the template of the child processes and the workers start with the lifespan. `queue` takes
-    the place of DBOS.
+    the place of DBOS. `membership` makes it one of several processes of a server.
     """
     settings = settings or Settings()
     stream = log_stream or sys.stderr
     logger = make_logger(settings, stream)
-    services = Services.build(settings, logger, queue)
+    services = Services.build(settings, logger, queue, membership)
     request_log = make_request_log(settings, logger, stream)
     routes: Sequence[BaseRoute] = [
         *ROUTES,
@@ -102,16 +106,19 @@ def create_app(
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     preparing: asyncio.Future[None] | None = None
+    peers = None if services.membership is None else Peers(services, services.membership, checks_of)
     try:
+        if peers is not None:
+            await peers.join()
         if app.state.warm:
-            await services.pool.start()
-            services.supervisor.start()
-            await services.sweep()
+            await services.start()
             preparing = asyncio.ensure_future(asyncio.to_thread(services.queue.prepare))
         yield
     finally:
         if preparing is not None:
             await asyncio.wait({preparing})
+        if peers is not None:
+            await peers.leave()
         await services.close()
 
 

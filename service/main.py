@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import logging
 import os
-import signal
-import socket
 import sys
-from collections.abc import Sequence
-from types import FrameType
+from collections.abc import Callable, Sequence
 
 from pydantic import ValidationError
 
 from service.processes.limits import die_with
+from service.serving.listeners import CannotListen, Listeners
 from service.settings import Settings
 from service.version import VERSION
 
@@ -55,69 +52,37 @@ def work(settings: Settings, parent: int | None = None) -> int:
 def serve(settings: Settings) -> int:
     """Listen until SIGTERM or SIGINT, then finish what runs and leave nothing behind."""
     try:
-        listener = _listen(settings.host, settings.port)
-    except OSError as error:
-        return _fail(
-            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}; "
-            "choose another with --port (make run PORT=…), or 0 for any free one"
-        )
+        listeners = Listeners.open(settings)
+    except CannotListen as error:
+        return _fail(str(error))
+
+    def say_where() -> None:
+        sys.stdout.write(f"Gradwire {VERSION} listens on {listeners.address} (documentation at /docs)\n")
+        sys.stdout.flush()
+
+    try:
+        if settings.processes > 1:
+            from service.serving.group import supervise  # noqa: PLC0415
+
+            return supervise(settings, listeners, say_where)
+        return _serve_alone(settings, listeners, say_where)
+    finally:
+        listeners.close()
+
+
+def _serve_alone(settings: Settings, listeners: Listeners, say_where: Callable[[], None]) -> int:
     # numpy reads these once, when it is first imported: so before anything of ours that computes.
     os.environ.update(settings.blas_environment)
-    import uvicorn  # noqa: PLC0415
-
     from service.app import create_app  # noqa: PLC0415
+    from service.serving import server  # noqa: PLC0415
     from service.storage.tables import NewerSchema  # noqa: PLC0415
-    from service.telemetry.logs import Forwarder  # noqa: PLC0415
 
     try:
         app = create_app(settings, warm=True)
     except (OSError, NewerSchema) as error:
         return _fail(f"cannot use the data folder '{settings.data}': {error}")
-    logging.basicConfig(level=logging.WARNING, handlers=[Forwarder(app.state.services.logger)])
-    config = uvicorn.Config(
-        app,
-        loop="uvloop",
-        http="httptools",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=int(settings.time_limit_s) + 1,
-    )
-    gc.freeze()  # what is here now stays: no collection need look at it again
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _already_handled)
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    sys.stdout.write(f"Gradwire {VERSION} listens on http://{shown}:{port} (documentation at /docs)\n")
-    sys.stdout.flush()
-
-    class Server(uvicorn.Server):
-        """Ends the streams of events, before it waits for every connection to end."""
-
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            app.state.services.streams.close()
-            super().handle_exit(sig, frame)
-
-    Server(config).run(sockets=[listener])
+    server.run(app, settings, listeners.shared, starting=say_where)
     return 0
-
-
-def _already_handled(number: int, frame: object) -> None:
-    """Uvicorn stops gracefully and then raises the signal again; by then all is done."""
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(2048)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,8 +17,11 @@ from service.jobs.queue.dbos import DbosQueue
 from service.jobs.queue.port import JobQueue
 from service.jobs.runner import JobRunner
 from service.jobs.stream import Streams
+from service.jobs.worker.elsewhere import WorkersElsewhere
 from service.jobs.worker.supervisor import WorkerSupervisor
+from service.processes.membership import Membership
 from service.queries.pool import ChildPool
+from service.queries.shared_pool import Pool, PoolElsewhere, ServedPool
 from service.queries.tiers import Tiers
 from service.settings import Settings
 from service.storage.database import Database
@@ -37,18 +40,27 @@ class Services:
     graphs: GraphStore
     runner: JobRunner
     pool: ChildPool
-    gpus: Mapping[str, ChildPool]
+    gpus: Mapping[str, Pool]
     tiers: Tiers
     datasets: DatasetFolder
     queue: JobQueue
     streams: Streams
-    supervisor: WorkerSupervisor
+    supervisor: WorkerSupervisor | WorkersElsewhere
+    membership: Membership | None
 
     @classmethod
     def build(
-        cls, settings: Settings, logger: FilteringBoundLogger, queue: JobQueue | None = None
+        cls,
+        settings: Settings,
+        logger: FilteringBoundLogger,
+        queue: JobQueue | None = None,
+        membership: Membership | None = None,
     ) -> Services:
-        """Open the data folder and make the parts; processes and threads start when first needed."""
+        """Open the data folder and make the parts; processes and threads start when first needed.
+
+        With `membership` this is one of several processes: each GPU belongs to one of them, and none of them
+        keeps the workers.
+        """
         metrics = Metrics()
         database = Database(settings.data)
         limits: dict[str, Any] = {
@@ -75,15 +87,22 @@ class Services:
             "module": JobRunner.__module__,
         }
         pool = ChildPool(size=settings.child_count, config=child, **shared)
-        gpus = {}
-        for gpu in found.gpus:
+        gpus: dict[str, Pool] = {}
+        for number, gpu in enumerate(found.gpus):
             metrics.device_limit.labels(gpu.name).set(gpu.allowed(settings.device_memory_bytes))
-            gpus[gpu.name] = ChildPool(
+            if membership is not None and membership.owner(number) != membership.index:
+                gpus[gpu.name] = PoolElsewhere(membership.gpu_socket(number))
+                continue
+            own = ChildPool(
                 size=1,
                 config={**child, "address_space": None, "device": gpu.name},
                 on_device_bytes=metrics.device_memory.labels(gpu.name).set,
                 **shared,
             )
+            gpus[gpu.name] = own if membership is None else ServedPool(own, membership.gpu_socket(number))
+        supervisor: WorkerSupervisor | WorkersElsewhere = (
+            WorkerSupervisor(settings, logger) if membership is None else WorkersElsewhere(membership.channel)
+        )
         return cls(
             settings=settings,
             logger=logger,
@@ -97,8 +116,24 @@ class Services:
             datasets=DatasetFolder(settings.datasets_folder),
             queue=queue or DbosQueue(database),
             streams=Streams(database, poll_s=settings.event_poll_s),
-            supervisor=WorkerSupervisor(settings, logger),
+            supervisor=supervisor,
+            membership=membership,
         )
+
+    async def start(self) -> None:
+        """Start the template of the child processes and the workers, and take what others send."""
+        await self.pool.start()
+        for pool in self.gpus.values():
+            if isinstance(pool, ServedPool):
+                await pool.start()
+        self.supervisor.start()
+        if self.membership is None or self.membership.index == 0:
+            await self.sweep()
+
+    def measure(self) -> None:
+        """Set the gauges that nobody sets when they change."""
+        self.metrics.children.set(self.tiers.children)
+        self.metrics.followed.set(self.streams.pollers)
 
     async def sweep(self) -> None:
         """Remove what a crash left in the folders."""

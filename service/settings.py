@@ -29,6 +29,22 @@ class Settings(BaseSettings):
         le=65535,
         description="Port to listen on; 0 takes any free one.",
     )
+    uds: Path | None = Field(
+        default=None,
+        description="Path of a Unix socket to listen on; the port is then opened only if it is set too.",
+    )
+    uds_mode: str = Field(
+        default="660",
+        pattern="^0?[0-7]{3}$",
+        description="Permissions of the Unix socket, in octal: who may write to it may call.",
+    )
+    processes: int = Field(
+        default=1,
+        ge=1,
+        le=256,
+        description="Processes that answer requests, on the same sockets; threads, children and queue_limit "
+        "are divided among them.",
+    )
     data: Path = Field(
         default=Path("gradwire-data"),
         description="Folder of everything that is kept: the database, data sets and checkpoints.",
@@ -47,6 +63,12 @@ class Settings(BaseSettings):
         default=64 * _MIB,
         ge=1,
         description="Largest request body, in bytes.",
+    )
+    compress_from_bytes: int = Field(
+        default=32 * 1024,
+        ge=0,
+        description="Bytes from which on an answer is compressed for callers that accept it; 0 compresses "
+        "none.",
     )
     max_peak_bytes: int = Field(
         default=2048 * _MIB,
@@ -218,6 +240,30 @@ class Settings(BaseSettings):
         if value is not None and (reason := blas.why_not(value)):
             raise ValueError(reason)
         return value
+
+    @property
+    def listens_on_port(self) -> bool:
+        """Whether the port is opened: if there is no Unix socket, or the port was asked for beside it."""
+        return self.uds is None or "port" in self.model_fields_set
+
+    @property
+    def uds_permissions(self) -> int:
+        """The permissions of the Unix socket."""
+        return int(self.uds_mode, 8)
+
+    def of_process(self, index: int) -> Settings:
+        """The settings of one of `processes`: its share of threads, children and places in the queue."""
+
+        def share(of: int) -> int:
+            return of // self.processes + (index < of % self.processes)
+
+        return self.model_copy(
+            update={
+                "threads": max(1, share(self.threads)),
+                "children": max(1, share(self.child_count)),
+                "queue_limit": share(self.queue_limit),
+            }
+        )
 
     @property
     def child_count(self) -> int:

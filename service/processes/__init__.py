@@ -5,6 +5,8 @@
 `limits`       the limits of a child, and the process it ends with
 `stderr_pipe`  a process's standard error: passed on, its end kept to say why the process ended
 `frames`       what travels between them: lengths, a small JSON head, and the bytes as they are
+`channel`      questions and answers between two processes, both ways at once
+`membership`   that this process is one of several of a server, and how it reaches the others
 
 Nothing of a caller's is ever pickled: a child gets the bytes of a request and returns those of its response.
 """

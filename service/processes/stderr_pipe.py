@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 
 _KEPT = 4096
@@ -13,11 +14,14 @@ _KEPT = 4096
 class StderrPipe:
     """The reading end of a pipe, read on the running loop until it is closed or every writer has closed it.
 
-    The children of the process may hold the writing end too, so nothing waits for its end.
+    The children of the process may hold the writing end too, so nothing waits for its end. With `write`,
+    that gets what is passed on, in whole lines.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, write: Callable[[bytes], None] | None = None) -> None:
         self._descriptor = descriptor
+        self._write = write
+        self._begun = b""
         self._kept = b""
         self.closed = False
         os.set_blocking(descriptor, False)
@@ -48,7 +52,11 @@ class StderrPipe:
             self._release()
             return False
         self._kept = (self._kept + piece)[-_KEPT:]
-        if sys.__stderr__ is not None:
+        if self._write is not None:
+            whole, newline, self._begun = (self._begun + piece).rpartition(b"\n")
+            if newline:
+                self._write(whole + newline)
+        elif sys.__stderr__ is not None:
             with suppress(OSError):  # a full disk must not stop who logs
                 os.write(sys.__stderr__.fileno(), piece)
         return True
@@ -56,5 +64,7 @@ class StderrPipe:
     def _release(self) -> None:
         if not self.closed:
             self.closed = True
+            if self._begun and self._write is not None:
+                self._write(self._begun + b"\n")
             asyncio.get_running_loop().remove_reader(self._descriptor)
             os.close(self._descriptor)

@@ -7,5 +7,6 @@
 `runner`         the one function that every tier runs
 `tiers`          where a query runs: on the event loop, in a thread, in a child process, on a GPU
 `pool`           child processes with a bounded queue and a limit of time
+`shared_pool`    the one process of a GPU, for several processes that answer requests
 `worker`         the side of the child process
 """

@@ -21,6 +21,7 @@ from engine.runtime.devices import CPU
 from service.queries.pool import ChildPool
 from service.queries.query_request import QueryRequest, TooLargeForTier
 from service.queries.runner import SERVER_TIMING, PreparedQuery, QueryRunner, RunOnDevice
+from service.queries.shared_pool import Pool
 from service.queries.worker import out_of_memory
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
@@ -49,7 +50,7 @@ class Tiers:
         runner: QueryRunner,
         pool: ChildPool,
         metrics: Metrics,
-        gpus: Mapping[str, ChildPool] | None = None,
+        gpus: Mapping[str, Pool] | None = None,
     ) -> None:
         self._settings = settings
         self._runner = runner
@@ -173,7 +174,7 @@ class Tiers:
             ) from None
 
     async def _in_child(
-        self, pool: ChildPool, call: QueryRequest, disconnected: Receive | None
+        self, pool: Pool, call: QueryRequest, disconnected: Receive | None
     ) -> Reply | RunOnDevice:
         work = asyncio.ensure_future(pool.run(*call.pack()))
         if disconnected is None:

@@ -123,4 +123,9 @@ class Metrics:
 
     def render(self) -> Reply:
         """The exposition text."""
-        return Reply(200, generate_latest(self.registry), "text/plain; version=0.0.4; charset=utf-8")
+        return exposition_reply(generate_latest(self.registry))
+
+
+def exposition_reply(text: bytes) -> Reply:
+    """The reply that Prometheus reads."""
+    return Reply(200, text, "text/plain; version=0.0.4; charset=utf-8")

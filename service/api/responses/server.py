@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from service.wire.responses import Answer
 
 
@@ -33,6 +35,15 @@ class WorkerCounts(Answer):
     reason: str | None
 
 
+class ProcessCounts(Answer):
+    """How many processes there should be, how many serve, how many cannot be started, and why."""
+
+    expected: int
+    alive: int
+    failing: int
+    reason: str | None
+
+
 class Readiness(Answer):
     """Whether calls can be served, and each part's state."""
 
@@ -40,6 +51,7 @@ class Readiness(Answer):
     checks: dict[str, str]
     devices: list[str]
     workers: WorkerCounts
+    processes: ProcessCounts | None = Field(None, description="With several processes: how many serve.")
 
 
 class ProblemKind(Answer):

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from service.api import paging
 from service.api.endpoint import TENSOR_BODY, BareRoute, errors, make_router, reads, returns
 from service.api.parameters import Page
+from service.api.peers import everywhere
 from service.api.respond import respond
 from service.api.responses.graphs import GraphAnswer, GraphPage
 from service.api.routes.derivatives import FUNCTION_ERRORS, published
@@ -98,4 +99,5 @@ async def delete_graph(request: Request, graph_id: str) -> Response:
     if not await services.graphs.delete(graph_id):
         await published(services, graph_id)  # raises
     services.runner.forget(graph_id)
+    await everywhere(services, graph_id)
     return Response(status_code=204)

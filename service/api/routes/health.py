@@ -11,12 +11,15 @@ from starlette.responses import PlainTextResponse, Response
 
 from engine.runtime import devices
 from service.api.endpoint import BareRoute, errors, make_router
+from service.api.peers import exposition_of_all, readiness_of_all
 from service.api.respond import respond
 from service.api.responses import server
 from service.jobs import records
 from service.jobs.states import STATUSES
 from service.processes.launcher import NotUp, Starting
-from service.services import services_of
+from service.services import Services, services_of
+from service.telemetry.metrics import exposition_reply
+from service.telemetry.sums import snapshot
 from service.version import VERSION
 from service.wire.encoding import json_reply
 from service.wire.problems import Problem
@@ -52,6 +55,29 @@ async def healthz(request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """Whether the data folder can be written, child processes can be started, and a worker takes jobs."""
     services = services_of(request)
+    checks = await checks_of(services)
+    processes = None
+    if services.membership is not None:
+        checks, processes = await readiness_of_all(services.membership, checks)
+    workers = await services.supervisor.workers()
+    if workers.reason:  # a line of the worker's stderr
+        workers = replace(workers, reason=without_server_paths(workers.reason, services.settings.data))
+    if workers.expected:
+        checks["workers"] = workers.state
+    ready = all(state == "ok" for state in checks.values())
+    document = {
+        "status": "ready" if ready else "not_ready",
+        "checks": checks,
+        "devices": list(devices.inventory().names),
+        "workers": asdict(workers),
+    }
+    if processes is not None:
+        document["processes"] = processes
+    return respond(json_reply(document, 200 if ready else 503))
+
+
+async def checks_of(services: Services) -> dict[str, str]:
+    """What this process can check by itself: `ok`, or what is wrong."""
     checks = {}
     try:
         await asyncio.wait_for(services.database.ping(), _CHECK_TIMEOUT_S)
@@ -67,19 +93,7 @@ async def readyz(request: Request) -> Response:
     except (NotUp, OSError) as error:
         services.logger.warning("children are not ready", error=str(error))
         checks["children"] = f"cannot be started: {without_server_paths(str(error), services.settings.data)}"
-    workers = await services.supervisor.workers()
-    if workers.reason:  # a line of the worker's stderr
-        workers = replace(workers, reason=without_server_paths(workers.reason, services.settings.data))
-    if workers.expected:
-        checks["workers"] = workers.state
-    ready = all(state == "ok" for state in checks.values())
-    document = {
-        "status": "ready" if ready else "not_ready",
-        "checks": checks,
-        "devices": list(devices.inventory().names),
-        "workers": asdict(workers),
-    }
-    return respond(json_reply(document, 200 if ready else 503))
+    return checks
 
 
 @router.get(
@@ -96,9 +110,11 @@ async def metrics(request: Request) -> Response:
         raise Problem("not_found", "metrics are switched off", hint="set GRADWIRE_METRICS=true")
     workers = await services.supervisor.workers()
     services.metrics.workers.set(workers.alive)
-    services.metrics.children.set(services.tiers.children)
-    services.metrics.followed.set(services.streams.pollers)
+    services.measure()
     counts = await services.database.read(records.counts)
     for status in STATUSES:
         services.metrics.jobs.labels(status).set(counts.get(status, 0))
-    return respond(services.metrics.render())
+    if services.membership is None:
+        return respond(services.metrics.render())
+    text = await exposition_of_all(services.membership, snapshot(services.metrics.registry))
+    return respond(exposition_reply(text))

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
@@ -71,10 +71,16 @@ class _Place:
 
 
 class WorkerSupervisor:
-    """Worker processes below this one; they die with it, even by SIGKILL."""
+    """Worker processes below this one; they die with it, even by SIGKILL.
 
-    def __init__(self, settings: Settings, logger: FilteringBoundLogger) -> None:
+    `write`, if given, takes the lines of their standard error.
+    """
+
+    def __init__(
+        self, settings: Settings, logger: FilteringBoundLogger, write: Callable[[bytes], None] | None = None
+    ) -> None:
         self._settings = settings
+        self._write = write
         self._logger = logger
         self._folder = settings.data.absolute() / "workers"
         self._keepers: list[asyncio.Task[None]] = []
@@ -152,7 +158,7 @@ class WorkerSupervisor:
         finally:
             os.close(write)
         place.process = process
-        stderr = StderrPipe(read)
+        stderr = StderrPipe(read, self._write)
         self._pipes = [pipe for pipe in self._pipes if not pipe.closed] + [stderr]
         status = await process.wait()
         if status < 0:

@@ -38,6 +38,7 @@ from engine.frontend.graph import (
 )
 from engine.frontend.json_reader import array_at, fields_of, member, name_at, object_at, show
 from engine.frontend.tensors import decode_dtype, decode_tensor
+from engine.ir.budget import charge
 from engine.ir.op import Op
 from engine.ir.operands import check_arity
 
@@ -151,6 +152,7 @@ def _nodes(value: Any, path: str, definitions: dict[str, str]) -> list[Node]:
 
 
 def _node(document: Any, path: str) -> Node:
+    charge()
     fields = fields_of(document, _NODE_FIELDS, path, "a node")
     for required in ("name", "op"):
         if required not in fields:

@@ -20,5 +20,6 @@
 `dependence_rules`  which elements of the inputs an element of the output depends on
 `indices`           NumPy's indexing, decided from shapes alone
 `operands`          what an op takes: how many arrays, of which dtypes
+`budget`            how much a thread may record before it stops
 `tape`              the Wengert list, and its variables, with which formulas and derivative rules record
 """

@@ -18,6 +18,7 @@ from engine import dtypes
 from engine.dtypes import TensorType
 from engine.errors import InternalError, Origin, ShapeMismatch
 from engine.ir.attributes import parse_attributes
+from engine.ir.budget import charge
 from engine.ir.op import Op
 from engine.ir.operands import cast_scalar, check_arity, check_kind, weak_dtype
 from engine.ir.table import TABLE
@@ -263,6 +264,7 @@ class Tape:
         return argument
 
     def _slot(self, type: TensorType) -> int:
+        charge()
         if len(type.shape) > MOST_AXES:
             raise ShapeMismatch(
                 f"a tensor with {len(type.shape)} axes", hint=f"{MOST_AXES} axes are the most there can be"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from engine.ir.budget import charge_walk
 from engine.ir.tape import Tape
 
 
 def dead(tape: Tape) -> Tape:
     """The tape without instructions and constants that no output depends on; inputs stay declared."""
+    charge_walk(tape.instructions)
     live = set(tape.outputs)
     live_steps = []
     for step in reversed(tape.instructions):

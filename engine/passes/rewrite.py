@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from engine.ir.budget import charge_walk
 from engine.ir.tape import Instruction, Tape
 
 
@@ -17,6 +18,7 @@ class Rewrite:
 
     def __post_init__(self) -> None:
         source = self.source
+        charge_walk(source.instructions)
         self.target = Tape(
             types=list(source.types), inputs=dict(source.inputs), constants=dict(source.constants)
         )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from engine import dtypes
 from engine.dtypes import TensorType
+from engine.ir.budget import charge_walk
 from engine.ir.tape import Instruction, Tape
 from engine.runtime.cost import NOTHING, Estimate, cost_of, seconds
 
@@ -57,6 +58,7 @@ class Plan:
 
 def make_plan(tape: Tape) -> Plan:
     """Plan a lowered tape: liveness, buffers, cost."""
+    charge_walk(tape.instructions)
     plan = Plan(tape)
     plan.read = {slot for step in tape.instructions for slot in step.inputs}.union(tape.outputs)
     _find_roots(plan)

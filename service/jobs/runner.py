@@ -106,11 +106,11 @@ class JobRunner(QueryRunner):
         self._specs: Lru[str, TrainingSpec] = Lru(_SPECS)
         self._parameters: Lru[tuple[str, str], Parameters] = Lru(_CHECKPOINTS)
 
-    def prepare(self, call: QueryRequest, most_nodes: int | None = None) -> PreparedQuery:
+    def _prepare(self, call: QueryRequest, most_nodes: int | None) -> PreparedQuery:
         """As for every query; a prediction is an evaluation with what a job has learned."""
-        return (
-            self._predict(call, most_nodes) if call.kind == "predict" else super().prepare(call, most_nodes)
-        )
+        if call.kind == "predict":
+            return self._predict(call, most_nodes)
+        return super()._prepare(call, most_nodes)
 
     def expand(self, call: QueryRequest) -> Reply:
         """A model of layers as graphs."""

@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self
 from engine.arrays.types import Array
 from engine.frontend.function_checks import expanded_size
 from engine.frontend.graph import Graph
+from engine.ir.budget import Budget, BudgetSpent
 from engine.queries.compiler import Compiler
 from service.wire import requests
 from service.wire import safetensors as safetensors_io
@@ -16,8 +17,14 @@ from service.wire.body import Media
 from service.wire.json_reader import parse_object
 
 
+#: What recording, specialising and planning one node of a function takes, with its derivative: instructions
+#: that are recorded or walked, and seconds.
+_NODE_UNITS = 20
+_NODE_SECONDS = 50e-6
+
+
 class TooLargeForTier(Exception):
-    """The function has more nodes than this tier may record."""
+    """The function has more nodes than this tier may record, or becomes more when it is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +104,17 @@ def require_nodes(graph: Graph, most_nodes: int | None) -> None:
     """Raise TooLargeForTier if the graph, its functions expanded, has more than `most_nodes`."""
     if most_nodes is not None and expanded_size(graph) > most_nodes:
         raise TooLargeForTier
+
+
+class Bounded(Budget):
+    """Stops what records more in this thread than `most_nodes` nodes usually become: raises TooLargeForTier."""
+
+    __slots__ = ()
+
+    def __init__(self, most_nodes: int) -> None:
+        super().__init__(most_nodes * _NODE_UNITS, most_nodes * _NODE_SECONDS)
+
+    def __exit__(self, *raised: object) -> None:
+        super().__exit__(*raised)
+        if raised[0] is BudgetSpent:
+            raise TooLargeForTier from None

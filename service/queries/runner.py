@@ -16,12 +16,13 @@ from typing import Any, ClassVar, cast
 from pydantic_core import from_json, to_json
 
 from engine.arrays.types import Array
-from engine.derivatives.query import Query
+from engine.derivatives.query import Query, QueryKey
 from engine.errors import InternalError, UserError
 from engine.frontend.decode import decode_graph
 from engine.frontend.graph import Graph
 from engine.frontend.program import parse_program
 from engine.frontend.tensors import Encoding
+from engine.ir.budget import BudgetSpent
 from engine.queries.compiler import Compiler, Program
 from engine.queries.receipt import receipt
 from engine.queries.sparse import SparseProgram
@@ -29,7 +30,7 @@ from engine.runtime import devices
 from service.queries.bound_query import BoundQuery, Likeness, likeness
 from service.queries.builder import device_of
 from service.queries.kinds import KINDS, Computation, QueryKind
-from service.queries.query_request import QueryRequest, require_nodes
+from service.queries.query_request import Bounded, QueryRequest, TooLargeForTier, require_nodes
 from service.storage.lru import Lru
 from service.wire import requests
 from service.wire.encoding import encode_answer
@@ -52,6 +53,7 @@ class PreparedQuery:
     safetensors: bool
     seconds: float
     directions: Mapping[str, Array] | None = None
+    query: Query | None = None
     receipt_of: Query | None = None
     parsing_s: float = 0.0
     planning_s: float = 0.0
@@ -82,6 +84,8 @@ class QueryRunner:
         self._device = device
         self._graphs: Lru[Any, Graph] = Lru(graph_cache)
         self._bound: Lru[Likeness, BoundQuery] = Lru(program_cache)
+        #: Queries that were too much for a tier of so many nodes, so that they are not tried there again.
+        self._too_large: Lru[QueryKey, int] = Lru(program_cache)
         self.compiler = Compiler(entries=program_cache, device_memory=device_memory)
 
     def computation(self, call: QueryRequest) -> Computation:
@@ -108,8 +112,14 @@ class QueryRunner:
         """Parse, check, decode and specialise.
 
         Raises Problem, UserError, and TooLargeForTier if the graph is new and has more than `most_nodes`
-        nodes, its functions expanded.
+        nodes, its functions expanded, or if decoding and recording it takes more than so many usually do.
         """
+        if most_nodes is None:
+            return self._prepare(call, None)
+        with Bounded(most_nodes):
+            return self._prepare(call, most_nodes)
+
+    def _prepare(self, call: QueryRequest, most_nodes: int | None) -> PreparedQuery:
         start = perf_counter()
         document, attachments = call.open("inputs")
         bound = self._bound_query(KINDS[call.kind], call, document, attachments)
@@ -117,15 +127,20 @@ class QueryRunner:
         directions = bound.directions(document, attachments)
         query = bound.query(inputs, directions)
         request = bound.request
-        if most_nodes is not None and not self.compiler.has(query):
-            require_nodes(bound.graph, most_nodes)
+        if most_nodes is not None:
+            self._require_small(query, most_nodes)
         values = {name: tensor.array for name, tensor in inputs.items()}
         parsed = perf_counter()
-        program = self.compiler.compile(query, peak_bytes_limit=self.max_peak_bytes, values=values)
+        try:
+            program = self.compiler.compile(query, peak_bytes_limit=self.max_peak_bytes, values=values)
+        except BudgetSpent:
+            self._too_large.put(query.key, most_nodes or 0)
+            raise
         planned = perf_counter()
         encoding = request.encoding or "json"
         elements = sum(array.size for array in values.values())
         prepared = self.prepared(program, values, encoding, elements, call)
+        prepared.query = query
         prepared.parsing_s, prepared.planning_s = parsed - start, planned - parsed
         if directions is not None:
             prepared.directions = {name: tensor.array for name, tensor in directions.items()}
@@ -147,8 +162,29 @@ class QueryRunner:
         seconds = program.estimate.seconds + listed * _JSON_ELEMENT_S
         return PreparedQuery(program, values, encoding, call.safetensors, seconds)
 
-    def finish(self, prepared: PreparedQuery) -> Reply:
-        """Run and encode. The reply says in `Server-Timing` what each part took, in milliseconds."""
+    def _require_small(self, query: Query, most_nodes: int) -> None:
+        """Raise TooLargeForTier for what is known to be too much for a tier of so many nodes."""
+        if len(self._too_large) and (self._too_large.get(query.key) or 0) >= most_nodes:
+            raise TooLargeForTier
+        if not self.compiler.has(query):
+            require_nodes(query.graph, most_nodes)
+
+    def finish(self, prepared: PreparedQuery, most_nodes: int | None = None) -> Reply:
+        """Run and encode. The reply says in `Server-Timing` what each part took, in milliseconds.
+
+        Raises TooLargeForTier if a diagnosis takes more than recording `most_nodes` nodes.
+        """
+        if most_nodes is None:
+            return self._finish(prepared)
+        try:
+            with Bounded(most_nodes):
+                return self._finish(prepared)
+        except TooLargeForTier:
+            if prepared.query is not None:
+                self._too_large.put(prepared.query.key, most_nodes)
+            raise
+
+    def _finish(self, prepared: PreparedQuery) -> Reply:
         start = perf_counter()
         answer = prepared.program.run(prepared.inputs, prepared.directions)
         if prepared.receipt_of is not None:

@@ -19,7 +19,7 @@ from typing import Literal, TypeVar
 from engine.errors import InternalError
 from engine.runtime.devices import CPU
 from service.queries.pool import ChildPool
-from service.queries.query_request import QueryRequest, TooLargeForTier
+from service.queries.query_request import Bounded, QueryRequest, TooLargeForTier
 from service.queries.runner import SERVER_TIMING, PreparedQuery, QueryRunner, RunOnDevice
 from service.queries.shared_pool import Pool
 from service.queries.worker import out_of_memory
@@ -37,8 +37,8 @@ _SHOWN: Mapping[Tier, str] = {tier: f'tier;desc="{tier}"' for tier in ("inline",
 _INLINE_JSON = 16 * 1024
 _INLINE_FUNCTION = 4 * 1024
 #: Specialising a published graph takes about 50 µs a node, once for each signature.
-_INLINE_NODES = 100
-_THREAD_NODES = 2_000
+INLINE_NODES = 100
+THREAD_NODES = 2_000
 
 
 class Tiers:
@@ -98,27 +98,29 @@ class Tiers:
         size = call.json_bytes
         computation = self._runner.computation(call)
         first = computation.first_tier
-        if size > computation.thread_json_bytes or nodes > _THREAD_NODES or first == "child":
+        if size > computation.thread_json_bytes or nodes > THREAD_NODES or first == "child":
             return await self._in_process(call, disconnected)
         reply: Reply | RunOnDevice | None = None
         tier: Tier = "thread"
         try:
             small = _INLINE_FUNCTION if call.graph_id is None else _INLINE_JSON
             prepared = None
-            if size <= small and nodes <= _INLINE_NODES and first == "inline":
+            if size <= small and nodes <= INLINE_NODES and first == "inline":
                 with suppress(TooLargeForTier):
-                    prepared = self._runner.prepare(call, _INLINE_NODES)
+                    prepared = self._runner.prepare(call, INLINE_NODES)
             if prepared is None:
                 reply = await self._in_thread(lambda: self._run_in_thread(call))
             else:
                 ready = prepared
                 tier = self._tier(ready)
                 if tier == "inline":
-                    return tier, CPU, self._runner.finish(ready)
+                    with suppress(TooLargeForTier):
+                        return tier, CPU, self._runner.finish(ready, INLINE_NODES)
+                    tier = "thread"
                 if tier == "device":
                     reply = RunOnDevice(ready.program.device)
                 if tier == "thread":
-                    reply = await self._in_thread(lambda: self._runner.finish(ready))
+                    reply = await self._in_thread(lambda: self._finish_in_thread(ready))
         except MemoryError:
             raise out_of_memory() from None
         if isinstance(reply, Reply):
@@ -144,14 +146,22 @@ class Tiers:
         try:
             compute = self._runner.computation(call).compute
             if compute is not None:
-                return compute(self._runner, call, _THREAD_NODES)
-            prepared = self._runner.prepare(call, _THREAD_NODES)
+                with Bounded(THREAD_NODES):
+                    return compute(self._runner, call, THREAD_NODES)
+            prepared = self._runner.prepare(call, THREAD_NODES)
         except TooLargeForTier:
             return None
         tier = self._tier(prepared)
         if tier == "device":
             return RunOnDevice(prepared.program.device)
-        return None if tier == "child" else self._runner.finish(prepared)
+        return None if tier == "child" else self._finish_in_thread(prepared)
+
+    def _finish_in_thread(self, prepared: PreparedQuery) -> Reply | None:
+        """The reply; None if its diagnosis is for a child."""
+        try:
+            return self._runner.finish(prepared, THREAD_NODES)
+        except TooLargeForTier:
+            return None
 
     def _tier(self, prepared: PreparedQuery) -> Tier:
         if prepared.program.device != CPU:

@@ -16,6 +16,7 @@ import scipy.sparse
 
 from engine import dtypes
 from engine.derivatives.sparsity.known_values import KnownValues, Source
+from engine.ir.budget import charge
 from engine.ir.dependence import Inside, Numbers, Reach, Stepwise
 from engine.ir.dependence_rules import TypedStep, everything
 from engine.ir.tape import Instruction, Tape
@@ -143,6 +144,7 @@ class Pass:
         return self.checked(stacked([(part, rows) for part in parts], self.columns))
 
     def _applied(self, how: Reach, pattern: Matrix) -> Matrix:
+        charge(1 + (pattern.nnz >> 10))
         if how.take is not None:
             pattern = self.select(pattern, how.take)
         if how.into is not None:

@@ -13,6 +13,7 @@ import numpy as np
 from engine import arrays
 from engine.arrays.types import Array
 from engine.errors import EngineError
+from engine.ir.budget import charge
 from engine.ir.tape import Instruction, Tape
 from engine.runtime.executors.bound import runnable
 
@@ -73,4 +74,5 @@ def run_steps(steps: Iterable[Instruction], values: Values, bound: Bound | None 
                 outputs = execute(step, [values[slot] for slot in step.inputs], bound)
             except EngineError as error:
                 raise error.at(step.origin) from None
+            charge(1 + (sum(output.nbytes for output in outputs) >> 16))
             values.update(zip(step.outputs, outputs, strict=True))

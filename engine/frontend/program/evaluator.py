@@ -16,6 +16,7 @@ from engine.frontend.program.body import Body, Ref
 from engine.frontend.program.cures import cure
 from engine.frontend.program.evaluation import Functions, Value
 from engine.frontend.program.text import ProgramText
+from engine.ir.budget import charge
 from engine.ir.op import Op
 from engine.ir.operands import check_arity
 
@@ -74,6 +75,7 @@ class Evaluator:
 
     def value(self, node: ast.expr, kind: str = "numeric") -> Value:
         """What an expression stands for; lists of integers are int64 if an op's `kind` asks for it."""
+        charge()
         handler = _HANDLERS.get(type(node))
         if handler is None:
             raise self.refused(node)

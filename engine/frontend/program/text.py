@@ -10,6 +10,7 @@ from typing import Final
 
 from engine.errors import Source, SyntaxFault
 from engine.frontend.program.pasting import Replacement, bracketed, replaced, unparsed, write_instead
+from engine.ir.budget import charge
 
 MAX_LENGTH: Final = 200_000  # characters
 MAX_TOKENS: Final = 100_000
@@ -53,6 +54,7 @@ class ProgramText:
         return self.tree
 
     def _parsed(self) -> ast.Module:
+        charge(len(self.text) >> 8)
         self._check_tokens()
         try:
             return ast.parse(self.text, mode="exec")
@@ -119,6 +121,8 @@ class ProgramText:
             if kind == "skip":
                 continue
             count += 1
+            if count % 64 == 0:
+                charge(32)
             signs = signs + 1 if kind == "sign" or token.group() == "not" else 0
             depth += (kind == "open") - (kind == "close")
             if depth > MAX_DEPTH or signs > MAX_DEPTH:

@@ -198,7 +198,7 @@ def locks() -> Count:
 
 def pool_locks(client: gw.Client) -> list[Any]:
     """The lock of the HTTP library's pool, where its private name is still this one."""
-    pool = getattr(client._driver.connection.get()._transport, "_pool", None)
+    pool = getattr(client._driver.connection.get().http._transport, "_pool", None)
     lock = getattr(getattr(pool, "_optional_thread_lock", None), "_lock", None)
     return [] if lock is None else [lock]
 

@@ -49,7 +49,7 @@ def test_grad_and_the_tape_warn_with_the_reason_and_the_users_line(
 
 def count_requests(client: gw.Client) -> list[str]:
     sent: list[str] = []
-    client._driver.connection.get().event_hooks["request"].append(
+    client._driver.connection.get().http.event_hooks["request"].append(
         lambda request: sent.append(request.url.path)
     )
     return sent

@@ -6,9 +6,7 @@ import atexit
 import os
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, ClassVar, Self
-
-import httpx
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from gradwire._client.calls import Calls
 from gradwire._client.datasets import Datasets
@@ -18,11 +16,15 @@ from gradwire._client.jobs import Jobs
 from gradwire._client.session import Session
 from gradwire._names.strict import Strict
 from gradwire._tracing.values import register_provider
+from gradwire._transport.channel import AsyncChannel, SyncChannel
 from gradwire._transport.connection import Connection, Settings
 from gradwire._transport.driver import AsyncDriver, SyncDriver
 from gradwire._transport.flow import Retry
 from gradwire._version import __version__
 from gradwire.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import httpx
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 _FIXED = frozenset(("url", "graphs", "publish", "datasets", "jobs"))
@@ -59,7 +61,7 @@ class Client(Strict, Calls[SyncDriver]):
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         settings = _settings(type(self), url, api_key, timeout, device, retry, transport)
-        make = lambda: httpx.Client(transport=transport, **_of_http(settings))  # noqa: E731
+        make = lambda: SyncChannel(transport, _of_http(settings))  # noqa: E731
         driver = SyncDriver(Connection(make, transport), settings)
         super().__init__(driver, Session(retry, device=device, settings=settings))
         self.url = settings.url
@@ -72,9 +74,9 @@ class Client(Strict, Calls[SyncDriver]):
     def close(self) -> None:
         """Close the connections; a default client is then no longer the default."""
         _default.withdraw(self)
-        http = self._driver.connection.close()
-        if http is not None:
-            http.close()
+        channel = self._driver.connection.close()
+        if channel is not None:
+            channel.http.close()
 
     def __reduce__(self) -> Any:
         return self._driver.settings.reduced()
@@ -109,7 +111,7 @@ class AsyncClient(Strict, Calls[AsyncDriver]):
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         settings = _settings(type(self), url, api_key, timeout, device, retry, transport)
-        make = lambda: httpx.AsyncClient(transport=transport, **_of_http(settings))  # noqa: E731
+        make = lambda: AsyncChannel(transport, _of_http(settings))  # noqa: E731
         driver = AsyncDriver(Connection(make, transport), settings)
         super().__init__(driver, Session(retry, device=device, settings=settings))
         self.url = settings.url
@@ -120,9 +122,9 @@ class AsyncClient(Strict, Calls[AsyncDriver]):
 
     async def close(self) -> None:
         """Close the connections."""
-        http = self._driver.connection.close()
-        if http is not None:
-            await http.aclose()
+        channel = self._driver.connection.close()
+        if channel is not None:
+            await channel.http.aclose()
 
     def __reduce__(self) -> Any:
         return self._driver.settings.reduced()
@@ -161,7 +163,8 @@ def _of_http(settings: Settings) -> dict[str, Any]:
     if settings.api_key:
         headers["Authorization"] = f"Bearer {settings.api_key}"
     timeout = settings.timeout
-    limits = httpx.Timeout(timeout, connect=None if timeout is None else min(timeout, 10.0))
+    connect = None if timeout is None else min(timeout, 10.0)
+    limits = (connect, timeout, timeout, timeout)  # to connect, to read, to write, for a connection of the pool
     return {"base_url": settings.url, "headers": headers, "timeout": limits}
 
 

@@ -9,55 +9,55 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-import httpx
-
 from gradwire._forks import leave, renew_after_fork
+from gradwire._transport.channel import AsyncChannel, SyncChannel
 from gradwire._transport.flow import Retry
 from gradwire.errors import ConfigurationError
 
-H = TypeVar("H", httpx.Client, httpx.AsyncClient)
+H = TypeVar("H", SyncChannel, AsyncChannel)
 
-_WITHOUT_SOCKETS = (httpx.MockTransport, httpx.WSGITransport, httpx.ASGITransport)
+_WITHOUT_SOCKETS = ("MockTransport", "WSGITransport", "ASGITransport")
 
 
 class Connection(Generic[H]):
-    """The HTTP client that `make` made in this process; safe to share between threads."""
+    """The channel that `make` made in this process; safe to share between threads."""
 
     def __init__(self, make: Callable[[], H], transport: object = None) -> None:
         self._make: Callable[[], H] = make
         self._transport = transport
         self._lock = threading.Lock()
         self._process = os.getpid()
-        self._http: H | None = make()
+        self._channel: H | None = make()
         self.closed = False
-        self.base_url = self._http.base_url
+        self.library = self._channel.library
+        self.base_url = self._channel.http.base_url
         renew_after_fork(self)
 
     def get(self) -> H:
-        """The client of this process.
+        """The channel of this process.
 
         Raises ConfigurationError after `close`, and in a forked child where the user's own transport, and
         with it its sockets, is the parent's.
         """
         if self._process != os.getpid():
             self.forked()  # forked by something that tells Python nothing of it
-        http = self._http
-        if http is not None:
-            return http
+        channel = self._channel
+        if channel is not None:
+            return channel
         with self._lock:
-            if self._http is None:
+            if self._channel is None:
                 self._check()
-                self._http = self._make()
-            return self._http
+                self._channel = self._make()
+            return self._channel
 
     def forked(self) -> None:
         """Leave the parent's client alone, and make another when it is needed."""
         if self._process == os.getpid():
             return
-        if self._http is not None:
-            leave(self._http)
+        if self._channel is not None:
+            leave(self._channel)
         self._lock = threading.Lock()
-        self._http = None
+        self._channel = None
         self._process = os.getpid()
 
     def close(self) -> H | None:
@@ -65,13 +65,14 @@ class Connection(Generic[H]):
         if self._process != os.getpid():
             self.forked()
         self.closed = True
-        http, self._http = self._http, None
-        return http
+        channel, self._channel = self._channel, None
+        return channel
 
     def _check(self) -> None:
         if self.closed:
             raise ConfigurationError("this client is closed; make another gradwire.Client")
-        if self._transport is not None and not isinstance(self._transport, _WITHOUT_SOCKETS):
+        without = tuple(getattr(self.library, name) for name in _WITHOUT_SOCKETS)
+        if self._transport is not None and not isinstance(self._transport, without):
             raise ConfigurationError(
                 "this client was made with a transport of its own, whose connections belong to the process "
                 "that made it; make a gradwire.Client, and its transport, in the child process"

@@ -10,13 +10,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-import httpx
-
 from gradwire._forks import leave
 from gradwire._names.keywords import allowed_keywords, check_keywords, whole_signature
+from gradwire._transport.channel import AsyncChannel, SyncChannel
 from gradwire._transport.connection import Connection, Settings
 from gradwire._transport.flow import Flow, Read, Request, Sleep, Step
-from gradwire._transport.httpx_transport import async_content, content, heading, no_answer, response, urls
+from gradwire._transport.httpx_transport import heading, no_answer
 from gradwire._transport.sse import Event
 from gradwire._transport.stream import Emit, StreamFlow
 
@@ -72,10 +71,10 @@ def _go_on(flow: Generator[S, Any, Any], came: Any, wrong: BaseException | None)
 class SyncDriver:
     """Drives flows with blocking calls; safe to share between threads."""
 
-    def __init__(self, connection: Connection[httpx.Client], settings: Settings) -> None:
+    def __init__(self, connection: Connection[SyncChannel], settings: Settings) -> None:
         self.connection = connection
         self.settings = settings
-        self._url = urls(connection.base_url)
+        self._error = connection.library.TransportError
 
     def __reduce__(self) -> Any:
         return self.settings.reduced("_driver")
@@ -108,26 +107,26 @@ class SyncDriver:
     def _attempt(self, step: Step, opened: _Opened) -> _Outcome:
         try:
             return self._do(step, opened), None
-        except httpx.TransportError as error:
+        except self._error as error:
             request = step if isinstance(step, Request) else opened.request
-            return None, no_answer(error, request, self.connection.base_url)
+            return None, no_answer(error, request, self.connection.base_url, self.connection.library)
         except KeyboardInterrupt as interruption:
             return None, interruption
 
     def _do(self, step: Step, opened: _Opened) -> Any:
         if isinstance(step, Request):
-            address, headers, http = self._url(step.path), dict(step.headers), self.connection.get()
-            return response(http.request(step.method, address, content=content(step), headers=headers))
+            return self.connection.get().send(step)
         if isinstance(step, Sleep):
             return time.sleep(step.seconds)
         if isinstance(step, Read) and opened.leave():
-            raise httpx.ReadError(_FORKED)
+            raise self.connection.library.ReadError(_FORKED)
         if isinstance(step, Read):
             return None if opened.chunks is None else next(opened.chunks, None)
         opened.close()
         opened.request = step.request
+        channel = self.connection.get()
         answer = opened.stack.enter_context(
-            self.connection.get().stream("GET", self._url(step.request.path), headers=step.request.headers)
+            channel.http.stream("GET", channel.url(step.request.path), headers=step.request.headers)
         )
         opened.chunks = answer.iter_bytes()
         return heading(answer, answer.read() if answer.is_error else b"")
@@ -136,10 +135,10 @@ class SyncDriver:
 class AsyncDriver:
     """Drives flows inside an event loop."""
 
-    def __init__(self, connection: Connection[httpx.AsyncClient], settings: Settings) -> None:
+    def __init__(self, connection: Connection[AsyncChannel], settings: Settings) -> None:
         self.connection = connection
         self.settings = settings
-        self._url = urls(connection.base_url)
+        self._error = connection.library.TransportError
 
     def __reduce__(self) -> Any:
         return self.settings.reduced("_driver")
@@ -172,28 +171,26 @@ class AsyncDriver:
     async def _attempt(self, step: Step, opened: _Opened) -> _Outcome:
         try:
             return await self._do(step, opened), None
-        except httpx.TransportError as error:
+        except self._error as error:
             request = step if isinstance(step, Request) else opened.request
-            return None, no_answer(error, request, self.connection.base_url)
+            return None, no_answer(error, request, self.connection.base_url, self.connection.library)
         except asyncio.CancelledError as interruption:
             return None, interruption
 
     async def _do(self, step: Step, opened: _Opened) -> Any:
         if isinstance(step, Request):
-            address, headers, http = self._url(step.path), dict(step.headers), self.connection.get()
-            return response(
-                await http.request(step.method, address, content=async_content(step), headers=headers)
-            )
+            return await self.connection.get().send(step)
         if isinstance(step, Sleep):
             return await asyncio.sleep(step.seconds)
         if isinstance(step, Read) and opened.leave():
-            raise httpx.ReadError(_FORKED)
+            raise self.connection.library.ReadError(_FORKED)
         if isinstance(step, Read):
             return None if opened.chunks is None else await anext(opened.chunks, None)
         await opened.aclose()
         opened.request = step.request
+        channel = self.connection.get()
         answer = await opened.stack.enter_async_context(
-            self.connection.get().stream("GET", self._url(step.request.path), headers=step.request.headers)
+            channel.http.stream("GET", channel.url(step.request.path), headers=step.request.headers)
         )
         opened.chunks = answer.aiter_bytes()
         return heading(answer, await answer.aread() if answer.is_error else b"")

@@ -1,16 +1,17 @@
-"""Between the SDK's words and httpx's: addresses, bodies, answers, and answers that did not come."""
+"""Between the SDK's words and httpx's: bodies, answers, and answers that did not come."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from gradwire._transport.flow import Request, Response
 from gradwire.errors import NoAnswer, RequestTimeout
+
+if TYPE_CHECKING:
+    import httpx
 
 _PIECE = 2**20
 
@@ -42,26 +43,20 @@ def heading(answer: httpx.Response, content: bytes) -> Response:
     return Response(answer.status_code, answer.headers, content)
 
 
-def urls(base: httpx.URL) -> Callable[[str], httpx.URL]:
-    """Whole addresses by path, kept: parsing one takes httpx longer than a small graph takes a server."""
-    root = str(base).rstrip("/")
-    return functools.lru_cache(maxsize=1024)(lambda path: httpx.URL(root + path))
-
-
 def response(answer: httpx.Response) -> Response:
     """A whole answer."""
     return Response(answer.status_code, answer.headers, answer.content)
 
 
-def no_answer(error: httpx.TransportError, request: Request, base: httpx.URL) -> NoAnswer:
-    """The error for an answer that did not come."""
+def no_answer(error: Exception, request: Request, base: httpx.URL, library: Any) -> NoAnswer:
+    """The error for an answer that did not come, by a transport error of the library."""
     what = f"{request.method} {str(base).rstrip('/')}{request.path}"
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.UnsupportedProtocol):
+    if isinstance(error, library.ConnectError | library.ConnectTimeout | library.UnsupportedProtocol):
         return NoAnswer(
             f"no server answered {what}: {error}; start one with `gradwire-server serve`, "
             "or name its address by gradwire.Client(url) or GRADWIRE_URL"
         )
-    if isinstance(error, httpx.TimeoutException):
+    if isinstance(error, library.TimeoutException):
         return RequestTimeout(
             f"no answer to {what} within the client's timeout ({type(error).__name__}); "
             "give gradwire.Client a longer `timeout`, or ask for less at once",

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import scipy.special
 
+from tests.engine.network_references import NETWORK_REFERENCES
 from tests.engine.test_ops_numpy import REFERENCES as ARRAYS
 from tests.engine.test_ops_numpy import axes
 
@@ -244,4 +245,4 @@ _REFERENCES: Mapping[str, Reference] = {
 REFERENCES: Mapping[str, Reference] = {
     name: _formula(reference) if name in _OWN.split() else reference
     for name, reference in _REFERENCES.items()
-}
+} | dict(NETWORK_REFERENCES)

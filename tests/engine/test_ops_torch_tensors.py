@@ -10,6 +10,7 @@ import pytest
 from engine.ir.table import TABLE
 from tests.engine.peer import Case, compared, named, op_of
 from tests.engine.test_ops_torch import ELEMENTWISE
+from tests.engine.torch_networks import NETWORKS
 
 pytestmark = pytest.mark.oracle
 
@@ -160,12 +161,13 @@ MOVES = {
     "permute_dims": Case(lambda torch, x: x.permute(2, 0, 1), (CUBE,), {"axes": [2, 0, 1]}),
 }
 
-TENSORS = {**NEURAL, **REDUCTIONS, **PRODUCTS, **MOVES}
+TENSORS = {**NEURAL, **REDUCTIONS, **PRODUCTS, **MOVES, **NETWORKS}
 
 WITHOUT_PEER = {
     "cbrt", "complex", "divide_no_nan", "heaviside", "imag", "spherical_jn",
     "mean_absolute_percentage_error", "mean_squared_logarithmic_error", "log_cosh",
     "hinge", "squared_hinge", "categorical_hinge",
+    "max_pool1d_with_indices", "max_pool2d_with_indices", "max_pool3d_with_indices",  # in test_networks
 }  # fmt: skip
 
 

@@ -49,6 +49,10 @@ LOOSE = frozenset(
         "median",
         "quantile",
         "matrix_power",
+        # what a kernel's element multiplies may be padding, or no window's
+        *(f"conv{n}d{kind}" for n in (1, 2, 3) for kind in ("", "_transpose")),
+        "convolve_input",
+        *(f"adaptive_average_pool{n}d" for n in (1, 2, 3)),  # a product with a matrix that has zeros
     ]
 )
 #  Samples at which a derivative vanishes wherever they are drawn: choices that never fall, one class, zero

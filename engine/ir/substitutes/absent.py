@@ -33,20 +33,24 @@ SENTENCES: Final = {
         "expm logm sqrtm matrix_exp funm signm sinm cosm tanm",
     ),
     **_group(
-        "convolutions are not there yet; a short kernel is a sum of slices, as in `k[0] * x[2:] + k[1] "
-        "* x[1:-1] + k[2] * x[:-2]`, or gather the windows with `take` and multiply",
-        "convolve correlate conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d "
-        "conv_transpose3d convolution conv conv2 depthwise_conv2d separable_conv2d deconv deconvolve "
-        "convolve2d correlate2d fftconvolve filter filter2 filtfilt lfilter unfold fold im2col col2im",
+        "it is a convolution under another name: `conv1d(x[:, None], k[:, None, None])` slides a kernel over "
+        "x as correlate does, and convolve turns the kernel round first: `k[::-1]`",
+        "convolve correlate conv_tbc convolution conv conv2 separable_conv2d deconv deconvolve "
+        "convolve2d correlate2d fftconvolve filter filter2 filtfilt lfilter depthwise_conv2d",
     ),
     **_group(
-        "pooling is not there yet; windows that do not overlap are a reshape: `max(x.reshape(-1, 2), "
-        "axis=1)`",
-        "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d maxpool avgpool max_pool "
-        "avg_pool adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d "
-        "adaptive_max_pool2d adaptive_max_pool3d lp_pool1d lp_pool2d lp_pool3d fractional_max_pool2d "
-        "fractional_max_pool3d max_unpool1d max_unpool2d max_unpool3d pool maxpool2d avgpool2d "
-        "max_pool1d_with_indices quantized_max_pool1d quantized_max_pool2d quantized_max_pool3d",
+        "windows are not there yet as a tensor; `conv1d(x, k)` and `conv2d(x, k)` are sums over windows",
+        "unfold fold im2col col2im",
+    ),
+    **_group(
+        "a pool is called by its number of axes: `max_pool2d(x, 2)`, `average_pool2d(x, 2)`; x has its "
+        "channels last unless data_format says 'channels_first'",
+        "maxpool avgpool max_pool avg_pool average_pool pool maxpool2d avgpool2d quantized_max_pool1d "
+        "quantized_max_pool2d quantized_max_pool3d",
+    ),
+    **_group(
+        "there are no pools with drawn windows; `adaptive_max_pool2d(x, 3)` gives a size too",
+        "fractional_max_pool2d fractional_max_pool3d",
     ),
     **_group(
         "Fourier transforms are not there yet; of 8 samples it is the product `exp(-2j * pi * "

@@ -303,18 +303,6 @@ SENTENCES: dict[str, str] = {
     ),
     **dict.fromkeys(
         (
-            "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d "
-            "adaptive_max_pool2d adaptive_max_pool3d avg_pool avg_pool1d avg_pool2d avg_pool3d avgpool "
-            "avgpool2d fractional_max_pool2d fractional_max_pool3d lp_pool1d lp_pool2d lp_pool3d "
-            "max_pool max_pool1d max_pool1d_with_indices max_pool2d max_pool3d max_unpool1d "
-            "max_unpool2d max_unpool3d maxpool maxpool2d pool quantized_max_pool1d quantized_max_pool2d"
-            " quantized_max_pool3d"
-        ).split(),
-        "pooling is not there yet; windows that do not overlap are a reshape: `gw.max(x.reshape(-1,"
-        " 2), axis=1)`",
-    ),
-    **dict.fromkeys(
-        (
             "adaptive_log_softmax_with_loss affine_grid bilinear channel_shuffle cosine_embedding_loss "
             "ctc_loss embedding_bag grid_sample hinge_embedding_loss interpolate "
             "multi_head_attention_forward multi_margin_loss multilabel_margin_loss "
@@ -402,6 +390,14 @@ SENTENCES: dict[str, str] = {
         ).split(),
         "a program is a function, and the server differentiates it: name the inputs in `wrt`; a "
         "derivative in the program itself is `def f(x):\n    return x ** 3\ngw.gradient(f, x)`",
+    ),
+    **dict.fromkeys(
+        (
+            "average_pool avg_pool avgpool avgpool2d max_pool maxpool maxpool2d pool "
+            "quantized_max_pool1d quantized_max_pool2d quantized_max_pool3d"
+        ).split(),
+        "a pool is called by its number of axes: `gw.max_pool2d(x, 2)`, `gw.average_pool2d(x, 2)`; "
+        "x has its channels last unless data_format says 'channels_first'",
     ),
     **dict.fromkeys(
         (
@@ -494,14 +490,17 @@ SENTENCES: dict[str, str] = {
         "this decomposition is not there yet; `gw.cholesky(x)`, `gw.solve(a, b)` and `gw.inv(x)` are",
     ),
     **dict.fromkeys(
+        ("col2im fold im2col unfold").split(),
+        "windows are not there yet as a tensor; `gw.conv1d(x, k)` and `gw.conv2d(x, k)` are sums "
+        "over windows",
+    ),
+    **dict.fromkeys(
         (
-            "col2im conv conv1d conv2 conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d "
-            "conv_transpose3d convolution convolve convolve2d correlate correlate2d deconv deconvolve "
-            "depthwise_conv2d fftconvolve filter filter2 filtfilt fold im2col lfilter separable_conv2d "
-            "unfold"
+            "conv conv2 conv_tbc convolution convolve convolve2d correlate correlate2d deconv "
+            "deconvolve depthwise_conv2d fftconvolve filter filter2 filtfilt lfilter separable_conv2d"
         ).split(),
-        "convolutions are not there yet; a short kernel is a sum of slices, as in `k[0] * x[2:] + "
-        "k[1] * x[1:-1] + k[2] * x[:-2]`, or gather the windows with `take` and multiply",
+        "it is a convolution under another name: `gw.conv1d(x[:, None], k[:, None, None])` slides a"
+        " kernel over x as correlate does, and convolve turns the kernel round first: `k[::-1]`",
     ),
     **dict.fromkeys(
         ("cosm expm funm logm matrix_exp signm sinm sqrtm tanm").split(),
@@ -526,6 +525,10 @@ SENTENCES: dict[str, str] = {
     **dict.fromkeys(
         ("divmod factor factorize frexp gcd isprime lcm modf nextafter primes spacing ulp").split(),
         "it counts or divides integers, which has no gradient and is not there; `a % b` and `a // b` are",
+    ),
+    **dict.fromkeys(
+        ("fractional_max_pool2d fractional_max_pool3d").split(),
+        "there are no pools with drawn windows; `gw.adaptive_max_pool2d(x, 3)` gives a size too",
     ),
     **dict.fromkeys(
         ("geglu reglu swiglu").split(),

@@ -22,6 +22,15 @@ __all__ = [
     "absolute",
     "acos",
     "acosh",
+    "adaptive_average_pool1d",
+    "adaptive_average_pool2d",
+    "adaptive_average_pool3d",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
     "add",
     "all",
     "amax",
@@ -49,6 +58,12 @@ __all__ = [
     "atleast_1d",
     "atleast_2d",
     "average",
+    "average_pool1d",
+    "average_pool2d",
+    "average_pool3d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
     "bce",
     "binary_crossentropy",
     "bitwise_and",
@@ -75,6 +90,15 @@ __all__ = [
     "concatenate",
     "conj",
     "conjugate",
+    "conv1d",
+    "conv1d_transpose",
+    "conv2d",
+    "conv2d_transpose",
+    "conv3d",
+    "conv3d_transpose",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "copysign",
     "cos",
     "cosh",
@@ -137,6 +161,9 @@ __all__ = [
     "gather_nd",
     "ge",
     "gelu",
+    "global_average_pool",
+    "global_avg_pool",
+    "global_max_pool",
     "glu",
     "greater",
     "greater_equal",
@@ -201,6 +228,9 @@ __all__ = [
     "logit",
     "logsigmoid",
     "logsumexp",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
     "lt",
     "mT",
     "mae",
@@ -210,6 +240,15 @@ __all__ = [
     "matrix_power",
     "matrix_transpose",
     "max",
+    "max_pool1d",
+    "max_pool1d_with_indices",
+    "max_pool2d",
+    "max_pool2d_with_indices",
+    "max_pool3d",
+    "max_pool3d_with_indices",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "maximum",
     "mean",
     "mean_absolute_error",
@@ -383,6 +422,90 @@ def acosh(x: Any) -> Tensor:
     return _record("acosh", (x,))
 
 
+def adaptive_average_pool1d(x: Any, size: int | Sequence[int], data_format: str = "channels_last") -> Tensor:
+    """The means of as many parts of each axis as `size` says.
+
+    Part i of k parts of an axis of s elements is [floor(i s / k), ceil((i + 1) s / k)). Axes before the
+    named ones are samples: any number of them, none too.
+
+    size: the result's size: one for all axes, or one for each.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record("adaptive_average_pool1d", (x,), {"size": size, "data_format": data_format})
+
+
+def adaptive_average_pool2d(x: Any, size: int | Sequence[int], data_format: str = "channels_last") -> Tensor:
+    """The means of as many parts of each axis as `size` says.
+
+    Part i of k parts of an axis of s elements is [floor(i s / k), ceil((i + 1) s / k)). Axes before the
+    named ones are samples: any number of them, none too.
+
+    size: the result's size: one for all axes, or one for each.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record("adaptive_average_pool2d", (x,), {"size": size, "data_format": data_format})
+
+
+def adaptive_average_pool3d(x: Any, size: int | Sequence[int], data_format: str = "channels_last") -> Tensor:
+    """The means of as many parts of each axis as `size` says.
+
+    Part i of k parts of an axis of s elements is [floor(i s / k), ceil((i + 1) s / k)). Axes before the
+    named ones are samples: any number of them, none too.
+
+    size: the result's size: one for all axes, or one for each.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record("adaptive_average_pool3d", (x,), {"size": size, "data_format": data_format})
+
+
+def adaptive_max_pool1d(x: Any, size: int | Sequence[int], data_format: str = "channels_last") -> Tensor:
+    """The largest elements of as many parts of each axis as `size` says.
+
+    The parts are those of adaptive_average_pool. Elements of a part that tie share the gradient;
+    PyTorch gives it to the first. Axes before the named ones are samples: any number of them, none too.
+
+    size: the result's size: one for all axes, or one for each.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record("adaptive_max_pool1d", (x,), {"size": size, "data_format": data_format})
+
+
+def adaptive_max_pool2d(x: Any, size: int | Sequence[int], data_format: str = "channels_last") -> Tensor:
+    """The largest elements of as many parts of each axis as `size` says.
+
+    The parts are those of adaptive_average_pool. Elements of a part that tie share the gradient;
+    PyTorch gives it to the first. Axes before the named ones are samples: any number of them, none too.
+
+    size: the result's size: one for all axes, or one for each.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record("adaptive_max_pool2d", (x,), {"size": size, "data_format": data_format})
+
+
+def adaptive_max_pool3d(x: Any, size: int | Sequence[int], data_format: str = "channels_last") -> Tensor:
+    """The largest elements of as many parts of each axis as `size` says.
+
+    The parts are those of adaptive_average_pool. Elements of a part that tie share the gradient;
+    PyTorch gives it to the first. Axes before the named ones are samples: any number of them, none too.
+
+    size: the result's size: one for all axes, or one for each.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record("adaptive_max_pool3d", (x,), {"size": size, "data_format": data_format})
+
+
 def add(x1: Any, x2: Any) -> Tensor:
     """x1 + x2."""
     return _record("add", (x1, x2))
@@ -516,6 +639,129 @@ def atleast_1d(x: Any) -> Tensor:
 def atleast_2d(x: Any) -> Tensor:
     """x with leading axes of size 1 until it has 2 axes or more."""
     return _record("atleast_2d", (x,))
+
+
+def average_pool1d(
+    x: Any,
+    window: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: str | int | Sequence[int] | Sequence[Sequence[int]] = "valid",
+    ceil_mode: bool = False,
+    count_include_pad: bool = False,
+    data_format: str = "channels_last",
+) -> Tensor:
+    """The mean of each window over 1 axis.
+
+    Padding does not count among the elements, as in Keras; PyTorch's default is count_include_pad=True.
+    Axes before the named ones are samples: any number of them, none too.
+
+    window: the size of a window: one for all axes, or one for each.
+
+    stride: how far the window moves; the window's size when absent.
+
+    padding: valid: none; same: ceil(size / stride) windows.
+
+    ceil_mode: whether a last window may reach beyond the end, as in PyTorch.
+
+    count_include_pad: whether padding counts as elements.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record(
+        "average_pool1d",
+        (x,),
+        {
+            "window": window,
+            "stride": stride,
+            "padding": padding,
+            "ceil_mode": ceil_mode,
+            "count_include_pad": count_include_pad,
+            "data_format": data_format,
+        },
+    )
+
+
+def average_pool2d(
+    x: Any,
+    window: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: str | int | Sequence[int] | Sequence[Sequence[int]] = "valid",
+    ceil_mode: bool = False,
+    count_include_pad: bool = False,
+    data_format: str = "channels_last",
+) -> Tensor:
+    """The mean of each window over 2 axes.
+
+    Padding does not count among the elements, as in Keras; PyTorch's default is count_include_pad=True.
+    Axes before the named ones are samples: any number of them, none too.
+
+    window: the size of a window: one for all axes, or one for each.
+
+    stride: how far the window moves; the window's size when absent.
+
+    padding: valid: none; same: ceil(size / stride) windows.
+
+    ceil_mode: whether a last window may reach beyond the end, as in PyTorch.
+
+    count_include_pad: whether padding counts as elements.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record(
+        "average_pool2d",
+        (x,),
+        {
+            "window": window,
+            "stride": stride,
+            "padding": padding,
+            "ceil_mode": ceil_mode,
+            "count_include_pad": count_include_pad,
+            "data_format": data_format,
+        },
+    )
+
+
+def average_pool3d(
+    x: Any,
+    window: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: str | int | Sequence[int] | Sequence[Sequence[int]] = "valid",
+    ceil_mode: bool = False,
+    count_include_pad: bool = False,
+    data_format: str = "channels_last",
+) -> Tensor:
+    """The mean of each window over 3 axes.
+
+    Padding does not count among the elements, as in Keras; PyTorch's default is count_include_pad=True.
+    Axes before the named ones are samples: any number of them, none too.
+
+    window: the size of a window: one for all axes, or one for each.
+
+    stride: how far the window moves; the window's size when absent.
+
+    padding: valid: none; same: ceil(size / stride) windows.
+
+    ceil_mode: whether a last window may reach beyond the end, as in PyTorch.
+
+    count_include_pad: whether padding counts as elements.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record(
+        "average_pool3d",
+        (x,),
+        {
+            "window": window,
+            "stride": stride,
+            "padding": padding,
+            "ceil_mode": ceil_mode,
+            "count_include_pad": count_include_pad,
+            "data_format": data_format,
+        },
+    )
 
 
 def binary_crossentropy(
@@ -698,6 +944,273 @@ def concat(*xs: Any, axis: int | None = 0) -> Tensor:
 def conj(x: Any) -> Tensor:
     """The complex conjugate; of a real number, itself."""
     return _record("conj", (x,))
+
+
+def conv1d(
+    x: Any,
+    kernel: Any,
+    stride: int | Sequence[int] = 1,
+    padding: str | int | Sequence[int] | Sequence[Sequence[int]] = "valid",
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+    data_format: str = "channels_last",
+) -> Tensor:
+    """The convolution over 1 axis.
+
+    x (samples, *sizes, channels) and kernel (*window, channels / groups, outputs) as in Keras; with
+    channels_first x (samples, channels, *sizes) and kernel (outputs, channels / groups, *window) as in
+    PyTorch. The kernel is not turned round. Add a bias with +. Axes before the named ones are samples:
+    any number of them, none too. Padding 'same' with a stride is Keras's; PyTorch refuses it.
+
+    stride: how far the window moves: one step, or one for each axis.
+
+    padding: valid: none; same: ceil(size / stride) positions.
+
+    dilation: the distance between the elements that a window reads.
+
+    groups: groups of channels, each with kernels of its own.
+
+    padding_mode: what lies beyond the border.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record(
+        "conv1d",
+        (x, kernel),
+        {
+            "stride": stride,
+            "padding": padding,
+            "dilation": dilation,
+            "groups": groups,
+            "padding_mode": padding_mode,
+            "data_format": data_format,
+        },
+    )
+
+
+def conv1d_transpose(
+    x: Any,
+    kernel: Any,
+    stride: int | Sequence[int] = 1,
+    padding: str | int | Sequence[int] | Sequence[Sequence[int]] = "valid",
+    output_padding: int | Sequence[int] | None = None,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+    data_format: str = "channels_last",
+) -> Tensor:
+    """The transposed convolution over 1 axis: the derivative of a convolution by its input.
+
+    x (samples, *sizes, channels) and kernel (*window, outputs / groups, channels) as in Keras; with
+    channels_first x (samples, channels, *sizes) and kernel (channels, outputs / groups, *window) as in
+    PyTorch. Padding 'same' gives sizes times stride, and 'valid' at least that, as in Keras; numbers
+    are PyTorch's, (size - 1) stride + span - 2 padding + output_padding. Axes before the named ones are
+    samples: any number of them, none too.
+
+    stride: how far the window moves: one step, or one for each axis.
+
+    padding: what a convolution from the result to x would add.
+
+    output_padding: how much longer the result is; null: as Keras has it.
+
+    dilation: the distance between the elements that a window reads.
+
+    groups: groups of channels, each with kernels of its own.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record(
+        "conv1d_transpose",
+        (x, kernel),
+        {
+            "stride": stride,
+            "padding": padding,
+            "output_padding": output_padding,
+            "dilation": dilation,
+            "groups": groups,
+            "data_format": data_format,
+        },
+    )
+
+
+def conv2d(
+    x: Any,
+    kernel: Any,
+    stride: int | Sequence[int] = 1,
+    padding: str | int | Sequence[int] | Sequence[Sequence[int]] = "valid",
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+    data_format: str = "channels_last",
+) -> Tensor:
+    """The convolution over 2 axes.
+
+    x (samples, *sizes, channels) and kernel (*window, channels / groups, outputs) as in Keras; with
+    channels_first x (samples, channels, *sizes) and kernel (outputs, channels / groups, *window) as in
+    PyTorch. The kernel is not turned round. Add a bias with +. Axes before the named ones are samples:
+    any number of them, none too. Padding 'same' with a stride is Keras's; PyTorch refuses it.
+
+    stride: how far the window moves: one step, or one for each axis.
+
+    padding: valid: none; same: ceil(size / stride) positions.
+
+    dilation: the distance between the elements that a window reads.
+
+    groups: groups of channels, each with kernels of its own.
+
+    padding_mode: what lies beyond the border.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record(
+        "conv2d",
+        (x, kernel),
+        {
+            "stride": stride,
+            "padding": padding,
+            "dilation": dilation,
+            "groups": groups,
+            "padding_mode": padding_mode,
+            "data_format": data_format,
+        },
+    )
+
+
+def conv2d_transpose(
+    x: Any,
+    kernel: Any,
+    stride: int | Sequence[int] = 1,
+    padding: str | int | Sequence[int] | Sequence[Sequence[int]] = "valid",
+    output_padding: int | Sequence[int] | None = None,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+    data_format: str = "channels_last",
+) -> Tensor:
+    """The transposed convolution over 2 axes: the derivative of a convolution by its input.
+
+    x (samples, *sizes, channels) and kernel (*window, outputs / groups, channels) as in Keras; with
+    channels_first x (samples, channels, *sizes) and kernel (channels, outputs / groups, *window) as in
+    PyTorch. Padding 'same' gives sizes times stride, and 'valid' at least that, as in Keras; numbers
+    are PyTorch's, (size - 1) stride + span - 2 padding + output_padding. Axes before the named ones are
+    samples: any number of them, none too.
+
+    stride: how far the window moves: one step, or one for each axis.
+
+    padding: what a convolution from the result to x would add.
+
+    output_padding: how much longer the result is; null: as Keras has it.
+
+    dilation: the distance between the elements that a window reads.
+
+    groups: groups of channels, each with kernels of its own.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record(
+        "conv2d_transpose",
+        (x, kernel),
+        {
+            "stride": stride,
+            "padding": padding,
+            "output_padding": output_padding,
+            "dilation": dilation,
+            "groups": groups,
+            "data_format": data_format,
+        },
+    )
+
+
+def conv3d(
+    x: Any,
+    kernel: Any,
+    stride: int | Sequence[int] = 1,
+    padding: str | int | Sequence[int] | Sequence[Sequence[int]] = "valid",
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+    data_format: str = "channels_last",
+) -> Tensor:
+    """The convolution over 3 axes.
+
+    x (samples, *sizes, channels) and kernel (*window, channels / groups, outputs) as in Keras; with
+    channels_first x (samples, channels, *sizes) and kernel (outputs, channels / groups, *window) as in
+    PyTorch. The kernel is not turned round. Add a bias with +. Axes before the named ones are samples:
+    any number of them, none too. Padding 'same' with a stride is Keras's; PyTorch refuses it.
+
+    stride: how far the window moves: one step, or one for each axis.
+
+    padding: valid: none; same: ceil(size / stride) positions.
+
+    dilation: the distance between the elements that a window reads.
+
+    groups: groups of channels, each with kernels of its own.
+
+    padding_mode: what lies beyond the border.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record(
+        "conv3d",
+        (x, kernel),
+        {
+            "stride": stride,
+            "padding": padding,
+            "dilation": dilation,
+            "groups": groups,
+            "padding_mode": padding_mode,
+            "data_format": data_format,
+        },
+    )
+
+
+def conv3d_transpose(
+    x: Any,
+    kernel: Any,
+    stride: int | Sequence[int] = 1,
+    padding: str | int | Sequence[int] | Sequence[Sequence[int]] = "valid",
+    output_padding: int | Sequence[int] | None = None,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+    data_format: str = "channels_last",
+) -> Tensor:
+    """The transposed convolution over 3 axes: the derivative of a convolution by its input.
+
+    x (samples, *sizes, channels) and kernel (*window, outputs / groups, channels) as in Keras; with
+    channels_first x (samples, channels, *sizes) and kernel (channels, outputs / groups, *window) as in
+    PyTorch. Padding 'same' gives sizes times stride, and 'valid' at least that, as in Keras; numbers
+    are PyTorch's, (size - 1) stride + span - 2 padding + output_padding. Axes before the named ones are
+    samples: any number of them, none too.
+
+    stride: how far the window moves: one step, or one for each axis.
+
+    padding: what a convolution from the result to x would add.
+
+    output_padding: how much longer the result is; null: as Keras has it.
+
+    dilation: the distance between the elements that a window reads.
+
+    groups: groups of channels, each with kernels of its own.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record(
+        "conv3d_transpose",
+        (x, kernel),
+        {
+            "stride": stride,
+            "padding": padding,
+            "output_padding": output_padding,
+            "dilation": dilation,
+            "groups": groups,
+            "data_format": data_format,
+        },
+    )
 
 
 def copysign(x1: Any, x2: Any) -> Tensor:
@@ -1056,6 +1569,30 @@ def gelu(x: Any, approximate: bool = False) -> Tensor:
     return _record("gelu", (x,), {"approximate": approximate})
 
 
+def global_average_pool(x: Any, keepdims: bool = False, data_format: str = "channels_last") -> Tensor:
+    """The mean over all axes but the first, of samples, and the channels.
+
+    keepdims: keep the axes with size 1.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record("global_average_pool", (x,), {"keepdims": keepdims, "data_format": data_format})
+
+
+def global_max_pool(x: Any, keepdims: bool = False, data_format: str = "channels_last") -> Tensor:
+    """The largest element over all axes but the first, of samples, and the channels.
+
+    Elements that tie share the gradient evenly.
+
+    keepdims: keep the axes with size 1.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record("global_max_pool", (x,), {"keepdims": keepdims, "data_format": data_format})
+
+
 def glu(x: Any, axis: int = -1) -> Tensor:
     """The first half of an axis times the sigmoid of its second half."""
     return _record("glu", (x,), {"axis": _explicit(axis)})
@@ -1352,6 +1889,99 @@ def logsumexp(x: Any, axis: int | Sequence[int] | None = (-1,), keepdims: bool =
     return _record("logsumexp", (x,), {"axis": _explicit(axis), "keepdims": keepdims})
 
 
+def lp_pool1d(
+    x: Any,
+    window: int | Sequence[int],
+    ord: float = 2,
+    stride: int | Sequence[int] | None = None,
+    ceil_mode: bool = False,
+    data_format: str = "channels_last",
+) -> Tensor:
+    """The norm of each window over 1 axis: the root of the sum of |x| to the power `ord`.
+
+    PyTorch does not take |x|, so that an odd order differs. The norm of zeros has derivative 0. Axes
+    before the named ones are samples: any number of them, none too.
+
+    window: the size of a window: one for all axes, or one for each.
+
+    ord: the norm's order, positive.
+
+    stride: how far the window moves; the window's size when absent.
+
+    ceil_mode: whether a last window may reach beyond the end, as in PyTorch.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record(
+        "lp_pool1d",
+        (x,),
+        {"window": window, "ord": ord, "stride": stride, "ceil_mode": ceil_mode, "data_format": data_format},
+    )
+
+
+def lp_pool2d(
+    x: Any,
+    window: int | Sequence[int],
+    ord: float = 2,
+    stride: int | Sequence[int] | None = None,
+    ceil_mode: bool = False,
+    data_format: str = "channels_last",
+) -> Tensor:
+    """The norm of each window over 2 axes: the root of the sum of |x| to the power `ord`.
+
+    PyTorch does not take |x|, so that an odd order differs. The norm of zeros has derivative 0. Axes
+    before the named ones are samples: any number of them, none too.
+
+    window: the size of a window: one for all axes, or one for each.
+
+    ord: the norm's order, positive.
+
+    stride: how far the window moves; the window's size when absent.
+
+    ceil_mode: whether a last window may reach beyond the end, as in PyTorch.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record(
+        "lp_pool2d",
+        (x,),
+        {"window": window, "ord": ord, "stride": stride, "ceil_mode": ceil_mode, "data_format": data_format},
+    )
+
+
+def lp_pool3d(
+    x: Any,
+    window: int | Sequence[int],
+    ord: float = 2,
+    stride: int | Sequence[int] | None = None,
+    ceil_mode: bool = False,
+    data_format: str = "channels_last",
+) -> Tensor:
+    """The norm of each window over 3 axes: the root of the sum of |x| to the power `ord`.
+
+    PyTorch does not take |x|, so that an odd order differs. The norm of zeros has derivative 0. Axes
+    before the named ones are samples: any number of them, none too.
+
+    window: the size of a window: one for all axes, or one for each.
+
+    ord: the norm's order, positive.
+
+    stride: how far the window moves; the window's size when absent.
+
+    ceil_mode: whether a last window may reach beyond the end, as in PyTorch.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record(
+        "lp_pool3d",
+        (x,),
+        {"window": window, "ord": ord, "stride": stride, "ceil_mode": ceil_mode, "data_format": data_format},
+    )
+
+
 def matmul(x1: Any, x2: Any) -> Tensor:
     """The matrix product over the last two axes, broadcasting the others; vectors as in NumPy."""
     return _record("matmul", (x1, x2))
@@ -1380,6 +2010,303 @@ def max(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False)
     keepdims: keep the reduced axes with size 1.
     """
     return _record("max", (x,), {"axis": axis, "keepdims": keepdims})
+
+
+def max_pool1d(
+    x: Any,
+    window: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: str | int | Sequence[int] | Sequence[Sequence[int]] = "valid",
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
+    data_format: str = "channels_last",
+) -> Tensor:
+    """The largest element of each window over 1 axis.
+
+    Of equal elements the first gets the gradient, as in PyTorch and TensorFlow. Padding is never the
+    largest. Axes before the named ones are samples: any number of them, none too.
+
+    window: the size of a window: one for all axes, or one for each.
+
+    stride: how far the window moves; the window's size when absent.
+
+    padding: valid: none; same: ceil(size / stride) windows.
+
+    dilation: the distance between the elements that a window reads.
+
+    ceil_mode: whether a last window may reach beyond the end, as in PyTorch.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record(
+        "max_pool1d",
+        (x,),
+        {
+            "window": window,
+            "stride": stride,
+            "padding": padding,
+            "dilation": dilation,
+            "ceil_mode": ceil_mode,
+            "data_format": data_format,
+        },
+    )
+
+
+def max_pool1d_with_indices(
+    x: Any,
+    window: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: str | int | Sequence[int] | Sequence[Sequence[int]] = "valid",
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
+    data_format: str = "channels_last",
+) -> tuple[Tensor, ...]:
+    """The largest element of each window over 1 axis, and its index in the flattened axes.
+
+    The indices are those of PyTorch's return_indices. Of equal elements the first gets the gradient, as
+    in PyTorch and TensorFlow. Axes before the named ones are samples: any number of them, none too.
+
+    window: the size of a window: one for all axes, or one for each.
+
+    stride: how far the window moves; the window's size when absent.
+
+    padding: valid: none; same: ceil(size / stride) windows.
+
+    dilation: the distance between the elements that a window reads.
+
+    ceil_mode: whether a last window may reach beyond the end, as in PyTorch.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record_many(
+        "max_pool1d_with_indices",
+        (x,),
+        2,
+        {
+            "window": window,
+            "stride": stride,
+            "padding": padding,
+            "dilation": dilation,
+            "ceil_mode": ceil_mode,
+            "data_format": data_format,
+        },
+    )
+
+
+def max_pool2d(
+    x: Any,
+    window: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: str | int | Sequence[int] | Sequence[Sequence[int]] = "valid",
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
+    data_format: str = "channels_last",
+) -> Tensor:
+    """The largest element of each window over 2 axes.
+
+    Of equal elements the first gets the gradient, as in PyTorch and TensorFlow. Padding is never the
+    largest. Axes before the named ones are samples: any number of them, none too.
+
+    window: the size of a window: one for all axes, or one for each.
+
+    stride: how far the window moves; the window's size when absent.
+
+    padding: valid: none; same: ceil(size / stride) windows.
+
+    dilation: the distance between the elements that a window reads.
+
+    ceil_mode: whether a last window may reach beyond the end, as in PyTorch.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record(
+        "max_pool2d",
+        (x,),
+        {
+            "window": window,
+            "stride": stride,
+            "padding": padding,
+            "dilation": dilation,
+            "ceil_mode": ceil_mode,
+            "data_format": data_format,
+        },
+    )
+
+
+def max_pool2d_with_indices(
+    x: Any,
+    window: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: str | int | Sequence[int] | Sequence[Sequence[int]] = "valid",
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
+    data_format: str = "channels_last",
+) -> tuple[Tensor, ...]:
+    """The largest element of each window over 2 axes, and its index in the flattened axes.
+
+    The indices are those of PyTorch's return_indices. Of equal elements the first gets the gradient, as
+    in PyTorch and TensorFlow. Axes before the named ones are samples: any number of them, none too.
+
+    window: the size of a window: one for all axes, or one for each.
+
+    stride: how far the window moves; the window's size when absent.
+
+    padding: valid: none; same: ceil(size / stride) windows.
+
+    dilation: the distance between the elements that a window reads.
+
+    ceil_mode: whether a last window may reach beyond the end, as in PyTorch.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record_many(
+        "max_pool2d_with_indices",
+        (x,),
+        2,
+        {
+            "window": window,
+            "stride": stride,
+            "padding": padding,
+            "dilation": dilation,
+            "ceil_mode": ceil_mode,
+            "data_format": data_format,
+        },
+    )
+
+
+def max_pool3d(
+    x: Any,
+    window: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: str | int | Sequence[int] | Sequence[Sequence[int]] = "valid",
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
+    data_format: str = "channels_last",
+) -> Tensor:
+    """The largest element of each window over 3 axes.
+
+    Of equal elements the first gets the gradient, as in PyTorch and TensorFlow. Padding is never the
+    largest. Axes before the named ones are samples: any number of them, none too.
+
+    window: the size of a window: one for all axes, or one for each.
+
+    stride: how far the window moves; the window's size when absent.
+
+    padding: valid: none; same: ceil(size / stride) windows.
+
+    dilation: the distance between the elements that a window reads.
+
+    ceil_mode: whether a last window may reach beyond the end, as in PyTorch.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record(
+        "max_pool3d",
+        (x,),
+        {
+            "window": window,
+            "stride": stride,
+            "padding": padding,
+            "dilation": dilation,
+            "ceil_mode": ceil_mode,
+            "data_format": data_format,
+        },
+    )
+
+
+def max_pool3d_with_indices(
+    x: Any,
+    window: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: str | int | Sequence[int] | Sequence[Sequence[int]] = "valid",
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
+    data_format: str = "channels_last",
+) -> tuple[Tensor, ...]:
+    """The largest element of each window over 3 axes, and its index in the flattened axes.
+
+    The indices are those of PyTorch's return_indices. Of equal elements the first gets the gradient, as
+    in PyTorch and TensorFlow. Axes before the named ones are samples: any number of them, none too.
+
+    window: the size of a window: one for all axes, or one for each.
+
+    stride: how far the window moves; the window's size when absent.
+
+    padding: valid: none; same: ceil(size / stride) windows.
+
+    dilation: the distance between the elements that a window reads.
+
+    ceil_mode: whether a last window may reach beyond the end, as in PyTorch.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record_many(
+        "max_pool3d_with_indices",
+        (x,),
+        2,
+        {
+            "window": window,
+            "stride": stride,
+            "padding": padding,
+            "dilation": dilation,
+            "ceil_mode": ceil_mode,
+            "data_format": data_format,
+        },
+    )
+
+
+def max_unpool1d(
+    x: Any, indices: Any, size: int | Sequence[int], data_format: str = "channels_last"
+) -> Tensor:
+    """Zeros with the elements of x at their indices in the flattened axes.
+
+    The inverse of max_pool with its indices. Of several elements for one place the last one counts.
+    Axes before the named ones are samples: any number of them, none too.
+
+    size: the sizes of the result's axes.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record("max_unpool1d", (x, indices), {"size": size, "data_format": data_format}, integer=(1,))
+
+
+def max_unpool2d(
+    x: Any, indices: Any, size: int | Sequence[int], data_format: str = "channels_last"
+) -> Tensor:
+    """Zeros with the elements of x at their indices in the flattened axes.
+
+    The inverse of max_pool with its indices. Of several elements for one place the last one counts.
+    Axes before the named ones are samples: any number of them, none too.
+
+    size: the sizes of the result's axes.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record("max_unpool2d", (x, indices), {"size": size, "data_format": data_format}, integer=(1,))
+
+
+def max_unpool3d(
+    x: Any, indices: Any, size: int | Sequence[int], data_format: str = "channels_last"
+) -> Tensor:
+    """Zeros with the elements of x at their indices in the flattened axes.
+
+    The inverse of max_pool with its indices. Of several elements for one place the last one counts.
+    Axes before the named ones are samples: any number of them, none too.
+
+    size: the sizes of the result's axes.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record("max_unpool3d", (x, indices), {"size": size, "data_format": data_format}, integer=(1,))
 
 
 def maximum(x1: Any, x2: Any) -> Tensor:
@@ -2303,6 +3230,9 @@ def zeros_like(x: Any, dtype: Any = None) -> Tensor:
 
 
 absolute = abs
+adaptive_avg_pool1d = adaptive_average_pool1d
+adaptive_avg_pool2d = adaptive_average_pool2d
+adaptive_avg_pool3d = adaptive_average_pool3d
 amax = max
 amin = min
 arccos = acos
@@ -2314,6 +3244,9 @@ arctan2 = atan2
 arctanh = atanh
 around = round
 average = mean
+avg_pool1d = average_pool1d
+avg_pool2d = average_pool2d
+avg_pool3d = average_pool3d
 bce = binary_crossentropy
 bitwise_not = bitwise_invert
 cast = astype
@@ -2322,6 +3255,9 @@ clamp = clip
 clip_by_value = clip
 concatenate = concat
 conjugate = conj
+conv_transpose1d = conv1d_transpose
+conv_transpose2d = conv2d_transpose
+conv_transpose3d = conv3d_transpose
 cosine_loss = cosine_similarity_loss
 cumprod = cumulative_prod
 cumsum = cumulative_sum
@@ -2339,6 +3275,7 @@ floordiv = floor_divide
 floormod = remainder
 gather_elements = take_along_axis
 ge = greater_equal
+global_avg_pool = global_average_pool
 gt = greater
 hard_silu = hard_swish
 hardshrink = hard_shrink

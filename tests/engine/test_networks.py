@@ -1,0 +1,112 @@
+"""What the table of ops cannot express of convolutions and pools: indices, layouts, blocks, refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.errors import UserError
+from engine.ir.table import TABLE
+from engine.ops.nn.convolution import kernels
+from engine.runtime.executors.numpy import run_tape
+from tests.engine.derive import derive
+from tests.engine.sampling import named, record
+from tests.engine.torch_networks import waves
+
+
+def values(name: str, *given: Any, **attributes: Any) -> list[Any]:
+    arrays = [np.asarray(x) for x in given]
+    return run_tape(record(TABLE[name], arrays, attributes)[0], named(arrays))
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_indices_of_maxima_are_those_of_torch(n: int, oracle: Callable[[str], Any]) -> None:
+    torch = oracle("torch")
+    x = np.round(waves(2, 3, *(7, 6, 5)[:n]), 1)  # with elements that tie
+    settings = {"stride": 2, "padding": 1, "ceil_mode": True}
+    pool = getattr(torch.nn.functional, f"max_pool{n}d")
+    theirs = pool(torch.tensor(x), 3, return_indices=True, **settings)
+    ours = values(f"max_pool{n}d_with_indices", x, window=3, data_format="channels_first", **settings)
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(mine, other.numpy())
+    back = values(f"max_unpool{n}d", *ours, size=list(x.shape[2:]), data_format="channels_first")[0]
+    flat = ours[1].reshape(2, 3, -1)
+    np.testing.assert_array_equal(
+        np.take_along_axis(back.reshape(2, 3, -1), flat, -1), ours[0].reshape(2, 3, -1)
+    )
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_channels_last_is_keras(n: int, padding: str, stride: int, oracle: Callable[[str], Any]) -> None:
+    ops = oracle("keras").ops
+    x, kernel = waves(2, *(9, 8, 7)[:n], 4), waves(*(2, 3, 2)[:n], 4, 3)
+    settings = {"padding": padding}
+    np.testing.assert_allclose(
+        values(f"conv{n}d", x, kernel, stride=stride, **settings)[0],
+        np.asarray(ops.conv(x, kernel, strides=stride, data_format="channels_last", **settings)),
+        rtol=1e-9, atol=1e-12,
+    )  # fmt: skip
+    kernel = np.swapaxes(kernel, -1, -2)
+    np.testing.assert_allclose(
+        values(f"conv{n}d_transpose", x, kernel, stride=stride, **settings)[0],
+        np.asarray(ops.conv_transpose(x, kernel, strides=stride, data_format="channels_last", **settings)),
+        rtol=1e-9, atol=1e-12,
+    )  # fmt: skip
+    for ours, theirs in (("max_pool", ops.max_pool), ("average_pool", ops.average_pool)):
+        np.testing.assert_allclose(
+            values(f"{ours}{n}d", x, window=2, stride=stride, **settings)[0],
+            np.asarray(theirs(x, 2, strides=stride, data_format="channels_last", **settings)),
+            rtol=1e-9, atol=1e-12,
+        )  # fmt: skip
+
+
+def test_the_first_of_equal_elements_gets_the_gradient() -> None:
+    x = np.array([[1.0], [1.0], [0.0], [2.0], [2.0]])
+    first = derive("max_pool1d", x, window=5).first[0]
+    np.testing.assert_array_equal(first, [[0.0], [0.0], [0.0], [1.0], [0.0]])
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("channels", [3, 12])
+def test_blocks_make_no_difference(groups: int, channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, kernel = waves(3, 9, 8, channels), waves(3, 2, channels // groups, 6)
+    settings = {"groups": groups, "stride": [2, 1], "dilation": [1, 2]}
+    whole = derive("conv2d", x, kernel, **settings)
+    monkeypatch.setattr(kernels, "BLOCK", 200)  # less than one sample
+    parts = derive("conv2d", x, kernel, **settings)
+    np.testing.assert_allclose(parts.value, whole.value, rtol=1e-12)
+    for mine, other in zip((*parts.first, *parts.second), (*whole.first, *whole.second), strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-12, atol=1e-14)
+
+
+REFUSED: dict[str, tuple[str, tuple[Any, ...], dict[str, Any], str]] = {
+    "channels": ("conv1d", (np.ones((1, 5, 2)), np.ones((2, 3, 4))), {}, "2 channels in 1 groups"),
+    "groups": ("conv1d", (np.ones((1, 5, 4)), np.ones((2, 2, 3))), {"groups": 2}, "gives 3"),
+    "no room": ("conv1d", (np.ones((1, 2, 1)), np.ones((3, 1, 1))), {}, "do not fit"),
+    "axes of the kernel": ("conv2d", (np.ones((1, 5, 5, 1)), np.ones((3, 1, 1))), {}, "kernel of 4 axes"),
+    "axes of x": ("conv2d", (np.ones((5, 1)), np.ones((3, 3, 1, 1))), {}, "2 spatial axes"),
+    "a stride of 0": ("conv1d", (np.ones((1, 5, 1)), np.ones((3, 1, 1))), {"stride": 0}, "1 or more"),
+    "a word": ("conv1d", (np.ones((1, 5, 1)), np.ones((3, 1, 1))), {"padding": "full"}, "'same'"),
+    "causal in two axes": (
+        "conv2d", (np.ones((1, 5, 5, 1)), np.ones((3, 3, 1, 1))), {"padding": "causal"}, "one axis",
+    ),
+    "a width below 0": ("conv1d", (np.ones((1, 5, 1)), np.ones((3, 1, 1))), {"padding": -1}, "negative"),
+    "only padding": ("max_pool1d", (np.ones((1, 5, 1)),), {"window": 2, "padding": 2}, "nothing but padding"),
+    "an index": (
+        "max_unpool1d", (np.ones((1, 1, 1)), np.array([[[7]]])), {"size": [4]}, "index 7 is out of bounds",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_has_no_meaning_is_refused(case: str) -> None:
+    name, given, attributes, message = REFUSED[case]
+    with pytest.raises(UserError, match=message):
+        values(name, *given, **attributes)

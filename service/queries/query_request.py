@@ -16,7 +16,6 @@ from service.wire import safetensors as safetensors_io
 from service.wire.body import Media
 from service.wire.json_reader import parse_object
 
-
 #: What recording, specialising and planning one node of a function takes, with its derivative: instructions
 #: that are recorded or walked, and seconds.
 _NODE_UNITS = 20
@@ -107,7 +106,7 @@ def require_nodes(graph: Graph, most_nodes: int | None) -> None:
 
 
 class Bounded(Budget):
-    """Stops what records more in this thread than `most_nodes` nodes usually become: raises TooLargeForTier."""
+    """Raises TooLargeForTier if this thread records more than `most_nodes` nodes usually become."""
 
     __slots__ = ()
 

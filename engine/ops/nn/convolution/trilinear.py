@@ -11,10 +11,10 @@ import numpy as np
 from engine.dtypes import ITEMSIZE, TensorType
 from engine.errors import ShapeMismatch
 from engine.ir.attributes import INT, INTS, Attribute
-from engine.ir.cost import Cost
+from engine.ir.cost import Cost, moved
 from engine.ir.dependence import Numbers, Reach
 from engine.ir.dependence_rules import TypedStep, numbers
-from engine.ir.families import LINALG, define, moved
+from engine.ir.families import LINALG, define
 from engine.ir.samples import Sample
 from engine.ir.table import F
 from engine.ops.nn.convolution import kernels

@@ -16,10 +16,10 @@ import numpy as np
 from engine.dtypes import ITEMSIZE, TensorType
 from engine.ir import batch_rules
 from engine.ir.attributes import INTS, Attribute
-from engine.ir.cost import Cost
+from engine.ir.cost import Cost, moved
 from engine.ir.dependence import Numbers, Reach
 from engine.ir.dependence_rules import TypedStep, numbers
-from engine.ir.families import define, moved
+from engine.ir.families import define
 from engine.ir.no_gradient import NoGradient
 from engine.ir.op import Family
 from engine.ir.samples import Sample

@@ -164,7 +164,8 @@ def _of_http(settings: Settings) -> dict[str, Any]:
         headers["Authorization"] = f"Bearer {settings.api_key}"
     timeout = settings.timeout
     connect = None if timeout is None else min(timeout, 10.0)
-    limits = (connect, timeout, timeout, timeout)  # to connect, to read, to write, for a connection of the pool
+    # To connect, to read, to write, and to wait for a connection of the pool.
+    limits = (connect, timeout, timeout, timeout)
     return {"base_url": settings.url, "headers": headers, "timeout": limits}
 
 

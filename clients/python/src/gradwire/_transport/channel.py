@@ -34,7 +34,9 @@ class _Channel:
         self._extensions = {"timeout": self.http.timeout.as_dict()}
         self._log = logging.getLogger(library.__name__)
         self._root = str(self.http.base_url).rstrip("/")
-        self.url: Callable[[str], Any] = functools.lru_cache(1024)(lambda path: library.URL(self._root + path))
+        self.url: Callable[[str], Any] = functools.lru_cache(1024)(
+            lambda path: library.URL(self._root + path)
+        )
         self._headers = functools.lru_cache(1024)(self._write_headers)
 
     def _is_short(self, request: Request) -> bool:

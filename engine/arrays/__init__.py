@@ -10,6 +10,7 @@ device array silently.
 `numpy`       the namespace of the CPU
 `cupy`        the namespace of a CUDA device
 `scattering`  writing and adding at indices on a CUDA device
+`recurrence`  linear recurrences on the CPU
 `guard`       values that a run on a device has to check afterwards
 `philox`      random numbers as a function of (seed, purpose, name, step)
 """

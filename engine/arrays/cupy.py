@@ -19,6 +19,7 @@ import numpy as np
 
 from engine.arrays import guard, numpy
 from engine.arrays.namespace import BEYOND_THE_STANDARD, SPECIAL, Namespace
+from engine.arrays.recurrence import doubled
 from engine.arrays.scattering import Scattering
 
 #: Functions of the kit that go through the host, both ways.
@@ -237,6 +238,10 @@ class _Kit:
         sound = self._cp.isfinite(x).all(axis=(-2, -1), keepdims=True)
         u, s, vh = self._cp.linalg.svd(self._cp.where(sound, x, 0), full_matrices=False)
         return u, self._cp.where(sound[..., 0], s, np.nan).astype(s.dtype, copy=False), vh
+
+    def recurrence(self, a: Any, b: Any, axis: int, *, reverse: bool = False) -> Any:
+        """s_i = b_i + a_i s_{i-1} along an axis of 0 or more, or the same from the end."""
+        return doubled(self._cp, a, b, axis, reverse=reverse)
 
     def banded_inverse(self, diagonals: Any, bandwidth: int) -> Any:
         """Division by a band matrix, factorised and divided on the host."""

@@ -15,6 +15,7 @@ import scipy.special
 
 from engine.arrays.namespace import BEYOND_THE_STANDARD, SPECIAL, Namespace
 from engine.arrays.philox import Stream
+from engine.arrays.recurrence import recurrence
 from engine.errors import IndexOutOfRange, UserError
 
 MakeError = Callable[[Any], UserError]
@@ -49,6 +50,7 @@ def numpy_namespace() -> Namespace:
         "divmod": np.divmod,
         "draw": draw,
         "banded_inverse": banded_inverse,
+        "recurrence": recurrence,
         "gamma_quantile": _gamma_quantile,
         "gamma_quantile_slope": _gamma_quantile_slope,
         # array_api_compat's own of these are no ufuncs: they could not write into a buffer

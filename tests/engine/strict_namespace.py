@@ -24,6 +24,7 @@ PURE = (
     "gamma_quantile",
     "gamma_quantile_slope",
     "repeat_each",
+    "recurrence",
 )
 WRITING = ("index_add", "index_put", "put_along_axis_add")
 LOOKING = ("within", "check_indices", "watch_indices", "anywhere", "item")

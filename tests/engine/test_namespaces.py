@@ -28,7 +28,7 @@ KIT = {  # written by us, for each library
     *("within", "check_indices", "watch_indices", "anywhere", "item", "constant", "errstate"),
     *("draw", "gamma_quantile", "gamma_quantile_slope", "repeat_each"),
     *("index_add", "index_put", "put_along_axis_add"),
-    *("inv", "solve", "cholesky", "svd", "banded_inverse", "complex_of"),
+    *("inv", "solve", "cholesky", "svd", "banded_inverse", "complex_of", "recurrence"),
     *("from_host", "to_host", "writable", "answer", "guarding", "is_ufunc", "may_share_memory"),
     *("on_device", "place"),
 }

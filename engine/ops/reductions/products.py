@@ -191,17 +191,7 @@ def _later(x: Any, axis: int) -> Any:
 
 
 def _recurrence(xp: Any, a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
-    """By doubling: log2(n) passes over the whole, and no division."""
-    if reverse:
-        a, b = xp.roll(xp.flip(a, axis=axis), 1, axis=axis), xp.flip(b, axis=axis)
-    factors, totals = xp.asarray(a, copy=True), xp.asarray(b, copy=True)
-    step = 1
-    while step < b.shape[axis]:
-        late, early = along(axis, slice(step, None)), along(axis, slice(0, -step))
-        totals[late] = totals[late] + factors[late] * totals[early]
-        factors[late] = factors[late] * factors[early]
-        step *= 2
-    return xp.flip(totals, axis=axis) if reverse else totals
+    return xp.recurrence(a, b, axis, reverse=reverse)
 
 
 def _recurrence_cost(

@@ -37,7 +37,8 @@ _default: DefaultClient[Client] = DefaultClient()
 class Client(Strict, Calls[SyncDriver]):
     """A connection to a Gradwire server, with blocking calls; safe to share between threads.
 
-    `url` and `api_key` default to GRADWIRE_URL and GRADWIRE_API_KEY. `timeout` is in seconds, for each
+    `url` and `api_key` default to GRADWIRE_URL and GRADWIRE_API_KEY; `unix:///path` is the address of a Unix
+    socket. `timeout` is in seconds, for each
     request. `retry` says how temporary failures are retried. `device` (cpu, cuda, cuda:n, auto) is where the
     server computes if a call or a job names no other. Tensors and tapes use the first client that was made.
     Close it, or use it as a context manager.
@@ -151,8 +152,10 @@ def _settings(
     transport: object,
 ) -> Settings:
     address = (url or os.environ.get("GRADWIRE_URL") or DEFAULT_URL).rstrip("/")
-    if not address.startswith(("http://", "https://")):
-        raise ConfigurationError(f"expected an address such as {DEFAULT_URL}, got {address!r}")
+    if not address.startswith(("http://", "https://", "unix:///")):
+        raise ConfigurationError(
+            f"expected an address such as {DEFAULT_URL}, or unix:///path of a Unix socket, got {address!r}"
+        )
     key = api_key or os.environ.get("GRADWIRE_API_KEY")
     return Settings(kind, address, key, timeout, device, retry, own_transport=transport is not None)
 
@@ -166,6 +169,9 @@ def _of_http(settings: Settings) -> dict[str, Any]:
     connect = None if timeout is None else min(timeout, 10.0)
     # To connect, to read, to write, and to wait for a connection of the pool.
     limits = (connect, timeout, timeout, timeout)
+    if settings.socket_path is not None:  # no proxy of the environment leads to a Unix socket
+        uds = {"uds": settings.socket_path, "trust_env": False}
+        return {"base_url": "http://localhost", "headers": headers, "timeout": limits, **uds}
     return {"base_url": settings.url, "headers": headers, "timeout": limits}
 
 

@@ -22,13 +22,18 @@ _KEY = "Idempotency-Key"
 
 
 class _Channel:
-    """What both kinds of client share; `transport` is the user's own, `options` are those of the client."""
+    """What both kinds of client share; `transport` is the user's own, `options` are those of the client.
+
+    `uds` among them is the path of a Unix socket.
+    """
 
     def __init__(self, kind: str, transport: Any, options: dict[str, Any]) -> None:
         library = library_of(transport)
         self.library = library
-        if transport is None and not _has_proxies():
-            transport = getattr(library, "HTTPTransport" if kind == "Client" else "AsyncHTTPTransport")()
+        uds = options.get("uds")
+        if transport is None and (uds is not None or not _has_proxies()):
+            transport = getattr(library, "HTTPTransport" if kind == "Client" else "AsyncHTTPTransport")(uds=uds)
+        options = {name: option for name, option in options.items() if name != "uds"}
         self.http = getattr(library, kind)(transport=transport, **options)
         self._transport: Any = None if self.http.base_url.userinfo else transport
         self._extensions = {"timeout": self.http.timeout.as_dict()}

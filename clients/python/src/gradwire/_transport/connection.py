@@ -91,6 +91,11 @@ class Settings:
     retry: Retry
     own_transport: bool = False
 
+    @property
+    def socket_path(self) -> str | None:
+        """The path of the Unix socket that the address names, if it names one."""
+        return self.url.removeprefix("unix://") if self.url.startswith("unix://") else None
+
     def client(self) -> Any:
         """A client with these settings; all that were unpickled in a process are one, while it is open."""
         client = _unpickled.get(self)

@@ -109,7 +109,7 @@ class SyncDriver:
             return self._do(step, opened), None
         except self._error as error:
             request = step if isinstance(step, Request) else opened.request
-            return None, no_answer(error, request, self.connection.base_url, self.connection.library)
+            return None, no_answer(error, request, self.settings.url, self.connection.library)
         except KeyboardInterrupt as interruption:
             return None, interruption
 
@@ -173,7 +173,7 @@ class AsyncDriver:
             return await self._do(step, opened), None
         except self._error as error:
             request = step if isinstance(step, Request) else opened.request
-            return None, no_answer(error, request, self.connection.base_url, self.connection.library)
+            return None, no_answer(error, request, self.settings.url, self.connection.library)
         except asyncio.CancelledError as interruption:
             return None, interruption
 

@@ -48,9 +48,9 @@ def response(answer: httpx.Response) -> Response:
     return Response(answer.status_code, answer.headers, answer.content)
 
 
-def no_answer(error: Exception, request: Request, base: httpx.URL, library: Any) -> NoAnswer:
+def no_answer(error: Exception, request: Request, base: str, library: Any) -> NoAnswer:
     """The error for an answer that did not come, by a transport error of the library."""
-    what = f"{request.method} {str(base).rstrip('/')}{request.path}"
+    what = f"{request.method} {base}{request.path}"
     if isinstance(error, library.ConnectError | library.ConnectTimeout | library.UnsupportedProtocol):
         return NoAnswer(
             f"no server answered {what}: {error}; start one with `gradwire-server serve`, "

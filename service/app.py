@@ -26,6 +26,7 @@ from service.api import openapi, parameters
 from service.api.endpoint import methods_of
 from service.api.middleware.access import Access
 from service.api.middleware.auth import Auth
+from service.api.middleware.compression import Compression
 from service.api.middleware.hot_path import HotPath
 from service.api.peers import Peers
 from service.api.respond import respond
@@ -133,13 +134,21 @@ def _middleware(services: Services, request_log: RequestLog) -> list[Middleware]
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST", "DELETE"],
-                allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID"],
+                allow_headers=[
+                    "Authorization",
+                    "Content-Encoding",
+                    "Content-Type",
+                    "Idempotency-Key",
+                    "X-Request-ID",
+                ],
                 expose_headers=["Location", "Retry-After", "Server-Timing", "X-Request-ID"],
             )
         )
     if settings.api_key is not None:
         layers.append(Middleware(Auth, key=settings.api_key.get_secret_value()))
     layers.append(Middleware(HotPath, services=services))
+    if settings.compress_from_bytes:
+        layers.append(Middleware(Compression, least=settings.compress_from_bytes))
     return layers
 
 

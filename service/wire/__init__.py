@@ -1,6 +1,7 @@
 """The wire format: bytes to checked fields, results to bytes.
 
 `body`         the body of a request: its bytes within the limit, and its media type
+`compression`  bodies in gzip and zstd, unpacked within a limit
 `json_numbers` NaN and the infinities in JSON: one writer, one reader
 `json_reader`  JSON as RFC 8259 has it and no further
 `safetensors`  safetensors bodies, with the JSON in the header's metadata

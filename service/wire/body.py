@@ -8,6 +8,7 @@ from typing import Literal
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
+from service.wire.compression import BrokenCompression, coding_of, unpack_body
 from service.wire.problems import Problem
 
 Media = Literal["json", "safetensors"]
@@ -16,15 +17,10 @@ _MEDIA: dict[str, Media] = {"application/json": "json", "application/x-safetenso
 
 
 def media_of(headers: Mapping[str, str]) -> Media:
-    """The body's media type. Raises Problem unsupported_media_type for others and for compression."""
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("", "identity"):
-        raise Problem(
-            "unsupported_media_type",
-            f"expected a body without Content-Encoding, got '{encoding}'",
-            path="headers.content-encoding",
-            hint="send the body uncompressed; base64 or safetensors keep arrays small",
-        )
+    """The body's media type. Raises Problem unsupported_media_type for others and for unknown codings."""
+    packed = headers.get("content-encoding")
+    if packed is not None:
+        coding_of(packed)  # before the body is read
     sent = headers.get("content-type")
     essence, _, parameters = (sent or "").partition(";")
     media = _MEDIA.get(essence.strip().lower())
@@ -47,15 +43,19 @@ def media_of(headers: Mapping[str, str]) -> Media:
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """All of the body, never more than `limit` bytes in memory. Raises Problem body_too_large."""
-    return await receive_body(request.receive, request.headers.get("content-length", ""), limit)
+    """All of the body, unpacked, never more than `limit` bytes of it in memory.
 
-
-async def receive_body(receive: Receive, declared: str, limit: int) -> bytes:
-    """`read_body` without a request object; `declared` is the header Content-Length.
-
-    Raises Problem body_too_large, and ClientDisconnect if the caller hangs up before the end.
+    Raises Problem body_too_large, malformed_json for what does not unpack.
     """
+    return await receive_body(request.receive, request.headers, limit)
+
+
+async def receive_body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes:
+    """`read_body` without a request object.
+
+    Raises also ClientDisconnect if the caller hangs up before the end.
+    """
+    declared = headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit:
         _refuse(f"{int(declared)} bytes", limit)
     chunks: list[bytes] = []
@@ -71,7 +71,24 @@ async def receive_body(receive: Receive, declared: str, limit: int) -> bytes:
             _refuse("more", limit)
         chunks.append(chunk)
         more = message.get("more_body", False)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    packed = headers.get("content-encoding")
+    return body if packed is None else await _unpacked(body, packed, limit)
+
+
+async def _unpacked(body: bytes, packed: str, limit: int) -> bytes:
+    coding = coding_of(packed)
+    if coding is None:
+        return body
+    try:
+        return await unpack_body(body, coding, limit, lambda: _refuse("one that unpacks to more", limit))
+    except BrokenCompression as error:
+        raise Problem(
+            "malformed_json",
+            str(error),
+            path="headers.content-encoding",
+            hint="send what the header says, or leave the header out for a body that is not compressed",
+        ) from None
 
 
 async def hung_up(receive: Receive) -> None:

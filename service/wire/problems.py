@@ -59,7 +59,7 @@ _HTTP: Mapping[str, ErrorEntry] = {
     "unsupported_media_type": ErrorEntry(
         415,
         "The body's type is not supported",
-        "Send 'Content-Type: application/json' or 'application/x-safetensors', without Content-Encoding.",
+        "Send 'Content-Type: application/json' or 'application/x-safetensors', plain or in gzip or zstd.",
     ),
     "invalid_parameter": ErrorEntry(
         422, "A query parameter or header is wrong", "Compare the parameter named by 'path' with /docs."

@@ -7,6 +7,8 @@ such as a graph that has to be fetched, another method or a prefix, is left to t
 
 from __future__ import annotations
 
+import sys
+
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -16,6 +18,7 @@ from service.api.routes import derivatives
 from service.queries.kinds import KINDS
 from service.queries.tiers import ClientGone
 from service.services import Services
+from service.wire.compression import pack
 from service.wire.problems import Problem, Reply, render
 
 _GRAPHS = "/v1/graphs/"
@@ -28,6 +31,7 @@ class HotPath:
     def __init__(self, app: ASGIApp, *, services: Services) -> None:
         self._app = app
         self._services = services
+        self._compress_from = services.settings.compress_from_bytes or sys.maxsize
         by_path = {route.path: route for route in derivatives.router.routes if isinstance(route, APIRoute)}
         kinds = [kind.name for kind in KINDS.values() if kind.derivative]
         self._inline = {f"/v1/{kind}": (kind, by_path[f"/v1/{kind}"]) for kind in kinds}
@@ -59,6 +63,8 @@ class HotPath:
             reply = render(error)
         except (ClientGone, ClientDisconnect):
             reply = _GONE
+        if len(reply.body) >= self._compress_from:
+            reply = await pack(reply, headers.get("accept-encoding"))
         await _send(reply, send)
 
 

@@ -26,6 +26,7 @@ from service.datasets.store import Dataset
 from service.jobs import records
 from service.services import Services, services_of
 from service.storage.failures import is_disk_full
+from service.wire.compression import BrokenCompression, coding_of, unpack_stream
 from service.wire.encoding import encode_answer, json_reply
 from service.wire.problems import Problem
 
@@ -83,10 +84,12 @@ async def create_dataset(request: Request, _: NoParameters) -> Response:
     services = services_of(request)
     limit = services.settings.max_dataset_bytes
     _check_length(request, limit)
+    coding = coding_of(request.headers.get("content-encoding", ""))
+    stream = request.stream() if coding is None else unpack_stream(request.stream(), coding)
     place = await asyncio.to_thread(services.datasets.staging_dir)
     try:
         body = place / "body"
-        digest, size = await upload.receive(request.stream(), body, limit=limit)
+        digest, size = await upload.receive(stream, body, limit=limit)
         form = _format(request, await asyncio.to_thread(_first_bytes, body))
         dataset_id = f"sha256:{digest}"
         known = await services.database.read(partial(store.get, dataset_id=dataset_id))
@@ -107,6 +110,13 @@ async def create_dataset(request: Request, _: NoParameters) -> Response:
             with suppress(SQLAlchemyError):
                 await _remove_files(services, dataset_id)
             raise
+    except BrokenCompression as error:
+        raise Problem(
+            "invalid_dataset",
+            str(error),
+            path="headers.content-encoding",
+            hint="send what the header says, or leave the header out for a file that is not compressed",
+        ) from None
     except OSError as error:
         if not is_disk_full(error):
             raise
@@ -221,13 +231,6 @@ def _check_length(request: Request, limit: int) -> None:
             f"expected a data set of at most {limit} bytes, got {declared}",
             hint="split it, or let the operator raise GRADWIRE_MAX_DATASET_BYTES",
             headers={"Connection": "close"},
-        )
-    if request.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
-        raise Problem(
-            "unsupported_media_type",
-            "expected a body without Content-Encoding",
-            path="headers.content-encoding",
-            hint="send the file as it is; npz may be compressed inside",
         )
 
 

@@ -83,7 +83,7 @@ async def compute(
     """
     media = media_of(headers)
     safetensors = wants_safetensors(headers.get("accept"))
-    body = await receive_body(receive, headers.get("content-length", ""), services.settings.max_body_bytes)
+    body = await receive_body(receive, headers, services.settings.max_body_bytes)
     if graph is None:
         request, nodes = QueryRequest(kind, body, media, safetensors), 0
     else:

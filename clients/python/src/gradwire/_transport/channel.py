@@ -32,7 +32,9 @@ class _Channel:
         self.library = library
         uds = options.get("uds")
         if transport is None and (uds is not None or not _has_proxies()):
-            transport = getattr(library, "HTTPTransport" if kind == "Client" else "AsyncHTTPTransport")(uds=uds)
+            transport = getattr(library, "HTTPTransport" if kind == "Client" else "AsyncHTTPTransport")(
+                uds=uds
+            )
         options = {name: option for name, option in options.items() if name != "uds"}
         self.http = getattr(library, kind)(transport=transport, **options)
         self._transport: Any = None if self.http.base_url.userinfo else transport

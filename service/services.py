@@ -65,6 +65,7 @@ class Services:
         database = Database(settings.data)
         limits: dict[str, Any] = {
             "max_peak_bytes": settings.max_peak_bytes,
+            "max_answer_bytes": settings.max_answer_bytes,
             "graph_cache": settings.graph_cache,
             "program_cache": settings.program_cache,
             "device_memory": settings.device_memory_bytes,

@@ -75,6 +75,11 @@ class Settings(BaseSettings):
         ge=1,
         description="Largest estimated live memory of one query, in bytes; more is refused.",
     )
+    max_answer_bytes: int = Field(
+        default=256 * _MIB,
+        ge=1,
+        description="Largest response to a query, in bytes as it is sent; more is refused.",
+    )
     child_memory_bytes: int | None = Field(
         default=None,
         ge=1,

@@ -33,16 +33,14 @@ class Budget:
     __slots__ = ("_ends", "_left", "_next_look", "_outer", "_seconds", "_units")
 
     def __init__(self, units: int, seconds: float) -> None:
-        self._units = units
+        self._left = self._next_look = self._units = units
         self._seconds = seconds
-        self._left = self._next_look = 0
         self._ends: float | None = None
-        self._outer: Budget | None = None
 
     def __enter__(self) -> None:
         outer = self._outer = _local.budget
-        self._left = self._next_look = self._units if outer is None else min(self._units, outer._left)
-        self._ends = None
+        if outer is not None:
+            self._left = self._next_look = min(self._units, outer._left)
         _local.budget = self
 
     def __exit__(self, *raised: object) -> None:

@@ -57,6 +57,12 @@ class Program:
         """What one run takes, known before it runs."""
         return self._bound.plan.estimate
 
+    @property
+    def answer_types(self) -> list[TensorType]:
+        """The types of the tensors that an answer holds."""
+        tape = self._bound.plan.tape
+        return [tape.types[slot] for slot in tape.outputs]
+
     @cached_property
     def rounding(self) -> float:
         """The coarsest relative rounding of any number on the way; 0 where all are whole."""

@@ -196,6 +196,14 @@ class SparseProgram:
         return self._found.layout.nbytes
 
     @property
+    def answer_types(self) -> list[TensorType]:
+        """The types of the tensors that an answer holds: of each block the entries and their places."""
+        blocks = [block for row in self._found.layout.blocks.values() for block in row.values()]
+        entries = [TensorType((self._rows * block.rows.size,), block.dtype) for block in blocks]
+        places = [TensorType((2 * block.rows.size,), "int64") for block in blocks]
+        return [*entries, *places]
+
+    @property
     def estimate(self) -> Estimate:
         """What one run takes, with the coordinates that are kept and answered."""
         return self._found.estimate(self._program.estimate, self._rows)

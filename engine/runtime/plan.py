@@ -162,7 +162,7 @@ def _place(plan: Plan, deaths: dict[int, int]) -> None:
     answers = sum(tape.types[slot].nbytes for slot in plan.copied)
     total = inputs + sum(plan.buffers) + max(peak, live + answers)
     plan.estimate = Estimate(
-        flops, moved, total, len(plan.steps), seconds(flops + slow, moved, len(plan.steps))
+        flops, moved, total, len(plan.steps), seconds(flops + slow, moved + 2 * answers, len(plan.steps))
     )
 
 

@@ -185,8 +185,7 @@ class JobRunner(QueryRunner):
             if parsed.outputs is None and error.hint:
                 error.hint += ', or name outputs that do without it: {"outputs": ["pred"]}'
             raise
-        elements = sum(array.size for array in inputs.values())
-        return self.prepared(program, values, parsed.encoding or "json", elements, call)
+        return self.prepared(program, values, parsed.encoding or "json", call)
 
     def _load_parameters(self, job: TrainedModelRef, checkpoint: str, path: str) -> Parameters:
         """Parameters and state. Raises Problem checkpoint_not_found if they were dropped meanwhile."""

@@ -4,6 +4,7 @@
 `kinds/`         the kinds of query, one record each
 `bound_query`    what requests that differ in their tensors have in common
 `builder`        the fields of a request become the engine's query
+`answer_size`    what it takes to write an answer
 `runner`         the one function that every tier runs
 `tiers`          where a query runs: on the event loop, in a thread, in a child process, on a GPU
 `pool`           child processes with a bounded queue and a limit of time

@@ -106,7 +106,7 @@ def require_nodes(graph: Graph, most_nodes: int | None) -> None:
 
 
 class Bounded(Budget):
-    """Raises TooLargeForTier if this thread records more than `most_nodes` nodes usually become."""
+    """Stops what records more than `most_nodes` nodes usually become; raises TooLargeForTier."""
 
     __slots__ = ()
 

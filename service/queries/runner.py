@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from time import perf_counter
 from typing import Any, ClassVar, cast
+from weakref import WeakKeyDictionary
 
 from pydantic_core import from_json, to_json
 
 from engine.arrays.types import Array
 from engine.derivatives.query import Query, QueryKey
-from engine.errors import InternalError, UserError
+from engine.errors import InternalError, OverLimit, UserError
 from engine.frontend.decode import decode_graph
 from engine.frontend.graph import Graph
 from engine.frontend.program import parse_program
@@ -27,6 +28,7 @@ from engine.queries.compiler import Compiler, Program
 from engine.queries.receipt import receipt
 from engine.queries.sparse import SparseProgram
 from engine.runtime import devices
+from service.queries.answer_size import AnswerSize
 from service.queries.bound_query import BoundQuery, Likeness, likeness
 from service.queries.builder import device_of
 from service.queries.kinds import KINDS, Computation, QueryKind
@@ -37,8 +39,6 @@ from service.wire.encoding import encode_answer
 from service.wire.problems import Problem, Reply, render
 
 SERVER_TIMING = "Server-Timing"
-#: Seconds to turn one element into JSON and back, measured on the machine of benchmarks/README.md.
-_JSON_ELEMENT_S = 1.5e-7
 #: A receipt evaluates the function along shrinking steps for each variable: so many runs, about.
 _CHECK_RUNS = 300
 
@@ -79,9 +79,12 @@ class QueryRunner:
         program_cache: int,
         device_memory: int | None = None,
         device: str = devices.CPU,
+        max_answer_bytes: int = 2**28,
     ) -> None:
         self.max_peak_bytes = max_peak_bytes
         self._device = device
+        self._max_answer_bytes = max_answer_bytes
+        self._sizes: WeakKeyDictionary[Program | SparseProgram, AnswerSize] = WeakKeyDictionary()
         self._graphs: Lru[Any, Graph] = Lru(graph_cache)
         self._bound: Lru[Likeness, BoundQuery] = Lru(program_cache)
         #: Queries that were too much for a tier of so many nodes, so that they are not tried there again.
@@ -138,8 +141,7 @@ class QueryRunner:
             raise
         planned = perf_counter()
         encoding = request.encoding or "json"
-        elements = sum(array.size for array in values.values())
-        prepared = self.prepared(program, values, encoding, elements, call)
+        prepared = self.prepared(program, values, encoding, call)
         prepared.query = query
         prepared.parsing_s, prepared.planning_s = parsed - start, planned - parsed
         if directions is not None:
@@ -154,13 +156,36 @@ class QueryRunner:
         program: Program | SparseProgram,
         values: Mapping[str, Array],
         encoding: Encoding,
-        elements: int,
         call: QueryRequest,
     ) -> PreparedQuery:
-        """A program with its values; JSON of `elements` numbers has a cost of its own."""
-        listed = 0 if call.safetensors or encoding == "base64" else elements
-        seconds = program.estimate.seconds + listed * _JSON_ELEMENT_S
+        """A program with its values, and what running it and writing the answer takes.
+
+        Raises OverLimit if no answer of these types is within the limit.
+        """
+        size = self._sizes.get(program)
+        if size is None:
+            size = self._sizes[program] = AnswerSize.of(program.answer_types)
+        least = size.least_bytes(encoding, safetensors=call.safetensors)
+        if least > self._max_answer_bytes:
+            raise self._answer_too_large(f"takes at least {least:,}", encoding, call.safetensors, size)
+        seconds = program.estimate.seconds + size.seconds(encoding, safetensors=call.safetensors)
         return PreparedQuery(program, values, encoding, call.safetensors, seconds)
+
+    def _answer_too_large(
+        self, came: str, encoding: Encoding, safetensors: bool, size: AnswerSize
+    ) -> OverLimit:
+        forms = ["ask with 'Accept: application/x-safetensors'"] if not safetensors else []
+        if forms and encoding != "base64":
+            forms.append('with "encoding": "base64"')
+        fits = size.least_bytes("base64", safetensors=False) <= self._max_answer_bytes
+        if forms and fits:
+            hint = f"{', or '.join(forms)}: the tensors are {size.tensor_bytes:,} bytes"
+        else:
+            hint = "reduce it first, as with sum or mean, or ask for fewer outputs"
+        return OverLimit(
+            f"the answer {came} bytes, and the limit is {self._max_answer_bytes:,}",
+            hint=f"{hint}; the operator may raise GRADWIRE_MAX_ANSWER_BYTES",
+        )
 
     def _require_small(self, query: Query, most_nodes: int) -> None:
         """Raise TooLargeForTier for what is known to be too much for a tier of so many nodes."""
@@ -196,6 +221,10 @@ class QueryRunner:
             )
         ran = perf_counter()
         reply = encode_answer(answer, prepared.encoding, safetensors=prepared.safetensors)
+        if len(reply.body) > self._max_answer_bytes:
+            size = AnswerSize.of(prepared.program.answer_types)
+            came = f"is {len(reply.body):,}"
+            raise self._answer_too_large(came, prepared.encoding, prepared.safetensors, size)
         reply.headers[SERVER_TIMING] = (
             f"parse;dur={prepared.parsing_s * 1e3:.3f}, plan;dur={prepared.planning_s * 1e3:.3f}, "
             f"run;dur={(ran - start) * 1e3:.3f}, encode;dur={(perf_counter() - ran) * 1e3:.3f}"

@@ -31,6 +31,7 @@ from engine.derivatives.sparsity.pattern import stacked
 from engine.dtypes import TensorType, is_inexact
 from engine.errors import UnknownName, UnknownWrt
 from engine.ir.attributes import InputIndex
+from engine.ir.budget import charge
 from engine.ir.table import F
 from engine.ir.tape import Tape
 
@@ -38,6 +39,7 @@ MOST_ENTRIES = 1 << 24  # of a pattern that is asked for
 MOST_ELEMENTS = 1 << 28  # of a dense matrix: more than that is refused anyway, or takes its time
 FEWEST_PRODUCTS = 64  # a dense matrix of fewer rows or columns is not worth the look
 ENTRIES_PER_LINE = 32  # of a pattern that is looked at on the way to a dense matrix
+MOST_LINES = 1 << 17  # rows and columns of one: a look takes memory and time for each of them
 WORTH = 4  # the products have to become so many times fewer
 
 
@@ -78,6 +80,7 @@ class Pattern:
 
     def layout(self, method: Method) -> Layout:
         """The pattern coloured for products in this mode."""
+        charge(self.matrix.nnz >> 4)
         if self.query.kind == "hessian":
             return hessian_layout(self.matrix, self.columns, symmetric=self.symmetric)
         return jacobian_layout(self.matrix, self.rows, self.columns, method)
@@ -161,7 +164,7 @@ def _few_products(query: Query, methods: list[Method]) -> list[Layout]:
     if not sizes or min(sizes.values()) < FEWEST_PRODUCTS:
         return []
     height, width = (sum(type.size for type in sides.types(s).values()) for s in (sides.rows, sides.columns))
-    if height * width > MOST_ELEMENTS or sides.is_complex:
+    if height * width > MOST_ELEMENTS or height + width > MOST_LINES or sides.is_complex:
         return []
     try:
         pattern = Pattern(sides, {}, ENTRIES_PER_LINE * (height + width))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from engine.derivatives.batched_rows import one_row
 from engine.derivatives.matrices import MARGIN
@@ -16,6 +16,8 @@ from engine.queries.sparse import find_layout
 from engine.runtime.cost import Estimate, cost_of
 
 Figures = dict[str, int]
+#: Of a pattern that an estimate looks at, so that no estimate takes long.
+MOST_ENTRIES: Final = 1 << 18
 
 
 def estimate(query: Query) -> dict[str, Any]:
@@ -25,7 +27,8 @@ def estimate(query: Query) -> dict[str, Any]:
     node becomes; of a batch, for one row. `forward`, `gradient`, `jacobian` by method and `hessian` are what
     such a call would take; None if it would be refused, as a gradient is without a target of one number.
     A query that is `sparse` adds `sparse`: the same for the sparse Jacobian and Hessian, whose patterns are
-    found; indices may be any, since their values are not known. Nothing is allocated.
+    found; indices may be any, since their values are not known. Nothing is allocated for the tensors.
+    Raises OverLimit for a pattern of more than MOST_ENTRIES.
     """
     wants_sparse = query.sparse
     query = in_dtype(replace(query, kind="evaluate", sparse=False))
@@ -55,10 +58,16 @@ def _estimate(
 def _sparse(query: Query, kind: Kind) -> dict[str, Any] | None:
     question = replace(query, kind=kind, sparse=True)
     try:
-        found, _ = find_layout(question, {})
+        found, _ = find_layout(question, {}, MOST_ENTRIES)
         _, plan = plan_of(found.coloured(question))
-    except (InvalidTarget, TargetRequired, DerivativeNotImplemented, NotHolomorphic, OverLimit):
+    except (InvalidTarget, TargetRequired, DerivativeNotImplemented, NotHolomorphic):
         return None
+    except OverLimit as error:
+        error.hint = (
+            "leave `sparse` out, or estimate it for smaller tensors: an estimate looks at patterns of up to "
+            f"{MOST_ENTRIES:,} entries"
+        )
+        raise
     layout = found.layout
     estimate = found.estimate(plan.estimate, 1)
     return {

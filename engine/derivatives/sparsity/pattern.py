@@ -73,6 +73,7 @@ class Pass:
         sizes = [tape.types[slot].size for slot in variables]
         if sum(sizes) > most:
             raise TooDense(sum(sizes))
+        charge(sum(sizes) >> 10)
         ends = np.cumsum([0, *sizes])
         own = {
             slot: _rows_of(np.arange(start, end), int(ends[-1]))
@@ -115,6 +116,7 @@ class Pass:
         types = self.tape.types
         if types[slot].size > self.most:
             raise TooDense(types[slot].size)
+        charge(types[slot].size >> 10)
         typed = TypedStep(
             step.op,
             [types[source] for source in step.inputs],

@@ -131,6 +131,10 @@ def expanded_size(graph: Graph) -> int:
     """How many nodes a linked graph has once its functions are expanded: what recording it costs grows so."""
     if not graph.functions:
         return len(graph.nodes)
+    return graph.fact("expanded size", _expanded_size)
+
+
+def _expanded_size(graph: Graph) -> int:
     uses = _uses(graph)
     return _total(graph, _sizes(graph, uses, topological(uses)))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any, Final
@@ -111,6 +111,13 @@ class Graph:
     functions: Mapping[str, Graph] = field(default_factory=dict)
     rebound: Mapping[str, str] = field(default_factory=dict)
     unpacked: Mapping[str, int] = field(default_factory=dict)
+    _facts: dict[str, int] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    def fact(self, name: str, find: Callable[[Graph], int]) -> int:
+        """A number that follows from the whole graph, found when it is first needed."""
+        if name not in self._facts:
+            self._facts[name] = find(self)
+        return self._facts[name]
 
     @cached_property
     def id(self) -> str:

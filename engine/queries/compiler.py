@@ -153,7 +153,7 @@ class Compiler:
     ) -> Program | SparseProgram:
         if query.sparse and query.colours is None:
             most = most_entries(peak_bytes_limit)
-            found = self._layouts.find(in_dtype(query), values or {}, most)
+            found = self._layouts.find(query, values or {}, most, in_dtype)
             products = self._compile(found.coloured(query), peak_bytes_limit, None)
             sparse = SparseProgram(query, products, found)
             _check_limit(sparse.estimate, peak_bytes_limit)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Protocol
@@ -85,8 +85,14 @@ class Layouts:
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def find(self, query: Query, values: Values, most: int = MOST_ENTRIES) -> SparseLayout:
-        """The layout of `query` for these values of its indices.
+    def find(
+        self,
+        query: Query,
+        values: Values,
+        most: int = MOST_ENTRIES,
+        in_dtype: Callable[[Query], Query] = lambda query: query,
+    ) -> SparseLayout:
+        """The layout of `query` for these values of its indices; `in_dtype` gives it in its own dtype.
 
         Raises every UserError that the question earns; OverLimit where its pattern exceeds `most` entries.
         """
@@ -98,7 +104,7 @@ class Layouts:
             if found is not None and reads is not None:
                 self._found.move_to_end((key, _digest(reads, values)))
                 return found
-        found, reads = find_layout(query, values, most)
+        found, reads = find_layout(in_dtype(query), values, most)
         with self._lock:
             self._reads[key] = reads
             self._keep((key, _digest(reads, values)), found)

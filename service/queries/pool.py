@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from service.processes import frames
@@ -17,6 +17,8 @@ from service.queries.worker import out_of_memory
 from service.wire.problems import Problem, Reply
 
 _STREAM_LIMIT = 2**22
+#: Documents of published graphs beyond this size are not sent again to a child that has decoded them.
+_SENT_ONCE = 2**16
 
 
 class ChildFailed(RuntimeError):
@@ -29,6 +31,16 @@ class _Child:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     exited: asyncio.Future[int]
+    graphs: set[str] = field(default_factory=set)  # the ids of large documents that it has got
+
+
+async def _exchange(
+    child: _Child, head: Mapping[str, Any], body: bytes, context: bytes
+) -> tuple[dict[str, Any], bytes]:
+    child.writer.writelines(frames.pack(head, body, context))
+    await child.writer.drain()
+    answer, content, _ = await frames.read(child.reader)
+    return answer, content
 
 
 class ChildPool:
@@ -113,9 +125,15 @@ class ChildPool:
         healthy = False
         try:
             async with asyncio.timeout(self._time_limit_s):
-                child.writer.writelines(frames.pack(head, body, context))
-                await child.writer.drain()
-                answer, content, _ = await frames.read(child.reader)
+                graph_id: str = head.get("graph_id") or ""
+                large = bool(graph_id) and len(context) > _SENT_ONCE
+                answer, content = await _exchange(
+                    child, head, body, b"" if large and graph_id in child.graphs else context
+                )
+                if "graph_missing" in answer:
+                    answer, content = await _exchange(child, head, body, context)
+                if large:
+                    child.graphs.add(graph_id)
             healthy = answer["failure"] is None
             if not healthy:
                 self._on_failure(answer["failure"])

@@ -22,6 +22,10 @@ _NODE_UNITS = 20
 _NODE_SECONDS = 50e-6
 
 
+class GraphMissing(Exception):
+    """The published graph came without its document, and is not decoded here any more."""
+
+
 class TooLargeForTier(Exception):
     """The function has more nodes than this tier may record, or becomes more when it is recorded."""
 

@@ -32,7 +32,7 @@ from service.queries.answer_size import AnswerSize
 from service.queries.bound_query import BoundQuery, Likeness, likeness
 from service.queries.builder import device_of
 from service.queries.kinds import KINDS, Computation, QueryKind
-from service.queries.query_request import Bounded, QueryRequest, TooLargeForTier, require_nodes
+from service.queries.query_request import Bounded, GraphMissing, QueryRequest, TooLargeForTier, require_nodes
 from service.storage.lru import Lru
 from service.wire import requests
 from service.wire.encoding import encode_answer
@@ -257,6 +257,10 @@ class QueryRunner:
             self._bound.put(key, bound)
         return bound
 
+    def has_decoded(self, graph_id: str | None) -> bool:
+        """Whether a published graph need not be decoded again."""
+        return graph_id is not None and graph_id in self._graphs
+
     def keep(self, graph: Graph) -> None:
         """Remember a decoded graph under its id."""
         self._graphs.put(graph.id, graph)
@@ -284,6 +288,8 @@ class QueryRunner:
         if graph is not None:
             return graph
         if call.graph_id is not None:
+            if not call.graph:
+                raise GraphMissing
             graph = decode_graph(from_json(call.graph))
         elif request.program is not None:
             graph = parse_program(request.program, declared=raw_inputs)

@@ -96,16 +96,19 @@ class Tiers:
     ) -> tuple[Tier, str, Reply]:
         """The reply, where it was computed, and on which device."""
         size = call.json_bytes
+        document = 0
+        if len(call.graph) > _INLINE_FUNCTION and not self._runner.has_decoded(call.graph_id):
+            document = len(call.graph)
         computation = self._runner.computation(call)
         first = computation.first_tier
-        if size > computation.thread_json_bytes or nodes > THREAD_NODES or first == "child":
+        if max(size, document) > computation.thread_json_bytes or nodes > THREAD_NODES or first == "child":
             return await self._in_process(call, disconnected)
         reply: Reply | RunOnDevice | None = None
         tier: Tier = "thread"
         try:
             small = _INLINE_FUNCTION if call.graph_id is None else _INLINE_JSON
             prepared = None
-            if size <= small and nodes <= INLINE_NODES and first == "inline":
+            if max(size, document) <= small and nodes <= INLINE_NODES and first == "inline":
                 with suppress(TooLargeForTier):
                     prepared = self._runner.prepare(call, INLINE_NODES)
             if prepared is None:

@@ -13,7 +13,7 @@ from engine.runtime import devices
 from engine.runtime.executors.executor import executor_for
 from service.processes import frames
 from service.processes.limits import confine
-from service.queries.query_request import QueryRequest
+from service.queries.query_request import GraphMissing, QueryRequest
 from service.queries.runner import QueryRunner, RunOnDevice
 from service.wire.problems import Problem, Reply, internal, render
 
@@ -42,7 +42,11 @@ def run_child(
         device = settings.get("device", devices.CPU)
         while (frame := frames.read_blocking(channel)) is not None:
             head, body, context = frame
-            reply, failure = _answer(answering, QueryRequest.unpack(head, body, context))
+            try:
+                reply, failure = _answer(answering, QueryRequest.unpack(head, body, context))
+            except GraphMissing:
+                frames.write_blocking(channel, frames.pack({"graph_missing": True, "failure": None}))
+                continue
             if isinstance(reply, RunOnDevice):
                 answer: dict[str, Any] = {"run_on_device": reply.device, "failure": None}
                 frames.write_blocking(channel, frames.pack(answer))
@@ -79,6 +83,8 @@ def _answer(runner: QueryRunner, call: QueryRequest) -> tuple[Reply | RunOnDevic
     """The reply, and for the server's log the traceback if the failure is ours or memory ran out."""
     try:
         return runner.answer(call), None
+    except GraphMissing:
+        raise
     except MemoryError:
         return render(out_of_memory()), "MemoryError"
     except Exception:  # the boundary of the process: everything becomes a reply

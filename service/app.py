@@ -31,8 +31,8 @@ from service.api.middleware.hot_path import HotPath
 from service.api.peers import Peers
 from service.api.respond import respond
 from service.api.routes import ROUTES
-from service.api.routes.health import checks_of
 from service.api.routes.derivatives import router as derivatives
+from service.api.routes.health import checks_of
 from service.jobs.queue.port import JobQueue
 from service.processes.membership import Membership
 from service.queries.tiers import ClientGone

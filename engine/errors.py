@@ -340,41 +340,43 @@ class InternalError(EngineError):
     cure = "Report it with the X-Request-ID of the answer; the log has the rest."
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:
     """A hint with the nearest known names, or None if nothing is near.
 
     A name that differs in case or underscores only, as `w` and `W` do, stands for itself alone.
     """
-    names = list(islice(known, 5000))
+    names = list(islice(candidates, 5000))
     name = name[:128]
     near = same_but_for_case(name, names) or difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     return _quoted(near)
 
 
-def slip_of(name: str, known: Iterable[str]) -> str | None:
+def slip_of(name: str, candidates: Iterable[str]) -> str | None:
     """Like `did_you_mean`, for names where a look-alike may mean something else: slips of the pen only.
 
     One letter wrong, missing, too many or exchanged with its neighbour; two in names of eight letters.
     """
-    names = list(islice(known, 5000))
+    names = list(islice(candidates, 5000))
     name = name[:128]
     allowed = 2 if len(name) >= 8 else 1 if len(name) >= 3 else 0
     near = same_but_for_case(name, names)
     for slips in range(1, allowed + 1):
-        near = near or [known for known in names if _slips(name.lower(), known.lower(), slips) == slips]
+        near = near or [
+            candidate for candidate in names if _slips(name.lower(), candidate.lower(), slips) == slips
+        ]
     likeness = difflib.SequenceMatcher(b=name)
-    return _quoted(sorted(near, key=lambda known: -_ratio(likeness, known))[:3])
+    return _quoted(sorted(near, key=lambda candidate: -_ratio(likeness, candidate))[:3])
 
 
-def _ratio(likeness: difflib.SequenceMatcher[str], known: str) -> float:
-    likeness.set_seq1(known)
+def _ratio(likeness: difflib.SequenceMatcher[str], candidate: str) -> float:
+    likeness.set_seq1(candidate)
     return likeness.ratio()
 
 
-def same_but_for_case(name: str, known: Iterable[str]) -> list[str]:
+def same_but_for_case(name: str, candidates: Iterable[str]) -> list[str]:
     """The known names that are `name` but for case and underscores, those that differ in case only first."""
     folded = _folded(name)
-    near = [other for other in known if _folded(other) == folded]
+    near = [other for other in candidates if _folded(other) == folded]
     return sorted(near, key=lambda other: other.lower() != name.lower())[:3]
 
 

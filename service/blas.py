@@ -42,8 +42,8 @@ def in_use() -> Blas:
     import numpy as np  # noqa: PLC0415
 
     built: Any = np.show_config("dicts")
-    found = built.get("Build Dependencies", {}).get("blas", {})
-    library = f"{found.get('name', 'unknown')} {found.get('version', '')}".strip()
+    dependency = built.get("Build Dependencies", {}).get("blas", {})
+    library = f"{dependency.get('name', 'unknown')} {dependency.get('version', '')}".strip()
     for loaded in _loaded("openblas"):
         for prefix in _PREFIXES:
             for suffix in _SUFFIXES:

@@ -70,7 +70,7 @@ class Services:
             "program_cache": settings.program_cache,
             "device_memory": settings.device_memory_bytes,
         }
-        found = devices.inventory()
+        inventory = devices.inventory()
         runner = JobRunner(**limits)
         graphs = GraphStore(database, entries=settings.graph_cache)
         metrics.watch({"graphs": graphs.recent, "programs": runner.compiler})
@@ -79,7 +79,7 @@ class Services:
             metrics.failures.inc()
             logger.warning("child process failed", why=why.strip().rsplit("\n", 1)[-1])
 
-        child = {"address_space": settings.child_address_space, "inventory": found.document(), **limits}
+        child = {"address_space": settings.child_address_space, "inventory": inventory.document(), **limits}
         shared: Any = {
             "queue_limit": settings.queue_limit,
             "time_limit_s": settings.time_limit_s,
@@ -89,7 +89,7 @@ class Services:
         }
         pool = ChildPool(size=settings.child_count, config=child, **shared)
         gpus: dict[str, Pool] = {}
-        for number, gpu in enumerate(found.gpus):
+        for number, gpu in enumerate(inventory.gpus):
             metrics.device_limit.labels(gpu.name).set(gpu.allowed(settings.device_memory_bytes))
             if membership is not None and membership.owner(number) != membership.index:
                 gpus[gpu.name] = PoolElsewhere(membership.gpu_socket(number))

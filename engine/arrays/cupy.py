@@ -129,12 +129,12 @@ class _Kit:
         """An array of fixed numbers; brought to the device once and kept there."""
         numbers = np.array(values, dtype)
         key = (self._cp.cuda.Device().id, numbers.dtype.str, numbers.shape, numbers.tobytes())
-        known = self._constants.get(key)
-        if known is None:
+        cached = self._constants.get(key)
+        if cached is None:
             if len(self._constants) >= _KEPT_CONSTANTS:
                 self._constants.clear()
-            known = self._constants[key] = self._cp.asarray(numbers)
-        return known
+            cached = self._constants[key] = self._cp.asarray(numbers)
+        return cached
 
     def errstate(self, **_: Any) -> Any:
         """A device reports no floating-point conditions."""
@@ -216,9 +216,9 @@ class _Kit:
     def complex_of(self, real: Any, imag: Any) -> Any:
         """Real + i imag by its parts."""
         shape = np.broadcast_shapes(real.shape, imag.shape)
-        made = self._cp.empty(shape, np.complex128 if real.dtype == np.float64 else np.complex64)
-        made.real, made.imag = real, imag
-        return made
+        result = self._cp.empty(shape, np.complex128 if real.dtype == np.float64 else np.complex64)
+        result.real, result.imag = real, imag
+        return result
 
     def _factors(self, x: Any) -> Any:
         if x.size == 0:

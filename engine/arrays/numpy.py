@@ -203,13 +203,13 @@ def _axis_of_slices(target: Any, index: tuple[Any, ...]) -> int | None:
     """The axis along which an index picks whole slices, where there are enough of them to be worth it."""
     if target.ndim < 2 or len(index) != target.ndim or target.dtype.name not in _SPARSE_DTYPES:
         return None
-    found = None
+    result = None
     for axis, item in enumerate(index):
-        if isinstance(item, np.ndarray) and found is None:
-            found = axis
+        if isinstance(item, np.ndarray) and result is None:
+            result = axis
         elif not isinstance(item, slice) or item != slice(0, target.shape[axis], 1):
             return None
-    return found if found is not None and index[found].size >= FEW_SLICES else None
+    return result if result is not None and index[result].size >= FEW_SLICES else None
 
 
 def _add_slices(target: Any, axis: int, places: Any, values: Any) -> None:
@@ -326,9 +326,9 @@ def _adjoint(x: Any) -> Any:
 def _complex_of(real: Any, imag: Any) -> Any:
     """Real + i imag by its parts: a product with i would make NaN of an infinite part."""
     shape = np.broadcast_shapes(np.shape(real), np.shape(imag))
-    made = np.empty(shape, np.complex128 if real.dtype == np.float64 else np.complex64)
-    made.real, made.imag = real, imag
-    return made
+    result = np.empty(shape, np.complex128 if real.dtype == np.float64 else np.complex64)
+    result.real, result.imag = real, imag
+    return result
 
 
 def _svd(x: Any) -> Any:

@@ -174,10 +174,10 @@ def _differentiate(query: Query, examination: Diagnosis, outputs: Outputs) -> _D
         sources = [variables[name] for name in examination.live]
         warnings = static_warnings(examination.graph, sources, slot, examination.names)
         unread = [name for name in query.graph.unread if name in query.inputs and name not in variables]
-        told = unread_inputs(examination.graph, unread, query.inputs)
-        warnings = (*warnings, *map(render_caveat, told))
-        found = value_watches(examination.graph, sources, slot, examination.names)
-        watches = tuple((watch, outputs.add(watch.slot)) for watch in found)
+        caveats = unread_inputs(examination.graph, unread, query.inputs)
+        warnings = (*warnings, *map(render_caveat, caveats))
+        slot_watches = value_watches(examination.graph, sources, slot, examination.names)
+        watches = tuple((watch, outputs.add(watch.slot)) for watch in slot_watches)
     return _Differentiated(examination, outputs.add(slot), places, acted, warnings, watches)
 
 
@@ -227,9 +227,9 @@ def _gradient_answer(query: Query, result: _Differentiated, values: Values, inpu
     if result.warnings:
         answer["warnings"] = [*result.warnings, *answer.get("warnings", ())]
     if result.watches:
-        told = _told_by(result.watches, values)
-        if told:
-            answer["warnings"] = [*answer.get("warnings", ()), *told]
+        warnings = _told_by(result.watches, values)
+        if warnings:
+            answer["warnings"] = [*answer.get("warnings", ()), *warnings]
     wrong = gradients
     if query.diagnose == "auto":
         tests = result.tests or result.make_tests(values)
@@ -247,8 +247,8 @@ def _gradient_answer(query: Query, result: _Differentiated, values: Values, inpu
 def _told_by(watches: tuple[tuple[Watch, int], ...], values: Values) -> list[dict[str, Any]]:
     """The warnings that the values of the watches give."""
     places = dict(watches)
-    found = value_warnings(places, lambda watch: np.asarray(values[places[watch]]))
-    return [render_caveat(caveat) for caveat in found]
+    caveats = value_warnings(places, lambda watch: np.asarray(values[places[watch]]))
+    return [render_caveat(caveat) for caveat in caveats]
 
 
 def _diagnose_answer(query: Query, result: _Differentiated, values: Values, inputs: Inputs) -> dict[str, Any]:

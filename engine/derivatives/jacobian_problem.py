@@ -91,13 +91,13 @@ class JacobianProblem:
         product = self._product(method, along)
         others = self.answered(method)
         slots = dict(zip(others, product.outputs, strict=True))
-        found = self._play(product, slots, seeds)
+        rows = self._play(product, slots, seeds)
         if any(map(_complex, along.values())):
             parts = {name: slot for name, slot in slots.items() if not _complex(others[name])}
             turned = {name: seed * (1j if _complex(along[name]) else 0) for name, seed in seeds.items()}
             for name, second in self._play(product, parts, turned).items():
-                found[name] = F.complex(found[name], second)
-        return found
+                rows[name] = F.complex(rows[name], second)
+        return rows
 
     def _play(
         self, product: Tape, slots: Mapping[str, int], seeds: Mapping[str, Variable]

@@ -54,8 +54,8 @@ class Pattern:
         self.symmetric = sides.target is not None and _is_symmetric(sides)
         known_values = KnownValues(sides.tape, self._sources(sides, values))
         rows, columns = list(sides.rows.values()), list(sides.columns.values())
-        found = dependence(sides.tape, columns, set(rows), known_values, most)
-        parts = [(found.get(slot), type.size) for slot, type in zip(rows, self.rows.values(), strict=True)]
+        pattern = dependence(sides.tape, columns, set(rows), known_values, most)
+        parts = [(pattern.get(slot), type.size) for slot, type in zip(rows, self.rows.values(), strict=True)]
         self.matrix = stacked(parts, sum(type.size for type in self.columns.values()))
         if self.matrix.nnz > most:
             raise TooDense(self.matrix.nnz)

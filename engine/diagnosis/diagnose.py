@@ -67,10 +67,10 @@ class Diagnosis:
         """What the structure says of a variable."""
         if self.note is not None:
             return Finding("invalid_target", note=self.note)
-        known = self._findings.get(name)
-        if known is None:
-            known = self._findings[name] = examine(self.graph, self.variables[name], name, self.slot)
-        return known
+        result = self._findings.get(name)
+        if result is None:
+            result = self._findings[name] = examine(self.graph, self.variables[name], name, self.slot)
+        return result
 
     def entry(self, name: str, gradient: Array | None, look: Callable[[], Look | None]) -> dict[str, Any]:
         """The entry of one variable; `look` returns the run, None if it cannot be had."""
@@ -98,8 +98,8 @@ class Diagnosis:
     @cached_property
     def _plain_bytes(self) -> int:
         """The same of the recording as it stands: every value, adjoint and size, what each edge passed on."""
-        made = (slot for step in self.graph.steps for slot in step.outputs)
-        return self._held((*made, *self.graph.tape.inputs.values()))
+        outputs = (slot for step in self.graph.steps for slot in step.outputs)
+        return self._held((*outputs, *self.graph.tape.inputs.values()))
 
     @cached_property
     def _read_bytes(self) -> int:

@@ -72,8 +72,8 @@ class Look:
         if len(steps) > MOST_BY_DEFAULT:
             return ()
         watches = value_watches(graph, self.sources, self.target, prescriber.expressions.names)
-        told = value_warnings(watches, lambda watch: np.asarray(self.sweep.values[watch.slot]))
-        return (*misuses(prescriber, steps), *told)
+        caveats = value_warnings(watches, lambda watch: np.asarray(self.sweep.values[watch.slot]))
+        return (*misuses(prescriber, steps), *caveats)
 
     def surroundings(self, name: str) -> Surroundings | None:
         """What the target does near the values of a variable."""
@@ -138,10 +138,10 @@ def lead_with(
     remedy, node = candidate.remedy, candidate.step.origin.node
     assert isinstance(remedy, Remedy)
     covered = [step.origin.node for step in candidate.covers] if remedy.reason is None else [node]
-    known = next((culprit for culprit in culprits if culprit.node in covered), None)
-    if known is None:
+    leader = next((culprit for culprit in culprits if culprit.node in covered), None)
+    if leader is None:
         whole = np.ones(shape, bool)
-        known = of_step(candidate.step, whole, remedy.reason or culprits[0].reason, {})
+        leader = of_step(candidate.step, whole, remedy.reason or culprits[0].reason, {})
     elif remedy.reason is not None:
-        known = replace(known, reason=remedy.reason)
-    return (known, *(culprit for culprit in culprits if culprit.node != known.node))
+        leader = replace(leader, reason=remedy.reason)
+    return (leader, *(culprit for culprit in culprits if culprit.node != leader.node))

@@ -109,17 +109,17 @@ class _Numeric:
             idle = look.idle()
             if inside.status == "disconnected" or idle is not None:
                 return self._unread(inside, idle, warnings)
-        known = look.known_mistake(culprits, self.prescriber, status)
-        if known is not None:
-            shape = self.graph.tape.types[known.step.outputs[0]].shape
-            culprits = lead_with(known, culprits, shape)
+        mistake = look.known_mistake(culprits, self.prescriber, status)
+        if mistake is not None:
+            shape = self.graph.tape.types[mistake.step.outputs[0]].shape
+            culprits = lead_with(mistake, culprits, shape)
         reason = culprits[0].reason if culprits else None
         around = (
-            look.surroundings(name) if status == "zero" and reason in _AT_REST and known is None else None
+            look.surroundings(name) if status == "zero" and reason in _AT_REST and mistake is None else None
         )
-        fix = self._fix(status, culprits, known, around) or self._fix_of_noise(status)
+        fix = self._fix(status, culprits, mistake, around) or self._fix_of_noise(status)
         fix = self._beside(fix, status, culprits, mistakes, warnings)
-        text = None if known is None else self.prescriber.mistake_text(known)
+        text = None if mistake is None else self.prescriber.mistake_text(mistake)
         message = numeric_message(status, culprits, self.finding, name, target, self.prescriber, text)
         if around is not None:
             message = f"{message} {surroundings_sentence(around, name, target)}"
@@ -145,9 +145,9 @@ class _Numeric:
         if status != "ok" or not lost.any():
             return None
         blamed = why_zero(self.look.sweep, self.subject.source, lost)
-        known = self.look.known_mistake(blamed, self.prescriber, "zero")
-        if known is not None:
-            return self.prescriber.fix_of_mistake(known)
+        mistake = self.look.known_mistake(blamed, self.prescriber, "zero")
+        if mistake is not None:
+            return self.prescriber.fix_of_mistake(mistake)
         steps = (culprit.step for culprit in blamed if culprit.step is not None)
         remedies = (self.prescriber.remedy_for(step, "cancellation") for step in steps)
         return next((one for one in remedies if one is not None), None)
@@ -197,13 +197,13 @@ class _Numeric:
         self,
         status: str,
         culprits: tuple[Culprit, ...],
-        known: Candidate | None,
+        mistake: Candidate | None,
         around: Surroundings | None,
     ) -> Fix | None:
         """What to do about the first culprit, and about a target that is not finite beside it."""
         fix, look = None, self.look
-        if known is not None:
-            fix = self.prescriber.fix_of_mistake(known)
+        if mistake is not None:
+            fix = self.prescriber.fix_of_mistake(mistake)
         elif culprits:
             if culprits[0].reason in _AT_REST:
                 names = (self.subject.name, self.subject.target)

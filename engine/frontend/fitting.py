@@ -26,8 +26,8 @@ def proposals(node: Node, graph: Graph, types: Sequence[TensorType]) -> str | No
     elementwise = node.op.family.name == "elementwise"
     if len(types) != 2 or not (elementwise or node.op.name in _PRODUCTS):
         return None
-    found = list(_fitting(node, graph, types))[:_MOST]
-    return "; or ".join(found) or None
+    fits = list(_fitting(node, graph, types))[:_MOST]
+    return "; or ".join(fits) or None
 
 
 def _fitting(node: Node, graph: Graph, types: Sequence[TensorType]) -> Iterator[str]:
@@ -59,8 +59,12 @@ def _written(operand: str | bool | int | float, graph: Graph) -> str | None:
     """How an operand is written in the program: by its name, or as the expression that it is."""
     if not isinstance(operand, str):
         return None
-    made = graph.names.get(operand)
-    if made is None or not isinstance(made.source, Source) or not operand.startswith(f"{made.op.name}_"):
+    operation = graph.names.get(operand)
+    if (
+        operation is None
+        or not isinstance(operation.source, Source)
+        or not operand.startswith(f"{operation.op.name}_")
+    ):
         return operand
-    text = made.source.text
+    text = operation.source.text
     return None if len(text) > 40 else text if text.isidentifier() or text.endswith(")") else f"({text})"

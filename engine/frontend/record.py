@@ -81,12 +81,12 @@ class _Player:
         self,
         tape: Tape,
         functions: Functions,
-        made: dict[tuple[str, tuple[TensorType, ...]], Tape],
+        tapes: dict[tuple[str, tuple[TensorType, ...]], Tape],
         rewrite: Callable[[Tape], Tape] | None = None,
     ) -> None:
         self.tape = tape
         self.functions = functions
-        self.made = made
+        self.made = tapes
         self.rewrite = rewrite
         self.slots: dict[str, tuple[int, ...]] = {}
 

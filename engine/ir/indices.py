@@ -206,10 +206,10 @@ def axis_of_slices(index: Index, shape: tuple[int, ...]) -> int | None:
     """The axis along which an index of integers picks whole slices, every other axis taken as it is."""
     if len(index) != len(shape):
         return None
-    found = [axis for axis, item in enumerate(index) if isinstance(item, InputIndex | tuple)]
+    axes = [axis for axis, item in enumerate(index) if isinstance(item, InputIndex | tuple)]
     others = zip(index, shape, strict=True)
     whole = sum(isinstance(item, slice) and item == slice(0, size, 1) for item, size in others)
-    return found[0] if len(found) == 1 and whole == len(shape) - 1 else None
+    return axes[0] if len(axes) == 1 and whole == len(shape) - 1 else None
 
 
 def selects_once(index: Index) -> bool:

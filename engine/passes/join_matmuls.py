@@ -33,10 +33,10 @@ def _joined(
     spans: list[Span] = []
     start, step = last.outputs[0], makers.get(last.outputs[0])
     while step is not None and step.op.name == "index_add":
-        found = _piece(tape, step, axis)
-        if found is None or (step is not last and uses[step.outputs[0]] != 1):
+        piece = _piece(tape, step, axis)
+        if piece is None or (step is not last and uses[step.outputs[0]] != 1):
             return None
-        axis, span = found
+        axis, span = piece
         spans.append(span)
         start = step.inputs[0]
         step = makers.get(start)

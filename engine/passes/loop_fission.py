@@ -187,22 +187,27 @@ class _Body:
         read_later = {*outputs_later, *_read_by(later)}
         handed = [slot for slot in self.makers if slot in self.core and slot in read_later]
         read_in_core = {*ends, *_read_by(core)}
-        made = self._made_at(STEP, read_in_core | read_later)
-        before = _reaching(self._steps(lambda slot: self.level[slot] == STEP), made)
+        step_slots = self._made_at(STEP, read_in_core | read_later)
+        before = _reaching(self._steps(lambda slot: self.level[slot] == STEP), step_slots)
         fixed = self._made_at(FIXED, read_in_core | read_later | _read_by(before))
         once = _reaching(self._steps(lambda slot: self.level[slot] == FIXED), fixed)
-        known = [*fixed, *constants]
+        constant_slots = [*fixed, *constants]
         entered = [place for place in kept if slots[place] in read_later]
         direct = {slot: i for i, slot in reversed(results.items()) if slot in handed}
         late = [i for i in results if i not in direct.values()]
-        stacked = [*(slots[place] for place in entered), *handed, *made, *walked]
-        made_read = [k for k, slot in enumerate(made) if slot in read_in_core]
+        stacked = [*(slots[place] for place in entered), *handed, *step_slots, *walked]
+        made_read = [k for k, slot in enumerate(step_slots) if slot in read_in_core]
         walked_read = [k for k, slot in enumerate(walked) if slot in read_in_core]
-        stepped = [*(made[k] for k in made_read), *(walked[k] for k in walked_read)]
-        ahead = _part(tape, before, [*walked, *known], made)
-        inside = _part(tape, core, [*(slots[place] for place in kept), *stepped, *known], [*ends, *handed])
+        stepped = [*(step_slots[k] for k in made_read), *(walked[k] for k in walked_read)]
+        ahead = _part(tape, before, [*walked, *constant_slots], step_slots)
+        inside = _part(
+            tape, core, [*(slots[place] for place in kept), *stepped, *constant_slots], [*ends, *handed]
+        )
         behind = _part(
-            tape, later, [*stacked, *known], [*(results[i] for i in late), *outputs_later[len(results) :]]
+            tape,
+            later,
+            [*stacked, *constant_slots],
+            [*(results[i] for i in late), *outputs_later[len(results) :]],
         )
         after = batch(behind, list(behind.inputs)[: len(stacked)], chunk)
         _add_up(after, len(late), self.terms)

@@ -70,12 +70,12 @@ def stabilize(tape: Tape, variables: Iterable[int] = ()) -> Stabilized:
         start = len(copy.target.instructions)
         resolved = replace(step, inputs=copy.resolved(step.inputs))
         with copy.target.at(step.origin):
-            made = _rewritten(matcher, resolved)
-        if made is None:
+            rewritten = _rewritten(matcher, resolved)
+        if rewritten is None:
             del copy.target.instructions[start:]
             copy.keep(step, resolved.inputs)
         else:
-            rewrite, before, variable = made
+            rewrite, before, variable = rewritten
             copy.stands_for[step.outputs[0]] = variable.slot
             answer.applied.append(Applied(rewrite, before, step.origin))
         for new in islice(copy.target.instructions, start, None):
@@ -137,11 +137,11 @@ def _behind_arranging(matcher: Matcher, step: Instruction) -> Iterator[Match]:
     arranged: list[Instruction] = []
     slot = step.inputs[0]
     while slot not in matcher.opaque:
-        made = matcher.makers.get(slot)
-        if made is None or made.op.name not in _ARRANGING:
+        maker = matcher.makers.get(slot)
+        if maker is None or maker.op.name not in _ARRANGING:
             break
-        arranged.append(made)
-        slot = made.inputs[0]
+        arranged.append(maker)
+        slot = maker.inputs[0]
     if not arranged or slot in matcher.opaque:
         return
     for match in _of_table(matcher, replace(step, inputs=(slot,))):

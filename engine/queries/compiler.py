@@ -153,9 +153,9 @@ class Compiler:
     ) -> Program | SparseProgram:
         if query.sparse and query.colours is None:
             most = most_entries(peak_bytes_limit)
-            found = self._layouts.find(query, values or {}, most, in_dtype)
-            products = self._compile(found.coloured(query), peak_bytes_limit, None)
-            sparse = SparseProgram(query, products, found)
+            layout = self._layouts.find(query, values or {}, most, in_dtype)
+            products = self._compile(layout.coloured(query), peak_bytes_limit, None)
+            sparse = SparseProgram(query, products, layout)
             _check_limit(sparse.estimate, peak_bytes_limit)
             return sparse
         key = query.key

@@ -58,8 +58,8 @@ def _estimate(
 def _sparse(query: Query, kind: Kind) -> dict[str, Any] | None:
     question = replace(query, kind=kind, sparse=True)
     try:
-        found, _ = find_layout(question, {}, MOST_ENTRIES)
-        _, plan = plan_of(found.coloured(question))
+        sparse_layout, _ = find_layout(question, {}, MOST_ENTRIES)
+        _, plan = plan_of(sparse_layout.coloured(question))
     except (InvalidTarget, TargetRequired, DerivativeNotImplemented, NotHolomorphic):
         return None
     except OverLimit as error:
@@ -68,8 +68,8 @@ def _sparse(query: Query, kind: Kind) -> dict[str, Any] | None:
             f"{MOST_ENTRIES:,} entries"
         )
         raise
-    layout = found.layout
-    estimate = found.estimate(plan.estimate, 1)
+    layout = sparse_layout.layout
+    estimate = sparse_layout.estimate(plan.estimate, 1)
     return {
         "flops": estimate.flops,
         "peak_bytes": estimate.peak_bytes,

@@ -100,20 +100,20 @@ class Layouts:
         key = (query.key, names)
         with self._lock:
             reads = self._reads.get(key)
-            found = None if reads is None else self._found.get((key, _digest(reads, values)))
-            if found is not None and reads is not None:
+            layout = None if reads is None else self._found.get((key, _digest(reads, values)))
+            if layout is not None and reads is not None:
                 self._found.move_to_end((key, _digest(reads, values)))
-                return found
-        found, reads = find_layout(in_dtype(query), values, most)
+                return layout
+        layout, reads = find_layout(in_dtype(query), values, most)
         with self._lock:
             self._reads[key] = reads
-            self._keep((key, _digest(reads, values)), found)
-        return found
+            self._keep((key, _digest(reads, values)), layout)
+        return layout
 
-    def _keep(self, key: tuple[Any, ...], found: SparseLayout) -> None:
+    def _keep(self, key: tuple[Any, ...], layout: SparseLayout) -> None:
         before = self._found.pop(key, None)
-        self._bytes += found.layout.nbytes - (0 if before is None else before.layout.nbytes)
-        self._found[key] = found
+        self._bytes += layout.layout.nbytes - (0 if before is None else before.layout.nbytes)
+        self._found[key] = layout
         while len(self._found) > 1 and (len(self._found) > KEPT_LAYOUTS or self._bytes > KEPT_BYTES):
             _, dropped = self._found.popitem(last=False)
             self._bytes -= dropped.layout.nbytes
@@ -186,14 +186,14 @@ class Runs(Protocol):
 class SparseProgram:
     """A question for a sparse matrix, ready to run for every floating value."""
 
-    def __init__(self, query: Query, program: Runs, found: SparseLayout) -> None:
+    def __init__(self, query: Query, program: Runs, layout: SparseLayout) -> None:
         self._kind = query.kind
         self._program = program
         self.device = program.device
-        self._found = found
-        self.colours = found.layout.count
-        self.nonzeros = found.layout.nonzeros
-        self.method = found.layout.method
+        self._found = layout
+        self.colours = layout.layout.count
+        self.nonzeros = layout.layout.nonzeros
+        self.method = layout.layout.method
         self._rows = one_row(query).count if query.batch else 1
 
     @property

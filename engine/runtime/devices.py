@@ -73,9 +73,9 @@ class Inventory:
 _override: list[Inventory] = []
 
 
-def tell(found: Inventory) -> None:
+def tell(known_inventory: Inventory) -> None:
     """Use what another process found, so that this one need not load CUDA, which takes memory."""
-    _override[:] = [found]
+    _override[:] = [known_inventory]
     inventory.cache_clear()
 
 
@@ -131,16 +131,16 @@ def here(name: str, path: str = "$.device") -> str:
     """
     if name == CPU:
         return CPU
-    found = inventory()
+    inventory_here = inventory()
     if name == AUTO:
-        return AUTO if found.gpus else CPU
-    if name not in found.names:
+        return AUTO if inventory_here.gpus else CPU
+    if name not in inventory_here.names:
         raise DeviceUnavailable(
-            f"expected a device of this machine ({', '.join(found.names)}), got '{name}' at {path}",
+            f"expected a device of this machine ({', '.join(inventory_here.names)}), got '{name}' at {path}",
             path=path,
-            hint=f"{found.missing}; leave `device` out to compute on the CPU"
-            if found.missing
-            else f"GPUs are numbered from 0 to {len(found.gpus) - 1}; see GET /readyz",
+            hint=f"{inventory_here.missing}; leave `device` out to compute on the CPU"
+            if inventory_here.missing
+            else f"GPUs are numbered from 0 to {len(inventory_here.gpus) - 1}; see GET /readyz",
         )
     return name
 

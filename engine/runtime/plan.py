@@ -146,9 +146,9 @@ def _place(plan: Plan, deaths: dict[int, int]) -> None:
                 if step.op.kernel.takes_needed
                 else step.outputs
             )
-            made = {output: tape.types[output].nbytes for output in outputs if roots[output] == output}
-            fresh.update(made)
-            live += sum(made.values())
+            sizes = {output: tape.types[output].nbytes for output in outputs if roots[output] == output}
+            fresh.update(sizes)
+            live += sum(sizes.values())
         peak = max(peak, live + cost.workspace)
         live += cost.retained
         dead = tuple(root for root in dying if root not in plan.foreign)
@@ -227,9 +227,9 @@ def _mark_copied(plan: Plan) -> None:
     answer may not, are copied.
     """
     roots_out = set(plan.foreign)
-    made = {slot: step.instruction for step in plan.steps for slot in step.instruction.outputs}
+    makers = {slot: step.instruction for step in plan.steps for slot in step.instruction.outputs}
     for slot in plan.tape.outputs:
-        root, step = plan.roots[slot], made.get(slot)
+        root, step = plan.roots[slot], makers.get(slot)
         may_alias = step is not None and step.op.kernel.needs_copy(step.attributes)
         if root in roots_out or slot not in plan.whole or may_alias:
             plan.copied.add(slot)

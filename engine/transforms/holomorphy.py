@@ -24,15 +24,15 @@ def first_not_holomorphic(
     steps = tape.instructions[since:]
     reached = depending_on(tape, steps, sources)
     leading = set(targets)
-    found = None
+    first = None
     for step in reversed(steps):
         if leading.isdisjoint(step.outputs):
             continue
         moving = [i for i, slot in enumerate(step.inputs) if slot in reached and carries(tape, step, i)]
         leading.update(step.inputs[i] for i in moving)
         if any(dtypes.is_complex(tape.types[step.inputs[i]].dtype) for i in moving) and _breaks(step):
-            found = step
-    return found
+            first = step
+    return first
 
 
 def _breaks(step: Instruction) -> bool:

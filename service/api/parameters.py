@@ -34,17 +34,17 @@ def refusal(errors: Sequence[Mapping[str, Any]], operation: Mapping[str, Any]) -
     """The problem of the first of pydantic's `errors`; `operation` is what OpenAPI says of the endpoint."""
     first = errors[0]
     name = str(first["loc"][1])[:100]
-    known = {
+    schemas = {
         parameter["name"]: parameter["schema"]
         for parameter in operation.get("parameters", ())
         if parameter["in"] == "query"
     }
     if first["type"] == "extra_forbidden":
-        noun = "parameter" if len(known) == 1 else "parameters"
-        wanted = f"only the {noun} {' and '.join(known)}" if known else "no parameters"
+        noun = "parameter" if len(schemas) == 1 else "parameters"
+        wanted = f"only the {noun} {' and '.join(schemas)}" if schemas else "no parameters"
         shown = name
     else:
-        wanted = f"{name} to be {_described(known.get(name, {})) or first['msg']}"
+        wanted = f"{name} to be {_described(schemas.get(name, {})) or first['msg']}"
         shown = str(first["input"])[:100]
     return Problem("invalid_parameter", f"expected {wanted}, got '{shown}'", path=f"$query.{name}")
 

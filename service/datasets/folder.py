@@ -55,8 +55,8 @@ class DatasetFolder:
 
     def sweep(self) -> None:
         """Remove what uploads left behind if their process has ended."""
-        for found in self._tmp.iterdir() if self._tmp.is_dir() else ():
-            place = found.with_suffix("")
+        for path in self._tmp.iterdir() if self._tmp.is_dir() else ():
+            place = path.with_suffix("")
             try:
                 descriptor = os.open(_lock_of(place), os.O_RDWR)
             except FileNotFoundError:  # a set on its way out, or the lock went just now and the place with it

@@ -59,8 +59,8 @@ def put(connection: Connection, dataset: Dataset) -> bool:
         "fields": fields,
         "created_at": time.time(),
     }
-    known = select(DATASETS.c.seq).where(DATASETS.c.id == dataset.id).exists()
-    values = select(*(literal(value) for value in row.values())).where(~known)
+    existing = select(DATASETS.c.seq).where(DATASETS.c.id == dataset.id).exists()
+    values = select(*(literal(value) for value in row.values())).where(~existing)
     return connection.execute(insert(DATASETS).from_select(list(row), values)).rowcount == 1
 
 

@@ -109,8 +109,8 @@ def clear(folder: Path, attempt: int, kept: Collection[str]) -> None:
 
 def _attempt(place: Path) -> float:
     """The attempt that wrote a file, by its name; for other files a number above every attempt's."""
-    found = _NAME.fullmatch(place.name)
-    return int(found[1]) if found else math.inf
+    match = _NAME.fullmatch(place.name)
+    return int(match[1]) if match else math.inf
 
 
 def _plain(arrays: Mapping[str, Array]) -> dict[str, Array]:

@@ -37,15 +37,15 @@ def record(device: str) -> dict[str, Any]:
             "device": device,
             "threads": int(os.environ.get("OPENBLAS_NUM_THREADS", "0")),
         }
-    found = blas.in_use()
+    library = blas.in_use()
     return {
         "machine": platform.machine(),
         "numpy": np.__version__,
         "scipy": scipy.__version__,
         "executor": "numpy",
         "device": device,
-        "blas": found.library,
-        "blas_kernel": found.kernel,
+        "blas": library.library,
+        "blas_kernel": library.kernel,
         "simd": _simd(),
         "threads": int(os.environ.get("OPENBLAS_NUM_THREADS", "0")),
     }
@@ -61,16 +61,16 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[dict[
     ]
 
 
-def warning(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def warning(differences: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The warning of a job that goes on from a checkpoint that was written elsewhere."""
-    listed = ", ".join(f"{_WORDS[one['what']]} {one['before']}, now {one['now']}" for one in found)
+    listed = ", ".join(f"{_WORDS[one['what']]} {one['before']}, now {one['now']}" for one in differences)
     message = (
         f"the last checkpoint was written with another machine or library ({listed}): the same bits are not "
         "promised, from here on the last digits may differ from those of an undisturbed run"
     )
-    if [one["what"] for one in found] == ["blas_kernel"]:
-        message += f"; GRADWIRE_BLAS_KERNEL={found[0]['before']} on every worker keeps them the same"
-    return {"code": "other_machine", "message": message, "differences": list(found)}
+    if [one["what"] for one in differences] == ["blas_kernel"]:
+        message += f"; GRADWIRE_BLAS_KERNEL={differences[0]['before']} on every worker keeps them the same"
+    return {"code": "other_machine", "message": message, "differences": list(differences)}
 
 
 def _simd() -> str:

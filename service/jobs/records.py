@@ -133,10 +133,10 @@ def _warnings(connection: Connection, rows: Sequence[Row[Any]]) -> dict[str, lis
     query = select(JOB_EVENTS.c.job_id, JOB_EVENTS.c.data).where(
         JOB_EVENTS.c.job_id.in_(job_ids), JOB_EVENTS.c.kind == "log", JOB_EVENTS.c.step.is_not(None)
     )
-    found = {row.id: from_json(row.warnings) for row in rows}
+    warnings = {row.id: from_json(row.warnings) for row in rows}
     for row in connection.execute(query.order_by(JOB_EVENTS.c.id)):
-        found[row.job_id].extend(from_json(row.data)["warnings"])
-    return found
+        warnings[row.job_id].extend(from_json(row.data)["warnings"])
+    return warnings
 
 
 def _document(row: Row[Any], warnings: Mapping[str, list[Any]]) -> dict[str, Any]:

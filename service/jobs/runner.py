@@ -190,10 +190,10 @@ class JobRunner(QueryRunner):
     def _load_parameters(self, job: TrainedModelRef, checkpoint: str, path: str) -> Parameters:
         """Parameters and state. Raises Problem checkpoint_not_found if they were dropped meanwhile."""
         key = (job.job_id, checkpoint)
-        found = self._parameters.get(key)
-        if found is None:
+        parameters = self._parameters.get(key)
+        if parameters is None:
             try:
-                found = checkpoints.read_parameters(Path(job.folder), checkpoint)
+                parameters = checkpoints.read_parameters(Path(job.folder), checkpoint)
             except FileNotFoundError:
                 raise Problem(
                     "checkpoint_not_found",
@@ -201,11 +201,11 @@ class JobRunner(QueryRunner):
                     path=path,
                 ) from None
             if (
-                sum(array.nbytes for array in (*found.parameters.values(), *found.state.values()))
+                sum(array.nbytes for array in (*parameters.parameters.values(), *parameters.state.values()))
                 < _KEPT_BYTES
             ):
-                self._parameters.put(key, found)
-        return found
+                self._parameters.put(key, parameters)
+        return parameters
 
 
 #: What is computed about jobs, each with where it may run. A layer may be thirty bytes and takes a third of a

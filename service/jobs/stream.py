@@ -41,13 +41,13 @@ class _Topic:
             return None
         return [event for event in self.events if event.id > after][:_PAGE]
 
-    def extend(self, found: list[StoredEvent]) -> None:
+    def extend(self, events: list[StoredEvent]) -> None:
         """Take in newer events, forgetting the oldest, and wake everybody."""
-        for event in found:
+        for event in events:
             if len(self.events) == _AT_HAND:
                 self.start = self.events.popleft().id
             self.events.append(event)
-        self.reached = found[-1].id
+        self.reached = events[-1].id
         self.changed.set()
         self.changed = asyncio.Event()
 
@@ -124,13 +124,13 @@ class Streams:
             after = topic.reached
             look = partial(records.events, job_id=job_id, after=after, limit=_PAGE)
             try:
-                found = await self._database.read(look)
+                events = await self._database.read(look)
             except SQLAlchemyError:  # the next poll tries again
-                found = []
-            if found:
-                topic.extend(found)
-                if found[-1].kind == "end":
+                events = []
+            if events:
+                topic.extend(events)
+                if events[-1].kind == "end":
                     return
-            if len(found) < _PAGE:
+            if len(events) < _PAGE:
                 await asyncio.sleep(self._poll_s)
         topic.changed.set()

@@ -98,7 +98,7 @@ def referenced_datasets(body: bytes, media: Media) -> set[str]:
     with JSON escapes is not found, and is refused as `dataset_not_found`.
     """
     text = body if media == "json" else body[: 8 + int.from_bytes(body[:8], "little")]
-    return {found.decode() for found in _ID.findall(text)}
+    return {match.decode() for match in _ID.findall(text)}
 
 
 def parse_submission(text: bytes, attachments: Mapping[str, Array] | None) -> Submission:
@@ -142,8 +142,8 @@ def prepare(
         sources[part], types[part] = {}, {}
         for name, value in fields.items():
             place = child_path(f"$.{part}", name)
-            found = _source(value, place, context, submission.attachments, inline)
-            sources[part][name], types[part][name] = found
+            source = _source(value, place, context, submission.attachments, inline)
+            sources[part][name], types[part][name] = source
     document = _without_attachments(submission.document, submission.attachments or {})
     spec = decode(document, types["data"], types.get("validation_data"), admit)
     devices.here(spec.device)  # refuse a job that no worker of this machine could run
@@ -197,10 +197,10 @@ def discard(jobs: Path, job_id: str) -> None:
     shutil.rmtree(jobs / job_id, ignore_errors=True)
 
 
-def sweep(jobs: Path, known: Callable[[str], bool]) -> None:
+def sweep(jobs: Path, is_job: Callable[[str], bool]) -> None:
     """Remove what interrupted submissions left, if it is older than any that can still run."""
     for place in jobs.iterdir() if jobs.is_dir() else ():
-        if time.time() - place.stat().st_mtime > _ABANDONED_S and not known(place.name):
+        if time.time() - place.stat().st_mtime > _ABANDONED_S and not is_job(place.name):
             discard(jobs, place.name)
 
 
@@ -262,19 +262,19 @@ def _fields(value: Mapping[str, Any], path: str, dataset: Dataset) -> str | list
     if chosen_fields is None and len(dataset.fields) == 1:
         chosen_fields = next(iter(dataset.fields))
     names = [chosen_fields] if isinstance(chosen_fields, str) else chosen_fields
-    known = ", ".join(list(dataset.fields)[:20])
+    listed = ", ".join(list(dataset.fields)[:20])
     if not isinstance(names, list) or not names or ("field" in value and "fields" in value):
         raise InvalidDocument(
             f"expected 'field' (a name) or 'fields' (a list of names) at {path}",
             path=path,
-            hint=f"the data set has {known}",
+            hint=f"the data set has {listed}",
         )
     for name in names:
         if name not in dataset.fields:
             _mismatch(
                 f"the data set has no field '{str(name)[:60]}'",
                 path,
-                did_you_mean(str(name), dataset.fields) or f"it has {known}",
+                did_you_mean(str(name), dataset.fields) or f"it has {listed}",
             )
     if isinstance(chosen_fields, str):
         return chosen_fields

@@ -46,11 +46,11 @@ def decode_inputs(
 
 def _refuse_unknown_input(name: str, inputs: Iterable[str]) -> NoReturn:
     path = child_path("$.inputs", name)
-    known = list(inputs)
+    names = list(inputs)
     raise UnknownInput(
-        f"expected inputs of the function ({abridged(known)}), got '{name}' at {path}",
+        f"expected inputs of the function ({abridged(names)}), got '{name}' at {path}",
         path=path,
-        hint=did_you_mean(name, known),
+        hint=did_you_mean(name, names),
     )
 
 

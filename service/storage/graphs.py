@@ -38,8 +38,8 @@ class GraphStore:
         """Store the graph durably; True if it was not there before."""
 
         def store(connection: Connection) -> bool:
-            known = connection.execute(select(GRAPHS.c.seq).where(GRAPHS.c.id == graph.id)).first()
-            if known is None:
+            existing = connection.execute(select(GRAPHS.c.seq).where(GRAPHS.c.id == graph.id)).first()
+            if existing is None:
                 connection.execute(
                     insert(GRAPHS).values(
                         id=graph.id,
@@ -49,7 +49,7 @@ class GraphStore:
                         created_at=time.time(),
                     )
                 )
-            return known is None
+            return existing is None
 
         try:
             created = await self._database.write(store)

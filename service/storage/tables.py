@@ -150,10 +150,10 @@ def _create_jobs(connection: Connection) -> None:
 def _create_job_datasets(connection: Connection) -> None:
     """Jobs that have not ended hold on to their data sets from here on."""
     JOB_DATASETS.create(connection)
-    known = {row.id for row in connection.execute(select(DATASETS.c.id))}
+    ids = {row.id for row in connection.execute(select(DATASETS.c.id))}
     unfinished = ("queued", "running", "paused")
     for row in connection.execute(select(JOBS.c.id, JOBS.c.data).where(JOBS.c.status.in_(unfinished))).all():
-        named = known.intersection(json.loads(row.data)["datasets"])
+        named = ids.intersection(json.loads(row.data)["datasets"])
         for dataset in sorted(named):
             connection.execute(JOB_DATASETS.insert().values(job_id=row.id, dataset_id=dataset))
 
@@ -203,7 +203,9 @@ def _below_the_folder(data: Any) -> Any:
 
 def _add_column(connection: Connection, table: Table, column: Column[Any]) -> None:
     """Add a column, unless an earlier step created the table with it."""
-    if column.name not in {known["name"] for known in inspect(connection).get_columns(table.name)}:
+    if column.name not in {
+        column_info["name"] for column_info in inspect(connection).get_columns(table.name)
+    }:
         declared = CreateColumn(column).compile(dialect=connection.dialect)
         connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {declared}")
 

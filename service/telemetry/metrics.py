@@ -98,22 +98,22 @@ class Metrics:
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request that was answered. Looking labels up takes longer than counting: they are kept."""
         key = (method, route, status)
-        known = self._requests.get(key)
-        if known is None:
+        series = self._requests.get(key)
+        if series is None:
             counter = self.requests.labels(method, route, str(status))
-            known = self._requests[key] = counter, self.latency.labels(route)
-        counter, histogram = known
+            series = self._requests[key] = counter, self.latency.labels(route)
+        counter, histogram = series
         counter.inc()
         histogram.observe(seconds)
 
     def query(self, kind: str, tier: str, device: str, seconds: float) -> None:
         """Count a query that was answered."""
         key = (kind, tier, device)
-        known = self._queries.get(key)
-        if known is None:
+        series = self._queries.get(key)
+        if series is None:
             counter = self.by_device.labels(device)
-            known = self._queries[key] = counter, self.queries.labels(kind, tier)
-        counter, histogram = known
+            series = self._queries[key] = counter, self.queries.labels(kind, tier)
+        counter, histogram = series
         counter.inc()
         histogram.observe(seconds)
 

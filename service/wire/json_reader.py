@@ -118,11 +118,11 @@ def _glance(root: dict[str, Any], text: bytes, tensors: str) -> int | None:
         if kind is dict:
             if name != tensors:
                 return None
-            found = [item]
-            for node in found:  # it grows on the way
+            nodes = [item]
+            for node in nodes:  # it grows on the way
                 keys += len(node)
-                found += [inner for inner in node.values() if type(inner) is dict]
-            objects += len(found)
+                nodes += [inner for inner in node.values() if type(inner) is dict]
+            objects += len(nodes)
         elif not (kind in _FINITE or (kind is list and _FINITE.issuperset(map(type, item)))):
             return None
     return keys if text.count(b"{") == objects else None

@@ -156,12 +156,12 @@ def render(error: Problem | EngineError) -> Reply:
 
 def internal(request_id: str | None = None) -> Reply:
     """The 500 problem, which says how to report it and nothing else."""
-    known = f" of request {request_id}" if request_id else ""
+    named = f" of request {request_id}" if request_id else ""
     return _document(
         "internal",
         ERRORS["internal"],
         500,
-        {"detail": f"the server failed unexpectedly; its log has the traceback{known}"},
+        {"detail": f"the server failed unexpectedly; its log has the traceback{named}"},
         {},
     )
 

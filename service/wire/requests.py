@@ -108,18 +108,18 @@ def _translate(
     path, value = _locate(document, first["loc"])
     if first["type"] == "extra_forbidden":
         name = str(first["loc"][-1])
-        known = [*model.model_fields]
+        fields = [*model.model_fields]
         return UnknownField(
-            f"expected only the fields {', '.join(known)}, got '{name}' at {path}",
+            f"expected only the fields {', '.join(fields)}, got '{name}' at {path}",
             path=path,
-            hint=did_you_mean(name, known),
+            hint=did_you_mean(name, fields),
         )
     same_field = [
         (*_locate(document, item["loc"]), item)
         for item in error.errors(include_url=False)
         if item["loc"][0] == first["loc"][0]
     ]
-    path, value, _ = max(same_field, key=lambda found: len(found[0]))  # the deepest says most
+    path, value, _ = max(same_field, key=lambda entry: len(entry[0]))  # the deepest says most
     items = [item for place, _, item in same_field if place == path]
     if [item["type"] for item in items] == ["missing"]:
         name = str(items[0]["loc"][-1])
@@ -150,8 +150,8 @@ def _locate(document: Any, location: tuple[int | str, ...]) -> tuple[str, Any]:
     """The JSON path of pydantic's location, whose union tags are no part of the document."""
     path, node = "$", document
     for step in location:
-        known = step in node if isinstance(node, dict) else isinstance(node, list) and isinstance(step, int)
-        if known:
+        exists = step in node if isinstance(node, dict) else isinstance(node, list) and isinstance(step, int)
+        if exists:
             path, node = child_path(path, step), node[step]
     return path, node
 

@@ -71,3 +71,22 @@ def test_nothing_names_a_private_place() -> None:
         if "static" not in path.parts and (match := FORBIDDEN.search(text)):
             found[relative(path)] = match[0]
     assert not found
+
+
+#: Participles that say nothing of a value; a name says what it is.
+NO_NAMES = {"found", "made", "known", "told"}
+
+
+def test_values_are_named_by_nouns() -> None:
+    wrong = []
+    for path in PRODUCT:
+        for scope in ast.walk(ast.parse(path.read_text())):
+            if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                stored = {
+                    n.id for n in ast.walk(scope) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+                }
+                parameters = {n.arg for n in ast.walk(scope.args) if isinstance(n, ast.arg)}
+                wrong += [
+                    f"{relative(path)}:{scope.lineno}: {name}" for name in (stored | parameters) & NO_NAMES
+                ]
+    assert not wrong, "\n".join(wrong)

@@ -54,9 +54,9 @@ def _called(
         inner: partial(walk.value_of, outer)
         for inner, outer in zip(inputs, step.inputs[reach.first :], strict=False)
     }
-    found = walk.inner(function, sources).run(patterns)
+    reached = walk.inner(function, sources).run(patterns)
     pairs = zip(step.outputs, function.outputs, strict=True)
-    return [(slot, found[own]) for slot, own in pairs if own in found]
+    return [(slot, reached[own]) for slot, own in pairs if own in reached]
 
 
 def _pulled(
@@ -120,8 +120,8 @@ def _looped(walk: Pass, step: Instruction, moving: Sequence[int]) -> Patterns | 
                 patterns[inputs[i]] = pattern[k * rows[i] : (k + 1) * rows[i]] if i in rows else pattern
         for place, pattern in enumerate(carried):
             stacks[len(shapes) - carry + place][k] = pattern
-        found = walk.inner(body, _sources(walk, inputs, slots, carry, scanned, k)).run(patterns)
-        answers = [found.get(slot) for slot in body.outputs]
+        reached = walk.inner(body, _sources(walk, inputs, slots, carry, scanned, k)).run(patterns)
+        answers = [reached.get(slot) for slot in body.outputs]
         carried = answers[:carry]
         for place, pattern in enumerate(answers[carry:]):
             stacks[place][k] = pattern

@@ -79,8 +79,8 @@ class Pass:
             slot: _rows_of(np.arange(start, end), int(ends[-1]))
             for slot, start, end in zip(variables, ends[:-1], ends[1:], strict=True)
         }
-        found = Pass(tape, slots, known_values, int(ends[-1]), most, through).run(own)
-        return {slot: found[slot] for slot in slots if slot in found}
+        patterns = Pass(tape, slots, known_values, int(ends[-1]), most, through).run(own)
+        return {slot: patterns[slot] for slot in slots if slot in patterns}
 
     def run(self, start: Mapping[int, Matrix]) -> dict[int, Matrix]:
         """The patterns of all slots that depend on something, from those of some."""

@@ -66,8 +66,8 @@ def _meet(step: Instruction, shape_of: ShapeOf) -> int | None:
 
 def is_column_on_purpose(slot: int, graph: Graphing) -> bool:
     """Whether a slot was reshaped or indexed, so that its shape is meant, whatever it is in a loop's body."""
-    made = graph.makers.get(slot)
-    return made is not None and made.op.family.name in ("shaping", "indexing")
+    maker = graph.makers.get(slot)
+    return maker is not None and maker.op.family.name in ("shaping", "indexing")
 
 
 def _is_meant(
@@ -93,15 +93,15 @@ def _is_meant(
 
 def _is_summed(steps: Sequence[Instruction], shape_of: ShapeOf) -> bool:
     """Whether all of what the first step makes is added up, and nothing else of its shape meets it before."""
-    made = set(steps[0].outputs)
+    outputs = set(steps[0].outputs)
     for step in steps[1:]:
-        met = made.intersection(step.inputs)
+        met = outputs.intersection(step.inputs)
         if not met:
             continue
         if step.op.family.name == "reduction":
             return prod(shape_of(step.outputs[0])) == 1
-        others = [prod(shape_of(slot)) for slot in step.inputs if slot not in made]
+        others = [prod(shape_of(slot)) for slot in step.inputs if slot not in outputs]
         if step.op.family.name != "elementwise" or any(size > 1 for size in others):
             return False
-        made.update(step.outputs)
+        outputs.update(step.outputs)
     return False

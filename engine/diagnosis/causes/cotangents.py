@@ -50,8 +50,8 @@ def _fix(step: Instruction, output: int) -> Fix:
     cotangents = list(backward.inputs)[len(backward.inputs) - len(step.outputs) :]
     listed = " or ".join(f"'{name}'" for name in cotangents)
     slot = backward.outputs[output]
-    made = next((inner for inner in backward.instructions if slot in inner.outputs), None)
-    source = None if made is None else made.origin.source
+    maker = next((inner for inner in backward.instructions if slot in inner.outputs), None)
+    source = None if maker is None else maker.origin.source
     alike = (
         len(cotangents) == 1
         and backward.types[slot].shape == backward.types[backward.inputs[cotangents[0]]].shape

@@ -51,11 +51,13 @@ class ExecutionTrace:
     def sweep(self, values: Values, target: int, sources: Iterable[int], *, masked: bool) -> Sweep:
         """All adjoints for the values of one run."""
         with self._lock:
-            known = self._pulled.get(masked)
-            if known is None:
-                known = record_pullbacks(self.graph.tape, self.graph.steps, target, sources, masked=masked)
-                self._pulled[masked] = known
-        tape, pullbacks = known
+            recording = self._pulled.get(masked)
+            if recording is None:
+                recording = record_pullbacks(
+                    self.graph.tape, self.graph.steps, target, sources, masked=masked
+                )
+                self._pulled[masked] = recording
+        tape, pullbacks = recording
         sweep = Sweep({**values, **tape.constants}, pullbacks, self.graph.makers)
         sweep.follow(target)
         return sweep
@@ -112,5 +114,5 @@ def _inside(tape: Tape, step: Instruction) -> int:
 
 
 def _of(function: Tape) -> int:
-    made = (*function.inputs.values(), *(slot for step in function.instructions for slot in step.outputs))
-    return sum(function.types[slot].nbytes for slot in made) + layout_bytes(function, function.instructions)
+    slots = (*function.inputs.values(), *(slot for step in function.instructions for slot in step.outputs))
+    return sum(function.types[slot].nbytes for slot in slots) + layout_bytes(function, function.instructions)

@@ -104,7 +104,7 @@ def _report(tape: Tape, birth: Birth, values: Values, batch: int | None) -> Nonf
     rows = rows_of(birth.mask) if batch is not None and birth.mask.shape[:1] == (batch,) else None
     count = int(birth.mask.sum())
     where = "" if rows is None else f" in {list_rows(rows)} of the batch"
-    made = "came in with" if birth.step is None else "was the first to make"
+    verb = "came in with" if birth.step is None else "was the first to make"
     subject = f"{op} '{node}'"
     if birth.reason == "infinite_derivative":
         subject = f"the derivative of {subject}"
@@ -117,7 +117,7 @@ def _report(tape: Tape, birth: Birth, values: Values, batch: int | None) -> Nonf
         evidence=evidence_of(birth, values),
         source=origin.source,
         rows=rows,
-        message=f"{subject} {made} {count} non-finite "
+        message=f"{subject} {verb} {count} non-finite "
         f"{'element' if count == 1 else 'elements'}{where} ({birth.reason}).",
     )
 

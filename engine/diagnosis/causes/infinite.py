@@ -72,24 +72,24 @@ def why_infinite(
     The rest lie beside the way, such as in another term of a sum, and are not to blame.
     """
     masks = cone(sweep.pullbacks, sweep.values, source, marked)
-    found: list[Culprit] = []
+    culprits: list[Culprit] = []
     for pullback in sweep.pullbacks:
         for edge, own in _born(sweep, pullback, masks):
-            found += _blame(sweep, steps, pullback, edge, own, leaves)
-        found += _overflown(sweep, pullback, masks)
-        if len(found) >= ENOUGH:
+            culprits += _blame(sweep, steps, pullback, edge, own, leaves)
+        culprits += _overflown(sweep, pullback, masks)
+        if len(culprits) >= ENOUGH:
             break
-    nodes = {culprit.node for culprit in found}
+    nodes = {culprit.node for culprit in culprits}
     shared = [one for one in target_culprits if one.node in nodes or _lies_on_the_way(one, sweep, masks)]
-    known = {culprit.node for culprit in shared}
-    others = distinct(culprit for culprit in found if culprit.node not in known)
+    shared_nodes = {culprit.node for culprit in shared}
+    others = distinct(culprit for culprit in culprits if culprit.node not in shared_nodes)
     return (*shared, *others) or tuple(target_culprits)
 
 
 def _lies_on_the_way(culprit: Culprit, sweep: Sweep, masks: Mapping[int, Mask]) -> bool:
     """Whether a step made something that is not finite of what the masks mark."""
-    made = () if culprit.step is None else culprit.step.outputs
-    return any(bool((masks[slot] & nonfinite(sweep.values[slot])).any()) for slot in made if slot in masks)
+    outputs = () if culprit.step is None else culprit.step.outputs
+    return any(bool((masks[slot] & nonfinite(sweep.values[slot])).any()) for slot in outputs if slot in masks)
 
 
 def _born(sweep: Sweep, pullback: Pullback, masks: Mapping[int, Mask]) -> Iterator[tuple[Edge, Mask]]:

@@ -103,7 +103,7 @@ class Causes:
 
     def leaf_of(self, slot: int) -> int | None:
         """The one input behind a slot, looked for through steps that have no other; None for several."""
-        found: set[int] = set()
+        leaves: set[int] = set()
         ahead, seen = [slot], set[int]()
         while ahead:
             at = ahead.pop()
@@ -111,7 +111,7 @@ class Causes:
                 continue
             seen.add(at)
             if at in self._inputs:
-                found.add(at)
+                leaves.add(at)
                 continue
             step = self.expressions.graph.makers.get(at)
             if step is None or step.op.family.name not in ("elementwise", "shaping", "indexing"):
@@ -119,7 +119,7 @@ class Causes:
             if step.op.name in _CHOOSING:
                 return None
             ahead += step.inputs
-        return found.pop() if len(found) == 1 else None
+        return leaves.pop() if len(leaves) == 1 else None
 
     @property
     def _inputs(self) -> frozenset[int]:
@@ -127,7 +127,7 @@ class Causes:
 
     def _operand_of(self, step: Instruction, slot: int, mask: Mask) -> tuple[int, Mask] | None:
         """The operand whose marked elements are all 0; data before what was computed."""
-        found = []
+        operands = []
         for position, operand in enumerate(step.inputs):
             met = pull_mask(step, position, slot, mask, dict(self.values))
             value = self.values[operand]
@@ -137,10 +137,10 @@ class Causes:
                 and met.any()
                 and (zero.sum() == met.sum() or _one_is_enough(step, zero))
             ):
-                found.append((operand not in self._inputs, position, operand, zero))
-        if not found:
+                operands.append((operand not in self._inputs, position, operand, zero))
+        if not operands:
             return None
-        _, _, operand, zero = min(found, key=lambda one: one[:2])
+        _, _, operand, zero = min(operands, key=lambda one: one[:2])
         return operand, zero
 
     def _leaf(self, slot: int, mask: Mask) -> Cause:
@@ -166,15 +166,15 @@ class Causes:
         """Why a difference is 0: both are equal."""
         a, b = step.inputs
         constants = self.expressions.graph.tape.constants
-        for known, other in ((a, b), (b, a)):
-            if known in constants:
+        for one, other in ((a, b), (b, a)):
+            if one in constants:
                 leaf = self.leaf_of(other)
                 if leaf is not None and self.values[leaf].size == 1:
                     number = f"{self.values[leaf].item():.6g}"
                     words = {"subject": self.expressions.text(leaf), "number": number, "place": ""}
                     return Cause("element", words, leaf)
-                text = self.expressions.operand(step, 1 if known == a else 0)
-                return Cause("value", {"subject": text, "number": f"{self.values[known].flat[0]:.6g}"})
+                text = self.expressions.operand(step, 1 if one == a else 0)
+                return Cause("value", {"subject": text, "number": f"{self.values[one].flat[0]:.6g}"})
         texts = [self.expressions.operand(step, i) for i in (0, 1)]
         return Cause("itself" if texts[0] == texts[1] else "equal", {"subject": texts[0], "other": texts[1]})
 

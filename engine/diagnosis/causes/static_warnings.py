@@ -34,8 +34,8 @@ def static_warnings(
     if not any(_is_worth_a_look(step) for step in graph.steps) and not may_broadcast(graph):
         return ()
     prescriber = Prescriber(Expressions(graph, names), {}, None)
-    found = _warnings_in(graph, tuple(sources), [target], frozenset(), prescriber)
-    unique = {(caveat.code, caveat.node): caveat for caveat in reversed([*found])}
+    caveats = _warnings_in(graph, tuple(sources), [target], frozenset(), prescriber)
+    unique = {(caveat.code, caveat.node): caveat for caveat in reversed([*caveats])}
     return tuple(render_caveat(caveat) for caveat in reversed(unique.values()))
 
 

@@ -135,10 +135,10 @@ def _margin(expressions: Expressions, step: Instruction) -> Instruction | None:
         inner = rest[0] if len(rest) == 1 else None
     else:
         inner = step.inputs[0] if step.op.name == "relu" else None
-    made = None if inner is None else expressions.maker(inner)
-    if made is None or made.op.name != "subtract" or not is_number(made.inputs[0], 1):
+    maker = None if inner is None else expressions.maker(inner)
+    if maker is None or maker.op.name != "subtract" or not is_number(maker.inputs[0], 1):
         return None
-    product = expressions.maker(made.inputs[1])
+    product = expressions.maker(maker.inputs[1])
     return product if product is not None and product.op.name == "multiply" else None
 
 

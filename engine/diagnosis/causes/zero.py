@@ -65,22 +65,22 @@ def why_zero(sweep: Sweep, source: int, marked: Mask) -> tuple[Culprit, ...]:
     if not marked.any():
         return ()
     search = _Search(sweep, cone(sweep.pullbacks, sweep.values, source, marked))
-    found: list[Culprit] = []
+    culprits: list[Culprit] = []
     for pullback in sweep.pullbacks:
-        found += search.killed(pullback)
-        found += search.lost_inside(pullback)
-        found += search.lost_in_sum(pullback)
-        if len(found) >= ENOUGH:
+        culprits += search.killed(pullback)
+        culprits += search.lost_inside(pullback)
+        culprits += search.lost_in_sum(pullback)
+        if len(culprits) >= ENOUGH:
             break
-    if len(found) > 1:
-        found.sort(
+    if len(culprits) > 1:
+        culprits.sort(
             key=lambda culprit: (
                 search.is_partial(culprit),
                 search.leaves_a_way(culprit, source),
                 search.passes_the_other(culprit),
             )
         )
-    return distinct(_one_reason(found))
+    return distinct(_one_reason(culprits))
 
 
 def _one_reason(culprits: Sequence[Culprit]) -> Iterator[Culprit]:

@@ -76,10 +76,10 @@ def record_pullbacks(
         acted = [(edges[one.position], one.where.slot) for one in new]
         inputs = dict.fromkeys(step.inputs[i] for i in positions)
         reached.update(inputs)
-        known = [masks.masks[slot] for slot in inputs] if masks is not None else []
-        noted = tuple(mask.slot for mask in known if mask is not None)
-        made = tuple(own.instructions[start:])
-        answer.append(Pullback(step, cotangents, tuple(answers), made, noted, tuple(acted)))
+        input_masks = [masks.masks[slot] for slot in inputs] if masks is not None else []
+        noted = tuple(mask.slot for mask in input_masks if mask is not None)
+        instructions = tuple(own.instructions[start:])
+        answer.append(Pullback(step, cotangents, tuple(answers), instructions, noted, tuple(acted)))
     return own, answer
 
 
@@ -124,10 +124,10 @@ class Sweep:
             self.acted.update({edge: local[slot] for edge, slot in pullback.acted})
             for edge, slot in pullback.answers:
                 size = magnitudes.get(slot)
-                known = Contribution(local[slot], no_size(local[slot]) if size is None else size)
-                self.contributions[edge] = known
+                contribution = Contribution(local[slot], no_size(local[slot]) if size is None else size)
+                self.contributions[edge] = contribution
                 self.gradients.setdefault(edge.slot, []).append(edge)
-                self._gather(edge.slot, known)
+                self._gather(edge.slot, contribution)
 
     @cached_property
     def unit(self) -> float:
@@ -137,13 +137,13 @@ class Sweep:
 
     def adjoint(self, slot: int) -> Array:
         """What a slot gathered; zeros for one that the target does not use."""
-        known = self.adjoints.get(slot)
-        return np.zeros_like(self.values[slot]) if known is None else known
+        result = self.adjoints.get(slot)
+        return np.zeros_like(self.values[slot]) if result is None else result
 
     def size(self, slot: int) -> Array:
         """The size of what a slot gathered."""
-        known = self.sizes.get(slot)
-        return no_size(self.values[slot]) if known is None else known
+        result = self.sizes.get(slot)
+        return no_size(self.values[slot]) if result is None else result
 
     def probe(self, pullback: Pullback, cotangents: Sequence[Array]) -> dict[Edge, Contribution]:
         """What the edges of a step would pass on for other cotangents."""

@@ -26,8 +26,10 @@ def values_at(array: Array, mask: Mask) -> list[Any]:
     A complex number is the list [re, im], as on the wire; conjugates of real numbers without their -0.
     """
     spread = np.broadcast_to(array, mask.shape).reshape(-1)
-    found = spread[np.flatnonzero(mask)[:LISTED]]
-    listed = np.stack([found.real, found.imag + 0.0], axis=-1) if found.dtype.kind == "c" else found
+    elements = spread[np.flatnonzero(mask)[:LISTED]]
+    listed = (
+        np.stack([elements.real, elements.imag + 0.0], axis=-1) if elements.dtype.kind == "c" else elements
+    )
     return list(listed.tolist())
 
 

@@ -113,16 +113,16 @@ class Graphing:
 
     def toward(self, target: int, edges: Edges) -> frozenset[int]:
         """The slots from which `target` is reached over edges of a kind."""
-        known = self._toward.get((target, edges))
-        if known is None:
+        result = self._toward.get((target, edges))
+        if result is None:
             reached = {target}
             for step in reversed(self.steps):
                 if any(slot in reached for slot in step.outputs):
                     for position, slot in enumerate(step.inputs):
                         if slot not in reached and _admits(self.tape, Edge(step, position), edges):
                             reached.add(slot)
-            known = self._toward[target, edges] = frozenset(reached)
-        return known
+            result = self._toward[target, edges] = frozenset(reached)
+        return result
 
     def is_constant(self, target: int) -> bool:
         """Whether no input has any part in the target."""

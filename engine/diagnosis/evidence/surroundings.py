@@ -37,14 +37,14 @@ def surroundings(
         return float(replay(tape, steps, {**inputs, name: at}, bound)[target].reshape(()))
 
     here = value(x)
-    found = [value(np.asarray(at, x.dtype)) for at in _nearby(x)]
-    if not np.isfinite([here, *found]).all():
+    nearby = [value(np.asarray(at, x.dtype)) for at in _nearby(x)]
+    if not np.isfinite([here, *nearby]).all():
         return None
     values = replay(tape, steps, inputs, bound)
     last = next((step for step in reversed(steps) if target in step.outputs), None)
     terms = [float(np.abs(np.asarray(values[slot], float)).sum()) for slot in (last.inputs if last else ())]
-    rounding = 64 * float(np.finfo(x.dtype).eps) * max(*map(abs, (here, *found)), *terms)
-    above, below = (any(sign * (other - here) > rounding for other in found) for sign in (1, -1))
+    rounding = 64 * float(np.finfo(x.dtype).eps) * max(*map(abs, (here, *nearby)), *terms)
+    above, below = (any(sign * (other - here) > rounding for other in nearby) for sign in (1, -1))
     if above and below:
         return "saddle"
     return "minimum" if above else "maximum" if below else "flat"

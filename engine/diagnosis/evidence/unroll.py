@@ -135,9 +135,9 @@ class _Course:
         operands = list(step.inputs)
         with self.tape.at(step.origin):
             outputs = getattr(self, f"_{step.op.name}")(step, operands, iteration)
-            for slot, made in zip(step.outputs, outputs, strict=True):
-                if made is not None:
-                    copied = Instruction(TABLE["identity"], (made,), {}, (slot,), step.origin)
+            for slot, output in zip(step.outputs, outputs, strict=True):
+                if output is not None:
+                    copied = Instruction(TABLE["identity"], (output,), {}, (slot,), step.origin)
                     self._run([copied], iteration)
 
     # -- the ops that take functions ---------------------------------------------------------------------
@@ -225,9 +225,9 @@ class _Course:
             slots.update(zip(step.outputs, fresh, strict=True))
             if step.origin.node is not None:
                 self.layout.names.update(dict.fromkeys(fresh, step.origin.node))
-            made = replace(step, inputs=inputs, outputs=fresh, origin=nested(outer, step.origin))
+            instruction = replace(step, inputs=inputs, outputs=fresh, origin=nested(outer, step.origin))
             self.read.update(slot for own, slot in zip(step.outputs, fresh, strict=True) if own in read)
-            self.take(made, at)
+            self.take(instruction, at)
         return [slots[slot] for slot in sub.outputs]
 
     def _slot(self, sub: Tape, slot: int) -> int:
@@ -270,8 +270,8 @@ class _Course:
             F.concat(*parts, axis=0) if parts else self.tape.constant(0, type.dtype).broadcast_to(type.shape)
         )
         self._take_recorded(start, at)
-        made: int = whole.slot
-        return made
+        slot: int = whole.slot
+        return slot
 
     def _only_in(self, slot: int, operands: Sequence[int], other: Tape, taken: Tape) -> bool:
         """Whether the branch that is not taken reads a floating operand, and the one taken does not."""

@@ -43,34 +43,34 @@ def _rows_meet_columns(prescriber: Prescriber, steps: Sequence[Instruction]) -> 
             continue
         matrix, other = step.inputs
         behind = _chain(prescriber, other)
-        made = next((rows[slot] for slot in behind if slot in rows), None)
-        if made is None or not reshaped.isdisjoint(behind) or prescriber.type(matrix).ndim != 2:
+        row = next((rows[slot] for slot in behind if slot in rows), None)
+        if row is None or not reshaped.isdisjoint(behind) or prescriber.type(matrix).ndim != 2:
             continue
-        if not {*_chain(prescriber, made.inputs[0])} & {*_chain(prescriber, matrix)}:
+        if not {*_chain(prescriber, row.inputs[0])} & {*_chain(prescriber, matrix)}:
             continue
         words = {
             "op": step.origin.op or step.op.name,
             "node": str(step.origin.node),
-            "rows": prescriber.expressions.node(made),
+            "rows": prescriber.expressions.node(row),
             "n": str(prescriber.type(matrix).shape[0]),
         }
-        fix = _with_keyword(made, prescriber, "keepdims", True, "each row meets its own number then")
+        fix = _with_keyword(row, prescriber, "keepdims", True, "each row meets its own number then")
         yield Caveat(LIKELY_MISTAKE, step.origin.node, "rows_meet_columns", words, fix)
 
 
 def _chain(prescriber: Prescriber, slot: int) -> list[int]:
     """A slot and what it was computed from element by element, with constants or with rows of its own."""
-    found, shape = [slot], prescriber.type(slot).shape
+    chain, shape = [slot], prescriber.type(slot).shape
     constants = prescriber.expressions.graph.tape.constants
     for _ in range(_DEEPEST):
-        step = prescriber.expressions.graph.makers.get(found[-1])
+        step = prescriber.expressions.graph.makers.get(chain[-1])
         if step is None or step.op.family.name != "elementwise":
             break
         sources = [s for s in step.inputs if s not in constants and prescriber.type(s).shape == shape]
         if not sources or (step.op.name not in ("subtract", "divide") and len({*sources}) > 1):
             break
-        found.append(sources[0])
-    return found
+        chain.append(sources[0])
+    return chain
 
 
 def _with_keyword(step: Instruction, prescriber: Prescriber, name: str, value: Any, why: str) -> Fix:

@@ -27,10 +27,10 @@ def slot_of(
 ) -> int | None:
     """The slot that a node reads and that is written so."""
     own = [step for step in steps if step.origin.node == node]
-    made = {slot for step in own for slot in step.outputs}
+    outputs = {slot for step in own for slot in step.outputs}
     for step in own:
         for slot in step.inputs:
-            if slot in made:
+            if slot in outputs:
                 continue
             text = expressions.text(slot)
             try:

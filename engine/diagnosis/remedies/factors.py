@@ -52,10 +52,10 @@ def steps_behind(run: Traced, culprit: Culprit) -> list[Instruction]:
     ahead = [slot for i, slot in enumerate(step.inputs) if i != culprit.input] if step is not None else []
     steps: list[Instruction] = []
     while ahead and len(steps) < FEW:
-        made = run.expressions.graph.makers.get(ahead.pop())
-        if made is not None and not any(made is known for known in steps):
-            steps.append(made)
-            ahead += made.inputs
+        maker = run.expressions.graph.makers.get(ahead.pop())
+        if maker is not None and not any(maker is other for other in steps):
+            steps.append(maker)
+            ahead += maker.inputs
     return steps
 
 

@@ -47,11 +47,11 @@ class Form:
         used = sorted(letter for letter in slots if letter in _names(self.text))
         variables = [tape.variable(slots[letter]) for letter in used]
         graph = _graph(fill(self.text, self.words), tuple(used))
-        made = record(
+        result = record(
             graph, {letter: v.type for letter, v in zip(used, variables, strict=True)}, graph.outputs
         )
-        made.tape.outputs = [made.slot(graph.outputs[0])]
-        return tape.inline(made.tape, variables)[0]
+        result.tape.outputs = [result.slot(graph.outputs[0])]
+        return tape.inline(result.tape, variables)[0]
 
 
 @cache

@@ -74,22 +74,22 @@ def _is_deviation(prescriber: Prescriber, quotient: Instruction) -> bool:
     if over is None:
         return False
     base = _squared(prescriber, over)
-    made = None if base is None else prescriber.expressions.maker(base)
-    return over.op.name == "squared_difference" or (made is not None and made.op.name == "subtract")
+    maker = None if base is None else prescriber.expressions.maker(base)
+    return over.op.name == "squared_difference" or (maker is not None and maker.op.name == "subtract")
 
 
 def _divides(steps: Sequence[Instruction], scale: int, apart: Instruction) -> bool:
     """Whether something is divided by `scale`, or its logarithm taken, as a normal density is."""
-    made = {scale}
+    slots = {scale}
     for step in steps:
-        if made.isdisjoint(step.inputs):
+        if slots.isdisjoint(step.inputs):
             continue
-        if step.op.name == "log" and step.inputs[0] in made:
+        if step.op.name == "log" and step.inputs[0] in slots:
             return True
-        if step.op.name == "divide" and step is not apart and step.inputs[1] in made:
+        if step.op.name == "divide" and step is not apart and step.inputs[1] in slots:
             return True
         if step.op.name in ("multiply", "pow", "sqrt", "square", "abs"):
-            made.update(step.outputs)
+            slots.update(step.outputs)
     return False
 
 
@@ -173,7 +173,7 @@ def _tiny_step(prescriber: Prescriber, step: Instruction) -> Iterator[Caveat]:
 
 def _widths(prescriber: Prescriber, slot: int) -> list[float]:
     """The numbers other than 0 that are added to something on the way to a slot."""
-    makers, ahead, seen, found = prescriber.expressions.graph.makers, [slot], {slot}, []
+    makers, ahead, seen, widths = prescriber.expressions.graph.makers, [slot], {slot}, []
     while ahead:
         step = makers.get(ahead.pop())
         if step is None:
@@ -181,12 +181,12 @@ def _widths(prescriber: Prescriber, slot: int) -> list[float]:
         if step.op.name in ("add", "subtract"):
             numbers = [_number(prescriber, s) for s in step.inputs]
             if None in numbers:
-                found += [abs(n) for n in numbers if n]
+                widths += [abs(n) for n in numbers if n]
         for one in step.inputs:
             if one not in seen:
                 seen.add(one)
                 ahead.append(one)
-    return found
+    return widths
 
 
 def _number(prescriber: Prescriber, slot: int, depth: int = 0) -> float | None:

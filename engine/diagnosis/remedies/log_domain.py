@@ -67,8 +67,8 @@ class _Parts:
         constant = self.prescriber.expressions.graph.tape.constants.get(slot)
         if constant is not None and constant.ndim == 0 and not self.prescriber.expressions.is_assigned(slot):
             return _number(constant.item())
-        known = next((name for name, other in self.slots.items() if other == slot), None)
-        name = known or f"v{len(self.slots)}_"
+        letter = next((name for name, other in self.slots.items() if other == slot), None)
+        name = letter or f"v{len(self.slots)}_"
         self.slots[name] = slot
         return name
 

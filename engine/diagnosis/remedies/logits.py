@@ -61,11 +61,11 @@ def _of_log(log: Instruction, expressions: Expressions) -> Fix | None:
 
 def _through(slot: int, expressions: Expressions, arranged: list[Instruction]) -> Instruction | None:
     """What makes a slot, behind indexing and reshaping, which are noted."""
-    made = expressions.maker(slot)
-    while made is not None and made.op.name in _ARRANGING:
-        arranged.append(made)
-        made = expressions.maker(made.inputs[0])
-    return made
+    maker = expressions.maker(slot)
+    while maker is not None and maker.op.name in _ARRANGING:
+        arranged.append(maker)
+        maker = expressions.maker(maker.inputs[0])
+    return maker
 
 
 def rearrange(steps: Sequence[Instruction], inner: str, expressions: Expressions) -> str | None:

@@ -18,8 +18,8 @@ _OTHER_WAY: dict[type[ast.cmpop], ast.cmpop] = {
 def condition_of(step: Instruction) -> str | None:
     """The text of a while loop's condition; None where there is none."""
     condition = step.attributes["condition"]
-    made = [inner for inner in condition.instructions if condition.outputs[0] in inner.outputs]
-    source = made[0].origin.source if made else None
+    makers = [inner for inner in condition.instructions if condition.outputs[0] in inner.outputs]
+    source = makers[0].origin.source if makers else None
     return source.text if isinstance(source, Source) else None
 
 

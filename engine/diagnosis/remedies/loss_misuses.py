@@ -89,10 +89,10 @@ def _of_range(
     words = {"op": name, "node": str(node), "written": written}
     whole = prescriber.expressions.node(step)
     value = np.asarray(prescriber.value(slot))
-    made = prescriber.expressions.maker(slot)
-    if made is not None and made.op.name == LOSSES[name] and name != "kl_divergence":
+    maker = prescriber.expressions.maker(slot)
+    if maker is not None and maker.op.name == LOSSES[name] and name != "kl_divergence":
         if not (value == value.min()).all() and (value < CERTAIN).any():
-            call.args[1] = ast.parse(prescriber.operand_text(made, 0), mode="eval").body
+            call.args[1] = ast.parse(prescriber.operand_text(maker, 0), mode="eval").body
             fix = _from_logits(call, whole, "it is exact in the tails")
             least = {"least": f"{value.min():.3g}"}
             yield Caveat(LIKELY_MISTAKE, node, "faint_probability", {**words, **least}, fix)
@@ -126,8 +126,8 @@ def misuses_by_recording(
     named = {step.origin.node: step for step in steps if LOSSES.get(step.origin.op or "")}
     for node, step in named.items():
         own = [one for one in graph.steps if one.origin.node == node]
-        made = {slot for one in own for slot in one.outputs}
-        predicted = [slot for slot in _behind_clips(own) if slot not in made]
+        outputs = {slot for one in own for slot in one.outputs}
+        predicted = [slot for slot in _behind_clips(own) if slot not in outputs]
         if step.origin.op == "kl_divergence" or not predicted:
             continue
         if depending_on(graph.tape, graph.steps, sources).isdisjoint(predicted):

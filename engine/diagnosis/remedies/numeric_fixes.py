@@ -75,9 +75,9 @@ def special_fix(culprit: Culprit, prescriber: Prescriber, *, is_chosen: bool = F
     fix = _fix_of_functions(culprit, step)
     if fix is not None or culprit.reason not in _SPOILED:
         return fix
-    known = prescriber.remedy_of_pattern(step, culprit.reason)
-    if known is not None and not known.has_note(*_DOUBTFUL):
-        return known
+    remedy = prescriber.remedy_of_pattern(step, culprit.reason)
+    if remedy is not None and not remedy.has_note(*_DOUBTFUL):
+        return remedy
     fix = indexed_softmax(step, expressions)
     match = _match_of(step, expressions) if fix is None else None
     if match is not None:

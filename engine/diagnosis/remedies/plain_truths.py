@@ -46,18 +46,18 @@ def zero_divisor(prescriber: Prescriber, step: Instruction) -> Fix | None:
 
 def _behind(prescriber: Prescriber, slot: int) -> list[Instruction]:
     """The steps behind a slot that act element by element, the nearest first."""
-    found: list[Instruction] = []
+    steps: list[Instruction] = []
     ahead, seen = [slot], {slot}
     while ahead:
         step = prescriber.expressions.graph.makers.get(ahead.pop(0))
         if step is None or step.op.family.name != "elementwise":
             continue
-        found.append(step)
+        steps.append(step)
         for one in step.inputs:
             if one not in seen:
                 seen.add(one)
                 ahead.append(one)
-    return found
+    return steps
 
 
 def far_argument(prescriber: Prescriber, culprits: Sequence[Culprit]) -> Fix | None:

@@ -81,8 +81,8 @@ class Prescriber(Matching):
             form = Form(form.text, {**form.slots, "W": step.outputs[0]}, words)
         assert self.trial is not None
         if isinstance(candidate.remedy, Soft) and candidate.remedy.loss:
-            made = self.expressions.graph.makers.get(self.trial.target)
-            return None if made is None else self.outcome(made, self.trial.target, form)
+            maker = self.expressions.graph.makers.get(self.trial.target)
+            return None if maker is None else self.outcome(maker, self.trial.target, form)
         return self.outcome(step, step.outputs[0], form)
 
     def fix_of(self, candidate: Candidate, form: Form) -> Fix:
@@ -251,7 +251,7 @@ class Prescriber(Matching):
     @cached_property
     def _dependent(self) -> frozenset[int]:
         assert self.trial is not None
-        graph, found = self.expressions.graph, {self.trial.source, *self.trial.sources}
-        for source in tuple(found):
-            found.update(slot for step in graph.downstream(source) for slot in step.outputs)
-        return frozenset(found)
+        graph, slots = self.expressions.graph, {self.trial.source, *self.trial.sources}
+        for source in tuple(slots):
+            slots.update(slot for step in graph.downstream(source) for slot in step.outputs)
+        return frozenset(slots)

@@ -31,9 +31,9 @@ class Soft:
     @cached_property
     def patterns(self) -> tuple[Call, ...]:
         """The expressions that are matched."""
-        found = tuple(parse(text) for text in self.before)
-        assert all(isinstance(pattern, Call) for pattern in found), self.before
-        return found  # type: ignore[return-value]  # asserted in the line before
+        parsed = tuple(parse(text) for text in self.before)
+        assert all(isinstance(pattern, Call) for pattern in parsed), self.before
+        return parsed  # type: ignore[return-value]  # asserted in the line before
 
 
 def words_of(scene: Scene, step: Instruction, bound: Bound) -> Mapping[str, str]:

@@ -45,12 +45,16 @@ def _of_negative(prescriber: Prescriber, match: Match) -> Fix | None:
     """What to do if the logarithm is of a negative number that was computed: no factor of 0 is to blame."""
     y = match.bound["y"]
     value = np.asarray(prescriber.value(y))
-    made = prescriber.expressions.maker(y) if isinstance(y, int) else None
+    maker = prescriber.expressions.maker(y) if isinstance(y, int) else None
     if match.rewrite.name not in ("xlogy", "negative_xlogy") or value.dtype.kind != "f":
         return None
-    if made is None or made.op.name not in ("matmul", "add", "subtract", "multiply") or not (value < 0).any():
+    if (
+        maker is None
+        or maker.op.name not in ("matmul", "add", "subtract", "multiply")
+        or not (value < 0).any()
+    ):
         return None
-    text, node = prescriber.expressions.text(y), prescriber.expressions.node(made)
+    text, node = prescriber.expressions.text(y), prescriber.expressions.node(maker)
     place = np.argwhere(value < 0)[0].tolist()
     least = f"{value[tuple(place)]:.6g}" + (f" at element {place}" if place else "")
     return Fix("has_to_be_positive", {"text": text, "least": least, "node": node})

@@ -48,10 +48,12 @@ def _mixed_up(finding: Finding, name: str, target: str, expressions: Expressions
     alike = next((one for one in read if one.lower() == name.lower()), None)
     if alike is not None:
         return Fix("differs_by_case", {"name": name, "other": alike, "target": target})
-    steps = (step for step in expressions.graph.steps if any(made in toward for made in step.outputs))
+    steps = (step for step in expressions.graph.steps if any(output in toward for output in step.outputs))
     words = {word for step in steps for word in names_in(step.origin)}
-    known = next((word for word in _NUMBERS if word in words and word not in inputs), None)
-    return Fix("named_constant", {"word": known, "name": name, "number": _NUMBERS[known]}) if known else None
+    number = next((word for word in _NUMBERS if word in words and word not in inputs), None)
+    return (
+        Fix("named_constant", {"word": number, "name": name, "number": _NUMBERS[number]}) if number else None
+    )
 
 
 def _reduce(expressions: Expressions, target: str, finding: Finding) -> Fix | None:

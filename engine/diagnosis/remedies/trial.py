@@ -104,8 +104,8 @@ class Trial:
     @cached_property
     def is_possible(self) -> bool:
         """Whether a trial is small enough."""
-        made = sum(self.tape.types[slot].nbytes for step in self.steps for slot in step.outputs)
-        return len(self.steps) <= LONGEST and made <= LARGEST
+        nbytes = sum(self.tape.types[slot].nbytes for step in self.steps for slot in step.outputs)
+        return len(self.steps) <= LONGEST and nbytes <= LARGEST
 
     @cached_property
     def limit(self) -> float:
@@ -136,8 +136,8 @@ class Trial:
             if other is step:
                 break
             tape.instructions.append(other)
-        made = form.record(tape, form.slots)
-        total = F.sum(made)
+        result = form.record(tape, form.slots)
+        total = F.sum(result)
         slots = [slot for slot in form.slots.values() if is_inexact(tape.types[slot].dtype)]
         gradients = backward(tape, {total.slot: ones(tape, total)}, slots)
         tape.outputs = [total.slot, *(gradients[slot].slot for slot in slots if slot in gradients)]
@@ -160,11 +160,11 @@ class Trial:
                 slot = other.outputs[step.outputs.index(one.output)]
                 bound = {name: _move(read, step, other) for name, read in one.form.slots.items()}
                 resolved = {name: copy.stands_for.get(read, read) for name, read in bound.items()}
-                made = one.form.record(tape, resolved)
-                if made.shape != self.tape.types[slot].shape:
+                result = one.form.record(tape, resolved)
+                if result.shape != self.tape.types[slot].shape:
                     return None
-                copy.stands_for[slot] = made.slot
-                places.append(made.slot)
+                copy.stands_for[slot] = result.slot
+                places.append(result.slot)
         target = copy.stands_for.get(self.target, self.target)
         if tape.types[target].size != 1 or not is_inexact(tape.types[target].dtype):
             return None
@@ -211,8 +211,8 @@ def _keep(copy: Rewrite, step: Instruction) -> None:
         settings = step.attributes
         if step.op.family.name == "reduction":  # what adds up booleans adds up in integers
             settings = {key: value for key, value in settings.items() if key != "dtype"}
-        made: Any = tape.apply(step.op, [tape.variable(slot) for slot in inputs], settings)
-    answers: Iterable[Any] = made if isinstance(made, tuple) else (made,)
+        outputs: Any = tape.apply(step.op, [tape.variable(slot) for slot in inputs], settings)
+    answers: Iterable[Any] = outputs if isinstance(outputs, tuple) else (outputs,)
     copy.stands_for.update((old, new.slot) for old, new in zip(step.outputs, answers, strict=True))
 
 

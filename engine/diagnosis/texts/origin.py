@@ -102,16 +102,16 @@ def distinct(culprits: Iterable[Culprit]) -> tuple[Culprit, ...]:
     kept: dict[tuple[str, str, int | None], Culprit] = {}
     for culprit in culprits:
         key = (culprit.node, culprit.reason, culprit.input)
-        known = kept.get(key)
-        kept[key] = culprit if known is None else _join(known, culprit)
+        previous = kept.get(key)
+        kept[key] = culprit if previous is None else _join(previous, culprit)
     return tuple(kept.values())
 
 
-def _join(known: Culprit, other: Culprit) -> Culprit:
-    if known.edge is not other.edge or known.elements == other.elements:
-        return known
+def _join(first: Culprit, other: Culprit) -> Culprit:
+    if first.edge is not other.edge or first.elements == other.elements:
+        return first
     evidence = {
-        name: (values + other.evidence.get(name, []))[:LISTED] for name, values in known.evidence.items()
+        name: (values + other.evidence.get(name, []))[:LISTED] for name, values in first.evidence.items()
     }
-    elements = (known.elements + other.elements)[:LISTED]
-    return replace(known, elements=elements, count=known.count + other.count, evidence=evidence)
+    elements = (first.elements + other.elements)[:LISTED]
+    return replace(first, elements=elements, count=first.count + other.count, evidence=evidence)

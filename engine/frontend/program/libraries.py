@@ -88,8 +88,8 @@ def owner(node: ast.Attribute) -> str | None:
 def exists(name: str) -> bool:
     """The name before the first dot, as `np` of np.linalg.norm; None if it is something else."""
     op = TABLE.find(name)
-    found = op is not None and not op.internal
-    return found or name in _CONSTANTS or name in dtypes.ALL or substitutes.find(name) is not None
+    exists = op is not None and not op.internal
+    return exists or name in _CONSTANTS or name in dtypes.ALL or substitutes.find(name) is not None
 
 
 class Stripped(ast.NodeTransformer):

@@ -29,9 +29,9 @@ def check(evaluator: Evaluation, node: ast.Call, name: str) -> None:
     _check_generator(evaluator, node, name)
     if name == "gradient" and _has_function(evaluator, node):
         return
-    found = confusion(name, args, keywords, method=method)
-    if found is not None:
-        row, meant = found
+    mistake = confusion(name, args, keywords, method=method)
+    if mistake is not None:
+        row, meant = mistake
         raise evaluator.text.fault(node, row.what, evaluator.text.instead(node, meant, row.why))
 
 

@@ -47,7 +47,7 @@ def repair(
     base = _logic(base)
     if reasons and parses(base):
         return Repair("; ".join(reasons), base)
-    found: Repair | None = None
+    result: Repair | None = None
     for start in dict.fromkeys((base, text)):
         for rule in (*GUESSES, *keyword_rules(start)):
             changed = rule.change(start)
@@ -56,8 +56,8 @@ def repair(
             repaired = Repair("; ".join([*(reasons if start is base else []), rule.why]), changed)
             if compiles(changed):
                 return repaired
-            found = found or repaired
-    return found
+            result = result or repaired
+    return result
 
 
 def _logic(text: str) -> str:

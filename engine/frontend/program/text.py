@@ -216,17 +216,17 @@ class ProgramText:
     def statement(self, node: ast.expr | ast.stmt) -> ast.stmt:
         """The innermost statement that holds a node."""
         place = (node.lineno, node.col_offset)
-        found: ast.stmt | None = None
+        innermost: ast.stmt | None = None
         block: list[ast.stmt] = self.tree.body
         while block:
             inner = [s for s in block if (s.lineno, s.col_offset) <= place]
             inside = inner and place < (inner[-1].end_lineno or 0, inner[-1].end_col_offset or 0)
             if not inside:
                 break
-            found = inner[-1]
-            block = getattr(found, "body", [])
-        assert found is not None, "a node stands in a statement"
-        return found
+            innermost = inner[-1]
+            block = getattr(innermost, "body", [])
+        assert innermost is not None, "a node stands in a statement"
+        return innermost
 
     def _from_python(self, error: SyntaxError) -> SyntaxFault:
         line = min(max(error.lineno or 1, 1), len(self._starts))

@@ -73,10 +73,10 @@ def unrolled(node: ast.For) -> list[ast.stmt] | None:
 
 def _over(element: ast.expr, target: ast.expr, iterable: ast.expr) -> ast.expr | None:
     """`element` for every value of `target` in `iterable`, as one expression."""
-    found = _substitutions(target, iterable)
-    if found is None:
+    substitutions = _substitutions(target, iterable)
+    if substitutions is None:
         return None
-    values, indexed = found
+    values, indexed = substitutions
     replaced = _Replace(values, indexed)
     if not _acts_on_elements(element, set(_names(target)), indexed):
         return None

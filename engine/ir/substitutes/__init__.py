@@ -111,11 +111,11 @@ def names() -> list[str]:
 
 @cache
 def _formulas() -> dict[str, tuple[Formula, ...]]:
-    found: dict[str, tuple[Formula, ...]] = {}
+    formulas: dict[str, tuple[Formula, ...]] = {}
     for call, text in chain.from_iterable(table.FORMULAS.items() for table in _TABLES):
         name = call.partition("(")[0]
-        found[name] = (*found.get(name, ()), Formula(call, text))
-    return found
+        formulas[name] = (*formulas.get(name, ()), Formula(call, text))
+    return formulas
 
 
 @cache

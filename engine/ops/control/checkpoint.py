@@ -33,15 +33,15 @@ def _pull(
     """Another checkpoint, which runs the function and walks it back: nothing inside is shared."""
     outs = outputs_of(function)
     live, moving = inexact(outs), inexact([x.type for x in xs])
-    made = Body()
-    arguments = made.inputs([x.type for x in xs])
-    cotangents = {i: made.input(outs[i]) for i in live}
-    answers = made.play(function, arguments)
+    body = Body()
+    arguments = body.inputs([x.type for x in xs])
+    cotangents = {i: body.input(outs[i]) for i in live}
+    answers = body.play(function, arguments)
     wanted = [arguments[i] for i in moving]
     adjoints = backward(
-        made.tape, {answers[i].slot: g for i, g in cotangents.items()}, [v.slot for v in wanted]
+        body.tape, {answers[i].slot: g for i, g in cotangents.items()}, [v.slot for v in wanted]
     )
-    tape = made.finish([adjoints[v.slot] if v.slot in adjoints else zeros(made.tape, v) for v in wanted])
+    tape = body.finish([adjoints[v.slot] if v.slot in adjoints else zeros(body.tape, v) for v in wanted])
     pulled: list[Variable | None] = [None] * len(xs)
     if not moving:
         return pulled

@@ -100,7 +100,7 @@ def _run_chunks(xp: Any, starts: Sequence[int], order: range, arrays: _Arrays, s
     def room(type: TensorType) -> Any:
         return xp.zeros((chunk, *type.shape), dtype=getattr(xp, type.dtype))
 
-    known = [*split.once(arrays.constants), *arrays.constants]
+    constants = [*split.once(arrays.constants), *arrays.constants]
     types = dict(zip((*kept, *range(-len(direct), 0)), split.core.outputs, strict=True))
     rooms = {place: room(types[place]) for place in entered if entries[place] is None}
     handed = [
@@ -113,8 +113,8 @@ def _run_chunks(xp: Any, starts: Sequence[int], order: range, arrays: _Arrays, s
         for start in starts:
             rows = slice(start, start + chunk)
             own = [x[rows] for x in arrays.walked]
-            made = ahead([*own, *known])
-            stepped = [*(made[k] for k in split.made_read), *(own[k] for k in split.walked_read)]
+            forward = ahead([*own, *constants])
+            stepped = [*(forward[k] for k in split.made_read), *(own[k] for k in split.walked_read)]
             writes = {p: rooms[p] if p in rooms else entries[p][rows] for p in stored}
             ins = [(kept.index(place), stack) for place, stack in writes.items()]
             outs = [
@@ -124,11 +124,11 @@ def _run_chunks(xp: Any, starts: Sequence[int], order: range, arrays: _Arrays, s
             for step, read in zip(order, sliced(stepped, order), strict=True):
                 for k, stack in ins:
                     stack[step, ...] = now[k]
-                answers = run([*now, *read, *known])
+                answers = run([*now, *read, *constants])
                 now = answers[: len(kept)]
                 for stack, value in zip(outs, answers[len(kept) :], strict=True):
                     stack[step, ...] = value
-            ends = behind([*(writes[place] for place in entered), *outs, *made, *own, *known])
+            ends = behind([*(writes[place] for place in entered), *outs, *forward, *own, *constants])
             for place, value in zip(split.late, ends, strict=False):
                 if results[place] is not None:
                     results[place][rows] = value

@@ -66,14 +66,14 @@ def _pull(
     live = inexact([g.type for g in gs])
 
     def back(branch: Tape) -> Tape:
-        made = Body()
-        arguments = made.inputs(types)
-        cotangents = [made.input(gs[i].type) for i in live]
-        answers = made.play(branch, arguments)
+        body = Body()
+        arguments = body.inputs(types)
+        cotangents = [body.input(gs[i].type) for i in live]
+        answers = body.play(branch, arguments)
         seeds = {answers[i].slot: g for i, g in zip(live, cotangents, strict=True)}
-        adjoints = backward(made.tape, seeds, [arguments[i].slot for i in moving])
+        adjoints = backward(body.tape, seeds, [arguments[i].slot for i in moving])
         wanted = [arguments[i] for i in moving]
-        return made.finish([adjoints[v.slot] if v.slot in adjoints else zeros(made.tape, v) for v in wanted])
+        return body.finish([adjoints[v.slot] if v.slot in adjoints else zeros(body.tape, v) for v in wanted])
 
     answers = _branches(predicate, [*xs, *(gs[i] for i in live)], back, **_named(branches))
     for i, answer in zip(moving, answers, strict=True):

@@ -96,8 +96,8 @@ def _push_by_pulling(
         tangent = tangents[i]
         assert tangent is not None
         seeds[F.identity(_fit(answers[i], xs[i], "backward").conj()).slot] = tangent
-    known = walk_back(tape, seeds, [probe.slot for probe in probes], since=start)
-    return [known.get(probe.slot) for probe in probes]
+    cotangents = walk_back(tape, seeds, [probe.slot for probe in probes], since=start)
+    return [cotangents.get(probe.slot) for probe in probes]
 
 
 def _require_linear(backward: Tape, first: int, moving: Sequence[int]) -> None:
@@ -147,12 +147,12 @@ def _flagged(tape: Tape, flags: Sequence[bool]) -> list[str]:
 def _played(tape: Tape, flags: Sequence[bool], n: int) -> tuple[Body, list[Variable]]:
     """A body that runs `tape` for all rows, and what it answers, rows first."""
     rows = batch(tape, _flagged(tape, flags), n)
-    made = Body()
-    return made, made.play(rows, made.inputs(input_types(rows)))
+    body = Body()
+    return body, body.play(rows, body.inputs(input_types(rows)))
 
 
 def _rows_of_backward(tape: Tape, xs: Sequence[Variable], flags: Sequence[bool], n: int) -> Tape:
-    made, answers = _played(tape, flags, n)
+    body, answers = _played(tape, flags, n)
     cotangents = []
     for x, has_rows, answer in zip(xs, flags, answers, strict=False):
         axes = x.ndim - has_rows
@@ -161,13 +161,13 @@ def _rows_of_backward(tape: Tape, xs: Sequence[Variable], flags: Sequence[bool],
             continue
         row = aligned(answer, True, axes)
         cotangents.append(row if has_rows else F.sum(row.broadcast_to((n, *x.shape)), axis=0))
-    return made.finish(cotangents)
+    return body.finish(cotangents)
 
 
 def _rows_of_jvp(tape: Tape, forward: Tape, flags: Sequence[bool], n: int) -> Tape:
-    made, answers = _played(tape, flags, n)
+    body, answers = _played(tape, flags, n)
     axes = [len(y.shape) for y in outputs_of(forward)]
-    return made.finish([aligned(a, True, max(k, a.ndim - 1)) for a, k in zip(answers, axes, strict=True)])
+    return body.finish([aligned(a, True, max(k, a.ndim - 1)) for a, k in zip(answers, axes, strict=True)])
 
 
 # -- how the functions bind --------------------------------------------------------------------------

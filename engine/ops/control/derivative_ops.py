@@ -167,27 +167,27 @@ def _blocks(xs: Sequence[Variable], function: Tape, position: int) -> list[Varia
     if is_complex(x.dtype):
         ahead = size >= x.size and all(complex_outs)
     if ahead:
-        made = Body()
-        arguments = made.inputs([v.type for v in xs])
-        tangent = made.input(x.type)
-        answers = made.play(function, arguments)
-        reached = forward(made.tape, {arguments[position].slot: tangent}, tuple(made.tape.instructions))
-        known = [reached.get(y.slot) for y in answers]
-        pushed = [zeros(made.tape, y) if t is None else t for y, t in zip(answers, known, strict=True)]
+        body = Body()
+        arguments = body.inputs([v.type for v in xs])
+        tangent = body.input(x.type)
+        answers = body.play(function, arguments)
+        reached = forward(body.tape, {arguments[position].slot: tangent}, tuple(body.tape.instructions))
+        adjoints = [reached.get(y.slot) for y in answers]
+        pushed = [zeros(body.tape, y) if t is None else t for y, t in zip(answers, adjoints, strict=True)]
         return [
             F.moveaxis(rows, source=0, destination=-1).reshape((*y.shape, *x.shape)).astype(_as(y, x))
-            for rows, y in zip(_rows(made.finish(pushed), xs, x.type), outs, strict=True)
+            for rows, y in zip(_rows(body.finish(pushed), xs, x.type), outs, strict=True)
         ]
     blocks = []
     for k, y in enumerate(outs):
         if not is_inexact(y.dtype):
             blocks.append(x.tape.constant(0, x.dtype).broadcast_to((*y.shape, *x.shape)))
             continue
-        made = Body()
-        arguments = made.inputs([v.type for v in xs])
-        cotangent = made.input(y)
+        body = Body()
+        arguments = body.inputs([v.type for v in xs])
+        cotangent = body.input(y)
         pulled = _walked(function, arguments, [position], lambda ys, k=k, g=cotangent: {ys[k].slot: g})  # type: ignore[misc]  # bound while the loop stands here
-        (rows,) = _rows(made.finish(pulled), xs, y)
+        (rows,) = _rows(body.finish(pulled), xs, y)
         derivative = rows.conj() if is_complex(y.dtype) else rows  # of what pulls back as its conjugate
         blocks.append(derivative.reshape((*y.shape, *x.shape)))
     return blocks
@@ -235,13 +235,13 @@ def _hessian(*xs: Variable, function: Tape, wrt: Sequence[int] | None) -> Any:
             f"the Hessian by an input that is {x.dtype} is no matrix of complex numbers",
             hint="split the input in real and imaginary parts, or take the jvp of the gradient",
         )
-    made = Body()
-    arguments = made.inputs([v.type for v in xs])
-    tangent = made.input(x.type)
-    (g,) = _walked(function, arguments, positions, lambda ys: {ys[0].slot: ones(made.tape, ys[0])})
+    body = Body()
+    arguments = body.inputs([v.type for v in xs])
+    tangent = body.input(x.type)
+    (g,) = _walked(function, arguments, positions, lambda ys: {ys[0].slot: ones(body.tape, ys[0])})
     moved = {arguments[positions[0]].slot: tangent}
-    reached = forward(made.tape, moved, tuple(made.tape.instructions))
-    product = made.finish([reached[g.slot] if g.slot in reached else zeros(made.tape, g)])
+    reached = forward(body.tape, moved, tuple(body.tape.instructions))
+    product = body.finish([reached[g.slot] if g.slot in reached else zeros(body.tape, g)])
     (columns,) = _rows(product, xs, x.type)
     return columns.reshape((*x.shape, *x.shape))
 

@@ -95,12 +95,12 @@ def _cycle(
     for k in range(count):
         v = basis[:, k, :]
         w = product(v if inverse is None else inverse(v))
-        known = basis[:, : k + 1, :]
+        directions = basis[:, : k + 1, :]
         before = norm(xp, w)
         h = xp.zeros((rows, k + 1), dtype=dtype)
         for _ in range(2):
-            along = xp.matmul(conjugate(xp, known), w[:, :, None])[:, :, 0]
-            w = w - xp.matmul(along[:, None, :], known)[:, 0, :]
+            along = xp.matmul(conjugate(xp, directions), w[:, :, None])[:, :, 0]
+            w = w - xp.matmul(along[:, None, :], directions)[:, 0, :]
             h = h + along
         length = norm(xp, w)
         length = xp.where(length > eps * before, length, xp.zeros_like(length))

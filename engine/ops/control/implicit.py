@@ -75,31 +75,31 @@ def _equation_of(residual: Tape, method: str, **settings: Any) -> _Equation:
 
 def _pushing(residual: Tape, types: Types) -> Tape:
     """p(v, x, parameters…) = (dr/dx) v."""
-    made = Body()
-    v, x, *parameters = made.inputs([types[0], *types])
-    (r,) = made.play(residual, [x, *parameters])
-    reached = forward(made.tape, {x.slot: v}, tuple(made.tape.instructions))
-    return made.finish([reached[r.slot] if r.slot in reached else zeros(made.tape, r)])
+    body = Body()
+    v, x, *parameters = body.inputs([types[0], *types])
+    (r,) = body.play(residual, [x, *parameters])
+    reached = forward(body.tape, {x.slot: v}, tuple(body.tape.instructions))
+    return body.finish([reached[r.slot] if r.slot in reached else zeros(body.tape, r)])
 
 
 def _pulling(residual: Tape, types: Types) -> Tape:
     """q(w, x, parameters…) = (dr/dx)' w."""
-    made = Body()
-    w, x, *parameters = made.inputs([types[0], *types])
-    (r,) = made.play(residual, [x, *parameters])
-    known = backward(made.tape, {r.slot: w}, [x.slot])
-    return made.finish([known[x.slot] if x.slot in known else zeros(made.tape, x)])
+    body = Body()
+    w, x, *parameters = body.inputs([types[0], *types])
+    (r,) = body.play(residual, [x, *parameters])
+    adjoints = backward(body.tape, {r.slot: w}, [x.slot])
+    return body.finish([adjoints[x.slot] if x.slot in adjoints else zeros(body.tape, x)])
 
 
 def _jacobian(push: Tape, types: Types) -> Tape:
     """dr/dx as a matrix, from tangents along every unit vector at once."""
-    made = Body()
-    own = made.inputs(types)
+    body = Body()
+    own = body.inputs(types)
     size, shape = types[0].size, types[0].shape
-    unit = made.tape.apply(TABLE["eye"], [], {"n_rows": size, "dtype": types[0].dtype})
+    unit = body.tape.apply(TABLE["eye"], [], {"n_rows": size, "dtype": types[0].dtype})
     rows = batch(push, list(push.inputs)[:1], size)
-    (columns,) = made.tape.inline(rows, [unit.reshape((size, *shape)), *own])
-    return made.finish([F.permute_dims(columns.reshape((size, size)))])
+    (columns,) = body.tape.inline(rows, [unit.reshape((size, *shape)), *own])
+    return body.finish([F.permute_dims(columns.reshape((size, size)))])
 
 
 def _divided(matrix: Variable, right: Variable) -> Variable:
@@ -123,14 +123,14 @@ def _implicit(equation: _Equation, x: Variable, parameters: Sequence[Variable]) 
         "jvp": _pushed(equation, types),
     }
     (answer,) = x.tape.apply(TABLE["custom_gradient"], inputs, settings)
-    known: Variable = answer
-    return known
+    solution: Variable = answer
+    return solution
 
 
 def _same(types: Types) -> Tape:
-    made = Body()
-    x, *_ = made.inputs(types)
-    return made.finish([F.identity(x)])
+    body = Body()
+    x, *_ = body.inputs(types)
+    return body.finish([F.identity(x)])
 
 
 def _pulled(equation: _Equation, types: Types) -> Tape:
@@ -138,41 +138,41 @@ def _pulled(equation: _Equation, types: Types) -> Tape:
 
     A complex g comes conjugated, and so do the answers go: they are those of a user's function.
     """
-    made = Body()
-    first, *parameters = made.inputs(types)
-    y, g = made.input(types[0]), made.input(types[0])
+    body = Body()
+    first, *parameters = body.inputs(types)
+    y, g = body.input(types[0]), body.input(types[0])
     own = [F.identity(v) for v in (y, *parameters)]
     w = equation.divided(-g.conj(), own, transposed=True)
-    start = len(made.tape.instructions)
-    (r,) = made.play(equation.residual, own)
+    start = len(body.tape.instructions)
+    (r,) = body.play(equation.residual, own)
     moving = [own[i].slot for i in inexact(types) if i]
-    known = backward(made.tape, {r.slot: w}, moving, since=start)
-    answers = [known[v.slot].conj() if v.slot in known else zeros(made.tape, v) for v in own[1:]]
-    return made.finish([zeros(made.tape, first), *answers])
+    adjoints = backward(body.tape, {r.slot: w}, moving, since=start)
+    answers = [adjoints[v.slot].conj() if v.slot in adjoints else zeros(body.tape, v) for v in own[1:]]
+    return body.finish([zeros(body.tape, first), *answers])
 
 
 def _pushed(equation: _Equation, types: Types) -> Tape:
     """Dx = -(dr/dx)⁻¹ (dr/dp) dp, read at the answer y."""
-    made = Body()
-    _, *parameters = made.inputs(types)
-    y = made.input(types[0])
-    _, *tangents = made.inputs(types)
+    body = Body()
+    _, *parameters = body.inputs(types)
+    y = body.input(types[0])
+    _, *tangents = body.inputs(types)
     own = [F.identity(v) for v in (y, *parameters)]
-    start = len(made.tape.instructions)
-    (r,) = made.play(equation.residual, own)
+    start = len(body.tape.instructions)
+    (r,) = body.play(equation.residual, own)
     moved = {own[i].slot: tangents[i - 1] for i in inexact(types) if i}
-    reached = forward(made.tape, moved, tuple(made.tape.instructions[start:]))
-    dr = reached[r.slot] if r.slot in reached else zeros(made.tape, r)
-    return made.finish([equation.divided(-dr, own)])
+    reached = forward(body.tape, moved, tuple(body.tape.instructions[start:]))
+    dr = reached[r.slot] if r.slot in reached else zeros(body.tape, r)
+    return body.finish([equation.divided(-dr, own)])
 
 
 # -- finding the solution ----------------------------------------------------------------------------
 
 
-def _found(op: str, xs: Sequence[Variable], **settings: Any) -> Variable:
+def _solve_for(op: str, xs: Sequence[Variable], **settings: Any) -> Variable:
     """What a search from xs[0] answers; no gradient enters."""
-    found: Variable = xs[0].tape.apply(TABLE[op], xs, settings)
-    return found
+    result: Variable = xs[0].tape.apply(TABLE[op], xs, settings)
+    return result
 
 
 def _root(
@@ -180,7 +180,7 @@ def _root(
 ) -> Variable:
     x, *parameters = _typed(xs, function)
     equation = _equation_of(function, method, **linear)
-    found = _found(
+    solution = _solve_for(
         "find_root",
         [x, *parameters],
         residual=function,
@@ -190,7 +190,7 @@ def _root(
         max_steps=max_steps,
         **equation.settings,
     )
-    return _implicit(equation, found, parameters)
+    return _implicit(equation, solution, parameters)
 
 
 def _fixed_point(
@@ -203,11 +203,11 @@ def _fixed_point(
     **linear: Any,
 ) -> Variable:
     x, *parameters = _typed(xs, function)
-    made = Body()
-    own = made.inputs(input_types(function))
-    (answer,) = made.play(function, own)
-    equation = _equation_of(made.finish([own[0] - answer]), method, **linear)
-    found = _found(
+    body = Body()
+    own = body.inputs(input_types(function))
+    (answer,) = body.play(function, own)
+    equation = _equation_of(body.finish([own[0] - answer]), method, **linear)
+    solution = _solve_for(
         "find_fixed_point",
         [x, *parameters],
         function=function,
@@ -215,7 +215,7 @@ def _fixed_point(
         max_steps=max_steps,
         anderson=anderson,
     )
-    return _implicit(equation, found, parameters)
+    return _implicit(equation, solution, parameters)
 
 
 def _typed(xs: Sequence[Variable], function: Tape) -> list[Variable]:

@@ -116,9 +116,9 @@ def _pull(
     own = [F.identity(c) for c in constants]
     start = len(tape.instructions)
     z = F.identity(tape.inline(operator, [ys[0], *own])[0])
-    known = backward(tape, {z.slot: -w}, [own[i].slot for i in moving], since=start)
+    adjoints = backward(tape, {z.slot: -w}, [own[i].slot for i in moving], since=start)
     for i in moving:
-        pulled[1 + i] = known[own[i].slot] if own[i].slot in known else zeros(tape, own[i])
+        pulled[1 + i] = adjoints[own[i].slot] if own[i].slot in adjoints else zeros(tape, own[i])
     return pulled
 
 

@@ -112,23 +112,23 @@ def _pulled_body(body: Tape, carry: int, scanned: int) -> Tape:
     types, outs = input_types(body), outputs_of(body)
     moving, emitted = inexact(outs[:carry]), inexact(outs[carry:])
     seen, learned = inexact(types[carry : carry + scanned]), inexact(types[carry + scanned :])
-    made = Body()
-    dcarried = [made.input(outs[i]) for i in moving]
-    sums = [made.input(types[carry + scanned + i]) for i in learned]
-    carried = made.inputs(types[:carry])
-    walked = made.inputs(types[carry : carry + scanned])
-    demitted = [made.input(outs[carry + i]) for i in emitted]
-    dentries = [made.input(outs[i]) for i in moving]
-    constants = made.inputs(types[carry + scanned :])
-    answers = made.play(body, [*carried, *walked, *constants])
+    backward_body = Body()
+    dcarried = [backward_body.input(outs[i]) for i in moving]
+    sums = [backward_body.input(types[carry + scanned + i]) for i in learned]
+    carried = backward_body.inputs(types[:carry])
+    walked = backward_body.inputs(types[carry : carry + scanned])
+    demitted = [backward_body.input(outs[carry + i]) for i in emitted]
+    dentries = [backward_body.input(outs[i]) for i in moving]
+    constants = backward_body.inputs(types[carry + scanned :])
+    answers = backward_body.play(body, [*carried, *walked, *constants])
     seeds = {answers[i].slot: g for i, g in zip(moving, dcarried, strict=True)}
     seeds.update({answers[carry + i].slot: g for i, g in zip(emitted, demitted, strict=True)})
     wanted = [*(carried[i] for i in moving), *(constants[i] for i in learned), *(walked[i] for i in seen)]
-    known = backward(made.tape, seeds, [v.slot for v in wanted])
-    adjoints = [known[v.slot] if v.slot in known else zeros(made.tape, v) for v in wanted]
+    cotangents = backward(backward_body.tape, seeds, [v.slot for v in wanted])
+    adjoints = [cotangents[v.slot] if v.slot in cotangents else zeros(backward_body.tape, v) for v in wanted]
     added = [*dentries, *sums]
     totals = [adjoint + more for adjoint, more in zip(adjoints, added, strict=False)]
-    return made.finish([*totals, *adjoints[len(added) :]])
+    return backward_body.finish([*totals, *adjoints[len(added) :]])
 
 
 def push(
@@ -153,8 +153,8 @@ def push(
     tape = _rearranged(tape, carry, scanned, len(moving), len(walked))
 
     def tangent(i: int) -> Variable:
-        known = tangents[i]
-        return zeros(xs[i].tape, xs[i]) if known is None else known
+        direction = tangents[i]
+        return zeros(xs[i].tape, xs[i]) if direction is None else direction
 
     inputs = [
         *xs[:carry],

@@ -74,20 +74,20 @@ def with_tangents(
     Outputs are the carried ones, the tangents of those at `carried`, the other outputs, and the tangents of
     those others that move; their places among the others are answered too.
     """
-    made = Body()
-    arguments = made.inputs(input_types(body))
-    tangents = {arguments[i].slot: made.input(arguments[i].type, TANGENT) for i in moving}
-    outputs = made.play(body, arguments)
-    reached = forward(made.tape, tangents, tuple(made.tape.instructions))
+    longer = Body()
+    arguments = longer.inputs(input_types(body))
+    tangents = {arguments[i].slot: longer.input(arguments[i].type, TANGENT) for i in moving}
+    outputs = longer.play(body, arguments)
+    reached = forward(longer.tape, tangents, tuple(longer.tape.instructions))
     others = outputs[carry:]
     emitted = [
         i for i, v in enumerate(others) if v.slot in reached or (not carry and dtypes.is_inexact(v.dtype))
     ]
 
     def tangent(v: Variable) -> Variable:
-        return reached[v.slot] if v.slot in reached else zeros(made.tape, v)
+        return reached[v.slot] if v.slot in reached else zeros(longer.tape, v)
 
-    return made.finish(
+    return longer.finish(
         [
             *outputs[:carry],
             *(tangent(outputs[i]) for i in carried),

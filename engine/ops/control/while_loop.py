@@ -130,8 +130,8 @@ def _push(
     test.finish(test.play(condition, values))
 
     def tangent(i: int) -> Variable:
-        known = tangents[i]
-        return zeros(xs[i].tape, xs[i]) if known is None else known
+        direction = tangents[i]
+        return zeros(xs[i].tape, xs[i]) if direction is None else direction
 
     inputs = [
         *xs[:carry],
@@ -174,18 +174,20 @@ def _batched(
     arguments = test.inputs(types)
     (each,) = test.play(holds, [*arguments[:carry], *arguments[carry + 1 :]])
     test.finish([F.any(each)])
-    made = Body()
-    arguments = made.inputs(types)
+    batched_body = Body()
+    arguments = batched_body.inputs(types)
     own = [*arguments[:carry], *arguments[carry + 1 :]]
-    (going,) = made.play(holds, own)
+    (going,) = batched_body.play(holds, own)
     kept = [
         F.where(aligned(going, True, rank(new, True)), new, old)
-        for new, old in zip(made.play(step, own), own, strict=False)
+        for new, old in zip(batched_body.play(step, own), own, strict=False)
     ]
-    made.finish([*kept, arguments[carry] + going.astype("int64")])
+    batched_body.finish([*kept, arguments[carry] + going.astype("int64")])
     zero = rows[0].tape.constant(0, "int64").broadcast_to((n,))
     inputs = [*rows[:carry], zero, *rows[carry:]]
-    answers = _steps(inputs, condition=test.tape, body=made.tape, carry=carry + 1, max_steps=max_steps)
+    answers = _steps(
+        inputs, condition=test.tape, body=batched_body.tape, carry=carry + 1, max_steps=max_steps
+    )
     carried, counts, entries = answers[:carry], answers[carry], answers[carry + 2 : 2 * carry + 2]
     swapped = [F.permute_dims(e, axes=(1, 0, *range(2, e.ndim))) for e in entries]
     return (*carried, counts, *swapped)

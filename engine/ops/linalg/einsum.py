@@ -41,9 +41,9 @@ def parse_equation(text: str, ndims: Sequence[int]) -> Equation:
     else:
         counts = Counter(label for labels in operands for label in labels if isinstance(label, str))
         result = (*hidden, *sorted(letter for letter, count in counts.items() if count == 1))
-    known = {label for labels in operands for label in labels}
+    labels_in = {label for labels in operands for label in labels}
     for label in result:
-        if label not in known:
+        if label not in labels_in:
             raise InvalidAttribute(f"'{label}' of the answer is in no operand of '{text}'", hint=_HINT)
     return Equation(operands, result)
 
@@ -144,8 +144,8 @@ def _cheapest(terms: Sequence[tuple[Any, Labels]], result: Labels, sizes: dict[A
         i, j = pair
         both = {*terms[i][1], *terms[j][1]}
         others = {label for k, (_, labels) in enumerate(terms) if k not in pair for label in labels}
-        made = prod(sizes[label] for label in both if label in others or label in result)
-        return made - terms[i][0].size - terms[j][0].size, prod(sizes[label] for label in both)
+        elements = prod(sizes[label] for label in both if label in others or label in result)
+        return elements - terms[i][0].size - terms[j][0].size, prod(sizes[label] for label in both)
 
     return min(combinations(range(len(terms)), 2), key=price)
 

@@ -43,9 +43,9 @@ astype = mover(
 
 def _normalize_reshape(types: Sequence[Any], *, shape: tuple[int, ...], copy: bool | None) -> dict[str, Any]:
     x = types[0]
-    known = prod(size for size in shape if size != -1)
-    if -1 in shape and known and x.size % known == 0:
-        shape = tuple(x.size // known if size == -1 else size for size in shape)
+    elements = prod(size for size in shape if size != -1)
+    if -1 in shape and elements and x.size % elements == 0:
+        shape = tuple(x.size // elements if size == -1 else size for size in shape)
     if -1 in shape or prod(shape) != x.size:
         raise ShapeMismatch(
             f"{x.size} elements of shape {x.shape} do not fill the shape {shape}",

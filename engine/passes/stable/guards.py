@@ -84,28 +84,28 @@ class _Branch:
                 self.dangerous.append(step)
             if inputs != list(step.inputs):
                 with tape.at(step.origin):
-                    made = tape.apply(step.op, [tape.variable(i) for i in inputs], step.attributes)
-                answers = made if isinstance(made, tuple) else (made,)
+                    outputs = tape.apply(step.op, [tape.variable(i) for i in inputs], step.attributes)
+                answers = outputs if isinstance(outputs, tuple) else (outputs,)
                 copies.update((old, new.slot) for old, new in zip(step.outputs, answers, strict=True))
         return copies.get(slot, slot)
 
     def _steps(self, slot: int) -> list[Instruction] | None:
         """The steps behind a slot that work element by element, in order; None for too many of them."""
         whole = not self.matcher.tape.types[self.condition].shape  # one condition for all elements
-        found: dict[int, Instruction] = {}
+        steps: dict[int, Instruction] = {}
         ahead = [slot]
         while ahead:
             reached = ahead.pop()
             step = self.matcher.makers.get(reached)
-            if step is None or reached in self.matcher.opaque or step.outputs[0] in found:
+            if step is None or reached in self.matcher.opaque or step.outputs[0] in steps:
                 continue
             if step.op.family.name == "elementwise" or (whole and _is_plain(step)):
-                found[step.outputs[0]] = step
+                steps[step.outputs[0]] = step
                 ahead += step.inputs
-                if len(found) > MOST:
+                if len(steps) > MOST:
                     return None
         places = self.matcher.places
-        return sorted(found.values(), key=lambda step: places[step.outputs[0]])
+        return sorted(steps.values(), key=lambda step: places[step.outputs[0]])
 
     def _can_go_wrong(self, step: Instruction, position: int) -> bool:
         """Whether the argument is neither harmless anywhere nor guarded by the same condition already."""
@@ -115,8 +115,8 @@ class _Branch:
         exponent = self.matcher.number(step.inputs[1]) if step.op.name == "pow" else None
         if exponent is not None and exponent >= 1 and exponent.is_integer():
             return False
-        made = self.matcher.makers.get(argument)
-        return made is None or made.op.name != "where" or made.inputs[0] != self.condition
+        maker = self.matcher.makers.get(argument)
+        return maker is None or maker.op.name != "where" or maker.inputs[0] != self.condition
 
     def _guard(self, argument: int, harmless: float) -> int:
         tape = self.matcher.tape

@@ -138,9 +138,9 @@ class Matcher:
             yield Guise("divide", (1.0, inputs[0]), {})
         elif op == "add":
             for a, b in (inputs, inputs[::-1]):
-                made = self._maker(b)
-                if made is not None and made.op.name == "negative":
-                    yield Guise("subtract", (a, made.inputs[0]), {})
+                maker = self._maker(b)
+                if maker is not None and maker.op.name == "negative":
+                    yield Guise("subtract", (a, maker.inputs[0]), {})
                 if self.number(b) == -1:
                     yield Guise("subtract", (a, 1.0), {})
 
@@ -190,8 +190,8 @@ class Matcher:
             step = self._maker(operand) if isinstance(operand, int) else None
             if step is not None:
                 for guise in self.guises(step):
-                    for found, steps in self._match_guise(pattern, guise, bound):
-                        yield found, [step, *steps]
+                    for match, steps in self._match_guise(pattern, guise, bound):
+                        yield match, [step, *steps]
 
     def _maker(self, slot: int) -> Instruction | None:
         """The step that makes a slot; names for it and new axes of size 1 are looked through."""
@@ -217,9 +217,9 @@ class Matcher:
             return slot
         constant = self.tape.constants.get(slot)
         if constant is None:
-            made = self._maker(slot)
-            known = made is not None and made.op.name in ("broadcast_to", "astype")
-            return self.number(made.inputs[0]) if made is not None and known else None
+            maker = self._maker(slot)
+            is_wrapped = maker is not None and maker.op.name in ("broadcast_to", "astype")
+            return self.number(maker.inputs[0]) if maker is not None and is_wrapped else None
         if constant.size == 0 or constant.dtype.kind not in "biuf" or constant.size > SMALL:
             return None
         first = constant.flat[0]

@@ -121,11 +121,11 @@ def _temporaries(group: Sequence[Call]) -> set[int]:
     Every block of such a value can lie in the same few bytes, which then never leave the cache.
     """
     end = group[-1].index
-    made = {call.slot for call in group}
+    slots = {call.slot for call in group}
     spent = {call.slot for call in group if call.buffer is not None and call.last <= end}
     viewed = [(slot, a) for call in group for slot, a in zip(call.inputs, call.operands, strict=True)]
     for call in group:  # what is read through a view, too, is to lie where it is
-        if any(slot not in made and np.may_share_memory(a, call.target) for slot, a in viewed):
+        if any(slot not in slots and np.may_share_memory(a, call.target) for slot, a in viewed):
             spent.discard(call.slot)
     buffers_in_use = {call.buffer for call in group if call.slot not in spent}
     return {call.slot for call in group if call.slot in spent and call.buffer not in buffers_in_use}

@@ -112,7 +112,7 @@ class BoundPlan:
 def fixed_views(plan: Plan, buffered: Set[int], xp: Namespace) -> dict[int, None]:
     """The steps, by their places, that only look at buffers and constants: they see the same at every run."""
     tape = plan.tape
-    found: dict[int, None] = {}
+    slots: dict[int, None] = {}
     tried: dict[int, Any] = dict(tape.constants)
     for place, step in enumerate(plan.steps):
         instruction = step.instruction
@@ -126,8 +126,8 @@ def fixed_views(plan: Plan, buffered: Set[int], xp: Namespace) -> dict[int, None
             view = _view(instruction, tried, xp)
             if xp.may_share_memory(view, tried[instruction.inputs[0]]):  # not a reshape that has to copy
                 tried[instruction.outputs[0]] = view
-                found[place] = None
-    return found
+                slots[place] = None
+    return slots
 
 
 def _view(step: Instruction, values: Any, xp: Namespace) -> Any:

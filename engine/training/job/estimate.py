@@ -54,24 +54,24 @@ def estimate_of(spec: TrainingSpec) -> TrainingEstimate:
     restored; and the batches of every size. Beside that it takes a step, or a snapshot.
     """
     objective, rows = spec.objective, min(spec.batch_size, spec.rows)
-    made = step_tape(objective, spec.method, rows)
-    plan = planned(made.tape)
+    tape = step_tape(objective, spec.method, rows)
+    plan = planned(tape.tape)
     parameters = objective.size * dtypes.ITEMSIZE[spec.dtype]
     slots = parameters * len(spec.method.slots)
     state = sum(TensorType(s.weight.shape, s.weight.dtype).nbytes for s in objective.state.values())
     memory = parameters + slots + state
     best = parameters + state if spec.early_stopping and spec.early_stopping.restore_best_weights else 0
-    buffers, step = _scratch(made, plan)
+    buffers, step = _scratch(tape, plan)
     most = max(step, buffers + _read(spec, rows), buffers + memory + best)
     total = 2 * memory + 2 * parameters + best + _batches(spec)
     return TrainingEstimate(plan.estimate, spec.steps, parameters, slots, state, total + most)
 
 
-def _scratch(made: StepTape, plan: Plan) -> tuple[int, int]:
+def _scratch(training_step: StepTape, plan: Plan) -> tuple[int, int]:
     """Bytes that stay with a plan between its runs, and the most that a run takes with them."""
     tape = plan.tape
     inputs = sum(tape.types[slot].nbytes for slot in (*tape.inputs.values(), *tape.constants))
-    donated = sum(tape.types[tape.inputs[name]].nbytes for name in made.written)
+    donated = sum(tape.types[tape.inputs[name]].nbytes for name in training_step.written)
     buffers = sum(plan.buffers)
     return buffers, max(buffers, plan.estimate.peak_bytes - inputs - donated)
 

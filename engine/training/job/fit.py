@@ -51,17 +51,17 @@ def check_input(expansion: Expansion, data: TensorType, labels: TensorType, path
 
 def check_labels(row: Shape, expansion: Expansion, loss: Loss, path: str) -> None:
     """Raise ShapeMismatch if a row of labels does not fit what the model returns and the loss compares."""
-    made = expansion.answer
-    hint = _hint(row, made, loss)
-    fits = row in (made, (*made, 1)) or (*row, 1) == made
+    output = expansion.answer
+    hint = _hint(row, output, loss)
+    fits = row in (output, (*output, 1)) or (*row, 1) == output
     if hint is None and (fits or expansion.over_classes):
         return
-    detail = f"expected rows of shape {list(made)} for '{LABELS}', as the model answers, got {list(row)}"
+    detail = f"expected rows of shape {list(output)} for '{LABELS}', as the model answers, got {list(row)}"
     if expansion.over_classes:
         detail = (
             f"labels '{LABELS}' with rows of shape {list(row)} do not fit {loss.name}: the model answers "
             "rows of "
-            f"shape {list(made)}"
+            f"shape {list(output)}"
         )
     raise ShapeMismatch(
         detail,
@@ -70,17 +70,17 @@ def check_labels(row: Shape, expansion: Expansion, loss: Loss, path: str) -> Non
     )
 
 
-def _hint(row: Shape, made: Shape, loss: Loss) -> str | None:  # noqa: PLR0911  # one for each case
+def _hint(row: Shape, output: Shape, loss: Loss) -> str | None:  # noqa: PLR0911  # one for each case
     """The cure for labels that do not fit; None if nothing is known against them."""
-    units = made[-1] if made else 0
+    units = output[-1] if output else 0
     single = row in ((), (1,))
-    if len(made) > max(len(row), 1) + (loss.labels is not None and len(row) > 0):
+    if len(output) > max(len(row), 1) + (loss.labels is not None and len(row) > 0):
         return (
-            f"the model answers {list(made)} for each sample: Dense works along the last axis only, so put "
+            f"the model answers {list(output)} for each sample: Dense works along the last axis only, so put "
             '{"type": "Flatten"} before it'
         )
     if loss.labels is not None:
-        if row == made and units > 1:
+        if row == output and units > 1:
             return (
                 "a row of labels has a number for each class (one-hot): take 'categorical_crossentropy', or "
                 "send the index of the class, argmax(y, axis=1)"
@@ -95,7 +95,7 @@ def _hint(row: Shape, made: Shape, loss: Loss) -> str | None:  # noqa: PLR0911  
         if units == 1:
             return f"{loss.name} needs a unit for each class, and the last layer has 1: {_BINARY}"
         return "a label is the index of a class: take 'sparse_categorical_crossentropy', or send one-hot rows"
-    if loss.over_classes or row in (made, (*made, 1)) or (*row, 1) == made:
+    if loss.over_classes or row in (output, (*output, 1)) or (*row, 1) == output:
         return None
     if single and units > 1:
         if loss.fuses == "sigmoid":

@@ -60,14 +60,14 @@ class StepTape:
 
 def step_tape(objective: Objective, method: Method, rows: int) -> StepTape:
     """The tape of one step on a batch of `rows`. Raises UserError at the node that does not fit."""
-    made = StepTape(Tape())
-    tape = made.tape
-    played, weights = _play(made, objective, objective.train, rows, training=True)
+    step = StepTape(Tape())
+    tape = step.tape
+    played, weights = _play(step, objective, objective.train, rows, training=True)
     loss = played[objective.target]
-    made.forward = len(tape.instructions)
+    step.forward = len(tape.instructions)
     # a loss of shape (1,) and the like is one number too
-    found = backward(tape, {loss.slot: ones(tape, loss)}, [w.slot for w in weights.values()])
-    gradients = [found[w.slot] if w.slot in found else zeros(tape, w) for w in weights.values()]
+    adjoints = backward(tape, {loss.slot: ones(tape, loss)}, [w.slot for w in weights.values()])
+    gradients = [adjoints[w.slot] if w.slot in adjoints else zeros(tape, w) for w in weights.values()]
     gradients = clipped(gradients, method.optimizer.settings)
     flat = [g.reshape((g.size,)) for g in gradients]
     w = tape.variable(tape.inputs[PARAMETERS])
@@ -76,16 +76,16 @@ def step_tape(objective: Objective, method: Method, rows: int) -> StepTape:
     rates = {name: tape.input(f"{RATE}{name}", TensorType((), w.dtype)) for name in method.rates(0)}
     with tape.at(Origin("optimizer", method.optimizer.record.name)):
         moved, new_slots = method.update(w, g, slots, rates)
-    made.slots = list(slots)
+    step.slots = list(slots)
     tape.outputs += [moved.slot, *(new_slots[name].slot for name in slots)]
-    return made
+    return step
 
 
 def evaluation_tape(objective: Objective, rows: int) -> StepTape:
     """The tape of loss and metrics on a batch of `rows`, as predicting sees them."""
-    made = StepTape(Tape())
-    _play(made, objective, objective.evaluate, rows, training=False)
-    return made
+    step = StepTape(Tape())
+    _play(step, objective, objective.evaluate, rows, training=False)
+    return step
 
 
 def planned(tape: Tape) -> Plan:
@@ -94,10 +94,10 @@ def planned(tape: Tape) -> Plan:
 
 
 def _play(
-    made: StepTape, objective: Objective, graph: Graph, rows: int, *, training: bool
+    step: StepTape, objective: Objective, graph: Graph, rows: int, *, training: bool
 ) -> tuple[dict[str, Variable], dict[str, Variable]]:
     """Record the graph, the metrics and the next state; returns the nodes by name, and the parameters."""
-    tape = made.tape
+    tape = step.tape
     types = objective.input_types(rows, training=training)
     types = {name: type for name, type in types.items() if name in graph.inputs}
     updates = {name: state.update for name, state in objective.state.items()} if training else {}
@@ -117,14 +117,14 @@ def _play(
     played = dict(zip(names, tape.inline(inner, list(arguments.values())), strict=True))
     tape.outputs = [played[objective.target].slot]
     for name, metric in objective.metrics.items():
-        made.totals.append(_measure(made, name, metric, objective, played, arguments))
-    made.state = list(updates)
+        step.totals.append(_measure(step, name, metric, objective, played, arguments))
+    step.state = list(updates)
     tape.outputs += [played[node].slot for node in updates.values()]
     return played, weights
 
 
 def _measure(
-    made: StepTape,
+    step: StepTape,
     name: str,
     metric: Choice[Metric] | str,
     objective: Objective,
@@ -140,16 +140,16 @@ def _measure(
                 node=metric,
                 hint=f"reduce it first, as in mean({metric})",
             )
-        made.tape.outputs.append(value.slot)
+        step.tape.outputs.append(value.slot)
         return Total(name, None)
     y_pred = played[objective.scores if metric.record.ranks else objective.predicted]
     origin = Origin(name, metric.record.name, "$.metrics")
-    with made.tape.at(origin):
+    with step.tape.at(origin):
         try:
             summed, count = total(metric, arguments[objective.labels], y_pred)
         except EngineError as error:
             raise error.at(origin) from None
-    made.tape.outputs.append(summed.slot)
+    step.tape.outputs.append(summed.slot)
     return Total(name, count)
 
 

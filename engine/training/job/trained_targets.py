@@ -51,12 +51,12 @@ def _compares(node: Node, name: str, objective: Objective) -> bool:
 
 def _behind(graph: Graph, reference: str) -> set[str]:
     """The names that a reference hangs on."""
-    found: set[str] = set()
+    names: set[str] = set()
     stack = [reference]
     while stack:
         name = stack.pop().partition(":")[0]
-        if name not in found:
-            found.add(name)
+        if name not in names:
+            names.add(name)
             node = graph.names.get(name)
             stack.extend(each for each in (node.inputs if node else ()) if isinstance(each, str))
-    return found
+    return names

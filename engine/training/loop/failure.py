@@ -69,7 +69,7 @@ def locate(error: UserError, when: str, plan: BatchPlan, rows: Rows, places: Seq
 
 
 def explain(
-    made: StepTape,
+    step_tape: StepTape,
     inputs: Mapping[str, Array],
     parameters: Mapping[str, Array],
     *,
@@ -84,8 +84,13 @@ def explain(
     `places` are the rows of the data that make the batch, `data` the names of the inputs that hold them,
     `rate` is the learning rate of the step.
     """
-    loss, moved = made.tape.outputs[0], made.tape.outputs[1 + len(made.totals) + len(made.state)]
-    first = first_nonfinite(made.tape, inputs, outputs=[loss, moved], batch=len(places), forward=made.forward)
+    loss, moved = (
+        step_tape.tape.outputs[0],
+        step_tape.tape.outputs[1 + len(step_tape.totals) + len(step_tape.state)],
+    )
+    first = first_nonfinite(
+        step_tape.tape, inputs, outputs=[loss, moved], batch=len(places), forward=step_tape.forward
+    )
     what = f"step {step} (epoch {epoch}) made a loss or parameters that are not finite"
     if first is None:  # the optimised plan rounds differently where numbers are about to overflow
         return TrainingFailure(what, step=step, epoch=epoch, diagnosis={}, hint=_smaller(rate, inputs, data))

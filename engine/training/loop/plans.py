@@ -25,16 +25,16 @@ class BatchPlan:
     """A tape bound to memory and to the buffers of a batch of `rows`, by the names of the tape's inputs."""
 
     def __init__(
-        self, made: StepTape, rows: int, memory: Memory, executor: Executor, scratch: ScratchPool | None
+        self, step: StepTape, rows: int, memory: Memory, executor: Executor, scratch: ScratchPool | None
     ) -> None:
-        self.made, self.rows = made, rows
+        self.made, self.rows = step, rows
         xp = executor.namespace
         resident = {
             PARAMETERS: memory.flat,
             **memory.state,
             **{f"{SLOT}{name}": array for name, array in memory.slots.items()},
         }
-        tape = made.tape
+        tape = step.tape
         self.buffers: dict[str, Any] = {
             name: xp.empty(tape.types[slot].shape, dtype=getattr(xp, tape.types[slot].dtype))
             for name, slot in tape.inputs.items()
@@ -42,7 +42,7 @@ class BatchPlan:
         }
         everything = {**resident, **self.buffers}
         self.inputs = {name: everything[name] for name in tape.inputs}
-        self._bound = _bound(made, self.inputs, executor, scratch)
+        self._bound = _bound(step, self.inputs, executor, scratch)
 
     def run(self) -> Sums:
         """Sums and counts over the batch that lies in the buffers, the loss first."""
@@ -86,12 +86,12 @@ def set_rates(plan: BatchPlan, rates: Mapping[str, float]) -> None:
 
 
 def _bound(
-    made: StepTape, inputs: Mapping[str, Any], executor: Executor, scratch: ScratchPool | None
+    step: StepTape, inputs: Mapping[str, Any], executor: Executor, scratch: ScratchPool | None
 ) -> InPlacePlan:
-    optimized = optimize(made.tape)
-    last = len(optimized.outputs) - len(made.written)
+    optimized = optimize(step.tape)
+    last = len(optimized.outputs) - len(step.written)
     donated = {
         output: optimized.inputs[name]
-        for output, name in zip(optimized.outputs[last:], made.written, strict=True)
+        for output, name in zip(optimized.outputs[last:], step.written, strict=True)
     }
     return executor.bind_in_place(make_plan(optimized), inputs, donated, scratch)

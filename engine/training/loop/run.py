@@ -203,8 +203,10 @@ class TrainingRun(Iterator[Event]):
             data=[name for name in self.spec.objective.columns if name in plan.inputs],
         )
         if step == 0 and failure.diagnosis.get("reason") != "nonfinite_input":
-            found = suspicions(self.spec, self._data, self._validation_data)
-            failure.hint = "; ".join([*(each["message"] for each in found), failure.hint or ""]).rstrip("; ")
+            findings = suspicions(self.spec, self._data, self._validation_data)
+            failure.hint = "; ".join([*(each["message"] for each in findings), failure.hint or ""]).rstrip(
+                "; "
+            )
         raise failure
 
     # -- parameters that do not learn ---------------------------------------------------------------------
@@ -219,14 +221,14 @@ class TrainingRun(Iterator[Event]):
     def _report_new(self, findings: Sequence[Mapping[str, Any]]) -> Stalled | None:
         """The findings that no event has reported yet, as an event; None if there are none."""
         position = self._position
-        new = [found for found in findings if found["code"] not in position.codes]
+        new = [finding for finding in findings if finding["code"] not in position.codes]
         if not new:
             return None
-        position.codes += dict.fromkeys(found["code"] for found in new)
+        position.codes += dict.fromkeys(finding["code"] for finding in new)
         epoch, step = position.epoch + 1, self.step
-        findings_of_step = [{**found, "epoch": epoch, "step": step} for found in new]
+        findings_of_step = [{**finding, "epoch": epoch, "step": step} for finding in new]
         return Stalled(
-            epoch, step, "; ".join(found["message"] for found in findings_of_step), findings_of_step
+            epoch, step, "; ".join(finding["message"] for finding in findings_of_step), findings_of_step
         )
 
     def _look(self) -> Stalled | None:

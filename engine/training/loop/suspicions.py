@@ -55,8 +55,8 @@ def suspicions(
     spec: TrainingSpec, data: Mapping[str, Array], validation: Mapping[str, Array] | None = None
 ) -> list[Finding]:
     """The findings of a job on these data, each with a `code` and a `message` that holds the cure."""
-    found = [*_of_model(spec, data), *_of_split(spec, data)] if "model" in spec.source else []
-    return [*found, *_of_validation(spec, data, validation)]
+    findings = [*_of_model(spec, data), *_of_split(spec, data)] if "model" in spec.source else []
+    return [*findings, *_of_validation(spec, data, validation)]
 
 
 def label_range(spec: TrainingSpec, data: Mapping[str, Array]) -> str | None:

@@ -44,17 +44,17 @@ class HotPath:
             return
         path = scope["path"]
         graph = None
-        found = self._inline.get(path)
-        if found is None and path.startswith(_GRAPHS):
+        target = self._inline.get(path)
+        if target is None and path.startswith(_GRAPHS):
             graph_id, _, kind = path[len(_GRAPHS) :].rpartition("/")
-            found = self._published.get(kind)
-            if found is not None:
+            target = self._published.get(kind)
+            if target is not None:
                 graph = self._services.graphs.peek(graph_id)
-                found = found if graph is not None else None
-        if found is None:
+                target = target if graph is not None else None
+        if target is None:
             await self._app(scope, receive, send)
             return
-        name, scope["route"] = found
+        name, scope["route"] = target
         sent = reversed(scope["headers"])  # of a header that came twice the first counts, as in the routes
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in sent}
         try:

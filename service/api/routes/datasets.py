@@ -92,9 +92,9 @@ async def create_dataset(request: Request, _: NoParameters) -> Response:
         digest, size = await upload.receive(stream, body, limit=limit)
         form = _format(request, await asyncio.to_thread(_first_bytes, body))
         dataset_id = f"sha256:{digest}"
-        known = await services.database.read(partial(store.get, dataset_id=dataset_id))
-        if known is not None:
-            return _created(known, 200)
+        stored = await services.database.read(partial(store.get, dataset_id=dataset_id))
+        if stored is not None:
+            return _created(stored, 200)
         rows, fields = await asyncio.to_thread(partial(services.datasets.prepare, body, form, limit=limit))
         dataset = Dataset(dataset_id, rows, size, fields)
 

@@ -161,8 +161,8 @@ async def list_checkpoints(request: Request, job_id: str, _: NoParameters) -> Re
     """The checkpoints that are kept, oldest first."""
     services = services_of(request)
     await job_of(services, job_id)
-    found = await services.database.read(partial(records.checkpoints, job_id=job_id))
-    return respond(json_reply({"checkpoints": found}))
+    checkpoints = await services.database.read(partial(records.checkpoints, job_id=job_id))
+    return respond(json_reply({"checkpoints": checkpoints}))
 
 
 class Learned(Parameters):

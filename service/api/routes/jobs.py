@@ -96,8 +96,8 @@ async def submit_job(request: Request) -> Response:
     media = media_of(request.headers)
     body = await read_body(request, services.settings.max_body_bytes)
     digest = await asyncio.to_thread(submission.digest, body, media)
-    if key is not None and (known := await _known(services, key, digest)) is not None:
-        return await _accepted(services, known)
+    if key is not None and (job_id := await _known(services, key, digest)) is not None:
+        return await _accepted(services, job_id)
     context = await _submission_context(services, body, media)
     kept = False
     try:
@@ -114,12 +114,12 @@ async def submit_job(request: Request) -> Response:
             kept = True  # it may be committed all the same; the next start sweeps what is not
             raise
         except IntegrityError:
-            known = await _known(services, str(key), digest)
-            if known is None:
+            job_id = await _known(services, str(key), digest)
+            if job_id is None:
                 raise Problem(
                     "wrong_state", "the job of this Idempotency-Key was deleted meanwhile"
                 ) from None
-            return await _accepted(services, known)
+            return await _accepted(services, job_id)
         except ledger.DatasetGone as gone:
             raise submission.dataset_gone(str(gone), "$.data") from None
     finally:
@@ -133,8 +133,8 @@ async def _submission_context(services: Services, body: bytes, media: Media) -> 
     ids = await asyncio.to_thread(submission.referenced_datasets, body, media)
 
     def find(connection: Connection) -> dict[str, Dataset]:
-        found = {name: store.get(connection, name) for name in ids}
-        return {name: dataset for name, dataset in found.items() if dataset is not None}
+        datasets = {name: store.get(connection, name) for name in ids}
+        return {name: dataset for name, dataset in datasets.items() if dataset is not None}
 
     sets = await services.database.read(find) if ids else {}
     settings = services.settings
@@ -143,10 +143,10 @@ async def _submission_context(services: Services, body: bytes, media: Media) -> 
 
 async def _known(services: Services, key: str, digest: str) -> str | None:
     """The job that this key made before, or None. Raises Problem idempotency_mismatch."""
-    known = await services.database.read(partial(records.by_key, key=key))
-    if known is None:
+    row = await services.database.read(partial(records.by_key, key=key))
+    if row is None:
         return None
-    job_id, before = known
+    job_id, before = row
     if before != digest:
         raise Problem(
             "idempotency_mismatch",

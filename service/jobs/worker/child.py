@@ -229,10 +229,10 @@ class _CheckpointWriter:
         self._machine = machine.record(device)
         if device != devices.CPU:
             self._report.event("log", None, None, {"level": "info", "message": f"training on {device}"})
-        found = [] if self._before is None else machine.differences(self._before, self._machine)
-        if found:
+        differences = [] if self._before is None else machine.differences(self._before, self._machine)
+        if differences:
             epoch, step, _ = self.place
-            warning = {**machine.warning(found), "epoch": epoch, "step": step}
+            warning = {**machine.warning(differences), "epoch": epoch, "step": step}
             log = {"level": "warning", "code": warning["code"], "message": warning["message"]}
             self._report.event("log", None, None, {**log, "warnings": [warning]})
 

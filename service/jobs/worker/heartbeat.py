@@ -57,14 +57,14 @@ class Heartbeat:
 
 def signs(folder: Path) -> list[Beat]:
     """The last sign of every worker of a folder, dead or alive, that did not end in good order."""
-    found = []
+    rows = []
     for path in folder.glob(f"*{_SUFFIX}"):
         try:
             sign = from_json(path.read_bytes())
-            found.append(Beat(sign["pid"], sign["parent"], path.stat().st_mtime))
+            rows.append(Beat(sign["pid"], sign["parent"], path.stat().st_mtime))
         except (OSError, ValueError, KeyError, TypeError):  # taken away or half written just now
             continue
-    return found
+    return rows
 
 
 def living(folder: Path) -> list[Beat]:

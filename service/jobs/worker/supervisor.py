@@ -66,8 +66,8 @@ class _Place:
 
     def settled(self, alive: Container[int]) -> bool:
         """Whether the worker is among those alive, and for long enough to forget how others ended."""
-        known = self.process is not None and self.process.pid in alive
-        return known and time.monotonic() - self.began >= _STEADY_S
+        is_listed = self.process is not None and self.process.pid in alive
+        return is_listed and time.monotonic() - self.began >= _STEADY_S
 
 
 class WorkerSupervisor:
@@ -175,9 +175,11 @@ class WorkerSupervisor:
         return any((sign.pid, sign.parent) == (process.pid, os.getpid()) for sign in signs)
 
     def _environment(self) -> dict[str, str]:
-        made = interpreter.environment(self._settings.as_environment(), self._settings.blas_environment)
-        made.pop("GRADWIRE_API_KEY", None)
-        return made
+        environment = interpreter.environment(
+            self._settings.as_environment(), self._settings.blas_environment
+        )
+        environment.pop("GRADWIRE_API_KEY", None)
+        return environment
 
     async def _end(self, process: asyncio.subprocess.Process) -> None:
         try:

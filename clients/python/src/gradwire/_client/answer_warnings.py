@@ -38,19 +38,19 @@ def advise_answer(warned: Iterable[Warned], locate: Locate) -> None:
 def in_own_words(warning: Mapping[str, Any], locate: Locate) -> str:
     """A warning's message, in which names that the tracing made up are the user's own texts."""
     message, node = str(warning.get("message") or ""), warning.get("node")
-    told = pasted(message, node, locate)
-    found = _CURE.search(told)
-    if warning.get("code") != "likely_mistake" or found is None or not names_inner(found[0], locate):
-        return told
-    return f"{_of_model(told[: found.start()], locate)}{_cure_of_model(message)}"
+    text = pasted(message, node, locate)
+    cure = _CURE.search(text)
+    if warning.get("code") != "likely_mistake" or cure is None or not names_inner(cure[0], locate):
+        return text
+    return f"{_of_model(text[: cure.start()], locate)}{_cure_of_model(message)}"
 
 
 def _of_model(message: str, locate: Locate) -> str:
     """A message, in which a node of a model is called by its op and the line that called the model."""
 
     def called(match: re.Match[str]) -> str:
-        found = locate(match[1])
-        node = None if found is None else found[0].items[found[2]].node
+        place = locate(match[1])
+        node = None if place is None else place[0].items[place[2]].node
         if not isinstance(node, Op) or not is_generated(match[1]):
             return match[0]
         return f"the {node.op} of the model" if node.place else match[0]

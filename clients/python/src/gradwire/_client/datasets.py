@@ -79,13 +79,13 @@ class Datasets(Driven[D_co]):
     @call
     def list(self) -> Flow[list[Dataset]]:
         """Return every data set, oldest first."""
-        found: list[Dataset] = []
+        datasets: list[Dataset] = []
         cursor = ""
         while True:
             page = read((yield from self._session.send(Request("GET", f"/v1/datasets{cursor}"))))
-            found.extend(_dataset(each) for each in page["datasets"])
+            datasets.extend(_dataset(each) for each in page["datasets"])
             if not page.get("next_cursor"):
-                return found
+                return datasets
             cursor = f"?cursor={quote(page['next_cursor'])}"
 
     @call

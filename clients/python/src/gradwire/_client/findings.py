@@ -42,43 +42,47 @@ def finding(
     )
 
 
-def with_own_words(found: Finding, locate: Locate) -> Finding:
+def with_own_words(finding: Finding, locate: Locate) -> Finding:
     """A finding whose fix can be pasted into the user's file; its names lead nowhere else."""
-    if not found.fix:
-        return found
-    blamed = found.culprits[0].get("node") if found.culprits else None
-    fix = pasted(found.fix, blamed, locate)
-    if "axis of one element" in found.message and names_inner(fix, locate):  # inside of a model
+    if not finding.fix:
+        return finding
+    blamed = finding.culprits[0].get("node") if finding.culprits else None
+    fix = pasted(finding.fix, blamed, locate)
+    if "axis of one element" in finding.message and names_inner(fix, locate):  # inside of a model
         fix = "Give the last layer the activation 'sigmoid' in place of 'softmax', or two units."
-    return replace(found, fix=fix)
+    return replace(finding, fix=fix)
 
 
-def without_stops(found: Finding, borders: Mapping[str, str], place: Places) -> Finding:
+def without_stops(finding: Finding, borders: Mapping[str, str], place: Places) -> Finding:
     """A finding that speaks of what was computed outside of the tape, not of the nodes that stop it there."""
-    met = {name: inner for name, inner in borders.items() if _mentions(found, name)}
+    met = {name: inner for name, inner in borders.items() if _mentions(finding, name)}
     if not met:
-        return found
-    found = replace(
-        found,
-        message=_reworded(found.message, met, place),
-        culprits=tuple(_moved(culprit, met) for culprit in found.culprits),
-        path=tuple(dict.fromkeys(met.get(name, name) for name in found.path)),
+        return finding
+    finding = replace(
+        finding,
+        message=_reworded(finding.message, met, place),
+        culprits=tuple(_moved(culprit, met) for culprit in finding.culprits),
+        path=tuple(dict.fromkeys(met.get(name, name) for name in finding.path)),
         warnings=tuple(
             {**warning, "message": _reworded(warning.get("message") or "", met, lambda _: None)}
-            for warning in found.warnings
+            for warning in finding.warnings
         ),
     )
-    first = found.culprits[0] if found.culprits else {}
+    first = finding.culprits[0] if finding.culprits else {}
     if first.get("reason") == OUTSIDE:
-        found = replace(found, reason=OUTSIDE, fix="compute it inside the `with` block of the tape")
-    return replace(found, fix=None if found.fix is None else _reworded(found.fix, met, place))
+        finding = replace(finding, reason=OUTSIDE, fix="compute it inside the `with` block of the tape")
+    return replace(finding, fix=None if finding.fix is None else _reworded(finding.fix, met, place))
 
 
 OUTSIDE = "outside_tape"
 
 
-def _mentions(found: Finding, name: str) -> bool:
-    words = (found.message, found.fix or "", *(warning.get("message") or "" for warning in found.warnings))
+def _mentions(finding: Finding, name: str) -> bool:
+    words = (
+        finding.message,
+        finding.fix or "",
+        *(warning.get("message") or "" for warning in finding.warnings),
+    )
     return any(f"'{name}'" in text for text in words)
 
 

@@ -97,10 +97,10 @@ def trace_function(session: Session, function: Callable[..., Any]) -> Function:
         labelled = label(results)
         edges = [as_edge(result) for result in labelled.values()]
     lowered = lower_function(parameters, edges, inside=None, label=label_of(function))
-    known = session.known(lowered, tuple(dict.fromkeys(lowered.roots)))
-    document = known.document
+    graph = session.known(lowered, tuple(dict.fromkeys(lowered.roots)))
+    document = graph.document
     return Function(
-        known=known,
+        known=graph,
         inputs={name: document.names[k] for k, name in enumerate(names)},
         outputs={name: document.name(ref) for name, ref in zip(labelled, lowered.roots, strict=True)},
         captured=input_values(lowered, document, skip=len(parameters)),

@@ -83,13 +83,13 @@ class Graphs(Driven[D_co]):
     @call
     def list(self) -> Flow[list[dict[str, Any]]]:
         """Return every published graph: id, inputs, outputs, number of nodes."""
-        found: list[dict[str, Any]] = []
+        summaries: list[dict[str, Any]] = []
         cursor = ""
         while True:
             page = read((yield from self._session.send(Request("GET", f"/v1/graphs{cursor}"))))
-            found.extend(page["graphs"])
+            summaries.extend(page["graphs"])
             if not page.get("next_cursor"):
-                return found
+                return summaries
             cursor = f"?cursor={quote(page['next_cursor'])}"
 
     @call
@@ -137,8 +137,8 @@ class PublishedGraph(Driven[D_co], Generic[D_co]):
     def __call__(self, *args: Any, **inputs: Any) -> Flow[Any]:
         """The output for these inputs; a dict if there are several outputs."""
         given = bind(self.inputs, args, inputs)
-        found = yield from requests.evaluate(self._session, self._function, given, {})
-        return next(iter(found.values())) if len(found) == 1 else found
+        outputs = yield from requests.evaluate(self._session, self._function, given, {})
+        return next(iter(outputs.values())) if len(outputs) == 1 else outputs
 
     @call
     def evaluate(
@@ -249,5 +249,5 @@ def _handle(
     if graph is None:
         whole = read((yield from graphs._session.send(Request("GET", f"/v1/graphs/{described['id']}"))))
         graph = whole["graph"]
-    known = Known(Document(dict(graph), ()), id=described["id"])
-    return PublishedGraph(graphs._driver, graphs._session, Function(known=known), described)
+    sent = Known(Document(dict(graph), ()), id=described["id"])
+    return PublishedGraph(graphs._driver, graphs._session, Function(known=sent), described)

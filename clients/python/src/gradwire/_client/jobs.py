@@ -77,15 +77,15 @@ class Jobs(Driven[D_co]):
     @call
     def list(self, status: str | None = None, limit: int | None = None) -> Flow[list[Job[D_co]]]:
         """Return jobs, newest first: all, or those of one `status`, and at most `limit`."""
-        found: list[Job[D_co]] = []
+        jobs: list[Job[D_co]] = []
         chosen = "" if status is None else f"&status={quote(status)}"
         cursor = ""
         while True:
             path = f"/v1/jobs?limit={min(limit or 100, 100)}{chosen}{cursor}"
             page = read((yield from self._session.send(Request("GET", path))))
-            found.extend(Job(self._driver, self._session, each) for each in page["jobs"])
-            if not page.get("next_cursor") or (limit is not None and len(found) >= limit):
-                return found[:limit]
+            jobs.extend(Job(self._driver, self._session, each) for each in page["jobs"])
+            if not page.get("next_cursor") or (limit is not None and len(jobs) >= limit):
+                return jobs[:limit]
             cursor = f"&cursor={quote(page['next_cursor'])}"
 
 
@@ -212,8 +212,8 @@ class Job(Driven[D_co], Generic[D_co]):
         body = {"inputs": dict(inputs), "outputs": outputs, "checkpoint": checkpoint}
         sent = {key: value for key, value in body.items() if value is not None}
         answer = read((yield from self._session.send(post(self._path("/predict"), sent))))
-        found: dict[str, Array] = answer["outputs"]
-        return found
+        arrays: dict[str, Array] = answer["outputs"]
+        return arrays
 
     @call
     def metrics(self, by: str = "epoch") -> Flow[list[dict[str, float]]]:

@@ -44,10 +44,10 @@ def pasted(fix: str, blamed: str | None, locate: Locate) -> str:
 class _Writer:
     def __init__(self, locate: Locate, blamed: str | None) -> None:
         self._locate = locate
-        found = None if blamed is None else locate(blamed)
-        place = None if found is None else found[0].items[found[2]].node.place
+        location = None if blamed is None else locate(blamed)
+        place = None if location is None else location[0].items[location[2]].node.place
         self._code = None if place is None else place.code
-        self._blamed = found
+        self._blamed = location
         self._held: list[str] = []
         expression = expression_at(place)
         self._module = _alias() if expression is None else expression.source.alias("gradwire")
@@ -60,7 +60,7 @@ class _Writer:
         if self._blamed is None or self._code is None:
             return fix
         lowered, names, _ = self._blamed
-        known: dict[str, str] = {}
+        texts: dict[str, str] = {}
         for item in lowered.items:
             place = item.node.place
             if item.op is None or place is None or place.code != self._code:
@@ -71,12 +71,12 @@ class _Writer:
                     for depth in range(DEEPEST if written else 0):
                         whole = rendered(lowered, names, given, depth)
                         if written and not _GENERATED.match(whole):
-                            known[whole] = bracketed(written)
-        for whole in sorted(known, key=len, reverse=True):
+                            texts[whole] = bracketed(written)
+        for whole in sorted(texts, key=len, reverse=True):
             for text in (f"({whole})", whole):
                 pattern = rf"(?<![\w.'`]){re.escape(text)}(?![\w'`])"
                 if re.search(pattern, fix):
-                    held = self._hold(known[whole])
+                    held = self._hold(texts[whole])
                     fix = re.sub(pattern, lambda _, held=held: held, fix)  # type: ignore[misc]  # a default
         return fix
 
@@ -119,25 +119,25 @@ class _Writer:
         in_code = before[-1:] in tuple("([+-*/<>=@") or after[:1] in tuple(")]+-*/<>=@")
         if not _GENERATED.match(name) and not in_code:
             return name
-        found = self._text(name)
-        return name if found is None else bracketed(found)
+        text = self._text(name)
+        return name if text is None else bracketed(text)
 
     def quoted(self, match: re.Match[str]) -> str:
         """A name in quotes, which stands for a node as a whole: inside of an expression it is code."""
-        found = self._own(match[1]) or self._text(match[1])
-        if found is None:
+        text = self._own(match[1]) or self._text(match[1])
+        if text is None:
             return match[0]
         before, after = match.string[: match.start()].rstrip(), match.string[match.end() :].lstrip()
         if before[-1:] in tuple("([+-*/<>=@,") or after[:1] in tuple(")]+-*/<>=@"):
-            return bracketed(found)
-        return f"`{found.text}`"
+            return bracketed(text)
+        return f"`{text.text}`"
 
     def _text(self, name: str) -> Text | None:
         """How a node is written where the blamed node stands; else where it was made."""
-        found = self._locate(name)
-        if found is None:
+        location = self._locate(name)
+        if location is None:
             return None
-        lowered, _, position = found
+        lowered, _, position = location
         for item in lowered.items:
             place = item.node.place
             if item.op is None or place is None or place.code is None or place.code != self._code:
@@ -151,10 +151,10 @@ class _Writer:
 
     def _own(self, name: str) -> Text | None:
         """The text that made a node: an expression, or the name it is assigned to if it is a value."""
-        found = self._locate(name)
-        if found is None:
+        location = self._locate(name)
+        if location is None:
             return None
-        item = found[0].items[found[2]]
+        item = location[0].items[location[2]]
         node = item.node
         expression = expression_at(node.place)
         if expression is None:

@@ -94,8 +94,8 @@ def check(session: Session, function: Function, inputs: Inputs, options: CheckOp
     answer = yield from ask(
         session, "check", function, {"inputs": tensors_for_wire(inputs, function)}, options
     )
-    found = renamed(answer["taylor_order"], function.inputs)
-    orders = {name: None if order is None else float(order) for name, order in found.items()}
+    by_name = renamed(answer["taylor_order"], function.inputs)
+    orders = {name: None if order is None else float(order) for name, order in by_name.items()}
     rewrites = tuple(answer.get("rewrites") or ())
     return Check(bool(answer["passed"]), orders, float(answer["dot_product_error"]), rewrites)
 

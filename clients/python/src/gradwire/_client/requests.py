@@ -29,12 +29,12 @@ def evaluate(
     answer = yield from ask(
         session, "evaluate", function, {"inputs": tensors_for_wire(inputs, function)}, options
     )
-    found: dict[str, Array] = answer["outputs"]
+    outputs: dict[str, Array] = answer["outputs"]
     wanted = options.get("outputs")
     if wanted is not None:
         names = [wanted] if isinstance(wanted, str) else wanted
-        return {name: found[function.output(name)] for name in names}
-    return {name: found[wire] for name, wire in function.outputs.items()} or found
+        return {name: outputs[function.output(name)] for name in names}
+    return {name: outputs[wire] for name, wire in function.outputs.items()} or outputs
 
 
 def gradient(
@@ -105,14 +105,14 @@ def fetch(session: Session, edges: Sequence[Edge]) -> Flow[None]:
 
 def value(session: Session, edge: Edge) -> Flow[Array]:
     """What a tensor holds; fetched where it is neither known nor quickly computed here."""
-    found = known(edge)
-    if found is None:
-        found = small_arithmetic(edge)
-    if found is None:
+    array = known(edge)
+    if array is None:
+        array = small_arithmetic(edge)
+    if array is None:
         yield from fetch(session, [edge])
-        found = known(edge)
-    assert found is not None, "it was fetched"
-    return found
+        array = known(edge)
+    assert array is not None, "it was fetched"
+    return array
 
 
 def ask(

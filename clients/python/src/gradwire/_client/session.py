@@ -79,26 +79,26 @@ class Session:
         """The body of a call with this client's device, unless it names one."""
         return body if self.device is None else {"device": self.device, **body}
 
-    def ask(self, kind: str, known: Known, body: Mapping[str, Any]) -> Flow[Any]:
+    def ask(self, kind: str, graph: Known, body: Mapping[str, Any]) -> Flow[Any]:
         """Call a graph: `kind` is the endpoint, `body` everything but the graph."""
-        if known.id is None and known.uses:
-            yield from self.publish(known)
-        known.uses += 1
+        if graph.id is None and graph.uses:
+            yield from self.publish(graph)
+        graph.uses += 1
         body = self.placed(body)
-        if known.id is None:
-            whole = {"graph": known.document.graph, **body}
+        if graph.id is None:
+            whole = {"graph": graph.document.graph, **body}
             return read((yield from self.send(post(f"/v1/{kind}", whole))))
         try:
-            return read((yield from self.send(post(f"/v1/graphs/{known.id}/{kind}", body))))
+            return read((yield from self.send(post(f"/v1/graphs/{graph.id}/{kind}", body))))
         except GraphNotFound:
-            yield from self.publish(known)
-            return read((yield from self.send(post(f"/v1/graphs/{known.id}/{kind}", body))))
+            yield from self.publish(graph)
+            return read((yield from self.send(post(f"/v1/graphs/{graph.id}/{kind}", body))))
 
-    def publish(self, known: Known) -> Flow[Any]:
+    def publish(self, graph: Known) -> Flow[Any]:
         """Publish a graph; returns the server's description of it."""
-        body = {"graph": known.document.graph}
+        body = {"graph": graph.document.graph}
         described = read((yield from self.send(post("/v1/graphs", body, tensors=False))))
-        known.id = described["id"]
+        graph.id = described["id"]
         return described
 
 
@@ -119,9 +119,9 @@ def place_of(name: str | None, lowered: Lowered, document: Document) -> Place | 
 
 
 def _place_in(lowered: Lowered, names: Sequence[str], name: str) -> Place | None:
-    found = locate(name, lowered, names)
-    if found is not None:
-        return found[0].items[found[2]].node.place
+    location = locate(name, lowered, names)
+    if location is not None:
+        return location[0].items[location[2]].node.place
     outer = name.partition("/")[0]
     return lowered.items[names.index(outer)].node.place if outer in names else None
 
@@ -136,8 +136,8 @@ def locate(name: str, lowered: Lowered, names: Sequence[str]) -> tuple[Lowered, 
         return None
     node = lowered.items[names.index(outer)].node
     functions = node.functions.values() if isinstance(node, Op) else ()
-    found = [place for f in functions if (place := locate(inner, f, names_in(f))) is not None]
-    return found[0] if len(found) == 1 else None  # two branches may use one name
+    places = [place for f in functions if (place := locate(inner, f, names_in(f))) is not None]
+    return places[0] if len(places) == 1 else None  # two branches may use one name
 
 
 @contextmanager
@@ -162,10 +162,10 @@ def _first_use(lowered: Lowered, position: int) -> Place | None:
 
 def _valueless(node: Any, used: Place | None) -> ReadError:
     if isinstance(node, Parameter) and node.function and not is_traced(node):
-        made = f" (made at {used})" if used is not None else ""
+        origin = f" (made at {used})" if used is not None else ""
         return ReadError(
-            f"a tensor of the function '{node.function}'{made} has left it, in a list or by a name outside: "
-            f"it hangs on the argument '{node.name}', which has a value only while '{node.function}' runs. "
+            f"a tensor of the function '{node.function}'{origin} has left it, in a list or by a name "
+            f"outside: it hangs on the argument '{node.name}', which has a value only while '{node.function}' runs. "
             f"Return it from '{node.function}' and use what comes back: gw.scan stacks what a step returns "
             "second, `return carry, y`",
             place=used,

@@ -49,8 +49,8 @@ def check_keywords(what: str, given: Iterable[str], allowed: Collection[str]) ->
     """Raise TypeError for a keyword that `what` does not have, with the nearest that it has."""
     for name in given:
         if name not in allowed:
-            told = advice(name, known=sorted(allowed), listing="it takes")
-            raise TypeError(f"{what} has no keyword '{name}'; {told}")
+            text = advice(name, names=sorted(allowed), listing="it takes")
+            raise TypeError(f"{what} has no keyword '{name}'; {text}")
 
 
 def with_options(method: Callable[P, T]) -> Callable[P, T]:
@@ -73,8 +73,8 @@ def _options_of(function: Callable[..., Any], parameter: inspect.Parameter) -> t
         return None
     if not annotation.startswith("Unpack["):
         return None
-    found: type[Any] = function.__globals__[annotation.removeprefix("Unpack[").removesuffix("]")]
-    return found
+    options: type[Any] = function.__globals__[annotation.removeprefix("Unpack[").removesuffix("]")]
+    return options
 
 
 def _written(options: type[Any], name: str) -> str:

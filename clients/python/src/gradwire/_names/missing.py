@@ -21,19 +21,19 @@ _CUTOFF = 0.72  # of difflib's ratio: one slip in a short word, a few in a long 
 
 
 def advice(
-    name: str, tables: Sequence[Table] = (), known: Iterable[str] = (), listing: str | None = None
+    name: str, tables: Sequence[Table] = (), names: Iterable[str] = (), listing: str | None = None
 ) -> str | None:
     """What to write instead of `name`: a table's words, else a name that is a slip of the pen away.
 
-    `known` are the names that are there; with `listing`, a verb such as "it takes", all of them are listed.
+    `names` are the names that are there; with `listing`, a verb such as "it takes", all of them are listed.
     Slips of the pen in the tables' own names count too, but not in those of `INSTEAD`. None if nothing can be
     said.
     """
-    told = next((table[name] for table in tables if name in table), None)
-    if told is not None:
-        return told
-    known = list(known)
-    near = _near(name, known)
+    entry = next((table[name] for table in tables if name in table), None)
+    if entry is not None:
+        return entry
+    names = list(names)
+    near = _near(name, names)
     if not near:
         foreign = {key: text for table in tables if table is not INSTEAD for key, text in table.items()}
         meant = next(iter(_near(name, foreign)), None)
@@ -42,7 +42,7 @@ def advice(
     meant = f"did you mean {' or '.join(map(repr, near))}?" if near else None
     if listing is None:
         return meant
-    listed = f"{listing} {', '.join(known) or 'none'}"
+    listed = f"{listing} {', '.join(names) or 'none'}"
     return f"{meant} {listed}" if meant else listed
 
 
@@ -50,17 +50,17 @@ def unknown(
     owner: str,
     name: str,
     tables: Sequence[Table] = (),
-    known: Iterable[str] = (),
+    names: Iterable[str] = (),
     listing: str | None = None,
 ) -> AttributeError:
     """The error for an attribute that `owner` has not; of private names nothing more is said."""
-    told = None if name.startswith("_") else advice(name, tables, known, listing)
-    return AttributeError(f"{owner} has no attribute '{name}'" + (f": {told}" if told else ""), name=name)
+    text = None if name.startswith("_") else advice(name, tables, names, listing)
+    return AttributeError(f"{owner} has no attribute '{name}'" + (f": {text}" if text else ""), name=name)
 
 
-def _near(name: str, known: Iterable[str]) -> list[str]:
+def _near(name: str, names: Iterable[str]) -> list[str]:
     """At most two names that differ in case and underscores only, else by a slip of the pen."""
     folded = name.replace("_", "").lower()
-    public = [other for other in known if not other.startswith("_")]
+    public = [other for other in names if not other.startswith("_")]
     same = [other for other in public if other.replace("_", "").lower() == folded and folded]
     return same[:2] or difflib.get_close_matches(name, public, 2, _CUTOFF)

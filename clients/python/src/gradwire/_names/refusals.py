@@ -38,8 +38,8 @@ class _Settable:
 
 def _absent(thing: Any, name: str) -> AttributeError:
     kind = type(thing)
-    known = [each for each in dir(kind) if not isinstance(getattr(kind, each, None), _Settable)]
-    return unknown(f"'{kind.__name__}' object", name, (TENSORS, INSTEAD), known)
+    names = [each for each in dir(kind) if not isinstance(getattr(kind, each, None), _Settable)]
+    return unknown(f"'{kind.__name__}' object", name, (TENSORS, INSTEAD), names)
 
 
 def _instead_of_assigning(key: Any, is_variable: bool) -> str:

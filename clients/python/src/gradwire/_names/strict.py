@@ -33,13 +33,13 @@ class StrictType(ABCMeta):
         check = getattr(cls, "_check_arguments", None)
         if check is not None:
             check(args, keywords)
-        known = _parameters(cls)
+        parameters = _parameters(cls)
         cures = getattr(cls, "_cures", {})
-        if known is not None:
-            keywords = _expected(cls.__name__, keywords, known, cures)
-        made = super().__call__(*args, **keywords)
-        vars(made)["_made"] = True
-        return made
+        if parameters is not None:
+            keywords = _expected(cls.__name__, keywords, parameters, cures)
+        thing = super().__call__(*args, **keywords)
+        vars(thing)["_made"] = True
+        return thing
 
 
 class Strict(metaclass=StrictType):
@@ -61,8 +61,8 @@ class Strict(metaclass=StrictType):
         if name in self._fixed or name in self._settings():
             cure = self._cures.get(name, f"make another {kind}")
             raise AttributeError(f"'{name}' of {kind} is set when it is made, and never after; {cure}")
-        told = advice(name, (self._cures,), sorted(self._settable()), "it has")
-        raise AttributeError(f"{kind} has no attribute '{name}' to set; {told}", name=name)
+        text = advice(name, (self._cures,), sorted(self._settable()), "it has")
+        raise AttributeError(f"{kind} has no attribute '{name}' to set; {text}", name=name)
 
     def __getattr__(self, name: str) -> Any:
         settings = self._settings()
@@ -72,8 +72,8 @@ class Strict(metaclass=StrictType):
         raise unknown(f"'{kind.__name__}' object", name, (self._absent, self._cures), [*dir(kind), *settings])
 
     def _settings(self) -> Mapping[str, Any]:
-        found = vars(self).get("settings")
-        return found if isinstance(found, Mapping) else {}
+        settings = vars(self).get("settings")
+        return settings if isinstance(settings, Mapping) else {}
 
     def _accepts(self, name: str) -> bool:
         if name in self._fixed or name in self._cures:
@@ -82,25 +82,25 @@ class Strict(metaclass=StrictType):
 
     def _settable(self) -> set[str]:
         """The public attributes that may be set: data, and properties with a setter."""
-        found: set[str] = set()
+        names: set[str] = set()
         for kind in reversed(type(self).__mro__):
-            found |= {*vars(kind).get("__annotations__", ())}
+            names |= {*vars(kind).get("__annotations__", ())}
             for name, value in vars(kind).items():
                 settable = value.fset is not None if isinstance(value, property) else not callable(value)
-                (found.add if settable else found.discard)(name)
-        found |= {*vars(self)}
-        return {name for name in found if not name.startswith("_")} - self._fixed
+                (names.add if settable else names.discard)(name)
+        names |= {*vars(self)}
+        return {name for name in names if not name.startswith("_")} - self._fixed
 
 
 def takes(what: str, **cures: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Decorate a function, called `what` in messages, to name what it has where a keyword is unknown."""
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
-        known = inspect.signature(function).parameters
+        parameters = inspect.signature(function).parameters
 
         @functools.wraps(function)
         def checked(*args: P.args, **keywords: P.kwargs) -> T:
-            kept: Any = _expected(what, keywords, [*known][1:], cures)
+            kept: Any = _expected(what, keywords, [*parameters][1:], cures)
             return function(*args, **kept)
 
         return checked
@@ -108,29 +108,29 @@ def takes(what: str, **cures: str) -> Callable[[Callable[P, T]], Callable[P, T]]
     return decorate
 
 
-def _expected(what: str, keywords: Mapping[str, Any], known: Iterable[str], cures: Table) -> dict[str, Any]:
+def _expected(what: str, keywords: Mapping[str, Any], names: Iterable[str], cures: Table) -> dict[str, Any]:
     """The keywords, less those of Keras's that are None; raises TypeError for one that is not known."""
-    known = list(known)
+    names = list(names)
     kept = {}
     for name, value in keywords.items():
-        if name in known:
+        if name in names:
             kept[name] = value
         elif not (value is None and name in cures):
-            raise TypeError(f"{what} has no keyword '{name}'; {advice(name, (cures,), known, 'it takes')}")
+            raise TypeError(f"{what} has no keyword '{name}'; {advice(name, (cures,), names, 'it takes')}")
     return kept
 
 
 def _parameters(kind: type[Any]) -> list[str] | None:
     """What the constructors of a class take by keyword; None where one of them takes anything."""
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for base in kind.__mro__:
         own = vars(base).get("__init__")
         if own is None or base is object:
             continue
         parameters = list(inspect.signature(own).parameters.values())[1:]
-        found |= {p.name: None for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
+        names |= {p.name: None for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
         if all(p.kind is not p.VAR_KEYWORD for p in parameters):
-            return list(found)
+            return list(names)
         if not is_own(base):
             return None
-    return list(found)
+    return list(names)

@@ -40,19 +40,19 @@ class _Computation:
         self.dtype: np.dtype[np.float64] | None = None
 
     def value(self, edge: Edge) -> Array:
-        found = known(edge)
-        if found is None:
+        array = known(edge)
+        if array is None:
             node = edge.node
             self.ops += 1
             if not isinstance(node, Op) or node.op not in _EXACT or node.attributes or self.ops > _MOST_OPS:
                 raise _NotHere
             inputs = [self.value(each) if isinstance(each, Edge) else _plain(each) for each in node.inputs]
-            found = np.asarray(_EXACT[node.op](*inputs))
-            remember(edge, found)
-        if found.dtype.name not in ("float32", "float64") or found.dtype != (self.dtype or found.dtype):
+            array = np.asarray(_EXACT[node.op](*inputs))
+            remember(edge, array)
+        if array.dtype.name not in ("float32", "float64") or array.dtype != (self.dtype or array.dtype):
             raise _NotHere
-        self.dtype = found.dtype
-        return found
+        self.dtype = array.dtype
+        return array
 
 
 def _plain(number: bool | int | float) -> int | float:

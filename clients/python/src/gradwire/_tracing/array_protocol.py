@@ -129,8 +129,8 @@ def _record(name: str, called: str, args: Sequence[Any], options: Mapping[str, A
         )
     function = None if name in _OTHERS else FUNCTIONS.get(name)
     if function is None:
-        told = advice(name, (PACKAGE, INSTEAD))
-        meant = f"; {told}" if told else ""
+        text = advice(name, (PACKAGE, INSTEAD))
+        meant = f"; {text}" if text else ""
         raise UnsupportedFunction(
             f"{called} has no op on the server, so it cannot be traced{meant}; "
             "to compute it here, outside of any gradient, fetch first: tensor.numpy()"

@@ -36,12 +36,12 @@ class Dependence:
                 self._found[node] = None
                 continue
             inputs = [given for given in node.inputs if isinstance(given, Edge)]
-            found = next((source for given in inputs if (source := self._known(given))), None)
-            unknown = [] if found else [given for given in inputs if not self._visited(given)]
+            edge_behind = next((source for given in inputs if (source := self._known(given))), None)
+            unknown = [] if edge_behind else [given for given in inputs if not self._visited(given)]
             if unknown:
                 stack.extend(unknown)
             else:
-                self._found[node] = found
+                self._found[node] = edge_behind
         return self._known(edge)
 
     def _known(self, edge: Edge) -> Edge | None:

@@ -159,14 +159,14 @@ class Lowered:
 
     def reached(self) -> set[int]:
         """The positions that the first root hangs on, itself included."""
-        found: set[int] = set()
+        positions: set[int] = set()
         stack = [self.roots[0][0]]
         while stack:
             position = stack.pop()
-            if position not in found:
-                found.add(position)
+            if position not in positions:
+                positions.add(position)
                 stack.extend([ref[0] for ref in self.items[position].inputs if isinstance(ref, tuple)])
-        return found
+        return positions
 
 
 class Traced:

@@ -64,9 +64,9 @@ def _of_surroundings(source: Source, node: ast.AST) -> str | None:
     inner: ast.AST | None = None
     while above is not None and not isinstance(above, ast.stmt | ast.Lambda):
         if isinstance(above, ast.Call):
-            told = _of_call(source, above)
-            if told is not None:
-                return told
+            cure = _of_call(source, above)
+            if cure is not None:
+                return cure
         if isinstance(above, ast.Subscript) and inner is above.slice:
             return (
                 "an index has no gradient: read gradwire.stop_gradient(tensor) if a fixed place is meant, or "
@@ -187,8 +187,8 @@ def _instead_of(source: Source, call: ast.Call, frame: FrameType | None) -> str:
         if called.startswith(("np.", "numpy.")) and lists:
             return f"NumPy does not look into a list: write {_stacked(source, call, lists)}, which records"
         return f"write gradwire.{name}(…) for {called}(…), which records"
-    told = advice(name, (PACKAGE, INSTEAD))
-    return f"{called} cannot be recorded: {told or 'write it with gradwire functions'}"
+    text = advice(name, (PACKAGE, INSTEAD))
+    return f"{called} cannot be recorded: {text or 'write it with gradwire functions'}"
 
 
 def _library_of(node: ast.AST, frame: FrameType | None) -> str:
@@ -196,8 +196,8 @@ def _library_of(node: ast.AST, frame: FrameType | None) -> str:
     first, *rest = name_of(node).split(".")
     held = None if frame is None else frame.f_locals.get(first, frame.f_globals.get(first))
     for name in rest:
-        found = getattr(held, name, None)
-        held = held if found is None else found
+        attribute = getattr(held, name, None)
+        held = held if attribute is None else attribute
     module = str(getattr(held, "__module__", None) or type(held).__module__).partition(".")[0]
     return module if module in _PLAIN else ""
 

@@ -125,10 +125,10 @@ class Reads:
 
     def _named(self, position: int, count: int) -> Read | None:
         frame = user_frame() if self._flows else None
-        found = operands(frame, position, count) if frame else None
-        if found is None or frame is None:
+        surroundings = operands(frame, position, count) if frame else None
+        if surroundings is None or frame is None:
             return None
-        functions, parts = found
+        functions, parts = surroundings
         for depth, function in enumerate(functions):
             for read in self._flows.get(function, ()):
                 for flow in read.flows:

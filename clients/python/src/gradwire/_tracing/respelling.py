@@ -56,15 +56,15 @@ def _keywords(function: FunctionType) -> frozenset[str]:
     return frozenset(inspect.signature(function).parameters)
 
 
-def _unknown_keyword(name: str, options: Options, known: frozenset[str]) -> str:
+def _unknown_keyword(name: str, options: Options, keywords: frozenset[str]) -> str:
     """What is said of a keyword that a function does not have."""
-    keyword = next(each for each in options if each not in known)
+    keyword = next(each for each in options if each not in keywords)
     meant = _KEYWORDS.get(keyword)
-    if meant is None or meant not in known:
-        told = advice(keyword, (), known, "it takes") or f"it takes {', '.join(known)}"
+    if meant is None or meant not in keywords:
+        text = advice(keyword, (), keywords, "it takes") or f"it takes {', '.join(keywords)}"
     else:
-        told = f"it is called {meant} here: {name}(..., {meant}={options[keyword]!r:.40})"
-    return f"{name}() has no keyword '{keyword}'; {told}"
+        text = f"it is called {meant} here: {name}(..., {meant}={options[keyword]!r:.40})"
+    return f"{name}() has no keyword '{keyword}'; {text}"
 
 
 @functools.cache  # a function has one wrapper, under all its names
@@ -109,7 +109,7 @@ def _checked(function: FunctionType) -> Any:
 
 
 def _renamed(name: str, spelling: Spelling, args: tuple[Any, ...], options: Options) -> Options:
-    found: Options = {}
+    renamed: Options = {}
     for key, value in options.items():
         own = spelling.keywords.get(key, _COMMON.get(key, key))
         if own == "":  # a name for TensorFlow's graph, or an option left at its default
@@ -118,7 +118,7 @@ def _renamed(name: str, spelling: Spelling, args: tuple[Any, ...], options: Opti
             if value is not None and not (isinstance(value, int) and value == 0):
                 raise TensorFlowDifference(f"{name}: TensorFlow's option `{key}` is not here; {own[1:]}")
             continue
-        if own in found:
+        if own in renamed:
             raise TypeError(f"{name}() got `{key}` and another spelling of it")
-        found[own] = value
-    return found
+        renamed[own] = value
+    return renamed

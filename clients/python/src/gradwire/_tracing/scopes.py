@@ -86,23 +86,23 @@ def refusing(edge: Edge, *, branch: bool) -> tuple[Scope, str] | None:
 
     A `branch` only chooses what is traced, which is exact if the function is traced at every call.
     """
-    found = _current.get()
-    while found is not None:
-        if not (found.free or (branch and found.values)):
-            name = found.argument(edge)
+    scope = _current.get()
+    while scope is not None:
+        if not (scope.free or (branch and scope.values)):
+            name = scope.argument(edge)
             if name is not None:
-                return found, name
-        found = found.outer
+                return scope, name
+        scope = scope.outer
     return None
 
 
 def is_traced(node: Node) -> bool:
     """Whether a node is an argument of a function that is being traced now."""
-    found = _current.get()
-    while found is not None:
-        if found.holds(node):
+    scope = _current.get()
+    while scope is not None:
+        if scope.holds(node):
             return True
-        found = found.outer
+        scope = scope.outer
     return False
 
 

@@ -55,18 +55,18 @@ def recording(tape: Recorder | None) -> Iterator[None]:
 def run(function: Callable[..., Any], *arguments: Any, inside: Recorder) -> Body:
     """Run `function` on parameters in the structures of `arguments`."""
     names = parameter_names(function, len(arguments))
-    made: list[Parameter] = []
+    every: list[Parameter] = []
     given = []
     for name, argument in zip(names, arguments, strict=True):
         parameters = [
             Parameter(name, here(), label_of(function)) for leaf in leaves(argument) if leaf is not None
         ]
         given.append(_placed(argument, parameters))
-        made.extend(parameters)
-    with recording(inside), traced_once(getattr(function, "__name__", "function"), made):
+        every.extend(parameters)
+    with recording(inside), traced_once(getattr(function, "__name__", "function"), every):
         answer = function(*given)
         roots = [as_edge(leaf) for leaf in leaves(answer) if leaf is not None]
-    return Body(made, answer, roots, label_of(function))
+    return Body(every, answer, roots, label_of(function))
 
 
 def traced_once(label: str, parameters: Sequence[Parameter]) -> AbstractContextManager[None]:
@@ -76,8 +76,8 @@ def traced_once(label: str, parameters: Sequence[Parameter]) -> AbstractContextM
 
 def rebuilt(answer: Any, tensors: Sequence[Any]) -> Any:
     """`answer` with other things in the places of its leaves; None stays None."""
-    found = iter(tensors)
-    return rebuild(answer, iter([None if leaf is None else next(found) for leaf in leaves(answer)]))
+    remaining = iter(tensors)
+    return rebuild(answer, iter([None if leaf is None else next(remaining) for leaf in leaves(answer)]))
 
 
 def close(bodies: Sequence[Body], inside: Recorder) -> tuple[list[Lowered], list[Edge]]:
@@ -99,13 +99,13 @@ def close(bodies: Sequence[Body], inside: Recorder) -> tuple[list[Lowered], list
 
 def captured_by(lowered: Sequence[Lowered], own: Sequence[int]) -> list[Edge]:
     """The edges from outside that functions read, each once; `own[k]` inputs of function k are its own."""
-    found: dict[tuple[Node, int], Edge] = {}
+    captures: dict[tuple[Node, int], Edge] = {}
     for function, count in zip(lowered, own, strict=True):
         for item in function.items[count:]:
             if item.op is None:
                 edge = item.source or Edge(item.node)
-                found.setdefault((edge.node, edge.index), edge)
-    return list(found.values())
+                captures.setdefault((edge.node, edge.index), edge)
+    return list(captures.values())
 
 
 def tensors(edges: Sequence[Edge]) -> list[Tensor]:

@@ -40,13 +40,13 @@ class Source:
     def functions(self, node: ast.AST) -> list[Function]:
         """The functions around a node, innermost first; the module is the last."""
         if node not in self._around:
-            found: list[Function] = []
+            functions: list[Function] = []
             above: ast.AST | None = self.parents.get(node)
             while above is not None:
                 if isinstance(above, Function):
-                    found.append(above)
+                    functions.append(above)
                 above = self.parents.get(above)
-            self._around[node] = found
+            self._around[node] = functions
         return self._around[node]
 
     def node_around(self, span: tuple[int, int, int, int] | None) -> ast.AST | None:

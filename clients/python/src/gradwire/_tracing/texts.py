@@ -114,6 +114,6 @@ def records(text: ast.AST, op: str) -> bool:
     return False
 
 
-def bracketed(found: Text) -> str:
+def bracketed(text: Text) -> str:
     """A text as a part of an expression."""
-    return found.text if found.atom else f"({found.text})"
+    return text.text if text.atom else f"({text.text})"

@@ -31,13 +31,13 @@ class Parser:
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that are complete with this chunk."""
-        found: list[Event] = []
+        events: list[Event] = []
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         for line in lines:
             event = self._line(line.rstrip(b"\r").decode("utf-8", "replace"))
             if event is not None:
-                found.append(event)
-        return found
+                events.append(event)
+        return events
 
     def restart(self) -> None:
         """The connection broke off: what was not complete comes again."""

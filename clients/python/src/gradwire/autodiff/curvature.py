@@ -42,19 +42,19 @@ def of_second_slope(finding: Finding, source: Source, target: Any) -> Finding:
     reads = Dependence(lambda edge: source.same(Source("", edge, _owner(edge))), stopped=True)
     if not any(reads.source(end) for end in ends):
         return finding
-    found = next((op for node in _behind(ends) for op in _bent(node, 0)), None)
-    if found is None:
+    culprit = next((op for node in _behind(ends) for op in _bent(node, 0)), None)
+    if culprit is None:
         return finding
-    at = f", {found.place}" if found.place is not None else ""
+    at = f", {culprit.place}" if culprit.place is not None else ""
     return replace(
         finding,
         message=(
-            f"the target holds a second derivative through {found.op}{at}: {found.op} is piecewise linear, "
-            f"so that this derivative is 0, and nothing of '{finding.name}' is left in it"
+            f"the target holds a second derivative through {culprit.op}{at}: {culprit.op} is piecewise "
+            f"linear, so that this derivative is 0, and nothing of '{finding.name}' is left in it"
         ),
-        fix=f"use {_SMOOTH[found.op]} in place of {found.op}, which have a curvature",
-        place=found.place,
-        places=() if found.place is None else (found.place,),
+        fix=f"use {_SMOOTH[culprit.op]} in place of {culprit.op}, which have a curvature",
+        place=culprit.place,
+        places=() if culprit.place is None else (culprit.place,),
     )
 
 

@@ -39,8 +39,8 @@ def jvp(
         return _recorded_jvp(function, primals, tangents)
     traced = Traced(function, primals, {}, range(len(primals)), client, by="jvp", allow_reads=allow_reads)
     outputs = list(dict.fromkeys(traced.outputs))
-    found = traced.ask("jvp", tangents=directions(traced.wrt, tangents), outputs=outputs)
-    both = ([plain(found[key][name]) for name in traced.outputs] for key in ("outputs", "jvp"))
+    answer = traced.ask("jvp", tangents=directions(traced.wrt, tangents), outputs=outputs)
+    both = ([plain(answer[key][name]) for name in traced.outputs] for key in ("outputs", "jvp"))
     value, tangent = (traced.answered(values) for values in both)
     return value, tangent
 
@@ -83,8 +83,8 @@ def vjp(
     def pullback(cotangents: Any) -> Any:
         given = [leaf for leaf in leaves(cotangents) if leaf is not None]
         seeds = directions(traced.outputs, given)
-        found = traced.ask("vjp", cotangents=seeds, wrt=traced.wrt)["vjp"]
-        pulled = [None if found[name] is None else plain(found[name]) for name in traced.wrt]
+        answer = traced.ask("vjp", cotangents=seeds, wrt=traced.wrt)["vjp"]
+        pulled = [None if answer[name] is None else plain(answer[name]) for name in traced.wrt]
         return rebuild(traced.sources, iter(pulled))
 
     return traced.tensors, pullback
@@ -120,8 +120,8 @@ class _Hvp(Transformed):
             function, arguments, kwargs, positions, client, by="hvp", allow_reads=self._options["allow_reads"]
         )
         vectors = directions(traced.wrt, vector)
-        found = traced.ask("hvp", vectors=vectors, target=traced.outputs[0])["hvp"]
-        return in_structure(traced, found, single)
+        answer = traced.ask("hvp", vectors=vectors, target=traced.outputs[0])["hvp"]
+        return in_structure(traced, answer, single)
 
 
 def gnvp(
@@ -160,13 +160,13 @@ class _Gnvp(Transformed):
         )
         vectors = directions(traced.wrt, vector)
         outputs = list(dict.fromkeys(traced.outputs))
-        found = traced.ask("gnvp", vectors=vectors, outputs=outputs)["gnvp"]
-        return in_structure(traced, found, single)
+        answer = traced.ask("gnvp", vectors=vectors, outputs=outputs)["gnvp"]
+        return in_structure(traced, answer, single)
 
 
-def in_structure(traced: Traced, found: Any, single: bool) -> Any:
+def in_structure(traced: Traced, answer: Any, single: bool) -> Any:
     """Arrays by name, in the structure of the arguments."""
-    shaped = rebuild(traced.sources, iter([plain(found[name]) for name in traced.wrt]))
+    shaped = rebuild(traced.sources, iter([plain(answer[name]) for name in traced.wrt]))
     return shaped[0] if single else shaped
 
 

@@ -64,11 +64,11 @@ def _meant(function: Callable[..., Any], written: str) -> Any:
     code = function.__code__
     if first in code.co_freevars:
         try:
-            found = (function.__closure__ or ())[code.co_freevars.index(first)].cell_contents
+            value = (function.__closure__ or ())[code.co_freevars.index(first)].cell_contents
         except ValueError:  # a cell that is not filled yet
             return None
     else:
-        found = None if first in code.co_varnames else function.__globals__.get(first)
+        value = None if first in code.co_varnames else function.__globals__.get(first)
     for name in rest:
-        found = getattr(found, name, None)
-    return found
+        value = getattr(value, name, None)
+    return value

@@ -152,7 +152,7 @@ def traced_on(
 def sources_of(name: str, argument: Any) -> Any:
     """An argument with something to differentiate by in place of each of its numbers; see as_source."""
     make = as_source(name)
-    made = []
+    tensors = []
     for path, value in paths(argument, name):
         if path != name and not isinstance(value, Operators) and _is_setting(value):
             what = "None" if value is None else f"{type(value).__name__} {value!r:.30}"
@@ -160,8 +160,8 @@ def sources_of(name: str, argument: Any) -> Any:
                 f"expected numbers to differentiate by in '{name}', and {path} is {what}: leave it out of "
                 f"'{name}', and read it in the function from a name outside, or from an argument of its own"
             )
-        made.append(make(value) if path == name else make(value, path))
-    return rebuild(argument, iter(made))
+        tensors.append(make(value) if path == name else make(value, path))
+    return rebuild(argument, iter(tensors))
 
 
 def _is_setting(value: Any) -> bool:

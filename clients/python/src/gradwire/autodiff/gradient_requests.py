@@ -70,13 +70,13 @@ class Question:
             if mine.same(source):
                 name = self.wrt[k][0]
                 entry = self.diagnosis.get(name, OK)
-                told = finding(source.label, entry, self._place, name, target=self.target.node.place)
-                told = without_stops(told, self._borders(), self._place)
+                result = finding(source.label, entry, self._place, name, target=self.target.node.place)
+                result = without_stops(result, self._borders(), self._place)
                 if is_generated(name):
-                    told = replace(told, message=told.message.replace(f"'{name}'", f"'{source.label}'"))
-                told = blaming_variables(told, self._variables())
-                told = with_mixing(told, len(self.wrt[k]))
-                return with_own_words(told, self.locate)
+                    result = replace(result, message=result.message.replace(f"'{name}'", f"'{source.label}'"))
+                result = blaming_variables(result, self._variables())
+                result = with_mixing(result, len(self.wrt[k]))
+                return with_own_words(result, self.locate)
         return None
 
     def warned(self) -> list[tuple[Mapping[str, Any], Place | None]]:
@@ -117,8 +117,8 @@ def question(
     if unread:
         lowered = lower([target, *tensors, *unread], tape=tape)
         read = _positions_by_owner(lowered)
-    known = session.known(lowered, lowered.roots[:1])
-    document = known.document
+    graph = session.known(lowered, lowered.roots[:1])
+    document = graph.document
     roots = iter(lowered.roots[1:])
     wrt = [
         [document.name(next(roots))]
@@ -126,15 +126,15 @@ def question(
         else [document.names[k] for k in read[source.owner]]
         for source in sources
     ]
-    return Question(target, sources, lowered, known, wrt, options)
+    return Question(target, sources, lowered, graph, wrt, options)
 
 
 def _positions_by_owner(lowered: Lowered) -> dict[object, list[int]]:
-    found: dict[object, list[int]] = {}
+    positions: dict[object, list[int]] = {}
     for position, item in enumerate(lowered.items):
         if isinstance(item.node, Leaf) and item.node.owner is not None:
-            found.setdefault(item.node.owner, []).append(position)
-    return found
+            positions.setdefault(item.node.owner, []).append(position)
+    return positions
 
 
 def ask_gradients(
@@ -214,12 +214,12 @@ def ask_jacobian(
     body = {**asked.body(), "wrt": flat, "outputs": [output], "sparse": sparse or None}
     with located(asked.lowered, document):
         answer = yield from session.ask("jacobian", asked.known, body)
-    blocks = {name: block(found) for name, found in answer["jacobian"][output].items()}
+    blocks = {name: block(value) for name, value in answer["jacobian"][output].items()}
     if isinstance(target.node, Op):
         remember(target, answer["outputs"][output])
     return [
-        _joined([blocks[n] for n in found]) if found else (_none_of(blocks[names[0]]) if zero else None)
-        for names, found in zip(asked.wrt, wanted, strict=True)
+        _joined([blocks[n] for n in value]) if value else (_none_of(blocks[names[0]]) if zero else None)
+        for names, value in zip(asked.wrt, wanted, strict=True)
     ]
 
 
@@ -228,12 +228,12 @@ def _joined(parts: Sequence[Any]) -> Any:
     return functools.reduce(operator.add, parts)
 
 
-def _none_of(found: Any) -> Any:
+def _none_of(value: Any) -> Any:
     """A block like another, without entries that are not zero."""
-    if not isinstance(found, Sparse):
-        return np.zeros_like(found)
-    nowhere = found.rows[:0]
-    return Sparse(nowhere, nowhere, found.values[..., :0], found.shape)
+    if not isinstance(value, Sparse):
+        return np.zeros_like(value)
+    nowhere = value.rows[:0]
+    return Sparse(nowhere, nowhere, value.values[..., :0], value.shape)
 
 
 def _ask(session: Session, asked: Question, *, zero: bool) -> Flow[list[Array | None]]:

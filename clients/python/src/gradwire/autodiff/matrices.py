@@ -69,9 +69,9 @@ class _Jacobian(Transformed):
             raise TraceError("the function returned nothing to differentiate: end it with `return ...`")
         outputs = list(dict.fromkeys(traced.outputs))
         options = {"method": method, "sparse": sparse or None}
-        found = traced.ask("jacobian", wrt=traced.wrt, outputs=outputs, **options)["jacobian"]
-        _advise("Jacobian", traced, found, function)
-        return traced.answered([_row(traced, found[name], single) for name in traced.outputs])
+        answer = traced.ask("jacobian", wrt=traced.wrt, outputs=outputs, **options)["jacobian"]
+        _advise("Jacobian", traced, answer, function)
+        return traced.answered([_row(traced, answer[name], single) for name in traced.outputs])
 
 
 def hessian(
@@ -106,22 +106,22 @@ class _Hessian(Transformed):
         )
         target_of(function, traced.answer, has_aux=False, name="hessian")
         with told_of(function, "hessian"):
-            found = traced.ask("hessian", wrt=traced.wrt, target=traced.outputs[0], sparse=sparse or None)
-        found = found["hessian"]
-        _advise("Hessian", traced, found, function)
-        rows = [_row(traced, found[name], single) for name in traced.wrt]
+            answer = traced.ask("hessian", wrt=traced.wrt, target=traced.outputs[0], sparse=sparse or None)
+        answer = answer["hessian"]
+        _advise("Hessian", traced, answer, function)
+        rows = [_row(traced, answer[name], single) for name in traced.wrt]
         shaped = rebuild(traced.sources, iter(rows))
         return shaped[0] if single else shaped
 
 
-def _advise(what: str, traced: Traced, found: Any, function: Callable[..., Any]) -> None:
+def _advise(what: str, traced: Traced, answer: Any, function: Callable[..., Any]) -> None:
     """Warn of blocks that are not finite, and of an argument by which all blocks are zero."""
     label = getattr(function, "__name__", "function")
-    for row in found.values():
+    for row in answer.values():
         for name in traced.wrt:
             advise_entries(what, name, block(row[name]), f"gradwire.explain({label}, …)")
     for name in traced.wrt:
-        blocks = [block(row[name]) for row in found.values()]
+        blocks = [block(row[name]) for row in answer.values()]
         if not any(np.any(getattr(one, "values", one)) for one in blocks):
             advise_zeros(what, name, traced.lowered)
 

@@ -57,8 +57,8 @@ def _of_constant(finding: Finding, place: Place | None) -> Finding:
         )
         fix = "indent that line into the `with` block of this tape: there the gradient itself is recorded"
     else:
-        made = f", made at {place}" if place else ""
-        why = f"the target is a constant{made}, and no variable has a part in it"
+        origin = f", made at {place}" if place else ""
+        why = f"the target is a constant{origin}, and no variable has a part in it"
         fix = "compute it from the variables; to choose by a condition write gw.where(condition, a, b)"
     return replace(finding, message=why, fix=fix, place=place)
 
@@ -134,5 +134,5 @@ def _variable_behind(edge: Edge, depth: int) -> str | None:
     if not isinstance(node, Op) or depth == 0:
         return None
     inputs = (each for each in node.inputs if isinstance(each, Edge))
-    found = (_variable_behind(each, depth - 1) for each in inputs)
-    return next((name for name in found if name is not None), None)
+    names = (_variable_behind(each, depth - 1) for each in inputs)
+    return next((name for name in names if name is not None), None)

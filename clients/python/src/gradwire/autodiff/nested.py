@@ -21,17 +21,17 @@ def gradient_nodes(
     None where the target does not hang on the source at all (`zero`: zeros); where only a blocked path
     leads to it, zeros.
     """
-    found: list[Tensor | None] = [None] * len(sources)
+    tensors: list[Tensor | None] = [None] * len(sources)
     with recording(tape):
         scalar = Edge(trace("sum" if sums else "identity", (Tensor(target),)))
     for positions in _independent(sources, tape):
         chosen = [sources[k] for k in positions]
         for k, gradient in zip(positions, _of(scalar, chosen, tape), strict=True):
-            found[k] = gradient
+            tensors[k] = gradient
     if zero:
         return [record("zeros_like", (Tensor(s.edge),)) if g is None else g
-                for g, s in zip(found, sources, strict=True)]  # fmt: skip
-    return found
+                for g, s in zip(tensors, sources, strict=True)]  # fmt: skip
+    return tensors
 
 
 def jacobian_nodes(
@@ -41,15 +41,15 @@ def jacobian_nodes(
 
     So for sources that are not `watched`.
     """
-    found: list[Tensor | None] = [None] * len(sources)
+    tensors: list[Tensor | None] = [None] * len(sources)
     with recording(tape):
         own = Edge(trace("identity", (Tensor(target),)))
     for positions in _independent(sources, tape):
         chosen = [sources[k] for k in positions]
         for k, block in zip(positions, _of(own, chosen, tape, "jacobian", every=zero), strict=True):
             seen = any(sources[k] is source for source in watched)
-            found[k] = block if seen or block is None else record("zeros_like", (block,)) if zero else None
-    return found
+            tensors[k] = block if seen or block is None else record("zeros_like", (block,)) if zero else None
+    return tensors
 
 
 def _of(

@@ -23,10 +23,10 @@ def check_function(name: str, function: Any, argnums: Any) -> None:
     positions = argnums if isinstance(argnums, tuple | list) else (argnums,)
     names = list(parameters) if (parameters := _parameters(function)) else []
     if positions and all(isinstance(p, str) and p in names for p in positions):
-        found = [names.index(p) for p in positions]
+        indices = [names.index(p) for p in positions]
         raise TypeError(
             f"expected positions of arguments as `argnums` of gw.{name}, got the name {argnums!r}: write "
-            f"argnums={found[0] if isinstance(argnums, str) else tuple(found)}"
+            f"argnums={indices[0] if isinstance(argnums, str) else tuple(indices)}"
         )
     if any(isinstance(p, bool) or not isinstance(p, int | np.integer) for p in positions):
         raise TypeError(
@@ -46,11 +46,11 @@ def target_of(
     function: Callable[..., Any], answer: Any, has_aux: bool, name: str = "grad"
 ) -> tuple[Any, Any]:
     """The number that `function` answered, and the rest with `has_aux`; raises TraceError for others."""
-    told = f"{_label(function)} returned {{}}; gw.{name} differentiates one number: "
+    text = f"{_label(function)} returned {{}}; gw.{name} differentiates one number: "
     if has_aux:
         if not isinstance(answer, tuple | list) or len(answer) != 2:
             raise TraceError(
-                told.format(_kind(answer))
+                text.format(_kind(answer))
                 + "with has_aux=True a function returns a pair, `return loss, rest`; leave has_aux out "
                 "if there is no rest"
             )
@@ -60,10 +60,10 @@ def target_of(
     if isinstance(answer, Operators):
         return answer, aux
     if answer is None:
-        raise TraceError(told.format("None") + "end it with `return loss`")
+        raise TraceError(text.format("None") + "end it with `return loss`")
     if isinstance(answer, tuple) and len(answer) > 1:
         raise TraceError(
-            told.format(f"a tuple of {len(answer)}")
+            text.format(f"a tuple of {len(answer)}")
             + "return the loss alone, or pass has_aux=True if there are two and the first is the loss; "
             "for all of them gw.jacobian(f)"
         )
@@ -72,12 +72,12 @@ def target_of(
         cure = "return answer[0]" if isinstance(answer, tuple | list) and size == 1 else _REDUCE
         if isinstance(answer, dict):
             cure = "return one of its values, such as the loss"
-        raise TraceError(told.format(f"a {type(answer).__name__} of {size}") + cure)
+        raise TraceError(text.format(f"a {type(answer).__name__} of {size}") + cure)
     array = np.asarray(answer)
     if array.dtype.kind not in "biufc":
-        raise TraceError(told.format(_kind(answer)) + "return the loss, a tensor")
+        raise TraceError(text.format(_kind(answer)) + "return the loss, a tensor")
     if array.size != 1:
-        raise TraceError(told.format(f"an array of shape {array.shape}") + _REDUCE)
+        raise TraceError(text.format(f"an array of shape {array.shape}") + _REDUCE)
     return answer, aux
 
 

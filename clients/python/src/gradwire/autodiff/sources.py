@@ -51,15 +51,15 @@ def with_reads(finding: Finding, source: Source, target: Any, reads: Reads | Non
         and any(_reaches(end, each.node) for end in ends)
     ]
     if back:
-        told = tuple({"code": "read", "node": None, "message": came_back(each)} for each in back)
+        warnings = tuple({"code": "read", "node": None, "message": came_back(each)} for each in back)
         lost = finding.status == "disconnected"
         first = back[0]
         return replace(
             finding,
             message=_lost(first) if lost else finding.message,
             fix=_sentence(cure_of(first)) if lost else finding.fix,
-            warnings=finding.warnings + told,
-            warned=(*(finding.warned or (None,) * len(finding.warnings)), *(None for _ in told)),
+            warnings=finding.warnings + warnings,
+            warned=(*(finding.warned or (None,) * len(finding.warnings)), *(None for _ in warnings)),
         )
     places = [str(read.place) for read in reads.found.values() if of_source.source(read.edge)]
     if finding.status != "disconnected" or not places:

@@ -156,9 +156,9 @@ class GradientTape:
             )
         zero = unconnected_gradients == "zero"
         given = list(leaves(sources))
-        found = self._differentiate(target, given, output_gradients, zero=zero, sums=True)
-        self._advise(target, given, found, zero=zero)
-        return rebuild(sources, iter(found))
+        gradients = self._differentiate(target, given, output_gradients, zero=zero, sums=True)
+        self._advise(target, given, gradients, zero=zero)
+        return rebuild(sources, iter(gradients))
 
     def jacobian(
         self, target: Any, sources: Any, unconnected_gradients: str = "none", *, sparse: bool = False
@@ -198,10 +198,10 @@ class GradientTape:
             sparse=sparse,
         )
         blocks = client._driver.run(flow)
-        found = [block if block is None or isinstance(block, Sparse) else _known(block) for block in blocks]
+        tensors = [block if block is None or isinstance(block, Sparse) else _known(block) for block in blocks]
         self._used = True
         self._recorder.open = self._persistent
-        return rebuild(sources, iter(found))
+        return rebuild(sources, iter(tensors))
 
     def explain(self, target: Any, sources: Any) -> Report:
         """Return a report on why each gradient of `target` by `sources` is what it is; print it.
@@ -220,20 +220,20 @@ class GradientTape:
                 ask_reasons(client._session, self._recorder, edge, watched, self._options | self._masked)
             )
             self._answered = (target, asked)
-        told = tuple(self._finding(asked, target, source) for source in described)
-        return Report(asked and asked.value, told)
+        findings = tuple(self._finding(asked, target, source) for source in described)
+        return Report(asked and asked.value, findings)
 
     def _finding(self, asked: Question | None, target: Any, source: Source) -> Finding:
-        told = (asked and asked.finding(source)) or unwatched(source)
-        told = of_target(told, target, source, self._recorder)
-        told = of_second_slope(of_view(told, source, target), source, target)
-        return with_reads(told, source, target, self._recorder.reads)
+        finding = (asked and asked.finding(source)) or unwatched(source)
+        finding = of_target(finding, target, source, self._recorder)
+        finding = of_second_slope(of_view(finding, source, target), source, target)
+        return with_reads(finding, source, target, self._recorder.reads)
 
     def _advise(
-        self, target: Any, given: Sequence[Any], found: Sequence[Tensor | None], *, zero: bool
+        self, target: Any, given: Sequence[Any], gradients: Sequence[Tensor | None], *, zero: bool
     ) -> None:
         """Warn of gradients that are None, zero everywhere or not finite; `zero` asked for zeros for None."""
-        arrays = [None if gradient is None else known(gradient._edge()) for gradient in found]
+        arrays = [None if gradient is None else known(gradient._edge()) for gradient in gradients]
         if recorder.get() is not None or not any(flaw(array) for array in arrays):
             return  # what is recorded has no values yet
         asked = self._answered[1] if self._answered is not None and self._answered[0] is target else None
@@ -246,18 +246,18 @@ class GradientTape:
         if self._answered is None or self._answered[0] is not target:
             return None
         asked = self._answered[1]
-        found = [asked.finding(source) for source in sources]
-        return asked if all(finding and finding.message for finding in found) else None
+        findings = [asked.finding(source) for source in sources]
+        return asked if all(finding and finding.message for finding in findings) else None
 
     def _differentiate(
         self, target: Any, given: Sequence[Any], weights: Any, *, zero: bool, sums: bool
     ) -> list[Tensor | None]:
         edge, described, watched = self._asked(target, given, weights)
-        found: dict[int, Tensor | None] = {}
+        gradients: dict[int, Tensor | None] = {}
         nested = recorder.get() is not None
         if watched and nested:
             nodes = gradient_nodes(edge, watched, self._recorder, zero=zero, sums=sums)
-            found = {id(s): node for s, node in zip(watched, nodes, strict=True)}
+            gradients = {id(s): node for s, node in zip(watched, nodes, strict=True)}
         elif watched:
             client = self._client or default_client()
             flow = ask_gradients(
@@ -275,10 +275,12 @@ class GradientTape:
             if self._persistent:
                 self._asked_before.note(asked, edge)
             advise_answer(asked.warned(), asked.locate)
-            found = {id(s): None if g is None else _known(g, s) for s, g in zip(watched, arrays, strict=True)}
+            gradients = {
+                id(s): None if g is None else _known(g, s) for s, g in zip(watched, arrays, strict=True)
+            }
         self._used = True
         self._recorder.open = self._persistent
-        answers = [found.get(id(s)) for s in described]
+        answers = [gradients.get(id(s)) for s in described]
         if not zero:
             return answers
         make = _recorded_zeros if nested else _zeros

@@ -36,25 +36,29 @@ def told_of_dtype(lowered: Lowered, names: Any) -> Iterator[None]:
 
 def _hint(lowered: Lowered, names: Any, node: str | None) -> str | None:
     """What to write, by the op behind the target that has no slope."""
-    found = None if node is None else locate(node, lowered, names)
+    location = None if node is None else locate(node, lowered, names)
     for _ in range(8):
-        if found is None:
+        if location is None:
             return None
-        whole, known, position = found
+        whole, node_names, position = location
         item = whole.items[position]
-        made = item.node
-        if isinstance(made, Leaf):
-            name = made.name if made.owner is not None and made.name != "Variable" else made_as(made.place)
-            maker = "gw.Variable" if made.owner is not None else "gw.constant"
+        culprit = item.node
+        if isinstance(culprit, Leaf):
+            name = (
+                culprit.name
+                if culprit.owner is not None and culprit.name != "Variable"
+                else made_as(culprit.place)
+            )
+            maker = "gw.Variable" if culprit.owner is not None else "gw.constant"
             return (
-                f"'{name or 'a value'}' holds {made.value.dtype}, which has no gradient: make it a "
+                f"'{name or 'a value'}' holds {culprit.value.dtype}, which has no gradient: make it a "
                 f"floating one, {maker}(value, dtype='float64')"
             )
-        if not isinstance(made, Op):
+        if not isinstance(culprit, Op):
             return None
-        expression = expression_at(made.place)
+        expression = expression_at(culprit.place)
         module = expression.source.alias("gradwire") if expression else "gradwire"
-        first = operand_at(made.place, item.op, 0, len(item.inputs))
+        first = operand_at(culprit.place, item.op, 0, len(item.inputs))
         x = first.text if first else "x"
         if item.op in ("argmax", "argmin"):
             best = "max" if item.op == "argmax" else "min"
@@ -64,7 +68,7 @@ def _hint(lowered: Lowered, names: Any, node: str | None) -> str | None:
                 f"scores, such as {module}.sparse_categorical_crossentropy(labels, scores, from_logits=True)"
             )
         if item.op in _COMPARED:
-            second = operand_at(made.place, item.op, 1, 2)
+            second = operand_at(culprit.place, item.op, 1, 2)
             y = second.text if second else "y"
             a, b = (x, y) if item.op.startswith("greater") else (y, x)
             return (
@@ -76,16 +80,16 @@ def _hint(lowered: Lowered, names: Any, node: str | None) -> str | None:
         given = next((one for one in item.inputs if isinstance(one, tuple)), None)
         if given is None:
             return None
-        found = whole, known, given[0]
+        location = whole, node_names, given[0]
     return None
 
 
 def _of_complex(lowered: Lowered, names: Any, node: str | None) -> str | None:
     """The real numbers that may be meant by a complex target, in the user's text."""
-    found = None if node is None else locate(node, lowered, names)
-    if found is None:
+    location = None if node is None else locate(node, lowered, names)
+    if location is None:
         return None
-    item = found[0].items[found[2]]
+    item = location[0].items[location[2]]
     expression = expression_at(item.node.place)
     if expression is None or not records(expression.node, item.op or ""):
         return None

@@ -48,12 +48,12 @@ class Transformed:
         return f"<{type(self).__name__.lstrip('_')} of {name}>"
 
 
-def _stands_under_its_name(made: Any) -> bool:
+def _stands_under_its_name(thing: Any) -> bool:
     """Whether importing the object's module and looking its name up gives the object itself."""
-    found: Any = sys.modules.get(made.__module__)
-    for part in getattr(made, "__qualname__", "").split("."):
-        found = getattr(found, part, None)
-    return found is made
+    value: Any = sys.modules.get(thing.__module__)
+    for part in getattr(thing, "__qualname__", "").split("."):
+        value = getattr(value, part, None)
+    return value is thing
 
 
 def _writes_functions() -> bool:

@@ -41,10 +41,10 @@ def of_view(finding: Finding, source: Source, target: Any) -> Finding:
         index = f"[{source_text(expression.node.slice)}]"
     if not name:
         return finding
-    made = f"`{text}`" if text else f"a {node.op} of '{name}'"
+    description = f"`{text}`" if text else f"a {node.op} of '{name}'"
     return replace(
         finding,
-        message=f"it is {made}, a new tensor: the target was computed from '{name}', and not from it",
+        message=f"it is {description}, a new tensor: the target was computed from '{name}', and not from it",
         fix=f"differentiate by `{name}` and take the part of the gradient: "
         f"tape.gradient(target, {name}){index or ', ' + node.op + ' of it'}",
         place=node.place,

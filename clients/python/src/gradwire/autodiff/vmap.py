@@ -87,9 +87,9 @@ def _check_rows(label: str, axes: Sequence[int | None], chosen: Sequence[Any], r
     if len(counts) == 2:  # the one with more axes is the data, or else the last one
         most = counts[max(reversed(counts), key=lambda k: axes_of[k])]
     shared = tuple(None if counts.get(k, most) != most else axis for k, axis in enumerate(axes))
-    told = ", ".join(f"{n} of argument {k}" for k, n in counts.items())
+    listed = ", ".join(f"{n} of argument {k}" for k, n in counts.items())
     raise ValueError(
-        f"expected one number of rows along the axes of `in_axes`, got {told}: give None for an argument "
+        f"expected one number of rows along the axes of `in_axes`, got {listed}: give None for an argument "
         f"that all rows share, as in gw.vmap({label}, in_axes={shared}), or another axis"
     )
 
@@ -98,17 +98,19 @@ def _asked(body: Body, arrays: Sequence[Array], out_axes: int, client: Client | 
     """Evaluate a body for all rows."""
     chosen = client or default_client()
     lowered = lower_function(body.parameters, body.roots, inside=None, label=body.label)
-    known = chosen._session.known(lowered, tuple(dict.fromkeys(lowered.roots)))
-    document = known.document
+    graph = chosen._session.known(lowered, tuple(dict.fromkeys(lowered.roots)))
+    document = graph.document
     names = document.names[: len(arrays)]
     inputs = {
         **dict(zip(names, arrays, strict=True)),
         **input_values(lowered, document, skip=len(arrays)),
     }
     with located(lowered, document):
-        flow = chosen._session.ask("evaluate", known, {"inputs": inputs, "batch": list(names)})
-        found = chosen._driver.run(flow)["outputs"]
-    results = [plain(_moveaxis(found[document.name(ref)], 0, out_axes, "out_axes")) for ref in lowered.roots]
+        flow = chosen._session.ask("evaluate", graph, {"inputs": inputs, "batch": list(names)})
+        outputs = chosen._driver.run(flow)["outputs"]
+    results = [
+        plain(_moveaxis(outputs[document.name(ref)], 0, out_axes, "out_axes")) for ref in lowered.roots
+    ]
     return rebuilt(body.answer, results)
 
 

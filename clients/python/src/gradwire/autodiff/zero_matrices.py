@@ -34,9 +34,9 @@ def advise_zeros(what: str, name: str, lowered: Lowered) -> None:
 
     Of a function that is linear as a whole a Hessian of zeros is right, and nothing is said.
     """
-    made = [(item.op, item.node.place) for item in lowered.items if item.op and isinstance(item.node, Op)]
-    flat = next(((op, place) for op, place in made if op in _FLAT), None)
-    straight = next(((op, place) for op, place in made if op in _STRAIGHT), None)
+    ops = [(item.op, item.node.place) for item in lowered.items if item.op and isinstance(item.node, Op)]
+    flat = next(((op, place) for op, place in ops if op in _FLAT), None)
+    straight = next(((op, place) for op, place in ops if op in _STRAIGHT), None)
     if flat is not None:
         op, place = flat
         why, cure = f"{op} has no slope", "; compute with the value before it, or with a soft form of it"

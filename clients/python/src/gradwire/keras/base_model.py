@@ -196,14 +196,14 @@ class Network(Strict, Driven[D_co]):
         Raises ConfigurationError for a file of another format or with other names, and ValueError if shapes
         differ.
         """
-        found = read_weights(source_of(path, "a model's weights"))
+        weights = read_weights(source_of(path, "a model's weights"))
         yield from self._started()
-        if found.keys() != self._weights.keys():
+        if weights.keys() != self._weights.keys():
             raise ConfigurationError(
-                f"expected the weights {', '.join(self._weights)} in '{path}', got {', '.join(found)}"
+                f"expected the weights {', '.join(self._weights)} in '{path}', got {', '.join(weights)}"
             )
         for name, variable in self._weights.items():
-            variable.assign(found[name])
+            variable.assign(weights[name])
 
     # -- calling -----------------------------------------------------------------------------------------
 

@@ -40,18 +40,18 @@ def expand(session: Session, model: Mapping[str, Any], dtype: str) -> Flow[Expan
 
 def play(graph: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Tensor]:
     """Record the nodes of a graph on these inputs; its outputs by name."""
-    known: dict[str, Any] = {**inputs}
+    values: dict[str, Any] = {**inputs}
     for name, value in (graph.get("constants") or {}).items():
-        known[name] = constant(value["data"], value["dtype"]) if isinstance(value, dict) else value
+        values[name] = constant(value["data"], value["dtype"]) if isinstance(value, dict) else value
 
     def found(reference: Any) -> Any:
         if not isinstance(reference, str):
             return reference
         name, _, index = reference.partition(":")
-        value = known[name]
+        value = values[name]
         return Tensor(Edge(value._edge().node, int(index))) if index else value
 
     for node in graph["nodes"]:
         given = [found(reference) for reference in node["inputs"]]
-        known[node["name"]] = Tensor(Edge(trace(node["op"], given, node.get("attributes"))))
+        values[node["name"]] = Tensor(Edge(trace(node["op"], given, node.get("attributes"))))
     return {name: found(name) for name in graph["outputs"]}

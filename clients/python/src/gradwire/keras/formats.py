@@ -32,27 +32,27 @@ _OTHERS = {
 
 def path_of(path: str | Path, endings: Sequence[str], what: str) -> Path:
     """The path to write to, if it ends in one of `endings`; raises ConfigurationError for another format."""
-    found = Path(path)
-    ending = found.suffix.lower()
+    place = Path(path)
+    ending = place.suffix.lower()
     if ending in endings:
-        return found
+        return place
     kind = f", which would be {_OTHERS[ending]}" if ending in _OTHERS else ""
-    stem = found.stem if ending in _OTHERS else found.name
+    stem = place.stem if ending in _OTHERS else place.name
     cures = " or ".join(f"'{stem}{each}'" for each in endings if each)
     listed = " or ".join(each for each in endings if each)
     raise ConfigurationError(
-        f"{what} goes into a file that ends in {listed}, got '{found.name}'{kind}; name it {cures}"
+        f"{what} goes into a file that ends in {listed}, got '{place.name}'{kind}; name it {cures}"
     )
 
 
 def source_of(path: str | Path, what: str) -> Path:
     """The path to read from; raises ConfigurationError for the ending of another format."""
-    found = Path(path)
-    kind = _OTHERS.get(found.suffix.lower())
+    place = Path(path)
+    kind = _OTHERS.get(place.suffix.lower())
     if kind is None:
-        return found
+        return place
     raise ConfigurationError(
-        f"expected {what} in a file of safetensors or npz, got '{found.name}', {kind}, which is not read "
+        f"expected {what} in a file of safetensors or npz, got '{place.name}', {kind}, which is not read "
         "here; load it with what wrote it, and give the arrays to model.set_weights([…])"
     )
 

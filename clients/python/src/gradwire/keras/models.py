@@ -143,12 +143,12 @@ class Model(Network[D_co]):
         """Return the loss and the metrics on all rows: a number, a list of them, or a dict by name."""
         compiled = self._need("evaluate")
         predicted, expected = (yield from self._predicted(x, batch_size)), array_of(y)
-        found = {"loss": (yield from score(self._session, compiled["loss"], expected, predicted))}
+        results = {"loss": (yield from score(self._session, compiled["loss"], expected, predicted))}
         for metric in compiled["metrics"]:
-            found[name_of(metric)] = yield from score(self._session, metric, expected, predicted)
+            results[name_of(metric)] = yield from score(self._session, metric, expected, predicted)
         if return_dict:
-            return found
-        return list(found.values()) if len(found) > 1 else found["loss"]
+            return results
+        return list(results.values()) if len(results) > 1 else results["loss"]
 
     def _refuse_frozen_variables(self) -> None:
         """Raise ConfigurationError for a variable that was set not to be trained, in a layer that is."""

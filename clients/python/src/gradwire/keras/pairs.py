@@ -101,9 +101,9 @@ def _pair(item: Any, place: int) -> Pair:
         )
     if isinstance(variable, Operators):
         node = variable._edge().node
-        made = f", made at {node.place}" if node.place else ""
+        origin = f", made at {node.place}" if node.place else ""
         raise OptimizerError(
-            f"expected a gw.Variable at position {place}, got a tensor{made}: a step assigns, and a tensor "
+            f"expected a gw.Variable at position {place}, got a tensor{origin}: a step assigns, and a tensor "
             "is never assigned. `w = w - rate * g` makes a tensor of a variable (write "
             "w.assign_sub(rate * g)); zip(gradient, variable) takes a single one apart (write "
             "[(gradient, variable)])"

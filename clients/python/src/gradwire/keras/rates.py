@@ -20,13 +20,13 @@ _RESPELLED = {"lr": "learning_rate", "eps": "epsilon", "b1": "beta_1", "b2": "be
 
 def respelled(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of an optimiser under the names that they have here."""
-    found: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     for name, value in settings.items():
         if name == "betas" and isinstance(value, tuple | list) and len(value) == 2:
-            found |= {"beta_1": value[0], "beta_2": value[1]}
+            options |= {"beta_1": value[0], "beta_2": value[1]}
         else:
-            found[_RESPELLED.get(name, name)] = value
-    return found
+            options[_RESPELLED.get(name, name)] = value
+    return options
 
 
 def are_variables(given: Any) -> bool:

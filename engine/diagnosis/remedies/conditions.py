@@ -181,11 +181,6 @@ def nonnegative(scene: Scene, step: Instruction, bound: Bound) -> bool:
     return bool((scene.value(bound["y"]) >= 0).all())
 
 
-def by_zero(scene: Scene, step: Instruction, bound: Bound) -> bool:
-    """Whether a factor of 0 is what makes it undefined."""
-    return bool((scene.value(bound["x"]) == 0).any())
-
-
 def both(scene: Scene, step: Instruction, bound: Bound) -> bool:
     """Whether there are a lower bound L and an upper one U."""
     return bound["L"] is not None and bound["U"] is not None

@@ -20,8 +20,7 @@ from engine.errors import (
     ShapeMismatch,
 )
 from engine.ir.attributes import FUNCTION, INTS, Attribute
-from engine.ir.derivative import JOINT
-from engine.ir.families import COMPOSITE, define
+from engine.ir.families import composite
 from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs, outputs_of
 from engine.ir.op import Op
 from engine.ir.table import TABLE, F
@@ -277,13 +276,10 @@ def _count(attributes: Mapping[str, Any], inputs: int, outputs: int) -> int:
 def _node(
     name: str, formula: Callable[..., Any], rule: FunctionRule, summary: str, *attributes: Attribute
 ) -> Op:
-    return define(
+    return composite(
         name,
-        family=COMPOSITE,
         summary=summary,
         formula=formula,
-        vjp=JOINT,
-        kinds="any",
         promote=False,
         variadic=True,
         functions=rule,

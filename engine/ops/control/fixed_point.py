@@ -13,13 +13,12 @@ from typing import Any
 from engine.dtypes import TensorType
 from engine.errors import OverLimit
 from engine.ir.attributes import FUNCTION, NUMBER, SIZE, Attribute
-from engine.ir.batch_rules import stacked
 from engine.ir.cost import Cost
 from engine.ir.families import CONTROL, define
 from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs
-from engine.ir.tape import Tape, Variable
+from engine.ir.tape import Tape
 from engine.ops.control import gmres
-from engine.ops.control.newton import SOLUTION, rows_of, worst_row
+from engine.ops.control.newton import SOLUTION, batched_rows, worst_row
 from engine.ops.control.subtape import cost_of_runs
 
 ANDERSON = Attribute("anderson", SIZE, 0, "how many past steps are mixed into the next one; 0: none")
@@ -107,16 +106,6 @@ def _cost(
     return Cost(inner.flops + mixed, inner.bytes + mixed, memory, inner.slow)
 
 
-def _batched(
-    op: Any, xs: Sequence[Variable], batched: Sequence[bool], n: int, *, rows: int, **rest: Any
-) -> Variable:
-    x, *constants = xs
-    answer: Variable = x.tape.apply(
-        op, [stacked(x, batched[0], n), *constants], {**rows_of(rest, batched, n), "rows": rows + 1}
-    )
-    return answer
-
-
 def _link(attributes: Mapping[str, Any], inputs: int, sizes: Sizes) -> None:
     expect_inputs(attributes["function"], sizes, inputs, "the unknown, then the constants")
 
@@ -131,7 +120,7 @@ find_fixed_point = define(
     summary="The x that function(x, constants…) leaves as it is, by repeating it from a start.",
     forward=_run,
     infer=lambda types, **_: (TensorType(types[0].shape, types[0].dtype),),
-    batch=_batched,
+    batch=batched_rows,
     functions=FunctionRule(_link, lambda attributes, sizes: 1, _bind),
     vjp=SOLUTION,
     kinds="any",

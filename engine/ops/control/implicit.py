@@ -17,8 +17,7 @@ import numpy as np
 from engine.dtypes import TensorType, is_complex, is_inexact
 from engine.errors import DtypeMismatch, NotHolomorphic
 from engine.ir.attributes import FUNCTION, NUMBER, SIZE, Attribute, choice
-from engine.ir.derivative import JOINT
-from engine.ir.families import COMPOSITE, define
+from engine.ir.families import composite
 from engine.ir.function_rules import (
     FunctionRule,
     Sizes,
@@ -257,13 +256,10 @@ def _bind(specialize: Specialize, attributes: Mapping[str, Any], types: Types) -
 def _equation(
     name: str, formula: Callable[..., Any], summary: str, steps: int, conventions: str, *more: Attribute
 ) -> Op:
-    return define(
+    return composite(
         name,
-        family=COMPOSITE,
         summary=summary,
         formula=formula,
-        vjp=JOINT,
-        kinds="any",
         promote=False,
         variadic=True,
         functions=FunctionRule(_link, lambda attributes, sizes: 1, _bind),

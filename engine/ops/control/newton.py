@@ -202,17 +202,18 @@ def _cost(
     return Cost(inner.flops + own.flops, inner.bytes + own.bytes, memory, inner.slow + own.slow)
 
 
-def _batched(
+def batched_rows(
     op: Any, xs: Sequence[Variable], batched: Sequence[bool], n: int, *, rows: int, **rest: Any
 ) -> Variable:
+    """One search for all rows, whose start is `xs[0]`."""
     x, *constants = xs
     answer: Variable = x.tape.apply(
-        op, [stacked(x, batched[0], n), *constants], {**rows_of(rest, batched, n), "rows": rows + 1}
+        op, [stacked(x, batched[0], n), *constants], {**_rows_of(rest, batched, n), "rows": rows + 1}
     )
     return answer
 
 
-def rows_of(settings: Mapping[str, Any], batched: Sequence[bool], n: int) -> dict[str, Any]:
+def _rows_of(settings: Mapping[str, Any], batched: Sequence[bool], n: int) -> dict[str, Any]:
     """The attributes with every function for all rows: those of (x, constants…) or of (v, x, constants…)."""
     flags = [True, *batched[1:]]
 
@@ -245,7 +246,7 @@ find_root = define(
     summary="The x where residual(x, constants…) is zero, by damped Newton steps from a start.",
     forward=_run,
     infer=lambda types, **_: (TensorType(types[0].shape, types[0].dtype),),
-    batch=_batched,
+    batch=batched_rows,
     functions=FunctionRule(_link, lambda attributes, sizes: 1, _bind),
     vjp=SOLUTION,
     kinds="any",

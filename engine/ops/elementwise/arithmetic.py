@@ -5,8 +5,6 @@ from __future__ import annotations
 from math import inf, nan
 from typing import Any
 
-import numpy as np
-
 from engine import dtypes
 from engine.errors import DtypeMismatch
 from engine.ir.families import elementwise
@@ -283,9 +281,3 @@ where = elementwise(
     "but a derivative that is infinite in the other branch still meets its zero there and makes NaN.",
     zero_reason="unselected",
 )
-
-
-def is_known(x: Any, value: float) -> bool:
-    """Whether `x` is the constant scalar `value`."""
-    number = known(x)
-    return number is not None and bool(np.equal(number, value))

@@ -165,9 +165,9 @@ def _valueless(node: Any, used: Place | None) -> ReadError:
         origin = f" (made at {used})" if used is not None else ""
         return ReadError(
             f"a tensor of the function '{node.function}'{origin} has left it, in a list or by a name "
-            f"outside: it hangs on the argument '{node.name}', which has a value only while '{node.function}' runs. "
-            f"Return it from '{node.function}' and use what comes back: gw.scan stacks what a step returns "
-            "second, `return carry, y`",
+            f"outside: it hangs on the argument '{node.name}', which has a value only while "
+            f"'{node.function}' runs. Return it from '{node.function}' and use what comes back: gw.scan "
+            "stacks what a step returns second, `return carry, y`",
             place=used,
         )
     name = f"'{node.name}'" if isinstance(node, Parameter) else "a parameter"

@@ -69,6 +69,14 @@ def run(function: Callable[..., Any], *arguments: Any, inside: Recorder) -> Body
     return Body(every, answer, roots, label_of(function))
 
 
+def run_closed(function: Callable[..., Any], *arguments: Any) -> tuple[Body, Lowered, list[Edge]]:
+    """Run `function` alone: its body, that as a function of a graph, and the edges it captured."""
+    inside = Recorder()
+    body = run(function, *arguments, inside=inside)
+    (lowered,), captured = close([body], inside)
+    return body, lowered, captured
+
+
 def traced_once(label: str, parameters: Sequence[Parameter]) -> AbstractContextManager[None]:
     """Inside, a function is traced on parameters without values, none of which may be read."""
     return scope("gradwire", label, [(p.name, Edge(p)) for p in parameters], values=False)

@@ -13,7 +13,7 @@ from typing import Any
 
 from gradwire._tracing.node import Edge, Op, Recorder
 from gradwire._tracing.structure import leaves, rebuild
-from gradwire._tracing.subgraph import Body, close, expect_functions, rebuilt, run, tensors
+from gradwire._tracing.subgraph import Body, close, expect_functions, rebuilt, run, run_closed, tensors
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tracer import trace
 from gradwire.autodiff.transformed import Transformed
@@ -131,10 +131,9 @@ def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
 
 class _Checkpoint(Transformed):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        function, inside = self._function, Recorder()
+        function = self._function
         chosen = functools.wraps(function)(functools.partial(function, **kwargs))
-        body = run(chosen, *args, inside=inside)
-        (lowered,), captured = close([body], inside)
+        body, lowered, captured = run_closed(chosen, *args)
         given = [leaf for leaf in leaves(args) if leaf is not None]
         node = trace("checkpoint", [*given, *tensors(captured)], functions={"function": lowered})
         return _answer(node, body)

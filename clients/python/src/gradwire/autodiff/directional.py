@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gradwire._client.client import Client
-from gradwire._tracing.node import Edge, Recorder, recorder
+from gradwire._tracing.node import Edge, recorder
 from gradwire._tracing.structure import leaves, rebuild
-from gradwire._tracing.subgraph import close, rebuilt, run, tensors
+from gradwire._tracing.subgraph import rebuilt, run_closed, tensors
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tracer import trace
 from gradwire.autodiff.functional import grad, plain, positions_of
@@ -187,9 +187,7 @@ def of_positions(
 def _recorded_jvp(
     function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
 ) -> tuple[Any, Any]:
-    inside = Recorder()
-    body = run(function, *primals, inside=inside)
-    (lowered,), captured = close([body], inside)
+    body, lowered, captured = run_closed(function, *primals)
     outside = tensors(captured)
     still = [trace("zeros_like", (tensor,)) for tensor in outside]
     inputs = [*leaves(primals), *outside]
@@ -204,9 +202,7 @@ def _recorded_jvp(
 
 
 def _recorded_vjp(function: Callable[..., Any], primals: Sequence[Any]) -> tuple[Any, Callable[[Any], Any]]:
-    inside = Recorder()
-    body = run(function, *primals, inside=inside)
-    (lowered,), captured = close([body], inside)
+    body, lowered, captured = run_closed(function, *primals)
     own = list(leaves(primals))
     inputs = [*own, *tensors(captured)]
     called = trace("call", inputs, functions={"function": lowered})

@@ -9,9 +9,9 @@ import numpy as np
 
 from gradwire._client.client import Client
 from gradwire._client.products import block
-from gradwire._tracing.node import Edge, Recorder, recorder
+from gradwire._tracing.node import Edge, recorder
 from gradwire._tracing.structure import leaves, rebuild
-from gradwire._tracing.subgraph import close, rebuilt, run, tensors
+from gradwire._tracing.subgraph import rebuilt, run_closed, tensors
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tracer import trace
 from gradwire.autodiff.directional import of_positions
@@ -140,9 +140,7 @@ def _recorded_jacobian(
 ) -> Any:
     """One node: for each array of the answer, blocks by every array of the arguments at `positions`."""
     chosen, call = of_positions(function, args, kwargs, positions)
-    inside = Recorder()
-    body = run(call, *chosen, inside=inside)
-    (lowered,), captured = close([body], inside)
+    body, lowered, captured = run_closed(call, *chosen)
     own = list(leaves(chosen))
     wrt = list(range(len(own)))
     node = trace("jacobian", [*own, *tensors(captured)], {"wrt": wrt}, functions={"function": lowered})
@@ -163,8 +161,6 @@ def _recorded_hessian(
     if not single or isinstance(chosen[0], list | tuple | dict):
         argnums = positions[0] if single else tuple(positions)
         return jacobian(grad(function, argnums), argnums)(*args, **kwargs)
-    inside = Recorder()
-    body = run(call, *chosen, inside=inside)
-    (lowered,), captured = close([body], inside)
+    _, lowered, captured = run_closed(call, *chosen)
     inputs = [*chosen, *tensors(captured)]
     return Tensor(Edge(trace("hessian", inputs, {"wrt": [0]}, functions={"function": lowered})))

@@ -362,10 +362,10 @@ def draw(keys: Any, purpose: str, shape: tuple[int, ...]) -> Any:
         return stream.order(shape[0]) if purpose == "order" else getattr(stream, purpose)(shape)
 
     dtype = np.int64 if purpose == "order" else np.float64
-    drawn = np.empty((keys.size, *shape), dtype)
+    numbers = np.empty((keys.size, *shape), dtype)
     for row, key in enumerate(np.asarray(keys).reshape(-1)):
-        drawn[row] = one(key)
-    return drawn.reshape((*keys.shape, *shape))
+        numbers[row] = one(key)
+    return numbers.reshape((*keys.shape, *shape))
 
 
 def _gamma_quantile(a: Any, p: Any) -> Any:

@@ -126,10 +126,10 @@ def _gradients(query: Query, answer: Answer) -> Draft:
                 keyed.setdefault(key, {})[target] = value
         return keyed
 
-    asked = query.kind == "diagnose" or query.diagnose == "full"
-    held = max((result.examination.look_bytes for result in results), default=0) if asked else 0
+    is_diagnosed = query.kind == "diagnose" or query.diagnose == "full"
+    nbytes = max((result.examination.look_bytes for result in results), default=0) if is_diagnosed else 0
     warnings = tuple(warning for result in results for warning in result.warnings)
-    return Draft(tape, assemble, look_bytes=held, exports=_exports(query, results), warnings=warnings)
+    return Draft(tape, assemble, look_bytes=nbytes, exports=_exports(query, results), warnings=warnings)
 
 
 def _exports(query: Query, results: Sequence[_Differentiated]) -> dict[str, int]:

@@ -28,9 +28,9 @@ class LastDiagnosis:
         `label` is whatever else they depend on. `make` says also whether its entries may be kept.
         """
         key = _digest(label, arrays)
-        known = self._known
-        if known is not None and known[0] == key:
-            return deepcopy(known[1])
+        last = self._known
+        if last is not None and last[0] == key:
+            return deepcopy(last[1])
         entries, lasting = make()
         self._known = (key, deepcopy(entries)) if lasting else None
         return entries

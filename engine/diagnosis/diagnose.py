@@ -152,11 +152,11 @@ class Diagnosis:
 
         Raises TooLong.
         """
-        known = self._last
-        if known is not None and known.layout is not None and len(known.layout.steps) <= most:
-            values = retrace(known.layout, inputs)
+        last = self._last
+        if last is not None and last.layout is not None and len(last.layout.steps) <= most:
+            values = retrace(last.layout, inputs)
             if values is not None:
-                return known, values
+                return last, values
         tape, steps = self.graph.tape, self.graph.steps
         read = (self.slot, *self.variables.values(), *self.graph.outputs.values())
         layout = lay_out(tape, steps, inputs, limit=LARGEST_LOOK // HELD, most=most, read=read)

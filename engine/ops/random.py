@@ -109,9 +109,9 @@ def _random(name: str, formula: Any, summary: str, conventions: str, **fields: A
 
 def _uniform(key: Any, low: Any, high: Any, *, shape: Any, dtype: str | None) -> Any:
     shape, dtype = _settled(shape, dtype, low, high)
-    drawn = _draw(key, "uniform", shape).astype(dtype)
+    numbers = _draw(key, "uniform", shape).astype(dtype)
     low, high = low.astype(dtype), high.astype(dtype)
-    return low + (high - low) * drawn
+    return low + (high - low) * numbers
 
 
 random_uniform = _random(
@@ -163,8 +163,8 @@ random_bernoulli = _random(
 def _categorical(key: Any, logits: Any, *, shape: tuple[int, ...]) -> Any:
     if not logits.ndim:
         raise ShapeMismatch("the logits have no axes", hint="the classes lie along the last axis")
-    drawn = _draw(key, "uniform", (*shape, *logits.shape))
-    return F.argmax(logits - F.log(-F.log(drawn)).astype(logits.dtype), axis=-1)
+    numbers = _draw(key, "uniform", (*shape, *logits.shape))
+    return F.argmax(logits - F.log(-F.log(numbers)).astype(logits.dtype), axis=-1)
 
 
 random_categorical = _random(
@@ -224,8 +224,8 @@ gamma_quantile = elementwise(
 
 def _gamma(key: Any, alpha: Any, *, shape: Any, dtype: str | None) -> Any:
     shape, dtype = _settled(shape, dtype, alpha)
-    drawn = _draw(key, "uniform", shape)
-    return F.gamma_quantile(alpha.astype("float64"), drawn).astype(dtype)
+    numbers = _draw(key, "uniform", shape)
+    return F.gamma_quantile(alpha.astype("float64"), numbers).astype(dtype)
 
 
 random_gamma = _random(

@@ -74,20 +74,20 @@ async def everywhere(services: Services, graph_id: str) -> None:
 
 async def exposition_of_all(membership: Membership, own: Snapshot) -> bytes:
     """The metrics of all processes, summed, for Prometheus."""
-    told = await membership.channel.ask("metrics", snapshot=own)
+    answer = await membership.channel.ask("metrics", snapshot=own)
     of_supervisor: Snapshot = []
     for name, kind, what, value in (
-        ("gradwire_processes", "gauge", "Processes that answer requests.", told["processes"]),
+        ("gradwire_processes", "gauge", "Processes that answer requests.", answer["processes"]),
         (
             "gradwire_process_restarts",
             "counter",
             "Processes started again after they ended.",
-            told["restarts"],
+            answer["restarts"],
         ),
     ):
         sample = name if kind == "gauge" else f"{name}_total"
         of_supervisor.append([name, kind, what, [[sample, {}, value]]])
-    return exposition(total([own, told["others"], of_supervisor]))
+    return exposition(total([own, answer["others"], of_supervisor]))
 
 
 async def readiness_of_all(
@@ -95,16 +95,16 @@ async def readiness_of_all(
 ) -> tuple[dict[str, str], dict[str, Any] | None]:
     """The checks of all processes as one, and how many processes there are."""
     try:
-        told = await membership.channel.ask("readiness", timeout_s=10.0)
+        answer = await membership.channel.ask("readiness", timeout_s=10.0)
     except ChannelClosed as error:
         return {**own, "processes": f"the supervisor: {error}"}, None
     checks = dict(own)
-    for other in told["checks"]:
+    for other in answer["checks"]:
         for name, state in other.items():
             if checks.get(name, "ok") == "ok":
                 checks[name] = state
-    checks["processes"] = _state(told["processes"], starting=told["starting"])
-    return checks, told["processes"]
+    checks["processes"] = _state(answer["processes"], starting=answer["starting"])
+    return checks, answer["processes"]
 
 
 def _state(processes: dict[str, Any], *, starting: bool) -> str:

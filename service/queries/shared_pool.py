@@ -87,8 +87,8 @@ class ServedPool:
             reply = internal()
         if isinstance(reply, RunOnDevice):
             return frames.pack({"run_on_device": reply.device})
-        told = {"status": reply.status, "media_type": reply.media_type, "headers": reply.headers}
-        return frames.pack(told, reply.body)
+        description = {"status": reply.status, "media_type": reply.media_type, "headers": reply.headers}
+        return frames.pack(description, reply.body)
 
 
 class PoolElsewhere:
@@ -106,7 +106,7 @@ class PoolElsewhere:
             reader, writer = await asyncio.open_unix_connection(str(self._path), limit=_STREAM_LIMIT)
             writer.writelines(frames.pack(head, body, context))
             await writer.drain()
-            told, content, _ = await frames.read(reader)
+            description, content, _ = await frames.read(reader)
         except (asyncio.IncompleteReadError, OSError):
             raise Problem(
                 "busy",
@@ -119,9 +119,9 @@ class PoolElsewhere:
                 writer.close()
                 with suppress(OSError):
                     await writer.wait_closed()
-        if "run_on_device" in told:
-            return RunOnDevice(told["run_on_device"])
-        return Reply(told["status"], content, told["media_type"], told["headers"])
+        if "run_on_device" in description:
+            return RunOnDevice(description["run_on_device"])
+        return Reply(description["status"], content, description["media_type"], description["headers"])
 
     async def close(self) -> None:
         """Do nothing: each query has a connection of its own."""

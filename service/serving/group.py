@@ -201,11 +201,11 @@ class Group:
     async def _on_readiness(self, place: Place) -> dict[str, Any]:
         """What the others that serve say of themselves, and how many there are."""
         others = [other for other in self._others(place) if other.serving and other in self._places]
-        told = await asyncio.gather(*(other.ask("checks") for other in others))
+        answers = await asyncio.gather(*(other.ask("checks") for other in others))
         failing = [one for one in self._places if one.early >= LOOP and not one.serving]
         missing = [one for one in self._places if not one.serving]
         return {
-            "checks": [checks for checks in told if checks is not None],
+            "checks": [checks for checks in answers if checks is not None],
             "processes": {
                 "expected": len(self._places),
                 "alive": len(self._places) - len(missing),

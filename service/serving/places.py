@@ -171,9 +171,9 @@ class Place:
 
     def _environment(self) -> dict[str, str]:
         settings = self._site.settings
-        made = interpreter.environment(settings.as_environment(), settings.blas_environment)
-        made["GRADWIRE_CORS_ORIGINS"] = ",".join(settings.cors_origins)
-        made.pop("GRADWIRE_API_KEY", None)
+        environment = interpreter.environment(settings.as_environment(), settings.blas_environment)
+        environment["GRADWIRE_CORS_ORIGINS"] = ",".join(settings.cors_origins)
+        environment.pop("GRADWIRE_API_KEY", None)
         if settings.api_key is not None:
-            made["GRADWIRE_API_KEY"] = settings.api_key.get_secret_value()
-        return made
+            environment["GRADWIRE_API_KEY"] = settings.api_key.get_secret_value()
+        return environment

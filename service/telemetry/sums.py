@@ -46,12 +46,12 @@ def total(snapshots: Iterable[Snapshot]) -> Snapshot:
     for one in snapshots:
         for name, kind, documentation, samples in one:
             families.setdefault(name, [name, kind, documentation, []])
-            known = values.setdefault(name, {})
+            series = values.setdefault(name, {})
             for sample, labels, value in samples:
                 key = (sample, *sorted(labels.items()))
-                entry = known.get(key)
+                entry = series.get(key)
                 if entry is None:
-                    known[key] = [sample, labels, value]
+                    series[key] = [sample, labels, value]
                 elif sample.endswith("_created"):
                     entry[2] = min(entry[2], value)
                 elif name in _LARGEST:

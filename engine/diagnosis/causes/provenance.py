@@ -104,12 +104,12 @@ class Causes:
     def leaf_of(self, slot: int) -> int | None:
         """The one input behind a slot, looked for through steps that have no other; None for several."""
         leaves: set[int] = set()
-        ahead, seen = [slot], set[int]()
+        ahead, visited = [slot], set[int]()
         while ahead:
             at = ahead.pop()
-            if at in seen or at in self.expressions.graph.tape.constants:
+            if at in visited or at in self.expressions.graph.tape.constants:
                 continue
-            seen.add(at)
+            visited.add(at)
             if at in self._inputs:
                 leaves.add(at)
                 continue

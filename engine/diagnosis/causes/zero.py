@@ -127,9 +127,11 @@ class _Search:
                 lost = lost & (self._alive(pullback)[edge] > 0)
             if not lost.any():
                 continue
-            held = self._holds_for_others(pullback, edge)
+            others = self._holds_for_others(pullback, edge)
             reason = (
-                (edge.step.op.derivative.zero_reason or "stationary") if held[lost].all() else "cancellation"
+                (edge.step.op.derivative.zero_reason or "stationary")
+                if others[lost].all()
+                else "cancellation"
             )
             yield of_edge(edge, lost, reason, self._evidence(edge, lost))
 

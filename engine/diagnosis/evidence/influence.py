@@ -80,14 +80,14 @@ def _reach(step: Instruction, position: int, slot: int, values: Values) -> Reach
     rule = step.op.rules.dependence
     if rule is None or isinstance(rule, Inside | Stepwise):
         return None
-    seen = TypedStep(
+    view = TypedStep(
         step.op,
         [_type(values[source]) for source in step.inputs],
         _type(values[slot]),
         step.attributes,
         lambda i: values[step.inputs[i]],
     )
-    answer: Reach | None = rule(seen, position)
+    answer: Reach | None = rule(view, position)
     return answer
 
 

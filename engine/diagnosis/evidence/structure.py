@@ -150,15 +150,15 @@ class Graphing:
     def downstream(self, source: int) -> Iterator[Instruction]:
         """The steps that depend on a slot in any way, in order; the others are not looked at."""
         ahead = list(self.readers.get(source, ()))
-        seen = set(ahead)
+        slots = set(ahead)
         heapify(ahead)
         while ahead:
             step = self.steps[heappop(ahead)]
             yield step
             for slot in step.outputs:
                 for place in self.readers.get(slot, ()):
-                    if place not in seen:
-                        seen.add(place)
+                    if place not in slots:
+                        slots.add(place)
                         heappush(ahead, place)
 
 

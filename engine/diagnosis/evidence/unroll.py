@@ -148,10 +148,10 @@ class _Course:
     def _cond(self, step: Instruction, operands: list[int], at: Iteration) -> Sequence[int | None]:
         predicate, *rest = operands
         holds = bool(self._decide((predicate,)))
-        taken, other = (step.attributes[key] for key in (("then", "else") if holds else ("else", "then")))
-        answers = self._inline(taken, rest, step.origin, at)
+        chosen, other = (step.attributes[key] for key in (("then", "else") if holds else ("else", "then")))
+        answers = self._inline(chosen, rest, step.origin, at)
         self.layout.decided.update(dict.fromkeys(step.outputs, predicate))
-        left = [slot for slot in rest if self._only_in(slot, rest, other, taken)]
+        left = [slot for slot in rest if self._only_in(slot, rest, other, chosen)]
         return [self._beside(answer, left, predicate, at, chosen=holds) for answer in answers]
 
     def _scan_loop(self, step: Instruction, operands: list[int], at: Iteration) -> Sequence[int | None]:
@@ -273,12 +273,12 @@ class _Course:
         slot: int = whole.slot
         return slot
 
-    def _only_in(self, slot: int, operands: Sequence[int], other: Tape, taken: Tape) -> bool:
+    def _only_in(self, slot: int, operands: Sequence[int], other: Tape, chosen: Tape) -> bool:
         """Whether the branch that is not taken reads a floating operand, and the one taken does not."""
         if not dtypes.is_floating(self.tape.types[slot].dtype) or self.values[slot].size == 0:
             return False
         places = [i for i, operand in enumerate(operands) if operand == slot]
-        return _reads(other, places) and not _reads(taken, places)
+        return _reads(other, places) and not _reads(chosen, places)
 
     def _beside(
         self, answer: int, left: Sequence[int], predicate: int, at: Iteration, *, chosen: bool

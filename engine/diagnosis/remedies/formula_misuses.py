@@ -173,7 +173,7 @@ def _tiny_step(prescriber: Prescriber, step: Instruction) -> Iterator[Caveat]:
 
 def _widths(prescriber: Prescriber, slot: int) -> list[float]:
     """The numbers other than 0 that are added to something on the way to a slot."""
-    makers, ahead, seen, widths = prescriber.expressions.graph.makers, [slot], {slot}, []
+    makers, ahead, visited, widths = prescriber.expressions.graph.makers, [slot], {slot}, []
     while ahead:
         step = makers.get(ahead.pop())
         if step is None:
@@ -183,8 +183,8 @@ def _widths(prescriber: Prescriber, slot: int) -> list[float]:
             if None in numbers:
                 widths += [abs(n) for n in numbers if n]
         for one in step.inputs:
-            if one not in seen:
-                seen.add(one)
+            if one not in visited:
+                visited.add(one)
                 ahead.append(one)
     return widths
 

@@ -47,15 +47,15 @@ def zero_divisor(prescriber: Prescriber, step: Instruction) -> Fix | None:
 def _behind(prescriber: Prescriber, slot: int) -> list[Instruction]:
     """The steps behind a slot that act element by element, the nearest first."""
     steps: list[Instruction] = []
-    ahead, seen = [slot], {slot}
+    ahead, visited = [slot], {slot}
     while ahead:
         step = prescriber.expressions.graph.makers.get(ahead.pop(0))
         if step is None or step.op.family.name != "elementwise":
             continue
         steps.append(step)
         for one in step.inputs:
-            if one not in seen:
-                seen.add(one)
+            if one not in visited:
+                visited.add(one)
                 ahead.append(one)
     return steps
 
@@ -80,7 +80,7 @@ def bounds_taken(prescriber: Prescriber, culprit: Culprit, name: str, target: st
     if culprit.step is None or prescriber.trial is None:
         return None
     behind = {slot for one in _behind(prescriber, culprit.step.outputs[0]) for slot in one.outputs}
-    taken: dict[str, float] = {}
+    limits: dict[str, float] = {}
     for step in graph.downstream(prescriber.trial.source):
         bounds = [s for s in step.inputs if s in constants and constants[s].size == 1]
         if step.op.name not in _BOUNDS or len(bounds) != 1 or behind.isdisjoint(step.outputs):
@@ -89,9 +89,9 @@ def bounds_taken(prescriber: Prescriber, culprit: Culprit, name: str, target: st
         others = [prescriber.value(slot) for slot in step.inputs if slot != bounds[0]]
         below = step.op.name in ("maximum", "fmax")
         if all(((value < number) if below else (value > number)).all() for value in others):
-            taken[prescriber.expressions.node(step)] = number
-    if not taken:
+            limits[prescriber.expressions.node(step)] = number
+    if not limits:
         return None
-    numbers = sorted(set(taken.values()))
-    words = {"nodes": " and ".join([*taken][:_LISTED]), "bound": " or ".join(f"{n:g}" for n in numbers)}
+    numbers = sorted(set(limits.values()))
+    words = {"nodes": " and ".join([*limits][:_LISTED]), "bound": " or ".join(f"{n:g}" for n in numbers)}
     return Fix("bounds_taken", {**words, "name": name, "target": target})

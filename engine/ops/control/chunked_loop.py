@@ -155,12 +155,12 @@ def _cost(
     costs = [cost_of_runs(parts[name], runs[name]) for name in PARTS]
     if steps % chunk:
         costs.append(cost_of_runs(body, steps % chunk))
-    held = sum(t.nbytes for t in outputs_of(parts["before"]))
-    held += chunk * sum(t.nbytes for t in outputs_of(parts["core"]))
+    nbytes = sum(t.nbytes for t in outputs_of(parts["before"]))
+    nbytes += chunk * sum(t.nbytes for t in outputs_of(parts["core"]))
     return Cost(
         sum(cost.flops for cost in costs),
         sum(cost.bytes for cost in costs),
-        sum(cost.workspace for cost in costs) + held,
+        sum(cost.workspace for cost in costs) + nbytes,
         sum(cost.slow for cost in costs),
     )
 

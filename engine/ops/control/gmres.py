@@ -63,10 +63,10 @@ def gmres(
         if spent >= steps or not xp.item(xp.any(active)):
             return Solved(x, left, spent)
         count = min(RESTART, steps - spent, b.shape[-1])
-        update, taken = _cycle(xp, product, inverse, residual, active, target * size, count)
+        update, used = _cycle(xp, product, inverse, residual, active, target * size, count)
         candidate = xp.where(active[:, None], x + update, x)
         remaining = b - product(candidate)
-        spent += taken + 1
+        spent += used + 1
         now = xp.where(active, norm(xp, remaining) / xp.where(active, size, xp.ones_like(size)), left)
         better = now < left  # False for NaN too: a row keeps the best that it had
         gained = xp.item(xp.any(now < STALLED * left))
@@ -91,7 +91,7 @@ def _cycle(
     length = norm(xp, residual)
     right[:, 0] = xp.where(active, length, xp.zeros_like(length))
     basis[:, 0, :] = _unit(xp, residual, length, active)
-    taken = 0
+    steps = 0
     for k in range(count):
         v = basis[:, k, :]
         w = product(v if inverse is None else inverse(v))
@@ -122,12 +122,12 @@ def _cycle(
         reached = right[:, k]
         right[:, k + 1] = -sin * reached
         right[:, k] = xp.where(empty, xp.zeros_like(reached), conjugate(xp, cos) * reached)
-        taken = k + 1
+        steps = k + 1
         if not xp.item(xp.any(active & (xp.abs(right[:, k + 1]) > enough) & (length > 0))):
             break
-    y = xp.solve(triangle[:, :taken, :taken], right[:, :taken, None])[:, :, 0]
-    update = xp.matmul(y[:, None, :], basis[:, :taken, :])[:, 0, :]
-    return update if inverse is None else inverse(update), taken
+    y = xp.solve(triangle[:, :steps, :steps], right[:, :steps, None])[:, :, 0]
+    update = xp.matmul(y[:, None, :], basis[:, :steps, :])[:, 0, :]
+    return update if inverse is None else inverse(update), steps
 
 
 def _unit(xp: Any, rows: Any, length: Any, where: Any) -> Any:
@@ -149,9 +149,9 @@ def band(xp: Any, product: Product, like: Any, bandwidth: int) -> Product:
     edge = xp.zeros((rows, bandwidth), dtype=like.dtype)
     for colour in range(min(width, unknowns)):
         seed = xp.astype(places % width == colour, like.dtype)
-        seen = xp.concat([edge, product(xp.broadcast_to(seed, like.shape)), edge], axis=1)
+        window = xp.concat([edge, product(xp.broadcast_to(seed, like.shape)), edge], axis=1)
         count = -(-(unknowns - colour) // width)
-        windows = xp.reshape(seen[:, colour : colour + count * width], (rows, count, width))
+        windows = xp.reshape(window[:, colour : colour + count * width], (rows, count, width))
         diagonals[:, :, colour::width] = xp.permute_dims(windows, (0, 2, 1))
     whole = xp.reshape(xp.permute_dims(diagonals, (1, 0, 2)), (width, rows * unknowns))
     divide = xp.banded_inverse(whole, bandwidth)  # the rows lie along one diagonal

@@ -74,7 +74,7 @@ def pull_loop(
     moving = inexact(outs[:carry])
     emitted = inexact(outs[carry:])
     learned = inexact([x.type for x in constants])
-    seen = inexact([x.type for x in walked])
+    inexact_scanned = inexact([x.type for x in walked])
     tape = _pulled_body(body, carry, scanned)
     inputs = [
         *(gs[i] for i in moving),
@@ -95,7 +95,7 @@ def pull_loop(
         length=length,
         counted=count is not None,
     )
-    places = [*moving, *(carry + scanned + i for i in learned), *(carry + i for i in seen)]
+    places = [*moving, *(carry + scanned + i for i in learned), *(carry + i for i in inexact_scanned)]
     pulled: list[Variable | None] = [None] * len(xs)
     for i, cotangent in zip(places, answer, strict=False):
         pulled[i] = cotangent
@@ -111,7 +111,7 @@ def _pulled_body(body: Tape, carry: int, scanned: int) -> Tape:
     """
     types, outs = input_types(body), outputs_of(body)
     moving, emitted = inexact(outs[:carry]), inexact(outs[carry:])
-    seen, learned = inexact(types[carry : carry + scanned]), inexact(types[carry + scanned :])
+    inexact_scanned, learned = inexact(types[carry : carry + scanned]), inexact(types[carry + scanned :])
     backward_body = Body()
     dcarried = [backward_body.input(outs[i]) for i in moving]
     sums = [backward_body.input(types[carry + scanned + i]) for i in learned]
@@ -123,7 +123,11 @@ def _pulled_body(body: Tape, carry: int, scanned: int) -> Tape:
     answers = backward_body.play(body, [*carried, *walked, *constants])
     seeds = {answers[i].slot: g for i, g in zip(moving, dcarried, strict=True)}
     seeds.update({answers[carry + i].slot: g for i, g in zip(emitted, demitted, strict=True)})
-    wanted = [*(carried[i] for i in moving), *(constants[i] for i in learned), *(walked[i] for i in seen)]
+    wanted = [
+        *(carried[i] for i in moving),
+        *(constants[i] for i in learned),
+        *(walked[i] for i in inexact_scanned),
+    ]
     cotangents = backward(backward_body.tape, seeds, [v.slot for v in wanted])
     adjoints = [cotangents[v.slot] if v.slot in cotangents else zeros(backward_body.tape, v) for v in wanted]
     added = [*dentries, *sums]

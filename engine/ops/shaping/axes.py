@@ -97,12 +97,12 @@ def _moveaxis(x: Any, *, source: tuple[int, ...], destination: tuple[int, ...]) 
         raise InvalidAttribute(
             f"expected as many destinations as sources, got {len(source)} and {len(destination)}"
         )
-    taken = [normalize_axis(axis, x.ndim) for axis in source]
+    sources = [normalize_axis(axis, x.ndim) for axis in source]
     placed = [normalize_axis(axis, x.ndim) for axis in destination]
     for axes in (source, destination):
         normalize_axes(axes, x.ndim)  # no axis is named twice
-    order = [axis for axis in range(x.ndim) if axis not in taken]
-    for place, axis in sorted(zip(placed, taken, strict=True)):
+    order = [axis for axis in range(x.ndim) if axis not in sources]
+    for place, axis in sorted(zip(placed, sources, strict=True)):
         order.insert(place, axis)
     return permuted(x, tuple(order))
 

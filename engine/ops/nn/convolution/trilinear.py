@@ -177,29 +177,29 @@ def _reach(step: TypedStep, i: int) -> Reach | None:
             into=into.reshape(-1), groups=last, read=np.broadcast_to(np.arange(last), out).reshape(-1)
         )
     stride, dilation = settings["stride"], settings["dilation"]
-    seen = _windows(
+    places = _windows(
         numbers((samples, *x[-n - 1 : -1], groups * own)), window, count, stride, dilation
     ).reshape((samples, prod(count), prod(window), groups, own))
     if gives == "convolve":  # y[t, o] reads x at all places and the channels of its group
         sums = numbers((samples, prod(count), groups))
         read = np.repeat(sums, w[-1] // groups, axis=-1)
-        into = np.broadcast_to(sums[:, :, None, :, None], seen.shape)
-        return Reach(take=seen.reshape(-1), into=into.reshape(-1), groups=sums.size, read=read.reshape(-1))
+        into = np.broadcast_to(sums[:, :, None, :, None], places.shape)
+        return Reach(take=places.reshape(-1), into=into.reshape(-1), groups=sums.size, read=read.reshape(-1))
     if gives == "convolve_kernel":  # w[k, c, o] reads x of channel c at place k of every position
         channels = groups * own
         sums = numbers((prod(window), channels)).reshape((1, 1, prod(window), groups, own))
-        into = np.broadcast_to(sums, seen.shape)
+        into = np.broadcast_to(sums, places.shape)
         channel = (np.arange(w[-1]) // (w[-1] // groups))[None, :] * own + np.arange(own)[:, None]
         read = np.arange(prod(window))[:, None, None] * channels + channel
         return Reach(
-            take=seen.reshape(-1),
+            take=places.reshape(-1),
             into=into.reshape(-1),
             groups=prod(window) * channels,
             read=read.reshape(-1),
         )
     # x[s, c] reads g of its group at the positions whose windows hold s
     of_g = numbers((samples, prod(count), groups, w[-1] // groups))
-    place = seen[..., 0] // own  # (samples, count, window, groups): sample, element and group
+    place = places[..., 0] // own  # (samples, count, window, groups): sample, element and group
     take = np.broadcast_to(of_g[:, :, None], (*place.shape, w[-1] // groups))
     into = np.broadcast_to(place[..., None], take.shape)
     read = np.repeat(numbers((samples * prod(x[-n - 1 : -1]), groups)), own, axis=-1)

@@ -145,24 +145,24 @@ def _cost(scratch: Any) -> Any:
 def _summed_cost(types: Any, outputs: Any, *, window: Sizes, stride: Sizes, dilation: Sizes) -> Cost:
     """The two sums on the way of the first axis that is summed."""
     shape, most, work = list(types[0].shape), 0, 0
-    held, count = 0, outputs[0].shape
+    before, count = 0, outputs[0].shape
     for k, places_ in enumerate(window):
         axis = len(shape) - len(window) - 1 + k
         shape[axis] = count[axis]
         size = prod(shape)
         sums = min(places_ - 1, 2) * size
-        most, held = max(most, held + sums), size if places_ > 1 else held
+        most, before = max(most, before + sums), size if places_ > 1 else before
         work += size * places_
     size = ITEMSIZE[outputs[0].dtype]
     return Cost(work, moved(types, outputs), max(0, most - outputs[0].size) * size, 2 * work)
 
 
 def _spread_cost(types: Any, outputs: Any, *, window: Sizes, size: Sizes, **_: Any) -> Cost:
-    shape, most, work, held = list(types[0].shape), 0, 0, 0
+    shape, most, work, before = list(types[0].shape), 0, 0, 0
     for k, places_ in enumerate(window):
         shape[len(shape) - len(window) - 1 + k] = size[k]
         wide = prod(shape)
-        most, held = max(most, held + wide), wide
+        most, before = max(most, before + wide), wide
         work += wide * places_
     each = ITEMSIZE[outputs[0].dtype]
     return Cost(work, moved(types, outputs), max(0, most - outputs[0].size) * each, 2 * work)

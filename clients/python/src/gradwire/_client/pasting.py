@@ -76,8 +76,8 @@ class _Writer:
             for text in (f"({whole})", whole):
                 pattern = rf"(?<![\w.'`]){re.escape(text)}(?![\w'`])"
                 if re.search(pattern, fix):
-                    held = self._hold(texts[whole])
-                    fix = re.sub(pattern, lambda _, held=held: held, fix)  # type: ignore[misc]  # a default
+                    token = self._hold(texts[whole])
+                    fix = re.sub(pattern, lambda _, token=token: token, fix)  # type: ignore[misc]  # a default
         return fix
 
     def finished(self, fix: str) -> str:

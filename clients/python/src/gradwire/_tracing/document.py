@@ -64,12 +64,12 @@ def _body(
     constants: dict[str, Any] = {}
     nodes: list[dict[str, Any]] = []
     names: list[str] = []
-    taken: set[str] = set()
+    names_in_use: set[str] = set()
     counts: dict[str, int] = {}
 
     def unique(base: str, *, numbered: bool) -> str:
-        name = _fresh(base, taken, counts, numbered=numbered)
-        taken.add(name)
+        name = _fresh(base, names_in_use, counts, numbered=numbered)
+        names_in_use.add(name)
         return name
 
     for item in lowered.items:
@@ -112,12 +112,14 @@ def _legal(name: str) -> str:
     return name if re.match(r"[A-Za-z_]", name) else f"_{name}"
 
 
-def _fresh(base: str, taken: Any, counts: dict[str, int] | None = None, *, numbered: bool = False) -> str:
-    if not numbered and base not in taken:
+def _fresh(
+    base: str, names_in_use: Any, counts: dict[str, int] | None = None, *, numbered: bool = False
+) -> str:
+    if not numbered and base not in names_in_use:
         return base
     counts = {} if counts is None else counts
     while True:
         counts[base] = counts.get(base, 0) + 1
         name = f"{base}_{counts[base]}"
-        if name not in taken:
+        if name not in names_in_use:
             return name

@@ -194,11 +194,11 @@ def _instead_of(source: Source, call: ast.Call, frame: FrameType | None) -> str:
 def _library_of(node: ast.AST, frame: FrameType | None) -> str:
     """The library from which what is called comes, if it is none that records."""
     first, *rest = name_of(node).split(".")
-    held = None if frame is None else frame.f_locals.get(first, frame.f_globals.get(first))
+    value = None if frame is None else frame.f_locals.get(first, frame.f_globals.get(first))
     for name in rest:
-        attribute = getattr(held, name, None)
-        held = held if attribute is None else attribute
-    module = str(getattr(held, "__module__", None) or type(held).__module__).partition(".")[0]
+        attribute = getattr(value, name, None)
+        value = value if attribute is None else attribute
+    module = str(getattr(value, "__module__", None) or type(value).__module__).partition(".")[0]
     return module if module in _PLAIN else ""
 
 
@@ -221,8 +221,8 @@ def _short(source: Source, node: ast.AST) -> str:
 def _holds_tensors(argument: ast.expr, frame: FrameType | None) -> bool:
     """Whether an argument is a list or tuple of more than numbers: written out, or held by a name."""
     if isinstance(argument, ast.Name):
-        held = None if frame is None else frame.f_locals.get(argument.id, frame.f_globals.get(argument.id))
-        return holds_traced(held) if isinstance(held, list | tuple) else False
+        value = None if frame is None else frame.f_locals.get(argument.id, frame.f_globals.get(argument.id))
+        return holds_traced(value) if isinstance(value, list | tuple) else False
     if isinstance(argument, ast.List | ast.Tuple):
         return any(not isinstance(part, ast.Constant | ast.UnaryOp) for part in argument.elts)
     return isinstance(argument, ast.ListComp)

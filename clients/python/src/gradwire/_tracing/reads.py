@@ -116,10 +116,10 @@ class Reads:
         if isinstance(value, list | tuple):
             return next((r for item in value[:_MOST_ITEMS] if (r := self._same(item))), None)
         while value is not None:
-            held = self._values.get(id(value))
-            if held is not None:
-                kept = held[0]() if isinstance(held[0], weakref.ref) else held[0]
-                return held[1] if kept is value else None
+            entry = self._values.get(id(value))
+            if entry is not None:
+                kept = entry[0]() if isinstance(entry[0], weakref.ref) else entry[0]
+                return entry[1] if kept is value else None
             value = getattr(value, "base", None) if isinstance(value, np.ndarray) else None
         return None
 

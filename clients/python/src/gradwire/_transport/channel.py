@@ -136,5 +136,5 @@ class AsyncChannel(_Channel):
 
 def _has_proxies() -> bool:
     """Whether the environment names proxies, to which the library's client knows the rules."""
-    found = urllib.request.getproxies()
-    return any(found.get(scheme) for scheme in ("http", "https", "all"))
+    proxies = urllib.request.getproxies()
+    return any(proxies.get(scheme) for scheme in ("http", "https", "all"))

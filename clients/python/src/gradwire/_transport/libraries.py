@@ -27,7 +27,7 @@ def library_of(transport: object) -> Any:
     """The module of the library that a transport belongs to; the preferred one for None."""
     if transport is None:
         return preferred()
-    found = (sys.modules.get(name) for name in _NAMES)
-    kinds = [(module, (module.BaseTransport, module.AsyncBaseTransport)) for module in found if module]
+    modules = (sys.modules.get(name) for name in _NAMES)
+    kinds = [(module, (module.BaseTransport, module.AsyncBaseTransport)) for module in modules if module]
     own = next((module for module, bases in kinds if isinstance(transport, bases)), None)
     return own or importlib.import_module(_NAMES[1])

@@ -60,12 +60,12 @@ def of_second_slope(finding: Finding, source: Source, target: Any) -> Finding:
 
 def _behind(ends: list[Edge]) -> Iterator[Op]:
     """The ops that take derivatives, among all that some edges hang on."""
-    stack, seen = [edge.node for edge in ends], set()
+    stack, visited = [edge.node for edge in ends], set()
     while stack:
         node = stack.pop()
-        if node in seen or not isinstance(node, Op):
+        if node in visited or not isinstance(node, Op):
             continue
-        seen.add(node)
+        visited.add(node)
         if node.op in _ORDERS:
             yield node
         stack.extend(given.node for given in node.inputs if isinstance(given, Edge))

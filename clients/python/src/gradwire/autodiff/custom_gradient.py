@@ -97,10 +97,10 @@ def _record(
         label=f"{label}_gradient",
         stand_ins=stand_ins | _results(ys, results),
     )
-    held = [
+    constants = [
         Edge(trace("stop_gradient", (Tensor(edge),))) for edge in captured
     ]  # None, and never a silent zero
-    inputs = [Tensor(edge) for edge in (*outer, *held)]
+    inputs = [Tensor(edge) for edge in (*outer, *constants)]
     return trace("custom_gradient", inputs, functions={"forward": forward, "backward": backward})
 
 

@@ -53,8 +53,8 @@ def _draws(function: Callable[..., Any]) -> Iterator[tuple[str, Place]]:
         if isinstance(node, ast.Call) and (written := name_of(node.func)):
             called = _meant(plain, written)
             own, name = getattr(called, "__self__", None), getattr(called, "__name__", "")
-            drawn = isinstance(own, _GENERATORS) and name not in _SETTINGS
-            if drawn or (own is time and name in _CLOCKS):
+            is_draw = isinstance(own, _GENERATORS) and name not in _SETTINGS
+            if is_draw or (own is time and name in _CLOCKS):
                 yield written, Place(code.co_filename, first + node.lineno - 1)
 
 

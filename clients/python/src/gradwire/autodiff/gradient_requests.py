@@ -151,13 +151,13 @@ def ask_gradients(
 
     That a target has several elements shows in the answer to its first request; it is remembered.
     """
-    asked = question(session, tape, target, sources, options)
-    if not asked.known.summed:
+    query = question(session, tape, target, sources, options)
+    if not query.known.summed:
         try:
-            gradients = yield from _ask(session, asked, zero=zero)
-            if isinstance(target.node, Op) and asked.value is not None:
-                remember(target, asked.value)
-            return asked, gradients
+            gradients = yield from _ask(session, query, zero=zero)
+            if isinstance(target.node, Op) and query.value is not None:
+                remember(target, query.value)
+            return query, gradients
         except InvalidTarget:
             if not sums:
                 raise
@@ -168,7 +168,7 @@ def ask_gradients(
                 gradients = None
             if gradients is None:
                 raise  # the first complaint, which is about what the user wrote
-            asked.known.summed = True
+            query.known.summed = True
             return summed, gradients
     summed = question(session, tape, _sum_of(target, tape), sources, options)
     return summed, (yield from _ask(session, summed, zero=zero))
@@ -178,11 +178,11 @@ def ask_reasons(
     session: Session, tape: Recorder, target: Edge, sources: Sequence[Source], options: Options
 ) -> Flow[Question]:
     """A diagnosis of every source; a target of several elements is summed, as for gradients."""
-    asked = question(session, tape, target, sources, options)
-    if not asked.known.summed:
-        yield from _diagnose(session, asked)
-        if asked.value is None or asked.value.size == 1:
-            return asked
+    query = question(session, tape, target, sources, options)
+    if not query.known.summed:
+        yield from _diagnose(session, query)
+        if query.value is None or query.value.size == 1:
+            return query
     summed = question(session, tape, _sum_of(target, tape), sources, options)
     yield from _diagnose(session, summed)
     return summed
@@ -200,26 +200,26 @@ def ask_jacobian(
     sparse: bool,
 ) -> Flow[list[Array | Sparse | None]]:
     """Blocks of a target's Jacobian by each source; None (or zeros) for one that the target never reads."""
-    asked = question(session, tape, target, sources, options)
-    document = asked.known.document
-    reached = asked.lowered.reached()
+    query = question(session, tape, target, sources, options)
+    document = query.known.document
+    reached = query.lowered.reached()
     wanted = [
         [n for n in names if document.names.index(n.partition(":")[0]) in reached] if s in watched else []
-        for s, names in zip(sources, asked.wrt, strict=True)
+        for s, names in zip(sources, query.wrt, strict=True)
     ]
     output = document.graph["outputs"][0]
-    flat = list(dict.fromkeys(name for names in (asked.wrt if zero else wanted) for name in names))
+    flat = list(dict.fromkeys(name for names in (query.wrt if zero else wanted) for name in names))
     if not flat:
         return [None] * len(sources)
-    body = {**asked.body(), "wrt": flat, "outputs": [output], "sparse": sparse or None}
-    with located(asked.lowered, document):
-        answer = yield from session.ask("jacobian", asked.known, body)
+    body = {**query.body(), "wrt": flat, "outputs": [output], "sparse": sparse or None}
+    with located(query.lowered, document):
+        answer = yield from session.ask("jacobian", query.known, body)
     blocks = {name: block(value) for name, value in answer["jacobian"][output].items()}
     if isinstance(target.node, Op):
         remember(target, answer["outputs"][output])
     return [
         _joined([blocks[n] for n in value]) if value else (_none_of(blocks[names[0]]) if zero else None)
-        for names, value in zip(asked.wrt, wanted, strict=True)
+        for names, value in zip(query.wrt, wanted, strict=True)
     ]
 
 
@@ -236,21 +236,21 @@ def _none_of(value: Any) -> Any:
     return Sparse(nowhere, nowhere, value.values[..., :0], value.shape)
 
 
-def _ask(session: Session, asked: Question, *, zero: bool) -> Flow[list[Array | None]]:
+def _ask(session: Session, query: Question, *, zero: bool) -> Flow[list[Array | None]]:
     options = {"unconnected": "zero"} if zero else {}
-    document = asked.known.document
-    with located(asked.lowered, document), told_of_dtype(asked.lowered, document.names):
-        answer = yield from session.ask("gradient", asked.known, {**asked.body(), **options})
-    asked.value = answer["value"]
-    asked.diagnosis = answer.get("diagnosis") or {}
-    asked.warnings = answer.get("warnings") or ()
-    return [_total([answer["gradients"][name] for name in names]) for names in asked.wrt]
+    document = query.known.document
+    with located(query.lowered, document), told_of_dtype(query.lowered, document.names):
+        answer = yield from session.ask("gradient", query.known, {**query.body(), **options})
+    query.value = answer["value"]
+    query.diagnosis = answer.get("diagnosis") or {}
+    query.warnings = answer.get("warnings") or ()
+    return [_total([answer["gradients"][name] for name in names]) for names in query.wrt]
 
 
-def _diagnose(session: Session, asked: Question) -> Flow[None]:
-    with located(asked.lowered, asked.known.document):
-        answer = yield from session.ask("diagnose", asked.known, asked.body())
-    asked.value, asked.diagnosis = answer["value"], answer["variables"]
+def _diagnose(session: Session, query: Question) -> Flow[None]:
+    with located(query.lowered, query.known.document):
+        answer = yield from session.ask("diagnose", query.known, query.body())
+    query.value, query.diagnosis = answer["value"], answer["variables"]
 
 
 def _sum_of(target: Edge, tape: Recorder) -> Edge:

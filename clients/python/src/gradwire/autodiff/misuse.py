@@ -63,9 +63,9 @@ def _of_constant(finding: Finding, place: Place | None) -> Finding:
     return replace(finding, message=why, fix=fix, place=place)
 
 
-def warn_of_mixing(asked: Question) -> None:
+def warn_of_mixing(query: Question) -> None:
     """Warn of variables that were assigned while the tape ran, of which the target uses several values."""
-    for source, names in zip(asked.sources, asked.wrt, strict=True):
+    for source, names in zip(query.sources, query.wrt, strict=True):
         if len(names) > 1:
             warn(GradientWarning, mixed(source.label, len(names)), ("mixed", source.label))
 

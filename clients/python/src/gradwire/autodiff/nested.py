@@ -47,8 +47,10 @@ def jacobian_nodes(
     for positions in _independent(sources, tape):
         chosen = [sources[k] for k in positions]
         for k, block in zip(positions, _of(own, chosen, tape, "jacobian", every=zero), strict=True):
-            seen = any(sources[k] is source for source in watched)
-            tensors[k] = block if seen or block is None else record("zeros_like", (block,)) if zero else None
+            is_watched = any(sources[k] is source for source in watched)
+            tensors[k] = (
+                block if is_watched or block is None else record("zeros_like", (block,)) if zero else None
+            )
     return tensors
 
 

@@ -19,10 +19,10 @@ class Asked:
     def __init__(self) -> None:
         self._targets: WeakKeyDictionary[Leaf, set[int]] = WeakKeyDictionary()
 
-    def note(self, asked: Question, target: Edge) -> None:
+    def note(self, query: Question, target: Edge) -> None:
         """Note a question; warn if it was asked before, at values that its variables have no more."""
-        leaves = [item.node for item in asked.lowered.items if isinstance(item.node, Leaf)]
-        for source in asked.sources:
+        leaves = [item.node for item in query.lowered.items if isinstance(item.node, Leaf)]
+        for source in query.sources:
             recorded = [leaf for leaf in leaves if leaf.owner is not None and leaf.owner is source.owner]
             if self._is_stale(recorded, source, target):
                 _warn(source)

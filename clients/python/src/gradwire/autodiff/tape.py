@@ -212,19 +212,19 @@ class GradientTape:
         given = list(leaves(sources))
         described = [source_of(leaf, k) for k, leaf in enumerate(given)]
         watched = [s for s, leaf in zip(described, given, strict=True) if self._is_watched(leaf)]
-        asked = self._remembered(target, watched)
-        if watched and asked is None:
+        query = self._remembered(target, watched)
+        if watched and query is None:
             client = self._client or default_client()
             edge = target_edge(target, None, self._recorder)
-            asked = client._driver.run(
+            query = client._driver.run(
                 ask_reasons(client._session, self._recorder, edge, watched, self._options | self._masked)
             )
-            self._answered = (target, asked)
-        findings = tuple(self._finding(asked, target, source) for source in described)
-        return Report(asked and asked.value, findings)
+            self._answered = (target, query)
+        findings = tuple(self._finding(query, target, source) for source in described)
+        return Report(query and query.value, findings)
 
-    def _finding(self, asked: Question | None, target: Any, source: Source) -> Finding:
-        finding = (asked and asked.finding(source)) or unwatched(source)
+    def _finding(self, query: Question | None, target: Any, source: Source) -> Finding:
+        finding = (query and query.finding(source)) or unwatched(source)
         finding = of_target(finding, target, source, self._recorder)
         finding = of_second_slope(of_view(finding, source, target), source, target)
         return with_reads(finding, source, target, self._recorder.reads)
@@ -236,8 +236,8 @@ class GradientTape:
         arrays = [None if gradient is None else known(gradient._edge()) for gradient in gradients]
         if recorder.get() is not None or not any(flaw(array) for array in arrays):
             return  # what is recorded has no values yet
-        asked = self._answered[1] if self._answered is not None and self._answered[0] is target else None
-        findings = [self._finding(asked, target, source_of(leaf, k)) for k, leaf in enumerate(given)]
+        query = self._answered[1] if self._answered is not None and self._answered[0] is target else None
+        findings = [self._finding(query, target, source_of(leaf, k)) for k, leaf in enumerate(given)]
         pairs = zip(findings, arrays, strict=True)
         advise(pair for pair in pairs if not (zero and pair[0].status in MISSING))
 
@@ -245,9 +245,9 @@ class GradientTape:
         """The last answer, where it tells about this target and gives a reason for all of the sources."""
         if self._answered is None or self._answered[0] is not target:
             return None
-        asked = self._answered[1]
-        findings = [asked.finding(source) for source in sources]
-        return asked if all(finding and finding.message for finding in findings) else None
+        query = self._answered[1]
+        findings = [query.finding(source) for source in sources]
+        return query if all(finding and finding.message for finding in findings) else None
 
     def _differentiate(
         self, target: Any, given: Sequence[Any], weights: Any, *, zero: bool, sums: bool
@@ -269,12 +269,12 @@ class GradientTape:
                 zero=zero,
                 sums=sums,
             )
-            asked, arrays = client._driver.run(flow)
-            self._answered = (target, asked)
-            warn_of_mixing(asked)
+            query, arrays = client._driver.run(flow)
+            self._answered = (target, query)
+            warn_of_mixing(query)
             if self._persistent:
-                self._asked_before.note(asked, edge)
-            advise_answer(asked.warned(), asked.locate)
+                self._asked_before.note(query, edge)
+            advise_answer(query.warned(), query.locate)
             gradients = {
                 id(s): None if g is None else _known(g, s) for s, g in zip(watched, arrays, strict=True)
             }

@@ -9,4 +9,4 @@ from service.wire.problems import Reply
 
 def respond(reply: Reply) -> Response:
     """The response that carries `reply`."""
-    return Response(reply.body, reply.status, reply.headers, reply.media_type)
+    return Response(reply.whole(), reply.status, reply.headers, reply.media_type)

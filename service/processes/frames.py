@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -15,10 +15,17 @@ _PREFIX = struct.Struct("<IQQ")
 Frame = tuple[dict[str, Any], bytes, bytes]
 
 
-def pack(head: Mapping[str, Any], first: bytes = b"", second: bytes = b"") -> list[bytes]:
-    """The pieces of one frame, for a gathering write."""
+def pack(
+    head: Mapping[str, Any],
+    first: bytes = b"",
+    second: bytes = b"",
+    *,
+    parts: Sequence[memoryview] = (),
+) -> list[bytes | memoryview]:
+    """The pieces of one frame, for a gathering write. `parts` belong to the first blob, at its end."""
     text = to_json(head)
-    return [_PREFIX.pack(len(text), len(first), len(second)), text, first, second]
+    size = len(first) + sum(part.nbytes for part in parts)
+    return [_PREFIX.pack(len(text), size, len(second)), text, first, *parts, second]
 
 
 async def read(reader: asyncio.StreamReader) -> Frame:
@@ -38,7 +45,7 @@ def read_blocking(channel: socket.socket) -> Frame | None:
     return from_json(head), first, second
 
 
-def write_blocking(channel: socket.socket, pieces: list[bytes]) -> None:
+def write_blocking(channel: socket.socket, pieces: Sequence[bytes | memoryview]) -> None:
     """All pieces of one frame."""
     for piece in pieces:
         channel.sendall(piece)

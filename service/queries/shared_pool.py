@@ -78,7 +78,7 @@ class ServedPool:
         finally:
             writer.close()
 
-    async def _answer(self, head: Mapping[str, Any], body: bytes, context: bytes) -> list[bytes]:
+    async def _answer(self, head: Mapping[str, Any], body: bytes, context: bytes) -> list[bytes | memoryview]:
         try:
             reply = await self._pool.run(head, body, context)
         except Problem as problem:
@@ -88,7 +88,7 @@ class ServedPool:
         if isinstance(reply, RunOnDevice):
             return frames.pack({"run_on_device": reply.device})
         description = {"status": reply.status, "media_type": reply.media_type, "headers": reply.headers}
-        return frames.pack(description, reply.body)
+        return frames.pack(description, reply.body, parts=reply.parts)
 
 
 class PoolElsewhere:

@@ -59,7 +59,7 @@ def run_child(
             }
             if device != devices.CPU and failure is None:
                 answer["device_bytes"] = executor_for(device).bytes_held
-            frames.write_blocking(channel, frames.pack(answer, reply.body))
+            frames.write_blocking(channel, frames.pack(answer, reply.body, parts=reply.parts))
             del frame, body, context, reply
             gc.collect()
             if failure is not None:

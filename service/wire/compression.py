@@ -10,6 +10,7 @@ import asyncio
 import sys
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Literal, Protocol
 
@@ -31,7 +32,7 @@ _ZSTD_WINDOW = 23
 #: Media types that get smaller, if their numbers do.
 _PACKED = ("application/json", "application/problem+json", "application/x-safetensors", "text/")
 #: An answer is sent as it is unless the beginning of it shrinks to this share.
-_SAMPLE, _WORTHWHILE = 16 * 1024, 0.9
+_SAMPLE, _WORTHWHILE = 16 * 1024, 0.7
 
 
 class BrokenCompression(Exception):
@@ -136,10 +137,10 @@ async def pack(reply: Reply, accept: str | None) -> Reply:
     coding = accepted(accept)
     if coding is None:
         return reply
-    body = await asyncio.to_thread(_pack, reply.body, coding)
+    body = await asyncio.to_thread(_pack, reply, coding)
     headers = {**reply.headers, "Vary": "Accept-Encoding"}
     if body is None:
-        return Reply(reply.status, reply.body, reply.media_type, headers)
+        return replace(reply, headers=headers)
     return Reply(reply.status, body, reply.media_type, {**headers, "Content-Encoding": coding})
 
 
@@ -160,13 +161,15 @@ def accepted(accept: str) -> Coding | None:
     return "zstd" if zstd >= gzip else "gzip"
 
 
-def _pack(body: bytes, coding: Coding) -> bytes | None:
+def _pack(reply: Reply, coding: Coding) -> bytes | None:
     """The body in this coding; None if it would hardly be smaller."""
     compress = _gzip if coding == "gzip" else _zstd().compress
-    sample = body[:_SAMPLE]
+    sample = reply.body[:_SAMPLE]
+    for part in reply.parts:
+        sample += bytes(part[: _SAMPLE - len(sample)])
     if len(compress(sample, 1)) > _WORTHWHILE * len(sample):
         return None
-    return bytes(compress(body, 1))
+    return bytes(compress(reply.whole(), 1))
 
 
 def _gzip(body: bytes, level: int) -> bytes:

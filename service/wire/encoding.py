@@ -30,7 +30,8 @@ def encode_answer(answer: Mapping[str, Any], encoding: Encoding, *, safetensors:
     if safetensors:
         tensors: dict[str, np.ndarray[Any, Any]] = {}
         document = _take_tensors(answer, "", tensors)
-        return Reply(200, safetensors_io.pack(document, tensors), safetensors_io.MEDIA_TYPE)
+        start, parts = safetensors_io.pack(document, tensors)
+        return Reply(200, start, safetensors_io.MEDIA_TYPE, parts=parts)
     if encoding == "json":
         answer = _in_lists(answer)
         return Reply(200, dumps(answer, fallback=_plain), JSON)

@@ -131,12 +131,25 @@ def database_busy() -> Problem:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A finished response: what every tier, process and route returns."""
+    """A finished response: what every tier, process and route returns.
+
+    Large bodies go on with `parts`, pieces of memory that are sent as they are.
+    """
 
     status: int
     body: bytes
     media_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
+    parts: tuple[memoryview, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole body."""
+        return len(self.body) + sum([part.nbytes for part in self.parts]) if self.parts else len(self.body)
+
+    def whole(self) -> bytes:
+        """The whole body in one piece."""
+        return b"".join([self.body, *self.parts]) if self.parts else self.body
 
 
 def render(error: Problem | EngineError) -> Reply:

@@ -63,16 +63,22 @@ class HotPath:
             reply = render(error)
         except (ClientGone, ClientDisconnect):
             reply = _GONE
-        if len(reply.body) >= self._compress_from:
+        if reply.size >= self._compress_from:
             reply = await pack(reply, headers.get("accept-encoding"))
         await _send(reply, send)
 
 
 async def _send(reply: Reply, send: Send) -> None:
     headers = [
-        (b"content-length", str(len(reply.body)).encode("latin-1")),
+        (b"content-length", str(reply.size).encode("latin-1")),
         (b"content-type", reply.media_type.encode("latin-1")),
         *((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers.items()),
     ]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body})
+    if not reply.parts:
+        await send({"type": "http.response.body", "body": reply.body})
+        return
+    await send({"type": "http.response.body", "body": reply.body, "more_body": True})
+    for part in reply.parts:
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})

@@ -30,16 +30,15 @@ class Server:
         return f"http://{self.host}:{self.port}"
 
     def cpu(self) -> float:
-        """Seconds of processor time that the process has taken, its children apart."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICK
+        """Seconds of processor time that it has taken: with several processes all that answer requests."""
+        return sum(_cpu(pid) for pid in (self.pid, *_processes(self.pid)))
 
 
 @contextmanager
-def serving(*, log_level: str = "warning") -> Iterator[Server]:
-    """`gradwire-server` with its defaults, on a free port and an empty data folder."""
+def serving(*options: str, log_level: str = "warning") -> Iterator[Server]:
+    """`gradwire-server` with these options, on a free port and an empty data folder."""
     with tempfile.TemporaryDirectory() as folder:
-        arguments = ["serve", "--port", "0", "--data", folder, "--log-level", log_level]
+        arguments = ["serve", "--port", "0", "--data", folder, "--log-level", log_level, *options]
         with _listening(["-m", "service.main", *arguments]) as server:
             yield server
 
@@ -66,3 +65,14 @@ def _listening(command: Sequence[str]) -> Iterator[Server]:
         process.terminate()
         process.wait()
         process.stdout.close()
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICK
+
+
+def _processes(pid: int) -> list[int]:
+    """Those below `pid` that answer requests; one that serves alone has none."""
+    children = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    return [child for child in children if "serving.process" in Path(f"/proc/{child}/cmdline").read_text()]

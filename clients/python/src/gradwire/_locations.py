@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import linecache
 import sys
 import sysconfig
@@ -39,15 +40,28 @@ class Place:
         return f"{where}: {self.text}" if self.text else where
 
 
+_places: dict[tuple[int, int], Place] = {}
+_MOST = 4096
+
+
 def here() -> Place | None:
     """The innermost frame that belongs neither to this package nor to NumPy."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        file = frame.f_code.co_filename
-        if not file.startswith(_SKIPPED):
-            return Place(file, frame.f_lineno, frame.f_code, frame.f_lasti)
+        if not _is_skipped(frame.f_code.co_filename):
+            return place_at(frame)
         frame = frame.f_back
     return None
+
+
+@functools.cache
+def _is_skipped(file: str) -> bool:
+    return file.startswith(_SKIPPED)
+
+
+@functools.cache
+def _is_library(file: str) -> bool:
+    return file.startswith(_LIBRARIES)
 
 
 def user_frames() -> list[FrameType]:
@@ -55,25 +69,36 @@ def user_frames() -> list[FrameType]:
 
     What lies in the standard library or among installed packages is left out, unless there is nothing else.
     """
-    frames = [frame for frame in _frames() if not frame.f_code.co_filename.startswith(_LIBRARIES)]
+    frames = [frame for frame in _frames() if not _is_library(frame.f_code.co_filename)]
     return frames or list(_frames())
 
 
 def user_frame() -> FrameType | None:
     """The first of `user_frames`."""
-    own = (frame for frame in _frames() if not frame.f_code.co_filename.startswith(_LIBRARIES))
-    return next(own, None) or next(_frames(), None)
+    first: FrameType | None = None
+    for frame in _frames():
+        if not _is_library(frame.f_code.co_filename):
+            return frame
+        first = first or frame
+    return first
 
 
 def place_at(frame: FrameType) -> Place:
-    """Where a frame is."""
-    return Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code, frame.f_lasti)
+    """Where a frame is; the same object at every turn of a loop, since the line is slow to look up."""
+    code, at = frame.f_code, frame.f_lasti
+    key = (id(code), at)  # the entry keeps the code, so that its id stays its own
+    found = _places.get(key)
+    if found is None:
+        if len(_places) >= _MOST:
+            _places.clear()
+        found = _places[key] = Place(code.co_filename, frame.f_lineno, code, at)
+    return found
 
 
 def _frames() -> Iterator[FrameType]:
     """The frames that belong neither to this package nor to NumPy."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        if not frame.f_code.co_filename.startswith(_SKIPPED):
+        if not _is_skipped(frame.f_code.co_filename):
             yield frame
         frame = frame.f_back

@@ -44,6 +44,7 @@ class Session:
     device: str | None = None  # where the server is to compute, unless a call says otherwise
     settings: Settings | None = None  # what the client was made from
     _known: OrderedDict[Hashable, Known] = field(default_factory=OrderedDict)
+    _traces: OrderedDict[Hashable, Any] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -70,6 +71,21 @@ class Session:
             else:
                 self._known.move_to_end(key)
         return entry
+
+    def trace(self, key: Hashable) -> Any:
+        """What was kept of a trace that was met before; None if nothing is."""
+        with self._lock:
+            found = self._traces.get(key)
+            if found is not None:
+                self._traces.move_to_end(key)
+        return found
+
+    def keep_trace(self, key: Hashable, kept: Any) -> None:
+        """Keep something of a trace, for `trace` to find."""
+        with self._lock:
+            self._traces[key] = kept
+            if len(self._traces) > self.graphs:
+                self._traces.popitem(last=False)
 
     def send(self, request: Request) -> Flow[Response]:
         """One request, with its retries."""

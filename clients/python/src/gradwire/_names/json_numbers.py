@@ -5,6 +5,7 @@ Python's `float` and NumPy read the strings back by themselves.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -20,10 +21,16 @@ def named(value: float) -> float | str:
 
 def dumps(value: Any, *, default: Callable[[Any], Any] | None = None) -> str:
     """Compact JSON, non-finite numbers by name; `default` converts what JSON does not have."""
+    encode = _encoder(default).encode
     try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False, default=default)
+        return encode(value)
     except ValueError:
-        return json.dumps(_with_names(value), separators=(",", ":"), allow_nan=False, default=default)
+        return encode(_with_names(value))
+
+
+@functools.lru_cache(16)
+def _encoder(default: Callable[[Any], Any] | None) -> json.JSONEncoder:
+    return json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=default)
 
 
 def _with_names(value: Any) -> Any:

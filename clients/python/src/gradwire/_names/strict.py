@@ -78,7 +78,7 @@ class Strict(metaclass=StrictType):
     def _accepts(self, name: str) -> bool:
         if name in self._fixed or name in self._cures:
             return False
-        return name in self._settable() or not is_own(type(self))
+        return name in vars(self) or name in self._settable() or not is_own(type(self))
 
     def _settable(self) -> set[str]:
         """The public attributes that may be set: data, and properties with a setter."""

@@ -31,6 +31,7 @@
 `subgraph`           Python functions as functions of a graph
 `scopes`             the functions that are being traced now
 `variadic`           arguments of ops that take any number of arrays
+`trail`              what a tape recorded, as a place in a tree of all that was recorded before
 `lower`              a trace in topological order, and the key of its graph
 `document`           a lowered trace as a graph document
 """

@@ -9,7 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 
-from gradwire._tracing.node import Edge, Item, Lowered, Node, Op, Parameter, Recorder, Ref, known, leaf_of
+from gradwire._tracing.node import (
+    Edge,
+    Item,
+    Lowered,
+    Node,
+    Op,
+    Parameter,
+    Recorder,
+    Ref,
+    dtype_name,
+    known,
+    leaf_of,
+)
 
 
 def lower(roots: Sequence[Edge], *, tape: Recorder | None = None) -> Lowered:
@@ -62,7 +74,7 @@ class _Walk:
         node = item.node
         if item.op is None:
             name = None if isinstance(node, Op) else node.name
-            self.key.append((None, name, None if item.value is None else item.value.dtype.name))
+            self.key.append((None, name, None if item.value is None else dtype_name(item.value.dtype)))
         else:
             assert isinstance(node, Op)
             inputs = tuple([r if type(r) is tuple else (type(r).__name__, repr(r)) for r in item.inputs])

@@ -6,6 +6,7 @@ compared by identity and never change, but for `Op.values`, which keeps what a s
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Hashable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -38,18 +39,25 @@ class ReadLog(Protocol):
     def use(self, node: Op, inputs: Sequence[Any]) -> None: ...
 
 
+class OpLog(Protocol):
+    """What a recorder is told of every op that it records (see `trail`)."""
+
+    def note(self, node: Op) -> None: ...
+
+
 class Recorder:
     """Whoever is recording: nodes made meanwhile carry it, and so are known to be on the tape.
 
     It is `open` for as long as somebody may still ask for gradients through its nodes. A tape entered inside
     another records for both: that one is what it is `within`. `reads`, which tapes have, follows the values
-    that were read meanwhile and are constants from there on.
+    that were read meanwhile and are constants from there on; `trail` says in short what was recorded.
     """
 
     def __init__(self) -> None:
         self.open = True
         self.within: Recorder | None = None
         self.reads: ReadLog | None = None
+        self.trail: OpLog | None = None
 
     def holds(self, other: Recorder | None) -> bool:
         """Whether what `other` recorded is on this one too."""
@@ -110,7 +118,10 @@ class Parameter:
 
 @dataclass(slots=True, eq=False)
 class Op:
-    """One op on edges and baked-in numbers; `functions` are the sub-graphs its attributes name."""
+    """One op on edges and baked-in numbers; `functions` are the sub-graphs its attributes name.
+
+    `number` is its place on the trail of its recorder, -1 if it has none.
+    """
 
     op: str
     inputs: tuple[Edge | Scalar, ...]
@@ -119,12 +130,13 @@ class Op:
     recorder: Recorder | None
     functions: Mapping[str, Lowered] = field(default_factory=dict)
     values: dict[int, Leaf] = field(default_factory=dict)  # by output
+    number: int = -1
 
 
 Node = Leaf | Parameter | Op
 
 
-@dataclass(slots=True, frozen=True, eq=False)
+@dataclass(slots=True, eq=False)  # not frozen: that would triple the time to make one
 class Edge:
     """Output `index` of a node."""
 
@@ -206,6 +218,8 @@ def as_array(value: Any, dtype: Any = None) -> Array:
     Arrays and NumPy scalars keep their dtype. Python numbers and lists follow the server's rule:
     float64, integers included; booleans stay booleans, complex numbers complex.
     """
+    if dtype is None and type(value) is np.ndarray and value.dtype.char in _PLAIN and value.dtype.isnative:
+        return np.array(value)
     if hasattr(type(value), "__array__") and not isinstance(value, np.ndarray | np.generic | Traced):
         value = from_elsewhere(value)
     try:
@@ -221,6 +235,12 @@ def as_array(value: Any, dtype: Any = None) -> Array:
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
+@functools.cache
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """What a dtype is called; NumPy spells the name out at every look."""
+    return dtype.name
+
+
 def are_integers(value: Any) -> bool:
     """Whether a value is a Python integer or a list of such, which become floats here."""
     while isinstance(value, list | tuple) and value:
@@ -228,4 +248,5 @@ def are_integers(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+_PLAIN = frozenset("?bhilqBHILQefdFD")  # what the wire knows, by NumPy's letters
 _UNSENDABLE = ("longdouble", "clongdouble", "float128", "complex256")

@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 from gradwire._locations import here
@@ -129,11 +130,15 @@ def owned(edge: Edge) -> Parameter:
 
 def parameter_names(function: Callable[..., Any], count: int) -> list[str]:
     """What a function calls its first `count` positional parameters; x1, x2, … where it does not say."""
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
-    named = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    code = getattr(function, "__code__", None)
+    if type(function) is FunctionType and not function.__dict__ and code is not None:
+        named = list(code.co_varnames[: code.co_argcount])
+    else:
+        try:
+            parameters = list(inspect.signature(function).parameters.values())
+        except (TypeError, ValueError):
+            parameters = []
+        named = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return (named + [f"x{k + 1}" for k in range(len(named), count)])[:count]
 
 

@@ -31,6 +31,8 @@ def trace(
     written = _written(op, attributes) if attributes else {}
     node = Op(op, edges, written, here(), tape, functions or {})
     if tape is not None:
+        if tape.trail is not None:
+            tape.trail.note(node)
         note_op(node, inputs, tape)
     return node
 

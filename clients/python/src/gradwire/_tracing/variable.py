@@ -40,7 +40,7 @@ class Variable(Methods[Tensor]):
     called.
     """
 
-    __slots__ = ("_leaf", "_owner", "name")
+    __slots__ = ("_at", "_leaf", "_owner", "name")
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Variable(Methods[Tensor]):
             warn_of_integers("Variable()")
         self.name = name or NO_NAME
         self._owner = Owner(bool(trainable), born())
-        self._leaf = Leaf(as_array(self._given(initial_value), dtype), self.name, here(), self._owner)
+        self._bind(Leaf(as_array(self._given(initial_value), dtype), self.name, here(), self._owner))
         self._note(initial_value)
 
     @property
@@ -76,8 +76,11 @@ class Variable(Methods[Tensor]):
     def trainable(self, value: bool) -> None:
         self._owner.trainable = bool(value)
 
+    def _bind(self, leaf: Leaf) -> None:
+        self._leaf, self._at = leaf, Edge(leaf)
+
     def _edge(self) -> Edge:
-        return Edge(self._leaf)
+        return self._at
 
     def _record(self, op: str, *inputs: Any, **attributes: Any) -> Tensor:
         if op in ("subtract", "add") and inputs and inputs[0] is self:
@@ -113,7 +116,7 @@ class Variable(Methods[Tensor]):
 
     def value(self) -> Tensor:
         """Return the present value as a tensor that later assignments do not change."""
-        return Tensor(Edge(self._leaf))
+        return Tensor(self._at)
 
     read_value = value
 
@@ -135,7 +138,7 @@ class Variable(Methods[Tensor]):
         warn_of_divergence(self.name, self._leaf.value, array, value)
         note_step(self._leaf, array, optimizer)
         self._owner.assigned = here()
-        self._leaf = Leaf(array, self.name, self._leaf.place, self._owner)
+        self._bind(Leaf(array, self.name, self._leaf.place, self._owner))
         self._note(value)
         return self
 

@@ -48,4 +48,4 @@ def fitting(name: str, value: Any, dtype: np.dtype[Any]) -> Array:
             f"expected whole numbers for the variable '{name}' of {dtype}, got fractions: make the variable "
             "a floating one, gw.Variable(value, dtype=float)"
         )
-    return array.astype(dtype)
+    return array if array.dtype == dtype else array.astype(dtype)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import binascii
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ from gradwire.errors import UnexpectedAnswer
 
 Array = npt.NDArray[Any]
 
+_ATOMS = frozenset((str, int, float, bool, list, tuple, type(None)))  # in which no arrays are looked for
 SMALL_ELEMENTS = 16
 BULK_BYTES = 16 * 1024
 SAFETENSORS = "application/x-safetensors"
@@ -75,25 +77,26 @@ def plain(array: Array) -> Any:
 
 
 def _gather(value: Any, arrays: list[Array]) -> None:
-    if isinstance(value, Declared):
+    if type(value) is Declared:
         arrays.append(value.array)
     elif isinstance(value, np.ndarray):
         arrays.append(value)
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict) or (type(value) not in _ATOMS and isinstance(value, Mapping)):
         for item in value.values():
             _gather(item, arrays)
 
 
 def _replace(value: Any, attachments: dict[str, Array] | None) -> Any:
     """`value` with its arrays written down, or moved into `attachments` where there are any."""
-    if isinstance(value, Declared | np.ndarray):
-        array = value.array if isinstance(value, Declared) else value
+    declared = type(value) is Declared
+    if declared or isinstance(value, np.ndarray):
+        array = value.array if declared else value
         if attachments is not None and array.dtype.kind != "c":
             key = str(len(attachments))
             attachments[key] = np.ascontiguousarray(array).reshape(array.shape)
             return {"tensor": key}
-        return _inline(array, declared=isinstance(value, Declared))
-    if isinstance(value, Mapping):
+        return _inline(array, declared=declared)
+    if isinstance(value, dict) or (type(value) not in _ATOMS and isinstance(value, Mapping)):
         return {key: _replace(item, attachments) for key, item in value.items()}
     return value
 
@@ -118,6 +121,7 @@ def _metadata(content: bytes) -> dict[str, str]:
     return metadata
 
 
+_LITTLE = sys.byteorder == "little"
 _TYPED = {"dtype", "shape", "data"}
 
 
@@ -126,10 +130,9 @@ def _revive(value: Any, attachments: Mapping[str, Array]) -> Any:
         return [_revive(item, attachments) for item in value]
     if not isinstance(value, dict):
         return value
-    keys = value.keys()
-    if keys == _TYPED:
+    if len(value) == 3 and value.keys() == _TYPED:
         return _array(value)
-    if keys == {"tensor"} and isinstance(value["tensor"], str):
+    if len(value) == 1 and isinstance(value.get("tensor"), str):
         return attachments[value["tensor"]]
     return {key: _revive(item, attachments) for key, item in value.items()}
 
@@ -137,8 +140,10 @@ def _revive(value: Any, attachments: Mapping[str, Array]) -> Any:
 def _array(value: Mapping[str, Any]) -> Array:
     dtype, shape, data = np.dtype(value["dtype"]), tuple(value["shape"]), value["data"]
     if isinstance(data, dict):
-        octets = binascii.a2b_base64(data["buffer"])
-        return np.frombuffer(octets, dtype.newbyteorder("<")).astype(dtype).reshape(shape)
+        octets = bytearray(binascii.a2b_base64(data["buffer"]))  # which the array is written to in place
+        if not _LITTLE:
+            return np.frombuffer(octets, dtype.newbyteorder("<")).astype(dtype).reshape(shape)
+        return np.frombuffer(octets, dtype).reshape(shape)
     if dtype.kind == "c":
         pairs = np.array(data, np.float64).reshape(*shape, 2)
         return np.asarray(pairs[..., 0] + 1j * pairs[..., 1]).astype(dtype)

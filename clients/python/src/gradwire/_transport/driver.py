@@ -24,6 +24,9 @@ T = TypeVar("T")
 S = TypeVar("S")
 
 
+_NOTHING = Request("GET", "")
+
+
 class _Opened:
     """The open answer of a flow, if it has one: its `chunks`, and the `stack` that closes it.
 
@@ -33,27 +36,34 @@ class _Opened:
     def __init__(self, stack: type[Any]) -> None:
         self._process = os.getpid()
         self._kind = stack
-        self.stack = stack()
-        self.request = Request("GET", "")
+        self._stack: Any = None
+        self.request = _NOTHING
         self.chunks: Any = None
+
+    @property
+    def stack(self) -> Any:
+        """What closes the answer."""
+        if self._stack is None:
+            self._stack = self._kind()
+        return self._stack
 
     def leave(self) -> bool:
         """Leave an answer that is the parent's alone; whether it was."""
         if self._process == os.getpid():
             return False
-        leave((self.stack, self.chunks))
-        self._process, self.stack, self.chunks = os.getpid(), self._kind(), None
+        leave((self._stack, self.chunks))
+        self._process, self._stack, self.chunks = os.getpid(), None, None
         return True
 
     def close(self) -> None:
         """Close the answer."""
-        if not self.leave():
-            self.stack.close()
+        if self._stack is not None and not self.leave():
+            self._stack.close()
 
     async def aclose(self) -> None:
         """Close the answer."""
-        if not self.leave():
-            await self.stack.aclose()
+        if self._stack is not None and not self.leave():
+            await self._stack.aclose()
 
 
 _FORKED = "this process was forked while it read the answer, which is the parent's"
@@ -81,14 +91,16 @@ class SyncDriver:
 
     def run(self, flow: Flow[T]) -> T:
         """Drive `flow` to its end."""
-        with contextlib.closing(_Opened(contextlib.ExitStack)) as opened:
-            try:
-                step = next(flow)
-                while True:
-                    step = _go_on(flow, *self._attempt(step, opened))
-            except StopIteration as stop:
-                result: T = stop.value
-                return result
+        opened = _Opened(contextlib.ExitStack)
+        try:
+            step = next(flow)
+            while True:
+                step = _go_on(flow, *self._attempt(step, opened))
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        finally:
+            opened.close()
 
     def stream(self, flow: StreamFlow) -> Iterator[Event]:
         """Drive `flow`, giving its events on."""
@@ -225,6 +237,9 @@ class call(Generic[P, T]):  # used as a decorator, in lower case as `property` i
             parameters=list(self.__signature__.parameters.values())[1:]
         )
         self._allowed = allowed_keywords(method)
+        # What `help` and `inspect` read of a bound method; functools.wraps would look it up at each call.
+        self._seen = {"__wrapped__": method, "__signature__": self._bound_signature}
+        self._texts = method.__doc__, method.__name__, method.__qualname__, method.__module__
 
     @overload
     def __get__(self, owner: None, kind: type) -> call[P, T]: ...
@@ -239,13 +254,13 @@ class call(Generic[P, T]):  # used as a decorator, in lower case as `property` i
         if owner is None:
             return self
 
-        @functools.wraps(self.flow)
         def bound(*args: P.args, **kwargs: P.kwargs) -> Any:
-            if self._allowed is not None:
+            if kwargs and self._allowed is not None:
                 check_keywords(self.flow.__name__, kwargs, self._allowed)
             return owner._driver.run(self.flow(owner, *args, **kwargs))
 
-        bound.__signature__ = self._bound_signature  # type: ignore[attr-defined]  # what `inspect` reads
+        bound.__dict__.update(self._seen)
+        bound.__doc__, bound.__name__, bound.__qualname__, bound.__module__ = self._texts
         return bound
 
     def __call__(self, owner: Any, /, *args: P.args, **kwargs: P.kwargs) -> Any:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import email.utils
 import json
+import os
 import random
 import time
-import uuid
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -99,7 +99,8 @@ def exchange(request: Request, retry: Retry) -> Flow[Response]:
     Idempotency-Key from one try to the next.
     """
     if request.method == "POST":
-        request = replace(request, headers={"Idempotency-Key": uuid.uuid4().hex, **request.headers})
+        headers = {"Idempotency-Key": os.urandom(16).hex(), **request.headers}
+        request = Request("POST", request.path, request.content, headers, request.safe, request.file)
     failures = 0
     while True:
         wait: float | None = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,10 +18,12 @@ from gradwire._client.session import Known, Session, input_values, locate, locat
 from gradwire._locations import Place
 from gradwire._tracing.lower import lower
 from gradwire._tracing.node import Array, Edge, Leaf, Lowered, Op, Recorder, remember
+from gradwire._tracing.trail import trail_of
+from gradwire._transport.codec import Declared
 from gradwire._transport.flow import Flow
 from gradwire.autodiff.target_dtype import told_of_dtype
 from gradwire.autodiff.variable_findings import blaming_variables, with_mixing
-from gradwire.errors import InvalidTarget
+from gradwire.errors import InvalidTarget, ProblemError
 from gradwire.results import Finding, Sparse
 
 Options = Mapping[str, Any]
@@ -47,22 +50,43 @@ class Question:
 
     `wrt[k]` are the names of source k; a variable that was assigned while the tape ran has one for each
     of its values. `options` go with every request. `value`, `diagnosis` and `warnings` come with the answer.
+    `inputs` are the values to send. `lower` puts the trace in order: that of a trace that was met before is
+    needed only to say where something is in the user's file.
     """
 
     target: Edge
     sources: Sequence[Source]
-    lowered: Lowered
     known: Known
     wrt: Sequence[Sequence[str]]
+    inputs: Mapping[str, Declared]
+    lower: Callable[[], Lowered]
     options: Mapping[str, Any] = field(default_factory=dict)
     value: Array | None = None
     diagnosis: Mapping[str, Any] = field(default_factory=dict)
     warnings: Sequence[Mapping[str, Any]] = ()
+    _lowered: Lowered | None = None
+
+    @property
+    def lowered(self) -> Lowered:
+        """The trace in order."""
+        if self._lowered is None:
+            self._lowered = self.lower()
+        return self._lowered
+
+    @contextmanager
+    def located(self) -> Iterator[None]:
+        """Give problems raised within the user's line that made the node they name."""
+        try:
+            yield
+        except ProblemError:
+            document = self.known.document
+            with located(self.lowered, document), told_of_dtype(self.lowered, document.names):
+                raise
 
     def body(self) -> dict[str, Any]:
         """What every request about it holds."""
-        wrt = list(dict.fromkeys(name for names in self.wrt for name in names))
-        return {"inputs": input_values(self.lowered, self.known.document), "wrt": wrt, **self.options}
+        wrt = list(dict.fromkeys([name for names in self.wrt for name in names]))
+        return {"inputs": self.inputs, "wrt": wrt, **self.options}
 
     def finding(self, source: Source) -> Finding | None:
         """What is known about a source; None where its gradient has not been asked for."""
@@ -109,14 +133,70 @@ class Question:
 def question(
     session: Session, tape: Recorder, target: Edge, sources: Sequence[Source], options: Options
 ) -> Question:
-    """Lower a target and what it is differentiated by."""
+    """Put a target and what it is differentiated by in order, unless this trace was met before."""
+    key = trace_key(tape, target, sources)
+    met = None if key is None else session.trace(key)
+    trail = trail_of(tape)
+    if met is not None and trail is not None:
+        inputs = {name: Declared(trail.leaves[number].value) for name, number in met.inputs}
+        return Question(
+            target, sources, met.known, met.wrt, inputs, lambda: _lower(tape, target, sources), options
+        )
+    asked = _new_question(session, tape, target, sources, options)
+    if key is not None and trail is not None:
+        numbers = trail.numbers_of(item.node for item in asked.lowered.items if item.op is None)
+        names = [
+            name
+            for name, item in zip(asked.known.document.names, asked.lowered.items, strict=True)
+            if item.op is None
+        ]
+        if numbers is not None:
+            pairs = tuple(zip(names, numbers, strict=True))
+            session.keep_trace(key, MetTrace(asked.known, asked.wrt, pairs))
+    return asked
+
+
+@dataclass(frozen=True, slots=True)
+class MetTrace:
+    """What is kept of a trace: its graph, and the numbers of its inputs on a tape's trail, by name."""
+
+    known: Known
+    wrt: Sequence[Sequence[str]]
+    inputs: Sequence[tuple[str, int]]
+
+
+def trace_key(tape: Recorder, target: Edge, sources: Sequence[Source]) -> Hashable | None:
+    """What says which trace a question is about, in short; None if the tape's trail does not say it."""
+    trail = trail_of(tape)
+    if trail is None or type(target.node) is not Op:
+        return None
+    parts: list[Hashable] = []
+    for source in sources:
+        if source.owner is not None:
+            number = trail.owner(source.owner)
+        else:
+            number = trail.number(source.edge, tape)
+        if number is None:
+            return None
+        parts.append((source.owner is None, number, source.edge.index))
+    end = trail.number(target, tape)
+    return None if end is None or trail.state is None else (trail.state, end, target.index, tuple(parts))
+
+
+def _lower(tape: Recorder, target: Edge, sources: Sequence[Source]) -> Lowered:
+    """The trace of a target and sources, those that it does not read included."""
     tensors = [source.edge for source in sources if source.owner is None]
     lowered = lower([target, *tensors], tape=tape)
     read = _positions_by_owner(lowered)
     unread = [source.edge for source in sources if source.owner is not None and source.owner not in read]
-    if unread:
-        lowered = lower([target, *tensors, *unread], tape=tape)
-        read = _positions_by_owner(lowered)
+    return lower([target, *tensors, *unread], tape=tape) if unread else lowered
+
+
+def _new_question(
+    session: Session, tape: Recorder, target: Edge, sources: Sequence[Source], options: Options
+) -> Question:
+    lowered = _lower(tape, target, sources)
+    read = _positions_by_owner(lowered)
     graph = session.known(lowered, lowered.roots[:1])
     document = graph.document
     roots = iter(lowered.roots[1:])
@@ -126,7 +206,8 @@ def question(
         else [document.names[k] for k in read[source.owner]]
         for source in sources
     ]
-    return Question(target, sources, lowered, graph, wrt, options)
+    inputs = input_values(lowered, document)
+    return Question(target, sources, graph, wrt, inputs, lambda: lowered, options, _lowered=lowered)
 
 
 def _positions_by_owner(lowered: Lowered) -> dict[object, list[int]]:
@@ -238,8 +319,7 @@ def _none_of(value: Any) -> Any:
 
 def _ask(session: Session, query: Question, *, zero: bool) -> Flow[list[Array | None]]:
     options = {"unconnected": "zero"} if zero else {}
-    document = query.known.document
-    with located(query.lowered, document), told_of_dtype(query.lowered, document.names):
+    with query.located():
         answer = yield from session.ask("gradient", query.known, {**query.body(), **options})
     query.value = answer["value"]
     query.diagnosis = answer.get("diagnosis") or {}
@@ -254,7 +334,10 @@ def _diagnose(session: Session, query: Question) -> Flow[None]:
 
 
 def _sum_of(target: Edge, tape: Recorder) -> Edge:
-    return Edge(Op("sum", (target,), {}, target.node.place, tape))
+    node = Op("sum", (target,), {}, target.node.place, tape)
+    if tape.trail is not None:
+        tape.trail.note(node)
+    return Edge(node)
 
 
 def _total(parts: Sequence[Array | None]) -> Array | None:

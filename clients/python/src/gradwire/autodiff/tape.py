@@ -17,6 +17,7 @@ from gradwire._tracing.node import Array, Edge, Leaf, Op, Owner, Recorder, known
 from gradwire._tracing.reads import ReadingRecorder, Reads
 from gradwire._tracing.structure import leaves, rebuild
 from gradwire._tracing.tensor import Tensor, record
+from gradwire._tracing.trail import Trail
 from gradwire._tracing.variable import Variable
 from gradwire.autodiff.curvature import of_second_slope
 from gradwire.autodiff.gradient_requests import Question, Source, ask_gradients, ask_jacobian, ask_reasons
@@ -65,6 +66,7 @@ class GradientTape:
         self._active: Token[Recorder | None] | None = None
         self._watched: set[object] = set()
         self._recorder = ReadingRecorder(Reads(self._watched, self._automatic))
+        self._recorder.trail = Trail()
         self._answered: tuple[Any, Question] | None = None
         self._asked_before = Asked()
         self._used = False
@@ -90,9 +92,15 @@ class GradientTape:
 
     def _close(self) -> None:
         """Nobody asks about what was recorded so far any more."""
-        self._recorder.open = False
+        self._recorder.open, self._recorder.trail = False, None
         if self._recorder.reads is not None:
             self._recorder.reads.forget()
+
+    def _finish(self) -> None:
+        """A question was answered: if it may not be the last, what was recorded is kept."""
+        self._used = True
+        if not self._persistent:
+            self._recorder.open, self._recorder.trail = False, None
 
     def _stop(self) -> None:
         if self._active is not None:
@@ -127,6 +135,7 @@ class GradientTape:
         self._close()
         self._watched.clear()
         self._recorder = ReadingRecorder(Reads(self._watched, self._automatic))
+        self._recorder.trail = Trail()
         self._answered, self._asked_before, self._used = None, Asked(), False
         if self._active is not None:
             recorder.set(self._recorder)
@@ -183,8 +192,7 @@ class GradientTape:
                     "hold whole arrays; leave `sparse` out there, or ask outside of it"
                 )
             nodes = jacobian_nodes(edge, described, watched, self._recorder, zero=zero)
-            self._used = True
-            self._recorder.open = self._persistent
+            self._finish()
             return rebuild(sources, iter(nodes))
         client = self._client or default_client()
         flow = ask_jacobian(
@@ -199,8 +207,7 @@ class GradientTape:
         )
         blocks = client._driver.run(flow)
         tensors = [block if block is None or isinstance(block, Sparse) else _known(block) for block in blocks]
-        self._used = True
-        self._recorder.open = self._persistent
+        self._finish()
         return rebuild(sources, iter(tensors))
 
     def explain(self, target: Any, sources: Any) -> Report:
@@ -278,8 +285,7 @@ class GradientTape:
             gradients = {
                 id(s): None if g is None else _known(g, s) for s, g in zip(watched, arrays, strict=True)
             }
-        self._used = True
-        self._recorder.open = self._persistent
+        self._finish()
         answers = [gradients.get(id(s)) for s in described]
         if not zero:
             return answers

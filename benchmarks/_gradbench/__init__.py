@@ -10,6 +10,6 @@
 `inputs`     messages like those of the evals, for the benchmark
 `driver`     a tool as a child process, and the processor time of its calls
 
-GradBench (https://github.com/gradbench/gradbench) describes the protocol and the evals. The functions here are
-written from its descriptions, in the language of the engine.
+GradBench (https://github.com/gradbench/gradbench) describes the protocol and the evals. The functions here
+are written from its descriptions, in the language of the engine.
 """

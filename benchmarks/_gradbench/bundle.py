@@ -72,8 +72,7 @@ def jacobian(given: Json) -> Prepared:
     rows = gathered(whole, which)
     batch = ("cam", "x", "w", "feat")
     call = compiled("jacobian", REPROJECTION, rows, outputs=("error",), wrt=BY, batch=batch)
-    ones = {"error": np.ones(len(rows["w"]))}
-    weights = compiled("vjp", WEIGHT, {"w": rows["w"]}, outputs=("error",), wrt=("w",), vectors=ones)
+    weights = compiled("gradient", WEIGHT, {"w": rows["w"]}, targets=("error",), wrt=("w",), batch=("w",))
     n, m, count = given["n"], given["m"], given["p"]
 
     def run() -> Any:
@@ -81,7 +80,7 @@ def jacobian(given: Json) -> Prepared:
         np.copyto(rows["x"], whole["x"][which["x"]])
         blocks = call()["jacobian"]["error"]
         dense = np.concatenate([blocks["cam"], blocks["x"], blocks["w"].reshape(count, 2, 1)], axis=2)
-        of_weights = weights()["vjp"]["w"]
+        of_weights = weights()["gradients"]["w"]
         own = (11 * n + 3 * m + which["w"])[:, None]
         columns = np.concatenate(
             [

@@ -1,4 +1,4 @@
-"""What an eval's function is: inputs are prepared, a call without arguments is timed, an output is written."""
+"""What an eval's function is: inputs are prepared, a call is timed, an output is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""lstm: the loss of a network of LSTM cells with diagonal weights, which predicts the next character's bits."""
+"""lstm: the loss of a network of LSTM cells with diagonal weights, which predicts a character's bits."""
 
 from __future__ import annotations
 

@@ -70,7 +70,9 @@ def test_a_trace_that_was_met_before_sends_what_a_new_one_sends(session: Any, se
         return asked(session, tape, loss, list(variables))
 
     first, again, afresh = question(True), question(True), question(False)
-    if afresh.lowered.reached() and all(v in again.known.document.names for names in again.wrt for v in names):
+    if afresh.lowered.reached() and all(
+        v in again.known.document.names for names in again.wrt for v in names
+    ):
         assert sent(again) == sent(afresh) == sent(first)
     assert again.lowered.key == afresh.lowered.key
 

@@ -42,7 +42,9 @@ def test_calls_go_through_either_library(url: str, name: str) -> None:
         with pytest.raises(gw.ProblemError):
             client.evaluate("nothing_of_the_kind(x)", {"x": 1.0})
     with (
-        gw.Client("http://127.0.0.1:9", transport=library.HTTPTransport(), retry=gw.Retry(attempts=1)) as away,
+        gw.Client(
+            "http://127.0.0.1:9", transport=library.HTTPTransport(), retry=gw.Retry(attempts=1)
+        ) as away,
         pytest.raises(NoAnswer, match="start one with"),
     ):
         away.evaluate("x", {"x": 1.0})

@@ -172,10 +172,8 @@ def trace_key(tape: Recorder, target: Edge, sources: Sequence[Source]) -> Hashab
         return None
     parts: list[Hashable] = []
     for source in sources:
-        if source.owner is not None:
-            number = trail.owner(source.owner)
-        else:
-            number = trail.number(source.edge, tape)
+        owner = source.owner
+        number = trail.number(source.edge, tape) if owner is None else trail.owner(owner)
         if number is None:
             return None
         parts.append((source.owner is None, number, source.edge.index))

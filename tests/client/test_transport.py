@@ -71,10 +71,6 @@ def test_httpx_is_used_without_the_successor(monkeypatch: pytest.MonkeyPatch) ->
     assert libraries.preferred() is importlib.import_module("httpx")
 
 
-class Counting(httpx.MockTransport):
-    """A transport that knows whether requests came through a client, which names itself in `via`."""
-
-
 def answers_to(client: gw.Client, count: int = 2) -> None:
     for _ in range(count):
         client.evaluate("x", {"x": 1.0})
@@ -84,9 +80,12 @@ def seen_by_client(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The requests that take the long way."""
     seen: list[Any] = []
     send = httpx.Client.send
-    monkeypatch.setattr(
-        httpx.Client, "send", lambda self, request, **k: seen.append(request) or send(self, request, **k)
-    )
+
+    def noting(self: httpx.Client, request: httpx.Request, **options: Any) -> httpx.Response:
+        seen.append(request)
+        return send(self, request, **options)
+
+    monkeypatch.setattr(httpx.Client, "send", noting)
     return seen
 
 

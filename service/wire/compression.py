@@ -100,24 +100,24 @@ async def unpack_body(body: bytes, coding: Coding, limit: int, refuse: Callable[
     """
     unpacker = Unpacker(coding)
     pieces = unpacker.unpack(body)
-    found: list[bytes] = []
+    unpacked: list[bytes] = []
 
     def take(most_pieces: int, most_bytes: int) -> bool:
         """Unpack on, within these bounds; whether that was all."""
-        size = sum(map(len, found))
-        while size <= most_bytes and len(found) <= most_pieces:
+        size = sum(map(len, unpacked))
+        while size <= most_bytes and len(unpacked) <= most_pieces:
             piece = next(pieces, None)
             if piece is None:
                 unpacker.finish()
                 return True
-            found.append(piece)
+            unpacked.append(piece)
             size += len(piece)
         return False
 
     small = len(body) <= _SLICE and take(_FEW, min(_PIECE, limit))
     if not small and not await asyncio.to_thread(take, sys.maxsize, limit):
         refuse()
-    return found[0] if len(found) == 1 else b"".join(found)
+    return unpacked[0] if len(unpacked) == 1 else b"".join(unpacked)
 
 
 async def unpack_stream(stream: AsyncIterator[bytes], coding: Coding) -> AsyncIterator[bytes]:

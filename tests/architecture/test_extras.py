@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.test_dependencies import BROUGHT, ROOT, distribution_of
+from tests.architecture.test_dependencies import BROUGHT, ROOT, distribution_of, normal
 
 FOLDERS = (
     "tests",
@@ -44,7 +44,7 @@ STAND_IN = "tests/devices/fake/"
 
 def names_of(entries: list[str]) -> set[str]:
     """The distributions that requirements name."""
-    return {re.split(r"[<>=!~\[; ]", entry, maxsplit=1)[0].lower() for entry in entries}
+    return {normal(re.split(r"[<>=!~\[; ]", entry, maxsplit=1)[0]) for entry in entries}
 
 
 def project(folder: Path = ROOT) -> dict[str, object]:

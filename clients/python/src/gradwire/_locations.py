@@ -87,12 +87,12 @@ def place_at(frame: FrameType) -> Place:
     """Where a frame is; the same object at every turn of a loop, since the line is slow to look up."""
     code, at = frame.f_code, frame.f_lasti
     key = (id(code), at)  # the entry keeps the code, so that its id stays its own
-    found = _places.get(key)
-    if found is None:
+    place = _places.get(key)
+    if place is None:
         if len(_places) >= _MOST:
             _places.clear()
-        found = _places[key] = Place(code.co_filename, frame.f_lineno, code, at)
-    return found
+        place = _places[key] = Place(code.co_filename, frame.f_lineno, code, at)
+    return place
 
 
 def _frames() -> Iterator[FrameType]:

@@ -75,10 +75,10 @@ class Session:
     def trace(self, key: Hashable) -> Any:
         """What was kept of a trace that was met before; None if nothing is."""
         with self._lock:
-            found = self._traces.get(key)
-            if found is not None:
+            trace = self._traces.get(key)
+            if trace is not None:
                 self._traces.move_to_end(key)
-        return found
+        return trace
 
     def keep_trace(self, key: Hashable, kept: Any) -> None:
         """Keep something of a trace, for `trace` to find."""

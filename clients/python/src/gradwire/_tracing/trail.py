@@ -31,13 +31,13 @@ class _Tree:
         self.states = 0
 
     def step(self, state: State, key: Hashable) -> State:
-        found = state.next.get(key)
-        if found is None:
+        following = state.next.get(key)
+        if following is None:
             self.states += 1
             if self.states > _MOST_STATES:
                 self.root, self.states = State(), 0
-            found = state.next.setdefault(key, State())
-        return found
+            following = state.next.setdefault(key, State())
+        return following
 
 
 _tree = _Tree()
@@ -102,8 +102,8 @@ class Trail:
 
     def numbers_of(self, nodes: Iterable[object]) -> list[int] | None:
         """The numbers of values that were read; None if one of them was not."""
-        found = [self._numbers.get(node) for node in nodes]  # type: ignore[call-overload]
-        return None if None in found else found
+        numbers = [self._numbers.get(node) for node in nodes]  # type: ignore[call-overload]
+        return None if None in numbers else numbers
 
     def _next(self) -> int:
         self._count += 1

@@ -142,18 +142,18 @@ def question(
         return Question(
             target, sources, met.known, met.wrt, inputs, lambda: _lower(tape, target, sources), options
         )
-    asked = _new_question(session, tape, target, sources, options)
+    query = _new_question(session, tape, target, sources, options)
     if key is not None and trail is not None:
-        numbers = trail.numbers_of(item.node for item in asked.lowered.items if item.op is None)
+        numbers = trail.numbers_of(item.node for item in query.lowered.items if item.op is None)
         names = [
             name
-            for name, item in zip(asked.known.document.names, asked.lowered.items, strict=True)
+            for name, item in zip(query.known.document.names, query.lowered.items, strict=True)
             if item.op is None
         ]
         if numbers is not None:
             pairs = tuple(zip(names, numbers, strict=True))
-            session.keep_trace(key, MetTrace(asked.known, asked.wrt, pairs))
-    return asked
+            session.keep_trace(key, MetTrace(query.known, query.wrt, pairs))
+    return query
 
 
 @dataclass(frozen=True, slots=True)

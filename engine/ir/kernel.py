@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from engine.dtypes import is_integer
+from engine.dtypes import TensorType, is_integer
 
 Forward = Callable[..., Any]
 
@@ -20,6 +21,8 @@ class Kernel:
     let it write into a buffer; if `ufunc_excludes_integers`, that holds for other dtypes than integers only.
     `forward_into(xp, out, *arrays, **attributes)` does the same for a kernel that is more than one such
     function, or has a constant among its operands; `out` may be one of the arrays.
+    `prepare(xp, **attributes)` returns `forward` for these attributes as a function of the arrays alone, with
+    whatever does not depend on them worked out; None if there is nothing to gain. The host's arrays only.
     `scalar` is the kernel on scalars, for fused loops.
 
     `view` says that the output shares the memory of the first input. `in_place` says that the kernel writes
@@ -33,6 +36,7 @@ class Kernel:
     ufunc: str | None = None
     ufunc_excludes_integers: bool = False
     forward_into: Forward | None = None
+    prepare: Callable[..., Forward | None] | None = None
     scalar: Forward | None = None
     view: bool | Callable[..., bool] = False
     in_place: bool = False
@@ -44,6 +48,25 @@ class Kernel:
         return (
             "" if self.ufunc is None or (self.ufunc_excludes_integers and is_integer(dtype)) else self.ufunc
         )
+
+    def bound(self, xp: Any, attributes: Mapping[str, Any], type: TensorType) -> Forward:
+        """`forward` as a function of the arrays alone; `type` is that of the first output.
+
+        What can write into a buffer makes one and does so, which takes no more memory than the output.
+        """
+        assert self.forward is not None
+        into = self.forward_into
+        if into is not None and type.shape:
+            dtype = getattr(xp, type.dtype)
+
+            def fresh(*arrays: Any) -> Any:
+                out = xp.empty(type.shape, dtype=dtype)
+                into(xp, out, *arrays, **attributes)
+                return out
+
+            return fresh
+        made = None if self.prepare is None or xp.on_device else self.prepare(xp, **attributes)
+        return made or partial(self.forward, xp, **attributes)
 
     @property
     def takes_out(self) -> bool:

@@ -47,8 +47,8 @@ def cost_of(tape: Tape, step: Instruction) -> Cost:
     if rule is None:
         return _moved(types, outputs)
     cost = rule(types, outputs, **step.attributes)
-    if kernel.scalar is None or kernel.ufunc is not None or cost.workspace:
-        return cost
+    if kernel.scalar is None or kernel.takes_out or cost.workspace:
+        return cost  # what writes into a buffer holds nothing beside it
     itemsize = max(ITEMSIZE[type.dtype] for type in (*types, *outputs))
     return replace(cost, workspace=scratch_bytes(step, types[0].dtype, itemsize, outputs[0].size))
 

@@ -21,7 +21,7 @@ from engine.ir.no_gradient import stop
 from engine.ir.tape import Tape
 from engine.ops.control.loop_rules import length_of
 from engine.ops.control.scan_loop import scan_loop
-from engine.ops.control.stepping import owned, sliced, stacks_of, walk
+from engine.ops.control.stepping import owned, stacks_of, walk
 from engine.ops.control.subtape import cost_of_runs
 
 PARTS = ("once", "before", "core", "after")
@@ -87,8 +87,7 @@ def _run(
         _run_chunks(xp, starts, order, arrays, _Split(**split))
     left = range(done, total) if not reverse else range(total - done - 1, -1, -1)
     if left:
-        with body.session() as run:
-            arrays.carried = walk(run, arrays.carried, walked, constants, left, results, entries)
+        arrays.carried = walk(xp, body, arrays.carried, walked, constants, left, results, entries)
     return [*owned(xp, arrays.carried), *stacks]
 
 
@@ -107,28 +106,21 @@ def _run_chunks(xp: Any, starts: Sequence[int], order: range, arrays: _Arrays, s
         room(types[i - len(direct)]) if place < 0 or results[place] is None else None
         for i, place in enumerate(direct)
     ]
-    stored = [place for place in kept if place in rooms or entries[place] is not None]
     now = [carried[place] for place in kept]
-    with split.before.session() as ahead, split.core.session() as run, split.after.session() as behind:
+    with split.before.session() as ahead, split.after.session() as behind:
         for start in starts:
             rows = slice(start, start + chunk)
             own = [x[rows] for x in arrays.walked]
             forward = ahead([*own, *constants])
             stepped = [*(forward[k] for k in split.made_read), *(own[k] for k in split.walked_read)]
-            writes = {p: rooms[p] if p in rooms else entries[p][rows] for p in stored}
-            ins = [(kept.index(place), stack) for place, stack in writes.items()]
+            writes = [_rows_of(entries[place], rooms.get(place), rows) for place in kept]
             outs = [
                 results[place][rows] if own_room is None else own_room
                 for place, own_room in zip(direct, handed, strict=True)
             ]
-            for step, read in zip(order, sliced(stepped, order), strict=True):
-                for k, stack in ins:
-                    stack[step, ...] = now[k]
-                answers = run([*now, *read, *constants])
-                now = answers[: len(kept)]
-                for stack, value in zip(outs, answers[len(kept) :], strict=True):
-                    stack[step, ...] = value
-            ends = behind([*(writes[place] for place in entered), *outs, *forward, *own, *constants])
+            now = walk(xp, split.core, now, stepped, constants, order, outs, writes)
+            stacked = [writes[kept.index(place)] for place in entered]
+            ends = behind([*stacked, *outs, *forward, *own, *constants])
             for place, value in zip(split.late, ends, strict=False):
                 if results[place] is not None:
                     results[place][rows] = value
@@ -136,6 +128,11 @@ def _run_chunks(xp: Any, starts: Sequence[int], order: range, arrays: _Arrays, s
                 carried[place] = carried[place] + term
     for place, value in zip(kept, now, strict=True):
         carried[place] = value
+
+
+def _rows_of(stack: Any, room: Any, rows: slice) -> Any:
+    """Where a chunk stores what is carried into its steps: a room that chunks share, a stack, or nowhere."""
+    return room if room is not None or stack is None else stack[rows]
 
 
 def _cost(

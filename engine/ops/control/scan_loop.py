@@ -19,7 +19,7 @@ from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, exp
 from engine.ir.tape import Tape
 from engine.ops.control.batch_rules import batched_loop
 from engine.ops.control.loop_rules import length_of, pull, push
-from engine.ops.control.stepping import owned, stacks_of, walk
+from engine.ops.control.stepping import stacks_of, walk
 from engine.ops.control.subtape import cost_of_runs
 
 COUNTS = (
@@ -60,10 +60,8 @@ def _run(
     stacks = stacks_of(xp, (*types[carry:], *types[:carry]), steps, needed[carry:])
     results, entries = stacks[: len(types) - carry], stacks[len(types) - carry :]
     order = range(steps if count is None else min(count, steps))
-    with body.session() as run:
-        order = order[::-1] if reverse else order
-        carried = walk(run, carried, walked, constants, order, results, entries)
-    return [*owned(xp, carried), *stacks]
+    order = order[::-1] if reverse else order
+    return [*walk(xp, body, carried, walked, constants, order, results, entries), *stacks]
 
 
 def _cost(

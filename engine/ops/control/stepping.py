@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any
 
 from engine.dtypes import TensorType
-
-Run = Callable[[Sequence[Any]], list[Any]]
 
 
 def stacks_of(xp: Any, types: Sequence[TensorType], steps: int, wanted: Sequence[bool]) -> list[Any]:
@@ -20,7 +18,8 @@ def stacks_of(xp: Any, types: Sequence[TensorType], steps: int, wanted: Sequence
 
 
 def walk(
-    run: Run,
+    xp: Any,
+    body: Any,
     carried: Sequence[Any],
     walked: Sequence[Any],
     constants: Sequence[Any],
@@ -28,18 +27,25 @@ def walk(
     results: Sequence[Any],
     entries: Sequence[Any],
 ) -> list[Any]:
-    """What is carried after the steps in `order`; stacks that are not None are written on the way."""
-    carried, carry = list(carried), len(carried)
+    """What is carried after the steps in `order`, in arrays of the loop's own.
+
+    `body` is the step's function; stacks of `results` and `entries` that are not None are written on the way.
+    """
+    if body.loops is not None:
+        own: list[Any] = body.loops.walk(carried, walked, constants, order, results, entries)
+        return own
+    now, carry = carried, len(carried)
     stored = [(place, stack) for place, stack in enumerate(results, carry) if stack is not None]
     entered = [(place, stack) for place, stack in enumerate(entries) if stack is not None]
-    for step, own in zip(order, sliced(walked, order), strict=True):
-        for place, stack in entered:
-            stack[step, ...] = carried[place]
-        answers = run([*carried, *own, *constants])
-        for place, stack in stored:
-            stack[step, ...] = answers[place]
-        carried = answers[:carry]
-    return carried
+    with body.session() as run:
+        for step, read in zip(order, sliced(walked, order), strict=True):
+            for place, stack in entered:
+                stack[step, ...] = now[place]
+            answers = run([*now, *read, *constants])
+            for place, stack in stored:
+                stack[step, ...] = answers[place]
+            now = answers[:carry]
+    return owned(xp, now)
 
 
 def sliced(arrays: Sequence[Any], order: range) -> Iterable[Sequence[Any]]:

@@ -51,20 +51,29 @@ def _run(
 ) -> list[Any]:
     carried, constants = list(xs[:carry]), xs[carry:]
     entries = stacks_of(xp, body.outputs, max_steps, needed[carry + 1 :])
+    if body.loops is not None and condition.loops is not None:
+        ended = body.loops.repeat(condition.loops, carried, constants, max_steps, entries)
+        if ended is None:
+            raise _too_many(max_steps)
+        count, carried = ended
+        return [*carried, xp.full((), count, dtype=xp.int64), *entries]
     entered = [(place, stack) for place, stack in enumerate(entries) if stack is not None]
     count = 0
     with condition.session() as test, body.session() as run:
         while xp.item(test([*carried, *constants])[0]):
             if count == max_steps:
-                raise OverLimit(
-                    f"the condition still holds after {max_steps} steps",
-                    hint="raise max_steps, or mend the condition",
-                )
+                raise _too_many(max_steps)
             for place, stack in entered:
                 stack[count, ...] = carried[place]
             carried = run([*carried, *constants])
             count += 1
     return [*owned(xp, carried), xp.full((), count, dtype=xp.int64), *entries]
+
+
+def _too_many(max_steps: int) -> OverLimit:
+    return OverLimit(
+        f"the condition still holds after {max_steps} steps", hint="raise max_steps, or mend the condition"
+    )
 
 
 def _cost(

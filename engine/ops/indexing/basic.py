@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 from engine.arrays.numpy import FEW_SLICES
@@ -65,6 +66,10 @@ def _getitem(xp: Any, x: Any, *indices: Any, index: tuple[Any, ...]) -> Any:
     return x[places]
 
 
+def _prepared_read(xp: Any, *, index: tuple[Any, ...]) -> Any:
+    return itemgetter(index) if is_view(index) else None
+
+
 getitem = define(
     "getitem",
     "slice",
@@ -72,6 +77,7 @@ getitem = define(
     family=INDEXING,
     summary="x[index], as in NumPy: integers, slices, new axes, '...', lists and tensors of integers.",
     forward=_getitem,
+    prepare=_prepared_read,
     normalize=_normalize,
     infer=_infer_getitem,
     vjp=(_getitem_rule, POSITION),
@@ -123,6 +129,17 @@ def _index_add(xp: Any, x: Any, values: Any, *indices: Any, index: tuple[Any, ..
     return xp.index_add(x, arrays_of(xp, index, indices, x.shape), values)
 
 
+def _prepared_add(xp: Any, *, index: tuple[Any, ...]) -> Any:
+    if not is_view(index):
+        return None
+
+    def add(x: Any, values: Any) -> Any:
+        x[index] += values
+        return x
+
+    return add
+
+
 index_add = define(
     "index_add",
     batch=batches.write,
@@ -130,6 +147,7 @@ index_add = define(
     family=INDEXING,
     summary="x with `values` added at an index; repeated indices add up.",
     forward=_index_add,
+    prepare=_prepared_add,
     normalize=_normalize_write,
     infer=lambda types, **_: (types[0],),
     vjp=(

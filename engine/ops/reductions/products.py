@@ -197,8 +197,12 @@ def _recurrence(xp: Any, a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
 def _recurrence_cost(
     types: Sequence[TensorType], outputs: Sequence[TensorType], *, axis: int, **_: Any
 ) -> Cost:
-    passes = max(1, (types[0].shape[axis] - 1).bit_length()) if types[0].shape else 1
-    return Cost(3 * passes * types[0].size, passes * moved(types, outputs), 3 * outputs[0].nbytes)
+    own = outputs[0]
+    steps = own.shape[axis] if own.shape else 1
+    width = own.nbytes // max(1, own.size)
+    # a look at the factors, and either one term of every row or the diagonals of one
+    scratch = own.size + max(own.nbytes // max(1, steps), 2 * steps * width)
+    return Cost(2 * own.size, 2 * moved(types, outputs), scratch)
 
 
 def _by_factor(g: Any, y: Any, a: Any, b: Any, axis: int, reverse: bool) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from math import nan, prod
 from typing import Any
 
@@ -75,6 +76,9 @@ sum = reduction(
     "reduce_sum",
     summary="The sum.",
     forward=_sum,
+    prepare=lambda xp, *, axis, keepdims, dtype: partial(
+        xp.sum, axis=axis, keepdims=keepdims, dtype=getattr(xp, dtype)
+    ),
     normalize=axes_and_accumulator,
     infer=infer_total,
     attributes=(ACCUMULATOR,),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import methodcaller
 from typing import Any
 
 from engine.dtypes import TensorType
@@ -44,6 +45,7 @@ permute_dims = mover(
     batch=batch_rules.permuted,
     summary="The axes in another order, reversed when `axes` is absent.",
     forward=lambda xp, x, *, axes: xp.permute_dims(x, axes),
+    prepare=lambda xp, *, axes: methodcaller("transpose", axes),
     normalize=_normalize_permutation,
     infer=_infer_permutation,
     vjp=lambda g, y, x, axes: F.permute_dims(g, axes=inverse(axes)),

@@ -53,6 +53,7 @@ concat = define(
     batch=batch_rules.along_axis,
     summary="The tensors one after the other along an axis.",
     forward=lambda xp, *xs, axis: xp.concat(xs, axis=axis),
+    prepare=lambda xp, *, axis: lambda *xs: xp.concat(xs, axis),
     normalize=_normalize_join,
     infer=_infer_concat,
     vjp=_concat_rule,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
+from operator import methodcaller
 from typing import Any
 
 from engine.dtypes import TensorType
@@ -70,6 +71,7 @@ reshape = mover(
     batch=batch_rules.to_shape,
     summary="The same elements, in C order, in another shape.",
     forward=_reshape,
+    prepare=lambda xp, *, shape, copy: None if copy else methodcaller("reshape", shape),
     normalize=_normalize_reshape,
     infer=infer_given_shape,
     vjp=lambda g, y, x, shape, copy: g.reshape(x.shape),

@@ -2,6 +2,8 @@
 
 `executor`       the port, and which executor a device has
 `bound`          a plan bound to one array library: what all executors share
+`loop_code`      Python source for a loop, each step of its body a line
+`loops`          runs loops that are written so
 `numpy`          runs plans on the CPU
 `cupy`           runs plans on a CUDA device
 `resident`       runs one plan over and over on arrays that stay in place, as a training step does

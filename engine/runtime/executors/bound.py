@@ -9,16 +9,19 @@ of constants are made once for a context. Loops run a plan many times over in on
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
+from functools import cached_property
 from operator import length_hint
 from typing import Any
 
-from engine.arrays import Namespace, guard
+from engine.arrays import Namespace, guard, numpy_namespace
 from engine.errors import InternalError, Origin
 from engine.ir.tape import Instruction, Tape
 from engine.passes import lower
 from engine.runtime.executors.failures import failed, no_memory
+from engine.runtime.executors.loop_code import MOST_STEPS, Part
+from engine.runtime.executors.loops import Loops
 from engine.runtime.plan import KEPT_BYTES, Plan, Step, make_plan
 
 Values = list[Any]
@@ -145,8 +148,7 @@ def bind(step: Step, plan: Plan, buffered: Set[int], xp: Namespace) -> Callable[
 
 def _bind(step: Step, plan: Plan, buffered: Set[int], xp: Namespace) -> Callable[[Values], None]:
     instruction = step.instruction
-    kernel = instruction.op.kernel.forward
-    if kernel is None:
+    if instruction.op.kernel.forward is None:
         raise InternalError(f"{instruction.op.name} has no kernel")
     inputs, outputs, tape = instruction.inputs, instruction.outputs, plan.tape
     dying = dead_slots(step, tape, buffered)
@@ -156,7 +158,8 @@ def _bind(step: Step, plan: Plan, buffered: Set[int], xp: Namespace) -> Callable
     attributes = runnable(instruction, [slot in plan.read for slot in outputs], xp)
     single = instruction.op.outputs is not None and len(instruction.op.outputs) == 1
     owned = step.owned if instruction.op.kernel.in_place else None
-    return _allocating(kernel, xp, inputs, outputs, attributes, dying, single, owned)
+    function = instruction.op.kernel.bound(xp, attributes, tape.types[outputs[0]])
+    return _allocating(function, xp, inputs, outputs, dying, single, owned)
 
 
 def writing(step: Step, plan: Plan, xp: Namespace) -> Callable[[Values], None]:
@@ -185,9 +188,34 @@ class Subprogram:
     def __init__(self, tape: Tape, xp: Namespace) -> None:
         tape = lower(tape)
         self.outputs = [tape.types[slot] for slot in tape.outputs]
-        self._bound = BoundPlan(make_plan(tape), xp)
+        self._xp, self._plan = xp, make_plan(tape)
         self._names = tuple(tape.inputs)
         self._slots = tuple(tape.inputs.values()), tuple(tape.outputs)
+
+    @cached_property
+    def _bound(self) -> BoundPlan:
+        return BoundPlan(self._plan, self._xp)
+
+    @cached_property
+    def loops(self) -> Loops | None:
+        """The function as the body of loops written in Python; None if it has to be interpreted."""
+        plan, xp = self._plan, self._xp
+        if xp is not numpy_namespace() or len(plan.steps) > MOST_STEPS:
+            return None
+        tape = plan.tape
+        kept = {step.instruction.outputs[0] for step in plan.steps if step.buffer is not None}
+        kept = {slot for slot in kept if tape.types[slot].shape}  # the rest are scalars
+        views = fixed_views(plan, kept, xp)
+        fixed = frozenset((*kept, *tape.constants, *(plan.steps[i].instruction.outputs[0] for i in views)))
+        part = Part(
+            plan,
+            xp,
+            fixed,
+            frozenset(views),
+            lambda step: runnable(step, [slot in plan.read for slot in step.outputs], xp),
+            lambda step: dead_slots(step, tape, fixed),
+        )
+        return Loops(part, lambda: _numpy_context(plan, kept, views, xp))
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
         """Run the function once."""
@@ -212,6 +240,27 @@ class Subprogram:
         with bound.suppress_warnings():
             yield run
         bound.release(values)
+
+
+def _numpy_context(plan: Plan, kept: Set[int], views: Iterable[int], xp: Namespace) -> Values:
+    """Slots with constants, buffers and views of both in place; what has no axes is a scalar."""
+    tape = plan.tape
+    values: Values = [None] * len(tape.types)
+    for slot, constant in tape.constants.items():
+        values[slot] = constant if constant.ndim else constant[()]
+    try:
+        arena = [xp.empty(size, dtype=xp.uint8) for size in plan.buffers]
+    except MemoryError:
+        raise no_memory(plan, xp.place) from None
+    for step in plan.steps:
+        slot = step.instruction.outputs[0] if step.instruction.outputs else -1
+        if step.buffer is not None and slot in kept:
+            type = tape.types[slot]
+            values[slot] = arena[step.buffer][: type.nbytes].view(type.dtype).reshape(type.shape)
+    for place in views:
+        instruction = plan.steps[place].instruction
+        values[instruction.outputs[0]] = _view(instruction, values, xp)
+    return values
 
 
 def runnable(step: Instruction, needed: Sequence[bool], xp: Namespace) -> dict[str, Any]:
@@ -285,31 +334,28 @@ def dropping(run: Callable[[Values], None], dying: Sequence[int]) -> Callable[[V
     return drop
 
 
-def _simple(
-    kernel: Callable[..., Any], xp: Any, inputs: Sequence[int], out: int, attributes: dict[str, Any]
-) -> Callable[[Values], None]:
+def _simple(function: Callable[..., Any], inputs: Sequence[int], out: int) -> Callable[[Values], None]:
     """A kernel of one or two arrays that returns one, and nothing else to do: the most frequent case."""
     if len(inputs) == 1:
         (a,) = inputs
 
         def unary(values: Values) -> None:
-            values[out] = kernel(xp, values[a], **attributes)
+            values[out] = function(values[a])
 
         return unary
     a, b = inputs
 
     def binary(values: Values) -> None:
-        values[out] = kernel(xp, values[a], values[b], **attributes)
+        values[out] = function(values[a], values[b])
 
     return binary
 
 
 def _allocating(
-    kernel: Callable[..., Any],
+    function: Callable[..., Any],
     xp: Any,
     inputs: Sequence[int],
     outputs: Sequence[int],
-    attributes: dict[str, Any],
     dying: Sequence[int],
     single: bool,
     owned: bool | None,
@@ -319,13 +365,13 @@ def _allocating(
     """
     out = outputs[0] if outputs else -1
     if single and owned is None and not dying and len(inputs) in (1, 2):
-        return _simple(kernel, xp, inputs, out, attributes)
+        return _simple(function, inputs, out)
 
     def allocate(values: Values) -> None:
         operands = [values[slot] for slot in inputs]
         if owned is not None:
             operands[0] = xp.writable(operands[0], owned)
-        answer = kernel(xp, *operands, **attributes)
+        answer = function(*operands)
         if single:
             values[out] = answer
         else:

@@ -4,6 +4,7 @@
 `in_functions`   runs the same passes on the functions of loops and branches
 `fold`           computes what depends on constants alone, including sizes and shapes
 `simplify`       removes multiplications by one
+`powers`         writes cubes as products
 `cse`            does the same computation once
 `join_matmuls`   joins pieces that are added into zeros side by side
 `dead`           drops what no output needs
@@ -13,8 +14,9 @@
 are data in `stable/`. `rewrite` is shared by the passes.
 
 Each of the others takes a tape and returns a new one with the same slots' meaning; the names of inputs, the
-origins of instructions and the bits of every output stay as they were, but for sums and matrix products over
-the steps of a split loop, which round in another order.
+origins of instructions and the bits of every output stay as they were, but for cubes, which differ by two
+units in the last place at most, and for sums and matrix products over the steps of a split loop, which round
+in another order.
 """
 
 from engine.ir.tape import Tape
@@ -25,6 +27,7 @@ from engine.passes.fold import fold
 from engine.passes.in_functions import inner
 from engine.passes.join_matmuls import joins
 from engine.passes.loop_fission import fission
+from engine.passes.powers import powers
 from engine.passes.simplify import simplify
 
 
@@ -34,7 +37,7 @@ def optimize(tape: Tape) -> Tape:
 
 
 def _tidied(tape: Tape) -> Tape:
-    return dead(joins(cse(simplify(fold(tape)))))
+    return dead(joins(cse(powers(simplify(fold(tape))))))
 
 
 def lower(tape: Tape) -> Tape:
@@ -42,4 +45,16 @@ def lower(tape: Tape) -> Tape:
     return inner(dead(expand(tape)), lower)
 
 
-__all__ = ["cse", "dead", "expand", "fission", "fold", "inner", "joins", "lower", "optimize", "simplify"]
+__all__ = [
+    "cse",
+    "dead",
+    "expand",
+    "fission",
+    "fold",
+    "inner",
+    "joins",
+    "lower",
+    "optimize",
+    "powers",
+    "simplify",
+]

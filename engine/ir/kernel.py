@@ -65,8 +65,8 @@ class Kernel:
                 return out
 
             return fresh
-        made = None if self.prepare is None or xp.on_device else self.prepare(xp, **attributes)
-        return made or partial(self.forward, xp, **attributes)
+        prepared = None if self.prepare is None or xp.on_device else self.prepare(xp, **attributes)
+        return prepared or partial(self.forward, xp, **attributes)
 
     @property
     def takes_out(self) -> bool:

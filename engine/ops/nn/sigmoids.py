@@ -23,10 +23,10 @@ def _sigmoid_into(m: Any, out: Any, x: Any) -> None:
 
 def _one(m: Any, dtype: Any) -> Any:
     """1 as an array of a dtype, which a universal function takes in half the time that a number takes."""
-    known = _ONES.get(dtype)
-    if known is None:
-        known = _ONES[dtype] = m.ones((), dtype=dtype)
-    return known
+    one = _ONES.get(dtype)
+    if one is None:
+        one = _ONES[dtype] = m.ones((), dtype=dtype)
+    return one
 
 
 _ONES: dict[Any, Any] = {}  # of the host, by dtype

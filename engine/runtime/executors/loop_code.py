@@ -302,14 +302,14 @@ class _Writer:
 
     def hoist(self, constants: Sequence[int]) -> None:
         """Views of what stays the same from step to step are made before the first."""
-        known = {*constants, *self.part.plan.tape.constants}
+        constant_slots = {*constants, *self.part.plan.tape.constants}
         for place, step in enumerate(self.part.plan.steps):
             own = step.instruction
             kernel = own.op.kernel
             if place in self._done or kernel.in_place or not kernel.is_view(own.attributes):
                 continue
-            if len(own.outputs) == 1 and all(slot in known for slot in own.inputs):
-                known.update(own.outputs)
+            if len(own.outputs) == 1 and all(slot in constant_slots for slot in own.inputs):
+                constant_slots.update(own.outputs)
                 self._done.add(place)
                 self.hoisted.append(f"    {self._line(step)}")
 

@@ -75,6 +75,42 @@ class Settings(BaseSettings):
         ge=1,
         description="Largest estimated live memory of one query, in bytes; more is refused.",
     )
+    max_head_bytes: int = Field(
+        default=32 * 1024,
+        ge=1,
+        description="Largest head of a request (its line and headers), in bytes.",
+    )
+    max_connections: int | None = Field(
+        default=None,
+        ge=1,
+        description="Connections that may be open at once; by default 10,000, and never more than three "
+        "quarters of the files that the process may open. One more is answered with 503 busy.",
+    )
+    max_connections_per_address: int | None = Field(
+        default=None,
+        ge=1,
+        description="Connections that one address may have open; by default three quarters of all.",
+    )
+    head_timeout_s: float = Field(
+        default=10.0,
+        gt=0,
+        description="Seconds within which the head of a request has to come.",
+    )
+    body_timeout_s: float = Field(
+        default=30.0,
+        gt=0,
+        description="Seconds that a caller may keep a body waiting, beside a second for each KiB.",
+    )
+    write_timeout_s: float = Field(
+        default=30.0,
+        gt=0,
+        description="Seconds that a caller may leave an answer unread, beside a second for each KiB read.",
+    )
+    idle_timeout_s: int = Field(
+        default=15,
+        ge=1,
+        description="Seconds after which a connection without a request is closed.",
+    )
     max_answer_bytes: int = Field(
         default=256 * _MIB,
         ge=1,

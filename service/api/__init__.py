@@ -5,6 +5,7 @@
 `middleware/`  what every request passes before its endpoint
 `responses/`   the shapes of responses
 `examples/`    worked examples, which the OpenAPI document shows and a test sends
+`connection`   uvicorn's connections, with bounds on what one caller can hold open
 `peers`        what the processes of one server tell each other: readiness, metrics, deletions
 `parameters`   query parameters as FastAPI reads them, and the problem of one that is wrong
 `paging`       cursors: where the next page of a listing begins

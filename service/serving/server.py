@@ -12,6 +12,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from service.api.connection import protocol
 from service.settings import Settings
 from service.telemetry.logs import Forwarder
 
@@ -32,7 +33,9 @@ def run(
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=protocol(settings),
+        ws="none",
+        timeout_keep_alive=settings.idle_timeout_s,
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -26,6 +26,11 @@ class ErrorEntry:
 
 
 _HTTP: Mapping[str, ErrorEntry] = {
+    "malformed_http": ErrorEntry(
+        400,
+        "The bytes are no request that this server reads",
+        "Send HTTP/1.1 with a short head and the body at once; most HTTP libraries do.",
+    ),
     "malformed_json": ErrorEntry(
         400,
         "The body is not strict JSON",

@@ -22,6 +22,8 @@ from engine.diagnosis.evidence.unroll import MOST, MOST_BY_DEFAULT, TooLong, has
 from engine.diagnosis.look import Inputs, Look
 from engine.diagnosis.verdict import Subject, numeric_verdict, structural_verdict
 from engine.errors import UserError
+from engine.ir.tape import Tape
+from engine.passes.dead import dead
 from engine.transforms.masks import can_help
 
 LARGEST_LOOK = 256 << 20  # bytes beyond which the numbers of a gradient are not examined unasked
@@ -118,7 +120,12 @@ class Diagnosis:
         if not full and self._read_bytes > LARGEST_LOOK:
             return None
         try:
-            run = self._trace(inputs, full=full)
+            try:
+                run = self._trace(self.graph, inputs, full=full)
+            except MemoryError:
+                raise
+            except Exception:  # a line that the target does not need, and that no other run computes
+                run = self._trace(self._needed, inputs, full=full)
             if run is None:
                 return None
             trace, values = run
@@ -133,35 +140,46 @@ class Diagnosis:
         except MemoryError:  # the gradient is there all the same: better no reason than no answer
             return None
 
-    def _trace(self, inputs: Inputs, *, full: bool) -> tuple[ExecutionTrace, Values] | None:
+    def _trace(self, graph: Graphing, inputs: Inputs, *, full: bool) -> tuple[ExecutionTrace, Values] | None:
         """The steps that a run with these inputs takes, and the values of their slots; None for too much."""
-        tape, steps = self.graph.tape, self.graph.steps
+        tape, steps = graph.tape, graph.steps
         most = MOST if full else MOST_BY_DEFAULT
         if has_functions(steps) and most not in self._never:
             try:
-                return self._laid_out(inputs, most)
+                return self._laid_out(graph, inputs, most)
             except TooLong as error:
                 if error.always:
                     self._never.add(most)
         if not full and self._plain_bytes > LARGEST_LOOK:
             return None
-        return self._plain, replay(tape, steps, inputs)
+        plain = self._plain if graph is self.graph else ExecutionTrace(graph, self.names, self.names)
+        return plain, replay(tape, steps, inputs)
 
-    def _laid_out(self, inputs: Inputs, most: int) -> tuple[ExecutionTrace, Values]:
+    @cached_property
+    def _needed(self) -> Graphing:
+        """The recording without the steps that neither the target nor a variable needs."""
+        tape = self.graph.tape
+        slots = [self.slot, *self.variables.values()]
+        steps = dead(Tape(tape.types, instructions=list(self.graph.steps), outputs=slots)).instructions
+        made = {*tape.inputs.values(), *tape.constants, *(slot for step in steps for slot in step.outputs)}
+        outputs = {name: slot for name, slot in self.graph.outputs.items() if slot in made}
+        return replace(self.graph, steps=tuple(steps), outputs=outputs)
+
+    def _laid_out(self, graph: Graphing, inputs: Inputs, most: int) -> tuple[ExecutionTrace, Values]:
         """The steps with loops and branches laid out: those of the last look, if this run takes the same.
 
         Raises TooLong.
         """
-        last = self._last
+        last = self._last if graph is self.graph else None
         if last is not None and last.layout is not None and len(last.layout.steps) <= most:
             values = retrace(last.layout, inputs)
             if values is not None:
                 return last, values
-        tape, steps = self.graph.tape, self.graph.steps
-        read = (self.slot, *self.variables.values(), *self.graph.outputs.values())
-        layout = lay_out(tape, steps, inputs, limit=LARGEST_LOOK // HELD, most=most, read=read)
-        trace = ExecutionTrace.from_layout(replace(layout, values={}), self.graph, self.names)
-        self._last = trace if len(layout.steps) <= MOST_BY_DEFAULT else None
+        read = (self.slot, *self.variables.values(), *graph.outputs.values())
+        layout = lay_out(graph.tape, graph.steps, inputs, limit=LARGEST_LOOK // HELD, most=most, read=read)
+        trace = ExecutionTrace.from_layout(replace(layout, values={}), graph, self.names)
+        if graph is self.graph:
+            self._last = trace if len(layout.steps) <= MOST_BY_DEFAULT else None
         return trace, layout.values
 
     @cached_property

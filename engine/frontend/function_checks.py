@@ -13,6 +13,7 @@ from typing import Any, Final
 from engine.errors import Cycle, OverLimit, UnknownName, UserError, WrongArity, did_you_mean
 from engine.frontend.graph import MAX_NODES, OUTPUT, Graph, Node, abridged, split_reference
 from engine.frontend.ordering import Loop, topological
+from engine.ir.attributes import REQUIRED
 from engine.ir.function_rules import Sizes, counted
 from engine.ir.op import Op
 
@@ -63,6 +64,9 @@ def count_outputs(op: Op, inputs: int, attributes: Mapping[str, Any], sizes: Siz
         return len(op.outputs)
     rule = op.rules.functions
     if rule is not None:
+        needed = (a.name for a in op.attributes if a.kind.name == "function" and a.default is REQUIRED)
+        if any(attributes.get(name) is None for name in needed):
+            return None  # whoever parses the attributes refuses it
         return rule.outputs(attributes, sizes)
     for attribute in op.attributes:
         value = attributes.get(attribute.name)

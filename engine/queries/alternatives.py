@@ -14,7 +14,7 @@ from typing import Final
 
 from engine.derivatives.query import Query
 from engine.dtypes import TensorType, is_inexact
-from engine.runtime.cost import Estimate
+from engine.runtime.cost import MOST, Estimate
 
 Takes = Callable[[Query], Estimate | None]  # what a question takes; None if it is refused
 
@@ -42,7 +42,10 @@ class Alternative:
 
 def alternatives(query: Query, estimate: Estimate, limit: int, takes: Takes) -> str:
     """The hint for a question that takes more than `limit` bytes at once: what would be accepted."""
-    return "; or ".join(_accepted(query, estimate.peak_bytes / max(limit, 1), limit, takes)) or _GENERAL
+    return (
+        "; or ".join(_accepted(query, min(estimate.peak_bytes, MOST) / max(limit, 1), limit, takes))
+        or _GENERAL
+    )
 
 
 def _accepted(query: Query, excess: float, limit: int, takes: Takes) -> Iterator[str]:

@@ -86,6 +86,11 @@ def _verdict(point: _Point, seed: int) -> dict[str, Any]:
     return report if point.rewrites is None else {**report, "rewrites": point.rewrites}
 
 
+def _number(value: Array) -> float:
+    """The one element of a target, which may have axes of size 1."""
+    return float(value.reshape(()))
+
+
 def movable(type: TensorType) -> bool:
     """Whether an input of the type can be moved a little."""
     return dtypes.is_inexact(type.dtype)
@@ -164,13 +169,13 @@ class _Point:
     def at(self, moved: Mapping[str, Array]) -> float:
         """The target's value in float64, with some inputs replaced."""
         answer = self._wide.run({**self.inputs, **moved})
-        return float(answer["outputs"][self.target])
+        return _number(answer["outputs"][self.target])
 
     def pushed(self, moves: Mapping[str, Array]) -> float:
         """How the target moves along `moves`, by the forward walk."""
         types = {name: self.types[name] for name in moves}
         query = self._query("jvp", tangents=types)
-        return float(self._compile(query).run(self.inputs, moves)["jvp"][self.target])
+        return _number(self._compile(query).run(self.inputs, moves)["jvp"][self.target])
 
     def _query(self, kind: Kind, **fields: Any) -> Query:
         return Query(

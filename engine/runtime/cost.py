@@ -21,6 +21,9 @@ FLOPS_PER_SECOND = 2e9
 BYTES_PER_SECOND = 4e9
 
 
+MOST = 2**512  # of a count that becomes a float: shapes may be declared whose size no float holds
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """The cost of one run: FLOPs, bytes moved, peak bytes alive, instructions, predicted seconds."""
@@ -64,4 +67,5 @@ def operations(seconds: float) -> int:
 
 def seconds(flops: int, bytes: int, calls: int) -> float:
     """Predicted run time on one core."""
+    flops, bytes = min(flops, MOST), min(bytes, MOST)
     return calls * CALL_SECONDS + flops / FLOPS_PER_SECOND + bytes / BYTES_PER_SECOND

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 from service.datasets.arrays import Field, check, refuse
+from service.wire.problems import Problem
 
 _CHUNK = 2**20
+_MOST_MEMBERS = 4096
 _HINT = "write it with numpy.savez(file, x=x, y=y) from plain numeric arrays with the same number of rows"
 
 
@@ -33,8 +37,12 @@ def unpack(archive: Path, folder: Path, *, limit: int) -> tuple[int, dict[str, F
                     refuse(f"$.{name}", f"expected {rows} rows as in the fields before, got {came}", _HINT)
                 rows = came
                 fields[name] = Field(file.name, shape, dtype)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
-        refuse("$", f"expected an npz archive: {str(error)[:200]}", _HINT)
+    except Problem:
+        raise
+    except Exception as error:  # what is damaged fails in the way of its compression
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # the disk's fault; of damaged data bzip2 says OSError without a number, a seek EINVAL
+        refuse("$", f"expected an npz archive: {str(error)[:200] or type(error).__name__}", _HINT)
     assert rows is not None, "an empty archive is refused"
     return rows, fields
 
@@ -42,12 +50,14 @@ def unpack(archive: Path, folder: Path, *, limit: int) -> tuple[int, dict[str, F
 def _check_members(infos: list[zipfile.ZipInfo], limit: int) -> None:
     if not infos:
         refuse("$", "expected at least one array in the archive, got none", _HINT)
-    names = [info.filename for info in infos]
+    if len(infos) > _MOST_MEMBERS:
+        refuse("$", f"expected at most {_MOST_MEMBERS:,} arrays, got {len(infos):,}", "split the set")
+    times = Counter(info.filename for info in infos)
     for info in infos:
         name = info.filename.removesuffix(".npy")
-        if name == info.filename or "/" in name or not 0 < len(name) <= 128:
-            refuse("$", f"expected members called NAME.npy, got '{info.filename[:100]}'", _HINT)
-        if names.count(info.filename) > 1:
+        if name == info.filename or "/" in name or not 0 < len(name) <= 128 or not name.isprintable():
+            refuse("$", f"expected members called NAME.npy, got {info.filename[:100]!a}", _HINT)
+        if times[info.filename] > 1:
             refuse("$", f"expected every member once, got '{info.filename[:100]}' twice", _HINT)
         if info.flag_bits & 1:
             refuse(f"$.{name}", "expected an archive without a password, got an encrypted member", _HINT)

@@ -15,6 +15,8 @@ from engine import dtypes
 from service.wire.problems import Problem
 
 _CHUNK_BYTES = 2**22
+_MOST_AXES = 64
+_MOST_ELEMENTS = 2**56
 _HINT = "write it with numpy.save(file, array) from a plain numeric array whose first axis counts the rows"
 
 
@@ -85,13 +87,28 @@ def _header(path: Path, place: str) -> tuple[tuple[int, ...], np.dtype[Any], boo
                 refuse(place, f"expected npy format 1.0 or 2.0, got {version[0]}.{version[1]}")
             shape, fortran, dtype = read(file)
             offset = file.tell()
-    except (ValueError, EOFError, SyntaxError) as error:
-        refuse(place, f"expected an npy file: {str(error).splitlines()[0][:200]}")
+    except (Problem, OSError):
+        raise
+    except Exception as error:  # a head is a Python literal, and may be wrong in every way
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        refuse(place, f"expected an npy file: {reason[:200]}")
     if dtype.newbyteorder("=").name not in dtypes.ALL or dtype.fields is not None:
         refuse(place, f"expected one of {dtypes.names(dtypes.ALL)}, got dtype {str(dtype)[:100]}")
     if len(shape) == 0:
         refuse(place, "expected an array with rows, got a single number")
+    _check_shape(shape, place)
     return shape, dtype, fortran and len(shape) > 1, offset
+
+
+def _check_shape(shape: tuple[Any, ...], place: str) -> None:
+    """Raise Problem invalid_dataset for what no array has; NumPy's reader lets pass any integer."""
+    if len(shape) > _MOST_AXES:
+        refuse(place, f"expected at most {_MOST_AXES} axes, got {len(shape)}")
+    for size in shape:
+        if type(size) is not int or size < 0:
+            refuse(place, f"expected sizes of 0 or more, got {str(size)[:40]} in the shape")
+    if prod(max(1, size) for size in shape) > _MOST_ELEMENTS:
+        refuse(place, "expected an array that memory can hold, got a shape of too many elements")
 
 
 def write(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], parts: Iterable[Any]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import re
 from array import array
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,6 +17,7 @@ from service.datasets.arrays import Field, refuse, sync, write
 _MAX_COLUMNS = 4096
 _MAX_LINE = 2**20
 _BATCH = 65_536
+_BATCH_CELLS = 2**21  # 16 MiB of numbers
 _BOOLEANS = {"true": 1.0, "false": 0.0}
 _MISSING = {"", "na", "nan", "null", "none"}
 _INTEGER = re.compile(r"[+-]?[0-9]{1,15}")  # exact in float64, through which every column passes
@@ -30,7 +31,7 @@ class _Column:
         self.path = path
         self.kind: str | None = None  # bool or int64 while every cell so far allows it
         self._values = array("d")
-        self._file = path.open("xb")
+        path.touch(exist_ok=False)
 
     def add(self, text: str, line: int, name: str) -> None:
         word = text.strip()
@@ -51,16 +52,13 @@ class _Column:
             refuse(f"line {line}, column '{name}'", f"expected a number, got '{text[:60]}'", _HINT)
 
     def flush(self) -> None:
-        self._values.tofile(self._file)
+        with self.path.open("ab") as file:  # not held open: there may be more columns than descriptors
+            self._values.tofile(file)
         self._values = array("d")
-
-    def close(self) -> None:
-        self._file.close()
 
     def finish(self, rows: int) -> str:
         """Write the column as npy; its dtype."""
         self.flush()
-        self.close()
         dtype = self.kind or "float64"
         target = self.path.with_suffix(".npy")
         raw = np.memmap(self.path, np.float64, "r", shape=(rows,))
@@ -86,12 +84,10 @@ class _Column:
 def parse(source: Path, folder: Path) -> tuple[int, dict[str, Field]]:
     """The rows and the fields of a CSV file; columns go to `folder`. Raises Problem invalid_dataset."""
     try:
-        with source.open(encoding="utf-8-sig", newline="") as file, ExitStack() as opened:
+        with source.open(encoding="utf-8-sig", newline="") as file:
             lines = csv.reader(_bounded(file), strict=True)
             names = _names(next(lines, None))
             columns = [_Column(folder / f"{k}.raw") for k in range(len(names))]
-            for column in columns:
-                opened.callback(column.close)
             rows = _fill(lines, names, columns)
             kinds = [column.finish(rows) for column in columns]
     except UnicodeDecodeError as error:
@@ -106,6 +102,7 @@ def parse(source: Path, folder: Path) -> tuple[int, dict[str, Field]]:
 
 def _fill(lines: Any, names: list[str], columns: list[_Column]) -> int:
     rows = 0
+    batch = max(1, _BATCH_CELLS // len(columns))
     for cells in lines:
         if not cells:  # an empty line, such as the last one
             continue
@@ -114,7 +111,7 @@ def _fill(lines: Any, names: list[str], columns: list[_Column]) -> int:
         for cell, column, name in zip(cells, columns, names, strict=True):
             column.add(cell, lines.line_num, name)
         rows += 1
-        if rows % _BATCH == 0:
+        if rows % batch == 0:
             for column in columns:
                 column.flush()
     if rows == 0:
@@ -128,8 +125,9 @@ def _names(header: list[str] | None) -> list[str]:
         refuse("line 1", "expected a header line that names every column", _HINT)
     if len(names) > _MAX_COLUMNS:
         refuse("line 1", f"expected at most {_MAX_COLUMNS} columns, got {len(names)}", "use npy or npz")
+    times = Counter(names)
     for name in names:
-        if names.count(name) > 1:
+        if times[name] > 1:
             refuse("line 1", f"expected every column once, got '{name[:60]}' twice", _HINT)
     if all(_is_number(name) for name in names):
         refuse("line 1", f"expected a header line, got the numbers {', '.join(names)[:60]}", _HINT)

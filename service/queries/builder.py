@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from math import prod
 from typing import Any, NoReturn, cast
 
 from engine import dtypes
@@ -17,6 +18,7 @@ from service.wire import requests
 from service.wire.json_reader import child_path
 
 MAX_AXES = 64
+MAX_ELEMENTS = 2**56
 
 
 def device_of(request: requests.Options) -> str:
@@ -72,6 +74,11 @@ def declared_types(graph: Graph, raw: Mapping[str, requests.InputType]) -> dict[
         if any(size < 0 for size in declared.shape) or len(declared.shape) > MAX_AXES:
             raise InvalidDocument(
                 f"expected up to {MAX_AXES} sizes of 0 or more, got {declared.shape} at {path}.shape",
+                path=f"{path}.shape",
+            )
+        if prod(max(1, size) for size in declared.shape) > MAX_ELEMENTS:
+            raise InvalidDocument(
+                f"expected a shape that an array can have, got {str(declared.shape)[:100]} at {path}.shape",
                 path=f"{path}.shape",
             )
         types[name] = TensorType(tuple(declared.shape), dtype)

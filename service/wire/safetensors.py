@@ -40,6 +40,7 @@ _FOREIGN = frozenset(
 )
 #: Tensors of at least so many bytes on average are not copied into one body.
 _IN_PARTS = 2**18
+_MOST_AXES = 64
 _CODES = {name: code for code, name in _DTYPES.items()}
 
 Array = npt.NDArray[Any]
@@ -156,6 +157,12 @@ def _view(body: bytes, start: int, name: str, entry: Mapping[str, Any]) -> Array
             f"expected one of the dtypes {', '.join(_CODES)}, got {entry['dtype']} in the tensor '{name}'",
             path=f"safetensors['{name}']",
             hint="convert it before sending",
+        )
+    if len(entry["shape"]) > _MOST_AXES:
+        raise InvalidTensor(
+            f"expected at most {_MOST_AXES} axes, got {len(entry['shape'])} in the tensor '{name}'",
+            path=f"safetensors['{name}']",
+            hint="reshape it before sending",
         )
     count, offset = prod(entry["shape"]), start + entry["data_offsets"][0]
     raw = np.uint8 if dtype == "bool" else np.dtype(dtype).newbyteorder("<")

@@ -40,7 +40,7 @@ _WRT = Attribute(
 )
 
 
-def _positions(wrt: Sequence[int] | None, types: Types) -> list[int]:
+def _positions(wrt: int | Sequence[int] | None, types: Types) -> list[int]:
     """The inputs to differentiate by; raises InvalidAttribute, IndexOutOfRange, DtypeMismatch."""
     if wrt is None:
         wrt = inexact(types)
@@ -49,6 +49,8 @@ def _positions(wrt: Sequence[int] | None, types: Types) -> list[int]:
                 "none of the inputs is floating, so there is nothing to differentiate by",
                 hint="convert an input with astype first",
             )
+    if isinstance(wrt, int):
+        wrt = [wrt]
     if not wrt:
         raise InvalidAttribute(
             "`wrt` names no input", hint="leave it out for all floating inputs, or name positions"
@@ -270,7 +272,7 @@ def _rule(
 
 def _count(attributes: Mapping[str, Any], inputs: int, outputs: int) -> int:
     wrt = attributes.get("wrt")
-    return inputs if wrt is None else len(wrt)
+    return inputs if wrt is None else 1 if isinstance(wrt, int) else len(wrt)
 
 
 def _node(

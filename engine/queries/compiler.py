@@ -96,7 +96,8 @@ class Program:
 def _of_dtype(array: Array, dtype: np.dtype[Any]) -> Array:
     if type(array) is np.ndarray and array.dtype is dtype:
         return array
-    return np.asarray(array, dtype)
+    with np.errstate(over="ignore", invalid="ignore"):  # what a narrower dtype does not hold becomes infinite
+        return np.asarray(array, dtype)
 
 
 class Compiler:

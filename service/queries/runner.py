@@ -87,8 +87,10 @@ class QueryRunner:
         self._sizes: WeakKeyDictionary[Program | SparseProgram, AnswerSize] = WeakKeyDictionary()
         self._graphs: Lru[Any, Graph] = Lru(graph_cache)
         self._bound: Lru[Likeness, BoundQuery] = Lru(program_cache)
-        #: Queries that were too much for a tier of so many nodes, so that they are not tried there again.
+        #: Queries that were too much for a tier of so many nodes, so that they are not tried there again: to
+        #: compile, and to finish because of a diagnosis.
         self._too_large: Lru[QueryKey, int] = Lru(program_cache)
+        self._long_answers: Lru[QueryKey, int] = Lru(program_cache)
         self.compiler = Compiler(entries=program_cache, device_memory=device_memory)
 
     def computation(self, call: QueryRequest) -> Computation:
@@ -189,9 +191,11 @@ class QueryRunner:
 
     def _require_small(self, query: Query, most_nodes: int) -> None:
         """Raise TooLargeForTier for what is known to be too much for a tier of so many nodes."""
-        if len(self._too_large) and (self._too_large.get(query.key) or 0) >= most_nodes:
+        if len(self._long_answers) and (self._long_answers.get(query.key) or 0) >= most_nodes:
             raise TooLargeForTier
         if not self.compiler.has(query):
+            if len(self._too_large) and (self._too_large.get(query.key) or 0) >= most_nodes:
+                raise TooLargeForTier
             require_nodes(query.graph, most_nodes)
 
     def finish(self, prepared: PreparedQuery, most_nodes: int | None = None) -> Reply:
@@ -206,7 +210,7 @@ class QueryRunner:
                 return self._finish(prepared)
         except TooLargeForTier:
             if prepared.query is not None:
-                self._too_large.put(prepared.query.key, most_nodes)
+                self._long_answers.put(prepared.query.key, most_nodes)
             raise
 
     def _finish(self, prepared: PreparedQuery) -> Reply:

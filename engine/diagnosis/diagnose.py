@@ -161,8 +161,8 @@ class Diagnosis:
         tape = self.graph.tape
         slots = [self.slot, *self.variables.values()]
         steps = dead(Tape(tape.types, instructions=list(self.graph.steps), outputs=slots)).instructions
-        made = {*tape.inputs.values(), *tape.constants, *(slot for step in steps for slot in step.outputs)}
-        outputs = {name: slot for name, slot in self.graph.outputs.items() if slot in made}
+        present = {*tape.inputs.values(), *tape.constants, *(slot for step in steps for slot in step.outputs)}
+        outputs = {name: slot for name, slot in self.graph.outputs.items() if slot in present}
         return replace(self.graph, steps=tuple(steps), outputs=outputs)
 
     def _laid_out(self, graph: Graphing, inputs: Inputs, most: int) -> tuple[ExecutionTrace, Values]:

@@ -14,8 +14,8 @@ from typing import Any
 
 from engine import dtypes
 from engine.dtypes import ITEMSIZE, TensorType
-from engine.errors import DtypeMismatch, ShapeMismatch
-from engine.ir.attributes import DTYPE, SHAPE, SIZE, Attribute, choice
+from engine.errors import DtypeMismatch, InvalidAttribute, ShapeMismatch
+from engine.ir.attributes import DTYPE, NUMBER, SHAPE, SIZE, Attribute, choice
 from engine.ir.cost import Cost
 from engine.ir.families import CREATION, composite, define, elementwise
 from engine.ir.no_gradient import NoGradient, not_implemented
@@ -165,6 +165,24 @@ def _categorical(key: Any, logits: Any, *, shape: tuple[int, ...]) -> Any:
         raise ShapeMismatch("the logits have no axes", hint="the classes lie along the last axis")
     numbers = _draw(key, "uniform", (*shape, *logits.shape))
     return F.argmax(logits - F.log(-F.log(numbers)).astype(logits.dtype), axis=-1)
+
+
+def _dropout(x: Any, key: Any, *, rate: float) -> Any:
+    if not 0 <= rate < 1:
+        raise InvalidAttribute(f"expected a 'rate' from 0 to below 1, got {rate}")
+    kept = F.less(_draw(key, "uniform", x.shape), 1 - rate)
+    return F.where(kept, x * (1 / (1 - rate)), 0)
+
+
+dropout = _random(
+    "dropout",
+    _dropout,
+    "x with each element 0 with probability `rate`, and the others divided by 1 - rate.",
+    "The gradient passes where x is kept. While training only: leave it out to predict.",
+    kinds=("floating", "integer"),
+    attributes=(Attribute("rate", NUMBER, 0.5, "the probability of 0, below 1"),),
+    samples=(Sample(((2, 3), 7)), Sample(((4,), 5), {"rate": 0.25})),
+)
 
 
 random_categorical = _random(

@@ -52,6 +52,8 @@ LOOSE = frozenset(
         # what a kernel's element multiplies may be padding, or no window's
         *(f"conv{n}d{kind}" for n in (1, 2, 3) for kind in ("", "_transpose")),
         "convolve_input",
+        "scaled_dot_product_attention",  # causal, or masked
+        "embedding_bag",  # whose padding counts for nothing
         *(f"adaptive_average_pool{n}d" for n in (1, 2, 3)),  # a product with a matrix that has zeros
     ]
 )
@@ -80,6 +82,8 @@ VANISHING = frozenset(
         "spherical_jn-1",
         "relu6-0",
         "threshold-0",
+        "dropout-0",
+        "dropout-1",
     ]
 )
 EXACT = ("elementwise", "shaping", "indexing", "reduction", "softmax", "linalg", "composite")

@@ -53,7 +53,6 @@ def softplus(z: Any) -> Any:
 
 log_softmax = W - special.logsumexp(W, axis=1, keepdims=True)
 onehot = np.eye(3)[labels]
-mean1, var1 = W.mean(1, keepdims=True), W.var(1, keepdims=True)
 
 CASES: list[tuple[str, Any]] = [
     ("diff(x)", np.diff(x)),
@@ -177,7 +176,6 @@ CASES: list[tuple[str, Any]] = [
     *same("matrix_norm frobenius_norm: (W)", np.linalg.norm(W)),
     *same("matvec mv: (A, u)", A @ u),
     ("vecmat(u, A)", u @ A),
-    ("cdist(W, V)", np.linalg.norm(W[:, None] - V[None], axis=-1)),
     ("cosine_distance(u, v)", 1 - u @ v / np.linalg.norm(u) / np.linalg.norm(v)),
     ("r2_score(x, y)", 1 - ((x - y) ** 2).sum() / ((x - x.mean()) ** 2).sum()),
     ("def f(r): return sum(r ** 2)\napply_along_axis(f, W)", (W**2).sum(1)),
@@ -235,7 +233,6 @@ CASES: list[tuple[str, Any]] = [
     ("dense(W, A, u)", W @ A + u),
     ("bias_add(W, u)", W + u),
     ("embedding(labels, A)", A[labels]),
-    ("scaled_dot_product_attention(W, V, V)", special.softmax(W @ V.T / np.sqrt(3), axis=-1) @ V),
     ("pairwise_distance(W, V)", np.linalg.norm(W - V, axis=-1)),
     ("cat([x, y])", np.concatenate([x, y])),
     ("cat([W, V], dim=1)", np.hstack([W, V])),
@@ -290,10 +287,6 @@ CASES: list[tuple[str, Any]] = [
     ("sparse_softmax_cross_entropy_with_logits(labels, W)", -log_softmax[[0, 1], labels]),
     ("softmin(x)", special.softmax(-x)),
     ("squareplus(x)", (x + np.sqrt(x**2 + 4)) / 2),
-    ("batch_norm(W)", (W - W.mean(0)) / np.sqrt(W.var(0) + 1e-5)),
-    ("layer_norm(W)", (W - mean1) / np.sqrt(var1 + 1e-5)),
-    ("layer_norm(W, (3,))", (W - mean1) / np.sqrt(var1 + 1e-5)),
-    ("rms_norm(W, (3,))", W / np.sqrt(np.mean(W**2, axis=1, keepdims=True) + 1e-6)),
 ]
 
 

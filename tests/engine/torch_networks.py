@@ -103,4 +103,67 @@ def _ours(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
 
 
-NETWORKS = dict([*_convolutions(), *_pools()])
+MASK = np.array([[True, False, True], [False, False, False]])  # the second query sees nothing
+
+
+def _normalisations() -> Iterator[tuple[str, Case]]:
+    x = waves(3, 4, 2, 3)
+    yield "layer_norm", Case(functional("layer_norm", normalized_shape=(2, 3)), (x,), {"axis": [-2, -1]})
+    yield "rms_norm", Case(functional("rms_norm", normalized_shape=(3,), eps=1e-3), (x,), {"epsilon": 1e-3})
+    settings = {**FIRST, "groups": 2}
+    yield "group_norm", Case(lambda torch, x: torch.nn.functional.group_norm(x, 2), (x,), settings)
+    yield "instance_norm", Case(functional("instance_norm"), (x,), FIRST)
+    yield (
+        "batch_norm",
+        Case(
+            lambda torch, x, m, v: (
+                (x - m[:, None, None])
+                / torch.sqrt(v[:, None, None] + 1e-5)  # its own has no slope by m and v
+            ),
+            (x, waves(4), waves(4) + 2),
+            {"axis": 1},
+        ),
+    )
+
+
+def _attentions() -> Iterator[tuple[str, Case]]:
+    name = "scaled_dot_product_attention"
+    q, k, v = waves(1, 4, 2, 3), waves(1, 2, 3, 3, start=1), waves(1, 2, 3, 5, start=2)
+    yield (
+        f"{name} grouped",
+        Case(functional(name, enable_gqa=True, is_causal=True), (q, k, v), {"causal": True}),
+    )
+    q, k, v = waves(2, 3), waves(3, 3, start=1), waves(3, 5, start=2)
+    yield f"{name} scaled", Case(functional(name, scale=0.3), (q, k, v), {"scale": 0.3})
+    yield f"{name} masked", Case(functional(name), (q, k, v, MASK))
+    yield f"{name} biased", Case(functional(name), (q, k, v, waves(2, 3, start=3)))
+    indices = np.array([[0, 2, 1], [1, 4, 1]])
+    for mode in ("sum", "mean", "max"):
+        yield (
+            f"embedding_bag {mode}",
+            Case(functional("embedding_bag", mode=mode), (indices, waves(5, 3)), {"mode": mode}),
+        )
+    yield (
+        "embedding_bag padded",
+        Case(
+            functional("embedding_bag", mode="mean", padding_idx=1),
+            (indices, waves(5, 3)),
+            {"padding_idx": 1},
+        ),
+    )
+    for ord in (2, 3, "Infinity"):  # PyTorch's own have no second derivative
+        yield (
+            f"cdist {ord}",
+            Case(
+                lambda torch, a, b, p=float(ord): torch.linalg.vector_norm(a[:, None] - b, p, -1),
+                (waves(3, 4), waves(2, 4, start=1)),
+                {"ord": ord},
+            ),
+        )
+    yield (
+        "pdist",
+        Case(lambda torch, x: torch.linalg.vector_norm(x[[0, 0, 1]] - x[[1, 2, 2]], 2, -1), (waves(3, 4),)),
+    )
+
+
+NETWORKS = dict([*_convolutions(), *_pools(), *_normalisations(), *_attentions()])

@@ -222,7 +222,7 @@ SENTENCES: Final = {
     **_group(
         "this layer or image op is not there yet; models have the layers that docs/training.md lists",
         "interpolate upsample upsample_bilinear upsample_nearest grid_sample affine_grid pixel_shuffle "
-        "pixel_unshuffle channel_shuffle embedding_bag bilinear multi_head_attention_forward ctc_loss "
+        "pixel_unshuffle channel_shuffle bilinear multi_head_attention_forward ctc_loss "
         "multilabel_margin_loss multilabel_soft_margin_loss multi_margin_loss cosine_embedding_loss "
         "hinge_embedding_loss triplet_margin_with_distance_loss resize_bilinear resize_images "
         "adaptive_log_softmax_with_loss",

@@ -152,7 +152,6 @@ FORMULAS: Final = {
     "matrix_norm(x)": "norm(x, 'fro', axis=(-2, -1))",
     "matvec(a, x)": "a @ x",
     "vecmat(x, a)": "x @ a",
-    "cdist(a, b)": "norm(a[:, None] - b[None], axis=-1)",
     "cosine_distance(a, b)": "1 - cosine_similarity(a, b)",
     "r2_score(y, p)": "1 - sum((y - p) ** 2) / sum((y - mean(y)) ** 2)",
     "apply_along_axis(f, x)": "map(f, x)",

@@ -22,7 +22,6 @@ FORMULAS: Final = {
     "dense(x, w, b)": "x @ w + b",
     "bias_add(x, b)": "x + b",
     "embedding(ids, w)": "take(w, ids, axis=0)",
-    "scaled_dot_product_attention(q, k, v)": "softmax(q @ k.mT / sqrt(q.shape[-1])) @ v",
     "pairwise_distance(a, b)": "norm(a - b, axis=-1)",
     # shapes and parts
     "cat(xs, axis=0)": "concat(xs, axis=axis)",
@@ -89,10 +88,6 @@ FORMULAS: Final = {
     # layers
     "softmin(x)": "softmax(-x)",
     "squareplus(x)": "(x + sqrt(x ** 2 + 4)) / 2",
-    "batch_norm(x)": "(x - mean(x, axis=0)) / sqrt(var(x, axis=0) + 1e-05)",
-    "layer_norm(x, _shape=None)": "(x - mean(x, axis=-1, keepdims=True))"
-    " / sqrt(var(x, axis=-1, keepdims=True) + 1e-05)",
-    "rms_norm(x, _shape=None)": "x / sqrt(mean(x ** 2, axis=-1, keepdims=True) + 1e-06)",
     # values
     "tensor(x)": "x",
     "as_tensor(x)": "x",
@@ -112,11 +107,8 @@ FORMULAS: Final = {
 }
 
 NOTES: Final = {
-    "layer_norm": "over the last axis",
-    "rms_norm": "over the last axis",
     "embedding": "the ids are integers",
     "softmax_cross_entropy": "one number for each sample; take the mean of it",
-    "batch_norm": "over the samples at hand; jobs have BatchNormalization layers that keep averages",
     "item": "the server answers with numbers; inside a program a tensor stays one",
     "numpy": "the server answers with numbers; inside a program a tensor stays one",
     "tolist": "the server answers with numbers; inside a program a tensor stays one",

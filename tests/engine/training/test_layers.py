@@ -250,7 +250,10 @@ def test_a_setting_that_only_keras_has_is_refused_with_the_cure(layer: Any, name
 
 
 def test_every_layer_has_a_case_here() -> None:
-    text = Path(__file__).read_text(encoding="utf-8")
+    here = Path(__file__)
+    text = here.read_text(encoding="utf-8") + here.with_name("test_image_layers.py").read_text(
+        encoding="utf-8"
+    )
     kinds = {layer["type"] for layer in layered()["model"]["layers"]}
     assert [layer.name for layer in LAYERS if f'"{layer.name}"' not in text and layer.name not in kinds] == []
 

@@ -67,7 +67,9 @@ def _argmax(xp: Any, x: Any, y: Any, *, window: Sizes, stride: Sizes, dilation: 
     place = xp.zeros(y.shape, dtype=xp.int32, device=x.device)
     for number in range(len(parts) - 1, -1, -1):  # the first of equals is written last
         part = parts[number]
-        place = xp.where((part == y) | xp.isnan(part), xp.asarray(number, dtype=xp.int32), place)
+        place = xp.where(
+            (part == y) | xp.isnan(part), xp.full((), number, dtype=xp.int32, device=x.device), place
+        )
     return place
 
 

@@ -11,6 +11,9 @@ from engine.ir.attributes import Attribute
 from engine.training.model.builder import Symbol
 
 
+CHANNELS_LAST = "rows are (*sizes, channels): move the channels of the data to the last axis"
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """One record, from which the SDK's class and the row in docs/training.md follow.

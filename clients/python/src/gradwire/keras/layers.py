@@ -14,15 +14,34 @@ from gradwire.keras.layer import Input, InputLayer, Layer, Shape
 
 __all__ = [
     "Activation",
+    "AveragePooling1D",
+    "AveragePooling2D",
+    "AveragePooling3D",
     "BatchNormalization",
+    "Conv1D",
+    "Conv1DTranspose",
+    "Conv2D",
+    "Conv2DTranspose",
+    "Conv3D",
+    "Conv3DTranspose",
     "Dense",
+    "DepthwiseConv2D",
     "Dropout",
     "Embedding",
     "Flatten",
+    "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D",
+    "GlobalAveragePooling3D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
+    "GlobalMaxPooling3D",
     "Input",
     "InputLayer",
     "Layer",
     "LayerNormalization",
+    "MaxPooling1D",
+    "MaxPooling2D",
+    "MaxPooling3D",
     "Reshape",
 ]
 
@@ -41,6 +60,111 @@ class Activation(Layer):
     ) -> None:
         super().__init__(
             name, input_dim if input_shape is None else input_shape, trainable, activation=activation
+        )
+
+
+class AveragePooling1D(Layer):
+    """The mean of each window of rows (*sizes, channels).
+
+    `pool_size`: the size of a window: one for all axes, or one for each.
+    `strides`: how far the window moves; pool_size when absent.
+    `padding`: same: ceil(size / stride) windows.
+    """
+
+    _defaults: ClassVar[Mapping[str, Any]] = {"pool_size": 2, "padding": "valid"}
+    _cures: ClassVar[Mapping[str, str]] = {
+        **Layer._cures,
+        "data_format": "rows are (*sizes, channels): move the channels of the data to the last axis",
+    }
+
+    def __init__(
+        self,
+        pool_size: int | Sequence[int] = 2,
+        strides: int | Sequence[int] | None = None,
+        padding: str = "valid",
+        *,
+        input_shape: Shape | None = None,
+        input_dim: int | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(
+            name,
+            input_dim if input_shape is None else input_shape,
+            trainable,
+            pool_size=pool_size,
+            strides=strides,
+            padding=padding,
+        )
+
+
+class AveragePooling2D(Layer):
+    """The mean of each window of rows (*sizes, channels).
+
+    `pool_size`: the size of a window: one for all axes, or one for each.
+    `strides`: how far the window moves; pool_size when absent.
+    `padding`: same: ceil(size / stride) windows.
+    """
+
+    _defaults: ClassVar[Mapping[str, Any]] = {"pool_size": 2, "padding": "valid"}
+    _cures: ClassVar[Mapping[str, str]] = {
+        **Layer._cures,
+        "data_format": "rows are (*sizes, channels): move the channels of the data to the last axis",
+    }
+
+    def __init__(
+        self,
+        pool_size: int | Sequence[int] = 2,
+        strides: int | Sequence[int] | None = None,
+        padding: str = "valid",
+        *,
+        input_shape: Shape | None = None,
+        input_dim: int | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(
+            name,
+            input_dim if input_shape is None else input_shape,
+            trainable,
+            pool_size=pool_size,
+            strides=strides,
+            padding=padding,
+        )
+
+
+class AveragePooling3D(Layer):
+    """The mean of each window of rows (*sizes, channels).
+
+    `pool_size`: the size of a window: one for all axes, or one for each.
+    `strides`: how far the window moves; pool_size when absent.
+    `padding`: same: ceil(size / stride) windows.
+    """
+
+    _defaults: ClassVar[Mapping[str, Any]] = {"pool_size": 2, "padding": "valid"}
+    _cures: ClassVar[Mapping[str, str]] = {
+        **Layer._cures,
+        "data_format": "rows are (*sizes, channels): move the channels of the data to the last axis",
+    }
+
+    def __init__(
+        self,
+        pool_size: int | Sequence[int] = 2,
+        strides: int | Sequence[int] | None = None,
+        padding: str = "valid",
+        *,
+        input_shape: Shape | None = None,
+        input_dim: int | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(
+            name,
+            input_dim if input_shape is None else input_shape,
+            trainable,
+            pool_size=pool_size,
+            strides=strides,
+            padding=padding,
         )
 
 
@@ -103,6 +227,354 @@ class BatchNormalization(Layer):
         )
 
 
+class Conv1D(Layer):
+    """activation(convolution + bias) over one axis of rows (*sizes, channels).
+
+    `kernel_size`: the size of a window: one for all axes, or one for each.
+    `strides`: how far the window moves.
+    `padding`: same: ceil(size / stride) windows; causal: none reads ahead.
+    `dilation_rate`: the distance between the elements that a window reads.
+    `groups`: groups of channels, each with kernels of its own.
+    """
+
+    _defaults: ClassVar[Mapping[str, Any]] = {
+        "strides": 1,
+        "padding": "valid",
+        "dilation_rate": 1,
+        "groups": 1,
+        "use_bias": True,
+        "kernel_initializer": "glorot_uniform",
+        "bias_initializer": "zeros",
+    }
+    _cures: ClassVar[Mapping[str, str]] = {
+        **Layer._cures,
+        "data_format": "rows are (*sizes, channels): move the channels of the data to the last axis",
+        "lora_rank": "there is no LoRA",
+        "quantization_config": "there is no quantisation",
+    }
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = 1,
+        padding: str = "valid",
+        dilation_rate: int | Sequence[int] = 1,
+        groups: int = 1,
+        activation: str | Callable[..., Any] | None = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        *,
+        input_shape: Shape | None = None,
+        input_dim: int | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(
+            name,
+            input_dim if input_shape is None else input_shape,
+            trainable,
+            filters=filters,
+            kernel_size=kernel_size,
+            strides=strides,
+            padding=padding,
+            dilation_rate=dilation_rate,
+            groups=groups,
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+        )
+
+
+class Conv1DTranspose(Layer):
+    """activation(transposed convolution + bias) over one axis of rows (*sizes, channels).
+
+    `kernel_size`: the size of a window: one for all axes, or one for each.
+    `strides`: how far the window moves.
+    `padding`: same: ceil(size / stride) windows.
+    """
+
+    _defaults: ClassVar[Mapping[str, Any]] = {
+        "strides": 1,
+        "padding": "valid",
+        "use_bias": True,
+        "kernel_initializer": "glorot_uniform",
+        "bias_initializer": "zeros",
+    }
+    _cures: ClassVar[Mapping[str, str]] = {
+        **Layer._cures,
+        "data_format": "rows are (*sizes, channels): move the channels of the data to the last axis",
+        "output_padding": "the result has sizes times strides; the op conv2d_transpose takes others",
+        "dilation_rate": "the op conv2d_transpose takes it",
+        "lora_rank": "there is no LoRA",
+        "quantization_config": "there is no quantisation",
+    }
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = 1,
+        padding: str = "valid",
+        activation: str | Callable[..., Any] | None = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        *,
+        input_shape: Shape | None = None,
+        input_dim: int | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(
+            name,
+            input_dim if input_shape is None else input_shape,
+            trainable,
+            filters=filters,
+            kernel_size=kernel_size,
+            strides=strides,
+            padding=padding,
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+        )
+
+
+class Conv2D(Layer):
+    """activation(convolution + bias) over 2 axes of rows (*sizes, channels).
+
+    `kernel_size`: the size of a window: one for all axes, or one for each.
+    `strides`: how far the window moves.
+    `padding`: same: ceil(size / stride) windows.
+    `dilation_rate`: the distance between the elements that a window reads.
+    `groups`: groups of channels, each with kernels of its own.
+    """
+
+    _defaults: ClassVar[Mapping[str, Any]] = {
+        "strides": 1,
+        "padding": "valid",
+        "dilation_rate": 1,
+        "groups": 1,
+        "use_bias": True,
+        "kernel_initializer": "glorot_uniform",
+        "bias_initializer": "zeros",
+    }
+    _cures: ClassVar[Mapping[str, str]] = {
+        **Layer._cures,
+        "data_format": "rows are (*sizes, channels): move the channels of the data to the last axis",
+        "lora_rank": "there is no LoRA",
+        "quantization_config": "there is no quantisation",
+    }
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = 1,
+        padding: str = "valid",
+        dilation_rate: int | Sequence[int] = 1,
+        groups: int = 1,
+        activation: str | Callable[..., Any] | None = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        *,
+        input_shape: Shape | None = None,
+        input_dim: int | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(
+            name,
+            input_dim if input_shape is None else input_shape,
+            trainable,
+            filters=filters,
+            kernel_size=kernel_size,
+            strides=strides,
+            padding=padding,
+            dilation_rate=dilation_rate,
+            groups=groups,
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+        )
+
+
+class Conv2DTranspose(Layer):
+    """activation(transposed convolution + bias) over 2 axes of rows (*sizes, channels).
+
+    `kernel_size`: the size of a window: one for all axes, or one for each.
+    `strides`: how far the window moves.
+    `padding`: same: ceil(size / stride) windows.
+    """
+
+    _defaults: ClassVar[Mapping[str, Any]] = {
+        "strides": 1,
+        "padding": "valid",
+        "use_bias": True,
+        "kernel_initializer": "glorot_uniform",
+        "bias_initializer": "zeros",
+    }
+    _cures: ClassVar[Mapping[str, str]] = {
+        **Layer._cures,
+        "data_format": "rows are (*sizes, channels): move the channels of the data to the last axis",
+        "output_padding": "the result has sizes times strides; the op conv2d_transpose takes others",
+        "dilation_rate": "the op conv2d_transpose takes it",
+        "lora_rank": "there is no LoRA",
+        "quantization_config": "there is no quantisation",
+    }
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = 1,
+        padding: str = "valid",
+        activation: str | Callable[..., Any] | None = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        *,
+        input_shape: Shape | None = None,
+        input_dim: int | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(
+            name,
+            input_dim if input_shape is None else input_shape,
+            trainable,
+            filters=filters,
+            kernel_size=kernel_size,
+            strides=strides,
+            padding=padding,
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+        )
+
+
+class Conv3D(Layer):
+    """activation(convolution + bias) over 3 axes of rows (*sizes, channels).
+
+    `kernel_size`: the size of a window: one for all axes, or one for each.
+    `strides`: how far the window moves.
+    `padding`: same: ceil(size / stride) windows.
+    `dilation_rate`: the distance between the elements that a window reads.
+    `groups`: groups of channels, each with kernels of its own.
+    """
+
+    _defaults: ClassVar[Mapping[str, Any]] = {
+        "strides": 1,
+        "padding": "valid",
+        "dilation_rate": 1,
+        "groups": 1,
+        "use_bias": True,
+        "kernel_initializer": "glorot_uniform",
+        "bias_initializer": "zeros",
+    }
+    _cures: ClassVar[Mapping[str, str]] = {
+        **Layer._cures,
+        "data_format": "rows are (*sizes, channels): move the channels of the data to the last axis",
+        "lora_rank": "there is no LoRA",
+        "quantization_config": "there is no quantisation",
+    }
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = 1,
+        padding: str = "valid",
+        dilation_rate: int | Sequence[int] = 1,
+        groups: int = 1,
+        activation: str | Callable[..., Any] | None = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        *,
+        input_shape: Shape | None = None,
+        input_dim: int | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(
+            name,
+            input_dim if input_shape is None else input_shape,
+            trainable,
+            filters=filters,
+            kernel_size=kernel_size,
+            strides=strides,
+            padding=padding,
+            dilation_rate=dilation_rate,
+            groups=groups,
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+        )
+
+
+class Conv3DTranspose(Layer):
+    """activation(transposed convolution + bias) over 3 axes of rows (*sizes, channels).
+
+    `kernel_size`: the size of a window: one for all axes, or one for each.
+    `strides`: how far the window moves.
+    `padding`: same: ceil(size / stride) windows.
+    """
+
+    _defaults: ClassVar[Mapping[str, Any]] = {
+        "strides": 1,
+        "padding": "valid",
+        "use_bias": True,
+        "kernel_initializer": "glorot_uniform",
+        "bias_initializer": "zeros",
+    }
+    _cures: ClassVar[Mapping[str, str]] = {
+        **Layer._cures,
+        "data_format": "rows are (*sizes, channels): move the channels of the data to the last axis",
+        "output_padding": "the result has sizes times strides; the op conv2d_transpose takes others",
+        "dilation_rate": "the op conv2d_transpose takes it",
+        "lora_rank": "there is no LoRA",
+        "quantization_config": "there is no quantisation",
+    }
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = 1,
+        padding: str = "valid",
+        activation: str | Callable[..., Any] | None = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        *,
+        input_shape: Shape | None = None,
+        input_dim: int | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(
+            name,
+            input_dim if input_shape is None else input_shape,
+            trainable,
+            filters=filters,
+            kernel_size=kernel_size,
+            strides=strides,
+            padding=padding,
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+        )
+
+
 class Dense(Layer):
     """activation(x @ kernel + bias) over the last axis."""
 
@@ -138,6 +610,60 @@ class Dense(Layer):
             activation=activation,
             use_bias=use_bias,
             kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+        )
+
+
+class DepthwiseConv2D(Layer):
+    """activation(convolution + bias) with kernels of its own for each channel.
+
+    `kernel_size`: the size of a window: one for all axes, or one for each.
+    `strides`: how far the window moves.
+    `padding`: same: ceil(size / stride) windows.
+    `depth_multiplier`: how many kernels each channel has.
+    """
+
+    _defaults: ClassVar[Mapping[str, Any]] = {
+        "strides": 1,
+        "padding": "valid",
+        "depth_multiplier": 1,
+        "use_bias": True,
+        "depthwise_initializer": "glorot_uniform",
+        "bias_initializer": "zeros",
+    }
+    _cures: ClassVar[Mapping[str, str]] = {
+        **Layer._cures,
+        "data_format": "rows are (*sizes, channels): move the channels of the data to the last axis",
+        "dilation_rate": "the op conv2d takes it",
+    }
+
+    def __init__(
+        self,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = 1,
+        padding: str = "valid",
+        depth_multiplier: int = 1,
+        activation: str | Callable[..., Any] | None = None,
+        use_bias: bool = True,
+        depthwise_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        *,
+        input_shape: Shape | None = None,
+        input_dim: int | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(
+            name,
+            input_dim if input_shape is None else input_shape,
+            trainable,
+            kernel_size=kernel_size,
+            strides=strides,
+            padding=padding,
+            depth_multiplier=depth_multiplier,
+            activation=activation,
+            use_bias=use_bias,
+            depthwise_initializer=depthwise_initializer,
             bias_initializer=bias_initializer,
         )
 
@@ -210,6 +736,162 @@ class Flatten(Layer):
         super().__init__(name, input_dim if input_shape is None else input_shape, trainable)
 
 
+class GlobalAveragePooling1D(Layer):
+    """The mean of each channel of rows (*sizes, channels).
+
+    `keepdims`: keep the axes with size 1.
+    """
+
+    _defaults: ClassVar[Mapping[str, Any]] = {"keepdims": False}
+    _cures: ClassVar[Mapping[str, str]] = {
+        **Layer._cures,
+        "data_format": "rows are (*sizes, channels): move the channels of the data to the last axis",
+    }
+
+    def __init__(
+        self,
+        keepdims: bool = False,
+        *,
+        input_shape: Shape | None = None,
+        input_dim: int | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(
+            name, input_dim if input_shape is None else input_shape, trainable, keepdims=keepdims
+        )
+
+
+class GlobalAveragePooling2D(Layer):
+    """The mean of each channel of rows (*sizes, channels).
+
+    `keepdims`: keep the axes with size 1.
+    """
+
+    _defaults: ClassVar[Mapping[str, Any]] = {"keepdims": False}
+    _cures: ClassVar[Mapping[str, str]] = {
+        **Layer._cures,
+        "data_format": "rows are (*sizes, channels): move the channels of the data to the last axis",
+    }
+
+    def __init__(
+        self,
+        keepdims: bool = False,
+        *,
+        input_shape: Shape | None = None,
+        input_dim: int | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(
+            name, input_dim if input_shape is None else input_shape, trainable, keepdims=keepdims
+        )
+
+
+class GlobalAveragePooling3D(Layer):
+    """The mean of each channel of rows (*sizes, channels).
+
+    `keepdims`: keep the axes with size 1.
+    """
+
+    _defaults: ClassVar[Mapping[str, Any]] = {"keepdims": False}
+    _cures: ClassVar[Mapping[str, str]] = {
+        **Layer._cures,
+        "data_format": "rows are (*sizes, channels): move the channels of the data to the last axis",
+    }
+
+    def __init__(
+        self,
+        keepdims: bool = False,
+        *,
+        input_shape: Shape | None = None,
+        input_dim: int | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(
+            name, input_dim if input_shape is None else input_shape, trainable, keepdims=keepdims
+        )
+
+
+class GlobalMaxPooling1D(Layer):
+    """The largest element of each channel of rows (*sizes, channels).
+
+    `keepdims`: keep the axes with size 1.
+    """
+
+    _defaults: ClassVar[Mapping[str, Any]] = {"keepdims": False}
+    _cures: ClassVar[Mapping[str, str]] = {
+        **Layer._cures,
+        "data_format": "rows are (*sizes, channels): move the channels of the data to the last axis",
+    }
+
+    def __init__(
+        self,
+        keepdims: bool = False,
+        *,
+        input_shape: Shape | None = None,
+        input_dim: int | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(
+            name, input_dim if input_shape is None else input_shape, trainable, keepdims=keepdims
+        )
+
+
+class GlobalMaxPooling2D(Layer):
+    """The largest element of each channel of rows (*sizes, channels).
+
+    `keepdims`: keep the axes with size 1.
+    """
+
+    _defaults: ClassVar[Mapping[str, Any]] = {"keepdims": False}
+    _cures: ClassVar[Mapping[str, str]] = {
+        **Layer._cures,
+        "data_format": "rows are (*sizes, channels): move the channels of the data to the last axis",
+    }
+
+    def __init__(
+        self,
+        keepdims: bool = False,
+        *,
+        input_shape: Shape | None = None,
+        input_dim: int | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(
+            name, input_dim if input_shape is None else input_shape, trainable, keepdims=keepdims
+        )
+
+
+class GlobalMaxPooling3D(Layer):
+    """The largest element of each channel of rows (*sizes, channels).
+
+    `keepdims`: keep the axes with size 1.
+    """
+
+    _defaults: ClassVar[Mapping[str, Any]] = {"keepdims": False}
+    _cures: ClassVar[Mapping[str, str]] = {
+        **Layer._cures,
+        "data_format": "rows are (*sizes, channels): move the channels of the data to the last axis",
+    }
+
+    def __init__(
+        self,
+        keepdims: bool = False,
+        *,
+        input_shape: Shape | None = None,
+        input_dim: int | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(
+            name, input_dim if input_shape is None else input_shape, trainable, keepdims=keepdims
+        )
+
+
 class LayerNormalization(Layer):
     """(x - mean) / √(var + ε) · gamma + beta over `axis` of each row (Ba et al. 2016).
 
@@ -250,6 +932,111 @@ class LayerNormalization(Layer):
             scale=scale,
             beta_initializer=beta_initializer,
             gamma_initializer=gamma_initializer,
+        )
+
+
+class MaxPooling1D(Layer):
+    """The largest element of each window of rows (*sizes, channels).
+
+    `pool_size`: the size of a window: one for all axes, or one for each.
+    `strides`: how far the window moves; pool_size when absent.
+    `padding`: same: ceil(size / stride) windows.
+    """
+
+    _defaults: ClassVar[Mapping[str, Any]] = {"pool_size": 2, "padding": "valid"}
+    _cures: ClassVar[Mapping[str, str]] = {
+        **Layer._cures,
+        "data_format": "rows are (*sizes, channels): move the channels of the data to the last axis",
+    }
+
+    def __init__(
+        self,
+        pool_size: int | Sequence[int] = 2,
+        strides: int | Sequence[int] | None = None,
+        padding: str = "valid",
+        *,
+        input_shape: Shape | None = None,
+        input_dim: int | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(
+            name,
+            input_dim if input_shape is None else input_shape,
+            trainable,
+            pool_size=pool_size,
+            strides=strides,
+            padding=padding,
+        )
+
+
+class MaxPooling2D(Layer):
+    """The largest element of each window of rows (*sizes, channels).
+
+    `pool_size`: the size of a window: one for all axes, or one for each.
+    `strides`: how far the window moves; pool_size when absent.
+    `padding`: same: ceil(size / stride) windows.
+    """
+
+    _defaults: ClassVar[Mapping[str, Any]] = {"pool_size": 2, "padding": "valid"}
+    _cures: ClassVar[Mapping[str, str]] = {
+        **Layer._cures,
+        "data_format": "rows are (*sizes, channels): move the channels of the data to the last axis",
+    }
+
+    def __init__(
+        self,
+        pool_size: int | Sequence[int] = 2,
+        strides: int | Sequence[int] | None = None,
+        padding: str = "valid",
+        *,
+        input_shape: Shape | None = None,
+        input_dim: int | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(
+            name,
+            input_dim if input_shape is None else input_shape,
+            trainable,
+            pool_size=pool_size,
+            strides=strides,
+            padding=padding,
+        )
+
+
+class MaxPooling3D(Layer):
+    """The largest element of each window of rows (*sizes, channels).
+
+    `pool_size`: the size of a window: one for all axes, or one for each.
+    `strides`: how far the window moves; pool_size when absent.
+    `padding`: same: ceil(size / stride) windows.
+    """
+
+    _defaults: ClassVar[Mapping[str, Any]] = {"pool_size": 2, "padding": "valid"}
+    _cures: ClassVar[Mapping[str, str]] = {
+        **Layer._cures,
+        "data_format": "rows are (*sizes, channels): move the channels of the data to the last axis",
+    }
+
+    def __init__(
+        self,
+        pool_size: int | Sequence[int] = 2,
+        strides: int | Sequence[int] | None = None,
+        padding: str = "valid",
+        *,
+        input_shape: Shape | None = None,
+        input_dim: int | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(
+            name,
+            input_dim if input_shape is None else input_shape,
+            trainable,
+            pool_size=pool_size,
+            strides=strides,
+            padding=padding,
         )
 
 

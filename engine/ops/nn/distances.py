@@ -1,0 +1,61 @@
+"""Distances between all pairs of rows. Where two rows are equal, a distance has derivative 0."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.errors import InvalidAttribute, ShapeMismatch
+from engine.ir.attributes import NUMBER, Attribute
+from engine.ir.families import composite
+from engine.ir.samples import Sample
+from engine.ir.table import F
+
+_ORD = Attribute("ord", NUMBER, 2, "the norm of a difference, positive; Infinity: the largest")
+
+
+def _norm(difference: Any, ord: float) -> Any:
+    if not ord > 0:
+        raise InvalidAttribute(f"expected a positive 'ord', got {ord}")
+    return F.vector_norm(difference, ord=ord, axis=-1)
+
+
+def _cdist(x1: Any, x2: Any, *, ord: float) -> Any:
+    if min(x1.ndim, x2.ndim) < 2 or x1.shape[-1] != x2.shape[-1]:
+        raise ShapeMismatch(
+            f"rows of shapes {x1.shape} and {x2.shape}", hint="both are matrices whose rows are as long"
+        )
+    return _norm(F.expand_dims(x1, axis=-2) - F.expand_dims(x2, axis=-3), ord)
+
+
+cdist = composite(
+    "cdist",
+    summary="The distance of each row of x1 from each row of x2.",
+    formula=_cdist,
+    kinds="real_floating",
+    attributes=(_ORD,),
+    samples=(
+        Sample(((2, 3), (4, 3))),
+        Sample(((2, 2, 3), (1, 3)), {"ord": 1}),
+        Sample(((2, 3), (2, 3)), {"ord": "Infinity"}),
+    ),
+    conventions="Differences are formed one by one, so that near rows lose no digits.",
+)
+
+
+def _pdist(x: Any, *, ord: float) -> Any:
+    if x.ndim < 2:
+        raise ShapeMismatch(f"rows of shape {x.shape}", hint="a matrix has rows")
+    count = x.shape[-2]
+    pairs = [(i, j) for i in range(count) for j in range(i + 1, count)]
+    first, second = (x.tape.constant([pair[k] for pair in pairs], "int64") for k in (0, 1))
+    return _norm(F.take(x, first, axis=-2) - F.take(x, second, axis=-2), ord)
+
+
+pdist = composite(
+    "pdist",
+    summary="The distances between the rows of x, each pair once: (0, 1), (0, 2), ..., (1, 2), ...",
+    formula=_pdist,
+    kinds="real_floating",
+    attributes=(_ORD,),
+    samples=(Sample(((4, 3),)), Sample(((2, 3, 2),), {"ord": 3})),
+)

@@ -152,6 +152,9 @@ def _function(op: Any) -> Iterator[str]:
     named = ", ".join(f'"{a.name}": {_value(a)}' for a in op.attributes)
     integer = tuple(k for k, i in enumerate(op.inputs) if i.kind in ("integer", "index"))
     extra = f", integer={integer!r}" if integer else ""
+    if op.variadic and len(op.inputs) > 1:
+        yield from _optional(op, attributes, named)
+        return
     if op.variadic:
         yield from _variadic(op, attributes, named)
         return
@@ -167,6 +170,18 @@ def _function(op: Any) -> Iterator[str]:
         yield f'    return _record_many("{op.name}", ({inputs}{trailing}), {count}{attributes_text})'
     else:
         yield f'    return _record("{op.name}", ({inputs}{trailing}){attributes_text}{extra})'
+
+
+def _optional(op: Any, attributes: list[str], named: str) -> Iterator[str]:
+    """A last array that may be left out."""
+    assert len(op.outputs) == 1 and op.inputs[-1].minimum == 0, f"{op.name} wants to be written by hand"
+    *fixed, last = (_safe(i.name) for i in op.inputs)
+    parameters = [*(f"{name}: Any" for name in fixed), f"{last}: Any = None", *attributes]
+    yield f"def {op.name}({', '.join(parameters)}) -> Tensor:"
+    yield from _docstring(op)
+    given = ", ".join(fixed)
+    yield f"    given = ({given}) if {last} is None else ({given}, {last})"
+    yield f'    return _record("{op.name}", given, {{{named}}})'
 
 
 def _variadic(op: Any, attributes: list[str], named: str) -> Iterator[str]:

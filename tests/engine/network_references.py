@@ -308,6 +308,281 @@ def _pdist(x: Any, *, ord: float) -> Any:
     return np.linalg.norm(x[..., first, :] - x[..., second, :], ord, axis=-1)
 
 
+def _cubic(t: Any) -> Any:
+    """Keys' kernel of parameter -0.75."""
+    t, a = abs(t), -0.75
+    return (
+        (a + 2) * t**3 - (a + 3) * t**2 + 1 if t <= 1 else a * (t**3 - 5 * t**2 + 8 * t - 4) if t < 2 else 0.0
+    )
+
+
+def _resized(x: Any, axis: int, count: int, mode: str, corners: bool) -> Any:
+    """Result by result: each of them is a sum of elements nearby, which repeat at the borders."""
+    x = np.moveaxis(x, axis, 0)
+    size, rows = len(x), []
+    for i in range(count):
+        at = i * (size - 1) / max(count - 1, 1) if corners else (i + 0.5) * size / count - 0.5
+        if mode == "nearest":
+            rows.append(x[i * size // count])
+            continue
+        if mode == "area":
+            rows.append(x[i * size // count : -(-(i + 1) * size // count)].mean(axis=0, dtype=x.dtype))
+            continue
+        kernel, reach = (_cubic, 2) if mode == "cubic" else (lambda t: max(0.0, 1 - abs(t)), 1)
+        at = max(at, 0.0) if mode == "linear" else at
+        near = range(int(np.floor(at)) - reach + 1, int(np.floor(at)) + reach + 1)
+        weights = np.zeros(size)
+        for k in near:
+            weights[min(max(k, 0), size - 1)] += kernel(at - k)
+        rows.append(np.tensordot(weights.astype(x.dtype), x, 1) if count != size or mode == "cubic" else x[i])
+    return np.moveaxis(np.stack(rows), 0, axis)
+
+
+def _interpolate(n: int) -> Reference:
+    def interpolate(x: Any, *, size: Any, mode: str, align_corners: bool, data_format: str) -> Any:
+        x, lead = last(x, n, data_format)
+        if (align_corners and mode in ("nearest", "area")) or 0 in x.shape[1:-1]:
+            raise ValueError("refused")
+        for k, count in enumerate(several(size, n)):
+            x = _resized(x, k + 1, count, mode, align_corners)
+        return back(x, lead, n, data_format)
+
+    return interpolate
+
+
+def _shuffle(x: Any, *, factor: Any, data_format: str) -> Any:
+    x, lead = last(x, 2, data_format)
+    r, s = several(factor, 2)
+    if x.shape[-1] % (r * s):
+        raise ValueError("factors divide the channels")
+    y = np.empty((x.shape[0], x.shape[1] * r, x.shape[2] * s, x.shape[3] // (r * s)), x.dtype)
+    for i, j in np.ndindex(r, s):
+        y[:, i::r, j::s] = x[..., i * s + j :: r * s]
+    return back(y, lead, 2, data_format)
+
+
+def _unshuffle(x: Any, *, factor: Any, data_format: str) -> Any:
+    x, lead = last(x, 2, data_format)
+    r, s = several(factor, 2)
+    if x.shape[1] % r or x.shape[2] % s:
+        raise ValueError("factors divide the sizes")
+    y = np.empty((x.shape[0], x.shape[1] // r, x.shape[2] // s, x.shape[3] * r * s), x.dtype)
+    for i, j in np.ndindex(r, s):
+        y[..., i * s + j :: r * s] = x[:, i::r, j::s]
+    return back(y, lead, 2, data_format)
+
+
+def _unfold(x: Any, *, window: Any, stride: Any, padding: Any, dilation: Any, data_format: str) -> Any:
+    x, lead = last(x, 2, data_format)
+    window, stride, dilation, padding = (several(s, 2) for s in (window, stride, dilation, padding))
+    x = np.pad(x, [(0, 0), *((w, w) for w in padding), (0, 0)])
+    seen = np.moveaxis(grid(x, window, stride, dilation), -1, 3)
+    seen = seen.reshape(*lead, prod(seen.shape[1:3]), prod(seen.shape[3:]))
+    return np.swapaxes(seen, -1, -2) if data_format == "channels_first" else seen
+
+
+def _fold(
+    x: Any, *, size: Any, window: Any, stride: Any, padding: Any, dilation: Any, data_format: str
+) -> Any:
+    x = np.swapaxes(x, -1, -2) if data_format == "channels_first" else x
+    size, window, stride, dilation, padding = (
+        several(s, 2) for s in (size, window, stride, dilation, padding)
+    )
+    wide = [s + 2 * w for s, w in zip(size, padding, strict=True)]
+    count = [
+        (w - (k - 1) * d - 1) // s + 1 for w, k, d, s in zip(wide, window, dilation, stride, strict=True)
+    ]
+    if x.ndim < 2 or min(count) < 1 or x.shape[-2] != prod(count) or x.shape[-1] % prod(window):
+        raise ValueError("no such patches")
+    channels = x.shape[-1] // prod(window)
+    y = np.zeros((*x.shape[:-2], *wide, channels), x.dtype)
+    parts = x.reshape(*x.shape[:-2], *count, channels, *window)
+    for t in np.ndindex(*count):
+        for k in np.ndindex(*window):
+            to = tuple(a * s + b * d for a, s, b, d in zip(t, stride, k, dilation, strict=True))
+            y[(..., *to, slice(None))] += parts[(..., *t, slice(None), *k)]
+    y = y[..., padding[0] : wide[0] - padding[0], padding[1] : wide[1] - padding[1], :]
+    return np.moveaxis(y, -1, -3) if data_format == "channels_first" else y
+
+
+def _grid_sample(
+    x: Any, points: Any, *, mode: str, padding_mode: str, align_corners: bool, data_format: str
+) -> Any:
+    """Point by point."""
+    x, _ = last(x, 2, data_format)
+    y = np.zeros((*points.shape[:-1], x.shape[-1]), np.result_type(x, points))
+
+    def place(at: Any, size: int) -> Any:
+        at = (at + 1) * (size - 1) / 2 if align_corners else ((at + 1) * size - 1) / 2
+        low, high = (0, size - 1) if align_corners else (-0.5, size - 0.5)
+        if padding_mode == "reflection":
+            at = (
+                low + (high - low) - abs((at - low) % (2 * (high - low)) - (high - low))
+                if high > low
+                else 0.0
+            )
+        return at if padding_mode == "zeros" else np.minimum(np.maximum(at, 0), size - 1)
+
+    for where in np.ndindex(*points.shape[:-1]):
+        image, down, across = (
+            x[where[0]],
+            place(points[where][1], x.shape[1]),
+            place(points[where][0], x.shape[2]),
+        )
+        if mode == "nearest":
+            near = [(np.round(down), np.round(across), 1.0)]
+        else:
+            r, c = np.floor(down), np.floor(across)
+            near = [
+                (r + i, c + j, (down - r if i else r + 1 - down) * (across - c if j else c + 1 - across))
+                for i, j in np.ndindex(2, 2)
+            ]
+        for r, c, weight in near:
+            inside = 0 <= r < x.shape[1] and 0 <= c < x.shape[2]
+            y[where] += weight * (image[int(r), int(c)] if inside else np.zeros(x.shape[-1]))
+    return back(y, x.shape[:1], 2, data_format)
+
+
+def _affine_grid(theta: Any, *, size: Any, align_corners: bool) -> Any:
+    if theta.ndim != 3 or theta.shape[1:] != (2, 3):
+        raise ValueError("no affine maps")
+    lines = [
+        np.linspace(-1, 1, s) if align_corners and s > 1 else (2 * np.arange(s) + 1) / s - 1 for s in size
+    ]
+    down, across = np.meshgrid(*lines, indexing="ij")
+    points = np.stack([across, down, np.ones_like(down)], -1).astype(theta.dtype)
+    return np.einsum("nij,hwj->nhwi", theta, points)
+
+
+def reduced(losses: Any, reduction: str) -> Any:
+    return {"none": losses, "mean": np.mean(losses), "sum": np.sum(losses)}[reduction]
+
+
+def _loss(formula: Reference) -> Reference:
+    """A loss of the last arguments' shapes, reduced; (n, 1) counts as (n,)."""
+
+    def loss(*xs: Any, reduction: str, **settings: Any) -> Any:
+        if len(xs) == 2 and xs[1].ndim > xs[0].ndim:
+            xs = (xs[0], xs[1][..., 0])
+        return reduced(formula(*xs, **settings), reduction)
+
+    return loss
+
+
+def _picked(p: Any, t: Any, axis: int) -> Any:
+    return np.take_along_axis(p, np.expand_dims(t.astype(int), axis), axis).squeeze(axis)
+
+
+def _softplus(z: Any) -> Any:
+    return np.logaddexp(z, z.dtype.type(0))
+
+
+def _binary_focal(
+    t: Any,
+    p: Any,
+    *,
+    alpha: float,
+    gamma: float,
+    apply_class_balancing: bool,
+    from_logits: bool,
+    label_smoothing: float,
+    epsilon: float,
+) -> Any:
+    t = t * (1 - label_smoothing) + label_smoothing / 2
+    if from_logits:
+        entropy, p = t * _softplus(-p) + (1 - t) * _softplus(p), 1 / (1 + np.exp(-p))
+    else:
+        entropy = -t * np.log(np.maximum(p, epsilon)) - (1 - t) * np.log(np.maximum(1 - p, epsilon))
+    right = t * p + (1 - t) * (1 - p)
+    weight = t * alpha + (1 - t) * (1 - alpha) if apply_class_balancing else 1
+    return weight * np.maximum(1 - right, 0) ** gamma * entropy
+
+
+def _categorical_focal(
+    t: Any,
+    p: Any,
+    *,
+    axis: int,
+    alpha: float,
+    gamma: float,
+    from_logits: bool,
+    label_smoothing: float,
+    epsilon: float,
+) -> Any:
+    t = t * (1 - label_smoothing) + label_smoothing / p.shape[axis]
+    if from_logits:
+        shifted = p - p.max(axis, keepdims=True)
+        logs = shifted - np.log(np.exp(shifted).sum(axis, keepdims=True))
+        p = np.exp(logs)
+    else:
+        p = p / p.sum(axis, keepdims=True)
+        logs = np.log(np.maximum(p, epsilon))
+    return -(alpha * np.maximum(1 - p, 0) ** gamma * t * logs).sum(axis)
+
+
+def _poisson_nll(t: Any, p: Any, *, log_input: bool, full: bool, epsilon: float) -> Any:
+    loss = np.exp(p) - t * p if log_input else p - t * np.log(p + epsilon)
+    above = np.where(t > 1, t, 2)
+    term = above * np.log(above) - above + np.log(2 * np.pi * above) / 2
+    return (loss + np.where(t > 1, term, 0) if full else loss).astype(np.result_type(t, p))
+
+
+def _smooth_l1(t: Any, p: Any, *, beta: float) -> Any:
+    e = np.abs(p - t)
+    return np.where(e < beta, e * e / (2 * beta), e - beta / 2)
+
+
+def _multi_margin(t: Any, p: Any, *, ord: float, margin: float, axis: int) -> Any:
+    short = np.maximum(margin - np.expand_dims(_picked(p, t, axis), axis) + p, 0) ** ord
+    np.put_along_axis(short, np.expand_dims(t.astype(int), axis), 0, axis)
+    return short.sum(axis) / p.shape[axis]
+
+
+def _triplet(a: Any, p: Any, n: Any, *, margin: float, ord: float, swap: bool, epsilon: float) -> Any:
+    def distance(x: Any, y: Any) -> Any:
+        return np.linalg.norm(x - y + epsilon, ord, axis=-1)
+
+    far = np.minimum(distance(a, n), distance(p, n)) if swap else distance(a, n)
+    return np.maximum(distance(a, p) - far + margin, 0)
+
+
+def _cosine_embedding(a: Any, b: Any, y: Any, *, margin: float) -> Any:
+    lengths = [np.maximum(np.linalg.norm(x, axis=-1), x.dtype.type(1e-6)) for x in (a, b)]
+    cosine = (a / lengths[0][..., None] * (b / lengths[1][..., None])).sum(-1)
+    return np.where(y > 0, 1 - cosine, np.maximum(cosine - margin, 0))
+
+
+def _tversky(t: Any, p: Any, *, alpha: float, beta: float, epsilon: float, reduction: str) -> Any:
+    both = (t * p).sum()
+    return 1 - both / (both + beta * (t * (1 - p)).sum() + alpha * ((1 - t) * p).sum() + epsilon)
+
+
+_LOSSES: Mapping[str, Reference] = {
+    "binary_focal_crossentropy": _binary_focal,
+    "categorical_focal_crossentropy": _categorical_focal,
+    "poisson_nll_loss": _poisson_nll,
+    "gaussian_nll_loss": lambda p, t, v, *, full, epsilon: (
+        (np.log(np.maximum(v, epsilon)) + (p - t) ** 2 / np.maximum(v, epsilon)) / 2
+        + (float(np.log(2 * np.pi)) / 2 if full else 0)
+    ),
+    "smooth_l1_loss": _smooth_l1,
+    "soft_margin_loss": lambda t, p: _softplus(-t * p),
+    "hinge_embedding_loss": lambda t, p, *, margin: np.where(t > 0, p, np.maximum(margin - p, 0)),
+    "multilabel_soft_margin_loss": lambda t, p, *, axis: (t * _softplus(-p) + (1 - t) * _softplus(p)).mean(
+        axis
+    ),
+    "margin_ranking_loss": lambda a, b, y, *, margin: np.maximum(margin - y * (a - b), 0),
+    "triplet_margin_loss": _triplet,
+    "cosine_embedding_loss": _cosine_embedding,
+}
+#: Losses of integer labels, which stay integers.
+_OF_LABELS: Mapping[str, Reference] = {
+    "nll_loss": lambda t, p, *, axis: -_picked(p, t, axis),
+    "categorical_generalized_cross_entropy": lambda t, p, *, q, axis: (1 - _picked(p, t, axis) ** q) / q,
+    "multi_margin_loss": _multi_margin,
+}
+
+
 def floating(reference: Reference) -> Reference:
     """A function of floating numbers: integers and booleans are computed in float64."""
 
@@ -326,6 +601,17 @@ _FLOATING: Mapping[str, Reference] = {
     **{f"lp_pool{n}d": _pool(n, _norm) for n in (1, 2, 3)},
     **{f"adaptive_average_pool{n}d": _adaptive(n, np.mean) for n in (1, 2, 3)},
     **{f"adaptive_max_pool{n}d": _adaptive(n, np.max) for n in (1, 2, 3)},
+    **{name: _loss(loss) for name, loss in _LOSSES.items()},
+    **{
+        name: lambda *xs, reduction, loss=loss, **settings: reduced(loss(*xs, **settings), reduction)
+        for name, loss in _OF_LABELS.items()
+    },
+    "tversky": _tversky,
+    "dice": lambda t, p, *, epsilon, reduction: 1 - 2 * (t * p).sum() / (t.sum() + p.sum() + epsilon),
+    **{f"interpolate{n}d": _interpolate(n) for n in (1, 2, 3)},
+    "fold": _fold,
+    "grid_sample": _grid_sample,
+    "affine_grid": _affine_grid,
     "layer_norm": lambda x, *, axis, epsilon: _standardized(x, _over(axis), epsilon),
     "rms_norm": _rms,
     "batch_norm": _batch_norm,
@@ -341,6 +627,9 @@ _FLOATING: Mapping[str, Reference] = {
 NETWORK_REFERENCES: Mapping[str, Reference] = {
     **{name: floating(reference) for name, reference in _FLOATING.items()},
     **{f"max_unpool{n}d": _unpool(n) for n in (1, 2, 3)},
+    "pixel_shuffle": _shuffle,
+    "pixel_unshuffle": _unshuffle,
+    "unfold": _unfold,
     "scaled_dot_product_attention": lambda *xs, **settings: _attention(
         *(x if x.dtype.kind == "f" or k == 3 else x.astype(np.float64) for k, x in enumerate(xs)), **settings
     ),

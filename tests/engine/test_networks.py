@@ -70,6 +70,31 @@ def test_channels_last_is_keras(n: int, padding: str, stride: int, oracle: Calla
         )  # fmt: skip
 
 
+@pytest.mark.oracle
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("binary_focal_crossentropy", {"gamma": 1.5, "apply_class_balancing": True, "alpha": 0.3}),
+        ("binary_focal_crossentropy", {"from_logits": True, "label_smoothing": 0.1}),
+        ("categorical_focal_crossentropy", {"alpha": 0.5, "gamma": 3.0}),
+        ("categorical_focal_crossentropy", {"from_logits": True, "label_smoothing": 0.1}),
+        ("categorical_generalized_cross_entropy", {"q": 0.7}),
+        ("dice", {}),
+        ("tversky", {"alpha": 0.3, "beta": 0.6}),
+    ],
+)
+def test_a_loss_is_that_of_keras(name: str, settings: dict[str, Any], oracle: Callable[[str], Any]) -> None:
+    keras = oracle("keras")
+    pred = np.array([[0.7, 0.2, 0.1], [0.3, 0.25, 0.45]])
+    true: Any = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    if name == "categorical_generalized_cross_entropy":
+        true = np.array([0, 2])
+    kind = "".join(part.capitalize() for part in name.split("_"))
+    theirs = getattr(keras.losses, kind)(**settings)(true, pred)
+    ours = values(name, true, pred, **settings)[0]
+    np.testing.assert_allclose(ours, keras.ops.convert_to_numpy(theirs), rtol=1e-5)
+
+
 def test_the_first_of_equal_elements_gets_the_gradient() -> None:
     x = np.array([[1.0], [1.0], [0.0], [2.0], [2.0]])
     first = derive("max_pool1d", x, window=5).first[0]

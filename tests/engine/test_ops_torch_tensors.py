@@ -168,6 +168,8 @@ WITHOUT_PEER = {
     "mean_absolute_percentage_error", "mean_squared_logarithmic_error", "log_cosh",
     "hinge", "squared_hinge", "categorical_hinge",
     "max_pool1d_with_indices", "max_pool2d_with_indices", "max_pool3d_with_indices",
+    "binary_focal_crossentropy", "categorical_focal_crossentropy", "dice", "tversky",
+    "categorical_generalized_cross_entropy",  # with Keras, in test_networks
     "batch_norm_training",  # and indices of pools: in test_networks
 }  # fmt: skip
 

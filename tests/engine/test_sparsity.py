@@ -54,7 +54,12 @@ LOOSE = frozenset(
         "convolve_input",
         "scaled_dot_product_attention",  # causal, or masked
         "embedding_bag",  # whose padding counts for nothing
-        *(f"adaptive_average_pool{n}d" for n in (1, 2, 3)),  # a product with a matrix that has zeros
+        # products with matrices that have zeros
+        *(f"interpolate{n}d" for n in (1, 2, 3)),
+        "grid_sample",
+        "affine_grid",
+        "fold",
+        *(f"adaptive_average_pool{n}d" for n in (1, 2, 3)),
     ]
 )
 #  Samples at which a derivative vanishes wherever they are drawn: choices that never fall, one class, zero

@@ -166,4 +166,113 @@ def _attentions() -> Iterator[tuple[str, Case]]:
     )
 
 
-NETWORKS = dict([*_convolutions(), *_pools(), *_normalisations(), *_attentions()])
+def _images() -> Iterator[tuple[str, Case]]:
+    linear, cubic = ("linear", "bilinear", "trilinear"), (None, "bicubic", None)
+    for n in (1, 2, 3):
+        x, size = waves(2, 3, *(5, 4, 3)[:n]), (7, 3, 4)[:n]
+        for mode, theirs in (
+            ("nearest", "nearest"),
+            ("linear", linear[n - 1]),
+            ("area", "area"),
+            ("cubic", cubic[n - 1]),
+        ):
+            for corners in (False, True) if mode in ("linear", "cubic") and theirs else (None,):
+                if theirs:
+                    align = {} if corners is None else {"align_corners": corners}
+                    yield (
+                        f"interpolate{n}d {mode} {corners}",
+                        Case(
+                            functional("interpolate", size=size, mode=theirs, **align),
+                            (x,),
+                            {**FIRST, "size": list(size), "mode": mode, **align},
+                        ),
+                    )
+    x = waves(2, 8, 4, 6)
+    for name in ("pixel_shuffle", "pixel_unshuffle"):
+        yield name, Case(lambda torch, x, name=name: getattr(torch, name)(x, 2), (x,), {**FIRST, "factor": 2})
+    settings = {"dilation": 2, "padding": (1, 0), "stride": (2, 1)}
+    x = waves(2, 3, 5, 4)
+    ours = {**FIRST, "window": [2, 2], **_ours(settings)}
+    yield "unfold", Case(functional("unfold", kernel_size=2, **settings), (x,), ours)
+    yield (
+        "fold",
+        Case(
+            functional("fold", kernel_size=2, output_size=(5, 4), **settings),
+            (waves(2, 12, 6),),
+            {**ours, "size": [5, 4]},
+        ),
+    )
+    points = 1.3 * waves(2, 2, 3, 2, start=0.4)
+    for padding in ("zeros", "border", "reflection"):
+        for corners in (False, True):
+            settings = {"padding_mode": padding, "align_corners": corners}
+            yield (
+                f"grid_sample {padding} {corners}",
+                Case(functional("grid_sample", **settings), (x, points), {**FIRST, **settings}),
+            )
+    yield (
+        "affine_grid",
+        Case(
+            lambda torch, theta: torch.nn.functional.affine_grid(theta, (2, 1, 3, 4), align_corners=True),
+            (waves(2, 2, 3),),
+            {"size": [3, 4], "align_corners": True},
+        ),
+    )
+
+
+SIGNS = np.array([[1.0, -1.0, 1.0], [-1.0, -1.0, 1.0]])
+
+
+def _turned(name: str, **settings: Any) -> Callable[..., Any]:
+    """PyTorch's loss, which takes the prediction first."""
+    return lambda torch, y, p: getattr(torch.nn.functional, name)(p, y, **settings)
+
+
+def _multi_margin(torch: Any, labels: Any, p: Any) -> Any:
+    """PyTorch's own has no second derivative."""
+    right = p[[0, 1], labels]
+    short = torch.relu(1 - right[:, None] + p) ** 2
+    return (short.sum(1) - 1).mean() / 3  # less the right class, which is short by the margin
+
+
+def _losses() -> Iterator[tuple[str, Case]]:
+    x, z, labels = waves(2, 3), waves(2, 3, start=1), np.array([2, 0])
+    yield "nll_loss", Case(_turned("nll_loss", reduction="sum"), (labels, x), {"reduction": "sum"})
+    yield "smooth_l1_loss", Case(_turned("smooth_l1_loss", beta=0.3), (z, x), {"beta": 0.3})
+    yield (
+        "soft_margin_loss",
+        Case(lambda torch, y, p: torch.nn.functional.softplus(-y * p).mean(), (SIGNS, x)),
+    )
+    yield (
+        "hinge_embedding_loss",
+        Case(_turned("hinge_embedding_loss", margin=0.6), (SIGNS, x), {"margin": 0.6}),
+    )
+    yield (
+        "poisson_nll_loss",
+        Case(_turned("poisson_nll_loss", full=True), (np.array([3.0, 0.5, 2.0]), x[0]), {"full": True}),
+    )
+    yield (
+        "gaussian_nll_loss",
+        Case(functional("gaussian_nll_loss", full=True), (x, z, x**2 + 0.1), {"full": True}),
+    )
+    yield "multilabel_soft_margin_loss", Case(_turned("multilabel_soft_margin_loss"), (abs(z), x))
+    yield "multi_margin_loss", Case(_multi_margin, (labels, x), {"ord": 2})
+    yield (
+        "margin_ranking_loss",
+        Case(functional("margin_ranking_loss", margin=0.3), (x, z, SIGNS), {"margin": 0.3}),
+    )
+    yield (
+        "triplet_margin_loss",
+        Case(
+            functional("triplet_margin_loss", swap=True, margin=2.0),
+            (x, z, waves(2, 3, start=2)),
+            {"swap": True, "margin": 2.0},
+        ),
+    )
+    yield (
+        "cosine_embedding_loss",
+        Case(functional("cosine_embedding_loss", margin=0.1), (x, z, SIGNS[0, :2]), {"margin": 0.1}),
+    )
+
+
+NETWORKS = dict([*_convolutions(), *_pools(), *_normalisations(), *_attentions(), *_images(), *_losses()])

@@ -39,8 +39,10 @@ SENTENCES: Final = {
         "convolve2d correlate2d fftconvolve filter filter2 filtfilt lfilter depthwise_conv2d",
     ),
     **_group(
-        "windows are not there yet as a tensor; `conv1d(x, k)` and `conv2d(x, k)` are sums over windows",
-        "unfold fold im2col col2im",
+        "it is called by its number of axes: `interpolate2d(x, size=4)`, with a mode; channels are last "
+        "unless data_format says 'channels_first'",
+        "interpolate upsample upsample_bilinear upsample_nearest resize_bilinear resize_images "
+        "resize_bicubic resize_nearest resize_nearest_neighbor resize_image",
     ),
     **_group(
         "a pool is called by its number of axes: `max_pool2d(x, 2)`, `average_pool2d(x, 2)`; x has its "
@@ -221,11 +223,8 @@ SENTENCES: Final = {
     ),
     **_group(
         "this layer or image op is not there yet; models have the layers that docs/training.md lists",
-        "interpolate upsample upsample_bilinear upsample_nearest grid_sample affine_grid pixel_shuffle "
-        "pixel_unshuffle channel_shuffle bilinear multi_head_attention_forward ctc_loss "
-        "multilabel_margin_loss multilabel_soft_margin_loss multi_margin_loss cosine_embedding_loss "
-        "hinge_embedding_loss triplet_margin_with_distance_loss resize_bilinear resize_images "
-        "adaptive_log_softmax_with_loss",
+        "channel_shuffle bilinear multi_head_attention_forward ctc_loss multilabel_margin_loss "
+        "triplet_margin_with_distance_loss adaptive_log_softmax_with_loss",
     ),
     **_group(
         "a tensor times another is `a * b`, a matrix product `a @ b`; sparse storage is not there",

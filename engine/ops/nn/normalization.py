@@ -80,7 +80,7 @@ def _along(x: Any, axis: int, *given: Any) -> tuple[int, ...]:
     for one in given:
         if one.shape != x.shape[place : place + 1]:
             raise ShapeMismatch(
-                f"expected one number for each of {x.shape[place]} channels on axis {axis}, got shape {one.shape}"
+                f"expected {x.shape[place]} numbers, one for each channel on axis {axis}, got {one.shape}"
             )
     return tuple(size if k == place else 1 for k, size in enumerate(x.shape))
 

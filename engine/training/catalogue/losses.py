@@ -1,4 +1,4 @@
-"""Losses under Keras's names: every op that has a `reduction` is one, without a list to edit."""
+"""Losses under Keras's names: every op of y_true and y_pred with a `reduction`; no list to edit."""
 
 from __future__ import annotations
 
@@ -60,5 +60,10 @@ def _loss(op: Op) -> Loss:
 
 LOSSES = Registry(
     "loss",
-    (_loss(op) for op in TABLE.public() if any(a.name == "reduction" for a in op.attributes)),
+    (
+        _loss(op)
+        for op in TABLE.public()
+        if any(a.name == "reduction" for a in op.attributes)
+        and [i.name for i in op.inputs] == ["y_true", "y_pred"]
+    ),
 )

@@ -58,7 +58,12 @@ def _conv(n: int) -> Callable[..., Symbol]:
         window, steps = sizes_of(kernel_size, n, "kernel_size"), sizes_of(strides, n, "strides")
         gaps = sizes_of(dilation_rate, n, "dilation_rate")
         kernel = scope.weight("kernel", (*window, x.shape[-1] // groups, filters), kernel_initializer)
-        settings = {"stride": list(steps), "padding": padding, "dilation": list(gaps), "groups": groups}
+        settings: dict[str, Any] = {
+            "stride": list(steps),
+            "padding": padding,
+            "dilation": list(gaps),
+            "groups": groups,
+        }
         node = scope.node(f"conv{n}d", x.name, kernel, **settings)
         shape = (*windows(x, n, window, steps, padding, gaps), filters)
         return _finish(scope, node, shape, x, use_bias, bias_initializer, activation)

@@ -10,7 +10,6 @@ from engine.errors import InvalidAttribute
 from engine.ir.attributes import Attribute
 from engine.training.model.builder import Symbol
 
-
 CHANNELS_LAST = "rows are (*sizes, channels): move the channels of the data to the last axis"
 
 

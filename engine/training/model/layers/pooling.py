@@ -18,7 +18,7 @@ def _pool(n: int, op: str, layer: str) -> Callable[..., Symbol]:
         window = sizes_of(pool_size, n, "pool_size")
         steps = window if strides is None else sizes_of(strides, n, "strides")
         shape = (*windows(x, n, window, steps, padding, (1,) * n), x.shape[-1])
-        settings = {"window": list(window), "stride": list(steps), "padding": padding}
+        settings: dict[str, Any] = {"window": list(window), "stride": list(steps), "padding": padding}
         return Symbol(scope.node(f"{op}_pool{n}d", x.name, **settings), shape, x.dtype)
 
     return write

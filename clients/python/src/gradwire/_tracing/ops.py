@@ -32,6 +32,7 @@ __all__ = [
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
     "add",
+    "affine_grid",
     "all",
     "amax",
     "amin",
@@ -64,8 +65,12 @@ __all__ = [
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
+    "batch_norm",
+    "batch_norm_training",
+    "batch_normalization",
     "bce",
     "binary_crossentropy",
+    "binary_focal_crossentropy",
     "bitwise_and",
     "bitwise_invert",
     "bitwise_left_shift",
@@ -77,14 +82,18 @@ __all__ = [
     "cast",
     "categorical_cross_entropy",
     "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_generalized_cross_entropy",
     "categorical_hinge",
     "cbrt",
+    "cdist",
     "ceil",
     "celu",
     "cholesky",
     "clamp",
     "clip",
     "clip_by_value",
+    "col2im",
     "complex",
     "concat",
     "concatenate",
@@ -102,6 +111,7 @@ __all__ = [
     "copysign",
     "cos",
     "cosh",
+    "cosine_embedding_loss",
     "cosine_loss",
     "cosine_similarity",
     "cosine_similarity_loss",
@@ -118,14 +128,18 @@ __all__ = [
     "diag",
     "diag_embed",
     "diagonal",
+    "dice",
     "digamma",
     "div",
     "div_no_nan",
     "divide",
     "divide_no_nan",
     "dot",
+    "dot_product_attention",
+    "dropout",
     "einsum",
     "elu",
+    "embedding_bag",
     "embedding_lookup",
     "eq",
     "equal",
@@ -153,12 +167,14 @@ __all__ = [
     "fmax",
     "fmin",
     "fmod",
+    "fold",
     "full",
     "full_like",
     "gammaln",
     "gather",
     "gather_elements",
     "gather_nd",
+    "gaussian_nll_loss",
     "ge",
     "gelu",
     "global_average_pool",
@@ -167,6 +183,8 @@ __all__ = [
     "glu",
     "greater",
     "greater_equal",
+    "grid_sample",
+    "group_norm",
     "gt",
     "hard_shrink",
     "hard_sigmoid",
@@ -179,13 +197,19 @@ __all__ = [
     "hardtanh",
     "heaviside",
     "hinge",
+    "hinge_embedding_loss",
     "hstack",
     "huber",
     "huber_loss",
     "hypot",
     "identity",
+    "im2col",
     "imag",
     "inner",
+    "instance_norm",
+    "interpolate1d",
+    "interpolate2d",
+    "interpolate3d",
     "inv",
     "inverse",
     "invert",
@@ -202,6 +226,8 @@ __all__ = [
     "kullback_leibler_divergence",
     "l1_loss",
     "l2_normalize",
+    "layer_norm",
+    "layer_normalization",
     "le",
     "leaky_relu",
     "left_shift",
@@ -235,6 +261,7 @@ __all__ = [
     "mT",
     "mae",
     "mape",
+    "margin_ranking_loss",
     "matmul",
     "matrix_diag",
     "matrix_power",
@@ -266,6 +293,8 @@ __all__ = [
     "msle",
     "mul",
     "multi_dot",
+    "multi_margin_loss",
+    "multilabel_soft_margin_loss",
     "multiply",
     "ndim",
     "ndtr",
@@ -273,6 +302,7 @@ __all__ = [
     "ne",
     "neg",
     "negative",
+    "nll_loss",
     "norm",
     "norm_cdf",
     "normalize",
@@ -281,9 +311,13 @@ __all__ = [
     "ones_like",
     "outer",
     "pad",
+    "pdist",
     "permute",
     "permute_dims",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "poisson",
+    "poisson_nll_loss",
     "polygamma",
     "positive",
     "pow",
@@ -325,9 +359,12 @@ __all__ = [
     "reverse",
     "right_shift",
     "rint",
+    "rms_norm",
+    "rms_normalization",
     "roll",
     "round",
     "rsqrt",
+    "scaled_dot_product_attention",
     "select",
     "selu",
     "shape",
@@ -342,6 +379,8 @@ __all__ = [
     "sinh",
     "size",
     "slogdet",
+    "smooth_l1_loss",
+    "soft_margin_loss",
     "soft_shrink",
     "softmax",
     "softplus",
@@ -380,10 +419,13 @@ __all__ = [
     "trace",
     "transpose",
     "tril",
+    "triplet_margin_loss",
     "triu",
     "true_divide",
     "truediv",
     "trunc",
+    "tversky",
+    "unfold",
     "unsqueeze",
     "var",
     "variance",
@@ -509,6 +551,18 @@ def adaptive_max_pool3d(x: Any, size: int | Sequence[int], data_format: str = "c
 def add(x1: Any, x2: Any) -> Tensor:
     """x1 + x2."""
     return _record("add", (x1, x2))
+
+
+def affine_grid(theta: Any, size: int | Sequence[int], align_corners: bool = False) -> Tensor:
+    """The grid of points (x, y) that affine maps of (samples, 2, 3) take the pixels' centres to.
+
+    PyTorch's affine_grid, with the size of one image without samples and channels.
+
+    size: the height and the width of the grid.
+
+    align_corners: whether -1 and 1 are the centres of the outer pixels, not their edges.
+    """
+    return _record("affine_grid", (theta,), {"size": size, "align_corners": align_corners})
 
 
 def all(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
@@ -764,6 +818,34 @@ def average_pool3d(
     )
 
 
+def batch_norm(x: Any, mean: Any, variance: Any, axis: int = -1, epsilon: float = 1e-05) -> Tensor:
+    """(x - mean) / sqrt(variance + epsilon) with a mean and a variance for each channel on `axis`.
+
+    The form for predicting, with averages kept while training: batch_norm_training returns those of a
+    batch. The channels are last, as in Keras; PyTorch has axis=1. Multiply by gamma and add beta where
+    they are wanted.
+
+    axis: the axis of the channels.
+
+    epsilon: added to the variance.
+    """
+    return _record("batch_norm", (x, mean, variance), {"axis": _explicit(axis), "epsilon": epsilon})
+
+
+def batch_norm_training(x: Any, axis: int = -1, epsilon: float = 1e-05) -> tuple[Tensor, ...]:
+    """(x - mean) / sqrt(variance + epsilon) over all axes but `axis`, and the mean and the variance.
+
+    The variance is divided by the count, as Keras keeps it; PyTorch keeps count / (count - 1) times
+    that. Cut the averages that you keep with stop_gradient. Multiply by gamma and add beta where they
+    are wanted.
+
+    axis: the axis of the channels.
+
+    epsilon: added to the variance.
+    """
+    return _record_many("batch_norm_training", (x,), 3, {"axis": _explicit(axis), "epsilon": epsilon})
+
+
 def binary_crossentropy(
     y_true: Any,
     y_pred: Any,
@@ -789,6 +871,51 @@ def binary_crossentropy(
         "binary_crossentropy",
         (y_true, y_pred),
         {
+            "from_logits": from_logits,
+            "label_smoothing": label_smoothing,
+            "epsilon": epsilon,
+            "reduction": reduction,
+        },
+    )
+
+
+def binary_focal_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    apply_class_balancing: bool = False,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    epsilon: float = 1e-07,
+    reduction: str = "mean",
+) -> Tensor:
+    """The mean of (1 - p)^gamma times the binary cross-entropy, p the probability of the label.
+
+    Alpha counts with apply_class_balancing only, as in Keras. With reduction='none' there is one loss
+    for each element.
+
+    alpha: the weight of a loss.
+
+    gamma: how little easy samples count.
+
+    apply_class_balancing: weigh labels 1 by alpha and 0 by 1 - alpha.
+
+    from_logits: whether y_pred are logits, else probabilities.
+
+    label_smoothing: the share of each label spread evenly, from 0 to 1.
+
+    epsilon: the least probability: smaller ones count as this.
+
+    reduction: over all the losses; none: leave them.
+    """
+    return _record(
+        "binary_focal_crossentropy",
+        (y_true, y_pred),
+        {
+            "alpha": alpha,
+            "gamma": gamma,
+            "apply_class_balancing": apply_class_balancing,
             "from_logits": from_logits,
             "label_smoothing": label_smoothing,
             "epsilon": epsilon,
@@ -870,6 +997,71 @@ def categorical_crossentropy(
     )
 
 
+def categorical_focal_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    epsilon: float = 1e-07,
+    axis: int = -1,
+    reduction: str = "mean",
+) -> Tensor:
+    """The mean of -alpha sum((1 - y_pred)^gamma y_true log(y_pred)) over the classes.
+
+    With reduction='none' there is one loss for each sample: `axis` is gone.
+
+    alpha: the weight of a loss.
+
+    gamma: how little easy samples count.
+
+    from_logits: whether y_pred are logits, else probabilities.
+
+    label_smoothing: the share of each label spread evenly, from 0 to 1.
+
+    epsilon: the least probability: smaller ones count as this.
+
+    axis: the axis of the classes.
+
+    reduction: over all the losses; none: leave them.
+    """
+    return _record(
+        "categorical_focal_crossentropy",
+        (y_true, y_pred),
+        {
+            "alpha": alpha,
+            "gamma": gamma,
+            "from_logits": from_logits,
+            "label_smoothing": label_smoothing,
+            "epsilon": epsilon,
+            "axis": _explicit(axis),
+            "reduction": reduction,
+        },
+    )
+
+
+def categorical_generalized_cross_entropy(
+    y_true: Any, y_pred: Any, q: float = 0.5, axis: int = -1, reduction: str = "mean"
+) -> Tensor:
+    """The mean of (1 - y_pred[y_true]^q) / q, for integer labels (Zhang and Sabuncu 2018).
+
+    y_pred are probabilities.
+
+    q: 1 is the mean absolute error; towards 0 it is the cross-entropy.
+
+    axis: the axis of the classes.
+
+    reduction: over all the losses; none: leave them.
+    """
+    return _record(
+        "categorical_generalized_cross_entropy",
+        (y_true, y_pred),
+        {"q": q, "axis": _explicit(axis), "reduction": reduction},
+        integer=(0,),
+    )
+
+
 def categorical_hinge(y_true: Any, y_pred: Any, axis: int = -1, reduction: str = "mean") -> Tensor:
     """The mean of max(1 + the best wrong class - the right class, 0), for one-hot y_true.
 
@@ -888,6 +1080,16 @@ def cbrt(x: Any) -> Tensor:
     At 0 the derivative is infinite.
     """
     return _record("cbrt", (x,))
+
+
+def cdist(x1: Any, x2: Any, ord: float = 2) -> Tensor:
+    """The distance of each row of x1 from each row of x2.
+
+    Differences are formed one by one, so that near rows lose no digits.
+
+    ord: the norm of a difference, positive; Infinity: the largest.
+    """
+    return _record("cdist", (x1, x2), {"ord": ord})
 
 
 def ceil(x: Any) -> Tensor:
@@ -1231,6 +1433,18 @@ def cosh(x: Any) -> Tensor:
     return _record("cosh", (x,))
 
 
+def cosine_embedding_loss(x1: Any, x2: Any, y: Any, margin: float = 0.0, reduction: str = "mean") -> Tensor:
+    """The mean of 1 - cos(x1, x2) where y is 1, of max(cos(x1, x2) - margin, 0) where it is -1.
+
+    x1 and x2 are rows, y a number for each.
+
+    margin: how far right has to be ahead of wrong.
+
+    reduction: over all the losses; none: leave them.
+    """
+    return _record("cosine_embedding_loss", (x1, x2, y), {"margin": margin, "reduction": reduction})
+
+
 def cosine_similarity(
     x1: Any, x2: Any, axis: int | Sequence[int] | None = (-1,), epsilon: float = 1e-12
 ) -> Tensor:
@@ -1360,6 +1574,18 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     return _record("diagonal", (x,), {"offset": offset, "axis1": _explicit(axis1), "axis2": _explicit(axis2)})
 
 
+def dice(y_true: Any, y_pred: Any, epsilon: float = 1e-07, reduction: str = "mean") -> Tensor:
+    """1 - 2 sum(y_true y_pred) / (sum(y_true) + sum(y_pred)): how little two masks overlap.
+
+    One number for the whole batch, as in Keras.
+
+    epsilon: added to the divisor.
+
+    reduction: over all the losses; none: leave them.
+    """
+    return _record("dice", (y_true, y_pred), {"epsilon": epsilon, "reduction": reduction})
+
+
 def digamma(x: Any) -> Tensor:
     """The derivative of log Gamma.
 
@@ -1389,6 +1615,17 @@ def dot(x1: Any, x2: Any) -> Tensor:
     return _record("dot", (x1, x2))
 
 
+def dropout(x: Any, key: Any, rate: float = 0.5) -> Tensor:
+    """x with each element 0 with probability `rate`, and the others divided by 1 - rate.
+
+    The gradient passes where x is kept. While training only: leave it out to predict. The same key and
+    shape give the same draw; use a key of your own for each draw.
+
+    rate: the probability of 0, below 1.
+    """
+    return _record("dropout", (x, key), {"rate": rate}, integer=(1,))
+
+
 def einsum(equation: str, *xs: Any) -> Tensor:
     """Products summed over the letters that the result does not have, as in 'ij,jk->ik'.
 
@@ -1406,6 +1643,20 @@ def elu(x: Any, alpha: float = 1.0) -> Tensor:
     alpha: minus the limit on the left.
     """
     return _record("elu", (x,), {"alpha": alpha})
+
+
+def embedding_bag(indices: Any, table: Any, mode: str = "mean", padding_idx: int | None = None) -> Tensor:
+    """The sum, the mean or the largest of the rows of a table at the integers of each bag.
+
+    A bag is the last axis of the indices. Equal largest elements share the gradient.
+
+    mode: what is taken of a bag's rows.
+
+    padding_idx: an index that does not count; a bag of it alone gives zeros.
+    """
+    return _record(
+        "embedding_bag", (indices, table), {"mode": mode, "padding_idx": padding_idx}, integer=(0,)
+    )
 
 
 def equal(x1: Any, x2: Any) -> Tensor:
@@ -1520,6 +1771,47 @@ def fmod(x1: Any, x2: Any) -> Tensor:
     return _record("fmod", (x1, x2))
 
 
+def fold(
+    x: Any,
+    size: int | Sequence[int],
+    window: int | Sequence[int],
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    data_format: str = "channels_last",
+) -> Tensor:
+    """The adjoint of unfold: patches added up where they overlap.
+
+    In a patch the channel comes first, then the place in the window, as in PyTorch. Axes before the
+    named ones are samples: any number of them, none too.
+
+    size: the image's height and width.
+
+    window: the size of a patch: one for both axes, or one for each.
+
+    stride: how far the window moves: one step, or one for each axis.
+
+    padding: how many zeros are added on both sides.
+
+    dilation: the distance between the elements that a window reads.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record(
+        "fold",
+        (x,),
+        {
+            "size": size,
+            "window": window,
+            "stride": stride,
+            "padding": padding,
+            "dilation": dilation,
+            "data_format": data_format,
+        },
+    )
+
+
 def full(shape: int | Sequence[int], fill_value: float, dtype: Any = "float64") -> Tensor:
     """One value everywhere.
 
@@ -1559,6 +1851,31 @@ def gather_nd(x: Any, indices: Any) -> Tensor:
     Negative indices count from the end; an index out of range is an error.
     """
     return _record("gather_nd", (x, indices), integer=(1,))
+
+
+def gaussian_nll_loss(
+    y_pred: Any,
+    y_true: Any,
+    variance: Any,
+    full: bool = False,
+    epsilon: float = 1e-06,
+    reduction: str = "mean",
+) -> Tensor:
+    """The mean of (log(variance) + (y_pred - y_true)² / variance) / 2.
+
+    The prediction comes first, as in PyTorch. With reduction='none' there is one loss for each element.
+
+    full: whether log(2 pi) / 2 is added.
+
+    epsilon: the least variance.
+
+    reduction: over all the losses; none: leave them.
+    """
+    return _record(
+        "gaussian_nll_loss",
+        (y_pred, y_true, variance),
+        {"full": full, "epsilon": epsilon, "reduction": reduction},
+    )
 
 
 def gelu(x: Any, approximate: bool = False) -> Tensor:
@@ -1606,6 +1923,56 @@ def greater(x1: Any, x2: Any) -> Tensor:
 def greater_equal(x1: Any, x2: Any) -> Tensor:
     """x1 >= x2."""
     return _record("greater_equal", (x1, x2))
+
+
+def grid_sample(
+    x: Any,
+    grid: Any,
+    mode: str = "linear",
+    padding_mode: str = "zeros",
+    align_corners: bool = False,
+    data_format: str = "channels_last",
+) -> Tensor:
+    """The image at the points (x, y) of a grid, whose coordinates run from -1 to 1.
+
+    PyTorch's grid_sample; 'linear' is its bilinear. Its last axis is (x, y), the column first. In mode
+    'nearest' the points have no gradient.
+
+    mode: how a point between pixels is computed.
+
+    padding_mode: what lies beyond.
+
+    align_corners: whether -1 and 1 are the centres of the outer pixels, not their edges.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record(
+        "grid_sample",
+        (x, grid),
+        {
+            "mode": mode,
+            "padding_mode": padding_mode,
+            "align_corners": align_corners,
+            "data_format": data_format,
+        },
+    )
+
+
+def group_norm(x: Any, groups: int, epsilon: float = 1e-05, data_format: str = "channels_last") -> Tensor:
+    """(x - mean) / sqrt(var + epsilon) of each sample over the sizes and the channels of a group.
+
+    The first axis is that of samples. PyTorch has the channels first. Multiply by gamma and add beta
+    where they are wanted.
+
+    groups: how many groups of channels.
+
+    epsilon: added to the variance.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record("group_norm", (x,), {"groups": groups, "epsilon": epsilon, "data_format": data_format})
 
 
 def hard_shrink(x: Any, threshold: float = 0.5) -> Tensor:
@@ -1658,6 +2025,18 @@ def hinge(y_true: Any, y_pred: Any, reduction: str = "mean") -> Tensor:
     return _record("hinge", (y_true, y_pred), {"reduction": reduction})
 
 
+def hinge_embedding_loss(y_true: Any, y_pred: Any, margin: float = 1.0, reduction: str = "mean") -> Tensor:
+    """The mean of y_pred where y_true is 1, of max(margin - y_pred, 0) where it is -1.
+
+    With reduction='none' there is one loss for each element.
+
+    margin: how far right has to be ahead of wrong.
+
+    reduction: over all the losses; none: leave them.
+    """
+    return _record("hinge_embedding_loss", (y_true, y_pred), {"margin": margin, "reduction": reduction})
+
+
 def hstack(*xs: Any) -> Tensor:
     """The tensors side by side: along axis 1, vectors along axis 0."""
     arrays, attributes = _arguments(xs, {}, (), joins="hstack")
@@ -1700,6 +2079,104 @@ def imag(x: Any) -> Tensor:
 def inner(x1: Any, x2: Any) -> Tensor:
     """The sum of products over the last axes of both."""
     return _record("inner", (x1, x2))
+
+
+def instance_norm(x: Any, epsilon: float = 1e-05, data_format: str = "channels_last") -> Tensor:
+    """(x - mean) / sqrt(var + epsilon) of each channel of each sample.
+
+    The first axis is that of samples. PyTorch has the channels first. Multiply by gamma and add beta
+    where they are wanted.
+
+    epsilon: added to the variance.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record("instance_norm", (x,), {"epsilon": epsilon, "data_format": data_format})
+
+
+def interpolate1d(
+    x: Any,
+    size: int | Sequence[int],
+    mode: str = "nearest",
+    align_corners: bool = False,
+    data_format: str = "channels_last",
+) -> Tensor:
+    """x in another size along 1 axis.
+
+    PyTorch's interpolate with a size; 'linear' is its bilinear and trilinear, 'cubic' its bicubic,
+    without antialiasing. Axes before the named ones are samples: any number of them, none too.
+
+    size: the result's size: one for all axes, or one for each.
+
+    mode: how elements in between are computed.
+
+    align_corners: whether the outer elements stay where they are.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record(
+        "interpolate1d",
+        (x,),
+        {"size": size, "mode": mode, "align_corners": align_corners, "data_format": data_format},
+    )
+
+
+def interpolate2d(
+    x: Any,
+    size: int | Sequence[int],
+    mode: str = "nearest",
+    align_corners: bool = False,
+    data_format: str = "channels_last",
+) -> Tensor:
+    """x in another size along 2 axes.
+
+    PyTorch's interpolate with a size; 'linear' is its bilinear and trilinear, 'cubic' its bicubic,
+    without antialiasing. Axes before the named ones are samples: any number of them, none too.
+
+    size: the result's size: one for all axes, or one for each.
+
+    mode: how elements in between are computed.
+
+    align_corners: whether the outer elements stay where they are.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record(
+        "interpolate2d",
+        (x,),
+        {"size": size, "mode": mode, "align_corners": align_corners, "data_format": data_format},
+    )
+
+
+def interpolate3d(
+    x: Any,
+    size: int | Sequence[int],
+    mode: str = "nearest",
+    align_corners: bool = False,
+    data_format: str = "channels_last",
+) -> Tensor:
+    """x in another size along 3 axes.
+
+    PyTorch's interpolate with a size; 'linear' is its bilinear and trilinear, 'cubic' its bicubic,
+    without antialiasing. Axes before the named ones are samples: any number of them, none too.
+
+    size: the result's size: one for all axes, or one for each.
+
+    mode: how elements in between are computed.
+
+    align_corners: whether the outer elements stay where they are.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record(
+        "interpolate3d",
+        (x,),
+        {"size": size, "mode": mode, "align_corners": align_corners, "data_format": data_format},
+    )
 
 
 def inv(x: Any) -> Tensor:
@@ -1757,6 +2234,18 @@ def kl_divergence(
 def kron(x1: Any, x2: Any) -> Tensor:
     """Kronecker's product: x2 in blocks, one scaled by each element of x1."""
     return _record("kron", (x1, x2))
+
+
+def layer_norm(x: Any, axis: int | Sequence[int] | None = (-1,), epsilon: float = 1e-05) -> Tensor:
+    """(x - mean(x)) / sqrt(var(x) + epsilon) over `axis`.
+
+    Epsilon is PyTorch's; Keras's is 1e-3. Multiply by gamma and add beta where they are wanted.
+
+    axis: the axes to normalise over; null: all of them.
+
+    epsilon: added to the variance.
+    """
+    return _record("layer_norm", (x,), {"axis": _explicit(axis), "epsilon": epsilon})
 
 
 def leaky_relu(x: Any, alpha: float = 0.2) -> Tensor:
@@ -1980,6 +2469,18 @@ def lp_pool3d(
         (x,),
         {"window": window, "ord": ord, "stride": stride, "ceil_mode": ceil_mode, "data_format": data_format},
     )
+
+
+def margin_ranking_loss(x1: Any, x2: Any, y: Any, margin: float = 0.0, reduction: str = "mean") -> Tensor:
+    """The mean of max(margin - y (x1 - x2), 0): x1 is the larger where y is 1, x2 where it is -1.
+
+    With reduction='none' there is one loss for each element.
+
+    margin: how far right has to be ahead of wrong.
+
+    reduction: over all the losses; none: leave them.
+    """
+    return _record("margin_ranking_loss", (x1, x2, y), {"margin": margin, "reduction": reduction})
 
 
 def matmul(x1: Any, x2: Any) -> Tensor:
@@ -2425,6 +2926,44 @@ def multi_dot(*xs: Any) -> Tensor:
     return _record("multi_dot", arrays, attributes)
 
 
+def multi_margin_loss(
+    y_true: Any, y_pred: Any, ord: float = 1, margin: float = 1.0, axis: int = -1, reduction: str = "mean"
+) -> Tensor:
+    """The mean over the wrong classes of max(margin - the right score + the wrong one, 0).
+
+    Divided by the number of classes, as in PyTorch. With reduction='none' there is one loss for each
+    sample: `axis` is gone.
+
+    ord: 1, or 2 for squares.
+
+    margin: how far right has to be ahead of wrong.
+
+    axis: the axis of the classes.
+
+    reduction: over all the losses; none: leave them.
+    """
+    return _record(
+        "multi_margin_loss",
+        (y_true, y_pred),
+        {"ord": ord, "margin": margin, "axis": _explicit(axis), "reduction": reduction},
+        integer=(0,),
+    )
+
+
+def multilabel_soft_margin_loss(y_true: Any, y_pred: Any, axis: int = -1, reduction: str = "mean") -> Tensor:
+    """The mean over classes of the binary cross-entropy of logits.
+
+    With reduction='none' there is one loss for each sample: `axis` is gone.
+
+    axis: the axis of the classes.
+
+    reduction: over all the losses; none: leave them.
+    """
+    return _record(
+        "multilabel_soft_margin_loss", (y_true, y_pred), {"axis": _explicit(axis), "reduction": reduction}
+    )
+
+
 def multiply(x1: Any, x2: Any) -> Tensor:
     """x1 * x2, element by element."""
     return _record("multiply", (x1, x2))
@@ -2451,6 +2990,21 @@ def ndtri(x: Any) -> Tensor:
 def negative(x: Any) -> Tensor:
     """-x."""
     return _record("negative", (x,))
+
+
+def nll_loss(y_true: Any, y_pred: Any, axis: int = -1, reduction: str = "mean") -> Tensor:
+    """The mean of -y_pred[y_true], where y_pred are logarithms of probabilities.
+
+    sparse_categorical_crossentropy takes probabilities or logits. With reduction='none' there is one
+    loss for each sample: `axis` is gone.
+
+    axis: the axis of the classes.
+
+    reduction: over all the losses; none: leave them.
+    """
+    return _record(
+        "nll_loss", (y_true, y_pred), {"axis": _explicit(axis), "reduction": reduction}, integer=(0,)
+    )
 
 
 def norm(
@@ -2535,12 +3089,48 @@ def pad(
     return _record("pad", (x,), {"pad_width": pad_width, "mode": mode, "constant_values": constant_values})
 
 
+def pdist(x: Any, ord: float = 2) -> Tensor:
+    """The distances between the rows of x, each pair once: (0, 1), (0, 2), ..., (1, 2), ...
+
+    ord: the norm of a difference, positive; Infinity: the largest.
+    """
+    return _record("pdist", (x,), {"ord": ord})
+
+
 def permute_dims(x: Any, axes: int | Sequence[int] | None = None) -> Tensor:
     """The axes in another order, reversed when `axes` is absent.
 
     axes: a permutation of the axes.
     """
     return _record("permute_dims", (x,), {"axes": axes})
+
+
+def pixel_shuffle(x: Any, factor: int | Sequence[int], data_format: str = "channels_last") -> Tensor:
+    """Blocks of channels as blocks of pixels: larger images with fewer channels.
+
+    The order of channels is PyTorch's in both layouts. Axes before the named ones are samples: any
+    number of them, none too.
+
+    factor: how many times larger: one for both axes, or one for each.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record("pixel_shuffle", (x,), {"factor": factor, "data_format": data_format})
+
+
+def pixel_unshuffle(x: Any, factor: int | Sequence[int], data_format: str = "channels_last") -> Tensor:
+    """The inverse of pixel_shuffle: blocks of pixels as channels.
+
+    The order of channels is PyTorch's in both layouts. Axes before the named ones are samples: any
+    number of them, none too.
+
+    factor: how many times larger: one for both axes, or one for each.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record("pixel_unshuffle", (x,), {"factor": factor, "data_format": data_format})
 
 
 def poisson(y_true: Any, y_pred: Any, epsilon: float = 1e-07, reduction: str = "mean") -> Tensor:
@@ -2554,6 +3144,33 @@ def poisson(y_true: Any, y_pred: Any, epsilon: float = 1e-07, reduction: str = "
     reduction: over all the losses; none: leave them.
     """
     return _record("poisson", (y_true, y_pred), {"epsilon": epsilon, "reduction": reduction})
+
+
+def poisson_nll_loss(
+    y_true: Any,
+    y_pred: Any,
+    log_input: bool = True,
+    full: bool = False,
+    epsilon: float = 1e-08,
+    reduction: str = "mean",
+) -> Tensor:
+    """The mean of exp(y_pred) - y_true y_pred: Poisson counts y_true, y_pred the rate's logarithm.
+
+    With reduction='none' there is one loss for each element.
+
+    log_input: whether y_pred are logarithms of rates, else rates.
+
+    full: whether Stirling's term for log(y_true!) is added.
+
+    epsilon: added to a rate inside the logarithm.
+
+    reduction: over all the losses; none: leave them.
+    """
+    return _record(
+        "poisson_nll_loss",
+        (y_true, y_pred),
+        {"log_input": log_input, "full": full, "epsilon": epsilon, "reduction": reduction},
+    )
 
 
 def polygamma(x: Any, order: int = 1) -> Tensor:
@@ -2763,6 +3380,18 @@ def reshape(x: Any, shape: int | Sequence[int], copy: bool | None = None) -> Ten
     return _record("reshape", (x,), {"shape": shape, "copy": copy})
 
 
+def rms_norm(x: Any, axis: int | Sequence[int] | None = (-1,), epsilon: float = 1e-06) -> Tensor:
+    """x / sqrt(mean(x²) + epsilon) over `axis`.
+
+    Epsilon is Keras's; PyTorch's is the least number that 1 grows by. Multiply by gamma.
+
+    axis: the axes to normalise over; null: all of them.
+
+    epsilon: added to the mean square.
+    """
+    return _record("rms_norm", (x,), {"axis": _explicit(axis), "epsilon": epsilon})
+
+
 def roll(x: Any, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> Tensor:
     """The elements moved on by `shift` along axes; what leaves at the end enters at the start.
 
@@ -2784,6 +3413,23 @@ def round(x: Any, decimals: int = 0) -> Tensor:
 def rsqrt(x: Any) -> Tensor:
     """1 / sqrt(x)."""
     return _record("rsqrt", (x,))
+
+
+def scaled_dot_product_attention(
+    query: Any, key: Any, value: Any, mask: Any = None, causal: bool = False, scale: float | None = None
+) -> Tensor:
+    """softmax(query @ key.mT * scale) @ value, with a mask.
+
+    (..., heads, length, depth), as in PyTorch; Keras has the heads behind the length. A boolean mask is
+    true where a key is seen, another is added to the scores. A query that sees no key gives zeros.
+    Fewer heads of keys and values are shared by groups of heads of queries.
+
+    causal: whether no query sees a key behind its own place.
+
+    scale: 1 / sqrt(depth) when absent.
+    """
+    given = (query, key, value) if mask is None else (query, key, value, mask)
+    return _record("scaled_dot_product_attention", given, {"causal": causal, "scale": scale})
 
 
 def selu(x: Any) -> Tensor:
@@ -2854,6 +3500,28 @@ def slogdet(x: Any) -> tuple[Tensor, ...]:
     matrix has sign 0 and logarithm -Infinity.
     """
     return _record_many("slogdet", (x,), 2)
+
+
+def smooth_l1_loss(y_true: Any, y_pred: Any, beta: float = 1.0, reduction: str = "mean") -> Tensor:
+    """The mean of e² / (2 beta) where the error |e| is below beta, else |e| - beta / 2.
+
+    It is huber / beta. With reduction='none' there is one loss for each element.
+
+    beta: where the parabola becomes a line; 0: the absolute error.
+
+    reduction: over all the losses; none: leave them.
+    """
+    return _record("smooth_l1_loss", (y_true, y_pred), {"beta": beta, "reduction": reduction})
+
+
+def soft_margin_loss(y_true: Any, y_pred: Any, reduction: str = "mean") -> Tensor:
+    """The mean of log(1 + exp(-y_true y_pred)), for labels -1 and 1.
+
+    With reduction='none' there is one loss for each element.
+
+    reduction: over all the losses; none: leave them.
+    """
+    return _record("soft_margin_loss", (y_true, y_pred), {"reduction": reduction})
 
 
 def soft_shrink(x: Any, threshold: float = 0.5) -> Tensor:
@@ -3120,6 +3788,37 @@ def tril(x: Any, k: int = 0) -> Tensor:
     return _record("tril", (x,), {"k": k})
 
 
+def triplet_margin_loss(
+    anchor: Any,
+    positive: Any,
+    negative: Any,
+    margin: float = 1.0,
+    ord: float = 2,
+    swap: bool = False,
+    epsilon: float = 1e-06,
+    reduction: str = "mean",
+) -> Tensor:
+    """The mean of max(|anchor - positive| - |anchor - negative| + margin, 0) over rows.
+
+    With reduction='none' there is one loss for each sample: the last axis is gone.
+
+    margin: how far right has to be ahead of wrong.
+
+    ord: the norm of a difference.
+
+    swap: whether |positive - negative| counts if it is smaller.
+
+    epsilon: added to each difference.
+
+    reduction: over all the losses; none: leave them.
+    """
+    return _record(
+        "triplet_margin_loss",
+        (anchor, positive, negative),
+        {"margin": margin, "ord": ord, "swap": swap, "epsilon": epsilon, "reduction": reduction},
+    )
+
+
 def triu(x: Any, k: int = 0) -> Tensor:
     """The elements on and above a diagonal, zeros below it.
 
@@ -3131,6 +3830,71 @@ def triu(x: Any, k: int = 0) -> Tensor:
 def trunc(x: Any) -> Tensor:
     """x without its fractional part."""
     return _record("trunc", (x,))
+
+
+def tversky(
+    y_true: Any,
+    y_pred: Any,
+    alpha: float = 0.5,
+    beta: float = 0.5,
+    epsilon: float = 1e-07,
+    reduction: str = "mean",
+) -> Tensor:
+    """1 - I / (I + alpha F + beta M): overlap I of masks, what is false F and what is missed M.
+
+    One number for the whole batch, as in Keras.
+
+    alpha: the weight of what is false.
+
+    beta: the weight of what is missed.
+
+    epsilon: added to the divisor.
+
+    reduction: over all the losses; none: leave them.
+    """
+    return _record(
+        "tversky",
+        (y_true, y_pred),
+        {"alpha": alpha, "beta": beta, "epsilon": epsilon, "reduction": reduction},
+    )
+
+
+def unfold(
+    x: Any,
+    window: int | Sequence[int],
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    data_format: str = "channels_last",
+) -> Tensor:
+    """The patches of an image, one for each position of a window: (..., positions, elements).
+
+    In a patch the channel comes first, then the place in the window, as in PyTorch. With channels_first
+    the patches are columns, as there. Axes before the named ones are samples: any number of them, none
+    too.
+
+    window: the size of a patch: one for both axes, or one for each.
+
+    stride: how far the window moves: one step, or one for each axis.
+
+    padding: how many zeros are added on both sides.
+
+    dilation: the distance between the elements that a window reads.
+
+    data_format: where the channels are: behind the other axes as in Keras, or before them as in
+    PyTorch.
+    """
+    return _record(
+        "unfold",
+        (x,),
+        {
+            "window": window,
+            "stride": stride,
+            "padding": padding,
+            "dilation": dilation,
+            "data_format": data_format,
+        },
+    )
 
 
 def var(
@@ -3247,12 +4011,14 @@ average = mean
 avg_pool1d = average_pool1d
 avg_pool2d = average_pool2d
 avg_pool3d = average_pool3d
+batch_normalization = batch_norm
 bce = binary_crossentropy
 bitwise_not = bitwise_invert
 cast = astype
 categorical_cross_entropy = categorical_crossentropy
 clamp = clip
 clip_by_value = clip
+col2im = fold
 concatenate = concat
 conjugate = conj
 conv_transpose1d = conv1d_transpose
@@ -3265,6 +4031,7 @@ degrees = rad2deg
 detach = stop_gradient
 div = divide
 div_no_nan = divide_no_nan
+dot_product_attention = scaled_dot_product_attention
 embedding_lookup = gather
 eq = equal
 expit = sigmoid
@@ -3283,6 +4050,7 @@ hardsigmoid = hard_sigmoid
 hardswish = hard_swish
 hardtanh = hard_tanh
 huber_loss = huber
+im2col = unfold
 inverse = inv
 invert = bitwise_invert
 is_finite = isfinite
@@ -3292,6 +4060,7 @@ kld = kl_divergence
 kullback_leibler_divergence = kl_divergence
 l1_loss = mean_absolute_error
 l2_normalize = normalize
+layer_normalization = layer_norm
 le = less_equal
 left_shift = bitwise_left_shift
 lgamma = gammaln
@@ -3333,6 +4102,7 @@ repeat_interleave = repeat
 reverse = flip
 right_shift = bitwise_right_shift
 rint = round
+rms_normalization = rms_norm
 select = where
 sigmoid_cross_entropy_with_logits = sigmoid_cross_entropy
 softshrink = soft_shrink

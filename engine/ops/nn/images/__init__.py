@@ -1,0 +1,1 @@
+"""Images in other sizes and places: interpolation, sampling on grids, pixels and channels, patches."""

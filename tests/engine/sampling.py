@@ -16,6 +16,7 @@ from engine.ir.samples import Domain, Sample
 from engine.ir.table import TABLE
 from engine.ir.tape import Tape, Variable
 from engine.passes import lower
+from engine.runtime.executors.bound import runnable
 from engine.runtime.executors.numpy import BoundPlan, run_tape
 from engine.runtime.plan import make_plan
 from engine.transforms.vjp import backward
@@ -96,8 +97,10 @@ def run_checked(tape: Tape, inputs: Mapping[str, Array]) -> list[Array]:
         for operand in operands[1 if step.op.kernel.in_place else 0 :]:
             operand.flags.writeable = False
         assert step.op.kernel.forward is not None, f"{step.op.name} was not expanded"
+        xp = arrays.numpy_namespace()
+        attributes = runnable(step, (True,) * len(step.outputs), xp)
         with np.errstate(all="ignore"):
-            answer = step.op.kernel.forward(arrays.numpy_namespace(), *operands, **step.attributes)
+            answer = step.op.kernel.forward(xp, *operands, **attributes)
         single = step.op.outputs is not None and len(step.op.outputs) == 1
         results = [np.asarray(r) for r in ((answer,) if single else answer)]
         for slot, result in zip(step.outputs, results, strict=True):

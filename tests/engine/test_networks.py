@@ -142,6 +142,42 @@ def test_dropout_keeps_the_mean_and_the_gradient_of_what_it_keeps() -> None:
     np.testing.assert_array_equal(found.first[0][found.value == 0], 0)
 
 
+@pytest.mark.oracle
+@pytest.mark.parametrize("reverse", [False, True])
+def test_cells_and_sequences_are_those_of_torch(reverse: bool, oracle: Callable[[str], Any]) -> None:
+    torch = oracle("torch")
+    x, h, c = waves(2, 5, 3), waves(2, 4, start=1), waves(2, 4, start=2)
+
+    def given(gates: int) -> list[Any]:
+        return [waves(3, gates * 4, start=3), waves(4, gates * 4, start=4), waves(gates * 4, start=5)]
+
+    def turned(array: Any, order: Any = slice(None)) -> Any:
+        """Weights as PyTorch has them: a block of rows for each gate, in its order."""
+        return torch.tensor(np.concatenate([np.stack(np.split(array.T, 3))[order]]).reshape(array.T.shape))
+
+    seen = x[:, ::-1].copy() if reverse else x
+    kernel, recurrent, bias = given(4)
+    zeros = torch.zeros(16, dtype=torch.float64)
+    weights = [torch.tensor(kernel.T), torch.tensor(recurrent.T), torch.tensor(bias), zeros]
+    states = (torch.tensor(h)[None], torch.tensor(c)[None])
+    theirs = torch.lstm(torch.tensor(seen), states, weights, True, 1, 0.0, False, False, True)
+    ours = values("lstm", x, h, c, kernel, recurrent, bias, reverse=reverse)
+    sequence = theirs[0].numpy()
+    np.testing.assert_allclose(ours[0], sequence[:, ::-1] if reverse else sequence, rtol=1e-9)
+    for mine, other in zip(ours[1:], theirs[1:], strict=True):
+        np.testing.assert_allclose(mine, other[0], rtol=1e-9)
+    kernel, recurrent, _ = given(3)
+    biases = waves(2, 12, start=6)
+    order = [1, 0, 2]  # r, z, n
+    found = torch.gru_cell(
+        torch.tensor(x[:, 0]),
+        torch.tensor(h),
+        *(turned(w, order) for w in (kernel, recurrent)),
+        *(turned(b, order) for b in biases),
+    )
+    np.testing.assert_allclose(values("gru_cell", x[:, 0], h, kernel, recurrent, biases)[0], found, rtol=1e-9)
+
+
 REFUSED: dict[str, tuple[str, tuple[Any, ...], dict[str, Any], str]] = {
     "channels": ("conv1d", (np.ones((1, 5, 2)), np.ones((2, 3, 4))), {}, "2 channels in 1 groups"),
     "groups": ("conv1d", (np.ones((1, 5, 4)), np.ones((2, 2, 3))), {"groups": 2}, "gives 3"),

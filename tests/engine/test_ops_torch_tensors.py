@@ -170,7 +170,8 @@ WITHOUT_PEER = {
     "max_pool1d_with_indices", "max_pool2d_with_indices", "max_pool3d_with_indices",
     "binary_focal_crossentropy", "categorical_focal_crossentropy", "dice", "tversky",
     "categorical_generalized_cross_entropy",  # with Keras, in test_networks
-    "batch_norm_training",  # and indices of pools: in test_networks
+    "simple_rnn", "lstm", "gru", "simple_rnn_cell", "lstm_cell", "gru_cell",
+    "batch_norm_training",  # and indices of pools, and cells: in test_networks
 }  # fmt: skip
 
 

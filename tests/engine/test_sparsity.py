@@ -51,7 +51,7 @@ LOOSE = frozenset(
         "matrix_power",
         # what a kernel's element multiplies may be padding, or no window's
         *(f"conv{n}d{kind}" for n in (1, 2, 3) for kind in ("", "_transpose")),
-        "convolve_input",
+        "valid_convolution_input",
         "scaled_dot_product_attention",  # causal, or masked
         "embedding_bag",  # whose padding counts for nothing
         # products with matrices that have zeros

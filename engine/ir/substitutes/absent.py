@@ -131,18 +131,17 @@ SENTENCES: Final = {
     **_group(
         "in a program it takes a key: `x * random_bernoulli(key, 0.9, shape=(3,)) / 0.9`; models have "
         "Dropout layers",
-        "dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout",
+        "dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout",
     ),
     **_group(
         "write it out: `(x - mean(x, axis=(1, 2), keepdims=True)) / sqrt(var(x, axis=(1, 2), "
         "keepdims=True) + 1e-5)`",
-        "instance_norm group_norm local_response_norm batch_normalization layer_normalization "
-        "group_normalization native_layer_norm native_batch_norm native_group_norm",
+        "local_response_norm group_normalization native_layer_norm native_batch_norm native_group_norm",
     ),
     **_group(
-        "recurrent layers are loops over time: `def cell(h, x, w, u): h = tanh(x @ w + h @ u); return "
-        "h, h\nh, hs = scan(cell, h, xs, w, u); hs`",
-        "rnn lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell simple_rnn",
+        "it is called by its cell: `simple_rnn(x, 0, w, u, b)`, with activation='relu' too; a loop of another "
+        "cell is a scan",
+        "rnn rnn_tanh rnn_relu rnn_tanh_cell rnn_relu_cell",
     ),
     **_group(
         "tensors never change; `index_set(x, values, index=[0])` and `index_add(x, values, index=[0])` "

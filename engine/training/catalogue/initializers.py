@@ -209,6 +209,12 @@ INITIALIZERS = Registry(
             ("orthogonal_initializer",),
             (2, None),
         ),
+        Initializer(
+            "unit_forget_bias",
+            "Zeros, and ones in the second quarter: an LSTM's forget gate starts open.",
+            lambda stream, shape: np.repeat([0.0, 1.0, 0.0, 0.0], -(-shape[0] // 4))[: shape[0]],
+            axes=(1, 1),
+        ),
         Initializer("identity", "The identity matrix, times `gain`.", _identity, (_GAIN,), ("eye",), (2, 2)),
     ),
 )

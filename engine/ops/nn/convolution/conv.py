@@ -70,7 +70,7 @@ def _conv(n: int) -> Any:
         steps, gaps = sizes_of(stride, n, "stride"), sizes_of(dilation, n, "dilation")
         around = borders(padding, x.shape[-n - 1 : -1], kernel.shape[:n], steps, gaps)
         x = padded(x, around, _MODES[padding_mode])
-        y = F.convolve(x, kernel, stride=steps, dilation=gaps, groups=groups)
+        y = F.valid_convolution(x, kernel, stride=steps, dilation=gaps, groups=groups)
         return as_before(y, n, data_format)
 
     return conv
@@ -110,7 +110,7 @@ def _transposed(n: int) -> Any:
         spans, sizes = extents(kernel.shape[:n], gaps), x.shape[-n - 1 : -1]
         around, extra = _transposed_borders(padding, output_padding, steps, spans)
         whole = tuple((size - 1) * step + span for size, step, span in zip(sizes, steps, spans, strict=True))
-        y = F.convolve_input(x, kernel, stride=steps, dilation=gaps, groups=groups, size=whole)
+        y = F.valid_convolution_input(x, kernel, stride=steps, dilation=gaps, groups=groups, size=whole)
         return as_before(_crop(y, around, extra), n, data_format)
 
     return transposed

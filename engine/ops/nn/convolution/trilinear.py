@@ -156,16 +156,21 @@ def _reach(step: TypedStep, i: int) -> Reach | None:
     name, settings = step.op.name, step.attributes
     one, two, out = (t.shape for t in (*step.inputs, step.output))
     x, w, g = {
-        "convolve": (one, two, out),
-        "convolve_input": (out, two, one),
-        "convolve_kernel": (one, out, two),
+        "valid_convolution": (one, two, out),
+        "valid_convolution_input": (out, two, one),
+        "valid_convolution_kernel": (one, out, two),
     }[name]
     n, groups = len(w) - 2, settings["groups"]
     window, count = w[:n], g[-n - 1 : -1]
     samples, own = prod(x[: -n - 1]), w[-2]
-    given, gives = {"convolve": "xwg", "convolve_input": "gwx", "convolve_kernel": "xgw"}[name][i], name
-    if given == "w" or (given == "g" and gives == "convolve_kernel"):
-        if gives == "convolve_input":  # x[s, c] reads the kernels of its group and place within it
+    given, gives = (
+        {"valid_convolution": "xwg", "valid_convolution_input": "gwx", "valid_convolution_kernel": "xgw"}[
+            name
+        ][i],
+        name,
+    )
+    if given == "w" or (given == "g" and gives == "valid_convolution_kernel"):
+        if gives == "valid_convolution_input":  # x[s, c] reads the kernels of its group and place within it
             into = np.broadcast_to(np.arange(own)[:, None], (*window, own, w[-1]))
             group = np.broadcast_to(np.arange(w[-1]) // (w[-1] // groups), into.shape)
             into = into + group * own
@@ -180,12 +185,12 @@ def _reach(step: TypedStep, i: int) -> Reach | None:
     places = _windows(
         numbers((samples, *x[-n - 1 : -1], groups * own)), window, count, stride, dilation
     ).reshape((samples, prod(count), prod(window), groups, own))
-    if gives == "convolve":  # y[t, o] reads x at all places and the channels of its group
+    if gives == "valid_convolution":  # y[t, o] reads x at all places and the channels of its group
         sums = numbers((samples, prod(count), groups))
         read = np.repeat(sums, w[-1] // groups, axis=-1)
         into = np.broadcast_to(sums[:, :, None, :, None], places.shape)
         return Reach(take=places.reshape(-1), into=into.reshape(-1), groups=sums.size, read=read.reshape(-1))
-    if gives == "convolve_kernel":  # w[k, c, o] reads x of channel c at place k of every position
+    if gives == "valid_convolution_kernel":  # w[k, c, o] reads x of channel c at place k of every position
         channels = groups * own
         sums = numbers((prod(window), channels)).reshape((1, 1, prod(window), groups, own))
         into = np.broadcast_to(sums, places.shape)
@@ -236,14 +241,14 @@ def _size(x: Any, n: int) -> Sizes:
 
 
 convolve = _record(
-    "convolve",
+    "valid_convolution",
     2,
     summary="The sum over windows of x, channels last, times a kernel (*window, channels / groups, outputs).",
     forward=kernels.convolve,
     infer=_infer,
     vjp=(
-        lambda g, y, x, w, **s: F.convolve_input(g, w, size=_size(x, w.ndim - 2), **s),
-        lambda g, y, x, w, **s: F.convolve_kernel(x, g, window=w.shape[: w.ndim - 2], **s),
+        lambda g, y, x, w, **s: F.valid_convolution_input(g, w, size=_size(x, w.ndim - 2), **s),
+        lambda g, y, x, w, **s: F.valid_convolution_kernel(x, g, window=w.shape[: w.ndim - 2], **s),
     ),
     samples=(
         Sample(((2, 5, 3), (2, 3, 2)), {"stride": [1], "dilation": [1], "groups": 1}),
@@ -254,14 +259,14 @@ convolve = _record(
 )
 
 convolve_input = _record(
-    "convolve_input",
+    "valid_convolution_input",
     0,
-    summary="The derivative of convolve by its input, which is the transposed convolution.",
+    summary="The derivative of valid_convolution by its input, which is the transposed convolution.",
     forward=kernels.convolve_input,
     infer=_infer_input,
     vjp=(
-        lambda g, y, x, w, size, **s: F.convolve(g, w, **s),
-        lambda g, y, x, w, size, **s: F.convolve_kernel(g, x, window=w.shape[: w.ndim - 2], **s),
+        lambda g, y, x, w, size, **s: F.valid_convolution(g, w, **s),
+        lambda g, y, x, w, size, **s: F.valid_convolution_kernel(g, x, window=w.shape[: w.ndim - 2], **s),
     ),
     attributes=(Attribute("size", INTS),),
     samples=(
@@ -274,14 +279,14 @@ convolve_input = _record(
 )
 
 convolve_kernel = _record(
-    "convolve_kernel",
+    "valid_convolution_kernel",
     1,
-    summary="The derivative of convolve by its kernel.",
+    summary="The derivative of valid_convolution by its kernel.",
     forward=kernels.convolve_kernel,
     infer=_infer_kernel,
     vjp=(
-        lambda g, y, x, w, window, **s: F.convolve_input(w, g, size=_size(x, len(window)), **s),
-        lambda g, y, x, w, window, **s: F.convolve(x, g, **s),
+        lambda g, y, x, w, window, **s: F.valid_convolution_input(w, g, size=_size(x, len(window)), **s),
+        lambda g, y, x, w, window, **s: F.valid_convolution(x, g, **s),
     ),
     attributes=(Attribute("window", INTS),),
     samples=(

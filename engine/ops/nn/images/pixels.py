@@ -130,7 +130,7 @@ def _fold(
     )
     spans = extents(own, gaps)
     whole = tuple((c - 1) * s + e for c, s, e in zip(count, steps, spans, strict=True))
-    y = F.convolve_input(flat, kernel, stride=steps, dilation=gaps, groups=1, size=whole)
+    y = F.valid_convolution_input(flat, kernel, stride=steps, dilation=gaps, groups=1, size=whole)
     y = padded(y, tuple((0, w - e) for w, e in zip(wide, whole, strict=True)), "constant")
     index = [slice(w, total - w) for w, total in zip(around, wide, strict=True)]
     y = F.getitem(y, index=(..., *index, 0))

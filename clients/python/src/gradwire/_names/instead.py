@@ -322,7 +322,7 @@ SENTENCES: dict[str, str] = {
         "a program knows no devices: write the op on the whole tensor, as in `gw.sum(x)`",
     ),
     **dict.fromkeys(
-        ("alpha_dropout dropout dropout1d dropout2d dropout3d feature_alpha_dropout feature_dropout").split(),
+        ("alpha_dropout dropout1d dropout2d dropout3d feature_alpha_dropout feature_dropout").split(),
         "in a program it takes a key: `x * gw.random_bernoulli(key, 0.9, shape=(3,)) / 0.9`; models"
         " have Dropout layers",
     ),
@@ -399,14 +399,6 @@ SENTENCES: dict[str, str] = {
         ).split(),
         "each is an op on the elements: `gw.floor(x)`, `gw.round(x)`, `gw.trunc(x)`; a seat of bits"
         " is `x & 1`",
-    ),
-    **dict.fromkeys(
-        (
-            "batch_normalization group_norm group_normalization instance_norm layer_normalization "
-            "local_response_norm native_batch_norm native_group_norm native_layer_norm"
-        ).split(),
-        "write it out: `(x - gw.mean(x, axis=(1, 2), keepdims=True)) / gw.sqrt(gw.var(x, axis=(1, "
-        "2), keepdims=True) + 1e-05)`",
     ),
     **dict.fromkeys(
         (
@@ -516,9 +508,11 @@ SENTENCES: dict[str, str] = {
         "gw.split(x, 2, axis=-1); a * gw.silu(b)`",
     ),
     **dict.fromkeys(
-        ("gru gru_cell lstm lstm_cell rnn rnn_relu rnn_relu_cell rnn_tanh rnn_tanh_cell simple_rnn").split(),
-        "recurrent layers are loops over time: `def cell(h, x, w, u):\n    h = gw.tanh(x @ w + h @ "
-        "u)\n    return (h, h)\nh, hs = gw.scan(cell, h, xs, w, u)\nhs`",
+        (
+            "group_normalization local_response_norm native_batch_norm native_group_norm native_layer_norm"
+        ).split(),
+        "write it out: `(x - gw.mean(x, axis=(1, 2), keepdims=True)) / gw.sqrt(gw.var(x, axis=(1, "
+        "2), keepdims=True) + 1e-05)`",
     ),
     **dict.fromkeys(
         ("hist histc histogram histogram2d histogram_bin_edges histogram_fixed_width histogramdd").split(),
@@ -556,5 +550,10 @@ SENTENCES: dict[str, str] = {
         ("poly poly1d polyadd polyder polydiv polyfit polyint polymul polysub polyval vander").split(),
         "polynomials are sums of powers: `p[0] * x ** 2 + p[1] * x + p[2]`; to fit one, solve for "
         "the coefficients with `a = gw.stack([x ** 2, x, 1 + 0 * x]).T; gw.solve(a.T @ a, a.T @ y)`",
+    ),
+    **dict.fromkeys(
+        ("rnn rnn_relu rnn_relu_cell rnn_tanh rnn_tanh_cell").split(),
+        "it is called by its cell: `gw.simple_rnn(x, 0, w, u, b)`, with activation='relu' too; a "
+        "loop of another cell is a scan",
     ),
 }

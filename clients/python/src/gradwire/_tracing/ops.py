@@ -185,6 +185,8 @@ __all__ = [
     "greater_equal",
     "grid_sample",
     "group_norm",
+    "gru",
+    "gru_cell",
     "gt",
     "hard_shrink",
     "hard_sigmoid",
@@ -257,6 +259,8 @@ __all__ = [
     "lp_pool1d",
     "lp_pool2d",
     "lp_pool3d",
+    "lstm",
+    "lstm_cell",
     "lt",
     "mT",
     "mae",
@@ -374,6 +378,8 @@ __all__ = [
     "sign",
     "signbit",
     "silu",
+    "simple_rnn",
+    "simple_rnn_cell",
     "sin",
     "sinc",
     "sinh",
@@ -1975,6 +1981,44 @@ def group_norm(x: Any, groups: int, epsilon: float = 1e-05, data_format: str = "
     return _record("group_norm", (x,), {"groups": groups, "epsilon": epsilon, "data_format": data_format})
 
 
+def gru(
+    x: Any,
+    h: Any,
+    kernel: Any,
+    recurrent_kernel: Any,
+    bias: Any,
+    reset_after: bool = True,
+    reverse: bool = False,
+) -> tuple[Tensor, ...]:
+    """A gated recurrent unit over the steps of a sequence: all h, and the last state.
+
+    x is (..., steps, features). kernel (features, gates units), recurrent_kernel (units, gates units),
+    bias (gates units), as in Keras. The gates are z, r and h, PyTorch's are r, z and n. With
+    reset_after the bias is (2, 3 units).
+
+    reset_after: whether the reset gate comes behind the product, as in PyTorch.
+
+    reverse: whether the last step comes first; results keep their places.
+    """
+    return _record_many(
+        "gru", (x, h, kernel, recurrent_kernel, bias), 2, {"reset_after": reset_after, "reverse": reverse}
+    )
+
+
+def gru_cell(
+    x: Any, h: Any, kernel: Any, recurrent_kernel: Any, bias: Any, reset_after: bool = True
+) -> Tensor:
+    """One step of a gated recurrent unit: the next state.
+
+    x is (..., features). kernel (features, gates units), recurrent_kernel (units, gates units), bias
+    (gates units), as in Keras. The gates are z, r and h, PyTorch's are r, z and n. With reset_after the
+    bias is (2, 3 units).
+
+    reset_after: whether the reset gate comes behind the product, as in PyTorch.
+    """
+    return _record("gru_cell", (x, h, kernel, recurrent_kernel, bias), {"reset_after": reset_after})
+
+
 def hard_shrink(x: Any, threshold: float = 0.5) -> Tensor:
     """x, but 0 where |x| is at most `threshold`.
 
@@ -2469,6 +2513,30 @@ def lp_pool3d(
         (x,),
         {"window": window, "ord": ord, "stride": stride, "ceil_mode": ceil_mode, "data_format": data_format},
     )
+
+
+def lstm(
+    x: Any, h: Any, c: Any, kernel: Any, recurrent_kernel: Any, bias: Any, reverse: bool = False
+) -> tuple[Tensor, ...]:
+    """A long short-term memory over the steps of a sequence: all h, and the last states.
+
+    x is (..., steps, features). kernel (features, gates units), recurrent_kernel (units, gates units),
+    bias (gates units), as in Keras. The gates are i, f, c and o; PyTorch's weights are these
+    transposed, its two biases added.
+
+    reverse: whether the last step comes first; results keep their places.
+    """
+    return _record_many("lstm", (x, h, c, kernel, recurrent_kernel, bias), 3, {"reverse": reverse})
+
+
+def lstm_cell(x: Any, h: Any, c: Any, kernel: Any, recurrent_kernel: Any, bias: Any) -> tuple[Tensor, ...]:
+    """One step of a long short-term memory: the next states.
+
+    x is (..., features). kernel (features, gates units), recurrent_kernel (units, gates units), bias
+    (gates units), as in Keras. The gates are i, f, c and o; PyTorch's weights are these transposed, its
+    two biases added.
+    """
+    return _record_many("lstm_cell", (x, h, c, kernel, recurrent_kernel, bias), 2)
 
 
 def margin_ranking_loss(x1: Any, x2: Any, y: Any, margin: float = 0.0, reduction: str = "mean") -> Tensor:
@@ -3468,6 +3536,41 @@ def signbit(x: Any) -> Tensor:
 def silu(x: Any) -> Tensor:
     """x sigmoid(x)."""
     return _record("silu", (x,))
+
+
+def simple_rnn(
+    x: Any,
+    h: Any,
+    kernel: Any,
+    recurrent_kernel: Any,
+    bias: Any,
+    activation: str = "tanh",
+    reverse: bool = False,
+) -> tuple[Tensor, ...]:
+    """A simple recurrent cell over the steps of a sequence: all h, and the last state.
+
+    x is (..., steps, features). kernel (features, gates units), recurrent_kernel (units, gates units),
+    bias (gates units), as in Keras. There is one gate.
+
+    reverse: whether the last step comes first; results keep their places.
+    """
+    return _record_many(
+        "simple_rnn",
+        (x, h, kernel, recurrent_kernel, bias),
+        2,
+        {"activation": activation, "reverse": reverse},
+    )
+
+
+def simple_rnn_cell(
+    x: Any, h: Any, kernel: Any, recurrent_kernel: Any, bias: Any, activation: str = "tanh"
+) -> Tensor:
+    """One step of a simple recurrent cell: the next state.
+
+    x is (..., features). kernel (features, gates units), recurrent_kernel (units, gates units), bias
+    (gates units), as in Keras. There is one gate.
+    """
+    return _record("simple_rnn_cell", (x, h, kernel, recurrent_kernel, bias), {"activation": activation})
 
 
 def sin(x: Any) -> Tensor:

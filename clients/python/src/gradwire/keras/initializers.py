@@ -22,6 +22,7 @@ __all__ = [
     "RandomNormal",
     "RandomUniform",
     "TruncatedNormal",
+    "UnitForgetBias",
     "VarianceScaling",
     "Zeros",
 ]
@@ -174,6 +175,17 @@ class TruncatedNormal(Initializer):
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
         super().__init__(mean=mean, stddev=stddev, seed=seed)
+
+
+class UnitForgetBias(Initializer):
+    """Zeros, and ones in the second quarter: an LSTM's forget gate starts open."""
+
+    _wire_name = "unit_forget_bias"
+
+    def __init__(
+        self,
+    ) -> None:
+        super().__init__()
 
 
 class VarianceScaling(Initializer):

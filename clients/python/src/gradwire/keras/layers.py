@@ -29,6 +29,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GRU",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
     "GlobalAveragePooling3D",
@@ -37,12 +38,14 @@ __all__ = [
     "GlobalMaxPooling3D",
     "Input",
     "InputLayer",
+    "LSTM",
     "Layer",
     "LayerNormalization",
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",
     "Reshape",
+    "SimpleRNN",
 ]
 
 
@@ -736,6 +739,63 @@ class Flatten(Layer):
         super().__init__(name, input_dim if input_shape is None else input_shape, trainable)
 
 
+class GRU(Layer):
+    """A gated recurrent unit over the steps of a row (Cho et al. 2014).
+
+    `reset_after`: whether the reset gate comes behind the product.
+    `return_sequences`: all steps' results, else the last one's.
+    `go_backwards`: whether the last step comes first.
+    """
+
+    _defaults: ClassVar[Mapping[str, Any]] = {
+        "reset_after": True,
+        "kernel_initializer": "glorot_uniform",
+        "recurrent_initializer": "orthogonal",
+        "bias_initializer": "zeros",
+        "return_sequences": False,
+        "go_backwards": False,
+    }
+    _cures: ClassVar[Mapping[str, str]] = {
+        **Layer._cures,
+        "use_bias": "a bias of zeros adds nothing",
+        "dropout": "put a Dropout layer before it",
+        "recurrent_dropout": "there is none",
+        "return_state": "the op returns states",
+        "stateful": "each row starts from zeros",
+        "unroll": "it is a loop: leave it out",
+        "activation": "it is tanh",
+        "recurrent_activation": "it is the sigmoid",
+    }
+
+    def __init__(
+        self,
+        units: int,
+        reset_after: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        return_sequences: bool = False,
+        go_backwards: bool = False,
+        *,
+        input_shape: Shape | None = None,
+        input_dim: int | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(
+            name,
+            input_dim if input_shape is None else input_shape,
+            trainable,
+            units=units,
+            reset_after=reset_after,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            return_sequences=return_sequences,
+            go_backwards=go_backwards,
+        )
+
+
 class GlobalAveragePooling1D(Layer):
     """The mean of each channel of rows (*sizes, channels).
 
@@ -889,6 +949,60 @@ class GlobalMaxPooling3D(Layer):
     ) -> None:
         super().__init__(
             name, input_dim if input_shape is None else input_shape, trainable, keepdims=keepdims
+        )
+
+
+class LSTM(Layer):
+    """A long short-term memory over the steps of a row (Hochreiter and Schmidhuber 1997).
+
+    `return_sequences`: all steps' results, else the last one's.
+    `go_backwards`: whether the last step comes first.
+    """
+
+    _defaults: ClassVar[Mapping[str, Any]] = {
+        "kernel_initializer": "glorot_uniform",
+        "recurrent_initializer": "orthogonal",
+        "bias_initializer": "unit_forget_bias",
+        "return_sequences": False,
+        "go_backwards": False,
+    }
+    _cures: ClassVar[Mapping[str, str]] = {
+        **Layer._cures,
+        "use_bias": "a bias of zeros adds nothing",
+        "dropout": "put a Dropout layer before it",
+        "recurrent_dropout": "there is none",
+        "return_state": "the op returns states",
+        "stateful": "each row starts from zeros",
+        "unroll": "it is a loop: leave it out",
+        "activation": "it is tanh",
+        "recurrent_activation": "it is the sigmoid",
+        "unit_forget_bias": "bias_initializer='unit_forget_bias' is the default, 'zeros' is without",
+    }
+
+    def __init__(
+        self,
+        units: int,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "unit_forget_bias",
+        return_sequences: bool = False,
+        go_backwards: bool = False,
+        *,
+        input_shape: Shape | None = None,
+        input_dim: int | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(
+            name,
+            input_dim if input_shape is None else input_shape,
+            trainable,
+            units=units,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            return_sequences=return_sequences,
+            go_backwards=go_backwards,
         )
 
 
@@ -1054,6 +1168,60 @@ class Reshape(Layer):
     ) -> None:
         super().__init__(
             name, input_dim if input_shape is None else input_shape, trainable, target_shape=target_shape
+        )
+
+
+class SimpleRNN(Layer):
+    """h = activation(x @ kernel + h @ recurrent_kernel + bias), step by step.
+
+    `return_sequences`: all steps' results, else the last one's.
+    `go_backwards`: whether the last step comes first.
+    """
+
+    _defaults: ClassVar[Mapping[str, Any]] = {
+        "activation": "tanh",
+        "kernel_initializer": "glorot_uniform",
+        "recurrent_initializer": "orthogonal",
+        "bias_initializer": "zeros",
+        "return_sequences": False,
+        "go_backwards": False,
+    }
+    _cures: ClassVar[Mapping[str, str]] = {
+        **Layer._cures,
+        "use_bias": "a bias of zeros adds nothing",
+        "dropout": "put a Dropout layer before it",
+        "recurrent_dropout": "there is none",
+        "return_state": "the op returns states",
+        "stateful": "each row starts from zeros",
+        "unroll": "it is a loop: leave it out",
+    }
+
+    def __init__(
+        self,
+        units: int,
+        activation: str = "tanh",
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        return_sequences: bool = False,
+        go_backwards: bool = False,
+        *,
+        input_shape: Shape | None = None,
+        input_dim: int | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(
+            name,
+            input_dim if input_shape is None else input_shape,
+            trainable,
+            units=units,
+            activation=activation,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            return_sequences=return_sequences,
+            go_backwards=go_backwards,
         )
 
 

@@ -1,0 +1,1 @@
+"""Recurrent networks: one step of a cell, and cells over sequences."""

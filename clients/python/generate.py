@@ -174,7 +174,7 @@ def _function(op: Any) -> Iterator[str]:
 
 def _optional(op: Any, attributes: list[str], named: str) -> Iterator[str]:
     """A last array that may be left out."""
-    assert len(op.outputs) == 1 and op.inputs[-1].minimum == 0, f"{op.name} wants to be written by hand"
+    assert (len(op.outputs), op.inputs[-1].minimum) == (1, 0), f"{op.name} wants to be written by hand"
     *fixed, last = (_safe(i.name) for i in op.inputs)
     parameters = [*(f"{name}: Any" for name in fixed), f"{last}: Any = None", *attributes]
     yield f"def {op.name}({', '.join(parameters)}) -> Tensor:"

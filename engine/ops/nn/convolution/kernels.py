@@ -15,6 +15,7 @@ from typing import Any
 
 from engine.ops.nn.geometry import Sizes, counts, places, reads
 
+Indices = list[tuple[slice, ...]]
 BLOCK = 1 << 18  # elements of gathered windows
 BLOCK_ON_DEVICE = 1 << 24
 _FEW = 8  # channels
@@ -44,33 +45,29 @@ def _part(index: tuple[slice, ...], lines: slice, step: int) -> tuple[slice, ...
     return (slice(begin, begin + (lines.stop - lines.start - 1) * step + 1, step), *index[1:])
 
 
-def _rows(xp: Any, x: Any, window: Sizes, block: Any, count: Sizes, stride: Sizes, dilation: Sizes) -> Any:
+def _rows(xp: Any, x: Any, indices: Indices, block: Any, count: Sizes, step: int) -> Any:
     """The windows of a block: (positions, window · channels)."""
     some, lines = block
     own = (lines.stop - lines.start, *count[1:])
     channels = x.shape[-1]
     gathered = xp.empty(
-        (some.stop - some.start, *own, prod(window), channels), dtype=x.dtype, device=x.device
+        (some.stop - some.start, *own, len(indices), channels), dtype=x.dtype, device=x.device
     )
-    for number, place in enumerate(places(window)):
-        index = _part(reads(place, count, stride, dilation), lines, stride[0])
-        gathered[..., number, :] = x[(some, *index, slice(None))]
-    return xp.reshape(gathered, (prod(gathered.shape[:-2]), prod(window) * channels))
+    for number, index in enumerate(indices):
+        gathered[..., number, :] = x[(some, *_part(index, lines, step), slice(None))]
+    return xp.reshape(gathered, (prod(gathered.shape[:-2]), len(indices) * channels))
 
 
-def _columns(
-    xp: Any, x: Any, window: Sizes, block: Any, count: Sizes, stride: Sizes, dilation: Sizes, groups: int
-) -> Any:
+def _columns(xp: Any, x: Any, indices: Indices, block: Any, count: Sizes, step: int, groups: int) -> Any:
     """The windows of a block by group, the positions last: (groups, window · channels, positions)."""
     some, lines = block
     own = (some.stop - some.start, lines.stop - lines.start, *count[1:])
     channels = x.shape[-1] // groups
-    gathered = xp.empty((groups, prod(window), channels, *own), dtype=x.dtype, device=x.device)
+    gathered = xp.empty((groups, len(indices), channels, *own), dtype=x.dtype, device=x.device)
     turned = xp.moveaxis(xp.reshape(x, (*x.shape[:-1], groups, channels)), (-2, -1), (0, 1))
-    for number, place in enumerate(places(window)):
-        index = _part(reads(place, count, stride, dilation), lines, stride[0])
-        gathered[:, number, ...] = turned[(slice(None), slice(None), some, *index)]
-    return xp.reshape(gathered, (groups, prod(window) * channels, prod(own)))
+    for number, index in enumerate(indices):
+        gathered[:, number, ...] = turned[(slice(None), slice(None), some, *_part(index, lines, step))]
+    return xp.reshape(gathered, (groups, len(indices) * channels, prod(own)))
 
 
 def _samples(xp: Any, x: Any, n: int) -> Any:
@@ -109,12 +106,13 @@ def convolve(xp: Any, x: Any, w: Any, *, stride: Sizes, dilation: Sizes, groups:
         return xp.reshape(y, (*lead, *count, out))
     y = xp.empty((x.shape[0], *count, out), dtype=x.dtype, device=x.device)
     matrix = _matrix(xp, w, groups)
+    indices = [reads(place, count, stride, dilation) for place in places(window)]
     for block in _blocks(xp, x.shape[0], count, prod(window) * x.shape[-1]):
         some, lines = block
         if gathers_rows(x.shape[-1], groups):
-            product = xp.matmul(_rows(xp, x, window, block, count, stride, dilation), matrix[0])
+            product = xp.matmul(_rows(xp, x, indices, block, count, stride[0]), matrix[0])
         else:
-            columns = _columns(xp, x, window, block, count, stride, dilation, groups)
+            columns = _columns(xp, x, indices, block, count, stride[0], groups)
             product = xp.matmul(xp.matrix_transpose(columns), matrix)
             product = product[0] if groups == 1 else xp.permute_dims(product, (1, 0, 2))
         y[some, lines, ...] = xp.reshape(product, y[some, lines, ...].shape)
@@ -148,15 +146,16 @@ def convolve_input(
     turned = xp.moveaxis(x, -2, 0)
     matrix = xp.matrix_transpose(_matrix(xp, w, groups))
     each = prod(window) * groups * channels
+    indices = [reads(place, count, stride, dilation) for place in places(window)]
     for some, lines in _blocks(xp, g.shape[0], count, each):
         part = g[some, lines, ...]
         spread = xp.reshape(
             xp.matmul(_by_group(xp, part, groups), matrix),
             (groups, *part.shape[:-1], prod(window), channels),
         )
-        for number, place in enumerate(places(window)):
-            index = _part(reads(place, count, stride, dilation), lines, stride[0])
-            turned[(slice(None), some, *index, slice(None))] += spread[..., number, :]
+        for number, index in enumerate(indices):
+            here = _part(index, lines, stride[0])
+            turned[(slice(None), some, *here, slice(None))] += spread[..., number, :]
     return xp.reshape(x, (*lead, *size, groups * channels))
 
 
@@ -176,11 +175,12 @@ def convolve_kernel(
             w[(*place, 0)] = xp.sum(read[..., None] * parts, axis=tuple(range(n + 1)))
         return xp.reshape(w, (*window, 1, out))
     w = xp.zeros((groups, prod(window) * channels, out // groups), dtype=g.dtype, device=g.device)
+    indices = [reads(place, count, stride, dilation) for place in places(window)]
     for block in _blocks(xp, x.shape[0], count, prod(window) * x.shape[-1]):
         part = _by_group(xp, g[(*block, ...)], groups)
         if gathers_rows(x.shape[-1], groups):
-            rows = _rows(xp, x, window, block, count, stride, dilation)
+            rows = _rows(xp, x, indices, block, count, stride[0])
             w += xp.matmul(xp.matrix_transpose(rows), part)
         else:
-            w += xp.matmul(_columns(xp, x, window, block, count, stride, dilation, groups), part)
+            w += xp.matmul(_columns(xp, x, indices, block, count, stride[0], groups), part)
     return xp.reshape(xp.permute_dims(w, (1, 0, 2)), (*window, channels, out))

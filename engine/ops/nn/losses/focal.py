@@ -177,13 +177,17 @@ tversky = composite(
     conventions="One number for the whole batch, as in Keras.",
 )
 
+
+def _dice(y_true: Any, y_pred: Any, *, epsilon: float, reduction: str) -> Any:
+    same_shape(y_true, y_pred)
+    whole = F.sum(y_true) + F.sum(y_pred) + epsilon
+    return reduce(1 - 2 * F.sum(y_true * y_pred) / whole, reduction)
+
+
 dice = composite(
     "dice",
     summary="1 - 2 sum(y_true y_pred) / (sum(y_true) + sum(y_pred)): how little two masks overlap.",
-    formula=lambda y_true, y_pred, *, epsilon, reduction: (
-        same_shape(y_true, y_pred),
-        reduce(1 - 2 * F.sum(y_true * y_pred) / (F.sum(y_true) + F.sum(y_pred) + epsilon), reduction),
-    )[1],
+    formula=_dice,
     kinds="real_floating",
     attributes=(_SMALL, REDUCTION),
     domain=_PROBABILITY,

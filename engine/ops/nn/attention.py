@@ -8,9 +8,10 @@ from typing import Any
 from engine.errors import ShapeMismatch, WrongArity
 from engine.ir.attributes import BOOLEAN, INT, NUMBER, Attribute, choice
 from engine.ir.derivative import JOINT
-from engine.ir.families import broadcast, composite
+from engine.ir.families import composite
 from engine.ir.no_gradient import NoGradient
 from engine.ir.samples import Sample
+from engine.ir.shapes import broadcast
 from engine.ir.table import F
 from engine.ops.creation import made
 from engine.ops.linalg.matmul import transposed

@@ -11,8 +11,9 @@ from typing import Any
 
 from engine.errors import ShapeMismatch
 from engine.ir.attributes import AXES, AXIS, INT, NUMBER, Attribute
-from engine.ir.families import composite, normalize_axes, normalize_axis
+from engine.ir.families import composite
 from engine.ir.samples import Domain, Sample
+from engine.ir.shapes import normalize_axes, normalize_axis
 from engine.ir.table import F
 from engine.ops.nn.geometry import DATA_FORMAT
 

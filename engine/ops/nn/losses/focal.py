@@ -7,9 +7,10 @@ from typing import Any
 from engine.errors import InvalidAttribute
 from engine.ir.attributes import BOOLEAN, NUMBER, Attribute
 from engine.ir.derivative import JOINT
-from engine.ir.families import composite, normalize_axis
+from engine.ir.families import composite
 from engine.ir.no_gradient import NoGradient
 from engine.ir.samples import Domain, Sample
+from engine.ir.shapes import normalize_axis
 from engine.ir.table import F
 from engine.ops.nn.losses.entropy import LOGITS
 from engine.ops.nn.losses.shared import (

@@ -71,6 +71,7 @@ def test_channels_last_is_keras(n: int, padding: str, stride: int, oracle: Calla
 
 
 @pytest.mark.oracle
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own
 @pytest.mark.parametrize(
     ("name", "settings"),
     [

@@ -139,7 +139,7 @@ SENTENCES: Final = {
         "local_response_norm group_normalization native_layer_norm native_batch_norm native_group_norm",
     ),
     **_group(
-        "it is called by its cell: `simple_rnn(x, 0, w, u, b)`, with activation='relu' too; a loop of "
+        "it is called by its cell: `simple_rnn(x, 0, w, u, b)[0]`, with activation='relu' too; a loop of "
         "another cell is a scan",
         "rnn rnn_tanh rnn_relu rnn_tanh_cell rnn_relu_cell",
     ),

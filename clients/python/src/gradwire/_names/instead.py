@@ -553,7 +553,7 @@ SENTENCES: dict[str, str] = {
     ),
     **dict.fromkeys(
         ("rnn rnn_relu rnn_relu_cell rnn_tanh rnn_tanh_cell").split(),
-        "it is called by its cell: `gw.simple_rnn(x, 0, w, u, b)`, with activation='relu' too; a "
-        "loop of another cell is a scan",
+        "it is called by its cell: `gw.simple_rnn(x, 0, w, u, b)[0]`, with activation='relu' too; a"
+        " loop of another cell is a scan",
     ),
 }

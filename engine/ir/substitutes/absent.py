@@ -45,6 +45,10 @@ SENTENCES: Final = {
         "resize_bicubic resize_nearest resize_nearest_neighbor resize_image",
     ),
     **_group(
+        "it is called by its number of axes: `conv2d_transpose(x, k)`, with x and k channels last",
+        "conv_transpose",
+    ),
+    **_group(
         "a pool is called by its number of axes: `max_pool2d(x, 2)`, `average_pool2d(x, 2)`; x has its "
         "channels last unless data_format says 'channels_first'",
         "maxpool avgpool max_pool avg_pool average_pool pool maxpool2d avgpool2d quantized_max_pool1d "

@@ -475,6 +475,10 @@ SENTENCES: dict[str, str] = {
         " kernel over x as correlate does, and convolve turns the kernel round first: `k[::-1]`",
     ),
     **dict.fromkeys(
+        ("conv_transpose").split(),
+        "it is called by its number of axes: `gw.conv2d_transpose(x, k)`, with x and k channels last",
+    ),
+    **dict.fromkeys(
         ("cosm expm funm logm matrix_exp signm sinm sqrtm tanm").split(),
         "functions of matrices are not there yet; `gw.matrix_power(x, 3)` is, and a series of products",
     ),

@@ -17,6 +17,8 @@ LONGEST = 400
 ONE_NOUN = {
     "clients/python/src/gradwire/_tracing/ops.py": "generated from the table of ops",
     "clients/python/src/gradwire/_names/instead.py": "generated from the tables of substitutes",
+    "clients/python/src/gradwire/keras/layers.py": "generated from the records of layers",
+    "clients/python/src/gradwire/keras/losses.py": "generated from the records of losses",
     "clients/python/src/gradwire/errors.py": "one short class a code: a list, not a design",
     "engine/errors.py": "one short class a code, with its title and cure: a list, not a design",
 }

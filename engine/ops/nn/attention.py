@@ -42,8 +42,8 @@ def _attention(query: Any, key: Any, value: Any, *mask: Any, causal: bool, scale
     if heads > 1:
         scores = scores.reshape((*grouped[:-4], grouped[-4] * heads, *grouped[-2:]))
     scores = _masked(scores, mask, causal)
-    seen = F.any(F.greater(scores, -math.inf), axis=-1, keepdims=True)
-    weights = F.where(seen, F.softmax(F.where(seen, scores, 0), axis=-1), 0)
+    visible = F.any(F.greater(scores, -math.inf), axis=-1, keepdims=True)
+    weights = F.where(visible, F.softmax(F.where(visible, scores, 0), axis=-1), 0)
     if heads > 1:
         weights = weights.reshape(grouped)
     y = F.matmul(weights, value)
@@ -86,7 +86,7 @@ scaled_dot_product_attention = composite(
         Sample(((2, 2), (3, 2), (3, 2), [[0.5, -1.0, 0.0]])),
     ),
     conventions="(..., heads, length, depth), as in PyTorch; Keras has the heads behind the length. A "
-    "boolean mask is true where a key is seen, another is added to the scores. A query that sees no key "
+    "boolean mask is true where a key is visible, another is added to the scores. A query that sees no key "
     "gives zeros. "
     "Fewer heads of keys and values are shared by groups of heads of queries.",
 )

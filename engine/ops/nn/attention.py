@@ -86,7 +86,7 @@ scaled_dot_product_attention = composite(
         Sample(((2, 2), (3, 2), (3, 2), [[0.5, -1.0, 0.0]])),
     ),
     conventions="(..., heads, length, depth), as in PyTorch; Keras has the heads behind the length. A "
-    "boolean mask is true where a key is visible, another is added to the scores. A query that sees no key "
+    "boolean mask is true where a key is seen, another is added to the scores. A query that sees no key "
     "gives zeros. "
     "Fewer heads of keys and values are shared by groups of heads of queries.",
 )

@@ -11,6 +11,8 @@
 `step`            loss, metrics, gradients and update as one tape over flat vectors
 `predict`         predictions of a trained job
 `estimate`        the time and memory of a job, computed before it runs
+`unbounded_target` targets without a minimum, known from their formula
+`schedule_warnings` schedules whose length does not fit the run
 `trained_targets` targets that were given as a parameter
 `device`          the device that a job trains on
 """

@@ -21,10 +21,12 @@ from engine.training.job.data import check_data
 from engine.training.job.early_stopping import read_early_stopping
 from engine.training.job.fields import FIELDS, SETTINGS, SOURCES
 from engine.training.job.objective import Objective
+from engine.training.job.schedule_warnings import schedule_warnings
 from engine.training.job.source import Types, graph_objective, model_objective
 from engine.training.job.spec import VALIDATION_DATA, VALIDATION_SPLIT, TrainingSpec, reported
 from engine.training.job.step import evaluation_tape, step_tape
 from engine.training.job.trained_targets import trained_targets
+from engine.training.job.unbounded_target import unbounded_target
 
 READABLE = 64  # values of up to so many elements are written as numbers
 _SOURCES = tuple(field.name for field in SOURCES)
@@ -152,7 +154,13 @@ def _try(spec: TrainingSpec, path: str) -> tuple[Mapping[str, Any], ...]:
             evaluation_tape(objective, min(spec.batch_size, spec.validation_rows))
         total = spec.rows + (spec.validation_rows if spec.validation == VALIDATION_SPLIT else 0)
         broadcasts = (warning for warning in draft.warnings if warning["code"] == "broadcast")
-        return (*broadcasts, *trained_targets(objective, total))
+        return (
+            *broadcasts,
+            *trained_targets(objective, total),
+            *unbounded_target(objective),
+            *schedule_warnings(spec),
+            *(() if spec.early_stopping is None else spec.early_stopping.warnings()),
+        )
     except EngineError as error:
         if error.path == "$.wrt" and error.hint:
             error.hint = error.hint.replace("out of wrt", "out of the parameters")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from difflib import get_close_matches
 from math import isnan
 from typing import Any
 
 from engine.errors import InvalidDocument, UnknownName, did_you_mean
 from engine.frontend.json_reader import show
 from engine.ir.attributes import BOOLEAN, TEXT, Attribute, choice
+from engine.training.catalogue.losses import LOSSES
+from engine.training.catalogue.metrics import METRICS
 from engine.training.catalogue.registry import number, read_settings, whole
 
 _ATTRIBUTES = (
@@ -22,6 +26,8 @@ _ATTRIBUTES = (
     Attribute("start_from_epoch", whole(0), 0, "epochs before the watch begins"),
 )
 _MORE_IS_BETTER = ("accuracy", "acc", "auc")
+_LESS_IS_BETTER = ("error", "mse", "mae", "rmse", "mape", "msle", "crossentropy", "divergence", "hinge")
+_VALIDATED = "val_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,19 @@ class EarlyStopping:
         if than is None:
             return not isnan(value)
         return value - self.min_delta > than if self.mode == "max" else value + self.min_delta < than
+
+    def warnings(self) -> Iterator[Mapping[str, Any]]:
+        """A warning of a mode that stops when the metric improves."""
+        best = best_mode(self.monitor)
+        if best is not None and self.mode != best:
+            yield {
+                "code": "early_stopping_mode",
+                "node": None,
+                "message": f"mode '{self.mode}' of early stopping waits for a "
+                f"{'lower' if self.mode == 'min' else 'higher'} '{self.monitor}', of which "
+                f"{'more' if best == 'max' else 'less'} is better: training would stop because it improves. "
+                f"Write mode='{best}', or leave mode out",
+            }
 
     def document(self) -> dict[str, Any]:
         """As JSON that reads back to the same."""
@@ -86,10 +105,44 @@ def read_early_stopping(value: Any, reported: Iterable[str], path: str) -> Early
         raise UnknownName(
             f"no epoch reports '{settings['monitor']}'",
             path=f"{path}.monitor",
-            hint=did_you_mean(settings["monitor"], names)
-            or f"what is reported: {', '.join(names)}; val_… needs validation data",
+            hint=_of_monitor(settings["monitor"], names),
         )
     if settings["mode"] == "auto":
-        watched = settings["monitor"].removeprefix("val_")
+        watched = settings["monitor"].removeprefix(_VALIDATED)
         settings["mode"] = "max" if watched.endswith(_MORE_IS_BETTER) else "min"
     return EarlyStopping(**settings)
+
+
+def best_mode(monitor: str) -> str | None:
+    """Whether less or more of a metric is better, by its name; None if that is not known."""
+    watched = monitor.removeprefix(_VALIDATED)
+    if watched.endswith(_MORE_IS_BETTER):
+        return "max"
+    return "min" if watched == "loss" or watched.endswith(_LESS_IS_BETTER) else None
+
+
+def _of_monitor(monitor: str, names: Collection[str]) -> str:
+    """How to get a metric that no epoch reports."""
+    name = monitor.removeprefix(_VALIDATED)
+    unasked = f'name it in the metrics, "metrics": ["{name}"]; what is reported is {", ".join(names)}'
+    if not monitor.startswith(_VALIDATED) or any(each.startswith(_VALIDATED) for each in names):
+        return unasked if _is_metric(name) else did_you_mean(monitor, names) or unasked
+    near = name if name in names else next(iter(get_close_matches(name, names, n=1, cutoff=0.5)), None)
+    told = (
+        f"'{monitor}' is measured on validation data, and this job has none: give validation_split=0.2, or "
+        "validation_data"
+    )
+    if near is None or (near != name and _is_metric(name)):
+        return f"{told}; and {unasked}"
+    if near != name:
+        return f"{told}; and watch '{_VALIDATED}{near}'"
+    return f"{told}; '{name}' alone is that of the rows trained on, and says nothing of new ones"
+
+
+def _is_metric(name: str) -> bool:
+    """Whether a name is one of the table's metrics or losses, asked for or not."""
+    for registry in (METRICS, LOSSES):
+        with suppress(UnknownName):
+            registry.named(name, "")
+            return name not in ("loss", "acc")
+    return False

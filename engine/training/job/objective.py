@@ -5,7 +5,7 @@ A model of layers, a graph and a program all come down to this one form.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import prod
 
@@ -49,6 +49,19 @@ class Objective:
     labels: str = "y"
     predicted: str = "y_pred"
     scores: str = "scores"
+
+    @property
+    def depending(self) -> frozenset[str]:
+        """The names of inputs and nodes that depend on a parameter."""
+        return self.dependents(self.parameters)
+
+    def dependents(self, inputs: Iterable[str]) -> frozenset[str]:
+        """The names of inputs and nodes that depend on one of these inputs."""
+        found = set(inputs)
+        for node in self.train.nodes:
+            if any(isinstance(each, str) and each.partition(":")[0] in found for each in node.inputs):
+                found.add(node.name)
+        return frozenset(found)
 
     def input_types(self, rows: int, *, training: bool) -> dict[str, TensorType]:
         """The types of everything that the graph takes for a batch."""

@@ -9,6 +9,9 @@
 `checkpoint`   everything that a run needs to continue
 `events`       what a run reports
 `failure`      why a run failed
+`finding`      what is found wrong with a job that runs, as data
+`data_findings` data of which nothing can be learned
+`constant_answer` the loss of a model that returns the same for every sample
 `suspicions`   likely mistakes in a job that runs
 `drift`        how the loss changes from epoch to epoch
 `plateau`      parameters that do not learn, and why

@@ -19,6 +19,7 @@ class Rows:
     def __init__(
         self, data: Mapping[str, Array], columns: Mapping[str, Column], start: int, stop: int
     ) -> None:
+        self.data = data
         self._columns = [(name, data[name][start:stop]) for name in columns]
         self.start, self.count = start, stop - start
 

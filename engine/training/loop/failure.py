@@ -12,9 +12,10 @@ import numpy as np
 from engine.arrays.types import Array
 from engine.diagnosis.causes.first_nonfinite import Nonfinite, first_nonfinite, list_rows
 from engine.errors import NonFinite, UserError
-from engine.training.job.step import PARAMETERS, StepTape
+from engine.training.job.step import PARAMETERS, SLOT, StepTape
 from engine.training.loop.batch_order import Rows
 from engine.training.loop.plans import BatchPlan
+from engine.training.loop.suspicions import LARGE
 
 _CURES = {
     "domain": "keep the operand inside the function's domain, as in log(x + 1e-7)",
@@ -26,7 +27,6 @@ _CURES = {
 }
 
 _FEW = 5  # columns that are named
-_LARGE = 100.0  # from which on data are worth scaling
 
 _STARTED = "this parameter does not start from finite numbers: give it another initializer or value"
 
@@ -94,6 +94,8 @@ def explain(
     what = f"step {step} (epoch {epoch}) made a loss or parameters that are not finite"
     if first is None:  # the optimised plan rounds differently where numbers are about to overflow
         return TrainingFailure(what, step=step, epoch=epoch, diagnosis={}, hint=_smaller(rate, inputs, data))
+    if first.reason == "nonfinite_input" and (first.node or "").startswith(SLOT):
+        return _of_slot(first, what, step=step, epoch=epoch, hint=_smaller(rate, inputs, data))
     node = _name(first, inputs, parameters)
     rows = None if first.rows is None else [int(places[row]) for row in first.rows]
     diagnosis = {**asdict(first), "node": node, "rows": rows}
@@ -117,6 +119,25 @@ def explain(
     )
 
 
+def _of_slot(first: Nonfinite, what: str, *, step: int, epoch: int, hint: str) -> TrainingFailure:
+    """The failure of an optimiser's own memory, which holds sums of gradients or of their squares."""
+    slot = str(first.node).removeprefix(SLOT)
+    message = (
+        f"what the optimizer remembers of earlier gradients ('{slot}') has overflowed in {first.count} "
+        f"{'element' if first.count == 1 else 'elements'}: gradients, or their squares, are too large"
+    )
+    diagnosis = {**asdict(first), "node": None, "reason": "overflow", "rows": None, "message": message}
+    return TrainingFailure(
+        f"{what}: {message}.",
+        step=step,
+        epoch=epoch,
+        diagnosis=diagnosis,
+        op="optimizer",
+        hint=f"{hint}; if the loss is negative and falls without end, its sign is wrong: minimise the "
+        "negative of a likelihood",
+    )
+
+
 def _columns(first: Nonfinite) -> str:
     """The columns of the data in which the elements lie, where rows have one axis."""
     columns = sorted({element[1] for element in first.elements if len(element) == 2})
@@ -129,7 +150,7 @@ def _smaller(rate: float | None, inputs: Mapping[str, Array], data: Sequence[str
     """The cures of an overflow, with the learning rate and the scale of the data."""
     of_rate = "" if rate is None else f" (it is {rate:g})"
     scales = {name: np.abs(inputs[name]).max(initial=0) for name in data if inputs[name].dtype.kind == "f"}
-    large = [f"'{name}' reaches {scale:,.0f}" for name, scale in scales.items() if scale > _LARGE]
+    large = [f"'{name}' reaches {scale:,.0f}" for name, scale in scales.items() if scale > LARGE]
     of_data = f" ({', '.join(large)})" if large else ""
     return (
         f"the steps are too large: lower the learning rate{of_rate}, clip the gradient (global_clipnorm), "

@@ -72,6 +72,13 @@ class Memory:
         with np.errstate(all="ignore"):
             return math.isfinite(self.flat @ self.flat) or bool(np.isfinite(self.flat).all())
 
+    def overflown_slot(self) -> str | None:
+        """The first of the optimiser's slots that holds an infinity or NaN."""
+        for name, slot in self.slots.items():
+            if not np.isfinite(self.on_host(slot)).all():
+                return name
+        return None
+
 
 def first_value(name: str, weight: Weight, seed: int) -> Array:
     """What a parameter or state starts from: its given value, or a function of seed, name and initialiser."""

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from engine.ir.attributes import to_json
 from engine.ir.json_numbers import NON_FINITE
 from engine.training.job.early_stopping import Watch
+from engine.training.loop.drift import Losses
 
 
 @dataclass(slots=True)
@@ -16,7 +17,7 @@ class Progress:
     """`epoch` epochs are done and `batch` batches of the next; `totals` are its sums and counts so far.
 
     `reason` is set when no step is left, `finished` once that was reported; `reported` are the parameters of
-    which a warning has said that they do not learn.
+    which a warning has said that they do not learn, `codes` the other warnings, `losses` those of epochs.
     """
 
     epoch: int = 0
@@ -27,6 +28,7 @@ class Progress:
     finished: bool = False
     reported: list[str] = field(default_factory=list)
     codes: list[str] = field(default_factory=list)
+    losses: Losses = field(default_factory=Losses)
 
     def add(self, sums: Mapping[str, tuple[float, int]]) -> None:
         """Take in the sums and counts of a batch."""
@@ -56,6 +58,7 @@ class Progress:
             "finished": self.finished,
             "told": list(self.reported),
             "codes": list(self.codes),
+            "losses": {name: to_json(value) for name, value in asdict(self.losses).items()},
         }
 
     @staticmethod
@@ -72,7 +75,12 @@ class Progress:
             document["finished"],
             list(document.get("told", ())),
             list(document.get("codes", ())),
+            Losses(**{name: _numbers(value) for name, value in document.get("losses", {}).items()}),
         )
+
+
+def _numbers(value: Any) -> Any:
+    return [_number(each) for each in value] if isinstance(value, list) else _number(value)
 
 
 def _number(value: Any) -> Any:

@@ -7,7 +7,7 @@ two events and go on from its snapshot, in another process, with the same bits.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from typing import Any
@@ -26,6 +26,7 @@ from engine.training.job.spec import VALIDATION_DATA, TrainingSpec
 from engine.training.loop import plateau
 from engine.training.loop.batch_order import Order, Rows
 from engine.training.loop.checkpoint import Snapshot
+from engine.training.loop.constant_answer import constant_loss
 from engine.training.loop.device_rows import DeviceRows
 from engine.training.loop.drift import Drift
 from engine.training.loop.events import EpochDone, Event, Finished, Stalled, StepDone
@@ -34,10 +35,16 @@ from engine.training.loop.memory import Memory
 from engine.training.loop.plans import BatchPlan, Sums, evaluation_plan, set_rates, training_plan
 from engine.training.loop.plateau import PlateauWatch
 from engine.training.loop.progress import Progress
-from engine.training.loop.suspicions import label_range, suspicions
+from engine.training.loop.suspicions import id_range, label_range, scale_of, suspicions
 
 REWIND = 64  # steps between copies of the memory, from which a failing step is done again
 BEST = "best/"
+#: What follows from a finding, and would only be told again.
+_EXPLAINS = {
+    "features_constant": ("constant_answer",),
+    "labels_out_of_range": ("diverging", "constant_answer"),
+    "rate_vanishes": ("constant_answer",),
+}
 DATA_SHARE = 4  # of the memory of a GPU that a job may hold: the part that data brought whole may take, twice
 
 
@@ -86,7 +93,12 @@ class TrainingRun(Iterator[Event]):
         self._rewind: tuple[int, dict[str, Array]] | None = None
         self._data, self._validation_data = data, validation
         self._suspected, self._looked = False, -1
-        self._drift = Drift(spec.method.document())
+        self._drift = Drift(
+            spec.method.document(),
+            self._position.losses,
+            constant=constant_loss(spec, data),
+            scale=scale_of(spec, data),
+        )
         with self._there():
             self._stalls = PlateauWatch(spec, self._memory, self.step)
 
@@ -146,6 +158,8 @@ class TrainingRun(Iterator[Event]):
             raise
         if not math.isfinite(sums["loss"][0]) or not self._memory.is_finite():
             self._fail(step)
+        if position.losses.step is None:
+            position.losses.step = sums["loss"][0] / max(1, sums["loss"][1])
         position.add(sums)
         position.batch += 1
         return StepDone(position.epoch + 1, step + 1, _means(self.spec.objective, sums))
@@ -183,6 +197,8 @@ class TrainingRun(Iterator[Event]):
             locate(error, when, plan, rows, _listed(places))
         if isinstance(error, IndexOutOfRange) and error.node == self.spec.objective.target:
             error.hint = label_range(self.spec, self._data) or error.hint
+        elif isinstance(error, IndexOutOfRange):
+            error.hint = id_range(self.spec, rows.data, error.path) or error.hint
 
     def _fail(self, step: int) -> None:
         """Go back before the step, which was done in place, and say what made the first non-finite value."""
@@ -221,7 +237,8 @@ class TrainingRun(Iterator[Event]):
     def _report_new(self, findings: Sequence[Mapping[str, Any]]) -> Stalled | None:
         """The findings that no event has reported yet, as an event; None if there are none."""
         position = self._position
-        new = [finding for finding in findings if finding["code"] not in position.codes]
+        codes = {*position.codes, *(warning["code"] for warning in self.spec.warnings)}
+        new = [finding for finding in findings if finding["code"] not in codes | _implied(codes)]
         if not new:
             return None
         position.codes += dict.fromkeys(finding["code"] for finding in new)
@@ -236,8 +253,18 @@ class TrainingRun(Iterator[Event]):
         if self._looked == self.step:
             return None
         self._looked = self.step
-        drift = self._drift.see(_means(self.spec.objective, self._position.sums())["loss"])
-        drifted, stalled = self._report_new([drift] if drift else []), self._stalled()
+        loss, step = _means(self.spec.objective, self._position.sums())["loss"], self.step
+        stop = self.spec.early_stopping
+        last = step == self.spec.steps or (
+            stop is not None and self._position.watch.waited + 1 >= max(1, stop.patience)
+        )
+        drift = self._drift.see(loss, last=last, steps=step)
+        if self._drift.stuck and (slot := self._memory.overflown_slot()) is not None:
+            drift.append(self._drift.overflown(slot))
+        stalled = self._stalled()
+        if self._position.reported:  # they do not learn, which has been told with its reason
+            drift = [found for found in drift if found["code"] != "constant_answer"]
+        drifted = self._report_new(drift)
         if drifted is None or stalled is None:
             return drifted or stalled
         message = f"{drifted.message}; {stalled.message}"
@@ -247,6 +274,8 @@ class TrainingRun(Iterator[Event]):
         """At some ends of epochs, which parameters stood still and why; no bit depends on it."""
         position, step, parameters = self._position, self.step, self.spec.objective.parameters
         if len(position.reported) == len(parameters) or not self._stalls.due(step) or self._drift.settled:
+            return None
+        if "features_constant" in position.codes:  # of which nothing can be learned, whatever the gradient
             return None
         names = [name for name in self._stalls.candidates(step) if name not in position.reported]
         if not names or not position.sums()["loss"][0]:  # a loss of zero leaves nothing to learn
@@ -338,6 +367,11 @@ class TrainingRun(Iterator[Event]):
             assert validation is not None, "the job validates on data that were not given"
             return self._rows_of(validation, 0, spec.validation_rows)
         return self._rows_of(data, spec.rows, spec.rows + spec.validation_rows)
+
+
+def _implied(codes: Collection[str]) -> set[str]:
+    """The findings that others which were reported explain already."""
+    return {implied for code in codes for implied in _EXPLAINS.get(code, ())}
 
 
 def _listed(places: Array | slice) -> list[int]:

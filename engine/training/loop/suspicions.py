@@ -17,12 +17,19 @@ from engine.arrays.types import Array
 from engine.training.catalogue.losses import LOSSES
 from engine.training.catalogue.metrics import METRICS
 from engine.training.job.spec import VALIDATION_SPLIT, TrainingSpec
+from engine.training.loop.data_findings import (
+    findings_of_columns,
+    findings_of_features,
+    findings_of_labels,
+    sampled,
+)
+from engine.training.loop.finding import Finding, finding
 from engine.training.model.expand import LABELS, X
-from engine.training.model.model import read_model
-
-Finding = dict[str, Any]
+from engine.training.model.model import Model, read_model
 
 MOST_ROWS = 100_000  # of labels that are looked at
+_FEW_ELEMENTS = 32_768  # of data that are looked at to tell their scale
+LARGE = 100.0  # from which on data are worth scaling
 _FEWEST_ROWS = 8  # in which an order by class is no accident
 _RARE = 0.1  # of its share among the rows validated on: that much of a class in training is next to nothing
 _CLASSIFICATION = ("crossentropy", "hinge")
@@ -32,6 +39,7 @@ _REGRESSION = frozenset(
 #: What an activation can answer.
 _RANGES = {
     "relu": (0.0, np.inf),
+    "relu6": (0.0, 6.0),
     "softplus": (0.0, np.inf),
     "exponential": (0.0, np.inf),
     "sigmoid": (0.0, 1.0),
@@ -39,6 +47,9 @@ _RANGES = {
     "softmax": (0.0, 1.0),
     "tanh": (-1.0, 1.0),
 }
+_OF_LOGARITHMS = frozenset({"poisson", "mean_squared_logarithmic_error"})
+_RESHAPING = frozenset({"Flatten", "Reshape", "Dropout"})
+_NORMALIZING = frozenset({"BatchNormalization", "LayerNormalization"})
 _PROBABILITIES = frozenset({"sigmoid", "hard_sigmoid", "softmax"})
 
 
@@ -55,7 +66,10 @@ def suspicions(
     spec: TrainingSpec, data: Mapping[str, Array], validation: Mapping[str, Array] | None = None
 ) -> list[Finding]:
     """The findings of a job on these data, each with a `code` and a `message` that holds the cure."""
-    findings = [*_of_model(spec, data), *_of_split(spec, data)] if "model" in spec.source else []
+    if "model" in spec.source:
+        findings = [*_of_model(spec, data), *_of_split(spec, data)]
+    else:
+        findings = list(findings_of_columns(spec, data))
     return [*findings, *_of_validation(spec, data, validation)]
 
 
@@ -81,10 +95,40 @@ def label_range(spec: TrainingSpec, data: Mapping[str, Array]) -> str | None:
     return f"{message}: give the last layer units={high + 1}, or number the classes without gaps"
 
 
-def finding(code: str, message: str, node: str | None = None, parameter: str | None = None) -> Finding:
-    """A finding in the form of those of parameters that do not learn."""
-    empty = dict.fromkeys(("op", "reason", "rows", "diagnosis"))
-    return {"code": code, "parameter": parameter, "node": node, **empty, "message": message}
+def id_range(spec: TrainingSpec, data: Mapping[str, Array], path: str | None) -> str | None:
+    """What to do with ids that an Embedding has no rows for; None if `path` names no Embedding."""
+    if "model" not in spec.source:
+        return None
+    row = spec.objective.columns[X].row
+    model = read_model(spec.source["model"], dtype=spec.dtype, path="$.model", row=row)
+    first = model.layers[0]
+    named = next((n for n in model.layers if n.path == path and n.layer.record.name == "Embedding"), None)
+    if named is None or named is not first:
+        return None
+    ids = np.asarray(data[X][:MOST_ROWS])
+    low, high, size = int(ids.min()), int(ids.max()), int(named.layer.settings["input_dim"])
+    message = (
+        f"Embedding '{named.name}' with input_dim={size} has rows for the ids 0 to {size - 1}, and those of "
+        f"'{X}' run from {low} to {high}"
+    )
+    if low < 0:
+        return f"{message}: number them from 0"
+    if low > 0 and high - low < size:
+        return f"{message}: give it input_dim={high + 1}, or send {X} - {low}"
+    return f"{message}: give it input_dim={high + 1}, or number the ids without gaps"
+
+
+def scale_of(spec: TrainingSpec, data: Mapping[str, Array]) -> str:
+    """Which features are far larger than 1, for messages; empty if none are."""
+    large = []
+    for name in spec.objective.columns:
+        rows = sampled(np.asarray(data[name][: spec.rows]), _FEW_ELEMENTS)
+        if rows.dtype.kind in "iuf" and rows.size and not (name == LABELS and rows.dtype.kind in "iu"):
+            with np.errstate(all="ignore"):
+                most = float(np.abs(rows.astype(np.float64)).max())
+            if np.isfinite(most) and most > LARGE:
+                large.append(f"'{name}' reaches {most:,.0f}")
+    return f" ({', '.join(large)}) to about 1" if large else ""
 
 
 def _of_model(spec: TrainingSpec, data: Mapping[str, Array]) -> Iterator[Finding]:
@@ -103,14 +147,38 @@ def _of_model(spec: TrainingSpec, data: Mapping[str, Array]) -> Iterator[Finding
                 "with "
                 "'sparse_categorical_crossentropy'",
             )
-    last = model.layers[-1]
-    end = _Last(last.name, _activation(last.layer.settings) or "linear", _units(last.layer.settings))
-    if loss.fuses is not None and "activation" in last.layer.settings:
+    end = _end_of(model)
+    if end is not None and loss.fuses is not None:
         yield from _of_probabilities(end, loss.name, loss.fuses, from_logits)
+    elif end is not None:
+        yield from _of_positive(end, loss.name)
+    yield from findings_of_features(spec, model, np.asarray(data[X][: min(spec.rows, MOST_ROWS)]))
     labels = np.asarray(data[LABELS][: min(spec.rows, MOST_ROWS)])
     if labels.dtype.kind in "biuf" and np.isfinite(labels).any():
-        yield from _of_labels(end, loss.name, labels)
+        yield from findings_of_labels(spec, labels)
+        yield from _of_labels(end or _Last("", "linear", 0), loss.name, labels)
         yield from _of_accuracy(loss.name, spec.source.get("metrics") or (), labels)
+
+
+def _end_of(model: Model) -> _Last | None:
+    """What a model ends with, whatever only reshapes it; None for an end that is not known."""
+    activation: str | None = None
+    name = ""
+    for named in reversed(model.layers):
+        kind, settings = named.layer.record.name, named.layer.settings
+        if kind in _RESHAPING:
+            continue
+        name = name or named.name
+        if kind == "Activation" and activation in (None, "linear"):
+            activation = _activation(settings)
+            continue
+        if kind in _NORMALIZING:
+            return _Last(name, activation or "linear", 1)
+        own = _activation(settings)
+        if own is None:
+            return None
+        return _Last(name, own if activation in (None, "linear") else str(activation), _units(settings))
+    return None
 
 
 def _of_validation(
@@ -191,6 +259,39 @@ def _of_probabilities(end: _Last, loss: str, fused: str, from_logits: bool) -> I
         )
 
 
+def _of_positive(end: _Last, loss: str) -> Iterator[Finding]:
+    """A loss that takes the logarithm of predictions which may be negative."""
+    if loss == "kl_divergence" and end.units > 1 and end.activation != "softmax":
+        yield finding(
+            "no_probabilities",
+            f"kl_divergence takes rows of probabilities that add up to 1, and '{end.name}' answers "
+            f"{_answers(end)}: give it the activation 'softmax'",
+        )
+    elif loss in _OF_LOGARITHMS and _RANGES.get(end.activation, (-np.inf, 0.0))[0] < 0:
+        of_rates = loss == "poisson"
+        yield finding(
+            "not_positive",
+            (
+                f"poisson takes rates, which are positive, and '{end.name}' answers {_answers(end)}: "
+                "negative ones are clipped, and pass a wrong gradient or none. Give it the activation "
+                "'exponential', or 'softplus'"
+            )
+            if of_rates
+            else (
+                f"{loss} takes the logarithm of 1 + the prediction, and '{end.name}' answers "
+                f"{_answers(end)}, of which those below -1 have none: give it the activation 'softplus', "
+                "or 'relu'"
+            ),
+        )
+
+
+def _answers(end: _Last) -> str:
+    if end.activation in _RANGES:
+        least, most = _RANGES[end.activation]
+        return f"numbers from {least:g} to {most:g} ({end.activation})"
+    return f"numbers of any sign ({end.activation})"
+
+
 def _of_labels(end: _Last, loss: str, labels: Array) -> Iterator[Finding]:
     """Labels that the loss does not mean, or that the last layer cannot answer."""
     low, high = float(np.nanmin(labels)), float(np.nanmax(labels))
@@ -203,6 +304,20 @@ def _of_labels(end: _Last, loss: str, labels: Array) -> Iterator[Finding]:
     elif loss == "poisson" and low < 0:
         yield finding(
             "labels_out_of_range", f"poisson takes counts, and labels go down to {low:g}: they are at least 0"
+        )
+    elif loss == "mean_absolute_percentage_error" and (labels == 0).any():
+        zeros = int((labels == 0).sum())
+        yield finding(
+            "labels_out_of_range",
+            f"mean_absolute_percentage_error divides by the labels, and {zeros:,} of {labels.size:,} are 0: "
+            "each counts as an error of a thousand million percent. Use 'mean_absolute_error', or leave "
+            "these rows out",
+        )
+    elif loss == "mean_squared_logarithmic_error" and low <= -1:
+        yield finding(
+            "labels_out_of_range",
+            f"mean_squared_logarithmic_error takes the logarithm of 1 + the label, and labels go down to "
+            f"{low:g}: use 'mean_squared_error'",
         )
     elif loss == "categorical_crossentropy" and labels.ndim > 1:
         sums = labels.sum(axis=-1)

@@ -61,12 +61,22 @@ class JobProblem(ListedProblem):
 
 
 class FunctionWarning(Answer):
-    """What looks like a mistake in the function that is trained: rows that meet a column by accident, a
-    backward function that ignores its cotangent, or targets among the parameters.
+    """What looks like a mistake in a submission: rows that meet a column by accident, a backward function
+    that ignores its cotangent, targets among the parameters, a target without a minimum, or a schedule or
+    early stopping that does not fit the run. `node` is null if it is about none.
     """
 
-    code: Literal["broadcast", "likely_mistake"]
-    node: str
+    code: Literal[
+        "broadcast",
+        "likely_mistake",
+        "unbounded",
+        "rate_vanishes",
+        "rate_grows",
+        "warmup_too_long",
+        "schedule_too_long",
+        "early_stopping_mode",
+    ]
+    node: str | None
     message: str
 
 

@@ -146,8 +146,7 @@ def test_a_unit_that_dies_on_the_way_is_found() -> None:
 
 def codes(losses: list[float]) -> list[str]:
     drift = Drift({"learning_rate": 0.5})
-    found = [drift.see(loss) for loss in losses]
-    return [each["code"] for each in found if each]
+    return [each["code"] for loss in losses for each in drift.see(loss)]
 
 
 def test_a_loss_that_runs_away() -> None:
@@ -178,7 +177,11 @@ def test_a_sign_that_was_forgotten_and_steps_that_are_too_large() -> None:
         "epochs": 40,
     }
     x = np.array([[1.0], [2.0], [3.0]])
-    assert "is its sign right" in told(program, x, 2 * x)["unbounded"]
+    [foreseen] = job(program, {"x": x, "y": 2 * x}).warnings
+    assert "Is its sign right" in foreseen["message"]
+    hidden = {**program, "program": "loss = mean(tanh(c) * (w * x - y) ** 2)"}
+    hidden["parameters"] = {"w": {"value": [0.5]}, "c": {"value": -0.5}}
+    assert "is its sign right" in told(hidden, x, 2 * x)["unbounded"]
     mended = {**program, "program": program["program"].replace("-0.5", "0.5")}
     assert told(mended, x, 2 * x) == {}
     rash = {**mended, "epochs": 20, "optimizer": {"name": "sgd", "learning_rate": 1.0}}

@@ -64,8 +64,7 @@ class Jobs(Driven[D_co]):
             request = Request(request.method, request.path, request.content, headers)
         job = Job(self._driver, self._session, read((yield from self._session.send(request))))
         for warning in job.warnings:
-            if warning.get("code") in ("broadcast", "likely_mistake"):
-                warn(TrainingWarning, warning["message"], warning["message"])
+            warn(TrainingWarning, warning["message"], warning["message"])
         return job
 
     @call
@@ -123,7 +122,8 @@ class Job(Driven[D_co], Generic[D_co]):
     def warnings(self) -> list[Mapping[str, Any]]:
         """The warnings of the job, as of the last request; each has `code` and `message`.
 
-        `broadcast`: rows meet a column at `node`. `no_gradient`: a parameter did not learn, with step, node,
+        `broadcast`: rows meet a column at `node`; what else looks like a mistake has a code of its own, and a
+        `message` with the cure (docs/jobs.md lists them). `no_gradient`: a parameter did not learn, with step, node,
         rows and diagnosis. `other_machine`: the job continued on another machine, with `differences`. For a
         job from a list, call `refresh` to get rows and diagnosis.
         """

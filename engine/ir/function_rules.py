@@ -92,11 +92,17 @@ def expect_same(came: TensorType, expected: TensorType, what: str) -> None:
 
 
 def settle(
-    specialize: Specialize, name: str, carries: Types, rest: Types, answered: Callable[[Any], Types]
+    specialize: Specialize,
+    name: str,
+    carries: Types,
+    rest: Types,
+    answered: Callable[[Any], Types],
+    others: Callable[[Any], Types] = lambda tape: (),
 ) -> Any:
     """The function's tape for carried types that it returns again.
 
     A carried value that was written as a bare number takes the dtype that the function returns for it.
+    `others` are the outputs that are not carried on: they may have been exchanged with those that are.
     Raises ShapeMismatch or DtypeMismatch if a carried value changes its type.
     """
     types = [TensorType(t.shape, t.dtype) for t in carries]
@@ -112,5 +118,15 @@ def settle(
         types = widened
         tape = specialize(name, [*types, *rest])
     for position, (came, expected) in enumerate(zip(answered(tape), types, strict=False)):
-        expect_same(came, expected, f"output {position} of '{name}', which is carried on,")
+        try:
+            expect_same(came, expected, f"output {position} of '{name}', which is carried on,")
+        except ShapeMismatch as error:
+            shapes = [t.shape for t in types]
+            if shapes and [t.shape for t in others(tape)][-len(shapes) :] == shapes:
+                error.hint = (
+                    f"what is carried on is returned first, and the last output of '{name}' has its shape, "
+                    f"{expected.shape}: they look exchanged. Return (carry, y), as in `return h, y`; other "
+                    "libraries return (output, state)"
+                )
+            raise
     return tape

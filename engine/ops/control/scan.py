@@ -46,7 +46,14 @@ def _bind(specialize: Specialize, attributes: Mapping[str, Any], types: Types) -
             f"scanned inputs share their first axis: {listed}", hint="give each as many steps"
         )
     rows = [TensorType(t.shape[1:] if i < scanned else t.shape, t.dtype) for i, t in enumerate(types[carry:])]
-    body = settle(specialize, attributes["body"], types[:carry], rows, lambda tape: outputs_of(tape)[:carry])
+    body = settle(
+        specialize,
+        attributes["body"],
+        types[:carry],
+        rows,
+        lambda tape: outputs_of(tape)[:carry],
+        lambda tape: outputs_of(tape)[carry:],
+    )
     return {"body": body}
 
 

@@ -554,10 +554,11 @@ class JobCancelled(JobError):
 
 
 class TrainingWarning(UserWarning):
-    """Something may be wrong with a job: the text says what, at which node, and why.
+    """Something may be wrong with a training: the text says what, why, and what to change.
 
-    A parameter has not changed and its gradient is zero, rows meet a column by accident in its function, or
-    the job continued on another machine or with another library.
+    In a job, a parameter has not changed and its gradient is zero, its data, loss or schedule look like a
+    mistake, or it continued on another machine or with another library. In a loop, steps are lost, or make
+    the loss grow.
     """
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradwire._names.refusals import names_of
+from gradwire._tracing.node import Array
+from gradwire._tracing.operators import Operators
 from gradwire._tracing.tensor import Tensor, constant
 
 __all__ = ["normal", "set_seed", "uniform"]
@@ -42,26 +44,46 @@ if hasattr(os, "register_at_fork"):
 
 def normal(
     shape: int | Sequence[int],
-    mean: float = 0.0,
-    stddev: float = 1.0,
+    mean: Any = 0.0,
+    stddev: Any = 1.0,
     dtype: Any = np.float64,
     seed: int | None = None,
 ) -> Tensor:
-    """Return normally distributed numbers; with a `seed`, the same ones at each call."""
-    return constant((mean + stddev * _draws(seed).standard_normal(shape)), dtype)
+    """Return normally distributed numbers; with a `seed`, the same ones at each call.
+
+    If `mean` or `stddev` is a tensor or a variable, the result is mean + stddev * noise, recorded: gradients
+    flow to both (the noise itself depends on nothing).
+    """
+    draws = _draws(seed).standard_normal(shape)
+    if isinstance(mean, Operators) or isinstance(stddev, Operators):
+        return _moved(draws, mean, stddev, dtype)
+    return constant((mean + stddev * draws), dtype)
 
 
 def uniform(
     shape: int | Sequence[int],
-    minval: float = 0.0,
-    maxval: float = 1.0,
+    minval: Any = 0.0,
+    maxval: Any = 1.0,
     dtype: Any = np.float64,
     seed: int | None = None,
 ) -> Tensor:
-    """Return uniform numbers in [minval, maxval); integers if `dtype` is an integer dtype."""
+    """Return uniform numbers in [minval, maxval); integers if `dtype` is an integer dtype.
+
+    If a bound is a tensor or a variable, the result is minval + (maxval - minval) * noise, recorded:
+    gradients flow to both. Integers have no gradient by their bounds, which are then read.
+    """
+    traced = isinstance(minval, Operators) or isinstance(maxval, Operators)
+    if traced and np.dtype(dtype).kind not in "iu":
+        return _moved(_draws(seed).uniform(size=shape), minval, maxval - minval, dtype)
     if np.dtype(dtype).kind in "iu":
         return constant(_draws(seed).integers(int(minval), int(maxval), shape), dtype)
     return constant(_draws(seed).uniform(minval, maxval, shape), dtype)
+
+
+def _moved(draws: Array, offset: Any, scale: Any, dtype: Any) -> Tensor:
+    """Noise that is stretched and moved by tensors, as a recorded tensor."""
+    moved: Tensor = offset + scale * constant(draws, dtype)
+    return moved
 
 
 def _draws(seed: int | None) -> np.random.Generator:

@@ -123,7 +123,9 @@ class Job(Driven[D_co], Generic[D_co]):
         """The warnings of the job, as of the last request; each has `code` and `message`.
 
         `broadcast`: rows meet a column at `node`; what else looks like a mistake has a code of its own, and a
-        `message` with the cure (docs/jobs.md lists them). `no_gradient`: a parameter did not learn, with step, node,
+        `message` with the cure (docs/jobs.md lists them).
+
+        `no_gradient`: a parameter did not learn, with step, node,
         rows and diagnosis. `other_machine`: the job continued on another machine, with `differences`. For a
         job from a list, call `refresh` to get rows and diagnosis.
         """

@@ -10,6 +10,7 @@
 `reads`              values that leave a trace, and those that come back as constants
 `restarts`           training that starts over at every step
 `rebinding`          steps that are bound to a name and dropped
+`reductions`         reductions that were meant to compare or add two values
 `read_cures`         what to write instead of a line that reads a value
 `read_refusals`      what is wrong with reading a value, and what to write instead
 `texts`              ops as texts: what the user wrote for one

@@ -78,7 +78,7 @@ recorder: ContextVar[Recorder | None] = ContextVar("gradwire_recorder", default=
 on_worker_start(lambda: recorder.set(None))
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class Owner:
     """A variable, as far as its values need to know it; compared by identity.
 

@@ -11,6 +11,7 @@ from gradwire._locations import here
 from gradwire._names.json_numbers import named
 from gradwire._tracing.node import Edge, Leaf, Lowered, Op, Scalar, Traced, as_array, recorder
 from gradwire._tracing.reads import note_op
+from gradwire._tracing.reductions import REDUCTIONS, check_axis, warn_of_reduction
 from gradwire.errors import TraceError
 
 
@@ -30,6 +31,8 @@ def trace(
     edges = tuple([_input(value, k in integer) for k, value in enumerate(inputs)])
     written = _written(op, attributes) if attributes else {}
     node = Op(op, edges, written, here(), tape, functions or {})
+    if op in REDUCTIONS:
+        warn_of_reduction(node)
     if tape is not None:
         if tape.trail is not None:
             tape.trail.note(node)
@@ -53,6 +56,8 @@ _OF_TENSORS = {
 
 def _written(op: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes of an op in their form on the wire."""
+    if "axis" in attributes:
+        check_axis(op, attributes["axis"])
     for name, value in attributes.items():
         if isinstance(value, Traced) and op in _OF_TENSORS:
             raise TraceError(

@@ -26,8 +26,11 @@
 `vmap`               `vmap`
 `nested`             derivatives inside a recording, which become nodes
 `control`            `scan`, `while_loop`, `cond`, `map`, `checkpoint`
+`scan_returns`       bodies of `scan` that do not return (carry, y)
 `custom_gradient`    functions with a derivative rule of the user's own
 `implicit`           `root` and `fixed_point`
 `published`          `function`: a Python function whose graph lives on the server
 `frozen_draws`       random numbers that a published function draws once
+`frozen_numbers`     plain numbers that a published function reads once
+`diverging_loops`    losses that grow from step to step of a loop
 """

@@ -16,6 +16,7 @@ from gradwire._tracing.structure import leaves, rebuild
 from gradwire._tracing.subgraph import Body, close, expect_functions, rebuilt, run, run_closed, tensors
 from gradwire._tracing.tensor import Tensor
 from gradwire._tracing.tracer import trace
+from gradwire.autodiff.scan_returns import expected_pair, unlike, warn_of_exchange
 from gradwire.autodiff.transformed import Transformed
 from gradwire.errors import TraceError
 
@@ -36,12 +37,14 @@ def scan(
     walked = [x for x in leaves(xs) if x is not None]
     body = run(function, init, xs, inside=inside)
     if not isinstance(body.answer, tuple | list) or len(body.answer) != 2:
-        raise TraceError(
-            f"expected '{body.label}' to answer (carry, y), got {type(body.answer).__name__}; "
-            "end it with `return carry, y`, y being None where nothing is stacked"
-        )
+        raise TraceError(expected_pair(function, init, body.answer))
     carried = list(leaves(init))
+    if _outline(init) != _outline(body.answer[0]):
+        told = unlike(function, init, body.answer, _outline)
+        if told is not None:
+            raise TraceError(told)
     _expect_same(body.label, init, body.answer[0])
+    warn_of_exchange(function, body.answer)
     (lowered,), captured = close([body], inside)
     counts = {"carry": len(carried), "scanned": len(walked), "reverse": reverse or None}
     node = trace(

@@ -26,6 +26,7 @@ from gradwire._tracing.structure import leaves
 from gradwire._transport.codec import Array
 from gradwire._transport.driver import SyncDriver
 from gradwire.autodiff.frozen_draws import warn_of_frozen_draws
+from gradwire.autodiff.frozen_numbers import FrozenNumbers
 from gradwire.autodiff.transformed import Transformed
 from gradwire.results import (
     Check,
@@ -52,12 +53,17 @@ class PublishedFunction(Transformed):
         super().__init__(function)
         self._client = client
         self._published: tuple[Client, PublishedGraph[SyncDriver]] | None = None
+        self._numbers: FrozenNumbers | None = None
 
     def __get__(self, owner: Any, kind: type | None = None) -> PublishedFunction:
         return self  # never bound: its parameters are arrays, so none of them is an object's `self`
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_published": None}  # whoever has the copy publishes it, which is idempotent
+        return {
+            **vars(self),
+            "_published": None,
+            "_numbers": None,
+        }  # whoever has the copy publishes it, which is idempotent
 
     @property
     def graph(self) -> PublishedGraph[SyncDriver]:
@@ -65,7 +71,11 @@ class PublishedFunction(Transformed):
         client = self._client or default_client()
         if self._published is None or self._published[0] is not client:
             warn_of_frozen_draws(self._function)
+            self._numbers = FrozenNumbers(self._function)
             self._published = (client, client.publish(self._function))
+            self._numbers.note_traced()
+        if self._numbers is not None:
+            self._numbers.warn_of_changes()
         return self._published[1]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -20,6 +20,7 @@ from gradwire._tracing.tensor import Tensor, record
 from gradwire._tracing.trail import Trail
 from gradwire._tracing.variable import Variable
 from gradwire.autodiff.curvature import of_second_slope
+from gradwire.autodiff.diverging_loops import follow
 from gradwire.autodiff.gradient_requests import Question, Source, ask_gradients, ask_jacobian, ask_reasons
 from gradwire.autodiff.gradient_warnings import MISSING, advise, flaw
 from gradwire.autodiff.misuse import of_target, warn_of_mixing
@@ -279,6 +280,7 @@ class GradientTape:
             query, arrays = client._driver.run(flow)
             self._answered = (target, query)
             warn_of_mixing(query)
+            follow(query, arrays)
             if self._persistent:
                 self._asked_before.note(query, edge)
             advise_answer(query.warned(), query.locate)

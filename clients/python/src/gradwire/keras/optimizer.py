@@ -23,7 +23,7 @@ from gradwire._tracing.variable import Variable
 from gradwire.autodiff.tape import GradientTape
 from gradwire.errors import OptimizerError
 from gradwire.keras.pairs import read_pairs
-from gradwire.keras.rates import are_variables, read_rate, respelled
+from gradwire.keras.rates import SteppedRates, are_variables, read_rate, respelled
 from gradwire.keras.schedule import LearningRateSchedule
 
 Schedule = Callable[[int], float]
@@ -75,6 +75,7 @@ class Optimizer(Strict):
         self.learning_rate = learning_rate
         self.iterations = 0
         self._state: dict[int, tuple[Variable, dict[str, Array]]] = {}
+        self._rates_so_far = SteppedRates()
 
     @property
     def learning_rate(self) -> float | Schedule:
@@ -142,6 +143,8 @@ class Optimizer(Strict):
             if any(slot.any() for slot in self._slots(variable).values()):
                 note_optimizer(variable._owner, self, first=self.iterations == 0)
         self.iterations += 1
+        if callable(self.learning_rate):
+            self._rates_so_far.note(float(rate), self.iterations)
 
     def document(self) -> dict[str, Any]:
         """As a job's `optimizer`; raises OptimizerError where the rate is a function of one's own.

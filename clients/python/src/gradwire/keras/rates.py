@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from gradwire._notices import warn
 from gradwire._tracing.operators import Operators
-from gradwire.errors import OptimizerError
+from gradwire.errors import OptimizerError, TrainingWarning
+
+_DEAD, _FEWEST = 1e-4, 20  # of the highest rate; steps in a row
 
 Rate = float | Callable[[int], float]
 
@@ -46,10 +49,34 @@ def read_rate(rate: Any) -> Rate:
     if callable(rate):
         return rate  # type: ignore[no-any-return]  # a function of the user's
     if isinstance(rate, bool) or not isinstance(rate, int | float | np.number | np.ndarray):
-        raise OptimizerError(f"expected a number as the learning rate, got {rate!r}, for example 0.01")
+        told = ", for example 0.01"
+        if isinstance(rate, str):
+            told = f", which is text, as numbers of a YAML or command line may be: write float({rate!r})"
+        raise OptimizerError(f"expected a number as the learning rate, got {rate!r}{told}")
     if np.ndim(rate) or not math.isfinite(rate) or rate < 0:
         raise OptimizerError(
             f"expected a finite number of at least 0 as the learning rate, got {rate!r}; a step goes against "
             "the gradient already: to make something larger, minimise its negative"
         )
     return rate if isinstance(rate, int) else float(rate)
+
+
+class SteppedRates:
+    """The rates of a schedule so far: one that has become next to nothing is told."""
+
+    def __init__(self) -> None:
+        self._peak = 0.0
+        self._dead = 0
+
+    def note(self, rate: float, steps: int) -> None:
+        """The rate of a step, the `steps`-th; warn once a line if nothing has moved for a while."""
+        self._peak = max(self._peak, rate)
+        self._dead = self._dead + 1 if rate <= _DEAD * self._peak else 0
+        if self._dead == max(_FEWEST, steps // 5) and self._peak > 0:
+            warn(
+                TrainingWarning,
+                f"the schedule has brought the learning rate from {self._peak:.3g} to {rate:.2g} in "
+                f"{steps} steps, and variables hardly move any more. Schedules count steps, not epochs: for "
+                "k epochs of n steps each write decay_steps=k * n",
+                ("dead rate",),
+            )

@@ -92,6 +92,39 @@ def test_loops_that_train(step: Step, steps: int) -> None:
     silent(lambda: loop(step, steps))
 
 
+def _descent(rate: float, steps: int) -> None:
+    def loss(w: Any) -> Any:
+        return gw.mean((X[:, None] @ w - Y) ** 2)
+
+    w = np.array([0.5])
+    for _ in range(steps):
+        _, gradient = gw.value_and_grad(loss)(w)
+        w = w - rate * gradient
+
+
+def _of_a_dict(rate: float, steps: int) -> None:
+    p = {"a": np.array(0.5), "b": np.array(0.1)}
+    for _ in range(steps):
+        g = gw.grad(lambda p: gw.mean((p["a"] * X + p["b"] - Y) ** 2))(p)
+        p = {name: p[name] - rate * g[name] for name in p}
+
+
+@pytest.mark.parametrize("descend", [_descent, _of_a_dict])
+def test_descent_by_hand(descend: Callable[[float, int], None]) -> None:
+    with pytest.warns(TrainingWarning, match="too large. Lower the learning rate") as told:
+        descend(3.0, 12)
+    assert len(told) == 1
+    with pytest.warns(TrainingWarning, match=r"goes up the gradient.*write w - rate \* gradient"):
+        descend(-0.5, 15)
+    silent(lambda: descend(0.1, 20))
+    silent(lambda: descend(0.0, 5))
+
+
+def test_points_of_a_function_are_no_loop() -> None:
+    f = gw.value_and_grad(lambda w: gw.mean((w * X - Y) ** 2))
+    silent(lambda: [f(value) for value in (0.0, 1.0, -1.0, 1e2, -1e4, 3.0, 1e6)])
+
+
 def test_a_comparison_of_points_is_no_loop() -> None:
     w = gw.Variable(0.0, name="w")
 

@@ -31,6 +31,11 @@ LOSSES: Mapping[str, str | None] = {
     "poisson": None,
     "mean_absolute_percentage_error": None,
 }
+_RATES = "poisson"
+#: Activations whose values may be negative.
+_NEGATIVE = frozenset(
+    {"leaky_relu", "elu", "selu", "gelu", "silu", "tanh", "log", "log_softmax", "log_sigmoid", "negative"}
+)
 #: Activations whose values lie outside of 0 to 1 too.
 _ANY_VALUE = frozenset({"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh"})
 
@@ -123,14 +128,23 @@ def misuses_by_recording(
     `sources` are the slots that are learned.
     """
     graph, expressions = prescriber.expressions.graph, prescriber.expressions
-    named = {step.origin.node: step for step in steps if LOSSES.get(step.origin.op or "")}
+    named = {
+        step.origin.node: step
+        for step in steps
+        if LOSSES.get(step.origin.op or "") or step.origin.op == _RATES
+    }
     for node, step in named.items():
         own = [one for one in graph.steps if one.origin.node == node]
         outputs = {slot for one in own for slot in one.outputs}
         predicted = [slot for slot in _behind_clips(own) if slot not in outputs]
-        if step.origin.op == "kl_divergence" or not predicted:
+        if not predicted:
             continue
-        if depending_on(graph.tape, graph.steps, sources).isdisjoint(predicted):
+        learned = depending_on(graph.tape, graph.steps, sources)
+        if step.origin.op in (_RATES, "kl_divergence"):  # of which the labels may be clipped too
+            wrong = [slot for slot in predicted if slot in learned and _may_be_negative(prescriber, slot, sources)]
+            yield from (_not_positive(prescriber, step, slot) for slot in wrong[:1])
+            continue
+        if learned.isdisjoint(predicted):
             yield _swap_by_recording(prescriber, step)
             continue
         for slot in predicted:
@@ -138,6 +152,27 @@ def misuses_by_recording(
             if maker is not None and (maker.op.name in _ANY_VALUE or _is_linear(prescriber, slot, sources)):
                 yield _unbounded(prescriber, step, slot)
                 break
+
+
+def _may_be_negative(prescriber: Prescriber, slot: int, sources: frozenset[int]) -> bool:
+    """Whether what lies in a slot is a linear function of what is learned, or takes negative values."""
+    maker = prescriber.expressions.maker(slot)
+    return maker is not None and (maker.op.name in _NEGATIVE or _is_linear(prescriber, slot, sources))
+
+
+def _not_positive(prescriber: Prescriber, step: Instruction, slot: int) -> Caveat:
+    name, node, text = str(step.origin.op), step.origin.node, prescriber.expressions.text(slot)
+    function = "exp" if name == _RATES else str(LOSSES[name])
+    call = call_of(step)
+    if call is not None and len(call.args) > 1:
+        call.args[1] = ast.parse(f"{function}({ast.unparse(call.args[1])})", mode="eval").body
+        why = f"what {function} returns is positive"
+        fix = write(ast.unparse(call), prescriber.expressions.node(step), why)
+    else:
+        fix = say(f"Write {function}({text}) in place of {text}")
+    what = "rates" if name == _RATES else "probabilities"
+    words = {"op": name, "node": str(node), "text": text, "what": what}
+    return Caveat(LIKELY_MISTAKE, node, "negative_prediction", words, fix)
 
 
 def _behind_clips(own: Sequence[Instruction]) -> set[int]:

@@ -202,6 +202,8 @@ CAVEATS: Mapping[str, str] = {
     "'{name}', while {second} does not.",
     "constant_prediction": "{op} at '{node}' has a constant as its prediction, and labels that depend on "
     "what is learned: its arguments are the wrong way round.",
+    "negative_prediction": "{op} at '{node}' takes {text} for {what}, which are positive, and it may be "
+    "negative: what is below 0 is clipped, and passes a wrong gradient or none.",
     "unbounded_prediction": "{op} at '{node}' takes {text} for probabilities, and it is {kind}, which has "
     "any values: those outside of 0 to 1 are clipped.",
 }

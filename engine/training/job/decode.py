@@ -153,9 +153,9 @@ def _try(spec: TrainingSpec, path: str) -> tuple[Mapping[str, Any], ...]:
         if spec.validation is not None:
             evaluation_tape(objective, min(spec.batch_size, spec.validation_rows))
         total = spec.rows + (spec.validation_rows if spec.validation == VALIDATION_SPLIT else 0)
-        broadcasts = (warning for warning in draft.warnings if warning["code"] == "broadcast")
+        of_layers = "model" in spec.source  # whose own warnings say more
         return (
-            *broadcasts,
+            *(each for each in draft.warnings if not of_layers or each["code"] == "broadcast"),
             *trained_targets(objective, total),
             *unbounded_target(objective),
             *schedule_warnings(spec),

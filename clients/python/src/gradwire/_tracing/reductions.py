@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from gradwire._notices import warn
+from gradwire._tracing.caller import expression_at
 from gradwire._tracing.node import Edge, Leaf, Op, Traced
-from gradwire._tracing.texts import text_at
 from gradwire.errors import GradientWarning, TraceError
 
 #: By reduction what compares or adds two values.
@@ -67,8 +67,8 @@ def warn_of_reduction(node: Op) -> None:
     warn(
         GradientWarning,
         f"{function}({first}, 0) is the {most} element along axis 0, {what}: the 0 is an axis, and no "
-        f"number that is compared. For the {more} of {first} and 0 write gw.{found.op}imum({first}, 0){other}; if "
-        "the reduction is meant, write axis=0",
+        f"number that is compared. For the {more} of {first} and 0 write gw.{found.op}imum({first}, 0)"
+        f"{other}; if the reduction is meant, write axis=0",
         ("axis as number", str(found.place)),
     )
 
@@ -136,11 +136,10 @@ def _is_layer(node: Op) -> bool:
 
 def _literal(node: Op) -> tuple[str, str] | None:
     """How a call of a function with the literal 0 in second place is written: the function, the operand."""
-    seen = text_at(node.place)
-    if seen is None or not isinstance(seen[1], ast.Call):
+    seen = expression_at(node.place)
+    if seen is None or not isinstance(seen.node, ast.Call):
         return None
-    source, call = seen
-    assert isinstance(call, ast.Call)
+    source, call = seen.source, seen.node
     if len(call.args) != 2 or not isinstance(call.args[1], ast.Constant) or call.args[1].value != 0:
         return None
     if isinstance(call.func, ast.Attribute) and not source.is_module(call.func.value):

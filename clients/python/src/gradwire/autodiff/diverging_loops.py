@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from gradwire._locations import Place
 from gradwire._notices import warn
 from gradwire._tracing.node import Array, Leaf, Owner
 from gradwire.autodiff.gradient_requests import Question
@@ -25,6 +26,8 @@ _FALLEN = 30.0  # times as far as at first
 _FALLS = 7  # in a row, of a loss that falls without slowing down
 _KEPT = 8
 _LARGE = 100.0  # data from which on it is worth saying how large they are
+_UPHILL, _ALONG = 0.9, 0.999  # cosines of the angle between a step and a gradient
+_MOST = 1000  # lines that are remembered
 _LARGEST = 1_000_000  # elements of variables that are compared
 
 
@@ -42,6 +45,7 @@ class _Course:
     told: bool = False
 
 
+_calls: dict[Place, _Course] = {}
 _courses: WeakKeyDictionary[Owner, dict[object, _Course]] = WeakKeyDictionary()
 
 
@@ -65,27 +69,54 @@ def follow(asked: Question, gradients: Sequence[Array | None]) -> None:
     course.recent = [*course.recent[1 - _KEPT :], loss]
     course.uphill = course.uphill + 1 if _goes_uphill(course, asked) else 0
     _note(course, asked, gradients)
-    message = None if course.told else _grown(course, loss, asked) or _fallen(course, loss)
+    _tell(course, loss, _scale(asked), "w.assign_sub(rate * gradient)", str(asked.target.node.place))
+
+
+def follow_calls(place: Place, loss: float, value: Array, gradient: Array) -> None:
+    """Take in what gw.value_and_grad or gw.grad has computed at a line, of one vector of all arguments.
+
+    A loop of training is told by its steps, which go along the gradient before: calls at other points begin a
+    new one.
+    """
+    course = _calls.get(place)
+    if course is not None and course.value is not None and course.gradient is not None:
+        direction = _direction(value, course.value, course.gradient)
+        if abs(direction) > _ALONG:
+            course.steps += 1
+            course.recent = [*course.recent[1 - _KEPT :], loss]
+            course.uphill = course.uphill + 1 if direction > 0 else 0
+            course.value, course.gradient = value, gradient
+            _tell(course, loss, "", "w - rate * gradient", str(place))
+            return
+    if len(_calls) >= _MOST:
+        _calls.clear()
+    if math.isfinite(loss):
+        _calls[place] = _Course(loss, [loss], value=value, gradient=gradient)
+
+
+def _tell(course: _Course, loss: float, scale: str, step: str, place: str) -> None:
+    """Warn of a loss that runs away, once for each loop."""
+    message = None if course.told else _grown(course, loss, scale, step) or _fallen(course, loss)
     if message is not None:
         course.told = True
         kind = "fallen" if loss < 0 else "uphill" if course.uphill > 1 else "grown"
-        warn(TrainingWarning, message, (kind, str(asked.target.node.place)))
+        warn(TrainingWarning, message, (kind, place))
 
 
-def _grown(course: _Course, loss: float, asked: Question) -> str | None:
+def _grown(course: _Course, loss: float, scale: str, step: str) -> str | None:
     grown = not math.isfinite(loss) or (course.first > 0 and loss > _GROWN * course.first)
     if course.steps < _STEPS or math.isnan(loss) or loss < 0 or not grown:
         return None
     if course.uphill > 1:
         return (
             f"the loss grows: {course.first:.3g} at first, {loss:.3g} after {course.steps} steps, each of "
-            "which goes up the gradient. Descent subtracts it: write w.assign_sub(rate * gradient); to make "
-            "something large, minimise its negative"
+            f"which goes up the gradient. Descent subtracts it: write {step}; to make something large, "
+            "minimise its negative"
         )
     return (
         f"the loss grows: {course.first:.3g} at first, {loss:.3g} after {course.steps} steps, which are too "
         f"large. Lower the learning rate, clip the gradient (global_clipnorm=1.0), or scale the "
-        f"data{_scale(asked)}: (x - x.mean(axis=0)) / x.std(axis=0)"
+        f"data{scale}: (x - x.mean(axis=0)) / x.std(axis=0)"
     )
 
 
@@ -115,13 +146,20 @@ def _goes_uphill(course: _Course, asked: Question) -> bool:
     """Whether the first variable was moved along its gradient since."""
     leaf = asked.sources[0].edge.node
     before, gradient = course.value, course.gradient
-    if before is None or gradient is None or not isinstance(leaf, Leaf) or leaf.value.shape != before.shape:
+    if before is None or gradient is None or not isinstance(leaf, Leaf):
         return False
+    return _direction(leaf.value, before, gradient) > _UPHILL
+
+
+def _direction(value: Array, before: Array, gradient: Array) -> float:
+    """The cosine of the angle between a step and the gradient that it was made with; 0 if there is none."""
+    if value.shape != before.shape or value.shape != gradient.shape:
+        return 0.0
     with np.errstate(all="ignore"):
-        moved = (leaf.value - before).reshape(-1)
-        along = np.vdot(moved, np.asarray(gradient).reshape(-1)).real
-        whole = np.linalg.norm(moved) * np.linalg.norm(gradient)
-        return bool(np.isfinite(whole) and along > 0.9 * whole > 0)
+        moved = (value - before).reshape(-1)
+        along = float(np.vdot(moved, gradient.reshape(-1)).real)
+        whole = float(np.linalg.norm(moved) * np.linalg.norm(gradient))
+    return along / whole if math.isfinite(whole) and whole > 0 else 0.0
 
 
 def _scale(asked: Question) -> str:

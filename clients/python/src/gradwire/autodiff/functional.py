@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradwire._client.client import Client
-from gradwire._locations import here
+from gradwire._locations import here, place_at, user_frame
 from gradwire._tracing.node import Array, Edge, Leaf, as_array, recorder
 from gradwire._tracing.operators import Operators
 from gradwire._tracing.scopes import named, scope
@@ -18,6 +18,7 @@ from gradwire._tracing.subgraph import label_of, parameter_names
 from gradwire._tracing.tensor import Tensor, constant, record
 from gradwire._tracing.variable import Variable
 from gradwire.autodiff.argument_lists import guarded
+from gradwire.autodiff.diverging_loops import follow_calls
 from gradwire.autodiff.list_arguments import told_of_lists
 from gradwire.autodiff.scalar_target import check_function, target_of, told_of
 from gradwire.autodiff.subtracted import warn_of_another_argument
@@ -25,6 +26,8 @@ from gradwire.autodiff.swapped import warn_of_swapped_results
 from gradwire.autodiff.tape import GradientTape
 from gradwire.autodiff.transformed import Transformed
 from gradwire.errors import TraceError
+
+_LARGEST = 1_000_000  # numbers of which steps are followed
 
 
 def value_and_grad(
@@ -87,9 +90,23 @@ class _ValueAndGrad(Transformed):
         if recorder.get() is not None:
             shaped, value = rebuild(chosen, iter(gradients)), target
         else:
-            shaped = rebuild(chosen, iter([None if g is None else plain(g._value()) for g in gradients]))
+            arrays = [None if g is None else g._value() for g in gradients]
+            shaped = rebuild(chosen, iter([None if g is None else plain(g) for g in arrays]))
             value = plain(target._value())
+            _follow(value, [source._value() for source in sources], arrays)
         return ((value, aux) if has_aux else value), (shaped[0] if single else shaped)
+
+
+def _follow(value: Any, points: Sequence[Array], gradients: Sequence[Array | None]) -> None:
+    """Let a loop of descent by hand be followed: the loss, the arguments and gradients as one vector."""
+    given = [(x, g) for x, g in zip(points, gradients, strict=True) if g is not None]
+    frame = user_frame()
+    if frame is None or not given or sum(x.size for x, _ in given) > _LARGEST or np.iscomplexobj(value):
+        return
+    if any(x.dtype.kind != "f" or x.shape != g.shape for x, g in given):
+        return
+    x, g = (np.concatenate([each[k].reshape(-1) for each in given]) for k in (0, 1))
+    follow_calls(place_at(frame), float(value), x, g)
 
 
 def grad(

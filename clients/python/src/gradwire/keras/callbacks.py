@@ -48,11 +48,25 @@ class Callback(Strict):
         """Called when the job has succeeded and its weights are in the model."""
 
 
+class EpochValues(dict[str, Any]):
+    """Values by the name of a metric; a name that is not there is answered with how to get it."""
+
+    def __missing__(self, name: str) -> NoReturn:
+        """Raise KeyError for a metric that no epoch reports."""
+        there = ", ".join(self) or "nothing"
+        cure = f"name it in compile(metrics=['{name.removeprefix('val_')}'])"
+        if name.startswith("val_") and not any(each.startswith("val_") for each in self):
+            cure = (
+                "give validation_split=0.2 or validation_data to fit: values of val_… are measured on those"
+            )
+        raise KeyError(f"{name}: what is reported is {there}; {cure}")
+
+
 class History(Callback):
     """The result of a fit: `history` maps a metric to its values by epoch, `epoch` counts from 0."""
 
     def __init__(self) -> None:
-        self.history: dict[str, list[float]] = {}
+        self.history: dict[str, list[float]] = EpochValues()
         self.epoch: list[int] = []
 
     def __getitem__(self, name: str) -> NoReturn:

@@ -43,6 +43,10 @@ BEST = "best/"
 _EXPLAINS = {
     "features_constant": ("constant_answer",),
     "labels_out_of_range": ("diverging", "constant_answer"),
+    "not_positive": ("diverging", "constant_answer"),
+    "no_probabilities": ("diverging", "unbounded", "constant_answer"),
+    "softmax_of_one": ("constant_answer",),
+    "activation_twice": ("constant_answer",),
     "rate_vanishes": ("constant_answer",),
 }
 DATA_SHARE = 4  # of the memory of a GPU that a job may hold: the part that data brought whole may take, twice

@@ -198,7 +198,7 @@ def test_targets_that_have_a_minimum(text: str) -> None:
         ("loss = binary_crossentropy(y, x @ w)", "loss = binary_crossentropy(y, sigmoid(x @ w))"),
         ("loss = poisson(y, x @ w)", "loss = poisson(y, exp(x @ w))"),
         ("loss = poisson(y, tanh(x @ w))", "loss = poisson(y, softplus(x @ w))"),
-        ("loss = kl_divergence(y, x * w)", "loss = kl_divergence(y, softmax(x * w))"),
+        ("loss = kl_divergence(y, x @ k)", "loss = kl_divergence(y, softmax(x @ k))"),
         ("loss = mean(softmax(softmax(x * w))[:, 0])", "loss = mean(softmax(x * w)[:, 0])"),
     ],
 )
@@ -207,7 +207,8 @@ def test_formulas_of_programs_that_are_likely_mistakes(wrong: str, right: str) -
         words = set(re.findall(r"[a-z]+", text))
         labels = np.eye(3)[(X[:, 0] > 0) * 1] if "kl_divergence" in text else LABELS
         data = {name: array for name, array in {"x": X, "y": labels}.items() if name in words}
-        document = {"program": text, "parameters": {"w": {"value": [1.0, 0.5, 0.0]}}}
+        weight = {"k": {"value": np.eye(3).tolist()}} if "k" in words else {"w": {"value": [1.0, 0.5, 0.0]}}
+        document = {"program": text, "parameters": weight}
         return [each["code"] for each in job(document, data).warnings]
 
     assert told(wrong) == ["likely_mistake"]

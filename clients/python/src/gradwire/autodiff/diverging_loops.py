@@ -27,6 +27,7 @@ _FALLS = 7  # in a row, of a loss that falls without slowing down
 _KEPT = 8
 _LARGE = 100.0  # data from which on it is worth saying how large they are
 _UPHILL, _ALONG = 0.9, 0.999  # cosines of the angle between a step and a gradient
+_ALIKE = 0.1  # of a rate
 _MOST = 1000  # lines that are remembered
 _LARGEST = 1_000_000  # elements of variables that are compared
 
@@ -43,6 +44,7 @@ class _Course:
     assigned: int = 0
     uphill: int = 0
     told: bool = False
+    rate: float | None = None
 
 
 _calls: dict[Place, _Course] = {}
@@ -75,13 +77,15 @@ def follow(asked: Question, gradients: Sequence[Array | None]) -> None:
 def follow_calls(place: Place, loss: float, value: Array, gradient: Array) -> None:
     """Take in what gw.value_and_grad or gw.grad has computed at a line, of one vector of all arguments.
 
-    A loop of training is told by its steps, which go along the gradient before: calls at other points begin a
-    new one.
+    A loop of training is told by its steps, which are multiples of the gradient before, at nearly the same
+    rate: calls at other points begin a new one.
     """
     course = _calls.get(place)
     if course is not None and course.value is not None and course.gradient is not None:
         direction = _direction(value, course.value, course.gradient)
-        if abs(direction) > _ALONG:
+        rate = _rate(value, course.value, course.gradient) if abs(direction) > _ALONG else 0.0
+        if rate and (course.rate is None or abs(rate - course.rate) < _ALIKE * abs(course.rate)):
+            course.rate = rate
             course.steps += 1
             course.recent = [*course.recent[1 - _KEPT :], loss]
             course.uphill = course.uphill + 1 if direction > 0 else 0
@@ -149,6 +153,14 @@ def _goes_uphill(course: _Course, asked: Question) -> bool:
     if before is None or gradient is None or not isinstance(leaf, Leaf):
         return False
     return _direction(leaf.value, before, gradient) > _UPHILL
+
+
+def _rate(value: Array, before: Array, gradient: Array) -> float:
+    """How much of a gradient a step was, positive downhill."""
+    with np.errstate(all="ignore"):
+        rate = float(np.linalg.norm(value - before) / np.linalg.norm(gradient))
+        down = float(np.vdot(value - before, gradient).real) < 0
+    return (rate if down else -rate) if math.isfinite(rate) else 0.0
 
 
 def _direction(value: Array, before: Array, gradient: Array) -> float:

@@ -32,8 +32,7 @@ def schedule_warnings(spec: TrainingSpec) -> Iterator[Mapping[str, Any]]:
         yield _warning("rate_grows", f"the schedule {schedule.record.name} grows without bound: {_GROWS}")
         return
     peak = max(rates)
-    if peak <= 0:
-        yield _warning("rate_vanishes", "the learning rate is 0 at every step: no parameter will move")
+    if peak <= 0:  # as a constant rate of 0: nothing is meant to move
         return
     message = (
         _of_warmup(spec, schedule, rates)

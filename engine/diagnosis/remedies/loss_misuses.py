@@ -141,7 +141,9 @@ def misuses_by_recording(
             continue
         learned = depending_on(graph.tape, graph.steps, sources)
         if step.origin.op in (_RATES, "kl_divergence"):  # of which the labels may be clipped too
-            wrong = [slot for slot in predicted if slot in learned and _may_be_negative(prescriber, slot, sources)]
+            wrong = [
+                slot for slot in predicted if slot in learned and _may_be_negative(prescriber, slot, sources)
+            ]
             yield from (_not_positive(prescriber, step, slot) for slot in wrong[:1])
             continue
         if learned.isdisjoint(predicted):

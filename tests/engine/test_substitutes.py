@@ -19,6 +19,7 @@ from engine.errors import UserError, slip_of
 from engine.frontend.program import parse_program
 from engine.ir import substitutes
 from engine.ir.table import TABLE, lookup
+from tests.engine.distributions import CASES as DISTRIBUTIONS
 from tests.engine.pasting import computed, mended
 
 x, y = np.array([0.5, -1.25, 2.0, 0.75]), np.array([1.5, 0.75, -0.5, 2.5])
@@ -55,6 +56,7 @@ log_softmax = W - special.logsumexp(W, axis=1, keepdims=True)
 onehot = np.eye(3)[labels]
 
 CASES: list[tuple[str, Any]] = [
+    *DISTRIBUTIONS,
     ("diff(x)", np.diff(x)),
     ("diff(T)", np.diff(T)),
     ("diff(W, axis=0)", np.diff(W, axis=0)),

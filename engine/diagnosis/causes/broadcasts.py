@@ -16,9 +16,10 @@ from engine.ir.tape import Instruction
 Shape = tuple[int, ...]
 ShapeOf = Callable[[int], Shape]
 
-#: Ops that compare two tensors element by element; losses that reduce bring both to one shape themselves.
+#: Ops that compare two tensors element by element, which no reduction has to follow.
 _COMPARISONS = frozenset({"subtract", "squared_difference", "sigmoid_cross_entropy"})
-_PRODUCTS = frozenset({"multiply", "divide"})
+#: Ops whose mean over all pairs is what it is over the elements, each by itself.
+_ADDITIVE = frozenset({"add", "subtract"})
 RESHAPE = Fix("reshape")
 
 
@@ -35,33 +36,69 @@ def broadcasts(
     fix_of: Callable[[Instruction], Fix] = lambda step: RESHAPE,
     on_purpose: Collection[int] = (),
 ) -> Iterator[Caveat]:
-    """A warning for each step of `path` in which rows meet a column: in comparisons, and in products and
-    quotients that are summed. `path` is some of the steps of `graph`, in forward order; `fix_of` is what to
-    write instead of a step, `on_purpose` are inputs that were made columns before they came in.
+    """A warning for each step of `path` in which rows meet a column: in comparisons, and in any other op on
+    elements whose result is reduced. `path` is some of the steps of `graph`, in forward order; `fix_of` is
+    what to write instead of a step, `on_purpose` are inputs that were made columns before they came in.
     """
     makers: dict[int, Instruction] | None = None
+    met_before: set[int] = set()
+    path = _with_factors(path, graph, shape_of)
     for place, step in enumerate(path):
         met = _meet(step, shape_of)
-        if met is None or (step.op.name in _PRODUCTS and not _is_summed(path[place:], shape_of)):
+        if met is None:
+            if not met_before.isdisjoint(step.inputs) and step.op.family.name == "elementwise":
+                met_before.update(step.outputs)
             continue
+        rows, column = met
         if makers is None:
             makers = {slot: one for one in graph.steps for slot in one.outputs}
-        if _is_meant(met, makers, graph.tape.constants, shape_of, on_purpose):
+        if _is_meant(column, makers, graph.tape.constants, shape_of, on_purpose):
             continue
-        a, b = (shape_of(slot) for slot in step.inputs)
-        node, n = step.origin.node, max(*a, *b)
-        words = {"first": str(a), "second": str(b), "result": str((n, n))}
-        words |= {"op": step.origin.op or step.op.name, "node": str(node)}
+        met_before.update(step.outputs)
+        if step.op.name not in _COMPARISONS and not _is_reduced(path[place:], graph, shape_of, met_before):
+            continue
+        node, n = step.origin.node, shape_of(rows)[0]
+        words = {"first": str(shape_of(step.inputs[0])), "second": str(shape_of(step.inputs[-1]))}
+        if len(step.inputs) > 2:
+            words |= {"first": str(shape_of(rows)), "second": str(shape_of(column))}
+        words |= {"result": str((n, n)), "op": step.origin.op or step.op.name, "node": str(node)}
         yield Caveat("broadcast", node, "broadcast", words, fix_of(step))
 
 
-def _meet(step: Instruction, shape_of: ShapeOf) -> int | None:
-    """The slot of the column, if rows (n,) meet a column (n, 1) of as many elements in a step."""
-    if step.op.name not in _PRODUCTS and step.op.name not in _COMPARISONS:
+def _with_factors(
+    path: Sequence[Instruction], graph: Graphing, shape_of: ShapeOf
+) -> Sequence[Instruction]:
+    """The steps of a path, and those that make factors of it from data, as y * x in y * x * w."""
+    on_path = {id(step) for step in path}
+    data = [step for step in graph.steps if id(step) not in on_path and _meet(step, shape_of) is not None]
+    if not data:
+        return path
+    read = {slot for step in path if step.op.name not in _ADDITIVE for slot in step.inputs}
+    for step in reversed(graph.steps):
+        if step.op.family.name == "elementwise" and not read.isdisjoint(step.outputs):
+            read.update(step.inputs)
+    kept = {id(step) for step in data if not read.isdisjoint(step.outputs)} | on_path
+    return [step for step in graph.steps if id(step) in kept] if len(kept) > len(on_path) else path
+
+
+def _meet(step: Instruction, shape_of: ShapeOf) -> tuple[int, int] | None:
+    """The slots of the rows and of the column, if rows (n,) meet a column (n, 1) of as many elements in a
+    step, and nothing that is (n, n) already.
+    """
+    if step.op.family.name != "elementwise" or len(step.inputs) < 2:
         return None
-    rows, column = sorted(step.inputs, key=lambda slot: len(shape_of(slot)))
-    n = shape_of(rows)
-    return column if len(n) == 1 and n[0] > 1 and shape_of(column) == (*n, 1) else None
+    rows = column = None
+    for slot in step.inputs:
+        shape = shape_of(slot)
+        if len(shape) == 1 and shape[0] > 1:
+            rows = slot
+        elif len(shape) == 2 and shape[1] == 1 and shape[0] > 1:
+            column = slot
+        elif prod(shape) != 1:
+            return None
+    if rows is None or column is None or shape_of(column) != (*shape_of(rows), 1):
+        return None
+    return rows, column
 
 
 def is_column_on_purpose(slot: int, graph: Graphing) -> bool:
@@ -91,17 +128,28 @@ def _is_meant(
     return column in on_purpose
 
 
-def _is_summed(steps: Sequence[Instruction], shape_of: ShapeOf) -> bool:
-    """Whether all of what the first step makes is added up, and nothing else of its shape meets it before."""
-    outputs = set(steps[0].outputs)
+def _is_reduced(
+    steps: Sequence[Instruction], graph: Graphing, shape_of: ShapeOf, squares: Container[int]
+) -> bool:
+    """Whether all of what the first step makes comes to one number, and meets nothing on the way that is a
+    matrix of its own: `squares` were made by such meetings. The mean of a sum is that of its terms.
+    """
+    made, linear = set(steps[0].outputs), steps[0].op.name in _ADDITIVE
     for step in steps[1:]:
-        met = outputs.intersection(step.inputs)
+        met = made.intersection(step.inputs)
         if not met:
             continue
         if step.op.family.name == "reduction":
-            return prod(shape_of(step.outputs[0])) == 1
-        others = [prod(shape_of(slot)) for slot in step.inputs if slot not in outputs]
-        if step.op.family.name != "elementwise" or any(size > 1 for size in others):
+            if prod(shape_of(step.outputs[0])) == 1:
+                return not (linear and step.op.name == "mean")
+        elif step.op.family.name != "elementwise" or any(
+            _is_matrix(shape_of(slot)) and slot not in made and slot not in squares for slot in step.inputs
+        ):
             return False
-        outputs.update(step.outputs)
+        linear = linear and step.op.name in (*_ADDITIVE, "mean", "negative")
+        made.update(step.outputs)
     return False
+
+
+def _is_matrix(shape: Shape) -> bool:
+    return len(shape) > 1 and prod(shape) > max(shape)

@@ -60,7 +60,7 @@ def _warnings_in(
         path,
         graph,
         lambda slot: types[slot].shape,
-        lambda step: column(step, len(types[step.inputs[0]].shape), prescriber),
+        lambda step: column(step, [types[slot].ndim for slot in step.inputs], prescriber),
         on_purpose,
     )
     yield from ignored_cotangents(path)

@@ -77,7 +77,7 @@ def numeric_warnings(
         steps,
         graph,
         lambda slot: sweep.values[slot].shape,
-        lambda step: column(step, sweep.values[step.inputs[0]].ndim, prescriber),
+        lambda step: column(step, [sweep.values[slot].ndim for slot in step.inputs], prescriber),
     )
     yield from ignored_cotangents(steps)
 
@@ -218,9 +218,9 @@ def _masked(sweep: Sweep, path: Sequence[tuple[Pullback, list[Edge]]]) -> Iterat
                 yield masked_caveat(edge.step.origin, acted)
 
 
-def column(step: Instruction, ndim: int, prescriber: Prescriber | None) -> Fix:
-    """How to make the flat one of two operands a column."""
+def column(step: Instruction, ndims: Sequence[int], prescriber: Prescriber | None) -> Fix:
+    """How to make the flat one of the operands a column; `ndims` are their axes."""
     if prescriber is None:
         return RESHAPE
-    text = prescriber.operand_text(step, 0 if ndim == 1 else 1)
+    text = prescriber.operand_text(step, list(ndims).index(1))
     return write(f"{bracket(text)}[:, None]", text, "both are columns then; or flatten the other one")

@@ -15,6 +15,8 @@ Nothing is ever evaluated as Python. The stages, in the order a program passes t
     vectors      loops and comprehensions of Python as formulas over whole tensors
     repairs      text that is no program, repaired and kept if it parses
     rules        the table of repairs
+    rule         the record of a repair
+    foreign      syntax of R, Mathematica, MATLAB, Julia and JavaScript, some of which Python accepts
     characters   characters that are not ASCII, in ASCII
     input_names  names of inputs that are not ASCII, all in one hint
     mistakes     mistakes of calls and names, seen while a program is evaluated

@@ -15,7 +15,7 @@ from engine import dtypes
 from engine.errors import InvalidAttribute, Origin, WrongArity, did_you_mean
 from engine.frontend.function_checks import count_outputs, function_attributes
 from engine.frontend.graph import Number
-from engine.frontend.program import literals, mistakes
+from engine.frontend.program import indexing, literals, mistakes
 from engine.frontend.program.body import Ref
 from engine.frontend.program.evaluation import Evaluation
 from engine.ir.attributes import BOOLEAN, REQUIRED, Attribute
@@ -92,11 +92,25 @@ class _Binding:
         equation = next((a for a in op.attributes if a.kind.name == "text"), None)
         if equation is not None and self.positional and _is_text(self.positional[0]):
             self.attributes[equation.name] = self._value(op, self.positional.popleft(), equation)
+        written = self._index_of(op, len(operands))
         arrays = [*operands, *self._arrays(op, len(operands))]
+        if written is not None:
+            places: list[Any] = [None]  # tensors are numbered from 1, as the index of getitem has them
+            self.attributes["index"] = indexing.written_index(self.evaluator, written, places)
+            arrays += places[1:]
         self._take_attributes(op)
         mistakes.check_carry(self.evaluator, self.node, op, self.attributes)
         count = count_outputs(op, len(arrays), self.attributes, self._sizes_of)
         return self.evaluator.apply(op, arrays, self.attributes, self.node, count)
+
+    def _index_of(self, op: Op, before: int) -> ast.expr | None:
+        """The index of index_set and its like, as it stands in brackets elsewhere; taken out of the call."""
+        if all(attribute.kind.name != "index" for attribute in op.attributes):
+            return None
+        given = self.keywords.pop("index", None)
+        if given is None and before + len(self.positional) == len(op.inputs) and len(op.inputs) > 1:
+            return self.positional.pop()
+        return given
 
     def _take_function(self, op: Op, attribute: Attribute) -> None:
         functions = self.evaluator.functions
@@ -187,6 +201,7 @@ class _Binding:
                 near = did_you_mean(error.node.id, dtypes.ALL)
                 listed = f"the dtypes are {dtypes.names(dtypes.ALL)}"
                 raise self._invalid(op, error.node, detail, f"{near} {listed}" if near else listed) from None
+            hint = mistakes.cure_of_option(self.evaluator, self.node, op, attribute.name, error.node)
             reason = "attributes are fixed before the data are known"
             number = literals.computed(error.node)
             if number in (0.0, 1.0):  # such as 1 - 1e-20, which is no bound that keeps away from 1
@@ -195,7 +210,7 @@ class _Binding:
                 op,
                 error.node,
                 f"expected {attribute.kind.expected} for '{attribute.name}', written out, got an expression",
-                f"{reason}: write a literal; {op.signature}"
+                hint or f"{reason}: write a literal; {op.signature}"
                 if number is None
                 else self.evaluator.text.instead(error.node, ast.Constant(number), reason),
             ) from None

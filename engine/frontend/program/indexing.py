@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from engine.errors import SyntaxFault
 from engine.frontend.graph import Number
-from engine.frontend.program import literals
+from engine.frontend.program import literals, mistakes
 from engine.frontend.program.body import Ref
 from engine.frontend.program.evaluation import Evaluation
 
@@ -16,10 +17,32 @@ def subscript(evaluator: Evaluation, node: ast.Subscript) -> Ref | Number:
     value = evaluator.value(node.value)
     if isinstance(value, Ref) and value.output is None:
         return _output(evaluator, value, node)
+    mistakes.check_mask(evaluator, node)
     operands = [evaluator.single(value, node.value)]
     parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     index = [_item(evaluator, part, operands) for part in parts]
     return evaluator.apply(evaluator.op("getitem", node), operands, {"index": index}, node)
+
+
+def written_index(evaluator: Evaluation, node: ast.expr, places: list[Any]) -> list[Any]:
+    """An index written as the option of an op, its slices as slice(1, 3); tensors are appended to `places`."""
+    parts = node.elts if isinstance(node, ast.Tuple) else [node]
+    if isinstance(node, ast.List) and any(
+        _is_slice(part) or isinstance(part, ast.List) for part in node.elts
+    ):
+        parts = node.elts  # as documents write it
+    return [_item(evaluator, _as_slice(part), places) for part in parts]
+
+
+def _is_slice(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "slice"
+
+
+def _as_slice(node: ast.expr) -> ast.expr:
+    if not isinstance(node, ast.Call) or not _is_slice(node) or not 1 <= len(node.args) <= 3 or node.keywords:
+        return node
+    bounds = [None, *node.args] if len(node.args) == 1 else [*node.args]
+    return ast.copy_location(ast.Slice(*bounds), node)
 
 
 def _output(evaluator: Evaluation, value: Ref, node: ast.Subscript) -> Ref:
@@ -62,12 +85,30 @@ def _bound(evaluator: Evaluation, node: ast.expr | None) -> int | None:
         return None
     bound = _integer(evaluator, node)
     if bound is None:
+        if isinstance(node, ast.Name) and node.id == "end" and node.id not in evaluator.body.values:
+            raise _to_the_end(evaluator, node)
         raise evaluator.text.fault(
             node,
             "expected an integer as a bound of a slice",
             "shapes are known before the data are: write the number, or index with a tensor",
         )
     return bound
+
+
+def _to_the_end(evaluator: Evaluation, node: ast.Name) -> SyntaxFault:
+    """The fault of x[2:end], as MATLAB and Julia write it: there indices count from 1."""
+    parents = (part for part in ast.walk(evaluator.text.statement(node)) if isinstance(part, ast.Slice))
+    whole = next((part for part in parents if part.upper is node), None)
+    hint = "what goes on to the end has no upper bound, and indices count from 0: x[1:]"
+    if whole is not None and whole.step is None:
+        lower = whole.lower.value if isinstance(whole.lower, ast.Constant) else 0
+        if type(lower) is int and lower > 0:
+            first = None if lower == 1 else ast.Constant(lower - 1)
+            meant = ast.Slice(first, None, None)
+            hint = evaluator.text.instead(
+                whole, meant, "no upper bound means the end, and indices count from 0"
+            )
+    return evaluator.text.fault(node, "'end' is no index here", hint)
 
 
 def _integer(evaluator: Evaluation, node: ast.expr) -> int | None:

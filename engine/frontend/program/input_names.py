@@ -1,8 +1,8 @@
-"""Inputs called by letters that are not ASCII: all of them, and the text, in one hint."""
+"""What hints say of the inputs: names that are not ASCII, all in one hint, and how many axes each has."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engine.frontend.graph import NAME
@@ -33,3 +33,21 @@ def ascii_names(declared: Iterable[Any] | None, text: str) -> str | None:
         return hint
     new, old = changed_lines(text, written)
     return f"{hint}; {write_instead(new, old)}" if max(len(new), len(old)) <= 2 * SHOWN else hint
+
+
+def ranks_of(declared: Mapping[Any, Any]) -> dict[str, int]:
+    """How many axes each input has, as far as it shows: for hints, so that nothing is refused here."""
+    return {name: _rank(value) for name, value in declared.items() if isinstance(name, str)}
+
+
+def _rank(value: Any) -> int:
+    if isinstance(value, Mapping):
+        shape = value.get("shape")
+        return len(shape) if isinstance(shape, list | tuple) else _rank(value.get("data"))
+    rank = getattr(value, "ndim", 0)
+    while isinstance(value, list | tuple) and value and rank < _MOST_AXES:
+        value, rank = value[0], rank + 1
+    return rank if isinstance(rank, int) else 0
+
+
+_MOST_AXES = 32

@@ -13,15 +13,19 @@ from engine.ir.table import TABLE
 
 #: How modules are called in programs, and whose functions they hold.
 LIBRARIES: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("np", "numpy", "jnp", "jax", "lax", "sp", "scipy", "special", "cp", "cupy"), "numpy"),
-    **dict.fromkeys(("torch", "F", "nn"), "torch"),
+    **dict.fromkeys(
+        ("np", "numpy", "jnp", "jax", "lax", "sp", "scipy", "special", "cp", "cupy", "onp", "anp"), "numpy"
+    ),
+    **dict.fromkeys(("torch", "F", "nn", "pt"), "torch"),
     **dict.fromkeys(("tf", "tensorflow", "keras", "K"), "tensorflow"),
-    **dict.fromkeys(("math", "cmath"), "math"),
+    **dict.fromkeys(("math", "cmath", "Math"), "math"),
     **dict.fromkeys(("gw", "gradwire"), "gradwire"),
 }
 
 _CONSTANTS: Final = {
     "pi": "pi",
+    "PI": "pi",
+    "E": "e",
     "e": "e",
     "inf": "inf",
     "Inf": "inf",

@@ -7,14 +7,18 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from engine.errors import InvalidAttribute, Origin, did_you_mean, slip_of
+from engine.errors import DataDependentShape, InvalidAttribute, Origin, did_you_mean, slip_of
 from engine.frontend.program.confusions import confusion
 from engine.frontend.program.evaluation import Evaluation
+from engine.frontend.program.gammas import GAMMAS, without_gammas
 from engine.frontend.program.libraries import LIBRARIES, Stripped, exists, owner
-from engine.frontend.program.pasting import replaced
+from engine.frontend.program.masks import MASKED, without_masks
+from engine.frontend.program.pasting import replaced, unparsed
+from engine.frontend.program.updates import UPDATED, is_mask, mask_names, without_updates
 from engine.frontend.program.vectors import vectorized
 from engine.ir import substitutes
 from engine.ir.op import Op
+from engine.ir.substitutes.distributions import DISTRIBUTIONS, STANDS_FOR
 from engine.ir.substitutes.spellings import NEEDLESS, spelled, translated
 from engine.ir.table import TABLE
 
@@ -27,6 +31,7 @@ def check(evaluator: Evaluation, node: ast.Call, name: str) -> None:
     args = [node.func.value, *node.args] if isinstance(node.func, ast.Attribute) else node.args
     keywords = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg is not None}
     _check_generator(evaluator, node, name)
+    _check_update(evaluator, node)
     if name == "gradient" and _has_function(evaluator, node):
         return
     mistake = confusion(name, args, keywords, method=method)
@@ -49,6 +54,57 @@ def _check_generator(evaluator: Evaluation, node: ast.Call, name: str) -> None:
         along = ast.Call(node.func, [whole], [ast.keyword("axis", ast.Constant(0))])
         hint = evaluator.text.instead(node, along, "write the op on the whole tensor")
         raise evaluator.text.fault(node.args[0], "a comprehension is not in the language", hint)
+
+
+def _check_update(evaluator: Evaluation, node: ast.Call) -> None:
+    """JAX's x.at[i].set(v)."""
+    place = node.func.value if isinstance(node.func, ast.Attribute) else None
+    if (
+        isinstance(place, ast.Subscript)
+        and isinstance(place.value, ast.Attribute)
+        and place.value.attr == "at"
+    ):
+        hint = evaluator.text.instead_of_all(evaluator.text.rewritten(without_updates), UPDATED)
+        raise evaluator.text.fault(node, "there is no property '.at'", hint)
+
+
+def check_mask(evaluator: Evaluation, node: ast.Subscript) -> None:
+    """Raise for x[x > 0], whose shape would depend on the data."""
+    if not is_mask(node.slice, mask_names(evaluator.text.tree.body)):
+        return
+    text, error = evaluator.text, DataDependentShape("how many elements a mask selects depends on its values")
+    lines = without_masks([*text.tree.body])
+    if lines is not None:
+        error.hint = text.instead_of_all("\n".join(unparsed(line) for line in lines), MASKED)
+    if not error.hint or "write `" not in error.hint:
+        x, mask = text.segment(node.value), text.segment(node.slice)
+        fill = f"where({mask}, {x}, 0)"
+        error.hint = f"{MASKED}: `sum({fill})`, `sum({fill}) / sum({mask})`"
+    raise error.at(Origin(None, "getitem", text.path, text.source(node)))
+
+
+def cure_of_option(
+    evaluator: Evaluation, node: ast.Call, op: Op, attribute: str, value: ast.expr
+) -> str | None:
+    """What to write if an option of an op is a tensor, and has to be written out."""
+    names = [*(one.name for one in op.inputs), *(one.name for one in op.attributes)]
+    before = [node.func.value] if isinstance(node.func, ast.Attribute) else []
+    given = dict(zip(names, [*before, *node.args], strict=False))
+    given |= {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg is not None}
+    kept = {k: v for k, v in given.items() if not (isinstance(v, ast.Constant) and v.value is None)}
+    meant = substitutes.without_options(op.name, kept)
+    why = f"'{attribute}' is fixed before the data are known"
+    if meant is not None:
+        return evaluator.text.instead(node, meant, f"{why}, and tensors are multiplied and compared")
+    note = substitutes.note_of_option(op.name, kept)
+    if note is not None:
+        return note
+    if isinstance(value, ast.Name) and value.id.lower() in ("true", "false", "none", "null"):
+        word = {"true": True, "false": False}.get(value.id.lower())
+        return evaluator.text.instead(value, ast.Constant(word), "it is a word of Python's")
+    if isinstance(value, ast.Name) and value.id in evaluator.body.inputs:
+        return f"{why}: write its number in the program, as in `{value.id} = 3`, and do not send it; {op.signature}"
+    return None
 
 
 def check_comparison(evaluator: Evaluation, node: ast.Compare) -> None:
@@ -133,6 +189,22 @@ def cure_of_unknown(evaluator: Evaluation, node: ast.expr, name: str) -> str | N
             function.id = name[:-1]
         new = ast.Call(function, node.args, node.keywords)
         return text.instead(node, new, "tensors never change, so give the result a name")
+    if name == "c" and isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
+        return text.instead(node, ast.List(node.args, ast.Load()), "a vector is a list")
+    if name in GAMMAS and isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        new = text.rewritten(without_gammas)
+        if new != text.text:
+            return text.instead_of_all(
+                new, "for x > 0, and gamma overflows beyond 171 while gammaln does not"
+            )
+    of = _distribution(node)
+    if of is not None and isinstance(node, ast.Call):
+        keywords = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg is not None}
+        whole = f"{of}_{name}"
+        density = substitutes.find(STANDS_FOR.get(whole, whole))
+        meant = None if density is None else density.written(node.args, keywords)
+        if meant is not None:
+            return text.instead(node, meant, "distributions are formulas here")
     instead = substitutes.find(name)
     if instead is None and isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         plain = len(node.args) == 1 and not node.keywords and slip_of(name, TABLE.public_names()) is None
@@ -145,6 +217,19 @@ def cure_of_unknown(evaluator: Evaluation, node: ast.expr, name: str) -> str | N
     keywords = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg is not None}
     meant = instead.written([*receiver, *node.args], keywords)
     return instead.advice if meant is None else text.instead(node, meant, instead.note)
+
+
+def _distribution(node: ast.expr) -> str | None:
+    """The distribution before the point of a call such as norm.logpdf(x)."""
+    before = node.func.value if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else None
+    name = (
+        before.id
+        if isinstance(before, ast.Name)
+        else before.attr
+        if isinstance(before, ast.Attribute)
+        else None
+    )
+    return name if name in DISTRIBUTIONS else None
 
 
 def check_library(evaluator: Evaluation, node: ast.Attribute, name: str) -> None:

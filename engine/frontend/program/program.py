@@ -6,16 +6,19 @@ import ast
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from engine.errors import (
     Cycle,
     DuplicateName,
+    InvalidAttribute,
     Origin,
     OverLimit,
     SyntaxFault,
     UnknownName,
     UserError,
+    WrongArity,
     same_but_for_case,
 )
 from engine.frontend.function_checks import MAX_DEPTH, link
@@ -25,19 +28,22 @@ from engine.frontend.program.body import Body, Item, Ref
 from engine.frontend.program.cures import assignment, cure
 from engine.frontend.program.evaluation import Value
 from engine.frontend.program.evaluator import Evaluator
-from engine.frontend.program.input_names import ascii_names
+from engine.frontend.program.foreign import DECIMALS, mark, with_points
+from engine.frontend.program.input_names import ascii_names, ranks_of
 from engine.frontend.program.literals import NotLiteral, literal
 from engine.frontend.program.pasting import changed_lines, write_instead
 from engine.frontend.program.repairs import repair
 from engine.frontend.program.text import (
     GRAPH_HINT,
-    SHOWN,
+    LONGEST_PASTE,
     SPLIT_HINT,
     ProgramText,
     parses,
 )
+from engine.frontend.program.updates import UPDATED, without_updates
 
 RESULT = "result"
+_SPARE_ARROW = re.compile(r"(?:^|;)[ \t]*[A-Za-z_]\w*[ \t]*<-", re.MULTILINE)
 
 
 def parse_program(text: str, *, declared: Mapping[str, Any] | None = None, path: str = "$.program") -> Graph:
@@ -56,33 +62,56 @@ def parse_program(text: str, *, declared: Mapping[str, Any] | None = None, path:
     try:
         try:
             program = _Program(source, names)
+            program.check_foreign()
         except SyntaxFault as fault:
-            raise _repaired(fault, text, names) from None
-        graph = program.graph()
+            raise _repaired(fault, text, ranks_of(declared or {})) from None
+        try:
+            graph = program.graph()
+        except (SyntaxFault, WrongArity, InvalidAttribute) as fault:
+            raise _pointed(fault, text, ranks_of(declared or {})) from None
     except RecursionError:  # where the caller has used up most of Python's stack
         raise source.too_deep() from None
     link(graph, path)
     return graph
 
 
-def _repaired(fault: SyntaxFault, text: str, names: list[str]) -> SyntaxFault:
+def _repaired(fault: SyntaxFault, text: str, ranks: Mapping[str, int]) -> SyntaxFault:
     """The fault of a text that cannot be parsed, with the repaired text as its hint, if a rule repairs it."""
     if fault.hint in (SPLIT_HINT, GRAPH_HINT):
         return fault
 
-    def compiles(text: str) -> bool:
-        try:
-            _Program(ProgramText(text, ""), names).graph()
-        except (UserError, RecursionError):
-            return False
-        return True
-
-    repaired = repair(text, parses, compiles, names)
+    repaired = repair(text, parses, partial(_compiles, names=[*ranks]), ranks)
     if repaired is not None:
-        new, old = changed_lines(text, repaired.text)
-        if max(len(new), len(old)) <= 2 * SHOWN:
-            fault.hint = write_instead(new, old, repaired.why)
+        _paste(fault, text, repaired.text, repaired.why)
     return fault
+
+
+def _pointed(fault: UserError, text: str, ranks: Mapping[str, int]) -> UserError:
+    """The fault of a text with decimal commas, with points in their place as its hint."""
+    pointed = with_points(text)
+    if pointed != text and _compiles(pointed, [*ranks]):
+        _paste(fault, text, pointed, DECIMALS)
+    elif "'<-'" not in fault.detail and _SPARE_ARROW.search(text) and isinstance(fault, SyntaxFault):
+        return _repaired(fault, text, ranks)
+    return fault
+
+
+def _compiles(text: str, names: list[str]) -> bool:
+    """Whether a text is a program."""
+    try:
+        program = _Program(ProgramText(text, ""), names)
+        program.check_foreign()
+        program.graph()
+    except (UserError, RecursionError):
+        return False
+    return True
+
+
+def _paste(fault: UserError, text: str, new: str, why: str) -> None:
+    """The lines of `new` that are to be written in place of those of `text` as the hint of a fault."""
+    after, before = changed_lines(text, new)
+    if max(len(after), len(before)) <= LONGEST_PASTE:
+        fault.hint = write_instead(after, before, why)
 
 
 class _Program:
@@ -102,6 +131,28 @@ class _Program:
         self.reserved.update(node.arg for node in ast.walk(self.tree) if isinstance(node, ast.arg))
         self.made: dict[str, Graph] = {}
         self.making: list[str] = []
+
+    def check_foreign(self) -> None:
+        """Raise SyntaxFault for syntax of another language that Python reads as something else."""
+        found = mark(self.text.text, self.declared, self._stored)
+        if found is not None:
+            fault = self.text.fault_at(found.offset, found.what, found.why)
+            if found.text is not None:
+                _paste(fault, self.text.text, found.text, found.why)
+            raise fault
+
+    def _stored(self) -> set[str]:
+        """Every name that the text assigns, or gives a parameter."""
+        stored = {
+            node.id
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        }
+        return (
+            stored
+            | {node.arg for node in ast.walk(self.tree) if isinstance(node, ast.arg)}
+            | {*self.definitions}
+        )
 
     def graph(self) -> Graph:
         body = Body(self.text.path, self.declared, self.reserved)
@@ -221,6 +272,9 @@ class _Statements:
 
     def run(self, statement: ast.stmt) -> Item:
         """An assignment; returns the item whose name was assigned last."""
+        target = statement.target if isinstance(statement, ast.AugAssign) else None
+        if isinstance(target, ast.Subscript):
+            raise self._updates(statement)
         if not isinstance(statement, ast.Assign):
             what, hint = cure(self.text, statement)
             raise self.text.fault(statement, f"{what} is not in the language", hint)
@@ -251,17 +305,23 @@ class _Statements:
 
     def _check_comma(self, expression: ast.expr) -> None:
         """Raise SyntaxFault for 0,5 * x, two values in Python, whose comma is that of a decimal fraction."""
-        written = self.text.segment(expression)
-        fraction = re.match(r"\d+,\d+(?![\w.,])", written) if isinstance(expression, ast.Tuple) else None
-        if fraction is None or not isinstance(expression, ast.Tuple) or len(expression.elts) != 2:
+        if not isinstance(expression, ast.Tuple):
             return
-        point = fraction[0].replace(",", ".")
-        whole = f"{point}{written[fraction.end() :]}"
+        written = self.text.segment(expression)
+        whole = with_points(written)
+        plain = all(isinstance(part, ast.Constant) for part in expression.elts)
+        if written.startswith(("(", "[")) or whole.count(",") or (plain and len(expression.elts) != 2):
+            return
         raise self.text.fault(
             expression,
-            f"'{fraction[0]}' is two numbers",
-            f"a fraction has a point: write `{whole}` instead of `{written}`, or brackets around two values",
+            f"'{written}' is {'two numbers' if len(expression.elts) == 2 else 'several numbers'}",
+            f"{DECIMALS}: write `{whole}` instead of `{written}`, or brackets around several values",
         )
+
+    def _updates(self, node: ast.AST) -> SyntaxFault:
+        """The fault of elements that are given a value in place."""
+        hint = self.text.instead_of_all(self.text.rewritten(without_updates), UPDATED)
+        return self.text.fault(node, "only names are assigned", hint)
 
     def results(self, expression: ast.expr) -> list[Ref]:
         """What a function returns: one value, or a tuple of them."""
@@ -317,6 +377,8 @@ class _Statements:
                     hint="give the value another name",
                 )
             return target.id
+        if isinstance(target, ast.Subscript):
+            raise self._updates(target)
         hint = "tensors never change: build a new one, as in where(mask, a, b), and give it a name"
         if isinstance(target, ast.Starred):
             hint = "write a name for each output"

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from typing import Final
 
-from engine.frontend.program.rules import DOUBLES, GUESSES, SURE, keyword_rules
+from engine.frontend.program.rules import DOUBLES, GUESSES, SURE, keyword_rules, rules_of_inputs
 
 _MOST: Final = 20_000  # characters of a text that is repaired
 Predicate = Callable[[str], bool]
@@ -27,17 +27,17 @@ class Repair:
 
 
 def repair(
-    text: str, parses: Predicate, compiles: Predicate, declared: Collection[str] = ()
+    text: str, parses: Predicate, compiles: Predicate, ranks: Mapping[str, int] | None = None
 ) -> Repair | None:
     """The first repair after which the text compiles, or else the first after which it can be parsed.
 
-    `declared` are the names of the inputs.
+    `ranks` are the inputs by name, with the number of axes of each.
     """
     if len(text) > _MOST:
         return None
     base, reasons = text, []
-    products = any(re.fullmatch(r"[dD]\d{1,3}", name) for name in declared)
-    for rule in SURE:
+    products = any(re.fullmatch(r"[dD]\d{1,3}", name) for name in ranks or {})
+    for rule in (*rules_of_inputs(ranks or {}), *SURE):
         if rule is DOUBLES and products:
             continue
         changed = rule.change(base)

@@ -7,57 +7,27 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from engine.frontend.program.characters import in_ascii
+from engine.frontend.program.foreign import BRACKETS, FOREIGN, matrix_products, round_brackets
 from engine.frontend.program.literals import CONSTANTS
+from engine.frontend.program.rule import ATOM, QUOTED, WORD, Rule, outside_quotes, sub
 from engine.ir.table import TABLE
-
-_QUOTED: Final = re.compile(r"""'[^'\\\r\n]*'|"[^"\\\r\n]*"|\#[^\r\n]*""")
-_WORD: Final = r"[A-Za-z_]\w*"
-_ATOM: Final = r"(?:[A-Za-z_][\w.]*(?:\([^()]*\)|\[[^\[\]]*\])*|[\d.]+|\([^()]*\))"
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """How a text is changed, and why."""
-
-    why: str
-    change: Callable[[str], str]
-
-
-def _outside_quotes(change: Callable[[str], str]) -> Callable[[str], str]:
-    """`change`, applied to what stands outside of strings and comments."""
-
-    def apply(text: str) -> str:
-        parts: list[str] = []
-        end = 0
-        for quoted in _QUOTED.finditer(text):
-            parts += [change(text[end : quoted.start()]), quoted.group()]
-            end = quoted.end()
-        return "".join([*parts, change(text[end:])])
-
-    return apply
-
-
-def _sub(pattern: str, by: str | Callable[[re.Match[str]], str], why: str, flags: int = 0) -> Rule:
-    compiled = re.compile(pattern, flags | re.MULTILINE)
-    return Rule(why, _outside_quotes(lambda text: compiled.sub(by, text)))
 
 
 def _typeset(text: str) -> str:
     """Everything in ASCII: quotes first, so that what they hold is known to be a string."""
     text = re.sub("[“”„]", '"', re.sub("[‘’‚]", "'", text))
-    return _outside_quotes(_unspaced)(text)
+    return outside_quotes(_unspaced)(text)
 
 
 def _unspaced(text: str) -> str:
     if text.isascii():
         return text
     text = re.sub(r"[‖∥]([^‖∥]+)[‖∥]", r"norm(\1)", text)
-    text = re.sub(rf"√\s*({_ATOM})", lambda m: f"sqrt{_bracketed(m[1])}", text)
+    text = re.sub(rf"√\s*({ATOM})", lambda m: f"sqrt{_bracketed(m[1])}", text)
     text = re.sub(r"(?<=[\w)])[ \t]*([^\W\x00-\x7f²³¹⁰-⁹₀-₉])(?=\W|$|π)", _beside, text)
     text = re.sub(r"(?<=[\w)])[ \t]*π", " * π", text)
     text = re.sub(r"π[ \t]*(?=[\w(])", "π * ", text)
@@ -115,45 +85,46 @@ def _hexadecimal(match: re.Match[str]) -> str:
 
 
 #: Of no text whose inputs are called d0 and the like: there it is a product.
-DOUBLES: Final = _sub(
+DOUBLES: Final = sub(
     r"(?<![\w.])(\d+\.?\d*|\.\d+)[dD]([+-]?\d{1,3})\b", _double, "a double is written 1.5 or 1.5e3"
 )
 
 #: What no program of the language holds outside of strings: changed wherever it stands.
 SURE: Final = (
     Rule("names and operators are plain ASCII", _typeset),
-    _sub(r"\s*&&\s*", " and ", "'and' is & with brackets around comparisons"),
-    _sub(r"\s*\|\|\s*", " or ", "'or' is | with brackets around comparisons"),
-    _sub(r"!(?!=)(?=\s*[\w(])", " not ", "'not' is ~"),
-    _sub(r"<>", "!=", "unequal is !="),
-    _sub(r"([=!]=)=", r"\1", "equal is =="),
-    _sub(r"=<", "<=", "at most is <="),
-    _sub(r"=>", ">=", "at least is >="),
-    _sub(  # before .* becomes *: a number before the * only scales, and stays
-        rf"(?<![\w.])({_WORD}|\([^()]*\)) *\* *(?=(?:{_WORD}|\([^()]*\))')",
+    *FOREIGN,
+    sub(r"\s*&&\s*", " and ", "'and' is & with brackets around comparisons"),
+    sub(r"\s*\|\|\s*", " or ", "'or' is | with brackets around comparisons"),
+    sub(r"!(?!=)(?=\s*[\w(])", " not ", "'not' is ~"),
+    sub(r"<>", "!=", "unequal is !="),
+    sub(r"([=!]=)=", r"\1", "equal is =="),
+    sub(r"=<", "<=", "at most is <="),
+    sub(r"=>", ">=", "at least is >="),
+    sub(  # before .* becomes *: a number before the * only scales, and stays
+        rf"(?<![\w.])({WORD}|\([^()]*\)) *\* *(?=(?:{WORD}|\([^()]*\))')",
         r"\1 @ ",
         "beside a transposed matrix * is the product of matrices, which is @",
     ),
-    _sub(r"\.\^|\^", "**", "powers are ** (bits: bitwise_xor)"),
-    _sub(r"(?:(?<=[A-Za-z_)\]])|(?<=[\w)\]]) +)\.(?=[*/])", "", "operators act on elements as they stand"),
-    _sub(r"\b0[xX][0-9a-fA-F_]+|\b0[bB][01_]+|\b0[oO][0-7_]+", _hexadecimal, "numbers are decimal"),
-    _sub(r"(?<![\w.])0+(?=[1-9]\d*(?![\w.]))", "", "numbers have no leading zeros"),
-    _sub(r"(?<![\w.])(\d[\d_]*(?:\.\d*)?|\.\d+)[iI]\b", r"\1j", "the imaginary unit is 1j"),
+    sub(r"\.\^|\^", "**", "powers are ** (bits: bitwise_xor)"),
+    sub(r"(?:(?<=[A-Za-z_)\]])|(?<=[\w)\]]) +)\.(?=[*/])", "", "operators act on elements as they stand"),
+    sub(r"\b0[xX][0-9a-fA-F_]+|\b0[bB][01_]+|\b0[oO][0-7_]+", _hexadecimal, "numbers are decimal"),
+    sub(r"(?<![\w.])(?<!\d,)0+(?=[1-9]\d*(?![\w.]))", "", "numbers have no leading zeros"),
+    sub(r"(?<![\w.])(\d[\d_]*(?:\.\d*)?|\.\d+)[iI]\b", r"\1j", "the imaginary unit is 1j"),
     DOUBLES,
-    _sub(r"(?<![\w.])(\d+\.?\d*|\.\d+)([fFlL])\b", r"\1", "numbers have no suffix"),
-    _sub(
+    sub(r"(?<![\w.])(\d+\.?\d*|\.\d+)([fFlL])\b", r"\1", "numbers have no suffix"),
+    sub(
         r"(?<![\w.])(\d[\d_]*(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)((?![eE][+-]?\d|[jJ]\b|_)[A-Za-z_]\w*)",
         _times,
         "a product has its *",
     ),
-    _sub(rf"\b({_WORD})(?:\+\+|--)(?=\s*(?:$|;))", lambda m: f"{m[1]} = {m[1]} {m[0][-1]} 1", "write it out"),
-    _sub(r"(?:\+\+|--)(?=[A-Za-z_])", "", "there are no ++ and --"),
-    _sub(
-        rf"(?<![*/@\w.])(?<![*/@][ \t])({_ATOM})[ \t]*\\[ \t]*({_ATOM})(?![\w.(\[]|\s*\*\*)",
+    sub(rf"\b({WORD})(?:\+\+|--)(?=\s*(?:$|;))", lambda m: f"{m[1]} = {m[1]} {m[0][-1]} 1", "write it out"),
+    sub(r"(?:\+\+|--)(?=[A-Za-z_])", "", "there are no ++ and --"),
+    sub(
+        rf"(?<![*/@\w.])(?<![*/@][ \t])({ATOM})[ \t]*\\[ \t]*({ATOM})(?![\w.(\[]|\s*\*\*)",
         _solved,
         "a linear system is solved with solve(A, b)",
     ),
-    _sub(r"\\\r?\n[ \t]*", " ", "a statement runs over several lines inside brackets only"),
+    sub(r"\\\r?\n[ \t]*", " ", "a statement runs over several lines inside brackets only"),
 )
 
 
@@ -185,11 +156,11 @@ def _brackets(text: str) -> str:
 
 
 def _blank(line: str) -> str:
-    return _QUOTED.sub(lambda m: " " * len(m.group()), line)
+    return QUOTED.sub(lambda m: " " * len(m.group()), line)
 
 
 def _comment(line: str) -> int:
-    quoted = [m for m in _QUOTED.finditer(line) if m.group().startswith("#")]
+    quoted = [m for m in QUOTED.finditer(line) if m.group().startswith("#")]
     return quoted[0].start() if quoted else len(line)
 
 
@@ -205,7 +176,7 @@ def _juxtaposed(match: re.Match[str]) -> str:
 
 
 def _comma(text: str) -> str:
-    return re.sub(rf"({_ATOM})[ \t]+(?={_ATOM})", _comma_between, text)
+    return re.sub(rf"({ATOM})[ \t]+(?={ATOM})", _comma_between, text)
 
 
 def _comma_between(match: re.Match[str]) -> str:
@@ -215,7 +186,7 @@ def _comma_between(match: re.Match[str]) -> str:
 def _equality(text: str) -> str:
     """A single = inside brackets as ==, the first that is no keyword argument's first."""
     depth = 0
-    for place, character in enumerate(_QUOTED.sub(lambda m: " " * len(m.group()), text)):
+    for place, character in enumerate(QUOTED.sub(lambda m: " " * len(m.group()), text)):
         depth += (character in "([{") - (character in ")]}")
         if (
             depth
@@ -227,67 +198,89 @@ def _equality(text: str) -> str:
     return text
 
 
-_SIDE_BY_SIDE: Final = rf"({_ATOM})[ \t]+({_ATOM})(?!\s*\*\*)"
+def _all_beside(text: str) -> str:
+    """The same until nothing stands side by side: what stands within a call is found after the call."""
+    for _ in range(_ROUNDS):
+        changed = re.sub(_SIDE_BY_SIDE, _juxtaposed, text, flags=re.MULTILINE)
+        if changed == text:
+            break
+        text = changed
+    return text
+
+
+_ROUNDS: Final = 4
+_SIDE_BY_SIDE: Final = rf"({ATOM})[ \t]+({ATOM})(?!\s*\*\*)"
 
 #: What may be meant: each is tried by itself.
 GUESSES: Final = (
-    _sub(r"//(?=.*$)", "#", "a comment starts with #"),
-    _sub(r"(?<![\w.])(\d{1,3}),(\d{3})(?![\w.])", r"\1\2", "numbers have no commas within"),
-    _sub(
+    sub(r"//(?=.*$)", "#", "a comment starts with #"),
+    sub(r"(?<![\w.])(\d{1,3}),(\d{3})(?![\w.])", r"\1\2", "numbers have no commas within"),
+    sub(
         r"([+\-*/@&|,=<>])[ \t]*\r?\n[ \t]*(?=\S)",
         r"\1 ",
         "a statement runs over several lines inside brackets only",
     ),
-    _sub(
-        r"[ \t]*\r?\n[ \t]*(?=[+\-*/@&|.])", " ", "a statement runs over several lines inside brackets only"
-    ),
+    sub(r"[ \t]*\r?\n[ \t]*(?=[+\-*/@&|.])", " ", "a statement runs over several lines inside brackets only"),
     Rule("every bracket is closed on its line", _brackets),
-    _sub(
+    sub(
         r"\[[^\[\]]*\]",
         lambda m: re.sub(r"(?<=[\w.)]) +(?=[\w.(])", ", ", m[0]),
         "elements are separated by commas",
     ),
-    _sub(r"(?<![=<>!:])(\b\w+)\s*:=", r"\1 =", "a name is given with ="),
-    _sub(
-        rf"^([ \t]*)({_WORD})\(({_WORD}(?:\s*,\s*{_WORD})*)\)\s*=(?!=)\s*(.+)$",
+    sub(r"(?<![=<>!:])(\b\w+)\s*:=", r"\1 =", "a name is given with ="),
+    sub(
+        rf"^([ \t]*)({WORD})\(({WORD}(?:\s*,\s*{WORD})*)\)\s*=(?!=)\s*(.+)$",
         r"\1def \2(\3): return \4",
         "a function is defined with def",
     ),
-    _sub(r"^([ \t]*def .*\))\s*=\s*(.+)$", r"\1: return \2", "a function is defined with def"),
-    _sub(r"^([ \t]*def [^:\n]*\))(?=\s*(?:return\b|$))", r"\1:", "a colon follows the parameters"),
-    _sub(r"^([ \t]*def .*:)[ \t]*\n[ \t]*(return .*)$", r"\1 \2", "what belongs to a function is indented"),
-    _sub(r"^[ \t]+", "", "only what belongs to a function is indented"),
-    _sub(
+    sub(r"^([ \t]*def .*\))\s*=\s*(.+)$", r"\1: return \2", "a function is defined with def"),
+    sub(r"^([ \t]*def [^:\n]*\))(?=\s*(?:return\b|$))", r"\1:", "a colon follows the parameters"),
+    sub(r"^([ \t]*def .*:)[ \t]*\n[ \t]*(return .*)$", r"\1 \2", "what belongs to a function is indented"),
+    sub(r"^[ \t]+", "", "only what belongs to a function is indented"),
+    sub(
         r"^([ \t]*)(?:var|let|const|double|float|int|auto|set|local) +(?=\w+ *=)",
         r"\1",
         "a name needs no word",
     ),
-    _sub(r"^([ \t]*)print +(.+)$", r"\1\2", "a program prints nothing"),
-    _sub(rf"({_ATOM})\s*<<\s*({_ATOM})", r"bitwise_left_shift(\1, \2)", "bits are moved by an op"),
-    _sub(rf"({_ATOM})\s*>>\s*({_ATOM})", r"bitwise_right_shift(\1, \2)", "bits are moved by an op"),
-    _sub(r"\|([^|\n]+)\|", r"abs(\1)", "absolute values are abs"),
-    _sub(rf"({_ATOM})!(?!=)", r"exp(gammaln(\1 + 1))", "there is no factorial"),
-    _sub(
+    sub(r"^([ \t]*)print +(.+)$", r"\1\2", "a program prints nothing"),
+    sub(rf"({ATOM})\s*<<\s*({ATOM})", r"bitwise_left_shift(\1, \2)", "bits are moved by an op"),
+    sub(rf"({ATOM})\s*>>\s*({ATOM})", r"bitwise_right_shift(\1, \2)", "bits are moved by an op"),
+    sub(r"\|([^|\n]+)\|", r"abs(\1)", "absolute values are abs"),
+    sub(rf"({ATOM})!(?!=)", r"exp(gammaln(\1 + 1))", "there is no factorial"),
+    sub(
+        r"\bif[ \t]*\(((?:[^()]|\([^()]*\))*)\)[ \t]*([^\n{}]+?)[ \t]+else[ \t]+([^\n{};]+)",
+        r"where(\1, \2, \3)",
+        "a choice is where",
+    ),
+    sub(
         r"(=[ \t]*|^[ \t]*|\()([^?\n=]+?)\?([^:\n]+):([^\n)]+)",
         lambda m: f"{m[1]}where({m[2].strip()}, {m[3].strip()}, {m[4].strip()})",
         "a choice is where",
     ),
-    _sub(rf"(?<=[(,])(\s*{_WORD})\s*:\s*(?=[\w'\"(\[-])", r"\1=", "a keyword argument has ="),
-    _sub(rf"({_ATOM})'\s*\*", r"\1.T @", "a matrix is transposed with .T and multiplied with @"),
-    _sub(rf"({_ATOM})'", r"\1.T", "a matrix is transposed with .T"),
-    _sub(_SIDE_BY_SIDE, _juxtaposed, "a product has its *, a call its brackets"),
-    Rule("arguments are separated by commas", _outside_quotes(_comma)),
+    sub(rf"(?<=[(,])(\s*{WORD})\s*:\s*(?=[\w'\"(\[-])", r"\1=", "a keyword argument has ="),
+    sub(rf"({ATOM})'\s*\*", r"\1.T @", "a matrix is transposed with .T and multiplied with @"),
+    sub(rf"({ATOM})'", r"\1.T", "a matrix is transposed with .T"),
+    Rule("a product has its *, a call its brackets", outside_quotes(lambda text: _all_beside(text))),
+    Rule("arguments are separated by commas", outside_quotes(_comma)),
     Rule("equal is ==", _equality),
-    _sub(r",\s*,", ",", "one comma separates arguments"),
-    _sub(r",(?=\s*$)", "", "a line ends without a comma"),
-    _sub(r";[; \t]+", "; ", "one semicolon separates statements"),
-    _sub(r"[$?]+", "", "the text holds a sign that means nothing here"),
+    sub(r",\s*,", ",", "one comma separates arguments"),
+    sub(r",(?=\s*$)", "", "a line ends without a comma"),
+    sub(r";[; \t]+", "; ", "one semicolon separates statements"),
+    sub(r"[$?]+", "", "the text holds a sign that means nothing here"),
 )
+
+
+def rules_of_inputs(ranks: Mapping[str, int]) -> tuple[Rule, ...]:
+    """Rules that take the names of the inputs to know, and how many axes each has."""
+    return (
+        Rule("in MATLAB * is the product of matrices, which is @", lambda text: matrix_products(text, ranks)),
+        Rule(BRACKETS, outside_quotes(lambda text: round_brackets(text, ranks))),
+    )
 
 
 def keyword_rules(text: str) -> Iterator[Rule]:
     """A word of Python's as a name: with an underscore behind it."""
-    keywords = [word for word in dict.fromkeys(re.findall(_WORD, text)) if keyword.iskeyword(word)]
-    for word in keywords:
+    found = [word for word in dict.fromkeys(re.findall(WORD, text)) if keyword.iskeyword(word)]
+    for word in found:
         if word not in ("True", "False", "None", "def", "return"):
-            yield _sub(rf"\b{word}\b", f"{word}_", f"'{word}' is a word of Python's and no name; send it so")
+            yield sub(rf"\b{word}\b", f"{word}_", f"'{word}' is a word of Python's and no name; send it so")

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import ast
 import cmath
+import copy
 import re
 from bisect import bisect_right
+from collections.abc import Callable
 from typing import Final
 
 from engine.errors import Source, SyntaxFault
-from engine.frontend.program.pasting import Replacement, bracketed, replaced, unparsed, write_instead
+from engine.frontend.program.pasting import (
+    Replacement,
+    bracketed,
+    changed_lines,
+    replaced,
+    unparsed,
+    write_instead,
+)
 from engine.ir.budget import charge
 
 MAX_LENGTH: Final = 200_000  # characters
@@ -18,6 +27,7 @@ MAX_DEPTH: Final = 100  # brackets within brackets, expressions within expressio
 MAX_CHAIN: Final = 1000  # operators in a row, which the syntax tree nests on the left
 _MAX_DIGITS: Final = 1000
 SHOWN: Final = 120  # characters of a source or a line in an error
+LONGEST_PASTE: Final = 5 * SHOWN  # characters of lines that a hint shows
 
 # Possessive (*+), so that no text makes the scan go back over what it has read.
 _TOKEN = re.compile(
@@ -212,6 +222,24 @@ class ProgramText:
         if len(old) > 2 * SHOWN or len(new) > 4 * SHOWN:
             return why or "split it into several statements, and each of them is shown here"
         return write_instead(new, old, why)
+
+    def rewritten(self, change: Callable[[ast.stmt], ast.stmt | None]) -> str:
+        """The whole text with each statement at its top as `change` returns it, if that is not None."""
+        text = self.text
+        for statement in reversed(self.tree.body):
+            new = change(copy.deepcopy(statement))
+            if new is not None:
+                start = self._offset(statement.lineno, statement.col_offset)
+                end = start + len(self.segment(statement))
+                text = text[:start] + unparsed(new) + text[end:]
+        return text
+
+    def instead_of_all(self, new: str, why: str) -> str:
+        """The hint to write the text `new`; `why` alone if what changes is long."""
+        after, before = changed_lines(self.text, new)
+        if max(len(after), len(before)) <= LONGEST_PASTE:
+            return write_instead(after, before, why)
+        return why
 
     def statement(self, node: ast.expr | ast.stmt) -> ast.stmt:
         """The innermost statement that holds a node."""

@@ -1,7 +1,7 @@
 """What to write if an op of another library is not there: formulas of ops, or a sentence on what is so.
 
-`find("diff").written([x])` is `x[..., 1:] - x[..., :-1]`. The tables are data: `arrays`, `special` and
-`networks` hold formulas, `absent` sentences, `spellings` what attributes are called elsewhere. The one place
+`find("diff").written([x])` is `x[..., 1:] - x[..., :-1]`. The tables are data: `arrays`, `special`,
+`distributions` and `networks` hold formulas, `absent` sentences, `spellings` what attributes are called elsewhere. The one place
 that makes text of them is `Substitute.advice`.
 """
 
@@ -17,11 +17,11 @@ from functools import cache
 from itertools import chain
 from typing import Final
 
-from engine.ir.substitutes import absent, arrays, networks, special
+from engine.ir.substitutes import absent, arrays, distributions, networks, special, traced
 from engine.ir.substitutes.spellings import spelled
 
 _IGNORED: Final = re.compile(r"\b_(?=\w)")  # the mark of parameters that a formula does without
-_TABLES: Final = (arrays, special, networks)
+_TABLES: Final = (arrays, special, distributions, networks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ class Formula:
                 return None
             given[name] = value
         body = _expression(self.text)
-        used = {node.id for node in ast.walk(body) if isinstance(node, ast.Name)}
+        called = {id(node.func) for node in ast.walk(body) if isinstance(node, ast.Call)}
+        used = {node.id for node in ast.walk(body) if isinstance(node, ast.Name) and id(node) not in called}
         for name in names:
             if name not in given and name not in defaults:
                 return None
@@ -109,6 +110,20 @@ def names() -> list[str]:
     return sorted({*_formulas(), *absent.SENTENCES})
 
 
+def without_options(op: str, given: Mapping[str, ast.expr]) -> ast.expr | None:
+    """The formula for a call of `op` with tensors for its options; None if no row fits."""
+    rows = (Formula(call, text) for call, text in traced.FORMULAS.items() if call.startswith(f"{op}("))
+    bound = (row.bind([], given) for row in rows)
+    return next((expression for expression in bound if expression is not None), None)
+
+
+def note_of_option(op: str, given: Mapping[str, ast.expr]) -> str | None:
+    """What is so of an option of `op` that is a tensor, in words."""
+    texts = {"start": "0", "step": "1"} | {name: ast.unparse(value) for name, value in given.items()}
+    note = traced.NOTES.get(op)
+    return None if note is None else note.format(**texts)
+
+
 @cache
 def _formulas() -> dict[str, tuple[Formula, ...]]:
     formulas: dict[str, tuple[Formula, ...]] = {}
@@ -161,8 +176,16 @@ class _Fill(ast.NodeTransformer):
         return isinstance(value, ast.Name) and value.id in self.defaults and value.id not in self.arguments
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        """Attributes are literals, so arithmetic between two numbers written out is done here."""
+        """What adds 0 or multiplies by 1 is left out. Attributes are literals, so arithmetic between two numbers written out is done here."""
         self.generic_visit(node)
+        if _is(node.right, 0) and isinstance(node.op, ast.Sub | ast.Add):
+            return node.left
+        if _is(node.right, 1) and isinstance(node.op, ast.Div | ast.Mult):
+            return node.left
+        if _is(node.left, 0) and isinstance(node.op, ast.Add):
+            return node.right
+        if _is(node.left, 1) and isinstance(node.op, ast.Mult):
+            return node.right
         operate = _ARITHMETIC.get(type(node.op))
         left, right = _number(node.left), _number(node.right)
         if operate is None or left is None or right is None:
@@ -174,6 +197,10 @@ _ARITHMETIC: Final[Mapping[type[ast.operator], Callable[[float, float], float]]]
     ast.Add: operator.add,
     ast.Div: operator.truediv,
 }
+
+
+def _is(node: ast.expr, number: int) -> bool:
+    return isinstance(node, ast.Constant) and type(node.value) is int and node.value == number
 
 
 def _number(node: ast.expr) -> float | int | None:

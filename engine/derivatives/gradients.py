@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,8 @@ from engine.diagnosis import (
     Watch,
     first_suspicious,
     real_square,
+    soft_target,
+    dead_ends,
     render_caveat,
     static_warnings,
     suspicion_of,
@@ -113,6 +115,8 @@ def _gradients(query: Query, answer: Answer) -> Draft:
         note = why_no_target(tape.types[slot], target)
         if note is not None and dtypes.is_complex(tape.types[slot].dtype):
             note.hint = real_square(graph, names, slot) or note.hint
+        elif note is not None and tape.types[slot].size == 1:
+            note.hint = soft_target(graph, names, slot) or note.hint
         examination = Diagnosis(graph, names, slots, target, slot, note, query.masked_backward)
         results.append(_differentiate(query, examination, outputs))
 
@@ -173,12 +177,21 @@ def _differentiate(query: Query, examination: Diagnosis, outputs: Outputs) -> _D
     if query.kind == "gradient" and query.diagnose != "off":
         sources = [variables[name] for name in examination.live]
         warnings = static_warnings(examination.graph, sources, slot, examination.names)
-        unread = [name for name in query.graph.unread if name in query.inputs and name not in variables]
-        caveats = unread_inputs(examination.graph, unread, query.inputs)
-        warnings = (*warnings, *map(render_caveat, caveats))
         slot_watches = value_watches(examination.graph, sources, slot, examination.names)
         watches = tuple((watch, outputs.add(watch.slot)) for watch in slot_watches)
+    if query.diagnose != "off":
+        warnings = (*warnings, *_warnings_of_program(query, examination))
     return _Differentiated(examination, outputs.add(slot), places, acted, warnings, watches)
+
+
+def _warnings_of_program(query: Query, examination: Diagnosis) -> Iterator[dict[str, Any]]:
+    """What the program leaves out: inputs that nothing reads, and values."""
+    variables, graph = examination.variables, query.graph
+    unread = [name for name in graph.unread if name in query.inputs and name not in variables]
+    yield from map(render_caveat, unread_inputs(examination.graph, unread, query.inputs))
+    targets = query.targets or (examination.target,)
+    dead = dead_ends(graph, targets, query.inputs, chosen=query.targets is not None)
+    yield from map(render_caveat, dead)
 
 
 def _refuse_unconnected(query: Query, examination: Diagnosis, name: str) -> None:
@@ -253,7 +266,8 @@ def _told_by(watches: tuple[tuple[Watch, int], ...], values: Values) -> list[dic
 
 def _diagnose_answer(query: Query, result: _Differentiated, values: Values, inputs: Inputs) -> dict[str, Any]:
     gradients = {name: None if i is None else values[i] for name, i in result.gradients.items()}
-    return {"value": values[result.value], "variables": _entries(result, gradients, inputs, full=True)}
+    answer = {"value": values[result.value], "variables": _entries(result, gradients, inputs, full=True)}
+    return {**answer, "warnings": list(result.warnings)} if result.warnings else answer
 
 
 def _entries(

@@ -13,6 +13,7 @@ In the order in which a diagnosis uses them:
 `diagnose`   all of it for one target
 """
 
+from engine.diagnosis.causes.dead_ends import dead_ends
 from engine.diagnosis.causes.first_nonfinite import Nonfinite, first_nonfinite
 from engine.diagnosis.causes.static_warnings import static_warnings
 from engine.diagnosis.causes.unread_inputs import unread_inputs
@@ -22,6 +23,7 @@ from engine.diagnosis.diagnose import Diagnosis
 from engine.diagnosis.evidence.structure import Graphing
 from engine.diagnosis.look import Inputs, Look
 from engine.diagnosis.remedies.complex_targets import real_square
+from engine.diagnosis.remedies.integer_targets import soft_target
 from engine.diagnosis.screening import Suspicion, first_suspicious, suspicion_of
 from engine.diagnosis.texts.origin import source_of
 from engine.diagnosis.texts.rendering import render_caveat
@@ -34,10 +36,12 @@ __all__ = [
     "Nonfinite",
     "Suspicion",
     "Watch",
+    "dead_ends",
     "first_nonfinite",
     "first_suspicious",
     "masked_caveat",
     "real_square",
+    "soft_target",
     "render_caveat",
     "source_of",
     "static_warnings",

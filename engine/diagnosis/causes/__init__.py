@@ -5,7 +5,9 @@
 `infinite`         why elements of a gradient are NaN or infinite
 `zero`             why elements of a gradient are zero
 `broadcasts`       rows that meet a column by accident
+`dead_ends`        what nothing reads: a loss that is assigned anew
 `cotangents`       backward functions that do not use their cotangent
+`lost_digits`      differences of numbers that are nearly the same
 `provenance`       where a value came from: the zero of a product, followed to the data behind it
 `static_warnings`  warnings that hold whatever the values, in loops as well
 `unread_inputs`    inputs that no node reads

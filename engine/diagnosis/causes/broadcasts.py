@@ -42,6 +42,7 @@ def broadcasts(
     """
     makers: dict[int, Instruction] | None = None
     met_before: set[int] = set()
+    found: list[tuple[int, int, int]] = []
     path = _with_factors(path, graph, shape_of)
     for place, step in enumerate(path):
         met = _meet(step, shape_of)
@@ -55,19 +56,19 @@ def broadcasts(
         if _is_meant(column, makers, graph.tape.constants, shape_of, on_purpose):
             continue
         met_before.update(step.outputs)
-        if step.op.name not in _COMPARISONS and not _is_reduced(path[place:], graph, shape_of, met_before):
+        found.append((place, rows, column))
+    for place, rows, column in found:
+        step = path[place]
+        if step.op.name not in _COMPARISONS and not _is_reduced(path[place:], shape_of, met_before):
             continue
         node, n = step.origin.node, shape_of(rows)[0]
-        words = {"first": str(shape_of(step.inputs[0])), "second": str(shape_of(step.inputs[-1]))}
-        if len(step.inputs) > 2:
-            words |= {"first": str(shape_of(rows)), "second": str(shape_of(column))}
+        pair = step.inputs if len(step.inputs) == 2 else (rows, column)
+        words = {"first": str(shape_of(pair[0])), "second": str(shape_of(pair[1]))}
         words |= {"result": str((n, n)), "op": step.origin.op or step.op.name, "node": str(node)}
         yield Caveat("broadcast", node, "broadcast", words, fix_of(step))
 
 
-def _with_factors(
-    path: Sequence[Instruction], graph: Graphing, shape_of: ShapeOf
-) -> Sequence[Instruction]:
+def _with_factors(path: Sequence[Instruction], graph: Graphing, shape_of: ShapeOf) -> Sequence[Instruction]:
     """The steps of a path, and those that make factors of it from data, as y * x in y * x * w."""
     on_path = {id(step) for step in path}
     data = [step for step in graph.steps if id(step) not in on_path and _meet(step, shape_of) is not None]
@@ -128,9 +129,7 @@ def _is_meant(
     return column in on_purpose
 
 
-def _is_reduced(
-    steps: Sequence[Instruction], graph: Graphing, shape_of: ShapeOf, squares: Container[int]
-) -> bool:
+def _is_reduced(steps: Sequence[Instruction], shape_of: ShapeOf, squares: Container[int]) -> bool:
     """Whether all of what the first step makes comes to one number, and meets nothing on the way that is a
     matrix of its own: `squares` were made by such meetings. The mean of a sum is that of its terms.
     """

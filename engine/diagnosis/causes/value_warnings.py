@@ -1,4 +1,4 @@
-"""Warnings that take a value or two to know: matrices that are singular up to rounding, labels of a hinge.
+"""Warnings that take a value or two to know: singular matrices, labels of a hinge, lost digits.
 
 What has to be looked at is chosen when a gradient is recorded: a function without such a place costs nothing.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.arrays.types import Array
+from engine.diagnosis.causes.lost_digits import OPS_BEHIND, differences
 from engine.diagnosis.evidence.structure import Graphing
 from engine.diagnosis.texts.caveat import LIKELY_MISTAKE, Caveat
 from engine.diagnosis.texts.fix import write
@@ -21,6 +22,8 @@ from engine.transforms.vjp import depending_on
 LARGEST = 128  # rows of a matrix beyond which its condition is not looked at
 SINGULAR = 1e-3  # times the reciprocal of the rounding unit: the condition beyond which three digits are left
 _SOLVERS = ("inv", "solve")
+#: Ops without which there is nothing to look at; a difference alone is none of a table's rows.
+_LOOKED_AT = frozenset({*_SOLVERS, "maximum", "relu", *OPS_BEHIND})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +38,12 @@ def value_watches(
     graph: Graphing, sources: Iterable[int], target: int, names: Mapping[int, str]
 ) -> tuple[Watch, ...]:
     """What to look at on the way to the slot `target`, with the variables in the slots `sources`."""
-    if not any(step.op.name in _SOLVERS or step.op.name in ("maximum", "relu") for step in graph.steps):
+    if not any(step.op.name in _LOOKED_AT for step in graph.steps):
         return ()
     toward, expressions = graph.toward(target, "any"), Expressions(graph, names)
     steps = [step for step in graph.steps if any(slot in toward for slot in step.outputs)]
-    return (*_matrices(expressions, steps), *_hinges(expressions, steps, tuple(sources)))
+    lost = (Watch(slot, tell) for slot, tell in differences(expressions, steps))
+    return (*_matrices(expressions, steps), *_hinges(expressions, steps, tuple(sources)), *lost)
 
 
 def value_warnings(watches: Iterable[Watch], value_of: Callable[[Watch], Array]) -> Iterator[Caveat]:

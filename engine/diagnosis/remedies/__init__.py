@@ -14,6 +14,7 @@ The tables, which are data:
 `logarithm_remedies`  logarithms
 `quotient_remedies`   quotients
 `range_remedies`      singular matrices, and exponentials out of range
+`cancelling`          differences of numbers that are nearly the same
 `pole_remedies`       all of these: gradients that are NaN or infinite
 `kink_remedies`       the flat side of a kink
 `zero_remedies`       gradients that are zero
@@ -43,7 +44,9 @@ What decides which fix is given:
 `loops`               the condition of a loop, as it was written
 `rest`                what to do if the target stands still
 `domain_guards`       how to keep away from where an op is undefined or too steep
+`missing_values`      a mean or a sum of data with NaN, without them
 `spoiled_data`        data that came in with NaN or infinities
+`integer_targets`     the op that made a whole number of the target
 `complex_targets`     the square of something complex, meant as that of its magnitude
 `structural_fixes`    the fix of a gradient that does not exist
 `numeric_fixes`       the fix of a gradient that is zero, NaN or infinite

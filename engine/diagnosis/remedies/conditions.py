@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -221,6 +222,26 @@ def scale(scene: Scene, step: Instruction, bound: Bound) -> Mapping[str, str]:
     x = np.abs(np.asarray(scene.value(bound["x"]), float))
     most = float(x[np.isfinite(x)].max(initial=1.0))
     return {"S": str(10 ** max(1, int(np.ceil(np.log10(max(most, 1.0))))))}
+
+
+def beyond_table(scene: Scene, step: Instruction, bound: Bound) -> bool:
+    """Whether each x lies outside of the table t."""
+    x, table = scene.value(bound["x"]), scene.value(bound["t"])
+    return bool(((x < table.min()) | (x > table.max())).all())
+
+
+def multiplied_below(scene: Scene, step: Instruction, bound: Bound) -> bool:
+    """Whether x / y * z is written without brackets, is far out of range, and x / (y * z) is not."""
+    if not _UNBRACKETED.search(scene.text(step.inputs[0])):
+        return False
+    with np.errstate(all="ignore"):
+        over, by, factor = (np.asarray(scene.value(bound[letter]), np.float64) for letter in "xyz")
+        written, meant = np.abs(over / by * factor), np.abs(over / (by * factor))
+    return bool(written.max(initial=0) > FAR and meant.max(initial=0) < NEAR)
+
+
+_UNBRACKETED = re.compile(r"/\s*[\w.]+\s*\*(?!\*)")
+FAR, NEAR = 700.0, 200.0  # arguments of exp that are out of range, and of order 1
 
 
 def within(scene: Scene, step: Instruction, bound: Bound) -> bool:

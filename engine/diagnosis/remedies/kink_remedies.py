@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.diagnosis.remedies.conditions import both, high, low, scale, symmetric, unit, zero_bound
+from engine.diagnosis.remedies.conditions import (
+    beyond_table,
+    both,
+    high,
+    low,
+    scale,
+    symmetric,
+    unit,
+    zero_bound,
+)
 from engine.diagnosis.remedies.table import FLAT, Remedy
 
 KINK_REMEDIES: Sequence[Remedy] = (
+    Remedy(
+        ("minimum(maximum(x - getitem(t, index=J), 0), getitem(t, index=L) - getitem(t, index=J))",),
+        FLAT,
+        plain="Extend {t} and the values that belong to it, or bring {x} between the first and the last of {t}",
+        says="{x} lies beyond the ends of {t}, where what is interpolated is constant",
+        when=beyond_table,
+    ),
     Remedy(("relu(x)",), FLAT, ("leaky_relu(x)", "softplus(x)"), why="it has a slope on both sides"),
     Remedy(
         ("maximum(x, y)", "maximum(y, x)", "fmax(x, y)", "fmax(y, x)"),

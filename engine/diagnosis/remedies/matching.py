@@ -54,6 +54,11 @@ class Matching:
         """Whether a variable has a part in a slot: unless more is known, it may have one in any."""
         return True
 
+    def text(self, slot: int) -> str:
+        """What makes a slot, as it is written, whatever its name is."""
+        step = self.expressions.maker(slot)
+        return self.expressions.text(slot) if step is None else self.expressions.node(step)
+
     def operand_text(self, step: Instruction, position: int) -> str:
         """What a step reads, as it is written there."""
         return self.expressions.operand(step, position)
@@ -135,8 +140,13 @@ class Matching:
     def texts(self, candidate: Candidate) -> dict[str, str]:
         """The user's expressions for the letters of an entry, and for the whole `node`."""
         texts = {
-            k: self.expressions.text(v) if isinstance(v, int) else f"{v:g}"
+            k: _without_axes(self.expressions.text(v)) if isinstance(v, int) else f"{v:g}"
             for k, v in candidate.bound.items()
             if k.islower() and isinstance(v, int | float)
         }
         return {**texts, "node": self.expressions.node(candidate.step)}
+
+
+def _without_axes(text: str) -> str:
+    """An expression without the axes of size 1 that were added to it last."""
+    return text.removesuffix("[..., None]").removesuffix("[:, None]")

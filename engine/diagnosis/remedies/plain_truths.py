@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.diagnosis.remedies.prescription import Prescriber
+from engine.diagnosis.remedies.range_remedies import BRACKETS
 from engine.diagnosis.texts.fix import Fix
 from engine.diagnosis.texts.origin import Culprit
 from engine.ir.tape import Instruction
@@ -68,6 +69,9 @@ def far_argument(prescriber: Prescriber, culprits: Sequence[Culprit]) -> Fix | N
             continue
         value = prescriber.value(step.inputs[0])
         least = float(value.min())
+        bracketed = prescriber.remedy_for(step, "underflow", BRACKETS)
+        if bracketed is not None:
+            return bracketed
         if -np.inf < least < -FAR:
             x, node = prescriber.expressions.operand(step, 0), prescriber.expressions.node(step)
             return Fix("far_argument", {"x": x, "value": f"{least:.6g}", "node": node})

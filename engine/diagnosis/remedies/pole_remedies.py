@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.diagnosis.remedies.angle_remedies import ANGLE_REMEDIES
+from engine.diagnosis.remedies.cancelling import TAIL_REMEDIES
 from engine.diagnosis.remedies.logarithm_remedies import LOGARITHM_REMEDIES
 from engine.diagnosis.remedies.power_remedies import POWER_REMEDIES
 from engine.diagnosis.remedies.quotient_remedies import QUOTIENT_REMEDIES
@@ -12,6 +13,7 @@ from engine.diagnosis.remedies.range_remedies import RANGE_REMEDIES
 from engine.diagnosis.remedies.table import Remedy
 
 POLE_REMEDIES: Sequence[Remedy] = (
+    *TAIL_REMEDIES,
     *ANGLE_REMEDIES,
     *POWER_REMEDIES,
     *LOGARITHM_REMEDIES,

@@ -66,10 +66,11 @@ class Prescriber(Matching):
             if not self.can_try:
                 return self.fix_of(candidate, form), True
             outcome = self._outcome_with(candidate, form)
-            if outcome is None or not outcome.is_sensible:
+            exact = isinstance(candidate.remedy, Remedy) and candidate.remedy.exact
+            if outcome is None or not (outcome.is_sensible or (exact and outcome.is_finite)):
                 continue
             fix = self._with_change(self.fix_of(candidate, form), candidate, outcome)
-            if outcome.is_healthy:
+            if outcome.is_healthy or exact:
                 return fix, True
             fallback = fallback or fix
         return (fallback, False) if zero_will_do and fallback is not None else None

@@ -6,6 +6,7 @@ from engine.diagnosis.evidence.surroundings import Surroundings
 from engine.diagnosis.remedies.factors import factor_of
 from engine.diagnosis.remedies.loops import condition_of, turn_comparison
 from engine.diagnosis.remedies.prescription import Prescriber
+from engine.diagnosis.remedies.range_remedies import BRACKETS
 from engine.diagnosis.texts.fix import Fix
 from engine.diagnosis.texts.origin import Culprit
 from engine.ir.tape import Instruction
@@ -56,6 +57,9 @@ def fix_of_factor(culprit: Culprit, prescriber: Prescriber) -> Fix:
     if cause.constant:
         return Fix("factor_constant", {"text": text})
     if cause.is_underflow:
+        bracketed = None if cause.step is None else prescriber.remedy_for(cause.step, "underflow", BRACKETS)
+        if bracketed is not None:
+            return bracketed
         return Fix("factor_vanished", {"text": text, "cause": cause.clause})
     if cause.step is not None:
         remedy = prescriber.remedy_for(cause.step, "unselected")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.diagnosis.remedies.missing_values import without_missing
 from engine.diagnosis.remedies.prescription import Prescriber
 from engine.diagnosis.texts.fix import Fix
 from engine.diagnosis.texts.origin import Culprit
@@ -30,7 +31,8 @@ def fix_of_data(culprit: Culprit, prescriber: Prescriber) -> Fix:
     kind = "inf" if _is_infinite(culprit) else "nan"
     if culprit.op == "constant":
         return Fix(f"{'literal' if _is_literal(culprit) else 'constant'}_{kind}", node)
-    return Fix("clean", node)
+    masked = None if culprit.slot is None else without_missing(prescriber, culprit.slot)
+    return masked or Fix("clean", node)
 
 
 def _is_literal(culprit: Culprit) -> bool:

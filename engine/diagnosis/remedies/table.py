@@ -30,6 +30,9 @@ class Scene(Protocol):
     def depends(self, slot: int) -> bool:
         """Whether a variable that is asked for has a part in a slot."""
 
+    def text(self, slot: int) -> str:
+        """What makes a slot, as it is written, whatever its name is."""
+
     def operand_text(self, step: Instruction, position: int) -> str:
         """What a step reads, as it is written there."""
 
@@ -46,7 +49,7 @@ class Remedy:
     culprit wherever it lies between the variable and the target. `plain` is what to do if no form helps, a
     template without a full stop; with `final` no later entry is looked at. `alone` says that a form is
     offered only if nothing else has to be mended, `known` that it is a formula with a name, which is looked
-    for before its parts are mended. `right` says that a gradient of zero is right there, `keeps` that `why`
+    for before its parts are mended. `exact` says that a form is the same function and is offered even if its gradient is large. `right` says that a gradient of zero is right there, `keeps` that `why`
     says how the form differs from what was written. `words` binds capital letters that no attribute does,
     and `position` is the operand by which the variable has to come in.
     """
@@ -63,6 +66,7 @@ class Remedy:
     final: bool = False
     alone: bool = False
     known: bool = False
+    exact: bool = False
     when: Condition | None = None
     words: Words | None = None
     position: int | None = None

@@ -68,7 +68,8 @@ FIXES: Mapping[str, str] = {
     "literal_nan": "Write a number for nan",
     "constant_inf": "Write a finite number for the constant '{node}', such as 1e9 for inf",
     "constant_nan": "Write a finite number for the constant '{node}'",
-    "clean": "Clean '{node}' before sending it, or in the program: where(isfinite({node}), {node}, 0)",
+    "clean": "Leave out what is not finite in '{node}', and the rows of every tensor that it meets; "
+    "where(isfinite({node}), {node}, 0) in the program counts it as the value 0",
     "masked_backward": "Ask with `masked_backward`: nothing selects the elements that are not finite",
     "has_to_be_positive": "{text} is {least}, and has to be positive for its logarithm, as a rate is: "
     "compute it as exp({node}) or softplus({node}); a bound would hide it",
@@ -103,6 +104,8 @@ FIXES: Mapping[str, str] = {
     "comparison stands the wrong way round, turn it: {turned}",
     "idle": "Start '{node}' from values for which its condition holds",
     "use_cotangent": "Let it use {names}: what comes back from the target is multiplied by the slope",
+    "keep_both": "Let the later '{name}' read the first one, as in {name} = {name} + …, or give one of them another name",
+    "use_or_leave": "Let '{target}' read '{name}', or leave it out",
     "multiply_cotangent": "Multiply what it returns by its cotangent: write {new} for {old} there",
     "reshape": "Reshape one of them",
     "meant": "Nothing, if that is meant",
@@ -192,9 +195,14 @@ CAVEATS: Mapping[str, str] = {
     "singular_up_to_rounding": "{op} at '{node}' takes {text}, which is singular up to rounding: "
     "its condition "
     "number is {condition}, so that few digits of the result are right, or none.",
+    "lost_digits": "{op} at '{node}' subtracts numbers that are nearly the same: few digits of {text} are right, or none.",
     "labels_of_hinge": "{op} at '{node}' is a hinge, which takes labels -1 and 1, and {text} holds "
     "0 and 1: {count} of "
     "{size} elements are 1 whatever is predicted.",
+    "dead_store": "'{name}' is assigned anew after line {line}, and nothing reads what line {line} computes.",
+    "dead_store_of_inputs": "'{name}' is assigned anew after line {line}, and nothing reads what line {line} computes: "
+    "the target does not depend on {inputs}.",
+    "dead_end": "Nothing reads '{name}', and '{target}' does not depend on {inputs}.",
     "unread_input": "The input '{name}' is given, and nothing reads it.",
     "unread_beside_constant": "The input '{name}' is given, and nothing reads it; '{word}', which is "
     "read, is {number}.",

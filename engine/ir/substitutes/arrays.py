@@ -162,6 +162,7 @@ FORMULAS: Final = {
 NOTES: Final = {
     "cov": "of a matrix with one variable a row",
     "corrcoef": "of a matrix with one variable a row",
+    "interp": "of a table xp that grows; beyond its ends it is constant, and has no slope",
     "searchsorted": "for vectors",
     "digitize": "for vectors and bins that grow",
     "pinv": "if x has full column rank",

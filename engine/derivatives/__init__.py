@@ -14,6 +14,7 @@ Responses have the shape of the wire format, with arrays as leaves.
 `jacobian_problem`  the two ways to a dense Jacobian, forward and reverse, and their cost
 `matrices`          jacobian and hessian
 `sparse`            the same as coordinates
+`zero_answers`      warnings of derivatives that come out as zero
 `sparsity/`         which elements depend on which, and how few products show them all
 `batched_rows`      a query about N rows as a query about one
 """
@@ -27,6 +28,7 @@ from engine.derivatives.matrices import hessian, jacobian
 from engine.derivatives.products import gnvp, hvp, jvp
 from engine.derivatives.query import Query
 from engine.derivatives.values import evaluate, vjp
+from engine.derivatives.zero_answers import with_zero_warnings
 
 KINDS: Mapping[str, Callable[[Query], Draft]] = {
     "evaluate": evaluate,
@@ -43,7 +45,7 @@ KINDS: Mapping[str, Callable[[Query], Draft]] = {
 
 def draft_of(query: Query) -> Draft:
     """Record the question; raises every UserError that the graph or the question earns."""
-    return KINDS[query.kind](query)
+    return with_zero_warnings(query, KINDS[query.kind](query))
 
 
 __all__ = ["DIRECTION", "KINDS", "Draft", "draft_of", "one_row"]

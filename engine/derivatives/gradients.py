@@ -107,7 +107,7 @@ def _gradients(query: Query, answer: Answer) -> Draft:
     heads = {name: recording.slots[name][0] for name in query.graph.outputs if name in recording.slots}
     lost = {name: query.graph.origin_of(node) for name, node in query.graph.overwritten.items()}
     graph = Graphing(tape, tuple(tape.instructions), heads, query.graph.rebound, lost)
-    names = _names(recording)
+    names = user_names(recording)
     outputs = Outputs(tape)
     results = []
     for target in targets:
@@ -328,7 +328,7 @@ def _wrong_row(gradient: Array) -> int | None:
     return (first_suspicious(gradient) or 0) if len(gradient) else None
 
 
-def _names(recording: Recording) -> dict[int, str]:
+def user_names(recording: Recording) -> dict[int, str]:
     """The user's name of every slot that has one; inner steps go by the node that they belong to."""
     names: dict[int, str] = {}
     for step in recording.tape.instructions:

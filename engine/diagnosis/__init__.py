@@ -19,6 +19,7 @@ from engine.diagnosis.causes.static_warnings import static_warnings
 from engine.diagnosis.causes.unread_inputs import unread_inputs
 from engine.diagnosis.causes.value_warnings import Watch, value_warnings, value_watches
 from engine.diagnosis.causes.warnings import masked_caveat
+from engine.diagnosis.causes.zero_derivatives import Zero, why_zero_derivative
 from engine.diagnosis.diagnose import Diagnosis
 from engine.diagnosis.evidence.structure import Graphing
 from engine.diagnosis.look import Inputs, Look
@@ -36,6 +37,7 @@ __all__ = [
     "Nonfinite",
     "Suspicion",
     "Watch",
+    "Zero",
     "dead_ends",
     "first_nonfinite",
     "first_suspicious",
@@ -49,4 +51,5 @@ __all__ = [
     "unread_inputs",
     "value_warnings",
     "value_watches",
+    "why_zero_derivative",
 ]

@@ -98,6 +98,10 @@ class Computed(Answer):
     rewrites: list[RewriteMade] | None = Field(
         None, description="With `stabilize`: what was computed in a stable form."
     )
+    warnings: list[Warning_] | dict[str, list[Warning_]] | None = Field(
+        None,
+        description="What is valid and likely a mistake, by target if there are several; left out if nothing is.",
+    )
 
 
 class SparseBlock(Answer):

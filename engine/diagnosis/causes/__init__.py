@@ -4,6 +4,8 @@
 `nonfinite`        where a value that is not finite was first made
 `infinite`         why elements of a gradient are NaN or infinite
 `zero`             why elements of a gradient are zero
+`zero_derivatives` why a Hessian or a Jacobian is zero
+`piecewise`        functions that are linear in pieces
 `broadcasts`       rows that meet a column by accident
 `dead_ends`        what nothing reads: a loss that is assigned anew
 `cotangents`       backward functions that do not use their cotangent

@@ -229,7 +229,8 @@ class _Numeric:
     ) -> Fix | None:
         """The fix of a likely mistake, where one explains more; and that masks would help."""
         if status == "zero" and culprits:
-            of_node = (one.fix for one in mistakes if one.node == culprits[0].node)
+            cancels = culprits[0].reason == "cancellation"
+            of_node = (one.fix for one in mistakes if cancels or one.node == culprits[0].node)
             return next((one for one in of_node if one is not None), fix)
         if status == "ok":
             meant = ("likely_mistake", "broadcast")

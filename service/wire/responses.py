@@ -100,7 +100,7 @@ class Computed(Answer):
     )
     warnings: list[Warning_] | dict[str, list[Warning_]] | None = Field(
         None,
-        description="What is valid and likely a mistake, by target if there are several; left out if nothing is.",
+        description="What is likely a mistake, by target if there are several; left out if nothing is.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Texts of R, Mathematica, MATLAB, Julia and JavaScript, and updates in place: each hint is pasted and computes.
+"""Texts of R, Mathematica, MATLAB, Julia and JavaScript, and updates in place: each hint is pasted.
 
 Many of them are Python by accident: `mu <- a` compares, `Exp[x]` is an element, `0,05` are two numbers.
 """

@@ -10,6 +10,7 @@ from engine.diagnosis.causes.broadcasts import broadcasts, is_column_on_purpose,
 from engine.diagnosis.causes.cotangents import ignored_cotangents
 from engine.diagnosis.causes.warnings import column
 from engine.diagnosis.evidence.structure import Graphing
+from engine.diagnosis.remedies.always_same import always_the_same
 from engine.diagnosis.remedies.axis_misuses import OPS_OF_AXES, misuses_of_axes
 from engine.diagnosis.remedies.formula_misuses import OPS_OF_FORMULAS, misuses_of_formulas
 from engine.diagnosis.remedies.misuses import MISUSED_OPS, static_misuses
@@ -69,7 +70,8 @@ def _warnings_in(
         toward = {slot for target in targets for slot in graph.toward(target, "any")}
         leading = [step for step in graph.steps if any(slot in toward for slot in step.outputs)]
         yield from misuses_of_axes(prescriber, leading)
-        yield from misuses_of_formulas(prescriber, leading)
+        yield from misuses_of_formulas(prescriber, leading, sources)
+        yield from always_the_same(prescriber, path)
     for step in path:
         if step.op.name not in _LOOKED_INTO:
             continue

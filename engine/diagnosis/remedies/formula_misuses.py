@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
@@ -14,15 +14,17 @@ from engine.diagnosis.texts.source_text import bracket
 from engine.ir.tape import Instruction
 
 #: The ops that these mistakes are about.
-OPS_OF_FORMULAS = frozenset({"multiply", "sqrt", "sin", "cos", "tan"})
+OPS_OF_FORMULAS = frozenset({"multiply", "sqrt", "sin", "cos", "tan", "pow", "square", "abs"})
 LOST = 1e-4  # of a difference, what rounding may take from it
 _DEGREES = re.compile(r"(?:^|_)deg(?:s|ree|rees)?(?:$|_)", re.IGNORECASE)
 _LARGEST_MULTIPLE = 12  # by which an angle is multiplied; the numbers of a conversion are larger, or broken
 _DEEPEST = 6  # steps between an angle and the input that it comes from
 
 
-def misuses_of_formulas(prescriber: Prescriber, steps: Sequence[Instruction]) -> Iterator[Caveat]:
-    """What is likely wrong with the formulas at some of the steps."""
+def misuses_of_formulas(
+    prescriber: Prescriber, steps: Sequence[Instruction], sources: Collection[int]
+) -> Iterator[Caveat]:
+    """What is likely wrong with the formulas at some of the steps; `sources` are what is learned."""
     for step in steps:
         if step.op.name == "multiply":
             yield from _multiplied_below(prescriber, steps, step)
@@ -30,6 +32,8 @@ def misuses_of_formulas(prescriber: Prescriber, steps: Sequence[Instruction]) ->
             yield from _root_of_squared_mean(prescriber, step)
         elif step.op.name in ("sin", "cos", "tan"):
             yield from _degrees(prescriber, step)
+        elif step.op.name in ("pow", "square", "abs"):
+            yield from _squared_mean(prescriber, steps, step, sources)
         elif step.op.name == "divide":
             yield from _tiny_step(prescriber, step)
 
@@ -108,6 +112,49 @@ def _root_of_squared_mean(prescriber: Prescriber, step: Instruction) -> Iterator
     fix = write(new, whole, "squares are taken before the mean")
     words = {"node": str(step.origin.node), "mean": inner}
     yield Caveat(LIKELY_MISTAKE, step.origin.node, "root_of_squared_mean", words, fix)
+
+
+def _squared_mean(
+    prescriber: Prescriber, steps: Sequence[Instruction], step: Instruction, sources: Collection[int]
+) -> Iterator[Caveat]:
+    """mean(prediction - target) ** 2 as the only measure of what is learned: residuals cancel."""
+    base = step.inputs[0] if step.op.name == "abs" else _squared(prescriber, step)
+    mean = None if base is None else prescriber.expressions.maker(base)
+    if mean is None or mean.op.name not in ("mean", "sum") or prescriber.type(step.outputs[0]).size != 1:
+        return
+    residual = prescriber.expressions.maker(mean.inputs[0])
+    graph, constants = prescriber.expressions.graph, prescriber.expressions.graph.tape.constants
+    if residual is None or residual.op.name != "subtract" or not _is_fit(prescriber, residual, sources):
+        return
+    squares = ("pow", "square", "abs", "squared_difference")
+    others = [
+        one
+        for one in steps
+        if one is not step and (one.op.name in squares or one.op.name == "subtract") and one is not residual
+    ]
+    measured = any(prescriber.type(one.outputs[0]).size > 1 and one.op.name in squares for one in others)
+    read = [graph.steps[place] for place in graph.readers.get(step.outputs[0], ())]
+    if measured or any(one.op.name == "subtract" for one in read) or residual.inputs[1] in constants:
+        return
+    whole, inner = prescriber.expressions.node(step), prescriber.expressions.node(mean)
+    x = prescriber.expressions.operand(mean, 0)
+    if x not in inner or step.origin.op != step.op.name:
+        return
+    power = f"abs({x})" if step.op.name == "abs" else f"{bracket(x)} ** 2"
+    fix = write(inner.replace(x, power, 1), whole, "each residual counts by itself then")
+    words = {"op": step.op.name, "node": str(step.origin.node), "mean": inner}
+    yield Caveat("likely_mistake", step.origin.node, "squared_mean", words, fix)
+
+
+def _is_fit(prescriber: Prescriber, residual: Instruction, sources: Collection[int]) -> bool:
+    """Whether one side of a difference of several elements is learned, and the other is data."""
+    graph = prescriber.expressions.graph
+    learned = set(sources)
+    for source in sources:
+        learned.update(slot for step in graph.downstream(source) for slot in step.outputs)
+    sides = [slot in learned for slot in residual.inputs]
+    shapes = [prescriber.type(slot).size for slot in residual.inputs]
+    return sides.count(True) == 1 and min(shapes) > 1
 
 
 def _degrees(prescriber: Prescriber, step: Instruction) -> Iterator[Caveat]:

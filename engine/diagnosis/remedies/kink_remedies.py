@@ -20,7 +20,7 @@ KINK_REMEDIES: Sequence[Remedy] = (
     Remedy(
         ("minimum(maximum(x - getitem(t, index=J), 0), getitem(t, index=L) - getitem(t, index=J))",),
         FLAT,
-        plain="Extend {t} and the values that belong to it, or bring {x} between the first and the last of {t}",
+        plain="Extend {t} and the values that belong to it, or bring {x} between the ends of {t}",
         says="{x} lies beyond the ends of {t}, where what is interpolated is constant",
         when=beyond_table,
     ),

@@ -37,7 +37,9 @@ _NEGATIVE = frozenset(
     {"leaky_relu", "elu", "selu", "gelu", "silu", "tanh", "log", "log_softmax", "log_sigmoid", "negative"}
 )
 #: Activations whose values lie outside of 0 to 1 too.
-_ANY_VALUE = frozenset({"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh"})
+_ANY_VALUE = frozenset(
+    {"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh", "log_softmax", "log_sigmoid", "log", "softplus"}
+)
 
 
 # -- by the values -----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from engine.ir.tape import Instruction
 
 #: By reduction what it comes to without the masked terms t, with the mask m.
 _REDUCED = {"mean": "sum(where({m}, {t}, 0)) / sum({m})", "sum": "sum(where({m}, {t}, 0))"}
-_WHY = "what is missing neither adds to the result nor counts; a number in its place would count as a measurement"
+_WHY = "what is missing neither adds to the result nor counts; a number in its place would count as measured"
 
 
 def without_missing(prescriber: Prescriber, slot: int) -> Fix | None:

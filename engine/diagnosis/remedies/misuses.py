@@ -26,10 +26,14 @@ MISUSED_OPS = frozenset(
         "log_sigmoid",
         "softplus",
         "clip",
+        "log",
+        "log1p",
+        "sqrt",
+        "subtract",
     }
 )
 #: What the table finds inside of those.
-_NESTED = frozenset({"softmax", "log_softmax", "sigmoid", "relu"})
+_NESTED = frozenset({"softmax", "log_softmax", "log_sigmoid", "sigmoid", "relu", "add", "expm1", "std"})
 
 
 def _over_samples(scene: Scene, step: Instruction, bound: Bound) -> bool:
@@ -59,6 +63,49 @@ _TWICE_SIGMOID = (
 _NONE: frozenset[str] = frozenset()
 _LOGITS = "the logits are wanted there"
 
+#: What an op does already, done once more: as it is written, what is meant, why, and what comes out.
+_ONE_TOO_MANY = (
+    (
+        "log1p(1 + x)",
+        "log1p({x})",
+        "log1p(z) is log(1 + z)",
+        "it takes the logarithm of 2 + {x}: log1p adds 1 itself",
+    ),
+    (
+        "expm1(x) - 1",
+        "expm1({x})",
+        "expm1(z) is exp(z) - 1",
+        "it is exp({x}) - 2: expm1 subtracts 1 itself",
+    ),
+    (
+        "log(log_softmax(x, axis=A))",
+        "log_softmax({x})",
+        "it is the logarithm already",
+        "it takes the logarithm of {inner}, which is a logarithm already, and negative",
+    ),
+    (
+        "log(log_sigmoid(x))",
+        "log_sigmoid({x})",
+        "it is the logarithm already",
+        "it takes the logarithm of {inner}, which is a logarithm already, and negative",
+    ),
+    (
+        "sqrt(std(x, axis=A, keepdims=K, correction=C))",
+        "{argument}",
+        "it is the root of the variance already",
+        "it takes the root of {inner}, which is a root already",
+    ),
+    *(
+        (
+            f"{outer}(log_softmax(x, axis=A))",
+            "exp({argument})",
+            "it makes probabilities of logarithms",
+            "it takes logits, and {inner} are logarithms of probabilities",
+        )
+        for outer in ("sigmoid",)
+    ),
+)
+
 #: `says` is the message, and `forms` has what is written for the node; without one it is {x} for {inner}.
 TABLE: Sequence[Remedy] = (
     Remedy(
@@ -80,6 +127,7 @@ TABLE: Sequence[Remedy] = (
         why=_LOGITS,
         says="it takes a sigmoid of {inner}, which is never negative: it stays above 0.5",
     ),
+    *(Remedy((before,), _NONE, (form,), why=why, says=says) for before, form, why, says in _ONE_TOO_MANY),
     *(
         Remedy(
             (f"{op}(matmul(x, w), axis=A)", f"{op}(matmul(x, w) + b, axis=A)"),
@@ -102,7 +150,7 @@ def misuses(prescriber: Prescriber, steps: Sequence[Instruction]) -> Iterator[Ca
         *misuses_by_value(prescriber, steps),
         *misuses_of_reductions(prescriber, steps),
         *misuses_of_axes(prescriber, steps),
-        *misuses_of_formulas(prescriber, steps),
+        *misuses_of_formulas(prescriber, steps, prescriber.trial.sources if prescriber.trial else ()),
     ):
         if misuse.node not in nodes:
             nodes.add(misuse.node)
@@ -148,7 +196,7 @@ def misuses_of_table(prescriber: Prescriber, steps: Sequence[Instruction]) -> It
         if inner == node and not remedy.forms:
             continue  # both belong to one node, as within a loss
         x = expressions.text(candidate.bound["x"])
-        words = {"op": step.op.name, "argument": expressions.operand(step, 0)}
+        words = {"op": step.op.name, "argument": expressions.operand(step, 0), "x": x}
         new, old = (remedy.forms[0].format(**words), node) if remedy.forms else (x, inner)
         place = {"inner": inner, "x": x, "place": f"{step.origin.op} at '{step.origin.node}'"}
         sentence = f"{{place}}: {remedy.says}."

@@ -33,8 +33,6 @@ RANGE_REMEDIES: Sequence[Remedy] = (
     Remedy(
         ("inv(x)",),
         EDGE,
-        WRONG,
-        ZERO,
         ("inv(x + 1e-6 * eye(N))",),
         "a little on the diagonal makes a singular matrix regular",
         words=square,
@@ -42,8 +40,6 @@ RANGE_REMEDIES: Sequence[Remedy] = (
     Remedy(
         ("solve(x, y)",),
         EDGE,
-        WRONG,
-        ZERO,
         ("solve(x + 1e-6 * eye(N), y)",),
         "a little on the diagonal makes a singular matrix regular",
         words=square,
@@ -51,8 +47,6 @@ RANGE_REMEDIES: Sequence[Remedy] = (
     Remedy(
         ("cholesky(x)",),
         EDGE,
-        WRONG,
-        ZERO,
         ("cholesky(x + 1e-6 * eye(N))", "cholesky(x @ x.T + 1e-6 * eye(N))"),
         "it takes symmetric matrices with positive eigenvalues, as b @ b.T has",
         words=square,

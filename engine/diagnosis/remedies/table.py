@@ -49,8 +49,9 @@ class Remedy:
     culprit wherever it lies between the variable and the target. `plain` is what to do if no form helps, a
     template without a full stop; with `final` no later entry is looked at. `alone` says that a form is
     offered only if nothing else has to be mended, `known` that it is a formula with a name, which is looked
-    for before its parts are mended. `exact` says that a form is the same function and is offered even if its gradient is large. `right` says that a gradient of zero is right there, `keeps` that `why`
-    says how the form differs from what was written. `words` binds capital letters that no attribute does,
+    for before its parts are mended. `exact` says that a form is the same function and is offered even if its
+    gradient is large, `right` that a gradient of zero is right there, `keeps` that `why` says how the form
+    differs from what was written. `words` binds capital letters that no attribute does,
     and `position` is the operand by which the variable has to come in.
     """
 

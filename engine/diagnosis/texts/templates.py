@@ -94,8 +94,8 @@ FIXES: Mapping[str, str] = {
     "underflow": "Compute with logarithms, so that the factors of {node} stay in range",
     "overflow": "Scale {x} down in {node}, or compute with logarithms",
     "empty_selection": "See that {node} selects something, or leave it out where it does not",
-    "cancels_always": "Leave '{name}' out, or let it into '{target}' in another way: in {node} its parts "
-    "cancel whatever it is",
+    "cancels_always": "Start from other values, unless '{name}' is to have no part in '{target}': at these "
+    "values its parts cancel in {node}",
     "minimum": "Nothing: '{target}' is at a minimum in '{name}'; for training, that is the end",
     "maximum": "Start from another value of '{name}': this one is at a maximum of '{target}'",
     "saddle": "Start from another value of '{name}': this one is between a rise and a fall of '{target}'",
@@ -105,9 +105,10 @@ FIXES: Mapping[str, str] = {
     "idle": "Start '{node}' from values for which its condition holds",
     "use_cotangent": "Let it use {names}: what comes back from the target is multiplied by the slope",
     "diagnose_sum": "Ask for the diagnosis of sum({target})",
-    "curved": "Write a function with curvature for {op}, such as huber or logaddexp; none of this one is left for Newton's method "
-    "and standard errors",
-    "keep_both": "Let the later '{name}' read the first one, as in {name} = {name} + …, or give one of them another name",
+    "curved": "Write a function with curvature for {op}, such as huber or logaddexp: Newton's method and standard "
+    "errors need it",
+    "keep_both": "Let the later '{name}' read the first one, as in {name} = {name} + …, or give one of them "
+    "another name",
     "use_or_leave": "Let '{target}' read '{name}', or leave it out",
     "multiply_cotangent": "Multiply what it returns by its cotangent: write {new} for {old} there",
     "reshape": "Reshape one of them",
@@ -191,6 +192,7 @@ CAVEATS: Mapping[str, str] = {
     "root_of_squared_mean": "sqrt at '{node}' is abs({mean}), in which errors of opposite sign "
     "cancel, and no "
     "root mean square.",
+    "squared_mean": "{op} at '{node}' is taken of {mean}, in which residuals of opposite sign cancel.",
     "degrees": "{op} at '{node}' takes radians, and '{name}' holds degrees by its name.",
     "tiny_step": "divide at '{node}' divides a difference by {divisor}, and its terms are rounded "
     "to {unit} of "
@@ -198,17 +200,19 @@ CAVEATS: Mapping[str, str] = {
     "singular_up_to_rounding": "{op} at '{node}' takes {text}, which is singular up to rounding: "
     "its condition "
     "number is {condition}, so that few digits of the result are right, or none.",
-    "lost_digits": "{op} at '{node}' subtracts numbers that are nearly the same: few digits of {text} are right, or none.",
+    "lost_digits": "{op} at '{node}' subtracts numbers that are nearly the same: few digits of {text} are "
+    "right, or none.",
     "labels_of_hinge": "{op} at '{node}' is a hinge, which takes labels -1 and 1, and {text} holds "
     "0 and 1: {count} of "
     "{size} elements are 1 whatever is predicted.",
     "zero_by_cut": "{what} of '{target}' with respect to '{name}' is zero. {because}",
-    "zero_by_flat_side": "{what} of '{target}' with respect to '{name}' is zero at these values: {op} at '{node}' has a flat side.",
-    "piecewise_linear": "{what} of '{target}' with respect to '{name}' is zero everywhere: '{target}' is piecewise linear in it, "
-    "with kinks where {op} at '{node}' has them.",
+    "zero_by_flat_side": "{what} of '{target}' with respect to '{name}' is zero at these values: {op} at '{node}' "
+    "has a flat side.",
+    "piecewise_linear": "{what} of '{target}' with respect to '{name}' is zero everywhere: '{target}' is piecewise "
+    "linear in it, with kinks where {op} at '{node}' has them.",
     "dead_store": "'{name}' is assigned anew after line {line}, and nothing reads what line {line} computes.",
-    "dead_store_of_inputs": "'{name}' is assigned anew after line {line}, and nothing reads what line {line} computes: "
-    "the target does not depend on {inputs}.",
+    "dead_store_of_inputs": "'{name}' is assigned anew after line {line}, and nothing reads what line {line} "
+    "computes: the target does not depend on {inputs}.",
     "dead_end": "Nothing reads '{name}', and '{target}' does not depend on {inputs}.",
     "unread_input": "The input '{name}' is given, and nothing reads it.",
     "unread_beside_constant": "The input '{name}' is given, and nothing reads it; '{word}', which is "

@@ -55,7 +55,8 @@ class Mark:
 
 #: 0,05 and * 0,5: nobody multiplies by 0, and no number begins with 0 but 0 itself.
 _SURE_COMMA: Final = re.compile(
-    r"(?<![\w.,])(?:0,0\d*[1-9]\d*|\d+,(?!\d{3}(?!\d))0\d*[1-9]\d*)(?![\w.,])|(?<=[-+*/])[ \t]*(0,\d+)(?![\w.,])"
+    r"(?<![\w.,])(?:0,0\d*[1-9]\d*|\d+,(?!\d{3}(?!\d))0\d*[1-9]\d*)(?![\w.,])"
+    r"|(?<=[-+*/])[ \t]*(0,\d+)(?![\w.,])"
 )
 _COMMA: Final = re.compile(r"(?<![\w.,])(\d+),(\d+)(?![\w.,])")
 DECIMALS: Final = "a fraction has a point"
@@ -165,7 +166,8 @@ FOREIGN: Final = (
     Rule("a comment starts with #", _comments),  # quotes may stand in comments, so before they are looked at
     Rule(DECIMALS, outside_quotes(_decimals)),
     sub(
-        rf"^([ \t]*)({WORD})[ \t]*(?:=|<-)[ \t]*(?:function[ \t]*|\\)\(([^()]*)\)[ \t]*\{{?[ \t]*([^{{}}\n]+?)[ \t]*\}}?[ \t]*$",
+        rf"^([ \t]*)({WORD})[ \t]*(?:=|<-)[ \t]*(?:function[ \t]*|\\)\(([^()]*)\)[ \t]*"
+        r"\{?[ \t]*([^{}\n]+?)[ \t]*\}?[ \t]*$",
         _defined,
         "a function is defined with def",
     ),
@@ -185,7 +187,8 @@ FOREIGN: Final = (
         "a function is defined with def",
     ),
     sub(
-        rf"^[ \t]*function[ \t]+(?:({WORD})[ \t]*=[ \t]*)?({WORD})[ \t]*\(([^()]*)\)[ \t]*;?[ \t]*\n((?:(?![ \t]*(?:end|function)\b)[^\n]*\n)+)[ \t]*end\b;?",
+        rf"^[ \t]*function[ \t]+(?:({WORD})[ \t]*=[ \t]*)?({WORD})[ \t]*\(([^()]*)\)[ \t]*;?[ \t]*\n"
+        r"((?:(?![ \t]*(?:end|function)\b)[^\n]*\n)+)[ \t]*end\b;?",
         _block,
         "a function is defined with def",
     ),
@@ -247,7 +250,7 @@ def mark(text: str, names: Collection[str], stores: Callable[[], Collection[str]
         known = {*names, *stores()}
         calls = min(_square_calls(blank, known, capitals=False), default=None)
         if calls is not None:
-            start, opened, _, op = calls
+            start, opened, *_ = calls
             name = blank[start:opened]
             meant = outside_quotes(lambda part: round_brackets(part, known, capitals=False))(text)
             what = f"'{name}[…]' is an element of a tensor '{name}', and none is given"

@@ -25,7 +25,7 @@ def subscript(evaluator: Evaluation, node: ast.Subscript) -> Ref | Number:
 
 
 def written_index(evaluator: Evaluation, node: ast.expr, places: list[Any]) -> list[Any]:
-    """An index written as the option of an op, its slices as slice(1, 3); tensors are appended to `places`."""
+    """An index written as an option, its slices as slice(1, 3); tensors are appended to `places`."""
     parts = node.elts if isinstance(node, ast.Tuple) else [node]
     if isinstance(node, ast.List) and any(
         _is_slice(part) or isinstance(part, ast.List) for part in node.elts

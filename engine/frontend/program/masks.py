@@ -23,7 +23,10 @@ _REDUCED: Final[Mapping[str, tuple[str, str]]] = {
 }
 #: 1 is in the domain of every op, and inf and -inf have slopes of their own.
 _SAFE: Final = "1"
-MASKED: Final = "how many elements a mask picks would depend on the data, so all are kept, and a mean divides by the mask's count"
+MASKED: Final = (
+    "how many elements a mask picks would depend on the data, so all are kept, and a mean divides by the "
+    "mask's count"
+)
 
 
 def without_masks(statements: list[ast.stmt]) -> list[ast.stmt] | None:
@@ -34,8 +37,8 @@ def without_masks(statements: list[ast.stmt]) -> list[ast.stmt] | None:
     masks = mask_names(statements)
     picked: dict[str, ast.expr] = {}
     written: list[ast.stmt] = []
-    for statement in statements:
-        statement = _Write(picked).visit(copy.deepcopy(statement)) if picked else statement
+    for one in statements:
+        statement = _Write(picked).visit(copy.deepcopy(one)) if picked else one
         if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
             target = statement.targets[0]
             if (
@@ -45,11 +48,10 @@ def without_masks(statements: list[ast.stmt]) -> list[ast.stmt] | None:
             ):
                 picked[target.id] = statement.value
                 continue
-        reduce = _Reduce(masks)
-        statement = reduce.visit(copy.deepcopy(statement))
-        if _masks_in(statement, masks):
+        reduced = _Reduce(masks).visit(copy.deepcopy(statement))
+        if _masks_in(reduced, masks):
             return None
-        written.append(statement)
+        written.append(reduced)
     return written
 
 

@@ -103,7 +103,8 @@ def cure_of_option(
         word = {"true": True, "false": False}.get(value.id.lower())
         return evaluator.text.instead(value, ast.Constant(word), "it is a word of Python's")
     if isinstance(value, ast.Name) and value.id in evaluator.body.inputs:
-        return f"{why}: write its number in the program, as in `{value.id} = 3`, and do not send it; {op.signature}"
+        number = f"write its number in the program, as in `{value.id} = 3`, and do not send it"
+        return f"{why}: {number}; {op.signature}"
     return None
 
 

@@ -35,5 +35,6 @@ def outside_quotes(change: Callable[[str], str]) -> Callable[[str], str]:
 
 
 def sub(pattern: str, by: str | Callable[[re.Match[str]], str], why: str, flags: int = 0) -> Rule:
+    """The rule that replaces a pattern wherever it stands outside of strings and comments."""
     compiled = re.compile(pattern, flags | re.MULTILINE)
     return Rule(why, outside_quotes(lambda text: compiled.sub(by, text)))

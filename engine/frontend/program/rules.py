@@ -260,7 +260,7 @@ GUESSES: Final = (
     sub(rf"(?<=[(,])(\s*{WORD})\s*:\s*(?=[\w'\"(\[-])", r"\1=", "a keyword argument has ="),
     sub(rf"({ATOM})'\s*\*", r"\1.T @", "a matrix is transposed with .T and multiplied with @"),
     sub(rf"({ATOM})'", r"\1.T", "a matrix is transposed with .T"),
-    Rule("a product has its *, a call its brackets", outside_quotes(lambda text: _all_beside(text))),
+    Rule("a product has its *, a call its brackets", outside_quotes(_all_beside)),
     Rule("arguments are separated by commas", outside_quotes(_comma)),
     Rule("equal is ==", _equality),
     sub(r",\s*,", ",", "one comma separates arguments"),

@@ -26,7 +26,10 @@ _OPERATORS: Final[Mapping[type[ast.operator], str]] = {
     ast.Div: "divide",
     ast.Pow: "power",
 }
-UPDATED: Final = "tensors never change, so that the result has a name: elements are set with index_set, where a mask holds with where"
+UPDATED: Final = (
+    "tensors never change, so that the result has a name: elements are set with index_set, and with where "
+    "if a mask says which"
+)
 
 
 def mask_names(statements: Sequence[ast.stmt]) -> frozenset[str]:

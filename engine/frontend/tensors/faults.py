@@ -71,7 +71,8 @@ _HINTS: Final[dict[type, Callable[[Any], str | None]]] = {
     str: _about_text,
     bool: lambda item: 'write 1 or 0; a tensor of booleans is {"dtype": "bool", "data": [true, false]}',
     type(None): lambda item: (
-        f'a number that is missing is "{NAN}", and makes NaN of what it meets; or leave it out, there and in every tensor that it meets'
+        f'a number that is missing is "{NAN}", and makes NaN of what it meets; or leave it out, there '
+        "and in every tensor that it meets"
     ),
     float: lambda item: "write a whole number, or give the tensor a floating dtype",
 }

@@ -7,7 +7,8 @@ _OF_R: Final = {
     "norm(x, mean=0, sd=1)": "-((x - mean) / sd) ** 2 / 2 - log(sd * sqrt(2 * pi))",
     "lnorm(x, mean=0, sd=1)": "-((log(x) - mean) / sd) ** 2 / 2 - log(x * sd * sqrt(2 * pi))",
     "pois(x, rate)": "x * log(rate) - rate - gammaln(x + 1)",
-    "binom(x, n, p)": "gammaln(n + 1) - gammaln(x + 1) - gammaln(n - x + 1) + xlogy(x, p) + (n - x) * log1p(-p)",
+    "binom(x, n, p)": "gammaln(n + 1) - gammaln(x + 1) - gammaln(n - x + 1) + xlogy(x, p)"
+    " + (n - x) * log1p(-p)",
     "nbinom(x, n, p)": "gammaln(x + n) - gammaln(n) - gammaln(x + 1) + n * log(p) + x * log1p(-p)",
     "exp(x, rate=1)": "log(rate) - rate * x",
     "gamma(x, shape, rate=1)": "shape * log(rate) + (shape - 1) * log(x) - rate * x - gammaln(shape)",

@@ -23,7 +23,7 @@ FORMULAS: Final = {
 
 #: What is so of options that no formula stands in for.
 NOTES: Final = {
-    "arange": "how many numbers there are would depend on the data: fix the number, and compute the rest, as in "
-    "`{start} + {step} * arange(100)`",
+    "arange": "how many numbers there are would depend on the data: fix the number, and compute the rest, as "
+    "in `{start} + {step} * arange(100)`",
     "quantile": "which part it is has to be known before: a number, such as 0.9",
 }

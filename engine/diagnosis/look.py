@@ -20,6 +20,7 @@ from engine.diagnosis.remedies.matching import Candidate
 from engine.diagnosis.remedies.misuses import misuses
 from engine.diagnosis.remedies.numeric_fixes import numeric_fix
 from engine.diagnosis.remedies.prescription import Prescriber
+from engine.diagnosis.remedies.always_same import always_the_same
 from engine.diagnosis.remedies.table import Remedy
 from engine.diagnosis.remedies.trial import Trial
 from engine.diagnosis.texts.caveat import Caveat
@@ -73,7 +74,7 @@ class Look:
             return ()
         watches = value_watches(graph, self.sources, self.target, prescriber.expressions.names)
         caveats = value_warnings(watches, lambda watch: np.asarray(self.sweep.values[watch.slot]))
-        return (*misuses(prescriber, steps), *caveats)
+        return (*misuses(prescriber, steps), *always_the_same(prescriber, steps), *caveats)
 
     def surroundings(self, name: str) -> Surroundings | None:
         """What the target does near the values of a variable."""

@@ -13,10 +13,10 @@ from engine.diagnosis.remedies.range_remedies import RANGE_REMEDIES
 from engine.diagnosis.remedies.table import Remedy
 
 POLE_REMEDIES: Sequence[Remedy] = (
-    *TAIL_REMEDIES,
     *ANGLE_REMEDIES,
     *POWER_REMEDIES,
     *LOGARITHM_REMEDIES,
     *QUOTIENT_REMEDIES,
     *RANGE_REMEDIES,
+    *TAIL_REMEDIES,
 )

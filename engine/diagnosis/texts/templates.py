@@ -105,8 +105,8 @@ FIXES: Mapping[str, str] = {
     "idle": "Start '{node}' from values for which its condition holds",
     "use_cotangent": "Let it use {names}: what comes back from the target is multiplied by the slope",
     "diagnose_sum": "Ask for the diagnosis of sum({target})",
-    "curved": "Write a function with curvature for {op}, such as huber or logaddexp: Newton's method and standard "
-    "errors need it",
+    "curved": "Write a function with curvature for {op}, such as huber or logaddexp: Newton's method and "
+    "standard errors need it",
     "keep_both": "Let the later '{name}' read the first one, as in {name} = {name} + …, or give one of them "
     "another name",
     "use_or_leave": "Let '{target}' read '{name}', or leave it out",
@@ -206,10 +206,10 @@ CAVEATS: Mapping[str, str] = {
     "0 and 1: {count} of "
     "{size} elements are 1 whatever is predicted.",
     "zero_by_cut": "{what} of '{target}' with respect to '{name}' is zero. {because}",
-    "zero_by_flat_side": "{what} of '{target}' with respect to '{name}' is zero at these values: {op} at '{node}' "
-    "has a flat side.",
-    "piecewise_linear": "{what} of '{target}' with respect to '{name}' is zero everywhere: '{target}' is piecewise "
-    "linear in it, with kinks where {op} at '{node}' has them.",
+    "zero_by_flat_side": "{what} of '{target}' with respect to '{name}' is zero at these values: {op} at "
+    "'{node}' has a flat side.",
+    "piecewise_linear": "{what} of '{target}' with respect to '{name}' is zero everywhere: '{target}' is "
+    "piecewise linear in it, with kinks where {op} at '{node}' has them.",
     "dead_store": "'{name}' is assigned anew after line {line}, and nothing reads what line {line} computes.",
     "dead_store_of_inputs": "'{name}' is assigned anew after line {line}, and nothing reads what line {line} "
     "computes: the target does not depend on {inputs}.",

@@ -193,16 +193,16 @@ def cure_of_unknown(evaluator: Evaluation, node: ast.expr, name: str) -> str | N
     if name == "c" and isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
         return text.instead(node, ast.List(node.args, ast.Load()), "a vector is a list")
     if name in GAMMAS and isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        new = text.rewritten(without_gammas)
-        if new != text.text:
+        whole = text.rewritten(without_gammas)
+        if whole != text.text:
             return text.instead_of_all(
-                new, "for x > 0, and gamma overflows beyond 171 while gammaln does not"
+                whole, "for x > 0, and gamma overflows beyond 171 while gammaln does not"
             )
     of = _distribution(node)
     if of is not None and isinstance(node, ast.Call):
         keywords = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg is not None}
-        whole = f"{of}_{name}"
-        density = substitutes.find(STANDS_FOR.get(whole, whole))
+        key = f"{of}_{name}"
+        density = substitutes.find(STANDS_FOR.get(key, key))
         meant = None if density is None else density.written(node.args, keywords)
         if meant is not None:
             return text.instead(node, meant, "distributions are formulas here")

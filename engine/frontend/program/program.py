@@ -272,8 +272,7 @@ class _Statements:
 
     def run(self, statement: ast.stmt) -> Item:
         """An assignment; returns the item whose name was assigned last."""
-        target = statement.target if isinstance(statement, ast.AugAssign) else None
-        if isinstance(target, ast.Subscript):
+        if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Subscript):
             raise self._updates(statement)
         if not isinstance(statement, ast.Assign):
             what, hint = cure(self.text, statement)

@@ -1,8 +1,9 @@
 """What to write if an op of another library is not there: formulas of ops, or a sentence on what is so.
 
 `find("diff").written([x])` is `x[..., 1:] - x[..., :-1]`. The tables are data: `arrays`, `special`,
-`distributions` and `networks` hold formulas, `traced` formulas for options that are tensors, `absent` sentences,
-`spellings` what attributes are called elsewhere. The one place that makes text of them is `Substitute.advice`.
+`distributions` and `networks` hold formulas, `traced` those for options that are tensors, `absent` sentences,
+`spellings` what attributes are called elsewhere. The one place that makes text of them is
+`Substitute.advice`.
 """
 
 from __future__ import annotations
@@ -176,7 +177,7 @@ class _Fill(ast.NodeTransformer):
         return isinstance(value, ast.Name) and value.id in self.defaults and value.id not in self.arguments
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        """Arithmetic between two numbers written out is done here, for attributes are literals; what adds 0 or
+        """Arithmetic between two written numbers is done here, for attributes are literals; what adds 0 or
         multiplies by 1 is left out.
         """
         self.generic_visit(node)

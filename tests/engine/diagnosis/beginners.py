@@ -19,7 +19,7 @@ BEGINNERS = (
         "cancellation",
         node="pow_1",
         warnings=("nonfinite_target",),
-        fix="log(var(x))",
+        fix="var(x)",
         dtype="float32",
         steady=False,
     ),

@@ -81,11 +81,11 @@ def _decimals(text: str) -> str:
 
 # -- brackets and functions ----------------------------------------------------------------------------------
 
-_ARROW: Final = rf"((?:^|;)[ \t]*{WORD})[ \t]*<<?-[ \t]*(?=\S)"
+_ARROW: Final = rf"((?:^|;)[ \t]*+{WORD})[ \t]*+<<?-[ \t]*+(?=\S)"
 _SURE_ARROW: Final = re.compile(
-    rf"(?:^|;)[ \t]*{WORD}(?:[ \t]*<<?-(?=[ \t]+\S)|<<?-(?=[A-Za-z_(]))", re.MULTILINE
+    rf"(?:^|;)[ \t]*+{WORD}(?:[ \t]*+<<?-(?=[ \t]+\S)|<<?-(?=[A-Za-z_(]))", re.MULTILINE
 )
-_PARAMETERS: Final = rf"\(?[ \t]*((?:{WORD}(?:[ \t]*,[ \t]*{WORD})*)?)[ \t]*\)?"
+_PARAMETERS: Final = rf"\(?[ \t]*+((?:{WORD}(?:[ \t]*+,[ \t]*+{WORD})*)?)[ \t]*+\)?"
 
 
 def op_of(name: str) -> str | None:
@@ -110,22 +110,32 @@ def round_brackets(text: str, names: Collection[str] = (), *, capitals: bool = T
 def _square_calls(
     text: str, names: Collection[str], *, capitals: bool
 ) -> Iterator[tuple[int, int, int, str]]:
+    closers = _closers(text)
+    meant: dict[str, str | None] = {}
     for match in re.finditer(rf"(?<![\w.])({WORD})\[", text):
-        name = match[1]
-        assigned = name in names or re.search(rf"(?<![\w.]){name}[ \t]*=(?!=)", text)
-        op = None if assigned or (capitals and not name[0].isupper()) else op_of(name)
-        closed = None if op is None else _closing(text, match.end() - 1)
+        name, closed = match[1], closers.get(match.end() - 1)
+        if name not in meant:
+            looked_up = name not in names and (name[0].isupper() or not capitals)
+            op = op_of(name) if looked_up else None
+            assigned = op is not None and re.search(rf"(?<![\w.]){name}[ \t]*+=(?!=)", text)
+            meant[name] = None if assigned else op
+        op = meant[name]
         if op is not None and closed is not None:
             yield match.start(), match.end() - 1, closed, op
 
 
-def _closing(text: str, opened: int) -> int | None:
-    depth = 0
-    for place in range(opened, len(text)):
-        depth += (text[place] in "([{") - (text[place] in ")]}")
-        if not depth:
-            return place if text[place] == "]" else None
-    return None
+def _closers(text: str) -> dict[int, int]:
+    """For each square bracket that opens, where it is closed."""
+    found: dict[int, int] = {}
+    opened: list[int] = []
+    for place, character in enumerate(text):
+        if character in "([{":
+            opened.append(place)
+        elif character in ")]}" and opened:
+            start = opened.pop()
+            if text[start] + character == "[]":
+                found[start] = place
+    return found
 
 
 def _defined(match: re.Match[str]) -> str:
@@ -145,15 +155,27 @@ def _block(match: re.Match[str]) -> str:
     return "\n    ".join([f"def {name}({parameters}):", *lines])
 
 
-_MATLAB: Final = re.compile(r"\.[\^*/]|[\w\])]'|;[ \t]*(?:$|%)", re.MULTILINE)
+_MATLAB: Final = re.compile(r"\.[\^*/]|[\w\])]'|;[ \t]*+(?:$|%)", re.MULTILINE)
 
 
 def _comments(text: str) -> str:
     """MATLAB's comments, in a text that has other signs of it, for x % y is a remainder as well."""
-    text = re.sub(r"^([ \t]*)%+(?!\*%|o%|/%)", r"\1#", text, flags=re.MULTILINE)
+    text = re.sub(r"^([ \t]*+)%+(?!\*%|o%|/%)", r"\1#", text, flags=re.MULTILINE)
     if _MATLAB.search(text):
         text = re.sub(r"(?<=[ \t;])%+(?![*o/]?%)", "#", text)
     return text
+
+
+def _turned(text: str) -> str:
+    """`sum(y) -> z` as `z = sum(y)`, on lines that define no function."""
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        value, arrow, name = line.rpartition("->")
+        name = name.strip(" \t;")
+        if arrow and name.isidentifier() and value.strip() and not value.lstrip().startswith("def "):
+            indent = value[: len(value) - len(value.lstrip())]
+            lines[number] = f"{indent}{name} = {value.strip()}"
+    return "\n".join(lines)
 
 
 _TRANSPOSED: Final = re.compile(r"[\w\])]'(?!\w)")
@@ -166,50 +188,47 @@ FOREIGN: Final = (
     Rule("a comment starts with #", _comments),  # quotes may stand in comments, so before they are looked at
     Rule(DECIMALS, outside_quotes(_decimals)),
     sub(
-        rf"^([ \t]*)({WORD})[ \t]*(?:=|<-)[ \t]*(?:function[ \t]*|\\)\(([^()]*)\)[ \t]*"
-        r"\{?[ \t]*([^{}\n]+?)[ \t]*\}?[ \t]*$",
+        rf"^([ \t]*+)({WORD})[ \t]*+(?:=|<-)[ \t]*+(?:function[ \t]*+|\\)\(([^()]*)\)[ \t]*+"
+        r"\{?([^{}\n]+)\}?[ \t]*+$",
         _defined,
         "a function is defined with def",
     ),
     sub(
-        rf"^([ \t]*)(?:const |let |var )?[ \t]*({WORD})[ \t]*=[ \t]*{_PARAMETERS}[ \t]*=>[ \t]*([^{{}}\n]+)$",
+        rf"^([ \t]*+)(?:(?:const|let|var)[ \t]++)?({WORD})[ \t]*+=[ \t]*+{_PARAMETERS}[ \t]*+=>[ \t]*+([^{{}}\n]+)$",
         _defined,
         "a function is defined with def",
     ),
     sub(
-        rf"^([ \t]*)({WORD})[ \t]*=[ \t]*@\(([^()]*)\)[ \t]*([^\n]+)$",
+        rf"^([ \t]*+)({WORD})[ \t]*+=[ \t]*+@\(([^()]*)\)[ \t]*+([^\n]+)$",
         _defined,
         "a function is defined with def",
     ),
     sub(
-        rf"^([ \t]*)({WORD})[ \t]*=[ \t]*{_PARAMETERS}[ \t]*->[ \t]*([^\n]+)$",
+        rf"^([ \t]*+)({WORD})[ \t]*+=[ \t]*+{_PARAMETERS}[ \t]*+->[ \t]*+([^\n]+)$",
         _defined,
         "a function is defined with def",
     ),
     sub(
-        rf"^[ \t]*function[ \t]+(?:({WORD})[ \t]*=[ \t]*)?({WORD})[ \t]*\(([^()]*)\)[ \t]*;?[ \t]*\n"
-        r"((?:(?![ \t]*(?:end|function)\b)[^\n]*\n)+)[ \t]*end\b;?",
+        rf"^[ \t]*+function[ \t]+(?:({WORD})[ \t]*+=[ \t]*+)?({WORD})[ \t]*+\(([^()]*)\)"
+        r"[ \t]*+;?[ \t]*+\n"
+        r"((?:(?![ \t]*+(?:end|function)\b)[^\n]*\n)+)[ \t]*+end\b;?",
         _block,
         "a function is defined with def",
     ),
     sub(
-        rf"^([ \t]*)({WORD})\[((?:{WORD}_[ \t]*,?[ \t]*)+)\][ \t]*:?=[ \t]*([^\n]+)$",
+        rf"^([ \t]*+)({WORD})\[((?:{WORD}_[ \t]*+,?[ \t]*+)+)\][ \t]*+:?=[ \t]*+([^\n]+)$",
         lambda m: f"{m[1]}def {m[2]}({m[3].replace('_', '')}): return {m[4].strip().rstrip(';')}",
         "a function is defined with def",
     ),
     sub(_ARROW, r"\1 = ", f"R's <- is =, {_ONE}"),
-    sub(
-        rf"^([ \t]*)(?!def\b)(\S[^\n]*?)[ \t]*->[ \t]*({WORD})[ \t]*;?[ \t]*$",
-        r"\1\3 = \2",
-        f"R's -> is =, {_ONE}",
-    ),
-    sub(r"[ \t]*%\*%[ \t]*", " @ ", "R's %*% is @"),
-    sub(r"[ \t]*%/%[ \t]*", " // ", "R's %/% is //"),
-    sub(r"[ \t]*%%[ \t]*", " % ", "R's %% is %"),
-    sub(rf"(?<=[(,])([ \t]*{WORD})\.({WORD})[ \t]*=(?!=)", r"\1_\2=", "names have no points"),
+    Rule(f"R's -> is =, {_ONE}", outside_quotes(_turned)),
+    sub(r"[ \t]*+%\*%[ \t]*+", " @ ", "R's %*% is @"),
+    sub(r"[ \t]*+%/%[ \t]*+", " // ", "R's %/% is //"),
+    sub(r"[ \t]*+%%[ \t]*+", " % ", "R's %% is %"),
+    sub(rf"(?<=[(,])([ \t]*+{WORD})\.({WORD})[ \t]*+=(?!=)", r"\1_\2=", "names have no points"),
     sub(r"(?<![\w.])(?:TRUE|FALSE)\b", lambda m: m[0].capitalize(), TRUTH),
     sub(
-        rf"({ATOM})[ \t]*(?:\|>|%>%)[ \t]*({WORD})(?:\(\))?(?![\w(.])",
+        rf"(?<![\w.])({ATOM})[ \t]*+(?:\|>|%>%)[ \t]*+({WORD})(?:\(\))?(?![\w(.])",
         r"\2(\1)",
         "a function stands before its argument",
     ),

@@ -15,6 +15,8 @@ from typing import Final
 from engine.frontend.program.rules import DOUBLES, GUESSES, SURE, keyword_rules, rules_of_inputs
 
 _MOST: Final = 20_000  # characters of a text that is repaired
+#: A run at each character of which a rule would begin anew.
+_LONG: Final = re.compile(r"[ \t]{300}|\w{300}")
 Predicate = Callable[[str], bool]
 
 
@@ -33,7 +35,7 @@ def repair(
 
     `ranks` are the inputs by name, with the number of axes of each.
     """
-    if len(text) > _MOST:
+    if len(text) > _MOST or _LONG.search(text):
         return None
     base, reasons = text, []
     products = any(re.fullmatch(r"[dD]\d{1,3}", name) for name in ranks or {})

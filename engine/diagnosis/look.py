@@ -15,12 +15,12 @@ from engine.diagnosis.evidence.element_masks import Mask, nonfinite, undefined
 from engine.diagnosis.evidence.structure import Graphing
 from engine.diagnosis.evidence.surroundings import Surroundings, surroundings
 from engine.diagnosis.evidence.unroll import MOST_BY_DEFAULT
+from engine.diagnosis.remedies.always_same import always_the_same
 from engine.diagnosis.remedies.factors import steps_behind
 from engine.diagnosis.remedies.matching import Candidate
 from engine.diagnosis.remedies.misuses import misuses
 from engine.diagnosis.remedies.numeric_fixes import numeric_fix
 from engine.diagnosis.remedies.prescription import Prescriber
-from engine.diagnosis.remedies.always_same import always_the_same
 from engine.diagnosis.remedies.table import Remedy
 from engine.diagnosis.remedies.trial import Trial
 from engine.diagnosis.texts.caveat import Caveat

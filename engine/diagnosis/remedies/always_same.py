@@ -36,4 +36,6 @@ def always_the_same(prescriber: Prescriber, steps: Sequence[Instruction]) -> Ite
         form = prescriber.form(candidate, remedy.forms[0]) if remedy.forms else None
         fix = say(remedy.plain.format(**words)) if form is None else prescriber.fix_of(candidate, form)
         words |= {"place": f"{candidate.step.origin.op} at '{node}'"}
-        yield Caveat(LIKELY_MISTAKE, node, f"{{place}}: {remedy.says}, so that nothing comes back.", words, fix)
+        yield Caveat(
+            LIKELY_MISTAKE, node, f"{{place}}: {remedy.says}, so that nothing comes back.", words, fix
+        )

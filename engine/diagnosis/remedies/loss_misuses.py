@@ -38,7 +38,19 @@ _NEGATIVE = frozenset(
 )
 #: Activations whose values lie outside of 0 to 1 too.
 _ANY_VALUE = frozenset(
-    {"relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh", "log_softmax", "log_sigmoid", "log", "softplus"}
+    {
+        "relu",
+        "leaky_relu",
+        "elu",
+        "selu",
+        "gelu",
+        "silu",
+        "tanh",
+        "log_softmax",
+        "log_sigmoid",
+        "log",
+        "softplus",
+    }
 )
 
 

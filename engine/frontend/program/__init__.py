@@ -21,6 +21,9 @@ Nothing is ever evaluated as Python. The stages, in the order a program passes t
     input_names  names of inputs that are not ASCII, all in one hint
     mistakes     mistakes of calls and names, seen while a program is evaluated
     libraries    names with a library before them, as `np.exp`
+    updates      elements that are given a value in place, as new tensors
+    masks        elements that a mask picks in a reduction, as choices
+    gammas       products of gamma functions by their logarithms
     confusions   ops called as a function of the same name is called elsewhere
 """
 

@@ -194,7 +194,8 @@ FOREIGN: Final = (
         "a function is defined with def",
     ),
     sub(
-        rf"^([ \t]*+)(?:(?:const|let|var)[ \t]++)?({WORD})[ \t]*+=[ \t]*+{_PARAMETERS}[ \t]*+=>[ \t]*+([^{{}}\n]+)$",
+        rf"^([ \t]*+)(?:(?:const|let|var)[ \t]++)?({WORD})[ \t]*+=[ \t]*+{_PARAMETERS}"
+        r"[ \t]*+=>[ \t]*+([^{}\n]+)$",
         _defined,
         "a function is defined with def",
     ),

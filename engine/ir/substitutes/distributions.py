@@ -11,7 +11,7 @@ _OF_R: Final = {
     " + (n - x) * log1p(-p)",
     "nbinom(x, n, p)": "gammaln(x + n) - gammaln(n) - gammaln(x + 1) + n * log(p) + x * log1p(-p)",
     "exp(x, rate=1)": "log(rate) - rate * x",
-    "gamma(x, shape, rate=1)": "shape * log(rate) + (shape - 1) * log(x) - rate * x - gammaln(shape)",
+    "gamma(x, k, rate=1)": "k * log(rate) + (k - 1) * log(x) - rate * x - gammaln(k)",
     "beta(x, a, b)": "(a - 1) * log(x) + (b - 1) * log1p(-x) + gammaln(a + b) - gammaln(a) - gammaln(b)",
     "t(x, n)": "gammaln((n + 1) / 2) - gammaln(n / 2) - log(n * pi) / 2 - (n + 1) / 2 * log1p(x ** 2 / n)",
     "cauchy(x, m=0, s=1)": "-log(pi * s * (1 + ((x - m) / s) ** 2))",

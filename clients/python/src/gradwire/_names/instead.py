@@ -94,7 +94,7 @@ FORMULAS: dict[str, str] = {
     "delete": "write gw.concat(x[:i], x[i + 1:]) instead of delete(x, i)",
     "dense": "write x @ w + b instead of dense(x, w, b)",
     "dexp": "write gw.exp(gw.log(1) - x) instead of dexp(x)",
-    "dgamma": "write gw.exp(shape * gw.log(1) + (shape - 1) * gw.log(x) - x - gw.gammaln(shape)) instead of dgamma(x, shape)",
+    "dgamma": "write gw.exp(k * gw.log(1) + (k - 1) * gw.log(x) - x - gw.gammaln(k)) instead of dgamma(x, k)",
     "diagflat": "write gw.diag(gw.flatten(x)) instead of diagflat(x)",
     "diff": "write x[..., 1:] - x[..., :-1] instead of diff(x)",
     "digitize": "write gw.count_nonzero(bins[:, None] <= x, axis=0) instead of digitize(x, bins), for vectors and bins that grow",

@@ -32,36 +32,38 @@ def with_zero_warnings(query: Query, draft: Draft) -> Draft:
     """
     if query.kind not in _KINDS or query.sparse or query.diagnose == "off":
         return draft
-    known: dict[tuple[Zero, ...], list[dict[str, Any]]] = {}
+    warnings_by_zeros: dict[tuple[Zero, ...], list[dict[str, Any]]] = {}
 
     def assemble(values: Values, inputs: Inputs) -> dict[str, Any]:
         answer = draft.assemble(values, inputs)
         zeros = tuple(_zeros(query, answer))
-        if zeros and zeros not in known:
-            known[zeros] = _warnings(query, zeros)
-        return {**answer, "warnings": known[zeros]} if zeros and known[zeros] else answer
+        if zeros and zeros not in warnings_by_zeros:
+            warnings_by_zeros[zeros] = _warnings(query, zeros)
+        return (
+            {**answer, "warnings": warnings_by_zeros[zeros]} if zeros and warnings_by_zeros[zeros] else answer
+        )
 
     return replace(draft, assemble=assemble)
 
 
 def _zeros(query: Query, answer: dict[str, Any]) -> Iterator[Zero]:
     what, order = _KINDS[query.kind]
-    told = answer[query.kind]
+    derivatives = answer[query.kind]
     if query.kind in ("hessian", "hvp"):
         (target,) = query.chosen_targets()
-        for name, blocks in told.items():
+        for name, blocks in derivatives.items():
             each = blocks.values() if isinstance(blocks, dict) else (blocks,)
             if all(_is_zero(block) for block in each):
                 yield Zero(what, order, target, name)
     elif query.kind == "jacobian":
-        for output, blocks in told.items():
+        for output, blocks in derivatives.items():
             for name, block in blocks.items():
                 if _is_zero(block):
                     yield Zero(what, order, output, name)
     elif query.kind == "jvp":
         yield from (
             Zero(what, order, output, name)
-            for output, value in told.items()
+            for output, value in derivatives.items()
             if _is_zero(value)
             for name in query.tangents or ()
         )
@@ -69,7 +71,7 @@ def _zeros(query: Query, answer: dict[str, Any]) -> Iterator[Zero]:
         outputs = query.chosen_outputs()
         yield from (
             Zero(what, order, output, name)
-            for name, value in told.items()
+            for name, value in derivatives.items()
             if _is_zero(value)
             for output in outputs
         )
@@ -86,12 +88,12 @@ def _warnings(query: Query, zeros: tuple[Zero, ...]) -> list[dict[str, Any]]:
     graph = Graphing(tape, tuple(tape.instructions), {}, query.graph.rebound)
     names = user_names(recording)
     variables = wrt_slots(query, recording)
-    found: dict[tuple[str, str | None], dict[str, Any]] = {}
+    entries: dict[tuple[str, str | None], dict[str, Any]] = {}
     for zero in zeros:
         source = variables.get(zero.variable)
         if source is None:
             continue
         caveat = why_zero_derivative(graph, names, zero, recording.slot(zero.target), source)
         if caveat is not None and (query.kind == "jacobian" or caveat.sentence != "zero_by_flat_side"):
-            found.setdefault((caveat.code, caveat.node), render_caveat(caveat))
-    return list(found.values())
+            entries.setdefault((caveat.code, caveat.node), render_caveat(caveat))
+    return list(entries.values())

@@ -42,7 +42,7 @@ def broadcasts(
     """
     makers: dict[int, Instruction] | None = None
     met_before: set[int] = set()
-    found: list[tuple[int, int, int]] = []
+    meetings: list[tuple[int, int, int]] = []
     path = _with_factors(path, graph, shape_of)
     for place, step in enumerate(path):
         met = _meet(step, shape_of)
@@ -56,8 +56,8 @@ def broadcasts(
         if _is_meant(column, makers, graph.tape.constants, shape_of, on_purpose):
             continue
         met_before.update(step.outputs)
-        found.append((place, rows, column))
-    for place, rows, column in found:
+        meetings.append((place, rows, column))
+    for place, rows, column in meetings:
         step = path[place]
         if step.op.name not in _COMPARISONS and not _is_reduced(path[place:], shape_of, met_before):
             continue
@@ -133,20 +133,20 @@ def _is_reduced(steps: Sequence[Instruction], shape_of: ShapeOf, squares: Contai
     """Whether all of what the first step makes comes to one number, and meets nothing on the way that is a
     matrix of its own: `squares` were made by such meetings. The mean of a sum is that of its terms.
     """
-    made, linear = set(steps[0].outputs), steps[0].op.name in _ADDITIVE
+    results, linear = set(steps[0].outputs), steps[0].op.name in _ADDITIVE
     for step in steps[1:]:
-        met = made.intersection(step.inputs)
+        met = results.intersection(step.inputs)
         if not met:
             continue
         if step.op.family.name == "reduction":
             if prod(shape_of(step.outputs[0])) == 1:
                 return not (linear and step.op.name == "mean")
         elif step.op.family.name != "elementwise" or any(
-            _is_matrix(shape_of(slot)) and slot not in made and slot not in squares for slot in step.inputs
+            _is_matrix(shape_of(slot)) and slot not in results and slot not in squares for slot in step.inputs
         ):
             return False
         linear = linear and step.op.name in (*_ADDITIVE, "mean", "negative")
-        made.update(step.outputs)
+        results.update(step.outputs)
     return False
 
 

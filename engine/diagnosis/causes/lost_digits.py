@@ -33,10 +33,10 @@ def differences(expressions: Expressions, steps: Sequence[Instruction]) -> Itera
             continue
         guises = list(matcher.guises(step))
         for row in CANCELLING:
-            found = next(iter(matcher.matches(row.patterns[0], step, guises)), None)
-            if found is None:
+            match = next(iter(matcher.matches(row.patterns[0], step, guises)), None)
+            if match is None:
                 continue
-            bound, steps_of_row = found
+            bound, steps_of_row = match
             x = bound["x"]
             fits = (
                 isinstance(x, int) and types[x].dtype in ("float32", "float64") and types[x].size <= _LARGEST
@@ -49,14 +49,14 @@ def differences(expressions: Expressions, steps: Sequence[Instruction]) -> Itera
 
 def _needs_digits(graph: Graphing, step: Instruction) -> bool:
     """Whether a logarithm is taken of what a step makes, or something divided by it."""
-    made = set(step.outputs)
+    results = set(step.outputs)
     for later in graph.downstream(step.outputs[0]):
-        if later.op.name in _LOGARITHMS and later.inputs[0] in made:
+        if later.op.name in _LOGARITHMS and later.inputs[0] in results:
             return True
-        if later.op.name == "divide" and later.inputs[1] in made:
+        if later.op.name == "divide" and later.inputs[1] in results:
             return True
-        if later.op.name in _SCALES and not made.isdisjoint(later.inputs):
-            made.update(later.outputs)
+        if later.op.name in _SCALES and not results.isdisjoint(later.inputs):
+            results.update(later.outputs)
     return False
 
 

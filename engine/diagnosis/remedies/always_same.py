@@ -24,7 +24,7 @@ def always_the_same(prescriber: Prescriber, steps: Sequence[Instruction]) -> Ite
     ends = [
         step
         for step in steps
-        if step.op.name in _ENDS and (made := maker(step.inputs[0])) and made.op.name in _BEFORE
+        if step.op.name in _ENDS and (source := maker(step.inputs[0])) and source.op.name in _BEFORE
     ]
     nodes: set[str | None] = set()
     for candidate in prescriber.candidates(ALWAYS, ends) if ends else ():

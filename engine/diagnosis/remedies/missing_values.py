@@ -38,16 +38,16 @@ def without_missing(prescriber: Prescriber, slot: int) -> Fix | None:
 def _reduction(prescriber: Prescriber, slot: int) -> Instruction | None:
     """The mean or the sum of everything that is computed element by element from a slot, and of its shape."""
     shape = prescriber.type(slot).shape
-    made = {slot}
+    results = {slot}
     for step in prescriber.expressions.graph.downstream(slot):
-        if made.isdisjoint(step.inputs):
+        if results.isdisjoint(step.inputs):
             continue
         if step.op.name in _REDUCED and step.origin.op == step.op.name:
             same = prescriber.type(step.inputs[0]).shape == shape
             return step if same and prescriber.type(step.outputs[0]).size == 1 else None
         if step.op.family.name != "elementwise":
             return None
-        made.update(step.outputs)
+        results.update(step.outputs)
     return None
 
 

@@ -90,9 +90,9 @@ _PARAMETERS: Final = rf"\(?[ \t]*+((?:{WORD}(?:[ \t]*+,[ \t]*+{WORD})*)?)[ \t]*+
 
 def op_of(name: str) -> str | None:
     """The op that a function of Mathematica is, by its name: `Exp` is exp."""
-    known = MATHEMATICA.get(name)
-    if known is not None:
-        return known
+    special = MATHEMATICA.get(name)
+    if special is not None:
+        return special
     op = TABLE.find(name[:1].lower() + name[1:])
     return op.name if op is not None and not op.internal else None
 
@@ -126,7 +126,7 @@ def _square_calls(
 
 def _closers(text: str) -> dict[int, int]:
     """For each square bracket that opens, where it is closed."""
-    found: dict[int, int] = {}
+    closers: dict[int, int] = {}
     opened: list[int] = []
     for place, character in enumerate(text):
         if character in "([{":
@@ -134,8 +134,8 @@ def _closers(text: str) -> dict[int, int]:
         elif character in ")]}" and opened:
             start = opened.pop()
             if text[start] + character == "[]":
-                found[start] = place
-    return found
+                closers[start] = place
+    return closers
 
 
 def _defined(match: re.Match[str]) -> str:
@@ -267,12 +267,12 @@ def mark(text: str, names: Collection[str], stores: Callable[[], Collection[str]
     if truth is not None and truth[0] not in {*names, *stores()}:
         return Mark(truth.start(), f"'{truth[0]}' is no truth value here", TRUTH)
     if "[" in blank:
-        known = {*names, *stores()}
-        calls = min(_square_calls(blank, known, capitals=False), default=None)
+        known_names = {*names, *stores()}
+        calls = min(_square_calls(blank, known_names, capitals=False), default=None)
         if calls is not None:
             start, opened, *_ = calls
             name = blank[start:opened]
-            meant = outside_quotes(lambda part: round_brackets(part, known, capitals=False))(text)
+            meant = outside_quotes(lambda part: round_brackets(part, known_names, capitals=False))(text)
             what = f"'{name}[…]' is an element of a tensor '{name}', and none is given"
             return Mark(start, what, BRACKETS, meant)
     return None

@@ -95,9 +95,9 @@ def _logarithm_of(node: ast.expr) -> ast.expr | None:
         return None if log is None else ast.BinOp(node.right, ast.Mult(), log)
     if not _is_gamma(node) or not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
         return None
-    known = substitutes.find(node.func.id)
+    substitute = substitutes.find(node.func.id)
     keywords = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg is not None}
-    written = None if known is None else known.written(node.args, keywords)
+    written = None if substitute is None else substitute.written(node.args, keywords)
     is_exponential = isinstance(written, ast.Call) and getattr(written.func, "id", "") == "exp"
     return copy.deepcopy(written.args[0]) if is_exponential and isinstance(written, ast.Call) else None
 

@@ -134,11 +134,11 @@ class _Program:
 
     def check_foreign(self) -> None:
         """Raise SyntaxFault for syntax of another language that Python reads as something else."""
-        found = mark(self.text.text, self.declared, self._stored)
-        if found is not None:
-            fault = self.text.fault_at(found.offset, found.what, found.why)
-            if found.text is not None:
-                _paste(fault, self.text.text, found.text, found.why)
+        foreign = mark(self.text.text, self.declared, self._stored)
+        if foreign is not None:
+            fault = self.text.fault_at(foreign.offset, foreign.what, foreign.why)
+            if foreign.text is not None:
+                _paste(fault, self.text.text, foreign.text, foreign.why)
             raise fault
 
     def _stored(self) -> set[str]:

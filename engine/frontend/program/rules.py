@@ -280,7 +280,7 @@ def rules_of_inputs(ranks: Mapping[str, int]) -> tuple[Rule, ...]:
 
 def keyword_rules(text: str) -> Iterator[Rule]:
     """A word of Python's as a name: with an underscore behind it."""
-    found = [word for word in dict.fromkeys(re.findall(WORD, text)) if keyword.iskeyword(word)]
-    for word in found:
+    keywords = [word for word in dict.fromkeys(re.findall(WORD, text)) if keyword.iskeyword(word)]
+    for word in keywords:
         if word not in ("True", "False", "None", "def", "return"):
             yield sub(rf"\b{word}\b", f"{word}_", f"'{word}' is a word of Python's and no name; send it so")

@@ -34,11 +34,11 @@ UPDATED: Final = (
 
 def mask_names(statements: Sequence[ast.stmt]) -> frozenset[str]:
     """The names that are given to conditions on elements."""
-    found: set[str] = set()
+    masks: set[str] = set()
     for statement in statements:
-        if isinstance(statement, ast.Assign) and is_mask(statement.value, found):
-            found.update(target.id for target in statement.targets if isinstance(target, ast.Name))
-    return frozenset(found)
+        if isinstance(statement, ast.Assign) and is_mask(statement.value, masks):
+            masks.update(target.id for target in statement.targets if isinstance(target, ast.Name))
+    return frozenset(masks)
 
 
 def without_updates(statement: ast.stmt) -> ast.stmt | None:
@@ -106,8 +106,8 @@ def is_mask(node: ast.expr, names: Collection[str] = ()) -> bool:
 
 def _filled(text: str, x: ast.expr, v: ast.expr) -> ast.expr:
     body = ast.parse(text, mode="eval").body
-    found: ast.expr = _Names({"x": x, "v": v}).visit(body)
-    return found
+    expression: ast.expr = _Names({"x": x, "v": v}).visit(body)
+    return expression
 
 
 class _Names(ast.NodeTransformer):

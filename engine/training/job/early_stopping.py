@@ -128,15 +128,15 @@ def _of_monitor(monitor: str, names: Collection[str]) -> str:
     if not monitor.startswith(_VALIDATED) or any(each.startswith(_VALIDATED) for each in names):
         return unasked if _is_metric(name) else did_you_mean(monitor, names) or unasked
     near = name if name in names else next(iter(get_close_matches(name, names, n=1, cutoff=0.5)), None)
-    told = (
+    message = (
         f"'{monitor}' is measured on validation data, and this job has none: give validation_split=0.2, or "
         "validation_data"
     )
     if near is None or (near != name and _is_metric(name)):
-        return f"{told}; and {unasked}"
+        return f"{message}; and {unasked}"
     if near != name:
-        return f"{told}; and watch '{_VALIDATED}{near}'"
-    return f"{told}; '{name}' alone is that of the rows trained on, and says nothing of new ones"
+        return f"{message}; and watch '{_VALIDATED}{near}'"
+    return f"{message}; '{name}' alone is that of the rows trained on, and says nothing of new ones"
 
 
 def _is_metric(name: str) -> bool:

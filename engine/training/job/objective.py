@@ -57,11 +57,11 @@ class Objective:
 
     def dependents(self, inputs: Iterable[str]) -> frozenset[str]:
         """The names of inputs and nodes that depend on one of these inputs."""
-        found = set(inputs)
+        names = set(inputs)
         for node in self.train.nodes:
-            if any(isinstance(each, str) and each.partition(":")[0] in found for each in node.inputs):
-                found.add(node.name)
-        return frozenset(found)
+            if any(isinstance(each, str) and each.partition(":")[0] in names for each in node.inputs):
+                names.add(node.name)
+        return frozenset(names)
 
     def input_types(self, rows: int, *, training: bool) -> dict[str, TensorType]:
         """The types of everything that the graph takes for a batch."""

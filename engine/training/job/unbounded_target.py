@@ -161,13 +161,13 @@ def _is_unbounded(graph: Graph, node: Node, learned: frozenset[str]) -> bool:
     if node.op.name not in _SQUARES and node.op.name not in _ERRORS and not even:
         return False
     stack = [each for each in node.inputs if isinstance(each, str)]
-    seen: set[str] = set()
+    visited: set[str] = set()
     while stack:
         name = stack.pop().partition(":")[0]
         inner = graph.names.get(name)
-        if name in seen or name not in learned or inner is None:
+        if name in visited or name not in learned or inner is None:
             continue
-        seen.add(name)
+        visited.add(name)
         references = [each for each in inner.inputs if isinstance(each, str)]
         if inner.op.name == "divide":
             below = graph.names.get(references[-1]) if isinstance(inner.inputs[1], str) else None

@@ -65,8 +65,12 @@ class Drift:
     @property
     def settled(self) -> bool:
         """Whether the loss has fallen so far that parameters may well stand still."""
-        seen = self._losses
-        return seen.first is not None and seen.count > 1 and abs(seen.recent[-1]) < _SETTLED * abs(seen.first)
+        losses = self._losses
+        return (
+            losses.first is not None
+            and losses.count > 1
+            and abs(losses.recent[-1]) < _SETTLED * abs(losses.first)
+        )
 
     @property
     def stuck(self) -> bool:
@@ -94,30 +98,36 @@ class Drift:
         ]
 
     def _upwards(self, loss: float, *, last: bool) -> Iterator[Finding]:
-        seen = self._losses
-        first = seen.first or 0.0
-        rises = [after > before for before, after in pairwise(seen.recent[-_EPOCHS - 2 :])]
+        losses = self._losses
+        first = losses.first or 0.0
+        rises = [after > before for before, after in pairwise(losses.recent[-_EPOCHS - 2 :])]
         keeps = len(rises) > _EPOCHS and all(rises)
-        worse = last and seen.count > _EPOCHS and loss > _WORSE * first and all(rises)
+        worse = last and losses.count > _EPOCHS and loss > _WORSE * first and all(rises)
         if first > 0 and ((keeps and loss > _GROWN * first) or loss > _EXPLODED * first or worse):
-            since = f"{first:g} after the first epoch, {loss:g} after {seen.count}"
+            since = f"{first:g} after the first epoch, {loss:g} after {losses.count}"
         elif (
-            seen.step is not None and seen.step > 0 and loss > _EXPLODED * max(seen.step, self._constant or 0)
+            losses.step is not None
+            and losses.step > 0
+            and loss > _EXPLODED * max(losses.step, self._constant or 0)
         ):
-            since = f"{seen.step:g} in the first step, {loss:g} over epoch {seen.count}"
+            since = f"{losses.step:g} in the first step, {loss:g} over epoch {losses.count}"
         else:
             return
         yield finding("diverging", f"the loss grows: {since}. {self._smaller()}")
 
     def _downwards(self, loss: float, *, last: bool) -> Iterator[Finding]:
-        seen = self._losses
-        first = abs(seen.first or 0.0) if seen.step is None else min(abs(seen.first or 0.0), abs(seen.step))
-        window = seen.recent if last or len(seen.recent) == _KEPT else seen.recent[-_EPOCHS - 3 :]
+        losses = self._losses
+        first = (
+            abs(losses.first or 0.0)
+            if losses.step is None
+            else min(abs(losses.first or 0.0), abs(losses.step))
+        )
+        window = losses.recent if last or len(losses.recent) == _KEPT else losses.recent[-_EPOCHS - 3 :]
         falls = [before - after for before, after in pairwise(window)]
         if len(falls) <= _EPOCHS or loss >= 0:
             return
         pace = (
-            len(seen.recent) == _KEPT
+            len(losses.recent) == _KEPT
             and max(falls) < (1 + 1e-3) * min(falls)
             and loss < -10 * max(1.0, first)
         )
@@ -126,29 +136,30 @@ class Drift:
             faster = falls[-1] > 1.02 * falls[0]
             yield finding(
                 "unbounded",
-                f"the loss falls {'faster and faster' if faster else 'without end'}: {seen.first:g} after "
-                f"the first epoch, {loss:g} after {seen.count}. It has no minimum: is its sign right? A "
+                f"the loss falls {'faster and faster' if faster else 'without end'}: {losses.first:g} after "
+                f"the first epoch, {loss:g} after {losses.count}. It has no minimum: is its sign right? A "
                 "likelihood is made large by minimising its negative; a squared error is not negated; an "
                 "error needs its square or absolute value",
             )
 
     def _nowhere(self, last: bool, steps: int) -> Iterator[Finding]:
         """A loss that stays at, or above, that of a model which returns the same for every sample."""
-        seen, constant = self._losses, self._constant
-        if constant is None or seen.count < _FEWEST_EPOCHS or steps < _FEWEST_STEPS:
+        losses, constant = self._losses, self._constant
+        if constant is None or losses.count < _FEWEST_EPOCHS or steps < _FEWEST_STEPS:
             return
-        lately = seen.recent[-_EPOCHS:]
+        lately = losses.recent[-_EPOCHS:]
         falling = all(after < before for before, after in pairwise(lately))
         if min(lately) < (1 - _NEAR) * constant or (falling and lately[-1] < (1 - _FLAT) * lately[0]):
             return
         level = max(lately) < (1 + _FLAT) * constant and max(lately) - min(lately) <= _FLAT * constant
         thrown = (
-            seen.worst > _FAR * max(constant, 0.1 * abs(seen.step or 0.0)) and seen.worst > 3 * lately[-1]
+            losses.worst > _FAR * max(constant, 0.1 * abs(losses.step or 0.0))
+            and losses.worst > 3 * lately[-1]
         )
         if not last and not (thrown and level):
             return
         before = (
-            f" It was {seen.worst:,.4g} in an epoch before: a step has thrown it there." if thrown else ""
+            f" It was {losses.worst:,.4g} in an epoch before: a step has thrown it there." if thrown else ""
         )
         if thrown or (not falling and lately[-1] > (1 + 2 * _FLAT) * constant):
             cure = self._smaller()
@@ -158,7 +169,7 @@ class Drift:
             cure = f"{_NOT_LARGE}{self._rate}"
         yield finding(
             "constant_answer",
-            f"after {seen.count} epochs the loss is {lately[-1]:.4g}, no better than {constant:.4g}, that of "
+            f"after {losses.count} epochs the loss is {lately[-1]:.4g}, no better than {constant:.4g}, that of "
             f"a model which returns the same for every sample.{before} {cure}",
         )
 

@@ -267,7 +267,7 @@ class TrainingRun(Iterator[Event]):
             drift.append(self._drift.overflown(slot))
         stalled = self._stalled()
         if self._position.reported:  # they do not learn, which has been told with its reason
-            drift = [found for found in drift if found["code"] != "constant_answer"]
+            drift = [finding for finding in drift if finding["code"] != "constant_answer"]
         drifted = self._report_new(drift)
         if drifted is None or stalled is None:
             return drifted or stalled

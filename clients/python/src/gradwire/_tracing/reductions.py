@@ -47,29 +47,33 @@ def check_axis(op: str, axis: Any) -> None:
 
 def warn_of_reduction(node: Op) -> None:
     """Warn of max(x, 0) if what it gives goes into a mean or sum at once, or from one layer into the next."""
-    found, what = None, "so that one number for each unit is left of all rows"
+    reduction, what = None, "so that one number for each unit is left of all rows"
     if node.op in _CHOOSING:
         _check_rank(node)
     elif node.op in _MEANS and node.attributes.get("axis") is None:
-        found = _behind(node)
+        reduction = _behind(node)
         what = f"and {node.op} then takes the {node.op} of what that leaves"
-        if found is not None and (_rank(found.inputs[0], _DEEPEST) or 1) > 1 and not _is_layer(found):
+        if (
+            reduction is not None
+            and (_rank(reduction.inputs[0], _DEEPEST) or 1) > 1
+            and not _is_layer(reduction)
+        ):
             return  # the largest of each column
     elif node.op == "matmul":
-        found = _behind(node)
-        found = found if found is not None and _is_layer(found) else None
-    call = None if found is None else _literal(found)
-    if found is None or call is None:
+        reduction = _behind(node)
+        reduction = reduction if reduction is not None and _is_layer(reduction) else None
+    call = None if reduction is None else _literal(reduction)
+    if reduction is None or call is None:
         return
     function, first = call
-    most, more = ("largest", "larger") if found.op == "max" else ("smallest", "smaller")
-    other = f", or gw.relu({first})" if found.op == "max" else ""
+    most, more = ("largest", "larger") if reduction.op == "max" else ("smallest", "smaller")
+    other = f", or gw.relu({first})" if reduction.op == "max" else ""
     warn(
         GradientWarning,
         f"{function}({first}, 0) is the {most} element along axis 0, {what}: the 0 is an axis, and no "
-        f"number that is compared. For the {more} of {first} and 0 write gw.{found.op}imum({first}, 0)"
+        f"number that is compared. For the {more} of {first} and 0 write gw.{reduction.op}imum({first}, 0)"
         f"{other}; if the reduction is meant, write axis=0",
-        ("axis as number", str(found.place)),
+        ("axis as number", str(reduction.place)),
     )
 
 
@@ -115,12 +119,12 @@ def _rank(given: Any, depth: int) -> int | None:
     if not isinstance(node, Op) or depth == 0 or node.attributes or node.functions:
         return None
     ranks = [_rank(each, depth - 1) for each in node.inputs]
-    known = [rank for rank in ranks if rank is not None]
-    if len(known) < len(ranks):
+    known_ranks = [rank for rank in ranks if rank is not None]
+    if len(known_ranks) < len(ranks):
         return None
     if node.op == "matmul":
-        return max(known) if min(known) > 1 else sum(known) - 2
-    return max(known) if node.op in _ELEMENTWISE else None
+        return max(known_ranks) if min(known_ranks) > 1 else sum(known_ranks) - 2
+    return max(known_ranks) if node.op in _ELEMENTWISE else None
 
 
 def _is_layer(node: Op) -> bool:
@@ -136,10 +140,10 @@ def _is_layer(node: Op) -> bool:
 
 def _literal(node: Op) -> tuple[str, str] | None:
     """How a call of a function with the literal 0 in second place is written: the function, the operand."""
-    seen = expression_at(node.place)
-    if seen is None or not isinstance(seen.node, ast.Call):
+    expression = expression_at(node.place)
+    if expression is None or not isinstance(expression.node, ast.Call):
         return None
-    source, call = seen.source, seen.node
+    source, call = expression.source, expression.node
     if len(call.args) != 2 or not isinstance(call.args[1], ast.Constant) or call.args[1].value != 0:
         return None
     if isinstance(call.func, ast.Attribute) and not source.is_module(call.func.value):

@@ -40,9 +40,9 @@ def scan(
         raise TraceError(expected_pair(function, init, body.answer))
     carried = list(leaves(init))
     if _outline(init) != _outline(body.answer[0]):
-        told = unlike(function, init, body.answer, _outline)
-        if told is not None:
-            raise TraceError(told)
+        mistake = unlike(function, init, body.answer, _outline)
+        if mistake is not None:
+            raise TraceError(mistake)
     _expect_same(body.label, init, body.answer[0])
     warn_of_exchange(function, body.answer)
     (lowered,), captured = close([body], inside)

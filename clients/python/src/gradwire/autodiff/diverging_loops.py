@@ -51,27 +51,27 @@ _calls: dict[Place, _Course] = {}
 _courses: WeakKeyDictionary[Owner, dict[object, _Course]] = WeakKeyDictionary()
 
 
-def follow(asked: Question, gradients: Sequence[Array | None]) -> None:
+def follow(query: Question, gradients: Sequence[Array | None]) -> None:
     """Take in the loss and the gradients of a tape; warn, once a line, if they run away."""
-    owner = next((s.owner for s in asked.sources if isinstance(s.owner, Owner)), None)
-    if owner is None or asked.value is None or asked.value.size != 1 or asked.value.dtype.kind != "f":
+    owner = next((s.owner for s in query.sources if isinstance(s.owner, Owner)), None)
+    if owner is None or query.value is None or query.value.size != 1 or query.value.dtype.kind != "f":
         return
-    loss = float(asked.value.reshape(-1)[0])
+    loss = float(query.value.reshape(-1)[0])
     courses = _courses.setdefault(owner, {})
-    course = courses.get(asked.target.node.place)
+    course = courses.get(query.target.node.place)
     if course is None:
         if math.isfinite(loss):
-            course = courses[asked.target.node.place] = _Course(loss, [loss], assigned=owner.steps)
-            _note(course, asked, gradients)
+            course = courses[query.target.node.place] = _Course(loss, [loss], assigned=owner.steps)
+            _note(course, query, gradients)
         return
     if owner.steps == course.assigned:  # asked again at the same values
         return
     course.steps += 1
     course.assigned = owner.steps
     course.recent = [*course.recent[1 - _KEPT :], loss]
-    course.uphill = course.uphill + 1 if _goes_uphill(course, asked) else 0
-    _note(course, asked, gradients)
-    _tell(course, loss, _scale(asked), "w.assign_sub(rate * gradient)", str(asked.target.node.place))
+    course.uphill = course.uphill + 1 if _goes_uphill(course, query) else 0
+    _note(course, query, gradients)
+    _tell(course, loss, _scale(query), "w.assign_sub(rate * gradient)", str(query.target.node.place))
 
 
 def follow_calls(place: Place, loss: float, value: Array, gradient: Array) -> None:
@@ -137,18 +137,18 @@ def _fallen(course: _Course, loss: float) -> str | None:
     )
 
 
-def _note(course: _Course, asked: Question, gradients: Sequence[Array | None]) -> None:
+def _note(course: _Course, query: Question, gradients: Sequence[Array | None]) -> None:
     """Keep the value and the gradient of the first variable, to see where the next step goes."""
-    leaf = asked.sources[0].edge.node
+    leaf = query.sources[0].edge.node
     given = gradients[0] if gradients else None
     small = isinstance(leaf, Leaf) and leaf.value.size <= _LARGEST and given is not None
     course.value = leaf.value if small and isinstance(leaf, Leaf) else None
     course.gradient = given if small else None
 
 
-def _goes_uphill(course: _Course, asked: Question) -> bool:
+def _goes_uphill(course: _Course, query: Question) -> bool:
     """Whether the first variable was moved along its gradient since."""
-    leaf = asked.sources[0].edge.node
+    leaf = query.sources[0].edge.node
     before, gradient = course.value, course.gradient
     if before is None or gradient is None or not isinstance(leaf, Leaf):
         return False
@@ -174,10 +174,10 @@ def _direction(value: Array, before: Array, gradient: Array) -> float:
     return along / whole if math.isfinite(whole) and whole > 0 else 0.0
 
 
-def _scale(asked: Question) -> str:
+def _scale(query: Question) -> str:
     """How large the data of a loss are, for messages."""
     most = 0.0
-    for item in asked.lowered.items:
+    for item in query.lowered.items:
         node = item.node
         if (
             isinstance(node, Leaf)
@@ -186,6 +186,6 @@ def _scale(asked: Question) -> str:
             and node.value.size
         ):
             with np.errstate(all="ignore"):
-                found = float(np.abs(node.value.astype(np.float64)).max())
-            most = max(most, found) if math.isfinite(found) else most
+                magnitude = float(np.abs(node.value.astype(np.float64)).max())
+            most = max(most, magnitude) if math.isfinite(magnitude) else most
     return f", which reach {most:,.0f}" if most > _LARGE else ""

@@ -54,8 +54,10 @@ class FrozenNumbers:
     def _cure(self, text: str) -> str:
         words = [word for word in re.findall(r"[A-Za-z_]\w*", text) if word != "self"]
         arguments = ", ".join([*self._arguments, words[-1] if words else "number"])
-        made = f"lambda {arguments}: ..." if self._label == "function" else f"def {self._label}({arguments})"
-        return f"make it a parameter, {made}, given with each call; or leave gw.function out"
+        signature = (
+            f"lambda {arguments}: ..." if self._label == "function" else f"def {self._label}({arguments})"
+        )
+        return f"make it a parameter, {signature}, given with each call; or leave gw.function out"
 
     def warn_of_changes(self) -> None:
         """Warn, once for each name and line of a call, of a number that is another one now."""
@@ -87,7 +89,7 @@ def _arguments(function: Callable[..., Any]) -> list[str]:
 Look = Callable[[], Any]
 
 
-def _numbers(function: Callable[..., Any], depth: int, seen: set[int]) -> Iterator[tuple[str, Look]]:
+def _numbers(function: Callable[..., Any], depth: int, visited: set[int]) -> Iterator[tuple[str, Look]]:
     """The names, attributes and items in a function's text that are numbers, and how to look each up.
 
     Functions of the same module that it calls are read too.
@@ -96,9 +98,9 @@ def _numbers(function: Callable[..., Any], depth: int, seen: set[int]) -> Iterat
     own = getattr(plain, "__self__", None)
     plain = getattr(plain, "__func__", plain)
     code = getattr(plain, "__code__", None)
-    if code is None or id(code) in seen:
+    if code is None or id(code) in visited:
         return
-    seen.add(id(code))
+    visited.add(id(code))
     tree = _tree_of(plain)
     if tree is None:
         return
@@ -121,7 +123,7 @@ def _numbers(function: Callable[..., Any], depth: int, seen: set[int]) -> Iterat
         if isinstance(value, _NUMBERS):
             yield text, look
         elif depth > 1 and inspect.isfunction(value) and value.__module__ == plain.__module__:
-            yield from _numbers(value, depth - 1, seen)
+            yield from _numbers(value, depth - 1, visited)
 
 
 def _tree_of(function: Callable[..., Any]) -> ast.AST | None:
@@ -133,12 +135,12 @@ def _tree_of(function: Callable[..., Any]) -> ast.AST | None:
     if tree is None:
         return None
     kind = ast.Lambda if function.__name__ == "<lambda>" else (ast.FunctionDef, ast.AsyncFunctionDef)
-    found = [node for node in ast.walk(tree) if isinstance(node, kind)]
-    if not found or (kind is ast.Lambda and len(found) > 1):
+    functions = [node for node in ast.walk(tree) if isinstance(node, kind)]
+    if not functions or (kind is ast.Lambda and len(functions) > 1):
         return None
-    if isinstance(found[0], ast.FunctionDef | ast.AsyncFunctionDef):
-        return ast.Module(body=found[0].body, type_ignores=[])
-    return found[0]
+    if isinstance(functions[0], ast.FunctionDef | ast.AsyncFunctionDef):
+        return ast.Module(body=functions[0].body, type_ignores=[])
+    return functions[0]
 
 
 def _text_of(node: ast.AST | None) -> str:
@@ -175,9 +177,9 @@ def _lookup(root: Look, node: ast.AST) -> Look:
                 except (KeyError, IndexError, TypeError):
                     return _ABSENT
             else:  # a property may compute, and what it needs may not be there
-                held = getattr(value, "__dict__", {})
+                attributes = getattr(value, "__dict__", {})
                 kind = inspect.getattr_static(type(value), key, _ABSENT)
-                value = held.get(key, _ABSENT if callable(getattr(kind, "__get__", None)) else kind)
+                value = attributes.get(key, _ABSENT if callable(getattr(kind, "__get__", None)) else kind)
         return value
 
     return look

@@ -54,10 +54,10 @@ def unlike(function: Callable[..., Any], init: Any, answer: Any, outline: Callab
 
 def warn_of_exchange(function: Callable[..., Any], answer: Any) -> None:
     """Warn if the text of a body returns what it made of the carry second, and something else first."""
-    found = _return_of(function)
-    if found is None or len(list(leaves(answer))) < 2:
+    exchange = _return_of(function)
+    if exchange is None or len(list(leaves(answer))) < 2:
         return
-    carry, node, changed, place = found
+    carry, node, changed, place = exchange
     first, second = (each.id if isinstance(each, ast.Name) else "" for each in node.elts)
     exchanged = second == carry and first != carry and carry in changed
     if exchanged or (first in _OUTPUTS and second in _STATES):
@@ -116,7 +116,7 @@ def _tree_of(function: Callable[..., Any]) -> ast.FunctionDef | ast.Lambda | Non
         tree = parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function))))
     except (OSError, TypeError, SyntaxError, ValueError):
         return None
-    found = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.Lambda)] if tree else []
-    if not found or (isinstance(found[0], ast.Lambda) and len(found) > 1):
+    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.Lambda)] if tree else []
+    if not functions or (isinstance(functions[0], ast.Lambda) and len(functions) > 1):
         return None
-    return found[0]
+    return functions[0]

@@ -49,10 +49,10 @@ def read_rate(rate: Any) -> Rate:
     if callable(rate):
         return rate  # type: ignore[no-any-return]  # a function of the user's
     if isinstance(rate, bool) or not isinstance(rate, int | float | np.number | np.ndarray):
-        told = ", for example 0.01"
+        cure = ", for example 0.01"
         if isinstance(rate, str):
-            told = f", which is text, as numbers of a YAML or command line may be: write float({rate!r})"
-        raise OptimizerError(f"expected a number as the learning rate, got {rate!r}{told}")
+            cure = f", which is text, as numbers of a YAML or command line may be: write float({rate!r})"
+        raise OptimizerError(f"expected a number as the learning rate, got {rate!r}{cure}")
     if np.ndim(rate) or not math.isfinite(rate) or rate < 0:
         raise OptimizerError(
             f"expected a finite number of at least 0 as the learning rate, got {rate!r}; a step goes against "

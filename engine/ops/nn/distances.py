@@ -7,10 +7,11 @@ from typing import Any
 from engine.errors import InvalidAttribute, ShapeMismatch
 from engine.ir.attributes import NUMBER, Attribute
 from engine.ir.families import composite
+from engine.ir.json_numbers import INFINITY
 from engine.ir.samples import Sample
 from engine.ir.table import F
 
-_ORD = Attribute("ord", NUMBER, 2, "the norm of a difference, positive; Infinity: the largest")
+_ORD = Attribute("ord", NUMBER, 2, f"the norm of a difference, positive; {INFINITY}: the largest")
 
 
 def _norm(difference: Any, ord: float) -> Any:
@@ -36,7 +37,7 @@ cdist = composite(
     samples=(
         Sample(((2, 3), (4, 3))),
         Sample(((2, 2, 3), (1, 3)), {"ord": 1}),
-        Sample(((2, 3), (2, 3)), {"ord": "Infinity"}),
+        Sample(((2, 3), (2, 3)), {"ord": INFINITY}),
     ),
     conventions="Differences are formed one by one, so that near rows lose no digits.",
 )

@@ -169,8 +169,8 @@ class Drift:
             cure = f"{_NOT_LARGE}{self._rate}"
         yield finding(
             "constant_answer",
-            f"after {losses.count} epochs the loss is {lately[-1]:.4g}, no better than {constant:.4g}, that of "
-            f"a model which returns the same for every sample.{before} {cure}",
+            f"after {losses.count} epochs the loss is {lately[-1]:.4g}, no better than {constant:.4g}, that "
+            f"of a model which returns the same for every sample.{before} {cure}",
         )
 
     def _smaller(self) -> str:

@@ -46,6 +46,8 @@ VALUES: dict[str, list[Any]] = {
     "order": ["fro", "nuc", 1, 2, 0, -1, "Infinity", 0.5],
     "index": INDICES,
     "function": ["f"],
+    "padding": ["valid", "same", "causal", 0, 1, [1], [1, 0], [[0, 1]], [[1, 1], [2, 0]], -1, "full"],
+    "steps": [1, 2, 3, [1], [2, 1], [], 0, -1],
 }
 IDENTITY = {"inputs": ["a"], "nodes": [], "outputs": ["a"]}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import itemgetter
 from typing import Any
 
 from engine.arrays.numpy import FEW_SLICES
@@ -67,7 +66,9 @@ def _getitem(xp: Any, x: Any, *indices: Any, index: tuple[Any, ...]) -> Any:
 
 
 def _prepared_read(xp: Any, *, index: tuple[Any, ...]) -> Any:
-    return itemgetter(index) if is_view(index) else None
+    if not is_view(index):
+        return None
+    return lambda x, *indices: x[index]  # index tensors may come that no place of the index reads
 
 
 getitem = define(
@@ -133,7 +134,7 @@ def _prepared_add(xp: Any, *, index: tuple[Any, ...]) -> Any:
     if not is_view(index):
         return None
 
-    def add(x: Any, values: Any) -> Any:
+    def add(x: Any, values: Any, *indices: Any) -> Any:
         x[index] += values
         return x
 

@@ -85,6 +85,8 @@ def moved(step: TypedStep, i: int) -> Reach | None:
     kernel = step.op.kernel.forward
     if kernel is None or not step.op.derivative.linear_in:
         return None
+    # What an affine op adds is no mark: it need not even be an integer.
+    settings = {**step.attributes, **step.op.derivative.linear_at}
     marked, blank = [], []
     for position, type in enumerate(step.inputs):
         if min(position, len(step.op.inputs) - 1) in step.op.derivative.linear_in:
@@ -101,7 +103,7 @@ def moved(step: TypedStep, i: int) -> Reach | None:
         blank.append(value)
     try:
         there, empty = (
-            kernel(arrays.numpy_namespace(), *operands, **step.attributes) for operands in (marked, blank)
+            kernel(arrays.numpy_namespace(), *operands, **settings) for operands in (marked, blank)
         )
     except IndexError:  # the run says it, with its place
         return None

@@ -42,7 +42,8 @@ def example_of(op: Op) -> dict[str, Any] | None:
         return None
     sample = cases[0]
     names = _names(op, len(sample.inputs))
-    node: dict[str, Any] = {"name": "y", "op": op.name, "inputs": names}
+    own = "y" if "y" not in names else "value"
+    node: dict[str, Any] = {"name": own, "op": op.name, "inputs": names}
     if sample.attributes:
         node["attributes"] = _attributes(op, sample)
     count = len(op.outputs) if op.outputs is not None else 1
@@ -51,7 +52,7 @@ def example_of(op: Op) -> dict[str, Any] | None:
             "version": 1,
             "inputs": {name: {} for name in names},
             "nodes": [node],
-            "outputs": ["y", *(f"y:{k}" for k in range(1, count))],
+            "outputs": [own, *(f"{own}:{k}" for k in range(1, count))],
         },
         "inputs": {
             name: _value(op, i, given)

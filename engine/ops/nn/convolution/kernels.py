@@ -24,7 +24,7 @@ _FEW = 8  # channels
 def block_of(samples: int, count: Sizes, each: int, limit: int = BLOCK) -> tuple[int, int]:
     """How many samples, and positions of the first axis, are gathered at once: `each` elements a position."""
     line = max(1, prod(count[1:]) * each)
-    rows = count[0] * line
+    rows = max(1, count[0] * line)
     if rows <= limit:
         return max(1, min(samples, limit // rows)), count[0]
     return 1, min(count[0], max(1, limit // line))
@@ -102,7 +102,7 @@ def convolve(xp: Any, x: Any, w: Any, *, stride: Sizes, dilation: Sizes, groups:
         y = xp.zeros((x.shape[0], *count, groups, out // groups), dtype=x.dtype, device=x.device)
         for place in places(window):
             read = x[(slice(None), *reads(place, count, stride, dilation), slice(None))]
-            y += read[..., None] * xp.reshape(w[place], (groups, out // groups))
+            y += read[..., None] * xp.reshape(w[(*place, ...)], (groups, out // groups))
         return xp.reshape(y, (*lead, *count, out))
     y = xp.empty((x.shape[0], *count, out), dtype=x.dtype, device=x.device)
     matrix = _matrix(xp, w, groups)
@@ -110,11 +110,11 @@ def convolve(xp: Any, x: Any, w: Any, *, stride: Sizes, dilation: Sizes, groups:
     for block in _blocks(xp, x.shape[0], count, prod(window) * x.shape[-1]):
         some, lines = block
         if gathers_rows(x.shape[-1], groups):
-            product = xp.matmul(_rows(xp, x, indices, block, count, stride[0]), matrix[0])
+            product = xp.matmul(_rows(xp, x, indices, block, count, stride[0]), matrix[0, ...])
         else:
             columns = _columns(xp, x, indices, block, count, stride[0], groups)
             product = xp.matmul(xp.matrix_transpose(columns), matrix)
-            product = product[0] if groups == 1 else xp.permute_dims(product, (1, 0, 2))
+            product = product[0, ...] if groups == 1 else xp.permute_dims(product, (1, 0, 2))
         y[some, lines, ...] = xp.reshape(product, y[some, lines, ...].shape)
     return xp.reshape(y, (*lead, *count, out))
 
@@ -138,7 +138,7 @@ def convolve_input(
     if is_depthwise(groups * channels, groups):
         parts = xp.reshape(g, (*g.shape[:-1], groups, g.shape[-1] // groups))
         for place in places(window):
-            matrix = xp.reshape(w[place], (groups, w.shape[-1] // groups))
+            matrix = xp.reshape(w[(*place, ...)], (groups, w.shape[-1] // groups))
             x[(slice(None), *reads(place, count, stride, dilation), slice(None), 0)] += xp.sum(
                 parts * matrix, axis=-1
             )
@@ -172,7 +172,7 @@ def convolve_kernel(
         w = xp.empty((*window, 1, groups, out // groups), dtype=g.dtype, device=g.device)
         for place in places(window):
             read = x[(slice(None), *reads(place, count, stride, dilation), slice(None))]
-            w[(*place, 0)] = xp.sum(read[..., None] * parts, axis=tuple(range(n + 1)))
+            w[(*place, 0, ...)] = xp.sum(read[..., None] * parts, axis=tuple(range(n + 1)))
         return xp.reshape(w, (*window, 1, out))
     w = xp.zeros((groups, prod(window) * channels, out // groups), dtype=g.dtype, device=g.device)
     indices = [reads(place, count, stride, dilation) for place in places(window)]

@@ -18,7 +18,7 @@ from engine.ir.families import LINALG, define
 from engine.ir.samples import Sample
 from engine.ir.table import F
 from engine.ops.nn.convolution import kernels
-from engine.ops.nn.geometry import Sizes, counts, places, reads
+from engine.ops.nn.geometry import Sizes, check_counts, counts, places, reads
 
 # -- shapes ------------------------------------------------------------------------------------------
 
@@ -26,6 +26,8 @@ from engine.ops.nn.geometry import Sizes, counts, places, reads
 def _check(channels: int, out: int, w: Sizes, groups: int) -> None:
     """Raise ShapeMismatch unless a kernel of shape `w` takes `channels` in `groups` and gives `out`."""
     own = w[-2]
+    if 0 in w[:-2]:
+        raise ShapeMismatch(f"a kernel of shape {w}", hint="a window has an element along each axis")
     if groups < 1 or own * groups != channels or out % groups:
         raise ShapeMismatch(
             f"{channels} channels in {groups} groups, and a kernel that takes {own} in each and gives {out}",
@@ -42,7 +44,9 @@ def _infer(types: Sequence[TensorType], *, stride: Sizes, dilation: Sizes, group
     return (TensorType((*x.shape[: -n - 1], *count, w.shape[-1]), x.dtype),)
 
 
-def _infer_input(types: Sequence[TensorType], *, groups: int, size: Sizes, **_: Any) -> Any:
+def _infer_input(
+    types: Sequence[TensorType], *, stride: Sizes, dilation: Sizes, groups: int, size: Sizes
+) -> Any:
     g, w = types
     n = len(size)
     _check(w.shape[n] * groups, g.shape[-1], w.shape, groups)
@@ -52,11 +56,16 @@ def _infer_input(types: Sequence[TensorType], *, groups: int, size: Sizes, **_: 
             hint="the kernel of a transposed convolution has the channels that it takes last, and first "
             "with data_format='channels_first'",
         )
+    check_counts(g.shape[-n - 1 : -1], size, w.shape[:n], stride, dilation)
     return (TensorType((*g.shape[: -n - 1], *size, w.shape[n] * groups), g.dtype),)
 
 
-def _infer_kernel(types: Sequence[TensorType], *, groups: int, window: Sizes, **_: Any) -> Any:
+def _infer_kernel(
+    types: Sequence[TensorType], *, stride: Sizes, dilation: Sizes, groups: int, window: Sizes
+) -> Any:
     x, g = types
+    n = len(window)
+    check_counts(g.shape[-n - 1 : -1], x.shape[-n - 1 : -1], window, stride, dilation)
     return (TensorType((*window, x.shape[-1] // groups, g.shape[-1]), x.dtype),)
 
 

@@ -24,7 +24,7 @@ from engine.ir.no_gradient import NoGradient
 from engine.ir.op import Family
 from engine.ir.samples import Sample
 from engine.ir.table import F
-from engine.ops.nn.geometry import Sizes, counts, places, reads
+from engine.ops.nn.geometry import Sizes, check_counts, counts, places, reads
 
 _PLACE = NoGradient("nondifferentiable", "to_integer", "the place of an element is an integer")
 _ATTRIBUTES = tuple(Attribute(name, INTS) for name in ("window", "stride", "dilation"))
@@ -102,7 +102,7 @@ def _sum(xp: Any, x: Any, *, window: Sizes, stride: Sizes, dilation: Sizes) -> A
         for (index,) in (
             reads((at,), count[k : k + 1], stride[k : k + 1], dilation[k : k + 1]) for at in range(window[k])
         ):
-            part = x[(*before, index)]
+            part = x[(*before, index, ...)]
             total = part if total is None else total + part
         x = total
     return xp.asarray(x, copy=True) if prod(window) == 1 else x
@@ -116,7 +116,7 @@ def _spread(xp: Any, g: Any, *, window: Sizes, stride: Sizes, dilation: Sizes, s
         wide = xp.zeros((*g.shape[:axis], size[k], *g.shape[axis + 1 :]), dtype=g.dtype, device=g.device)
         for at in range(window[k]):
             (index,) = reads((at,), count, stride[k : k + 1], dilation[k : k + 1])
-            wide[(*before, index)] += g
+            wide[(*before, index, ...)] += g
         g = wide
     return g
 
@@ -128,8 +128,11 @@ def _infer(types: Sequence[TensorType], *, window: Sizes, stride: Sizes, dilatio
     return (TensorType(_shape(types[0], window, stride, dilation), types[0].dtype),)
 
 
-def _infer_wide(types: Sequence[TensorType], *, size: Sizes, **_: Any) -> Any:
+def _infer_wide(
+    types: Sequence[TensorType], *, window: Sizes, stride: Sizes, dilation: Sizes, size: Sizes
+) -> Any:
     shape = types[0].shape
+    check_counts(_sizes(types[0], window), size, window, stride, dilation)
     return (TensorType((*shape[: -len(size) - 1], *size, shape[-1]), types[0].dtype),)
 
 
@@ -241,6 +244,7 @@ window_max = _record(
         > 1
     ),
     zero_reason="unselected",
+    conventions="Of equal elements the first gets the gradient.",
     samples=(Sample(((2, 4, 3, 2),), _TWO), Sample(((5, 2),), _ONE)),
 )
 

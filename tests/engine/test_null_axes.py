@@ -43,6 +43,14 @@ PEERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     ),
     "cross": ("cross(x, x[::-1], axis=None)", lambda x: np.cross(x, x[::-1])),
     "normalize": ("normalize(x, axis=None)", lambda x: x / np.sqrt(np.sum(x * x))),
+    "layer_norm": (
+        "layer_norm(x, axis=None)",
+        lambda x: (x - np.mean(x)) / np.sqrt(np.var(x) + 1e-5),
+    ),
+    "rms_norm": (
+        "rms_norm(x, axis=None, epsilon=1e-3)",
+        lambda x: x / np.sqrt(np.mean(x * x) + 1e-3),
+    ),
     "cosine_similarity": ("cosine_similarity(x, x, axis=None)", lambda x: 1.0),
     "keepdims": ("argmax(x, None, True)", lambda x: np.argmax(x, axis=None, keepdims=True)),
 }

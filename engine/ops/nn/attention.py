@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from engine.errors import ShapeMismatch, WrongArity
+from engine.errors import DtypeMismatch, ShapeMismatch, WrongArity
 from engine.ir.attributes import BOOLEAN, INT, NUMBER, Attribute, choice
 from engine.ir.derivative import JOINT
 from engine.ir.families import composite
@@ -53,6 +53,10 @@ def _attention(query: Any, key: Any, value: Any, *mask: Any, causal: bool, scale
 def _masked(scores: Any, mask: tuple[Any, ...], causal: bool) -> Any:
     """The scores with what is masked at minus infinity."""
     for one in mask:
+        if one.dtype.startswith("complex"):
+            raise DtypeMismatch(
+                f"a mask of dtype {one.dtype}", hint="a mask is boolean, or real numbers added to the scores"
+            )
         if broadcast(one.shape, scores.shape) != scores.shape:
             raise ShapeMismatch(
                 f"a mask of shape {one.shape} for scores of shape {scores.shape}",

@@ -10,6 +10,7 @@ from engine.ir.families import composite
 from engine.ir.json_numbers import INFINITY
 from engine.ir.samples import Sample
 from engine.ir.table import F
+from engine.ops.creation import made
 
 _ORD = Attribute("ord", NUMBER, 2, f"the norm of a difference, positive; {INFINITY}: the largest")
 
@@ -43,12 +44,26 @@ cdist = composite(
 )
 
 
+def _pairs(x: Any, n: int) -> tuple[Any, Any]:
+    """Of `n` rows, the first and the second of each pair, in order; computed in the run, whatever n is."""
+
+    def begin(row: Any) -> Any:
+        """How many pairs come before those whose first is `row`."""
+        return F.floor_divide(row * (2 * n - 1 - row), 2)
+
+    pair = made(x, "arange", start=n * (n - 1) // 2)
+    root = F.sqrt(((2 * n - 1) ** 2 - 8 * pair).astype("float64"))
+    first = F.floor((2 * n - 1 - root) / 2).astype("int64")
+    # The root is rounded, so that the row may be one off; whole numbers say which it is.
+    first = first - F.greater(begin(first), pair).astype("int64")
+    first = first + F.less_equal(begin(first + 1), pair).astype("int64")
+    return first, pair - begin(first) + first + 1
+
+
 def _pdist(x: Any, *, ord: float) -> Any:
     if x.ndim < 2:
         raise ShapeMismatch(f"rows of shape {x.shape}", hint="a matrix has rows")
-    count = x.shape[-2]
-    pairs = [(i, j) for i in range(count) for j in range(i + 1, count)]
-    first, second = (x.tape.constant([pair[k] for pair in pairs], "int64") for k in (0, 1))
+    first, second = _pairs(x, x.shape[-2])
     return _norm(F.take(x, first, axis=-2) - F.take(x, second, axis=-2), ord)
 
 

@@ -45,8 +45,6 @@ VALUES: dict[str, list[Any]] = {
     "text": EQUATIONS,
     "order": ["fro", "nuc", 1, 2, 0, -1, "Infinity", 0.5],
     "index": INDICES,
-    "steps": [1, 2, 3, 0, -1, [1, 2], [2], []],
-    "padding": ["valid", "same", "causal", 0, 1, 3, [1], [[1, 0]], [[0, 1], [1, 0]], []],
     "function": ["f"],
     "padding": ["valid", "same", "causal", 0, 1, [1], [1, 0], [[0, 1]], [[1, 1], [2, 0]], -1, "full"],
     "steps": [1, 2, 3, [1], [2, 1], [], 0, -1],

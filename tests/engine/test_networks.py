@@ -203,3 +203,16 @@ def test_what_has_no_meaning_is_refused(case: str) -> None:
     name, given, attributes, message = REFUSED[case]
     with pytest.raises(UserError, match=message):
         values(name, *given, **attributes)
+
+
+def test_a_complex_mask_is_refused() -> None:
+    x = waves(2, 2)
+    with pytest.raises(UserError, match="mask of dtype complex128"):
+        derive("scaled_dot_product_attention", x, x, x, np.ones((1, 2)) * 1j)
+
+
+def test_windows_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(UserError, match=r"3\] fit into sizes"):
+        derive("window_spread", waves(2, 2), window=(2,), stride=(2,), dilation=(1,), size=(7,))
+    with pytest.raises(UserError, match="a kernel of shape"):
+        derive("conv1d", waves(2, 5, 3), waves(0, 3, 2))

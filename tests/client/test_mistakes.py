@@ -76,7 +76,7 @@ def test_gradients_and_variables_as_two_arguments() -> None:
         (lambda: gw.optimizers.SGD(0.1, decay=1e-6), "schedules"),
         (lambda: gw.optimizers.SGD(0.1, learning_rat=1), "did you mean 'learning_rate'"),
         (lambda: gw.optimizers.Adam([gw.Variable(1.0)]), "given to apply_gradients"),
-        (lambda: gw.optimizers.Adam("0.1"), "for example 0.01"),
+        (lambda: gw.optimizers.Adam("0.1"), r"write float\('0\.1'\)"),
         (lambda: gw.optimizers.Adam(-0.1), "minimise its negative"),
         (lambda: gw.optimizers.Adam(gw.optimizers.schedules.ExponentialDecay), "call it first"),
         (lambda: gw.optimizers.SGD(0.1).step(), "apply_gradients"),
@@ -230,7 +230,7 @@ def test_names_in_modules() -> None:
         "no_grad": gw,
         "MSELoss": gw.losses,
         "Linear": gw.layers,
-        "LSTM": gw.layers,
+        "TimeDistributed": gw.layers,
         "Adamm": gw.optimizers,
         "Model": gw.keras,
         "Module": gw.nn,
@@ -345,8 +345,8 @@ def test_what_is_no_number(value: Any, told: str) -> None:
 
 def test_a_reduction_of_two_tensors_is_told_of_the_ops_of_two() -> None:
     a, b = gw.constant([1.0, 5.0]), gw.constant([3.0, 3.0])
-    for reduce in (gw.sum, gw.mean, gw.max):
-        with pytest.raises(TraceError, match=r"gw\.maximum\(a, b\)"):
+    for reduce, cure in ((gw.sum, "a + b"), (gw.mean, "(a + b) / 2"), (gw.max, "gw.maximum(a, b)")):
+        with pytest.raises(TraceError, match=f"write {re.escape(cure)};"):
             reduce(a, b)
     assert gw.mean(gw.stack([a, b]), axis=0).numpy().tolist() == [2.0, 4.0]
     assert gw.maximum(a, b).numpy().tolist() == [3.0, 5.0]

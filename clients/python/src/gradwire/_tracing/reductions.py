@@ -41,7 +41,8 @@ def check_axis(op: str, axis: Any) -> None:
     second = f"{axis:g}" if isinstance(axis, float) else "b"
     raise TraceError(
         f"expected an axis as the second argument of {op}, got {given}: {op} reduces one tensor along an "
-        f"axis. Of two values write {_OF_TWO[op].format(x='a', y=second)}"
+        f"axis. Of two values write {_OF_TWO[op].format(x='a', y=second)}; an axis is fixed before there are "
+        "values: give a Python number"
     )
 
 

@@ -7,7 +7,7 @@ are assigned in between: that is a loop of training, and no comparison of points
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from weakref import WeakKeyDictionary
@@ -71,7 +71,7 @@ def follow(query: Question, gradients: Sequence[Array | None]) -> None:
     course.recent = [*course.recent[1 - _KEPT :], loss]
     course.uphill = course.uphill + 1 if _goes_uphill(course, query) else 0
     _note(course, query, gradients)
-    _tell(course, loss, _scale(query), "w.assign_sub(rate * gradient)", str(query.target.node.place))
+    _tell(course, loss, lambda: _scale(query), "w.assign_sub(rate * gradient)", str(query.target.node.place))
 
 
 def follow_calls(place: Place, loss: float, value: Array, gradient: Array) -> None:
@@ -90,7 +90,7 @@ def follow_calls(place: Place, loss: float, value: Array, gradient: Array) -> No
             course.recent = [*course.recent[1 - _KEPT :], loss]
             course.uphill = course.uphill + 1 if direction > 0 else 0
             course.value, course.gradient = value, gradient
-            _tell(course, loss, "", "w - rate * gradient", str(place))
+            _tell(course, loss, str, "w - rate * gradient", str(place))
             return
     if len(_calls) >= _MOST:
         _calls.clear()
@@ -98,7 +98,7 @@ def follow_calls(place: Place, loss: float, value: Array, gradient: Array) -> No
         _calls[place] = _Course(loss, [loss], value=value, gradient=gradient)
 
 
-def _tell(course: _Course, loss: float, scale: str, step: str, place: str) -> None:
+def _tell(course: _Course, loss: float, scale: Callable[[], str], step: str, place: str) -> None:
     """Warn of a loss that runs away, once for each loop."""
     message = None if course.told else _grown(course, loss, scale, step) or _fallen(course, loss)
     if message is not None:
@@ -107,7 +107,7 @@ def _tell(course: _Course, loss: float, scale: str, step: str, place: str) -> No
         warn(TrainingWarning, message, (kind, place))
 
 
-def _grown(course: _Course, loss: float, scale: str, step: str) -> str | None:
+def _grown(course: _Course, loss: float, scale: Callable[[], str], step: str) -> str | None:
     grown = not math.isfinite(loss) or (course.first > 0 and loss > _GROWN * course.first)
     if course.steps < _STEPS or math.isnan(loss) or loss < 0 or not grown:
         return None
@@ -120,7 +120,7 @@ def _grown(course: _Course, loss: float, scale: str, step: str) -> str | None:
     return (
         f"the loss grows: {course.first:.3g} at first, {loss:.3g} after {course.steps} steps, which are too "
         f"large. Lower the learning rate, clip the gradient (global_clipnorm=1.0), or scale the "
-        f"data{scale}: (x - x.mean(axis=0)) / x.std(axis=0)"
+        f"data{scale()}: (x - x.mean(axis=0)) / x.std(axis=0)"
     )
 
 
@@ -177,15 +177,9 @@ def _direction(value: Array, before: Array, gradient: Array) -> float:
 def _scale(query: Question) -> str:
     """How large the data of a loss are, for messages."""
     most = 0.0
-    for item in query.lowered.items:
-        node = item.node
-        if (
-            isinstance(node, Leaf)
-            and node.owner is None
-            and node.value.dtype.kind in "iuf"
-            and node.value.size
-        ):
+    for leaf in query.leaves:
+        if leaf.owner is None and leaf.value.dtype.kind in "iuf" and leaf.value.size:
             with np.errstate(all="ignore"):
-                magnitude = float(np.abs(node.value.astype(np.float64)).max())
+                magnitude = float(np.abs(leaf.value.astype(np.float64)).max())
             most = max(most, magnitude) if math.isfinite(magnitude) else most
     return f", which reach {most:,.0f}" if most > _LARGE else ""

@@ -65,6 +65,14 @@ class Question:
     diagnosis: Mapping[str, Any] = field(default_factory=dict)
     warnings: Sequence[Mapping[str, Any]] = ()
     _lowered: Lowered | None = None
+    _leaves: Sequence[Leaf] | None = None
+
+    @property
+    def leaves(self) -> Sequence[Leaf]:
+        """The values that the trace reads; of one that was met before, without putting it in order."""
+        if self._leaves is None:
+            self._leaves = [item.node for item in self.lowered.items if isinstance(item.node, Leaf)]
+        return self._leaves
 
     @property
     def lowered(self) -> Lowered:
@@ -138,9 +146,16 @@ def question(
     met = None if key is None else session.trace(key)
     trail = trail_of(tape)
     if met is not None and trail is not None:
-        inputs = {name: Declared(trail.leaves[number].value) for name, number in met.inputs}
+        leaves = {name: trail.leaves[number] for name, number in met.inputs}
         return Question(
-            target, sources, met.known, met.wrt, inputs, lambda: _lower(tape, target, sources), options
+            target,
+            sources,
+            met.known,
+            met.wrt,
+            {name: Declared(leaf.value) for name, leaf in leaves.items()},
+            lambda: _lower(tape, target, sources),
+            options,
+            _leaves=list(leaves.values()),
         )
     query = _new_question(session, tape, target, sources, options)
     if key is not None and trail is not None:

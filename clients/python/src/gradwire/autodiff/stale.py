@@ -21,7 +21,7 @@ class Asked:
 
     def note(self, query: Question, target: Edge) -> None:
         """Note a question; warn if it was asked before, at values that its variables have no more."""
-        leaves = [item.node for item in query.lowered.items if isinstance(item.node, Leaf)]
+        leaves = query.leaves
         for source in query.sources:
             recorded = [leaf for leaf in leaves if leaf.owner is not None and leaf.owner is source.owner]
             if self._is_stale(recorded, source, target):

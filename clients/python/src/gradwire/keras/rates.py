@@ -50,7 +50,7 @@ def read_rate(rate: Any) -> Rate:
         return rate  # type: ignore[no-any-return]  # a function of the user's
     if isinstance(rate, bool) or not isinstance(rate, int | float | np.number | np.ndarray):
         cure = ", for example 0.01"
-        if isinstance(rate, str):
+        if isinstance(rate, str) and _is_number(rate):
             cure = f", which is text, as numbers of a YAML or command line may be: write float({rate!r})"
         raise OptimizerError(f"expected a number as the learning rate, got {rate!r}{cure}")
     if np.ndim(rate) or not math.isfinite(rate) or rate < 0:
@@ -59,6 +59,13 @@ def read_rate(rate: Any) -> Rate:
             "the gradient already: to make something larger, minimise its negative"
         )
     return rate if isinstance(rate, int) else float(rate)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 class SteppedRates:

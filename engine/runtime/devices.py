@@ -16,7 +16,7 @@ from typing import Any
 
 from engine.errors import DeviceUnavailable, InvalidDocument, did_you_mean
 from engine.ir.tape import Tape
-from engine.runtime.cost import Estimate
+from engine.runtime.cost import Estimate, seconds
 
 CPU, AUTO = "cpu", "auto"
 _CUDA = re.compile(r"cuda(?::(0|[1-9][0-9]{0,3}))?")
@@ -154,10 +154,12 @@ def choose(device: str, tape: Tape, estimate: Estimate, limit: int | None, runs:
         return device
     first, types = inventory().gpus[0], tape.types
     moved = 0 if runs else sum(types[slot].nbytes for slot in (*tape.inputs.values(), *tape.outputs))
+    # The estimate counts twice what is answered, for its copy and its text: these the CPU makes in any case.
+    written = 0.0 if runs else seconds(0, 2 * sum(types[slot].nbytes for slot in tape.outputs), 0)
     enough = AUTO_SECONDS if runs is None else AUTO_JOB_SECONDS
     pays = (
         estimate.seconds * (runs or 1) >= enough
-        and estimate.seconds >= AUTO_GAIN * expected_seconds(estimate, moved)
+        and estimate.seconds >= AUTO_GAIN * (expected_seconds(estimate, moved) + written)
         and estimate.peak_bytes <= first.allowed(limit)
         and not _loops(tape.instructions)
     )

@@ -19,7 +19,7 @@ from gradwire.errors import UnsupportedFunction
         ("diff", "x[..., 1:] - x[..., :-1]"),
         ("nansum", "gw.sum(gw.where(gw.isnan(x), 0, x))"),
         ("svd", "not there yet"),
-        ("conv2d", "slices"),
+        ("convolve", "gw.conv1d(x[:, None]"),
         ("cat", "gw.concat"),
         ("softMax", "softmax"),
         ("pi", "np.pi"),

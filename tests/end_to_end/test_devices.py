@@ -192,7 +192,10 @@ def test_the_sdk_chooses_a_device(address: str) -> None:
         np.testing.assert_array_equal(again["x"], gradients["x"])
         model = gw.Sequential([gw.layers.Dense(2)], client=client)
         model.compile("sgd", "mse")
-        history = model.fit(np.ones((8, 3)), np.ones((8, 2)), epochs=2, verbose=0, device="cuda:1")
+        data = np.random.default_rng(0)
+        history = model.fit(
+            data.normal(size=(8, 3)), data.normal(size=(8, 2)), epochs=2, verbose=0, device="cuda:1"
+        )
         assert len(history.history["loss"]) == 2
         with pytest.raises(gw.errors.DeviceUnavailable, match="cuda:5"):
             client.evaluate("x + 1", {"x": 1.0}, device="cuda:5")

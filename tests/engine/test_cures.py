@@ -240,7 +240,7 @@ ADVICE = [
     ("with tape: z = x\nz", "wrt"),
     ("class A: pass", "def f(x)"),
     ("svd(W)", "not there yet"),
-    ("conv2d(x, y)", "slices"),
+    ("convolve(x, y)", "conv1d(x[:, None]"),
     ("np.random.normal(0, 1, 3)", "random_normal(key"),
     ("x.backward()", "wrt"),
     ("z = x +", "name = expression"),

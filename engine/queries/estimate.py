@@ -11,6 +11,7 @@ from engine.derivatives.matrices import MARGIN
 from engine.derivatives.query import Kind, Query
 from engine.errors import DerivativeNotImplemented, InvalidTarget, NotHolomorphic, OverLimit, TargetRequired
 from engine.frontend.record import record
+from engine.passes import powers
 from engine.queries.compiler import in_dtype, plan_of
 from engine.queries.sparse import find_layout
 from engine.runtime.cost import Estimate, cost_of
@@ -97,10 +98,11 @@ def _nodes(query: Query) -> list[dict[str, Any]]:
     recording = record(query.graph, one_row(query).query.inputs, query.chosen_outputs())
     tape = recording.tape
     flops: dict[str, int] = {}
-    for step in tape.instructions:
+    computed = powers(tape)
+    for step in computed.instructions:
         owner = (step.origin.node or "").partition("/")[0]
         owner = step.origin.node or "" if owner not in recording.slots else owner
-        flops[owner] = flops.get(owner, 0) + cost_of(tape, step).flops
+        flops[owner] = flops.get(owner, 0) + cost_of(computed, step).flops
     nodes: Mapping[str, Any] = {node.name: node for node in query.graph.nodes if node.name in recording.slots}
     answer = []
     for name, node in nodes.items():

@@ -104,6 +104,11 @@ matmul = define(
 
 
 def _infer_row_dot(types: Sequence[TensorType], **_: Any) -> tuple[TensorType, ...]:
+    if not types[0].shape or not types[1].shape or types[0].shape[-1] != types[1].shape[-1]:
+        raise ShapeMismatch(
+            f"expected rows of as many elements, got the shapes {types[0].shape} and {types[1].shape}",
+            hint="the last axes of both have the same size, and the others broadcast",
+        )
     return (TensorType(broadcast(types[0].shape, types[1].shape)[:-1], types[0].dtype),)
 
 

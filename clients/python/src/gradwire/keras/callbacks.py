@@ -48,7 +48,7 @@ class Callback(Strict):
         """Called when the job has succeeded and its weights are in the model."""
 
 
-class EpochValues(dict[str, Any]):
+class _EpochValues(dict[str, Any]):
     """Values by the name of a metric; a name that is not there is answered with how to get it."""
 
     def __missing__(self, name: str) -> NoReturn:
@@ -66,7 +66,7 @@ class History(Callback):
     """The result of a fit: `history` maps a metric to its values by epoch, `epoch` counts from 0."""
 
     def __init__(self) -> None:
-        self.history: dict[str, list[float]] = EpochValues()
+        self.history: dict[str, list[float]] = _EpochValues()
         self.epoch: list[int] = []
 
     def __getitem__(self, name: str) -> NoReturn:

@@ -135,6 +135,11 @@ ELSEWHERE = {
     *("matrix_transpose", "meshgrid", "moveaxis", "split", "squeeze", "swapaxes", "unstack", "vstack"),
     *("getitem", "index_set", "gather", "gather_nd"),
 }  # only move elements: their derivatives are held against differences
+NETWORKS = {
+    *(f"conv{n}d{kind}" for n in (1, 2, 3) for kind in ("", "_transpose")),
+    *(f"{op}{n}d" for n in (1, 2, 3) for op in ("average_pool", "max_unpool")),
+    *("fold", "unfold", "pixel_shuffle", "pixel_unshuffle", "dropout"),
+}  # linear in each input and without conjugates: compared for real numbers, and held against differences
 NO_DERIVATIVE = {"full_like", "ones_like", "zeros_like", "shape", "size", "ndim", "stop_gradient"}
 
 
@@ -159,7 +164,7 @@ def test_elementwise(torch, key):
 def test_every_op_has_its_peer_or_is_named():
     ops = {name for name in TAKEN if not TABLE[name].internal}
     covered = {op_of(key) for key in (*ELEMENTWISE, *TENSORS)}
-    assert ops - covered == (ELSEWHERE | NO_DERIVATIVE | {"slogdet"}) - covered
+    assert ops - covered == (ELSEWHERE | NETWORKS | NO_DERIVATIVE | {"slogdet"}) - covered
 
 
 def test_the_logarithm_and_sign_of_a_determinant(torch):

@@ -180,6 +180,7 @@ def torch(oracle):
     return oracle("torch")
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")  # PyTorch tells how it pads
 @pytest.mark.parametrize("key", TENSORS)
 def test_tensors(torch, key):
     for quantity, mine, other in compared(torch, op_of(key), TENSORS[key]):

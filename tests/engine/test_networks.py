@@ -192,6 +192,10 @@ REFUSED: dict[str, tuple[str, tuple[Any, ...], dict[str, Any], str]] = {
     ),
     "a width below 0": ("conv1d", (np.ones((1, 5, 1)), np.ones((3, 1, 1))), {"padding": -1}, "negative"),
     "only padding": ("max_pool1d", (np.ones((1, 5, 1)),), {"window": 2, "padding": 2}, "nothing but padding"),
+    **{
+        f"{op} with an epsilon below 0": (op, (np.ones((2, 3, 2)),), {"epsilon": -0.75}, "0 or more")
+        for op in ("layer_norm", "rms_norm", "batch_norm_training", "instance_norm")
+    },
     "an index": (
         "max_unpool1d", (np.ones((1, 1, 1)), np.array([[[7]]])), {"size": [4]}, "index 7 is out of bounds",
     ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.errors import ShapeMismatch
+from engine.errors import InvalidAttribute, ShapeMismatch
 from engine.ir.attributes import AXES, AXIS, INT, NUMBER, Attribute
 from engine.ir.families import composite
 from engine.ir.samples import Domain, Sample
@@ -22,6 +22,14 @@ _EPSILON = Attribute("epsilon", NUMBER, 1e-5, "added to the variance")
 _AXIS = Attribute("axis", AXES, (-1,), "the axes to normalise over; null: all of them", nullable=True)
 
 
+def _inverse_root(variance: Any, epsilon: float) -> Any:
+    if not epsilon >= 0:
+        raise InvalidAttribute(
+            f"expected an 'epsilon' of 0 or more, got {epsilon}: a root is taken of the sum"
+        )
+    return F.rsqrt(variance + epsilon)
+
+
 def _standardized(x: Any, axes: tuple[int, ...], epsilon: float) -> tuple[Any, Any, Any]:
     """(x - mean) / √(variance + ε), and the mean and the variance with their axes kept."""
     if 0 in (x.shape[axis] for axis in axes):
@@ -29,7 +37,7 @@ def _standardized(x: Any, axes: tuple[int, ...], epsilon: float) -> tuple[Any, A
     mean = F.mean(x, axis=axes, keepdims=True)
     centred = x - mean
     variance = F.mean(F.square(centred), axis=axes, keepdims=True)
-    return centred * F.rsqrt(variance + epsilon), mean, variance
+    return centred * _inverse_root(variance, epsilon), mean, variance
 
 
 def _layer_norm(x: Any, *, axis: Any, epsilon: float) -> Any:
@@ -55,7 +63,7 @@ layer_norm = composite(
 
 def _rms_norm(x: Any, *, axis: Any, epsilon: float) -> Any:
     axes = normalize_axes(axis, x.ndim)
-    return x * F.rsqrt(F.mean(F.square(x), axis=axes, keepdims=True) + epsilon)
+    return x * _inverse_root(F.mean(F.square(x), axis=axes, keepdims=True), epsilon)
 
 
 rms_norm = composite(
@@ -72,7 +80,7 @@ rms_norm = composite(
 
 def _batch_norm(x: Any, mean: Any, variance: Any, *, axis: int, epsilon: float) -> Any:
     shape = _along(x, axis, mean, variance)
-    return (x - mean.reshape(shape)) * F.rsqrt(variance + epsilon).reshape(shape)
+    return (x - mean.reshape(shape)) * _inverse_root(variance, epsilon).reshape(shape)
 
 
 def _along(x: Any, axis: int, *given: Any) -> tuple[int, ...]:

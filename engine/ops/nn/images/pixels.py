@@ -120,7 +120,8 @@ def _fold(
     parts = x.reshape((*lead, *count, channels, *own))
     # each place of the window is a channel that a kernel of zeros and a one puts where it belongs
     turned = F.permute_dims(parts, axes=(*range(n), n + 2, n, n + 1, n + 3, n + 4))
-    flat = turned.reshape((*lead, channels, *count, prod(own)))
+    # all leading axes as one, so that what has to be copied is copied here, where it is estimated
+    flat = turned.reshape((prod(lead) * channels, *count, prod(own)))
     kernel = x.tape.constant(
         [
             [[[float(i * own[1] + j == k) for k in range(prod(own))]] for j in range(own[1])]
@@ -131,6 +132,7 @@ def _fold(
     spans = extents(own, gaps)
     whole = tuple((c - 1) * s + e for c, s, e in zip(count, steps, spans, strict=True))
     y = F.valid_convolution_input(flat, kernel, stride=steps, dilation=gaps, groups=1, size=whole)
+    y = y.reshape((*lead, channels, *whole, 1))
     y = padded(y, tuple((0, w - e) for w, e in zip(wide, whole, strict=True)), "constant")
     index = [slice(w, total - w) for w, total in zip(around, wide, strict=True)]
     y = F.getitem(y, index=(..., *index, 0))

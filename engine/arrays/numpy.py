@@ -176,7 +176,9 @@ def _mean(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
         total = _sum(x, axis=axis, keepdims=keepdims)
         count = x.size // total.size
         if count < _EXACT:
-            return total / x.dtype.type(count)
+            divisor = x.dtype.type(count)
+            # In place, as the sum is nobody else's; that of everything is a scalar.
+            return np.divide(total, divisor, out=total) if isinstance(total, np.ndarray) else total / divisor
     return np.mean(x, axis=axis, keepdims=keepdims)
 
 

@@ -125,6 +125,12 @@ def test_points_of_a_function_are_no_loop() -> None:
     silent(lambda: [f(value) for value in (0.0, 1.0, -1.0, 1e2, -1e4, 3.0, 1e6)])
 
 
+@pytest.mark.parametrize("function", [lambda x: gw.sum(x**3), lambda x: gw.sum(5 * x)])
+def test_a_curve_is_no_loop(function: Callable[[Any], Any]) -> None:
+    for k in range(250):
+        gw.value_and_grad(function)(np.array([k + 0.25]))
+
+
 def test_a_comparison_of_points_is_no_loop() -> None:
     w = gw.Variable(0.0, name="w")
 

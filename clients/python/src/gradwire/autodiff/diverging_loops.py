@@ -28,6 +28,7 @@ _KEPT = 8
 _LARGE = 100.0  # data from which on it is worth saying how large they are
 _UPHILL, _ALONG = 0.9, 0.999  # cosines of the angle between a step and a gradient
 _ALIKE = 0.1  # of a rate
+_SAME = 1e-6  # the same of single numbers
 _MOST = 1000  # lines that are remembered
 _LARGEST = 1_000_000  # elements of variables that are compared
 
@@ -84,7 +85,7 @@ def follow_calls(place: Place, loss: float, value: Array, gradient: Array) -> No
     if course is not None and course.value is not None and course.gradient is not None:
         direction = _direction(value, course.value, course.gradient)
         rate = _rate(value, course.value, course.gradient) if abs(direction) > _ALONG else 0.0
-        if rate and (course.rate is None or abs(rate - course.rate) < _ALIKE * abs(course.rate)):
+        if rate and _goes_on(course, rate, gradient):
             course.rate = rate
             course.steps += 1
             course.recent = [*course.recent[1 - _KEPT :], loss]
@@ -96,6 +97,18 @@ def follow_calls(place: Place, loss: float, value: Array, gradient: Array) -> No
         _calls.clear()
     if math.isfinite(loss):
         _calls[place] = _Course(loss, [loss], value=value, gradient=gradient)
+
+
+def _goes_on(course: _Course, rate: float, gradient: Array) -> bool:
+    """Whether a step of this rate is one more of the same loop.
+
+    One number always moves along its gradient: calls at points of a grid, as for a curve, are told from
+    descent by their rates, which differ, or by a slope that stays.
+    """
+    if gradient.size == 1 and course.gradient is not None and np.array_equal(gradient, course.gradient):
+        return False
+    alike = _SAME if gradient.size == 1 else _ALIKE
+    return course.rate is None or abs(rate - course.rate) < alike * abs(course.rate)
 
 
 def _tell(course: _Course, loss: float, scale: Callable[[], str], step: str, place: str) -> None:

@@ -64,10 +64,11 @@ class Outcome:
 
         The gradient of a tiny variable may be large: it is the change for its own size that counts.
         """
-        return _is_below(self.value, self.limit) and all(
-            _is_below(gradient, self.limit) or _is_below(gradient * self.scales[slot], HUGE)
-            for slot, gradient in self.gradients.items()
-        )
+        with np.errstate(all="ignore"):  # an infinite gradient of a variable that is 0 is not below
+            return _is_below(self.value, self.limit) and all(
+                _is_below(gradient, self.limit) or _is_below(gradient * self.scales[slot], HUGE)
+                for slot, gradient in self.gradients.items()
+            )
 
     @property
     def is_healthy(self) -> bool:

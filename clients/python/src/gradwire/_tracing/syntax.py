@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import functools
+import inspect
 import linecache
+import textwrap
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from gradwire._forks import renew_after_fork
 
@@ -190,3 +193,18 @@ def _start(node: ast.AST) -> tuple[int, int]:
 
 def _end(node: ast.AST) -> tuple[int, int]:
     return node.end_lineno, node.end_col_offset  # type: ignore[attr-defined]  # it was asked for
+
+
+def definition_of(function: Callable[..., Any]) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | None:
+    """The definition of a function by its text; that of a lambda if its lines have no other one."""
+    try:
+        tree = parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function))))
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return None
+    if tree is None:
+        return None
+    kind = ast.Lambda if function.__name__ == "<lambda>" else (ast.FunctionDef, ast.AsyncFunctionDef)
+    definitions = [node for node in ast.walk(tree) if isinstance(node, kind)]
+    if not definitions or (kind is ast.Lambda and len(definitions) > 1):
+        return None
+    return definitions[0]

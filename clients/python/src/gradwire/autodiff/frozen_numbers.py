@@ -10,7 +10,6 @@ import ast
 import inspect
 import math
 import re
-import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -18,7 +17,7 @@ import numpy as np
 
 from gradwire._notices import warn
 from gradwire._tracing.subgraph import label_of
-from gradwire._tracing.syntax import name_of, parse
+from gradwire._tracing.syntax import definition_of, name_of
 from gradwire.errors import ReadWarning
 
 _NUMBERS = (bool, int, float, complex, str, np.number, np.bool_)
@@ -127,20 +126,11 @@ def _numbers(function: Callable[..., Any], depth: int, visited: set[int]) -> Ite
 
 
 def _tree_of(function: Callable[..., Any]) -> ast.AST | None:
-    """The definition of a function, without its decorators; a lambda's is the only one of its lines."""
-    try:
-        tree = parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError, ValueError):
-        return None
-    if tree is None:
-        return None
-    kind = ast.Lambda if function.__name__ == "<lambda>" else (ast.FunctionDef, ast.AsyncFunctionDef)
-    functions = [node for node in ast.walk(tree) if isinstance(node, kind)]
-    if not functions or (kind is ast.Lambda and len(functions) > 1):
-        return None
-    if isinstance(functions[0], ast.FunctionDef | ast.AsyncFunctionDef):
-        return ast.Module(body=functions[0].body, type_ignores=[])
-    return functions[0]
+    """The definition of a function, without its decorators and defaults."""
+    definition = definition_of(function)
+    if isinstance(definition, ast.FunctionDef | ast.AsyncFunctionDef):
+        return ast.Module(body=definition.body, type_ignores=[])
+    return definition
 
 
 def _text_of(node: ast.AST | None) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from gradwire._locations import Place
 from gradwire._notices import warn
 from gradwire._tracing.structure import leaves
 from gradwire._tracing.subgraph import label_of
-from gradwire._tracing.syntax import parse
+from gradwire._tracing.syntax import definition_of
 from gradwire.errors import GradientWarning
 
 _OUTPUTS = frozenset(
@@ -89,7 +88,7 @@ def _returned(function: Callable[..., Any], answer: Any) -> list[str]:
 
 def _pair_of(function: Callable[..., Any]) -> ast.Tuple | None:
     """The tuple that the only `return` of a function has."""
-    tree = _tree_of(function)
+    tree = definition_of(function)
     if isinstance(tree, ast.Lambda):
         return tree.body if isinstance(tree.body, ast.Tuple) else None
     returns = [node for node in ast.walk(tree) if isinstance(node, ast.Return)] if tree else []
@@ -99,7 +98,7 @@ def _pair_of(function: Callable[..., Any]) -> ast.Tuple | None:
 
 def _return_of(function: Callable[..., Any]) -> tuple[str, ast.Tuple, set[str], Place] | None:
     """The name of the carry, the pair that is returned, the names that the body assigns, and its line."""
-    tree, pair = _tree_of(function), _pair_of(function)
+    tree, pair = definition_of(function), _pair_of(function)
     if not isinstance(tree, ast.FunctionDef) or pair is None or len(pair.elts) != 2 or not tree.args.args:
         return None
     changed = {
@@ -108,15 +107,3 @@ def _return_of(function: Callable[..., Any]) -> tuple[str, ast.Tuple, set[str], 
     code = inspect.unwrap(function).__code__
     line = code.co_firstlineno + pair.lineno - 1
     return tree.args.args[0].arg, pair, changed, Place(code.co_filename, line)
-
-
-def _tree_of(function: Callable[..., Any]) -> ast.FunctionDef | ast.Lambda | None:
-    """The definition of a function; that of a lambda if its lines have no other one."""
-    try:
-        tree = parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function))))
-    except (OSError, TypeError, SyntaxError, ValueError):
-        return None
-    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.Lambda)] if tree else []
-    if not functions or (isinstance(functions[0], ast.Lambda) and len(functions) > 1):
-        return None
-    return functions[0]

@@ -24,6 +24,7 @@ READ = [
 
 async def test_without_a_query_and_parsed(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
+        await here.services.pool.wait_until_up(60)  # from then on /readyz says one thing
         graph = (await here.post("/v1/graphs", {"graph": REGRESSION})).json()["id"]
         names = {"name": "sin", "code": "busy", "job_id": "j", "dataset_id": "d"}
         paths = [path.format(graph_id=each, **names) for path in READ for each in (graph, "none")]

@@ -48,6 +48,11 @@ class World:
         parsed = [json.loads(line) for line in self.log.getvalue().splitlines()]
         return [line for line in parsed if line["event"] == event]
 
+    async def logged(self, event: str, count: int = 1) -> list[dict[str, Any]]:
+        """The log lines of one event once there are so many: a job's row is written before its line."""
+        await soon(lambda: len(self.lines(event)) >= count)
+        return self.lines(event)
+
     async def post(self, path: str, body: Any, **options: Any) -> httpx.Response:
         """POST `body` as JSON, or as it stands where it is bytes."""
         if isinstance(body, bytes):

@@ -130,7 +130,7 @@ async def test_attempts_that_fail_wait_longer_each_time(
         assert (done["status"], done["attempt"]) == ("failed", 4)
         assert done["error"]["code"] == "internal"
         assert "4 times in a row" in done["error"]["detail"]
-        assert len(here.lines("attempt failed")) == 4
+        assert len(await here.logged("attempt failed", 4)) == 4
 
 
 class _Failing:
@@ -179,4 +179,4 @@ async def test_files_that_cannot_be_used_for_a_while_are_no_end_of_a_job(
         away.rename(file)
         done = await ended(here, job_id)
         assert (done["status"], done["error"]) == ("succeeded", None)
-        assert here.lines("attempt ended")[-2]["level"] == "error"
+        assert (await here.logged("attempt ended", done["attempt"]))[-2]["level"] == "error"

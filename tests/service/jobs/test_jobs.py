@@ -311,7 +311,7 @@ async def test_a_failure_of_ours_is_in_the_log_at_every_level(tmp_path: Path) ->
         await here.client.post(f"/v1/jobs/{job_id}/resume")
         failed = await ended(here, job_id)
         assert (failed["status"], failed["error"]["code"]) == ("failed", "internal")
-        [line] = here.lines("attempt ended")
+        [line] = await here.logged("attempt ended")
         assert (line["level"], line["job"]) == ("error", job_id)
         assert "FileNotFoundError" in line["note"]
 
@@ -468,7 +468,8 @@ async def test_a_lease_that_runs_out_is_taken_over(tmp_path: Path) -> None:
         await here.services.database.write(lambda c: c.execute(update(JOBS).values(**stolen)) and None)
         found = await until(here, job_id, lambda found: found["attempt"] == 8)
         assert found["status"] in ("running", "queued")
-        assert any(line["note"] == "another attempt has the job" for line in here.lines("attempt ended"))
+        lines = await here.logged("attempt ended")
+        assert any(line["note"] == "another attempt has the job" for line in lines)
         await here.client.post(f"/v1/jobs/{job_id}/cancel")
         assert (await ended(here, job_id))["status"] == "cancelled"
 

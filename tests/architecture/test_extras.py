@@ -32,7 +32,11 @@ CALLED = {"cupy": "cupy-cuda12x", "cupyx": "cupy-cuda12x"}
 #: Commands, plugins and types of the extra `dev`, which nothing imports.
 TOOLS = {"import-linter", "mypy", "pre-commit", "pytest-xdist", "ruff", "scipy-stubs"}
 #: Asked once, by hand, for answers that are kept; no extra has it, since it takes 1.3 GB.
-BY_HAND = {"tests/engine/diagnosis/tensorflow_peer.py": {"tensorflow"}}
+BY_HAND = {
+    "tests/engine/diagnosis/tensorflow_peer.py": {"tensorflow"},
+    "benchmarks/_tesseract/client.py": {"tesseract_core"},
+    "benchmarks/_tesseract/tesseract_api.py": {"tesseract_core"},
+}
 #: Programs, not tests: they are imported by tests that have asked for the oracle before.
 PEERS = {
     "tests/engine/diagnosis/peers.py": {"torch", "jax"},

@@ -18,7 +18,7 @@ from engine.ir.table import TABLE
 from engine.ops.describe import describe
 from service.api import openapi
 from service.api.routes import ROUTES
-from service.settings import Settings
+from service.settings import Settings, default_text, variable
 from service.wire.problems import ERRORS, ErrorEntry
 
 FOLDER = SOURCE = Path(__file__).parent
@@ -137,17 +137,15 @@ def _per_input(inputs: list[dict[str, Any]]) -> Iterator[str]:
 def settings_page(fields: dict[str, FieldInfo]) -> str:
     """One row a setting, in the order in which they are declared."""
     rows = [
-        row(f"`GRADWIRE_{name.upper()}`", default(field), field.description or "")
-        for name, field in fields.items()
+        row(f"`{variable(name)}`", default(field), field.description or "") for name, field in fields.items()
     ]
     return SETTINGS_HEAD + "\n".join(rows) + "\n"
 
 
 def default(field: FieldInfo) -> str:
-    """The default as it would be written in the environment; empty where the description explains it."""
-    if field.default in (None, ()) or "default" in (field.description or ""):
-        return ""
-    return f"`{field.default}`"
+    """The default as code; empty where there is none."""
+    text = default_text(field)
+    return f"`{text}`" if text else ""
 
 
 def errors_page(entries: Mapping[str, ErrorEntry]) -> str:

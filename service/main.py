@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from service.processes.limits import die_with
 from service.serving.listeners import CannotListen, Listeners
-from service.settings import Settings
+from service.settings import Settings, default_text, settings_that_are_none, variable
 from service.version import VERSION
 
 
@@ -28,6 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = Settings(**{name: value for name, value in options.items() if value is not None})
     except ValidationError as error:
         return _fail("\n".join(f"setting {item['loc'][0]}: {item['msg']}" for item in error.errors()))
+    if settings.log_format == "auto":  # as this process sees it: those that it starts write to pipes
+        settings = settings.model_copy(update={"log_format": "console" if sys.stderr.isatty() else "json"})
+    if parent is None:
+        for warning in settings_that_are_none(os.environ):
+            sys.stderr.write(f"gradwire-server: {warning}\n")
     return work(settings, parent) if command == "worker" else serve(settings)
 
 
@@ -37,14 +42,14 @@ def work(settings: Settings, parent: int | None = None) -> int:
         die_with(parent)
     os.environ.update(settings.blas_environment)
     from service.jobs.worker.process import run_worker  # noqa: PLC0415
-    from service.storage.tables import NewerSchema  # noqa: PLC0415
+    from service.storage.failures import CannotOpen  # noqa: PLC0415
     from service.telemetry.logs import Forwarder, make_logger  # noqa: PLC0415
 
     logger = make_logger(settings)
     logging.basicConfig(level=logging.WARNING, handlers=[Forwarder(logger)])
     try:
         run_worker(settings, logger)
-    except (OSError, NewerSchema) as error:
+    except (OSError, CannotOpen) as error:
         return _fail(f"cannot use the data folder '{settings.data}': {error}")
     return 0
 
@@ -75,11 +80,11 @@ def _serve_alone(settings: Settings, listeners: Listeners, say_where: Callable[[
     os.environ.update(settings.blas_environment)
     from service.app import create_app  # noqa: PLC0415
     from service.serving import server  # noqa: PLC0415
-    from service.storage.tables import NewerSchema  # noqa: PLC0415
+    from service.storage.failures import CannotOpen  # noqa: PLC0415
 
     try:
         app = create_app(settings, warm=True)
-    except (OSError, NewerSchema) as error:
+    except (OSError, CannotOpen) as error:
         return _fail(f"cannot use the data folder '{settings.data}': {error}")
     server.run(app, settings, listeners.shared, starting=say_where)
     return 0
@@ -87,15 +92,20 @@ def _serve_alone(settings: Settings, listeners: Listeners, say_where: Callable[[
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gradwire-server", description="Autodiff as a service.")
+    parser.add_argument("--version", action="version", version=f"gradwire-server {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True)
-    serving = commands.add_parser("serve", help="start the server and its workers")
-    working = commands.add_parser("worker", help="start a worker that runs jobs of a data folder")
+    usage = "gradwire-server {} [--SETTING VALUE ...]"
+    serving = commands.add_parser(
+        "serve", help="start the server and its workers", usage=usage.format("serve")
+    )
+    working = commands.add_parser(
+        "worker", help="start a worker that runs jobs of a data folder", usage=usage.format("worker")
+    )
     for name, field in Settings.model_fields.items():
-        variable = f"GRADWIRE_{name.upper()}"
+        default = default_text(field)
+        text = f"{field.description}{f' Default: {default}.' if default else ''} [{variable(name)}]"
         for command in (serving, working):
-            command.add_argument(
-                f"--{name.replace('_', '-')}", help=f"{field.description} [{variable}]".replace("%", "%%")
-            )
+            command.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", help=text.replace("%", "%%"))
     working.add_argument("--parent", type=int, help=argparse.SUPPRESS)
     commands.add_parser("version", help="print the version")
     return parser

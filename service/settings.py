@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service import blas
 
 _MIB = 2**20
+_PREFIX = "GRADWIRE_"
+#: Variables of this project that are no settings of the server: the SDK's, and those of tests and examples.
+_NOT_THE_SERVERS = {"URL", "MNIST_DIR", "REQUIRE_ORACLES", "FUZZ_SEED", "FUZZ_CASES"}
 
 
 class Settings(BaseSettings):
     """What an operator may choose; flags win over the environment, the environment over these defaults."""
 
-    model_config = SettingsConfigDict(env_prefix="GRADWIRE_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
 
     host: str = Field(
         default="127.0.0.1",
@@ -251,9 +257,10 @@ class Settings(BaseSettings):
         description="How many specialised programs are kept in memory.",
     )
 
-    log_format: Literal["json", "console"] = Field(
-        default="json",
-        description="Format of log lines: json for machines, console for people.",
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto",
+        description="Format of log lines: json for machines, console for people; auto chooses console on a "
+        "terminal.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
@@ -339,7 +346,7 @@ class Settings(BaseSettings):
     def as_environment(self) -> dict[str, str]:
         """The variables that give another process these settings; the key is for the server alone."""
         chosen = self.model_dump(exclude={"api_key", "cors_origins"}, exclude_none=True)
-        return {f"GRADWIRE_{name.upper()}": str(value) for name, value in chosen.items()}
+        return {variable(name): str(value) for name, value in chosen.items()}
 
     @property
     def blas_environment(self) -> dict[str, str]:
@@ -352,3 +359,28 @@ class Settings(BaseSettings):
             "MKL_NUM_THREADS": threads,
             **chosen,
         }
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return f"{_PREFIX}{name.upper()}"
+
+
+def default_text(field: FieldInfo) -> str:
+    """A default as an operator would write it; empty if there is none, or the description explains it."""
+    if field.default in (None, ()) or "default" in (field.description or ""):
+        return ""
+    return str(field.default)
+
+
+def settings_that_are_none(environment: Mapping[str, str]) -> list[str]:
+    """A sentence for each variable that looks like a setting and is none."""
+    names = [variable(name) for name in Settings.model_fields]
+    warnings = []
+    for name in sorted(environment):
+        unknown = name.upper().startswith(_PREFIX) and name.upper() not in names
+        if unknown and name.upper().removeprefix(_PREFIX) not in _NOT_THE_SERVERS:
+            alike = get_close_matches(name.upper(), names, 1, 0.8)
+            meant = f"; did you mean {alike[0]}?" if alike else "; docs/settings.md lists all"
+            warnings.append(f"the environment variable {name} is no setting and has no effect{meant}")
+    return warnings

@@ -33,7 +33,7 @@ def main() -> int:
     from service.serving import server  # noqa: PLC0415
     from service.serving.group import LOG_LOCK  # noqa: PLC0415
     from service.serving.listeners import from_descriptors  # noqa: PLC0415
-    from service.storage.tables import NewerSchema  # noqa: PLC0415
+    from service.storage.failures import CannotOpen  # noqa: PLC0415
     from service.telemetry.whole_lines import WholeLines  # noqa: PLC0415
 
     end = socket.socket(fileno=options.channel)
@@ -43,7 +43,7 @@ def main() -> int:
     lines = WholeLines(2, options.folder / LOG_LOCK)
     try:
         app = create_app(settings, log_stream=cast(TextIO, lines), warm=True, membership=membership)
-    except (OSError, NewerSchema) as error:
+    except (OSError, CannotOpen) as error:
         lines.write(f"gradwire-server: cannot use the data folder '{settings.data}': {error}\n")
         return 1
     server.run(

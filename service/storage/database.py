@@ -35,8 +35,11 @@ class Database:
         self._folder = folder
         self.engine = create_engine(f"sqlite:///{folder / FILE}")
         event.listen(self.engine, "connect", _set_pragmas)
-        with self.engine.begin() as connection:
-            migrate(connection)
+        try:
+            with self.engine.begin() as connection:
+                migrate(connection)
+        except SQLAlchemyError as error:
+            raise failures.why_not_opened(error, FILE) from error
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="storage")
 
     @property

@@ -19,6 +19,23 @@ _PERHAPS_FULL = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
 _PROBE = 2**16
 
 
+class CannotOpen(RuntimeError):
+    """The data folder's database cannot be used by this server; the message says why, and what to do."""
+
+
+def why_not_opened(error: SQLAlchemyError, name: str) -> CannotOpen:
+    """The reason in a line why the database file `name` could not be opened or brought up to date."""
+    cause = getattr(error, "orig", None) or error
+    code = _code(error)
+    if code is not None and code & 0xFF in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        cure = "the file is damaged or no database: put a backup in its place, or start with another --data"
+    elif is_busy(error):
+        cure = "another process holds it: end that process, or wait until it has finished"
+    else:
+        cure = "see that this user may read and write it, and that its disk has room"
+    return CannotOpen(f"{name}: {cause}; {cure}")
+
+
 def is_disk_full(error: BaseException) -> bool:
     """Whether an OSError says that there is no room to write."""
     return isinstance(error, OSError) and error.errno in FULL

@@ -33,6 +33,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateColumn
 
+from service.storage.failures import CannotOpen
+
 METADATA = MetaData()
 
 #: SQLite counts up by itself only for its own INTEGER type.
@@ -218,7 +220,7 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
 )
 
 
-class NewerSchema(RuntimeError):
+class NewerSchema(CannotOpen):
     """The data folder was written by a newer version of the server."""
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, TextIO, cast
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
@@ -17,18 +18,31 @@ from service.wire.json_numbers import dumps
 
 def make_logger(settings: Settings, stream: TextIO | None = None) -> FilteringBoundLogger:
     """A logger of its own for one app; every line has a time, a level and an event."""
+    stream = stream or sys.stderr
+    in_json = format_of(settings, stream) == "json"
     processors: Sequence[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
-        _as_json if settings.log_format == "json" else structlog.dev.ConsoleRenderer(colors=False),
+        _as_json if in_json else structlog.dev.ConsoleRenderer(colors=_has_colors(stream)),
     ]
     logger: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.PrintLogger(cast(TextIO, Forgiving(stream or sys.stderr))),
+        structlog.PrintLogger(cast(TextIO, Forgiving(stream))),
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(level_of(settings)),
     )
     return logger
+
+
+def format_of(settings: Settings, stream: TextIO) -> Literal["json", "console"]:
+    """The format of lines on this stream: `auto` writes for people if it is a terminal."""
+    if settings.log_format == "auto":
+        return "console" if stream.isatty() else "json"
+    return settings.log_format
+
+
+def _has_colors(stream: TextIO) -> bool:
+    return stream.isatty() and "NO_COLOR" not in os.environ
 
 
 def level_of(settings: Settings) -> int:

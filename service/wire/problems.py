@@ -6,6 +6,7 @@ bring code, title and cure with their class (`engine/errors.py`); the entries of
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -182,6 +183,15 @@ def internal(request_id: str | None = None) -> Reply:
         {"detail": f"the server failed unexpectedly; its log has the traceback{named}"},
         {},
     )
+
+
+_CODE = re.compile(rb'\{"type":"/problems/([a-z0-9_]+)"').match
+
+
+def code_in(body: bytes) -> str | None:
+    """The code of the problem document that a body holds or begins; None if it is none."""
+    match = _CODE(body)
+    return match[1].decode() if match else None
 
 
 #: Further fields of a failed training run: when it failed, and the diagnosis.

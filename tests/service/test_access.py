@@ -10,6 +10,7 @@ import pytest
 
 from service.api.routes import ROUTES
 from service.jobs.runner import JobRunner
+from service.wire.problems import ERRORS
 from tests.service.world import INPUTS, JSON, REGRESSION, World, problem, world
 
 pytestmark = pytest.mark.anyio
@@ -32,9 +33,30 @@ async def test_one_line_a_request(tmp_path: Path) -> None:
         [line] = here.lines("request")
         assert line["request_id"] == "r1"
         assert (line["method"], line["path"], line["status"]) == ("GET", "/v1/nothing", 404)
+        assert line["code"] == (await here.client.get("/v1/nothing")).json()["code"]
         assert line["milliseconds"] >= 0
         assert line["level"] == "info"
         assert line["timestamp"].endswith("Z")
+
+
+async def test_a_line_names_the_problem_of_a_refused_query_and_none_otherwise(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        await here.post("/v1/gradient", {"program": "x * zz", "inputs": {"x": 1.0}})
+        await here.post("/v1/gradient", {"program": "x * x", "inputs": {"x": 1.0}})
+        refused, answered = here.lines("request")
+        assert refused["code"] in ERRORS
+        assert "code" not in answered
+
+
+async def test_failures_of_the_server_are_errors_at_every_level(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(tmp_path, log_level="error") as here:
+        monkeypatch.setattr(type(here.services.graphs), "get", lambda *_: 1 / 0)
+        await here.client.get("/v1/nothing")
+        await here.client.get("/v1/graphs/none")
+        [line] = here.lines("request")
+        assert (line["status"], line["code"], line["level"]) == (500, "internal", "error")
 
 
 async def test_a_line_is_json_whatever_the_path_holds(tmp_path: Path) -> None:

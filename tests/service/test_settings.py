@@ -8,7 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from service import blas, main
-from service.settings import Settings
+from service.settings import Settings, variable
+from service.storage.database import FILE
+from service.version import VERSION
 
 
 def test_defaults() -> None:
@@ -73,3 +75,58 @@ def test_a_bad_value_names_the_setting(capsys: pytest.CaptureFixture[str]) -> No
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["version"]) == 0
     assert capsys.readouterr().out.startswith("gradwire-server ")
+
+
+def test_help_shows_each_default_and_variable(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main.main(["serve", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Port to listen on; 0 takes any free one. Default: 8000. [GRADWIRE_PORT]" in shown
+    assert all(variable(name) in shown for name in Settings.model_fields)
+
+
+def test_the_version_as_flag_and_as_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main.main(["--version"])
+    flag = capsys.readouterr().out
+    assert main.main(["version"]) == 0
+    assert flag == capsys.readouterr().out == f"gradwire-server {VERSION}\n"
+
+
+def test_a_misspelt_variable_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(main, "serve", lambda settings: 0)
+    for name in ("GRADWIRE_MAX_BODY_BYTE", "GRADWIRE_PURPLE", "GRADWIRE_URL", "GRADWIRE_PORT"):
+        monkeypatch.setenv(name, "5")
+    assert main.main(["serve"]) == 0
+    first, second = capsys.readouterr().err.splitlines()
+    assert "GRADWIRE_MAX_BODY_BYTE is no setting" in first
+    assert first.endswith("did you mean GRADWIRE_MAX_BODY_BYTES?")
+    assert "GRADWIRE_PURPLE" in second
+
+
+def test_lines_are_for_people_on_a_terminal_and_for_machines_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    formats: list[str] = []
+    monkeypatch.setattr(main, "serve", lambda settings: formats.append(settings.log_format) or 0)
+    for terminal in (True, False):
+        monkeypatch.setattr(main.sys.stderr, "isatty", lambda terminal=terminal: terminal)
+        main.main(["serve"])
+    main.main(["serve", "--log-format", "console"])
+    assert formats == ["console", "json", "console"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"no database", bytes(range(256)) * 64, b"SQLite format 3\0" + bytes(4080)]
+)
+def test_a_damaged_database_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    (tmp_path / FILE).write_bytes(content)
+    assert main.main(["serve", "--port", "0", "--data", str(tmp_path)]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert f"cannot use the data folder '{tmp_path}'" in line
+    assert "backup" in line
+    assert (tmp_path / FILE).read_bytes() == content, "what is there is left alone"

@@ -13,7 +13,7 @@ from structlog.typing import FilteringBoundLogger
 
 from service.api.endpoint import methods_of
 from service.telemetry.metrics import Metrics
-from service.telemetry.request_log import RequestLog
+from service.telemetry.request_log import Request, RequestLog
 from service.wire import problems
 
 _VALID_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -43,16 +43,18 @@ class Access:
         request_id = self._id(scope)
         id_header = (b"x-request-id", request_id.encode())
         scope.setdefault("state", {})["request_id"] = request_id
-        status = 0
+        status, code = 0, None
         method = scope["method"]
         if method == "HEAD":  # is routed as GET; the server below drops the body
             scope = {**scope, "method": "GET"}
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
+            nonlocal status, code
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], id_header]
+            elif status >= 400 and code is None:
+                code = problems.code_in(message.get("body", b""))
             await send(message)
 
         start = time.perf_counter()
@@ -66,7 +68,7 @@ class Access:
             await _send_internal(request_id, send_with_id)
         finally:
             self._in_flight -= 1
-            self._record(scope, method, status, time.perf_counter() - start, request_id)
+            self._record(scope, method, status, code, time.perf_counter() - start, request_id)
 
     def _id(self, scope: Scope) -> str:
         """What the caller sent as X-Request-ID if that is harmless, else a new one of 32 digits."""
@@ -78,7 +80,9 @@ class Access:
                 break
         return f"{self._process}{next(self._count):012x}"
 
-    def _record(self, scope: Scope, method: str, status: int, seconds: float, request_id: str) -> None:
+    def _record(
+        self, scope: Scope, method: str, status: int, code: str | None, seconds: float, request_id: str
+    ) -> None:
         route = scope.get("route")
         template, label = "other", "any"
         if isinstance(route, APIRoute) and scope["method"] in methods_of(route):
@@ -86,7 +90,8 @@ class Access:
         self._metrics.request(label, template, status, seconds)
         client = scope.get("client")
         host = client[0] if client else None
-        self._log(method, scope["path"], status, seconds, host, request_id, template in _QUIET)
+        quiet = template in _QUIET
+        self._log(Request(method, scope["path"], status, code, seconds, host, request_id, quiet))
 
 
 async def _send_internal(request_id: str, send: Send) -> None:

@@ -179,9 +179,9 @@ def _optional(op: Any, attributes: list[str], named: str) -> Iterator[str]:
     parameters = [*(f"{name}: Any" for name in fixed), f"{last}: Any = None", *attributes]
     yield f"def {op.name}({', '.join(parameters)}) -> Tensor:"
     yield from _docstring(op)
-    given = ", ".join(fixed)
-    yield f"    given = ({given}) if {last} is None else ({given}, {last})"
-    yield f'    return _record("{op.name}", given, {{{named}}})'
+    required = ", ".join(fixed)
+    yield f"    inputs = ({required}) if {last} is None else ({required}, {last})"
+    yield f'    return _record("{op.name}", inputs, {{{named}}})'
 
 
 def _variadic(op: Any, attributes: list[str], named: str) -> Iterator[str]:

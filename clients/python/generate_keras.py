@@ -102,10 +102,10 @@ def _within(attribute: Any) -> str:
     """A setting, checked if its kind is an interval of numbers."""
     schema = attribute.kind.schema
     limits = {"low": schema.get("minimum"), "high": schema.get("maximum", schema.get("exclusiveMaximum"))}
-    given = [f"{key}={value!r}" for key, value in limits.items() if value is not None]
-    given += ["below=True"] if "exclusiveMaximum" in schema else []
+    bounds = [f"{key}={value!r}" for key, value in limits.items() if value is not None]
+    bounds += ["below=True"] if "exclusiveMaximum" in schema else []
     name = attribute.name
-    return f'within("{name}", {", ".join([name, *given])})' if given else name
+    return f'within("{name}", {", ".join([name, *bounds])})' if bounds else name
 
 
 def schedules(records: Iterable[Any]) -> str:

@@ -201,10 +201,10 @@ class _Kit:
         x = self._sound(self._cp.linalg.solve(a, columns), a, columns)
         return x[..., 0] if b.ndim == 1 else x
 
-    def _sound(self, answer: Any, *given: Any) -> Any:
+    def _sound(self, answer: Any, *operands: Any) -> Any:
         """NaN for the whole of an answer that a zero pivot went into, which shows as a value not finite."""
         finite = self._cp.isfinite(answer).all(axis=(-2, -1), keepdims=True)
-        for x in given:  # what was not finite before stays as it came out
+        for x in operands:  # what was not finite before stays as it came out
             finite = finite | ~self._cp.isfinite(x).all(axis=(-2, -1), keepdims=True)
         return self._cp.where(finite, answer, np.nan).astype(answer.dtype, copy=False)
 

@@ -67,9 +67,9 @@ class Stream:
         """Zeros with probability `rate` (in steps of 2^-32), else 1 / (1 - rate)."""
         count = prod(shape)
         words = self.words((count + 1) // 2).astype("<u8", copy=False).view("<u4")[:count]
-        kept = words >= np.uint32(min(round(rate * 2**32), 2**32 - 1))
+        survivors = words >= np.uint32(min(round(rate * 2**32), 2**32 - 1))
         scale = np.asarray(1 / (1 - rate), dtype)
-        return np.asarray(np.multiply(kept, scale)).reshape(shape)
+        return np.asarray(np.multiply(survivors, scale)).reshape(shape)
 
     def order(self, count: int) -> Array:
         """A permutation of 0 … count - 1, each equally likely."""

@@ -135,8 +135,8 @@ class Diagnosis:
             if not self.masked and can_help(trace.graph.steps):
                 other = partial(trace.sweep, values, self.slot, sources, masked=True)
             target_culprits = why_target(trace.graph.steps, sweep.values, self.slot, trace.leaves)
-            given = {name: inputs[name] for name in self.graph.tape.inputs if name in inputs}
-            return Look(trace, sweep, target_culprits, self.graph, given, self.slot, sources, other)
+            bindings = {name: inputs[name] for name in self.graph.tape.inputs if name in inputs}
+            return Look(trace, sweep, target_culprits, self.graph, bindings, self.slot, sources, other)
         except MemoryError:  # the gradient is there all the same: better no reason than no answer
             return None
 

@@ -88,8 +88,12 @@ class Look:
             if step.op.name == "while_steps" and not values[step.outputs[step.attributes["carry"]]]:
                 return step
             if step.op.name == "scan_loop":
-                given = step.attributes
-                length = values[step.inputs[given["carry"]]].shape[0] if given["scanned"] else given["length"]
+                attributes = step.attributes
+                length = (
+                    values[step.inputs[attributes["carry"]]].shape[0]
+                    if attributes["scanned"]
+                    else attributes["length"]
+                )
                 if not length:
                     return step
         return None

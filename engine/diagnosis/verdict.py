@@ -266,7 +266,7 @@ def _as_culprits(cuts: Iterable[Edge], graph: Graphing) -> tuple[Culprit, ...]:
 
 def _once(warnings: Iterable[Caveat]) -> tuple[Caveat, ...]:
     """Each code and node once, the first of them."""
-    kept: dict[tuple[str, str | None], Caveat] = {}
+    unique: dict[tuple[str, str | None], Caveat] = {}
     for warning in warnings:
-        kept.setdefault((warning.code, warning.node), warning)
-    return tuple(kept.values())
+        unique.setdefault((warning.code, warning.node), warning)
+    return tuple(unique.values())

@@ -30,17 +30,17 @@ class Budget:
     has left.
     """
 
-    __slots__ = ("_ends", "_left", "_next_look", "_outer", "_seconds", "_units")
+    __slots__ = ("_balance", "_ends", "_next_look", "_outer", "_seconds", "_units")
 
     def __init__(self, units: int, seconds: float) -> None:
-        self._left = self._next_look = self._units = units
+        self._balance = self._next_look = self._units = units
         self._seconds = seconds
         self._ends: float | None = None
 
     def __enter__(self) -> None:
         outer = self._outer = _local.budget
         if outer is not None:
-            self._left = self._next_look = min(self._units, outer._left)
+            self._balance = self._next_look = min(self._units, outer._balance)
         _local.budget = self
 
     def __exit__(self, *raised: object) -> None:
@@ -48,16 +48,16 @@ class Budget:
 
     def take(self, units: int) -> None:
         """Count. Raises BudgetSpent, from the first time on always."""
-        self._left -= units
-        if self._left > self._next_look:
+        self._balance -= units
+        if self._balance > self._next_look:
             return
         now = time.thread_time()
         if self._ends is None:
             self._ends = now + self._seconds
-        if self._left < 0 or now > self._ends:
-            self._left = self._next_look = -1
+        if self._balance < 0 or now > self._ends:
+            self._balance = self._next_look = -1
             raise BudgetSpent
-        self._next_look = max(0, self._left - _UNITS_A_LOOK)
+        self._next_look = max(0, self._balance - _UNITS_A_LOOK)
 
 
 class _Local(threading.local):

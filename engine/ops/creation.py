@@ -53,9 +53,9 @@ def made(on: Any, name: str, **attributes: Any) -> Any:
 # -- like another tensor -----------------------------------------------------------------------------
 
 
-def _same_dtype(types: Sequence[Any], *, dtype: str | None, **given: Any) -> dict[str, Any]:
+def _same_dtype(types: Sequence[Any], *, dtype: str | None, **numbers: Any) -> dict[str, Any]:
     dtype = dtype or types[0].dtype
-    return {"dtype": dtype, **{name: value_of(dtype, value, name) for name, value in given.items()}}
+    return {"dtype": dtype, **{name: value_of(dtype, value, name) for name, value in numbers.items()}}
 
 
 def _like(

@@ -55,8 +55,8 @@ def example_of(op: Op) -> dict[str, Any] | None:
             "outputs": [own, *(f"{own}:{k}" for k in range(1, count))],
         },
         "inputs": {
-            name: _value(op, i, given)
-            for i, (name, given) in enumerate(zip(names, sample.inputs, strict=True))
+            name: _value(op, i, shape)
+            for i, (name, shape) in enumerate(zip(names, sample.inputs, strict=True))
         },
     }
 
@@ -82,20 +82,20 @@ def _attributes(op: Op, sample: Sample) -> dict[str, Any]:
     return {name: to_json(parsed[name]) for name in sample.attributes}
 
 
-def _value(op: Op, position: int, given: Any) -> Any:
+def _value(op: Op, position: int, shape: Any) -> Any:
     """Literal values as they are; a shape filled evenly from the input's test domain."""
     kind = op.input(position).kind
     flat: list[Any]
-    if not isinstance(given, tuple):
-        return given if kind not in ("index", "integer") else {"dtype": "int64", "data": given}
-    size = prod(given)
+    if not isinstance(shape, tuple):
+        return shape if kind not in ("index", "integer") else {"dtype": "int64", "data": shape}
+    size = prod(shape)
     if kind == "boolean":
         flat = [i % 2 == 0 for i in range(size)]
-        return {"dtype": "bool", "data": _nested(flat, given)}
+        return {"dtype": "bool", "data": _nested(flat, shape)}
     if kind in ("index", "integer"):
-        return {"dtype": "int64", "data": _nested([(i + position) % 3 for i in range(size)], given)}
+        return {"dtype": "int64", "data": _nested([(i + position) % 3 for i in range(size)], shape)}
     flat = [_inside(op.samples.domain_of(position), (i + 1) / (size + 1)) for i in range(size)]
-    return _nested(flat if position % 2 == 0 else flat[::-1], given)
+    return _nested(flat if position % 2 == 0 else flat[::-1], shape)
 
 
 def _inside(domain: Domain, share: float) -> float:

@@ -78,17 +78,17 @@ def _draw(key: Any, kind: str, shape: tuple[int, ...]) -> Any:
 def _settled(shape: Any, dtype: str | None, *parameters: Any) -> tuple[tuple[int, ...], str]:
     """The draw's shape and dtype: those asked for, else those of the parameters."""
     own = broadcast(*(p.shape for p in parameters))
-    given = own if shape is None else shape
-    if broadcast(own, given) != given:
+    size = own if shape is None else shape
+    if broadcast(own, size) != size:
         raise ShapeMismatch(
-            f"parameters of shape {own} for draws of shape {given}",
+            f"parameters of shape {own} for draws of shape {size}",
             hint="parameters broadcast to `shape`; leave it out to draw one number for each of them",
         )
     typed = [p.type for p in parameters if not p.type.weak]
     dtype = dtype or (dtypes.as_floating(dtypes.result_type(typed)[0]) if typed else dtypes.DEFAULT)
     if not dtypes.is_floating(dtype):
         raise DtypeMismatch(f"draws of {dtype} were asked for", hint="ask for a real floating dtype")
-    return given, dtype
+    return size, dtype
 
 
 _SIZES = Attribute("shape", SHAPE, None, "that of the parameters when absent")
@@ -170,8 +170,8 @@ def _categorical(key: Any, logits: Any, *, shape: tuple[int, ...]) -> Any:
 def _dropout(x: Any, key: Any, *, rate: float) -> Any:
     if not 0 <= rate < 1:
         raise InvalidAttribute(f"expected a 'rate' from 0 to below 1, got {rate}")
-    kept = F.less(_draw(key, "uniform", x.shape), 1 - rate)
-    return F.where(kept, x * (1 / (1 - rate)), 0)
+    mask = F.less(_draw(key, "uniform", x.shape), 1 - rate)
+    return F.where(mask, x * (1 / (1 - rate)), 0)
 
 
 dropout = _random(

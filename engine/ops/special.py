@@ -143,16 +143,16 @@ def _polygamma(xp: Any, x: Any, *, order: int) -> Any:
     """A Hurwitz zeta function; the left half by reflection, with cot(pi x) freed of its whole turns."""
     if order == 0:
         return xp.astype(xp.digamma(x), x.dtype, copy=False)
-    left = x <= 0
+    nonpositive = x <= 0
     scale = (-1.0) ** (order + 1) * math.factorial(order)
-    answer = scale * xp.zeta(float(order + 1), xp.where(left, 1 - x, x))
-    if xp.anywhere(left):
+    answer = scale * xp.zeta(float(order + 1), xp.where(nonpositive, 1 - x, x))
+    if xp.anywhere(nonpositive):
         cotangent = 1 / xp.tan(math.pi * (x - xp.round(x)))
         *lower, derivative = map(float, _cotangent_derivative(order))
         for coefficient in reversed(lower):
             derivative = derivative * cotangent + coefficient
         turned = (-1) ** order * answer - math.pi ** (order + 1) * derivative
-        answer = xp.where(left, turned, answer)
+        answer = xp.where(nonpositive, turned, answer)
     return xp.astype(answer, x.dtype, copy=False)
 
 

@@ -179,8 +179,8 @@ class _Body:
         tape, carry = self.tape, self.carry
         slots = list(tape.inputs.values())
         walked, constants = slots[carry : carry + self.scanned], slots[carry + self.scanned :]
-        kept = [place for place in range(carry) if place not in self.sums]
-        ends = [tape.outputs[place] for place in kept]
+        carried = [place for place in range(carry) if place not in self.sums]
+        ends = [tape.outputs[place] for place in carried]
         results = {i: tape.outputs[carry + i] for i in self.emitted}
         outputs_later, later = self._ends(), self.behind
         core = self._steps(lambda slot: slot in self.core)
@@ -192,7 +192,7 @@ class _Body:
         fixed = self._made_at(FIXED, read_in_core | read_later | _read_by(before))
         once = _reaching(self._steps(lambda slot: self.level[slot] == FIXED), fixed)
         constant_slots = [*fixed, *constants]
-        entered = [place for place in kept if slots[place] in read_later]
+        entered = [place for place in carried if slots[place] in read_later]
         direct = {slot: i for i, slot in reversed(results.items()) if slot in handed}
         late = [i for i in results if i not in direct.values()]
         stacked = [*(slots[place] for place in entered), *handed, *step_slots, *walked]
@@ -201,7 +201,7 @@ class _Body:
         stepped = [*(step_slots[k] for k in made_read), *(walked[k] for k in walked_read)]
         ahead = _part(tape, before, [*walked, *constant_slots], step_slots)
         inside = _part(
-            tape, core, [*(slots[place] for place in kept), *stepped, *constant_slots], [*ends, *handed]
+            tape, core, [*(slots[place] for place in carried), *stepped, *constant_slots], [*ends, *handed]
         )
         behind = _part(
             tape,
@@ -213,7 +213,7 @@ class _Body:
         _add_up(after, len(late), self.terms)
         return {
             "chunk": chunk,
-            "kept": tuple(kept),
+            "core_carry": tuple(carried),
             "sums": tuple(self.sums),
             "entered": tuple(entered),
             "made_read": tuple(made_read),

@@ -52,7 +52,7 @@ def _accepted(query: Query, excess: float, limit: int, takes: Takes) -> Iterator
     untried = []
     for row in _TABLE:
         smaller = row.change(query, excess)
-        if smaller is None or _given_bytes(smaller) > limit:
+        if smaller is None or _input_bytes(smaller) > limit:
             continue
         if _takes_long(row, smaller):
             untried.append(row.untried)
@@ -64,10 +64,10 @@ def _accepted(query: Query, excess: float, limit: int, takes: Takes) -> Iterator
         yield f"it was not tried whether {' or '.join(filter(None, untried))} would fit"
 
 
-def _given_bytes(query: Query) -> int:
+def _input_bytes(query: Query) -> int:
     """What a question takes at least: its inputs and directions, all of which are held at once."""
     directed = (query.vectors or {}, query.tangents or {}, query.cotangents or {})
-    types = [type for given in (query.inputs, *directed) for type in given.values()]
+    types = [type for group in (query.inputs, *directed) for type in group.values()]
     narrow = 2 if query.dtype == "float32" else 1
     return sum(type.nbytes for type in types) // narrow
 

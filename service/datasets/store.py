@@ -74,8 +74,8 @@ def page(connection: Connection, *, after: int, limit: int) -> tuple[list[Datase
     """Up to `limit` sets stored after `after`, and where the next page starts."""
     chosen = select(DATASETS).where(DATASETS.c.seq > after).order_by(DATASETS.c.seq).limit(limit + 1)
     rows = connection.execute(chosen).all()
-    kept = rows[:limit]
-    return [_dataset(row) for row in kept], kept[-1].seq if len(rows) > limit else None
+    shown = rows[:limit]
+    return [_dataset(row) for row in shown], shown[-1].seq if len(rows) > limit else None
 
 
 def remove(connection: Connection, dataset_id: str) -> bool:

@@ -100,10 +100,10 @@ def sweep(folder: Path, attempt: int) -> None:
             shutil.rmtree(place, ignore_errors=True)
 
 
-def clear(folder: Path, attempt: int, kept: Collection[str]) -> None:
+def clear(folder: Path, attempt: int, names: Collection[str]) -> None:
     """Remove whatever attempts before this one left beside the checkpoints that count."""
     for place in folder.iterdir() if folder.is_dir() else ():
-        if place.name not in kept and _attempt(place) < attempt:
+        if place.name not in names and _attempt(place) < attempt:
             shutil.rmtree(place, ignore_errors=True)
 
 

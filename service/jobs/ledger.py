@@ -47,12 +47,12 @@ class Claim:
     attempt: int
     document: str
     data: str
-    kept: tuple[str, ...]
+    checkpoints: tuple[str, ...]
 
     @property
     def checkpoint(self) -> str | None:
         """The checkpoint to resume from."""
-        return self.kept[0] if self.kept else None
+        return self.checkpoints[0] if self.checkpoints else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +107,10 @@ def claim(connection: Connection, job_id: str, delivery: int, owner: str) -> Cla
     if not claimed:
         return None
     job = connection.execute(select(JOBS).where(JOBS.c.id == job_id)).one()
-    kept = connection.execute(
+    rows = connection.execute(
         select(CHECKPOINTS).where(CHECKPOINTS.c.job_id == job_id).order_by(CHECKPOINTS.c.seq.desc())
     ).all()
-    newest = kept[0] if kept else None
+    newest = rows[0] if rows else None
     repeated = (
         JOB_EVENTS.c.job_id == job_id,
         JOB_EVENTS.c.id > (newest.last_event if newest else 0),
@@ -123,7 +123,7 @@ def claim(connection: Connection, job_id: str, delivery: int, owner: str) -> Cla
     append_events(
         connection, job_id, [Event("status", {"status": "running", "attempt": job.attempt, **place})]
     )
-    return Claim(job_id, job.attempt, job.document, job.data, tuple(row.id for row in kept))
+    return Claim(job_id, job.attempt, job.document, job.data, tuple(row.id for row in rows))
 
 
 def beat(connection: Connection, job_id: str, attempt: int) -> Intent | None:
@@ -271,9 +271,11 @@ def _warn(connection: Connection, job_id: str, events: Sequence[Event]) -> None:
     """Keep what events without a step warn of with the job; each warning once."""
     warnings = [warning for e in events if e.step is None for warning in e.data.get("warnings", ())]
     if warnings:
-        kept = from_json(connection.execute(select(JOBS.c.warnings).where(JOBS.c.id == job_id)).scalar_one())
-        kept += [warning for warning in warnings if warning not in kept]
-        connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(warnings=dumps(kept).decode()))
+        before = from_json(
+            connection.execute(select(JOBS.c.warnings).where(JOBS.c.id == job_id)).scalar_one()
+        )
+        after = [*before, *(warning for warning in warnings if warning not in before)]
+        connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(warnings=dumps(after).decode()))
 
 
 #: The columns that every end of an attempt clears.

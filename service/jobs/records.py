@@ -58,9 +58,9 @@ def page(
     if status is not None:
         query = query.where(JOBS.c.status == status)
     rows = connection.execute(query).all()
-    kept = rows[:limit]
-    warnings = _warnings(connection, kept)
-    return [_listed(_document(row, warnings)) for row in kept], kept[-1].seq if len(rows) > limit else None
+    shown = rows[:limit]
+    warnings = _warnings(connection, shown)
+    return [_listed(_document(row, warnings)) for row in shown], shown[-1].seq if len(rows) > limit else None
 
 
 def counts(connection: Connection) -> dict[str, int]:

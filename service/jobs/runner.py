@@ -60,7 +60,7 @@ class TrainedModelRef:
     job_id: str
     status: str
     folder: str
-    kept: tuple[str, ...]
+    checkpoints: tuple[str, ...]
     document: str = ""
     data: Mapping[str, Any] | None = None
     format: Format = "json"
@@ -73,27 +73,27 @@ class TrainedModelRef:
     def unpack(cls, document: bytes) -> Self:
         """What `pack` packed."""
         fields = from_json(document)
-        return cls(**{**fields, "kept": tuple(fields["kept"])})
+        return cls(**{**fields, "checkpoints": tuple(fields["checkpoints"])})
 
     def pick_checkpoint(self, wanted: str | None, path: str) -> str:
         """The checkpoint that is asked for, or the newest. Raises Problem."""
         if wanted is not None:
-            if wanted in self.kept:
+            if wanted in self.checkpoints:
                 return wanted
             raise Problem(
                 "checkpoint_not_found",
-                f"expected a checkpoint that is kept ({', '.join(self.kept) or 'none is'}), "
+                f"expected a checkpoint that is kept ({', '.join(self.checkpoints) or 'none is'}), "
                 f"got '{wanted[:100]}'",
                 path=path,
             )
-        if not self.kept:
+        if not self.checkpoints:
             raise Problem(
                 "wrong_state",
                 f"expected a job that has saved a checkpoint, got one that is {self.status} and has none",
                 path="$url.job_id",
                 hint=_SAVES.get(self.status, "it saves every few seconds: ask again in a moment"),
             )
-        return self.kept[-1]
+        return self.checkpoints[-1]
 
 
 class JobRunner(QueryRunner):
@@ -143,7 +143,7 @@ class JobRunner(QueryRunner):
         State goes with the bulk ones under its own names.
         """
         job = TrainedModelRef.unpack(call.job)
-        learned = self._load_parameters(job, job.kept[-1], "$query.checkpoint")
+        learned = self._load_parameters(job, job.checkpoints[-1], "$query.checkpoint")
         if job.format == "json":
             listed = {name: array.tolist() for name, array in learned.parameters.items()}
             return json_reply({"parameters": listed})

@@ -22,7 +22,7 @@ class StderrPipe:
         self._descriptor = descriptor
         self._write = write
         self._begun = b""
-        self._kept = b""
+        self._tail = b""
         self.closed = False
         os.set_blocking(descriptor, False)
         asyncio.get_running_loop().add_reader(descriptor, self._pass_on)
@@ -31,7 +31,7 @@ class StderrPipe:
         """The last line that is not empty, of what was written until now."""
         while self._pass_on():
             pass
-        lines = self._kept.decode(errors="replace").split("\n")
+        lines = self._tail.decode(errors="replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     def close(self) -> None:
@@ -51,7 +51,7 @@ class StderrPipe:
         if not piece:
             self._release()
             return False
-        self._kept = (self._kept + piece)[-_KEPT:]
+        self._tail = (self._tail + piece)[-_KEPT:]
         if self._write is not None:
             whole, newline, self._begun = (self._begun + piece).rpartition(b"\n")
             if newline:

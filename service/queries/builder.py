@@ -37,13 +37,13 @@ def places_of(graph: Graph, batch: Collection[str] = ()) -> dict[str, Place]:
 
 def decode_inputs(
     places: Mapping[str, Place],
-    given: Mapping[str, Any],
+    values: Mapping[str, Any],
     attachments: Mapping[str, Array] | None,
 ) -> dict[str, Tensor]:
     """The tensors under `inputs`. Raises UnknownInput, InvalidTensor and kin."""
-    if not places.keys() >= given.keys():
-        _refuse_unknown_input(next(name for name in given if name not in places), places)
-    return decode_tensors(given, places, attachments)
+    if not places.keys() >= values.keys():
+        _refuse_unknown_input(next(name for name in values if name not in places), places)
+    return decode_tensors(values, places, attachments)
 
 
 def _refuse_unknown_input(name: str, inputs: Iterable[str]) -> NoReturn:

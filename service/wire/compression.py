@@ -193,8 +193,8 @@ class _Gunzip:
     def step(self, data: bytes) -> tuple[bytes, bytes, bool]:
         piece = self._inflate.decompress(data, _PIECE)
         self.ended = self._inflate.eof
-        left = self._inflate.unused_data if self.ended else self._inflate.unconsumed_tail
-        return piece, left, len(piece) == _PIECE
+        rest = self._inflate.unused_data if self.ended else self._inflate.unconsumed_tail
+        return piece, rest, len(piece) == _PIECE
 
 
 class _Unzstd:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -78,17 +79,46 @@ def test_nothing_names_a_private_place() -> None:
 #: Participles that say nothing of a value; a name says what it is.
 NO_NAMES = {"found", "made", "known", "told", "asked", "held", "seen", "taken", "drawn"}
 
+#: Those that attributes, functions and classes do not have as names either.
+NOWHERE = {"given", "kept", "left"}
+
+FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+def named(scope: ast.AST) -> Iterator[tuple[str, int]]:
+    """The names of variables, parameters, attributes, functions and classes in `scope`, with their lines."""
+    for node in ast.walk(scope):
+        match node:
+            case (
+                ast.Name(id=name, ctx=ast.Store())
+                | ast.Attribute(attr=name, ctx=ast.Store())
+                | ast.arg(arg=name)
+            ):
+                yield name.strip("_"), node.lineno
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name.strip("_"), node.lineno
+
+
+def sides(tree: ast.Module) -> set[tuple[str, int]]:
+    """`left` as a noun, with its lines: in functions that have a `right` as well."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, FUNCTIONS)]
+    scopes = [set(named(scope)) for scope in functions]
+    return {
+        row for rows in scopes if any(name == "right" for name, _ in rows) for row in rows if row[0] == "left"
+    }
+
 
 def test_values_are_named_by_nouns() -> None:
     wrong = []
     for path in PRODUCT:
-        for scope in ast.walk(ast.parse(path.read_text())):
-            if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        tree = ast.parse(path.read_text())
+        rows = {row for row in named(tree) if row[0] in NOWHERE} - sides(tree)
+        for scope in ast.walk(tree):
+            if isinstance(scope, FUNCTIONS):
                 stored = {
                     n.id for n in ast.walk(scope) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
                 }
                 parameters = {n.arg for n in ast.walk(scope.args) if isinstance(n, ast.arg)}
-                wrong += [
-                    f"{relative(path)}:{scope.lineno}: {name}" for name in (stored | parameters) & NO_NAMES
-                ]
+                rows |= {(name, scope.lineno) for name in (stored | parameters) & NO_NAMES}
+        wrong += [f"{relative(path)}:{line}: {name}" for name, line in sorted(rows, key=lambda row: row[1])]
     assert not wrong, "\n".join(wrong)

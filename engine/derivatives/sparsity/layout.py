@@ -190,16 +190,16 @@ def _blocks(pattern: Any, rows: Types, columns: Types, places: Array, kind_of: A
     top = 0
     for row, height in rows.items():
         own = slice(pattern.indptr[top], pattern.indptr[top + height.size])
-        across, blocks[row], left = column_of[own], {}, 0
+        across, blocks[row], offset = column_of[own], {}, 0
         for column, width in columns.items():
-            here = (across >= left) & (across < left + width.size)
+            here = (across >= offset) & (across < offset + width.size)
             blocks[row][column] = Coordinates(
                 row_of[own][here] - top,
-                across[here] - left,
+                across[here] - offset,
                 places[own][here],
                 (height.size, width.size),
                 *kind_of(row, column),
             )
-            left += width.size
+            offset += width.size
         top += height.size
     return blocks

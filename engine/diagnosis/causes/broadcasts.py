@@ -78,8 +78,8 @@ def _with_factors(path: Sequence[Instruction], graph: Graphing, shape_of: ShapeO
     for step in reversed(graph.steps):
         if step.op.family.name == "elementwise" and not read.isdisjoint(step.outputs):
             read.update(step.inputs)
-    kept = {id(step) for step in data if not read.isdisjoint(step.outputs)} | on_path
-    return [step for step in graph.steps if id(step) in kept] if len(kept) > len(on_path) else path
+    relevant = {id(step) for step in data if not read.isdisjoint(step.outputs)} | on_path
+    return [step for step in graph.steps if id(step) in relevant] if len(relevant) > len(on_path) else path
 
 
 def _meet(step: Instruction, shape_of: ShapeOf) -> tuple[int, int] | None:

@@ -16,11 +16,11 @@ _MOST = 8  # ends that are looked at
 
 
 def dead_ends(
-    graph: Graph, targets: Collection[str], given: Collection[str], *, chosen: bool
+    graph: Graph, targets: Collection[str], inputs: Collection[str], *, chosen: bool
 ) -> Iterator[Caveat]:
     """A warning for each named value that nothing reads and no target is.
 
-    That is a mistake if its name is assigned anew, and if inputs that are `given` have a part in nothing
+    That is a mistake if its name is assigned anew, and if inputs that have a value have a part in nothing
     else; the latter not if targets were `chosen`, for then the others are other targets.
     """
     if not any(isinstance(node.source, Source) for node in graph.nodes):
@@ -30,7 +30,7 @@ def dead_ends(
     for node in islice(ends, _MOST):
         if not isinstance(node.source, Source):
             continue
-        lost = [name for name in _inputs_behind(graph, node.name) if name not in used and name in given]
+        lost = [name for name in _inputs_behind(graph, node.name) if name not in used and name in inputs]
         later = _last(graph, node.name)
         if later is not None:
             yield _overwritten(graph, node, later, lost, is_target=later in targets)

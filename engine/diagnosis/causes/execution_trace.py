@@ -101,16 +101,16 @@ def layout_bytes(tape: Tape, steps: Sequence[Instruction]) -> int:
 
 
 def _inside(tape: Tape, step: Instruction) -> int:
-    given = step.attributes
+    attributes = step.attributes
     if step.op.name == "cond":
-        return max(_of(given["then"]), _of(given["else"]))
+        return max(_of(attributes["then"]), _of(attributes["else"]))
     if step.op.name == "checkpoint":
-        return _of(given["function"])
+        return _of(attributes["function"])
     if step.op.name == "while_steps":
-        return int(given["max_steps"]) * _of(given["body"])
-    walked = given["carry"] if given["scanned"] else None
-    length = given["length"] or 0 if walked is None else tape.types[step.inputs[walked]].shape[0]
-    return int(length) * _of(given["body"])
+        return int(attributes["max_steps"]) * _of(attributes["body"])
+    walked = attributes["carry"] if attributes["scanned"] else None
+    length = attributes["length"] or 0 if walked is None else tape.types[step.inputs[walked]].shape[0]
+    return int(length) * _of(attributes["body"])
 
 
 def _of(function: Tape) -> int:

@@ -12,13 +12,13 @@ from engine.diagnosis.texts.source_text import names_in
 CONSTANTS = {"e": "Euler's number, 2.718", "pi": "3.14159"}
 
 
-def unread_inputs(graph: Graphing, unread: Collection[str], given: Collection[str]) -> Iterator[Caveat]:
-    """A warning for each of the inputs `unread`; `given` are all that have a value."""
+def unread_inputs(graph: Graphing, unread: Collection[str], inputs: Collection[str]) -> Iterator[Caveat]:
+    """A warning for each of the inputs `unread`; `inputs` are all that have a value."""
     if not unread:
         return
     words = {word for step in graph.steps for word in names_in(step.origin)}
     nodes = {step.origin.node for step in graph.steps}
-    read = [word for word in CONSTANTS if word in words and word not in nodes and word not in given]
+    read = [word for word in CONSTANTS if word in words and word not in nodes and word not in inputs]
     for name in unread:
         sentence = "unread_input"
         arguments = {"name": name}

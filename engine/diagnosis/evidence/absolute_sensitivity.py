@@ -17,12 +17,12 @@ from engine.ir.no_gradient import NoGradient
 from engine.ir.tape import Instruction
 
 
-def sweep_magnitudes(steps: Iterable[Instruction], values: Mapping[int, Array], given: Values) -> Values:
-    """The magnitude of every slot that depends on a cotangent; `given` are those of the cotangents.
+def sweep_magnitudes(steps: Iterable[Instruction], values: Mapping[int, Array], seeds: Values) -> Values:
+    """The magnitude of every slot that depends on a cotangent; `seeds` are those of the cotangents.
 
     `values` are the values of all slots that the steps read or make.
     """
-    magnitudes = dict(given)
+    magnitudes = dict(seeds)
     with np.errstate(all="ignore"):
         for step in steps:
             moving = {

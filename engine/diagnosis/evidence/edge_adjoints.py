@@ -158,8 +158,8 @@ class Sweep:
     def propagate_sizes(self, pullback: Pullback, sizes: Sequence[Array]) -> dict[Edge, Array]:
         """The sizes that the edges of a step would pass on for other sizes of its outputs' cotangents."""
         local = self._local(pullback, [self.adjoint(slot) for slot in pullback.step.outputs])
-        given = dict(zip(pullback.cotangents, sizes, strict=True))
-        magnitudes = sweep_magnitudes(pullback.instructions, local, given)
+        seeds = dict(zip(pullback.cotangents, sizes, strict=True))
+        magnitudes = sweep_magnitudes(pullback.instructions, local, seeds)
         return {edge: magnitudes.get(slot, no_size(local[slot])) for edge, slot in pullback.answers}
 
     def in_wider_floats(self, pullback: Pullback) -> dict[Edge, Contribution] | None:

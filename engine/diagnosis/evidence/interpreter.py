@@ -32,14 +32,14 @@ def execute(step: Instruction, operands: Sequence[Array], bound: Bound | None = 
         return play(step.attributes["forward"], operands)
     kernel = step.op.kernel.forward
     assert kernel is not None, step.op.name
-    given = [np.array(operands[0]), *operands[1:]] if step.op.kernel.in_place else operands
+    arguments = [np.array(operands[0]), *operands[1:]] if step.op.kernel.in_place else operands
     xp = arrays.numpy_namespace()
     attributes = None if bound is None else bound.get(id(step))
     if attributes is None:
         attributes = runnable(step, [True] * len(step.outputs), xp)
         if bound is not None:
             bound[id(step)] = attributes
-    answer = kernel(xp, *given, **attributes)
+    answer = kernel(xp, *arguments, **attributes)
     return [np.asarray(value) for value in (answer if len(step.outputs) != 1 else [_only(answer)])]
 
 

@@ -151,24 +151,24 @@ class _Course:
         chosen, other = (step.attributes[key] for key in (("then", "else") if holds else ("else", "then")))
         answers = self._inline(chosen, rest, step.origin, at)
         self.layout.decided.update(dict.fromkeys(step.outputs, predicate))
-        left = [slot for slot in rest if self._only_in(slot, rest, other, chosen)]
-        return [self._beside(answer, left, predicate, at, chosen=holds) for answer in answers]
+        others = [slot for slot in rest if self._only_in(slot, rest, other, chosen)]
+        return [self._beside(answer, others, predicate, at, chosen=holds) for answer in answers]
 
     def _scan_loop(self, step: Instruction, operands: list[int], at: Iteration) -> Sequence[int | None]:
-        given = step.attributes
-        body, carry, scanned = given["body"], given["carry"], given["scanned"]
-        count = self._decide(operands[-1:]) if given["counted"] else None
-        operands = operands[:-1] if given["counted"] else operands
+        attributes = step.attributes
+        body, carry, scanned = attributes["body"], attributes["carry"], attributes["scanned"]
+        count = self._decide(operands[-1:]) if attributes["counted"] else None
+        operands = operands[:-1] if attributes["counted"] else operands
         carried, walked, constants = (
             operands[:carry],
             operands[carry : carry + scanned],
             operands[carry + scanned :],
         )
-        length = self.values[walked[0]].shape[0] if walked else int(given["length"] or 0)
+        length = self.values[walked[0]].shape[0] if walked else int(attributes["length"] or 0)
         order: Iterable[int] = range(length if count is None else min(count, length))
         answered = len(body.outputs) - carry
         rows: dict[int, list[int]] = {}
-        for k in reversed(list(order)) if given["reverse"] else order:
+        for k in reversed(list(order)) if attributes["reverse"] else order:
             with self.tape.at(step.origin):
                 now = [self._row(x, k, at) for x in walked]
             entries = list(carried)
@@ -181,18 +181,18 @@ class _Course:
         return [*carried, *stacks]
 
     def _while_steps(self, step: Instruction, operands: list[int], at: Iteration) -> Sequence[int | None]:
-        given = step.attributes
-        carry, most = given["carry"], given["max_steps"]
+        attributes = step.attributes
+        carry, most = attributes["carry"], attributes["max_steps"]
         carried, constants = operands[:carry], operands[carry:]
         rows: dict[int, list[int]] = {}
         now = [*carried, *constants]
         while len(rows) < most:
             now = [*carried, *constants]
-            if not self._decide(now, given["condition"]):
+            if not self._decide(now, attributes["condition"]):
                 break
             rows[len(rows)] = list(carried)
-            carried = self._inline(given["body"], now, step.origin, (*at, len(rows) - 1))
-        (last,) = self._inline(given["condition"], now, step.origin, (*at, len(rows)))
+            carried = self._inline(attributes["body"], now, step.origin, (*at, len(rows) - 1))
+        (last,) = self._inline(attributes["condition"], now, step.origin, (*at, len(rows)))
         self.layout.decided.update(dict.fromkeys(step.outputs, last))
         count = self.tape.constant(len(rows), "int64").slot
         self.values[count] = np.asarray(len(rows), "int64")
@@ -281,14 +281,14 @@ class _Course:
         return _reads(other, places) and not _reads(chosen, places)
 
     def _beside(
-        self, answer: int, left: Sequence[int], predicate: int, at: Iteration, *, chosen: bool
+        self, answer: int, others: Sequence[int], predicate: int, at: Iteration, *, chosen: bool
     ) -> int:
         """The answer of a branch beside what only the other one reads, so that the choice is to blame."""
-        if not left or not dtypes.is_floating(self.tape.types[answer].dtype):
+        if not others or not dtypes.is_floating(self.tape.types[answer].dtype):
             return answer
         start = len(self.tape.instructions)
         y = self.tape.variable(answer)
-        for slot in left:
+        for slot in others:
             z = F.sum(self.tape.variable(slot)).astype(y.dtype)
             y = F.where(self.tape.variable(predicate), *((y, z) if chosen else (z, y)))
         self._take_recorded(start, at)

@@ -111,8 +111,8 @@ def _paired(subscripts: str) -> tuple[str, str, str] | None:
     ('k', 'kd', 'qd,kd->qk')
     >>> _paired("qd,kd->qk")
     """
-    left, arrow, out = subscripts.partition("->")
-    operands = left.split(",")
+    terms, arrow, out = subscripts.partition("->")
+    operands = terms.split(",")
     if not arrow or len(operands) != 2 or "." in subscripts or len(operands[0]) != len(operands[1]):
         return None
     a, b = operands if out == operands[0] else reversed(operands)
@@ -121,7 +121,7 @@ def _paired(subscripts: str) -> tuple[str, str, str] | None:
     if out != a or len(lone) != 1 or not shared or len(set(a)) != len(a) or len(set(b)) != len(b):
         return None
     new = out.replace(shared[-1], lone[0])
-    return lone[0], b, f"{left}->{new}"
+    return lone[0], b, f"{terms}->{new}"
 
 
 def _crossed_softmax(prescriber: Prescriber, steps: Sequence[Instruction]) -> Iterator[Caveat]:

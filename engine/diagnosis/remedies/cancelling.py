@@ -66,7 +66,7 @@ class Cancelling:
 
     before: str
     form: str
-    left: Callable[[Array, Any], Array]
+    remainder: Callable[[Array, Any], Array]
     relative: bool = False
 
     @cached_property
@@ -80,8 +80,8 @@ class Cancelling:
         """Whether rounding takes more than `LOST` of what is left."""
         unit = float(np.finfo(x.dtype).eps)
         with np.errstate(all="ignore"):
-            left = np.abs(self.left(x, axes))
-            return bool(((left > 0) & (left < unit / LOST)).any())
+            remainder = np.abs(self.remainder(x, axes))
+            return bool(((remainder > 0) & (remainder < unit / LOST)).any())
 
 
 def _spread(x: Array, axes: Any) -> Array:

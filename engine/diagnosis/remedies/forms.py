@@ -82,8 +82,8 @@ class _Filler(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.Call:
         """A call: its arguments, never its name; an attribute that is bound to no word is left out."""
         node.args = [self.visit(argument) for argument in node.args]
-        kept = [word for word in node.keywords if self._is_given(word.value)]
-        node.keywords = [ast.keyword(word.arg, self.visit(word.value)) for word in kept]
+        keywords = [word for word in node.keywords if self._is_given(word.value)]
+        node.keywords = [ast.keyword(word.arg, self.visit(word.value)) for word in keywords]
         return node
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
@@ -128,8 +128,8 @@ def without_sign(node: ast.expr) -> ast.expr | None:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return node.operand
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
-        left = without_sign(node.left)
-        return None if left is None else ast.BinOp(left, node.op, node.right)
+        first = without_sign(node.left)
+        return None if first is None else ast.BinOp(first, node.op, node.right)
     return None
 
 

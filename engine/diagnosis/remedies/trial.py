@@ -142,8 +142,8 @@ class Trial:
         slots = [slot for slot in form.slots.values() if is_inexact(tape.types[slot].dtype)]
         gradients = backward(tape, {total.slot: ones(tape, total)}, slots)
         tape.outputs = [total.slot, *(gradients[slot].slot for slot in slots if slot in gradients)]
-        given = {name: self.inputs[name] for name in tape.inputs if name in self.inputs}
-        return all(bool(np.isfinite(value).all()) for value in run_tape(tape, given))
+        values = {name: self.inputs[name] for name in tape.inputs if name in self.inputs}
+        return all(bool(np.isfinite(value).all()) for value in run_tape(tape, values))
 
     def _run(self, replacements: Sequence[Replacement]) -> Outcome | None:
         copy = Rewrite(Tape(list(self.tape.types), dict(self.tape.inputs), dict(self.tape.constants)))
@@ -175,18 +175,18 @@ class Trial:
             return None
         sources = [slot for slot in concerned if slot in gradients]
         tape.outputs = [target, *(gradients[slot].slot for slot in sources), *places]
-        given = {name: self.inputs[name] for name in tape.inputs if name in self.inputs}
-        value, *rest = map(np.asarray, run_tape(tape, given))
+        values = {name: self.inputs[name] for name in tape.inputs if name in self.inputs}
+        value, *rest = map(np.asarray, run_tape(tape, values))
         slopes = dict(zip(sources, rest, strict=False))
         scales = {slot: self._scale(slot) for slot in sources}
         return Outcome(value, slopes, rest[len(sources) :], self.limit, scales)
 
     def _scale(self, slot: int) -> float:
         """The largest magnitude of a variable; infinite for zeros, which have no size of their own."""
-        given = [
+        operands = [
             self.inputs[name] for name, at in self.tape.inputs.items() if at == slot and name in self.inputs
         ]
-        largest = max((float(np.abs(value).max(initial=0.0)) for value in given), default=0.0)
+        largest = max((float(np.abs(value).max(initial=0.0)) for value in operands), default=0.0)
         return largest or np.inf
 
     def _concerned(self, replacements: Sequence[Replacement]) -> list[int]:

@@ -99,12 +99,12 @@ def distinct(culprits: Iterable[Culprit]) -> tuple[Culprit, ...]:
 
     The steps of an op that was expanded speak of different tensors: there the first is kept.
     """
-    kept: dict[tuple[str, str, int | None], Culprit] = {}
+    joined: dict[tuple[str, str, int | None], Culprit] = {}
     for culprit in culprits:
         key = (culprit.node, culprit.reason, culprit.input)
-        previous = kept.get(key)
-        kept[key] = culprit if previous is None else _join(previous, culprit)
-    return tuple(kept.values())
+        previous = joined.get(key)
+        joined[key] = culprit if previous is None else _join(previous, culprit)
+    return tuple(joined.values())
 
 
 def _join(first: Culprit, other: Culprit) -> Culprit:

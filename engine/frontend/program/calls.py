@@ -107,10 +107,10 @@ class _Binding:
         """The index of index_set and its like, as it stands in brackets elsewhere; taken out of the call."""
         if all(attribute.kind.name != "index" for attribute in op.attributes):
             return None
-        given = self.keywords.pop("index", None)
-        if given is None and before + len(self.positional) == len(op.inputs) and len(op.inputs) > 1:
+        index = self.keywords.pop("index", None)
+        if index is None and before + len(self.positional) == len(op.inputs) and len(op.inputs) > 1:
             return self.positional.pop()
-        return given
+        return index
 
     def _take_function(self, op: Op, attribute: Attribute) -> None:
         functions = self.evaluator.functions

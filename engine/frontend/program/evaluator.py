@@ -160,11 +160,11 @@ class Evaluator:
 
     def _binary(self, node: ast.BinOp, kind: str) -> Value:
         spine: list[ast.BinOp] = []
-        left: ast.expr = node
-        while isinstance(left, ast.BinOp):  # a + b + c nests on the left, as deep as it is long
-            spine.append(left)
-            left = left.left
-        value = self.operand(left)
+        first: ast.expr = node
+        while isinstance(first, ast.BinOp):  # a + b + c nests on the left, as deep as it is long
+            spine.append(first)
+            first = first.left
+        value = self.operand(first)
         for step in reversed(spine):
             name = _BINARY.get(type(step.op))
             if name is None:

@@ -89,14 +89,14 @@ def cure_of_option(
     """What to write if an option of an op is a tensor, and has to be written out."""
     names = [*(one.name for one in op.inputs), *(one.name for one in op.attributes)]
     before = [node.func.value] if isinstance(node.func, ast.Attribute) else []
-    given = dict(zip(names, [*before, *node.args], strict=False))
-    given |= {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg is not None}
-    kept = {k: v for k, v in given.items() if not (isinstance(v, ast.Constant) and v.value is None)}
-    meant = substitutes.without_options(op.name, kept)
+    arguments = dict(zip(names, [*before, *node.args], strict=False))
+    arguments |= {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg is not None}
+    options = {k: v for k, v in arguments.items() if not (isinstance(v, ast.Constant) and v.value is None)}
+    meant = substitutes.without_options(op.name, options)
     why = f"'{attribute}' is fixed before the data are known"
     if meant is not None:
         return evaluator.text.instead(node, meant, f"{why}, and tensors are multiplied and compared")
-    note = substitutes.note_of_option(op.name, kept)
+    note = substitutes.note_of_option(op.name, options)
     if note is not None:
         return note
     if isinstance(value, ast.Name) and value.id.lower() in ("true", "false", "none", "null"):

@@ -185,11 +185,11 @@ class ProgramText:
                 )
             if isinstance(node, ast.Constant):
                 self._check_number(node)
-            left = node.left if isinstance(node, ast.BinOp) else None
+            first = node.left if isinstance(node, ast.BinOp) else None
             for child in ast.iter_child_nodes(node):
                 if isinstance(child, _LEAVES):
                     continue
-                pending.append((child, depth, chain + 1) if child is left else (child, depth + 1, 0))
+                pending.append((child, depth, chain + 1) if child is first else (child, depth + 1, 0))
 
     def _check_number(self, node: ast.Constant) -> None:
         try:

@@ -81,8 +81,8 @@ def _over(element: ast.expr, target: ast.expr, iterable: ast.expr) -> ast.expr |
     if not _acts_on_elements(element, set(_names(target)), indexed):
         return None
     whole = replaced.visit(copy.deepcopy(element))
-    left = _names(target)
-    return None if _mentions(whole, *[n for n in left if n not in _free(values.values())]) else whole
+    names = _names(target)
+    return None if _mentions(whole, *[n for n in names if n not in _free(values.values())]) else whole
 
 
 def _substitutions(

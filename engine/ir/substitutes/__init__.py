@@ -37,27 +37,27 @@ class Formula:
         names, defaults = _parameters(self.call)
         if len(args) > len(names):
             return None
-        given = dict(zip(names, args, strict=False))
+        arguments = dict(zip(names, args, strict=False))
         for keyword, value in keywords.items():
             name = keyword if keyword in names else spelled(keyword, names)
-            if name is None or name in given:
+            if name is None or name in arguments:
                 return None
-            given[name] = value
+            arguments[name] = value
         body = _expression(self.text)
         called = {id(node.func) for node in ast.walk(body) if isinstance(node, ast.Call)}
         used = {node.id for node in ast.walk(body) if isinstance(node, ast.Name) and id(node) not in called}
         for name in names:
-            if name not in given and name not in defaults:
+            if name not in arguments and name not in defaults:
                 return None
             ignored = name.startswith("_")
             if (
-                name in given
+                name in arguments
                 and name not in used
                 and not ignored
-                and not _same(given[name], defaults.get(name))
+                and not _same(arguments[name], defaults.get(name))
             ):
                 return None
-        filled: ast.expr = _Fill(given, defaults).visit(copy.deepcopy(body))
+        filled: ast.expr = _Fill(arguments, defaults).visit(copy.deepcopy(body))
         return filled
 
 
@@ -111,16 +111,16 @@ def names() -> list[str]:
     return sorted({*_formulas(), *absent.SENTENCES})
 
 
-def without_options(op: str, given: Mapping[str, ast.expr]) -> ast.expr | None:
+def without_options(op: str, options: Mapping[str, ast.expr]) -> ast.expr | None:
     """The formula for a call of `op` with tensors for its options; None if no row fits."""
     rows = (Formula(call, text) for call, text in traced.FORMULAS.items() if call.startswith(f"{op}("))
-    bound = (row.bind([], given) for row in rows)
+    bound = (row.bind([], options) for row in rows)
     return next((expression for expression in bound if expression is not None), None)
 
 
-def note_of_option(op: str, given: Mapping[str, ast.expr]) -> str | None:
+def note_of_option(op: str, options: Mapping[str, ast.expr]) -> str | None:
     """What is so of an option of `op` that is a tensor, in words."""
-    texts = {"start": "0", "step": "1"} | {name: ast.unparse(value) for name, value in given.items()}
+    texts = {"start": "0", "step": "1"} | {name: ast.unparse(value) for name, value in options.items()}
     note = traced.NOTES.get(op)
     return None if note is None else note.format(**texts)
 

@@ -67,8 +67,8 @@ def _batched_by_count(
     count = inner.input(TensorType((), counts.dtype))
     going = place < count
     answers = inner.play(body, arguments)
-    kept = [F.where(going, new, old) for new, old in zip(answers, arguments[:carry], strict=False)]
-    masked = inner.finish([*kept, *(F.where(going, value, 0) for value in answers[carry:])])
+    carried = [F.where(going, new, old) for new, old in zip(answers, arguments[:carry], strict=False)]
+    masked = inner.finish([*carried, *(F.where(going, value, 0) for value in answers[carry:])])
     inputs = [*xs[: carry + scanned], places, *xs[carry + scanned : -1], counts, F.max(counts)]
     flags = [*batched[: carry + scanned], False, *batched[carry + scanned : -1], True, False]
     rows: tuple[Variable, ...] = batched_loop(

@@ -34,7 +34,7 @@ class _Split:
     The attributes of the op below describe the fields.
     """
 
-    kept: Sequence[int]
+    core_carry: Sequence[int]
     sums: Sequence[int]
     entered: Sequence[int]
     made_read: Sequence[int]
@@ -85,48 +85,48 @@ def _run(
         starts = range(0, done, chunk) if not reverse else range(total - chunk, total - done - 1, -chunk)
         order = range(chunk) if not reverse else range(chunk - 1, -1, -1)
         _run_chunks(xp, starts, order, arrays, _Split(**split))
-    left = range(done, total) if not reverse else range(total - done - 1, -1, -1)
-    if left:
-        arrays.carried = walk(xp, body, arrays.carried, walked, constants, left, results, entries)
+    rest = range(done, total) if not reverse else range(total - done - 1, -1, -1)
+    if rest:
+        arrays.carried = walk(xp, body, arrays.carried, walked, constants, rest, results, entries)
     return [*owned(xp, arrays.carried), *stacks]
 
 
 def _run_chunks(xp: Any, starts: Sequence[int], order: range, arrays: _Arrays, split: _Split) -> None:
     """Run every whole chunk, its steps in `order`; carried values and stacks are brought up to date."""
-    chunk, kept, direct, entered = len(order), split.kept, split.direct, split.entered
+    chunk, places, direct, entered = len(order), split.core_carry, split.direct, split.entered
     carried, results, entries = arrays.carried, arrays.results, arrays.entries
 
     def room(type: TensorType) -> Any:
         return xp.zeros((chunk, *type.shape), dtype=getattr(xp, type.dtype))
 
     constants = [*split.once(arrays.constants), *arrays.constants]
-    types = dict(zip((*kept, *range(-len(direct), 0)), split.core.outputs, strict=True))
+    types = dict(zip((*places, *range(-len(direct), 0)), split.core.outputs, strict=True))
     rooms = {place: room(types[place]) for place in entered if entries[place] is None}
     handed = [
         room(types[i - len(direct)]) if place < 0 or results[place] is None else None
         for i, place in enumerate(direct)
     ]
-    now = [carried[place] for place in kept]
+    now = [carried[place] for place in places]
     with split.before.session() as ahead, split.after.session() as behind:
         for start in starts:
             rows = slice(start, start + chunk)
             own = [x[rows] for x in arrays.walked]
             forward = ahead([*own, *constants])
             stepped = [*(forward[k] for k in split.made_read), *(own[k] for k in split.walked_read)]
-            writes = [_rows_of(entries[place], rooms.get(place), rows) for place in kept]
+            writes = [_rows_of(entries[place], rooms.get(place), rows) for place in places]
             outs = [
                 results[place][rows] if own_room is None else own_room
                 for place, own_room in zip(direct, handed, strict=True)
             ]
             now = walk(xp, split.core, now, stepped, constants, order, outs, writes)
-            stacked = [writes[kept.index(place)] for place in entered]
+            stacked = [writes[places.index(place)] for place in entered]
             ends = behind([*stacked, *outs, *forward, *own, *constants])
             for place, value in zip(split.late, ends, strict=False):
                 if results[place] is not None:
                     results[place][rows] = value
             for place, term in zip(split.sums, ends[len(split.late) :], strict=True):
                 carried[place] = carried[place] + term
-    for place, value in zip(kept, now, strict=True):
+    for place, value in zip(places, now, strict=True):
         carried[place] = value
 
 
@@ -177,7 +177,7 @@ chunked_loop = define(
     attributes=(
         *scan_loop.attributes,
         Attribute("chunk", SIZE, doc="how many steps at once"),
-        Attribute("kept", INTS, doc="the places of what is carried through the core"),
+        Attribute("core_carry", INTS, doc="the places of what is carried through the core"),
         Attribute("sums", INTS, doc="the places of what only grows by a term a step"),
         Attribute("entered", INTS, doc="the carried places whose way `after` reads"),
         Attribute("made_read", INTS, doc="which answers of `before` the core reads"),

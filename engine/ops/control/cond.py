@@ -89,13 +89,13 @@ def _push(
     tangents: Sequence[Variable | None], xs: Sequence[Variable], **branches: Tape
 ) -> list[Variable | None]:
     moving = [i for i, t in enumerate(tangents[1:]) if t is not None]
-    given = [tangents[1 + i] for i in moving]
+    moves = [tangents[1 + i] for i in moving]
     outs = outputs_of(branches["then"])
 
     def ahead(branch: Tape) -> Tape:
         return with_tangents(branch, moving)[0]
 
-    answers = _branches(xs[0], [*xs[1:], *(t for t in given if t is not None)], ahead, **_named(branches))
+    answers = _branches(xs[0], [*xs[1:], *(t for t in moves if t is not None)], ahead, **_named(branches))
     pushed: list[Variable | None] = [None] * len(outs)
     for place, i in enumerate(inexact(outs), len(outs)):
         pushed[i] = answers[place]

@@ -90,8 +90,8 @@ def _walked(
     own = [F.identity(x) for x in xs]
     start = len(tape.instructions)
     answers = [F.identity(y) for y in tape.inline(function, own)]
-    given = {slot: seed.conj() for slot, seed in seeds(answers).items()}
-    adjoints = backward(tape, given, [own[i].slot for i in positions], since=start)
+    cotangents = {slot: seed.conj() for slot, seed in seeds(answers).items()}
+    adjoints = backward(tape, cotangents, [own[i].slot for i in positions], since=start)
     return tuple(
         adjoints[own[i].slot].conj() if own[i].slot in adjoints else zeros(tape, own[i]) for i in positions
     )
@@ -123,13 +123,13 @@ def _vjp(*xs: Variable, function: Tape, wrt: Sequence[int] | None) -> Any:
     return _one_or_many(_walked(function, inputs, positions, seeds))
 
 
-def _as_direction(given: Variable, type: TensorType, word: str) -> Variable:
-    if given.shape != type.shape:
+def _as_direction(direction: Variable, type: TensorType, word: str) -> Variable:
+    if direction.shape != type.shape:
         raise ShapeMismatch(
-            f"expected a {word} of shape {type.shape}, got {given.shape}",
+            f"expected a {word} of shape {type.shape}, got {direction.shape}",
             hint=f"a {word} has the shape of what it belongs to",
         )
-    return given.astype(type.dtype)
+    return direction.astype(type.dtype)
 
 
 def _jvp(*xs: Variable, function: Tape) -> Any:

@@ -29,13 +29,13 @@ class Solved:
     products: int
 
 
-def tolerances(xp: Any, dtype: Any, given: float | None) -> tuple[float, float]:
+def tolerances(xp: Any, dtype: Any, tolerance: float | None) -> tuple[float, float]:
     """Relative residuals: where to stop, and above which a system counts as not solved.
 
     Rounding may stop the iteration between eps^¾ and √eps; who gives a tolerance gets that or nothing.
     """
     eps = float(xp.finfo(dtype).eps)
-    return (eps**0.75, eps**0.5) if given is None else (given, given)
+    return (eps**0.75, eps**0.5) if tolerance is None else (tolerance, tolerance)
 
 
 def norm(xp: Any, rows: Any) -> Any:
@@ -57,24 +57,24 @@ def gmres(
     """`x` with |b - A x| ≤ target |b| in every row, or the nearest that was found in `steps` products."""
     size = norm(xp, b)
     x, residual, spent = xp.zeros_like(b), b, 0
-    left = xp.where(size > 0, xp.ones_like(size), size)
+    relative = xp.where(size > 0, xp.ones_like(size), size)
     while True:
-        active = left > target
+        active = relative > target
         if spent >= steps or not xp.item(xp.any(active)):
-            return Solved(x, left, spent)
+            return Solved(x, relative, spent)
         count = min(RESTART, steps - spent, b.shape[-1])
         update, used = _cycle(xp, product, inverse, residual, active, target * size, count)
         candidate = xp.where(active[:, None], x + update, x)
         remaining = b - product(candidate)
         spent += used + 1
-        now = xp.where(active, norm(xp, remaining) / xp.where(active, size, xp.ones_like(size)), left)
-        better = now < left  # False for NaN too: a row keeps the best that it had
-        gained = xp.item(xp.any(now < STALLED * left))
+        now = xp.where(active, norm(xp, remaining) / xp.where(active, size, xp.ones_like(size)), relative)
+        better = now < relative  # False for NaN too: a row keeps the best that it had
+        gained = xp.item(xp.any(now < STALLED * relative))
         x = xp.where(better[:, None], candidate, x)
         residual = xp.where(better[:, None], remaining, residual)
-        left = xp.where(better, now, left)
+        relative = xp.where(better, now, relative)
         if not gained:
-            return Solved(x, left, spent)
+            return Solved(x, relative, spent)
 
 
 def _cycle(

@@ -108,8 +108,8 @@ def _divided(matrix: Variable, right: Variable) -> Variable:
     gap = F.stop_gradient(F.matmul(matrix, answer) - flat)
     limit = float(np.finfo(right.dtype).eps) ** (1 / 3)
     sound = F.vector_norm(gap) <= limit * F.vector_norm(F.stop_gradient(flat))
-    kept: Variable = F.where(sound, answer, float("nan"))
-    return kept.reshape(right.shape)
+    solution: Variable = F.where(sound, answer, float("nan"))
+    return solution.reshape(right.shape)
 
 
 def _implicit(equation: _Equation, x: Variable, parameters: Sequence[Variable]) -> Variable:

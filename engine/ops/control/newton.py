@@ -60,7 +60,7 @@ class _Search:
     tolerance: float
     x: Any
     r: Any = None
-    left: Any = None
+    linear_residual: Any = None
     going: Any = None
 
     def run(self, max_steps: int) -> Any:
@@ -88,8 +88,8 @@ class _Search:
         """One step of every row that goes; answers how large the largest was, relative to 1 + |x|."""
         xp = self.xp
         right = xp.where(self.going[:, None], -self.r, xp.zeros_like(self.r))
-        d, self.left = self.direction(self.x, right, relative)
-        wrong = self.going & ~(xp.all(xp.isfinite(d), axis=1) & (self.left < HOPELESS))
+        d, self.linear_residual = self.direction(self.x, right, relative)
+        wrong = self.going & ~(xp.all(xp.isfinite(d), axis=1) & (self.linear_residual < HOPELESS))
         if xp.item(xp.any(wrong)):
             raise self._failure(wrong, "the Jacobian is singular or ill-conditioned", number)
         d = xp.where(self.going[:, None], d, xp.zeros_like(d))
@@ -98,7 +98,7 @@ class _Search:
         t = self._length(number, d, size)
         self.x = xp.where(self.going[:, None], self.x + t[:, None] * d, self.x)
         self.r = self.residual(self.x)
-        self.going = self.going & ~((size <= self.tolerance) & (self.left <= USEFUL))
+        self.going = self.going & ~((size <= self.tolerance) & (self.linear_residual <= USEFUL))
         return float(xp.item(xp.max(size)))
 
     def _length(self, number: int, d: Any, size: Any) -> Any:
@@ -120,10 +120,10 @@ class _Search:
         xp = self.xp
         where, norm = worst_row(xp, rows, gmres.norm(xp, self.r))
         hint = "start nearer a root, or raise max_steps; there may be none"
-        if self.left is not None and xp.item(xp.any(rows & ~(self.left <= USEFUL))):
-            _, left = worst_row(xp, rows, self.left)
+        if self.linear_residual is not None and xp.item(xp.any(rows & ~(self.linear_residual <= USEFUL))):
+            _, residual = worst_row(xp, rows, self.linear_residual)
             hint = (
-                f"the last linear system was solved to a relative residual of {left} only: raise "
+                f"the last linear system was solved to a relative residual of {residual} only: raise "
                 "linear_steps, scale the equations, or give a bandwidth to precondition with"
             )
         return OverLimit(f"no root{where}: {what}; at step {number} the residual's norm is {norm}", hint=hint)
@@ -232,10 +232,10 @@ def _link(attributes: Mapping[str, Any], inputs: int, sizes: Sizes) -> None:
 
 def _bind(specialize: Specialize, attributes: Mapping[str, Any], types: Types) -> dict[str, Any]:
     own = [TensorType(t.shape, t.dtype) for t in types]
-    given = {"residual": own, "jacobian": own, "product": [own[0], *own]}
+    signatures = {"residual": own, "jacobian": own, "product": [own[0], *own]}
     return {
         key: specialize(attributes[key], inputs)
-        for key, inputs in given.items()
+        for key, inputs in signatures.items()
         if attributes.get(key) is not None
     }
 

@@ -29,12 +29,12 @@ def cost_of_runs(body: Tape, runs: int, *, answered: bool = False) -> Cost:
     What it is `answered` as well, where its outputs are those of the op.
     """
     plan = make_plan(lower(body))
-    estimate, kept = plan.estimate, sum(plan.buffers)
+    estimate, buffered = plan.estimate, sum(plan.buffers)
     outside = [*body.inputs.values(), *(body.outputs if answered else ())]
     scratch = max(0, estimate.peak_bytes - sum(body.types[slot].nbytes for slot in outside))
     flops, moved = runs * estimate.flops, runs * estimate.bytes
     slow = runs * operations(estimate.seconds + CALL_SECONDS) - operations(seconds(flops, moved, 0))
-    return Cost(flops, moved, scratch, max(0, slow), kept if kept <= KEPT_BYTES else 0)
+    return Cost(flops, moved, scratch, max(0, slow), buffered if buffered <= KEPT_BYTES else 0)
 
 
 class Body:

@@ -187,11 +187,11 @@ def _batched(
     arguments = batched_body.inputs(types)
     own = [*arguments[:carry], *arguments[carry + 1 :]]
     (going,) = batched_body.play(holds, own)
-    kept = [
+    after = [
         F.where(aligned(going, True, rank(new, True)), new, old)
         for new, old in zip(batched_body.play(step, own), own, strict=False)
     ]
-    batched_body.finish([*kept, arguments[carry] + going.astype("int64")])
+    batched_body.finish([*after, arguments[carry] + going.astype("int64")])
     zero = rows[0].tape.constant(0, "int64").broadcast_to((n,))
     inputs = [*rows[:carry], zero, *rows[carry:]]
     answers = _steps(

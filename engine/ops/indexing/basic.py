@@ -178,11 +178,11 @@ def _index_set(xp: Any, x: Any, values: Any, *indices: Any, index: tuple[Any, ..
     return xp.index_put(x, arrays_of(xp, index, indices, x.shape), values)
 
 
-def _kept(g: Any, y: Any, x: Any, values: Any, *indices: Any, index: tuple[Any, ...]) -> Any:
+def _pull_to_tensor(g: Any, y: Any, x: Any, values: Any, *indices: Any, index: tuple[Any, ...]) -> Any:
     return F.index_set(g, 0, *indices, index=index)
 
 
-def _written(g: Any, y: Any, x: Any, values: Any, *indices: Any, index: tuple[Any, ...]) -> Any:
+def _pull_to_values(g: Any, y: Any, x: Any, values: Any, *indices: Any, index: tuple[Any, ...]) -> Any:
     back = F.getitem(g, *indices, index=index)
     if selects_once(index):
         return back
@@ -202,7 +202,7 @@ index_set = define(
     forward=_index_set,
     normalize=_normalize_write,
     infer=lambda types, **_: (types[0],),
-    vjp=(_kept, _written, POSITION),
+    vjp=(_pull_to_tensor, _pull_to_values, POSITION),
     kinds=("any", "any", "index"),
     promote=(True, True, False),
     variadic=True,

@@ -157,8 +157,8 @@ def _cholesky_rule(g: Any, y: Any, x: Any, upper: bool) -> Any:
     factor, g = (transposed(y), adjoint(g)) if upper else (y.conj(), g)
     back = adjoint(factor)
     inner = _half_diagonal(F.matmul(back, F.tril(g)))
-    left = F.solve(back, inner)
-    whole = adjoint(F.solve(back, adjoint(left)))
+    half = F.solve(back, inner)
+    whole = adjoint(F.solve(back, adjoint(half)))
     return (whole + adjoint(whole)) * 0.5
 
 

@@ -96,11 +96,11 @@ def counts(sizes: Sizes, window: Sizes, stride: Sizes, dilation: Sizes) -> Sizes
     return tuple((size - span) // step + 1 for size, span, step in zip(sizes, spans, stride, strict=True))
 
 
-def check_counts(given: Sizes, sizes: Sizes, window: Sizes, stride: Sizes, dilation: Sizes) -> None:
+def check_counts(windows: Sizes, sizes: Sizes, window: Sizes, stride: Sizes, dilation: Sizes) -> None:
     """Raise ShapeMismatch unless as many windows fit along each axis as are given."""
     fit = counts(sizes, window, stride, dilation)
-    if given != fit:
-        raise ShapeMismatch(f"{list(given)} windows, and {list(fit)} fit into sizes {list(sizes)}")
+    if windows != fit:
+        raise ShapeMismatch(f"{list(windows)} windows, and {list(fit)} fit into sizes {list(sizes)}")
 
 
 def borders(padding: Any, sizes: Sizes, window: Sizes, stride: Sizes, dilation: Sizes) -> Pairs:

@@ -83,10 +83,10 @@ def _batch_norm(x: Any, mean: Any, variance: Any, *, axis: int, epsilon: float) 
     return (x - mean.reshape(shape)) * _inverse_root(variance, epsilon).reshape(shape)
 
 
-def _along(x: Any, axis: int, *given: Any) -> tuple[int, ...]:
+def _along(x: Any, axis: int, *arrays: Any) -> tuple[int, ...]:
     """The shape in which numbers of the channels broadcast against x; raises ShapeMismatch."""
     place = normalize_axis(axis, x.ndim)
-    for one in given:
+    for one in arrays:
         if one.shape != x.shape[place : place + 1]:
             raise ShapeMismatch(
                 f"expected {x.shape[place]} numbers, one for each channel on axis {axis}, got {one.shape}"

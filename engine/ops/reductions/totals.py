@@ -27,13 +27,13 @@ ACCUMULATOR = Attribute("dtype", DTYPE, None, "the dtype to accumulate in and to
 WIDENS = "Booleans and small integers are accumulated in 64 bits, floats in their own dtype."
 
 
-def accumulator(given: str, wanted: str | None) -> str:
+def accumulator(dtype: str, wanted: str | None) -> str:
     """The dtype of a sum: `wanted`, else 64 bits for small integers and booleans, their own for floats.
 
     Raises DtypeMismatch where that would drop imaginary parts.
     """
-    check_cast(given, wanted or given)
-    return wanted or _WIDE.get(given, given)
+    check_cast(dtype, wanted or dtype)
+    return wanted or _WIDE.get(dtype, dtype)
 
 
 def axes_and_accumulator(types: Sequence[Any], *, axis: Any, dtype: str | None, **_: Any) -> dict[str, Any]:
@@ -55,9 +55,9 @@ def count(x: Any, axis: tuple[int, ...]) -> int:
 
 def gathered(x: Any, axis: tuple[int, ...]) -> Any:
     """The reduced axes moved to the end and flattened into one."""
-    kept = tuple(i for i in range(x.ndim) if i not in axis)
-    shape = (*(x.shape[i] for i in kept), count(x, axis))
-    return F.permute_dims(x, axes=(*kept, *axis)).reshape(shape)
+    rest = tuple(i for i in range(x.ndim) if i not in axis)
+    shape = (*(x.shape[i] for i in rest), count(x, axis))
+    return F.permute_dims(x, axes=(*rest, *axis)).reshape(shape)
 
 
 def scattered(flat: Any, x: Any, axis: tuple[int, ...]) -> Any:

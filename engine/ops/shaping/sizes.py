@@ -150,9 +150,9 @@ def _summed_axes(came: tuple[int, ...], shape: tuple[int, ...]) -> tuple[tuple[i
 
 
 def _sum_to(xp: Any, x: Any, *, shape: tuple[int, ...]) -> Any:
-    axes, kept = _summed_axes(x.shape, shape)
-    total = xp.sum(x, axis=axes, keepdims=kept, dtype=x.dtype)
-    return xp.reshape(total, shape) if kept else total
+    axes, keepdims = _summed_axes(x.shape, shape)
+    total = xp.sum(x, axis=axes, keepdims=keepdims, dtype=x.dtype)
+    return xp.reshape(total, shape) if keepdims else total
 
 
 def _sum_cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: Any) -> Cost:

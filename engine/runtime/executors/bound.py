@@ -203,10 +203,12 @@ class Subprogram:
         if xp is not numpy_namespace() or len(plan.steps) > MOST_STEPS:
             return None
         tape = plan.tape
-        kept = {step.instruction.outputs[0] for step in plan.steps if step.buffer is not None}
-        kept = {slot for slot in kept if tape.types[slot].shape}  # the rest are scalars
-        views = fixed_views(plan, kept, xp)
-        fixed = frozenset((*kept, *tape.constants, *(plan.steps[i].instruction.outputs[0] for i in views)))
+        buffered = {step.instruction.outputs[0] for step in plan.steps if step.buffer is not None}
+        buffered = {slot for slot in buffered if tape.types[slot].shape}  # the rest are scalars
+        views = fixed_views(plan, buffered, xp)
+        fixed = frozenset(
+            (*buffered, *tape.constants, *(plan.steps[i].instruction.outputs[0] for i in views))
+        )
         part = Part(
             plan,
             xp,
@@ -215,7 +217,7 @@ class Subprogram:
             lambda step: runnable(step, [slot in plan.read for slot in step.outputs], xp),
             lambda step: dead_slots(step, tape, fixed),
         )
-        return Loops(part, lambda: _numpy_context(plan, kept, views, xp))
+        return Loops(part, lambda: _numpy_context(plan, buffered, views, xp))
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
         """Run the function once."""
@@ -242,7 +244,7 @@ class Subprogram:
         bound.release(values)
 
 
-def _numpy_context(plan: Plan, kept: Set[int], views: Iterable[int], xp: Namespace) -> Values:
+def _numpy_context(plan: Plan, buffered: Set[int], views: Iterable[int], xp: Namespace) -> Values:
     """Slots with constants, buffers and views of both in place; what has no axes is a scalar."""
     tape = plan.tape
     values: Values = [None] * len(tape.types)
@@ -254,7 +256,7 @@ def _numpy_context(plan: Plan, kept: Set[int], views: Iterable[int], xp: Namespa
         raise no_memory(plan, xp.place) from None
     for step in plan.steps:
         slot = step.instruction.outputs[0] if step.instruction.outputs else -1
-        if step.buffer is not None and slot in kept:
+        if step.buffer is not None and slot in buffered:
             type = tape.types[slot]
             values[slot] = arena[step.buffer][: type.nbytes].view(type.dtype).reshape(type.shape)
     for place in views:

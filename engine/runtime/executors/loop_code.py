@@ -340,17 +340,17 @@ class _Writer:
             if ufunc in _OPERATORS and len(dtypes) == 1 and dtypes <= _EXACT and not whole:
                 return f"{target} = {operands[0]} {_OPERATORS[ufunc]} {operands[1]}"
         function = getattr(xp, ufunc, None) if ufunc else None
-        given = ", ".join(operands)
+        arguments = ", ".join(operands)
         if out in self.memory or (step.buffer is not None and type.shape):
             self.used.add(target)
             if xp.is_ufunc(function):
-                return f"{self.source.call(function, ufunc)}({given}, {target})"
+                return f"{self.source.call(function, ufunc)}({arguments}, {target})"
             if kernel.forward_into is not None:
                 into = partial(kernel.forward_into, xp, **self.part.attributes(step.instruction))
                 return f"{self.source.call(into)}({', '.join([target, *operands])})"
-            return f"{target}[...] = {self._kernel(step)}({given})"
+            return f"{target}[...] = {self._kernel(step)}({arguments})"
         if xp.is_ufunc(function):
-            return f"{target} = {self.source.call(function, ufunc)}({given})"
+            return f"{target} = {self.source.call(function, ufunc)}({arguments})"
         if kernel.in_place:
             operands[0] = f"{self.source.call(xp.writable, 'writable')}({operands[0]}, {step.owned})"
         return f"{target} = {self._kernel(step)}({', '.join(operands)})"

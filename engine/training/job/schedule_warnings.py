@@ -146,9 +146,9 @@ def _cure(spec: TrainingSpec, schedule: Choice[Schedule]) -> str:
     name = "boundaries" if piecewise else "decay_steps"
     if name not in settings:
         return "Let it fall more slowly"
-    given = list(settings[name]) if piecewise else [settings[name]]
-    if each > 1 and given and given[-1] <= spec.epochs:
-        meant = [int(length * each) for length in given]
+    lengths = list(settings[name]) if piecewise else [settings[name]]
+    if each > 1 and lengths and lengths[-1] <= spec.epochs:
+        meant = [int(length * each) for length in lengths]
         return (
             f"{name} {'count' if piecewise else 'counts'} steps, of which an epoch has {each:,}: if epochs "
             f"are meant, write {name}={meant if piecewise else meant[0]}"

@@ -192,7 +192,7 @@ async def get_job_parameters(request: Request, job_id: str, wanted: Annotated[Le
         form = "safetensors" if wants_safetensors(request.headers.get("accept")) else "json"
     job = await _trained(services, job_id)
     checkpoint = job.pick_checkpoint(wanted.checkpoint, "$query.checkpoint")
-    job = replace(job, kept=(checkpoint,), format=form)
+    job = replace(job, checkpoints=(checkpoint,), format=form)
     size = await asyncio.to_thread(checkpoints.size, Path(job.folder), checkpoint)
     call = QueryRequest("parameters", b"", job=job.pack())
     large = size > (_LISTED if form == "json" else _COPIED)
@@ -234,6 +234,6 @@ async def predict(request: Request) -> Response:
 async def _trained(services: Services, job_id: str) -> TrainedModelRef:
     """The job as one to read from. Raises Problem job_not_found."""
     job = await job_of(services, job_id)
-    kept = await services.database.read(partial(records.checkpoints, job_id=job_id))
+    rows = await services.database.read(partial(records.checkpoints, job_id=job_id))
     folder = services.settings.jobs_folder / job_id / "checkpoints"
-    return TrainedModelRef(job_id, job["status"], str(folder), tuple(c["id"] for c in kept))
+    return TrainedModelRef(job_id, job["status"], str(folder), tuple(c["id"] for c in rows))

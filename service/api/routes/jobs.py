@@ -99,7 +99,7 @@ async def submit_job(request: Request) -> Response:
     if key is not None and (job_id := await _known(services, key, digest)) is not None:
         return await _accepted(services, job_id)
     context = await _submission_context(services, body, media)
-    kept = False
+    committed = False
     try:
         call = QueryRequest("submit", body, media, job=context.pack())
         reply = await services.tiers.answer(call, disconnected=partial(hung_up, request.receive))
@@ -109,9 +109,9 @@ async def submit_job(request: Request) -> Response:
         row = {**from_json(reply.body), "idempotency_key": key, "request_hash": digest}
         try:
             await services.database.write(partial(ledger.submit, queue=services.queue, row=row))
-            kept = True
+            committed = True
         except asyncio.CancelledError:
-            kept = True  # it may be committed all the same; the next start sweeps what is not
+            committed = True  # it may be committed all the same; the next start sweeps what is not
             raise
         except IntegrityError:
             job_id = await _known(services, str(key), digest)
@@ -123,7 +123,7 @@ async def submit_job(request: Request) -> Response:
         except ledger.DatasetGone as gone:
             raise submission.dataset_gone(str(gone), "$.data") from None
     finally:
-        if not kept:
+        if not committed:
             await asyncio.to_thread(submission.discard, context.jobs, context.job_id)
     return await _accepted(services, context.job_id)
 

@@ -150,7 +150,7 @@ class Attempt:
         First remove what earlier attempts wrote and did not record; they can record nothing any more.
         """
         claim = self._claim
-        await asyncio.to_thread(checkpoints.clear, self._folder, claim.attempt, claim.kept)
+        await asyncio.to_thread(checkpoints.clear, self._folder, claim.attempt, claim.checkpoints)
         ours, theirs = socket.socketpair()
         with theirs:
             config = {

@@ -46,10 +46,10 @@ def _compute(runner: Runner, call: QueryRequest, most_nodes: int | None) -> Repl
             path="$.batch",
             hint="check one row, without `batch`",
         )
-    given = request.inputs or {}
-    graph = runner.graph(call, request, given, attachments)
+    values = request.inputs or {}
+    graph = runner.graph(call, request, values, attachments)
     inputs = {
-        name: tensor.array for name, tensor in decode_inputs(places_of(graph), given, attachments).items()
+        name: tensor.array for name, tensor in decode_inputs(places_of(graph), values, attachments).items()
     }
     return json_reply(
         check(

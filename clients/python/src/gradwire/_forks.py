@@ -22,7 +22,7 @@ class Shared(Protocol):
 
 
 _shared: weakref.WeakSet[Any] = weakref.WeakSet()
-_left: list[Any] = []
+_parents: list[Any] = []
 
 
 def renew_after_fork(shared: Shared) -> None:
@@ -36,7 +36,7 @@ def leave(thing: object) -> None:
     Finalising a connection would reach into what both processes share: an event loop's poll set, for example,
     or wait for a lock that a thread of the parent held. So one reference to it is never given back.
     """
-    _left.append(thing)
+    _parents.append(thing)
     with contextlib.suppress(ImportError, AttributeError):  # without it, it lives until the child ends
         import ctypes  # noqa: PLC0415  # only forked children need it
 

@@ -172,13 +172,13 @@ def _reach(step: TypedStep, i: int) -> Reach | None:
     n, groups = len(w) - 2, settings["groups"]
     window, count = w[:n], g[-n - 1 : -1]
     samples, own = prod(x[: -n - 1]), w[-2]
-    given, gives = (
+    operand, gives = (
         {"valid_convolution": "xwg", "valid_convolution_input": "gwx", "valid_convolution_kernel": "xgw"}[
             name
         ][i],
         name,
     )
-    if given == "w" or (given == "g" and gives == "valid_convolution_kernel"):
+    if operand == "w" or (operand == "g" and gives == "valid_convolution_kernel"):
         if gives == "valid_convolution_input":  # x[s, c] reads the kernels of its group and place within it
             into = np.broadcast_to(np.arange(own)[:, None], (*window, own, w[-1]))
             group = np.broadcast_to(np.arange(w[-1]) // (w[-1] // groups), into.shape)

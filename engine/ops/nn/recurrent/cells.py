@@ -29,9 +29,9 @@ class Simple:
     gates: ClassVar[int] = 1
     biases: ClassVar[int] = 1
 
-    def step(self, given: Any, states: Sequence[Any], recurrent: Any, own: Any) -> tuple[Any, ...]:
+    def step(self, projected: Any, states: Sequence[Any], recurrent: Any, own: Any) -> tuple[Any, ...]:
         """The next states."""
-        return (getattr(F, self.activation)(given + F.matmul(states[0], recurrent)),)
+        return (getattr(F, self.activation)(projected + F.matmul(states[0], recurrent)),)
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class Lstm:
     gates: ClassVar[int] = 4
     biases: ClassVar[int] = 1
 
-    def step(self, given: Any, states: Sequence[Any], recurrent: Any, own: Any) -> tuple[Any, ...]:
+    def step(self, projected: Any, states: Sequence[Any], recurrent: Any, own: Any) -> tuple[Any, ...]:
         """The next states, h and c."""
         h, c = states
-        gates, units = given + F.matmul(h, recurrent), c.shape[-1]
+        gates, units = projected + F.matmul(h, recurrent), c.shape[-1]
         i, f, o = (F.sigmoid(_gate(gates, k, units)) for k in (0, 1, 3))
         c = f * c + i * F.tanh(_gate(gates, 2, units))
         return o * F.tanh(c), c
@@ -65,18 +65,18 @@ class Gru:
         """How many biases each gate has."""
         return 2 if self.reset_after else 1
 
-    def step(self, given: Any, states: Sequence[Any], recurrent: Any, own: Any) -> tuple[Any, ...]:
+    def step(self, projected: Any, states: Sequence[Any], recurrent: Any, own: Any) -> tuple[Any, ...]:
         """The next state; `own` is the recurrent bias."""
         (h,) = states
         units = h.shape[-1]
         if self.reset_after:
             inner = F.matmul(h, recurrent) + own
-            z, r = (F.sigmoid(_gate(given, k, units) + _gate(inner, k, units)) for k in (0, 1))
-            new = F.tanh(_gate(given, 2, units) + r * _gate(inner, 2, units))
+            z, r = (F.sigmoid(_gate(projected, k, units) + _gate(inner, k, units)) for k in (0, 1))
+            new = F.tanh(_gate(projected, 2, units) + r * _gate(inner, 2, units))
         else:
             inner = F.matmul(h, F.getitem(recurrent, index=(slice(None), slice(0, 2 * units))))
-            z, r = (F.sigmoid(_gate(given, k, units) + _gate(inner, k, units)) for k in (0, 1))
-            new = F.tanh(_gate(given, 2, units) + F.matmul(r * h, _gate(recurrent, 2, units)))
+            z, r = (F.sigmoid(_gate(projected, k, units) + _gate(inner, k, units)) for k in (0, 1))
+            new = F.tanh(_gate(projected, 2, units) + F.matmul(r * h, _gate(recurrent, 2, units)))
         return (z * h + (1 - z) * new,)
 
 

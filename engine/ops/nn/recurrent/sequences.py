@@ -26,9 +26,9 @@ def _state(state: Any, lead: tuple[int, ...], units: int, dtype: str) -> Any:
 
 def _one_step(cell: Cell, x: Any, states: Sequence[Any], kernel: Any, recurrent: Any, bias: Any) -> Any:
     units = check(cell, x, kernel, recurrent, bias)
-    given, own = inputs_part(cell, x, kernel, bias)
-    states = [_state(state, x.shape[:-1], units, given.dtype) for state in states]
-    after = cell.step(given, states, recurrent, own)
+    projected, own = inputs_part(cell, x, kernel, bias)
+    states = [_state(state, x.shape[:-1], units, projected.dtype) for state in states]
+    after = cell.step(projected, states, recurrent, own)
     return after if len(after) > 1 else after[0]
 
 
@@ -40,10 +40,10 @@ def _over_steps(
             f"expected (..., steps, features), got shape {x.shape}", hint="expand_dims can add an axis"
         )
     units = check(cell, x, kernel, recurrent, bias)
-    given, own = inputs_part(cell, x, kernel, bias)
+    projected, own = inputs_part(cell, x, kernel, bias)
     lead = x.shape[:-2]
-    first = [_state(state, lead, units, given.dtype) for state in states]
-    steps = F.moveaxis(given, source=-2, destination=0)
+    first = [_state(state, lead, units, projected.dtype) for state in states]
+    steps = F.moveaxis(projected, source=-2, destination=0)
     constants = [recurrent] if own is None else [recurrent, own]
     body = _body(cell, [s.type for s in first], steps.type, [c.type for c in constants])
     answers = F.scan(
@@ -59,9 +59,9 @@ def _body(
     """One step as a function of the states, what the inputs add to the gates, and the weights."""
     tape = Tape()
     before = [tape.input(f"s{k}", TensorType(type.shape, type.dtype)) for k, type in enumerate(states)]
-    given = tape.input("x", TensorType(steps.shape[1:], steps.dtype))
+    projected = tape.input("x", TensorType(steps.shape[1:], steps.dtype))
     weights = [tape.input(f"w{k}", TensorType(type.shape, type.dtype)) for k, type in enumerate(constants)]
-    after = cell.step(given, before, weights[0], weights[1] if len(weights) > 1 else None)
+    after = cell.step(projected, before, weights[0], weights[1] if len(weights) > 1 else None)
     tape.outputs = [state.slot for state in (*after, after[0])]
     return tape
 
@@ -85,13 +85,13 @@ def _pair(name: str, what: str, one: Any, over: Any, **fields: Any) -> None:
     samples: Callable[[tuple[int, ...], bool], tuple[Sample, ...]] = fields.pop("samples")
     attributes: tuple[Attribute, ...] = fields.pop("attributes")
     order: str = fields.pop("order")
-    kept = ("h", "c")[:states]
+    names = ("h", "c")[:states]
     composite(
         f"{name}_cell",
         summary=f"One step of {what}: the next {'state' if states == 1 else 'states'}.",
         formula=one,
         kinds="real_floating",
-        outputs=kept,
+        outputs=names,
         attributes=attributes,
         samples=samples((2, 3), False),
         conventions=f"x is (..., features). {_WEIGHTS}{order}",
@@ -103,7 +103,7 @@ def _pair(name: str, what: str, one: Any, over: Any, **fields: Any) -> None:
         f"{'state' if states == 1 else 'states'}.",
         formula=over,
         kinds="real_floating",
-        outputs=("sequence", *kept),
+        outputs=("sequence", *names),
         attributes=(*attributes, _REVERSE),
         samples=samples((2, 4, 3), True),
         conventions=f"x is (..., steps, features). {_WEIGHTS}{order}",

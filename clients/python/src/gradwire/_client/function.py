@@ -73,12 +73,12 @@ def resolve(
     session: Session, function: FunctionLike | None, program: str | None, graph: Mapping[str, Any] | None
 ) -> Function:
     """The one function among the three ways to give it; raises TypeError otherwise."""
-    given = [f for f in (function, program, graph) if f is not None]
-    if len(given) != 1:
+    functions = [f for f in (function, program, graph) if f is not None]
+    if len(functions) != 1:
         raise TypeError(
-            f"expected exactly one function (a program, a graph or a Python function), got {len(given)}"
+            f"expected exactly one function (a program, a graph or a Python function), got {len(functions)}"
         )
-    chosen = given[0]
+    chosen = functions[0]
     if isinstance(chosen, str):
         return Function({"program": chosen})
     if isinstance(chosen, Mapping):
@@ -133,8 +133,8 @@ def label(results: Any) -> dict[str, Any]:
 
 def tensors_for_wire(values: Mapping[str, Any] | None, function: Function) -> dict[str, Any]:
     """Named values for a body: arrays typed, Python numbers and lists as they are."""
-    given = {function.input(name): _for_wire(value) for name, value in (values or {}).items()}
-    return {**function.captured, **given}
+    inputs = {function.input(name): _for_wire(value) for name, value in (values or {}).items()}
+    return {**function.captured, **inputs}
 
 
 def renamed(answer: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

@@ -136,8 +136,8 @@ class PublishedGraph(Driven[D_co], Generic[D_co]):
     @call
     def __call__(self, *args: Any, **inputs: Any) -> Flow[Any]:
         """The output for these inputs; a dict if there are several outputs."""
-        given = bind(self.inputs, args, inputs)
-        outputs = yield from requests.evaluate(self._session, self._function, given, {})
+        values = bind(self.inputs, args, inputs)
+        outputs = yield from requests.evaluate(self._session, self._function, values, {})
         return next(iter(outputs.values())) if len(outputs) == 1 else outputs
 
     @call
@@ -235,11 +235,11 @@ def bind(names: Sequence[str], args: Sequence[Any], inputs: Mapping[str, Any]) -
     """Positional and named inputs by name; raises TypeError as a function would."""
     if len(args) > len(names):
         raise TypeError(f"expected at most {len(names)} inputs ({', '.join(names)}), got {len(args)}")
-    given = dict(zip(names, args, strict=False))
-    twice = given.keys() & inputs.keys()
+    positional = dict(zip(names, args, strict=False))
+    twice = positional.keys() & inputs.keys()
     if twice:
         raise TypeError(f"the input '{min(twice)}' was given twice")
-    return {**given, **inputs}
+    return {**positional, **inputs}
 
 
 def _handle(

@@ -65,11 +65,11 @@ class _Writer:
             place = item.node.place
             if item.op is None or place is None or place.code != self._code:
                 continue
-            for k, given in enumerate(item.inputs):
-                if isinstance(given, tuple) and self._is_elsewhere(lowered, given[0]):
+            for k, operand in enumerate(item.inputs):
+                if isinstance(operand, tuple) and self._is_elsewhere(lowered, operand[0]):
                     written = operand_at(place, item.op, k, len(item.inputs))
                     for depth in range(DEEPEST if written else 0):
-                        whole = rendered(lowered, names, given, depth)
+                        whole = rendered(lowered, names, operand, depth)
                         if written and not _GENERATED.match(whole):
                             texts[whole] = bracketed(written)
         for whole in sorted(texts, key=len, reverse=True):
@@ -104,12 +104,12 @@ class _Writer:
         below = [position]
         for at in below[:64]:
             item = lowered.items[at]
-            for k, given in enumerate(item.inputs):
-                if isinstance(given, tuple):
-                    below.append(given[0])
-                elif isinstance(given, float) and f"{given:g}" == match[1]:
+            for k, operand in enumerate(item.inputs):
+                if isinstance(operand, tuple):
+                    below.append(operand[0])
+                elif isinstance(operand, float) and f"{operand:g}" == match[1]:
                     written = operand_at(item.node.place, item.op, k, len(item.inputs))
-                    return bracketed(written) if written else repr(given)
+                    return bracketed(written) if written else repr(operand)
         return match[0]
 
     def bare(self, match: re.Match[str]) -> str:
@@ -142,8 +142,8 @@ class _Writer:
             place = item.node.place
             if item.op is None or place is None or place.code is None or place.code != self._code:
                 continue
-            for k, given in enumerate(item.inputs):
-                if isinstance(given, tuple) and given[0] == position:
+            for k, operand in enumerate(item.inputs):
+                if isinstance(operand, tuple) and operand[0] == position:
                     written = operand_at(place, item.op, k, len(item.inputs))
                     if written is not None:
                         return written

@@ -104,15 +104,15 @@ def estimate(
     session: Session, function: Function, inputs: Inputs, options: EstimateOptions
 ) -> Flow[dict[str, Any]]:
     """What a function would cost, from shapes alone."""
-    given = {**function.captured, **(inputs or {})}
-    shapes = {function.input(name): _described(value) for name, value in given.items()}
+    values = {**function.captured, **(inputs or {})}
+    shapes = {function.input(name): _described(value) for name, value in values.items()}
     answer: dict[str, Any] = yield from ask(session, "estimate", function, {"inputs": shapes}, options)
     return answer
 
 
-def directions(function: Function, given: Inputs) -> dict[str, Any]:
+def directions(function: Function, vectors: Inputs) -> dict[str, Any]:
     """Tangents or vectors by the names of their inputs."""
-    named = {function.input(name): value for name, value in (given or {}).items()}
+    named = {function.input(name): value for name, value in (vectors or {}).items()}
     return tensors_for_wire(named, Function())
 
 

@@ -80,10 +80,10 @@ class Session:
                 self._traces.move_to_end(key)
         return trace
 
-    def keep_trace(self, key: Hashable, kept: Any) -> None:
+    def keep_trace(self, key: Hashable, trace: Any) -> None:
         """Keep something of a trace, for `trace` to find."""
         with self._lock:
-            self._traces[key] = kept
+            self._traces[key] = trace
             if len(self._traces) > self.graphs:
                 self._traces.popitem(last=False)
 

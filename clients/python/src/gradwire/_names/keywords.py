@@ -45,9 +45,9 @@ def allowed_keywords(function: Callable[..., Any]) -> frozenset[str] | None:
     return frozenset(whole_signature(function).parameters) - {"self"}
 
 
-def check_keywords(what: str, given: Iterable[str], allowed: Collection[str]) -> None:
+def check_keywords(what: str, keywords: Iterable[str], allowed: Collection[str]) -> None:
     """Raise TypeError for a keyword that `what` does not have, with the nearest that it has."""
-    for name in given:
+    for name in keywords:
         if name not in allowed:
             text = advice(name, names=sorted(allowed), listing="it takes")
             raise TypeError(f"{what} has no keyword '{name}'; {text}")

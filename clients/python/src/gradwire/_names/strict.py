@@ -100,8 +100,8 @@ def takes(what: str, **cures: str) -> Callable[[Callable[P, T]], Callable[P, T]]
 
         @functools.wraps(function)
         def checked(*args: P.args, **keywords: P.kwargs) -> T:
-            kept: Any = _expected(what, keywords, [*parameters][1:], cures)
-            return function(*args, **kept)
+            accepted: Any = _expected(what, keywords, [*parameters][1:], cures)
+            return function(*args, **accepted)
 
         return checked
 
@@ -111,13 +111,13 @@ def takes(what: str, **cures: str) -> Callable[[Callable[P, T]], Callable[P, T]]
 def _expected(what: str, keywords: Mapping[str, Any], names: Iterable[str], cures: Table) -> dict[str, Any]:
     """The keywords, less those of Keras's that are None; raises TypeError for one that is not known."""
     names = list(names)
-    kept = {}
+    accepted = {}
     for name, value in keywords.items():
         if name in names:
-            kept[name] = value
+            accepted[name] = value
         elif not (value is None and name in cures):
             raise TypeError(f"{what} has no keyword '{name}'; {advice(name, (cures,), names, 'it takes')}")
-    return kept
+    return accepted
 
 
 def _parameters(kind: type[Any]) -> list[str] | None:

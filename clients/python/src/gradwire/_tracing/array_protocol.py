@@ -53,11 +53,11 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Map
             "with gradwire's functions, or fetch first: tensor.numpy()"
         )
     called = f"numpy.{ufunc.__name__}"
-    given = {k: v for k, v in options.items() if not (k in _NEUTRAL and v is _NEUTRAL[k])}
+    attributes = {k: v for k, v in options.items() if not (k in _NEUTRAL and v is _NEUTRAL[k])}
     if method == "__call__":
-        return _record(ufunc.__name__, called, inputs, given)
+        return _record(ufunc.__name__, called, inputs, attributes)
     if method == "reduce" and ufunc.__name__ in _REDUCTIONS:
-        return _record(_REDUCTIONS[ufunc.__name__], f"{called}.reduce", inputs, {"axis": 0, **given})
+        return _record(_REDUCTIONS[ufunc.__name__], f"{called}.reduce", inputs, {"axis": 0, **attributes})
     raise UnsupportedFunction(f"{called}.{method} is not an op; write it with reductions or indexing")
 
 
@@ -73,9 +73,9 @@ def call_function(function: Any, args: Sequence[Any], options: Mapping[str, Any]
     called = f"{module}.{name}"
     if name in _BRANCHING | _DESCRIBING and module == "numpy":
         if name in _BRANCHING:
-            for given in (*args, *options.values()):
-                if isinstance(given, Traced):
-                    may_read(given._edge(), f"{called}()", branch=True)
+            for argument in (*args, *options.values()):
+                if isinstance(argument, Traced):
+                    may_read(argument._edge(), f"{called}()", branch=True)
         return function(*map(_fetched, args), **{key: _fetched(value) for key, value in options.items()})
     op = FUNCTIONS.get(name)
     if op is not None:
@@ -101,16 +101,16 @@ def _translate(
     if theirs is None or ours is None or any(p.kind is p.VAR_POSITIONAL for p in ours):
         return args, options
     needed = sum(p.default is p.empty for p in ours)
-    given = {**{p.name: value for p, value in zip(theirs, args, strict=False)}, **options}
+    arguments = {**{p.name: value for p, value in zip(theirs, args, strict=False)}, **options}
     positional, named = [], {}
     for k, parameter in enumerate(theirs):
-        if parameter.name in given:
-            value = given.pop(parameter.name)
+        if parameter.name in arguments:
+            value = arguments.pop(parameter.name)
             if k < needed:
                 positional.append(value)
             elif not (value is parameter.default or value is np._NoValue):
                 named[_RENAMED.get(parameter.name, parameter.name)] = value
-    return positional, {**named, **given}
+    return positional, {**named, **arguments}
 
 
 @functools.cache

@@ -35,9 +35,9 @@ class Dependence:
             if self._stopped and node.op == "stop_gradient":
                 self._found[node] = None
                 continue
-            inputs = [given for given in node.inputs if isinstance(given, Edge)]
-            edge_behind = next((source for given in inputs if (source := self._known(given))), None)
-            unknown = [] if edge_behind else [given for given in inputs if not self._visited(given)]
+            inputs = [edge_in for edge_in in node.inputs if isinstance(edge_in, Edge)]
+            edge_behind = next((source for edge_in in inputs if (source := self._known(edge_in))), None)
+            unknown = [] if edge_behind else [edge_in for edge_in in inputs if not self._visited(edge_in)]
             if unknown:
                 stack.extend(unknown)
             else:

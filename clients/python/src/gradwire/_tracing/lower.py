@@ -98,7 +98,7 @@ class _Walk:
             elif not isinstance(node, Op):
                 self.add(Item(node, value=known(edge)))
                 stack.pop()
-            elif self._given(edge):
+            elif self._reads_value(edge):
                 self.cut[node, edge.index] = (self._stand_in(edge), 0)
                 stack.pop()
             else:
@@ -120,7 +120,7 @@ class _Walk:
     def _done(self, edge: Edge) -> bool:
         return edge.node in self.at or (edge.node, edge.index) in self.cut
 
-    def _given(self, edge: Edge) -> bool:
+    def _reads_value(self, edge: Edge) -> bool:
         """Whether an op's output is read as it is instead of being computed."""
         if self.inside:
             return self._off_tape(edge.node)

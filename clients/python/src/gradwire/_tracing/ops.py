@@ -3496,8 +3496,8 @@ def scaled_dot_product_attention(
 
     scale: 1 / sqrt(depth) when absent.
     """
-    given = (query, key, value) if mask is None else (query, key, value, mask)
-    return _record("scaled_dot_product_attention", given, {"causal": causal, "scale": scale})
+    inputs = (query, key, value) if mask is None else (query, key, value, mask)
+    return _record("scaled_dot_product_attention", inputs, {"causal": causal, "scale": scale})
 
 
 def selu(x: Any) -> Tensor:

@@ -86,8 +86,8 @@ def _of_call(source: Source, call: ast.Call) -> str | None:
             f"step = length / n; or walk as long as a condition holds by {module}.while_loop"
         )
     if name in ("Variable", "constant", "convert_to_tensor") and base == module:
-        given = _unread(source, call.args[0]) if call.args else "the tensor"
-        return f"leave {called} out and use the tensor itself, {given}, which stays recorded"
+        operand = _unread(source, call.args[0]) if call.args else "the tensor"
+        return f"leave {called} out and use the tensor itself, {operand}, which stays recorded"
     if name == "assign" and base.replace(".", "").replace("_", "").isalnum() and call.args:
         return f"use the tensor itself in place of `{base}`: {_unread(source, call.args[0])}"
     words = base.lower().replace(".", "_").split("_")
@@ -109,8 +109,8 @@ def _of_draw(source: Source, call: ast.Call, base: str, name: str) -> str | None
     keywords = {word.arg: word.value for word in call.keywords if word.arg}
     texts = []
     for place, parameter in enumerate(names):
-        given = call.args[place] if place < len(call.args) else keywords.get(parameter)
-        texts.append(_DEFAULTS[parameter] if given is None else _tensor(source, given))
+        argument = call.args[place] if place < len(call.args) else keywords.get(parameter)
+        texts.append(_DEFAULTS[parameter] if argument is None else _tensor(source, argument))
     size = call.args[len(names)] if len(call.args) > len(names) else keywords.get("size")
     sized = "" if size is None else f"size={source.segment(size)}"
     draws = {"draw": f"{base}.{name}({sized})", "normal": f"{base}.normal({sized})"}
@@ -146,8 +146,10 @@ def _of_text(source: Source, node: ast.AST, frame: FrameType | None) -> str:
         if called in ("float", "complex") and len(node.args) == 1:
             return f"leave {called}() out: {source.segment(node.args[0])} stays recorded"
         if isinstance(node.func, ast.Attribute) and node.func.attr in ("numpy", "item", "tolist"):
-            given = source.segment(node.func.value)
-            return f"leave .{node.func.attr}() out: gradwire's and NumPy's functions record on {given} itself"
+            operand = source.segment(node.func.value)
+            return (
+                f"leave .{node.func.attr}() out: gradwire's and NumPy's functions record on {operand} itself"
+            )
         return _instead_of(source, node, frame)
     if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
         if source.segment(node.value).endswith((".r_", ".c_")):
@@ -166,9 +168,9 @@ def _instead_of(source: Source, call: ast.Call, frame: FrameType | None) -> str:
     name = called.rpartition(".")[2]
     if name in _ARRAYS:
         if any(_holds_tensors(argument, frame) for argument in call.args[:1]):
-            given = _short(source, call.args[0])
-            nested = "" if given.startswith("[[") else f", or np.stack({given})"
-            return f"write {source.alias('gradwire')}.stack({given}){nested}, which records"
+            items = _short(source, call.args[0])
+            nested = "" if items.startswith("[[") else f", or np.stack({items})"
+            return f"write {source.alias('gradwire')}.stack({items}){nested}, which records"
         return f"leave {called} out: NumPy's functions record on the tensor itself"
     if name == "full":
         return "write gradwire.broadcast_to(tensor, shape), which records"
@@ -205,12 +207,12 @@ def _library_of(node: ast.AST, frame: FrameType | None) -> str:
 def _stacked(source: Source, call: ast.Call, lists: Sequence[ast.expr]) -> str:
     """The text of a call, its lists of tensors stacked."""
     module = source.alias("gradwire")
-    given = [
+    arguments = [
         f"{module}.stack({source.segment(argument)})" if argument in lists else source.segment(argument)
         for argument in call.args
     ]
-    given += [source.segment(keyword) for keyword in call.keywords]
-    return f"{source.segment(call.func)}({', '.join(given)})"
+    arguments += [source.segment(keyword) for keyword in call.keywords]
+    return f"{source.segment(call.func)}({', '.join(arguments)})"
 
 
 def _short(source: Source, node: ast.AST) -> str:

@@ -118,8 +118,8 @@ class Reads:
         while value is not None:
             entry = self._values.get(id(value))
             if entry is not None:
-                kept = entry[0]() if isinstance(entry[0], weakref.ref) else entry[0]
-                return entry[1] if kept is value else None
+                array = entry[0]() if isinstance(entry[0], weakref.ref) else entry[0]
+                return entry[1] if array is value else None
             value = getattr(value, "base", None) if isinstance(value, np.ndarray) else None
         return None
 
@@ -165,8 +165,8 @@ class Reads:
             frame = user_frame() if read is not None else None
             if read is not None and frame is not None:
                 self.tell(Return(read, place_at(frame), node))
-        for given in node.inputs:
-            leaf = given.node if isinstance(given, Edge) else None
+        for operand in node.inputs:
+            leaf = operand.node if isinstance(operand, Edge) else None
             back = self._leaves.get(leaf) if isinstance(leaf, Leaf) else None
             if back is not None and back not in self.returned:
                 self.tell(back)

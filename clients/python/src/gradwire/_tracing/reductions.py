@@ -37,10 +37,10 @@ def check_axis(op: str, axis: Any) -> None:
         return
     if isinstance(axis, np.ndarray) and axis.dtype.kind in "iu":
         return
-    given = "a tensor" if isinstance(axis, Traced) else "an array" if np.ndim(axis) else f"{axis!r}"
+    kind = "a tensor" if isinstance(axis, Traced) else "an array" if np.ndim(axis) else f"{axis!r}"
     second = f"{axis:g}" if isinstance(axis, float) else "b"
     raise TraceError(
-        f"expected an axis as the second argument of {op}, got {given}: {op} reduces one tensor along an "
+        f"expected an axis as the second argument of {op}, got {kind}: {op} reduces one tensor along an "
         f"axis. Of two values write {_OF_TWO[op].format(x='a', y=second)}; an axis is fixed before there are "
         "values: give a Python number"
     )
@@ -110,11 +110,11 @@ def _is_number(edge: Edge) -> bool:
     return isinstance(edge.node, Leaf) and edge.node.value.size == 1
 
 
-def _rank(given: Any, depth: int) -> int | None:
+def _rank(operand: Any, depth: int) -> int | None:
     """How many axes something has, if that is plain without its value."""
-    if not isinstance(given, Edge):
+    if not isinstance(operand, Edge):
         return 0
-    node = given.node
+    node = operand.node
     if isinstance(node, Leaf):
         return node.value.ndim
     if not isinstance(node, Op) or depth == 0 or node.attributes or node.functions:

@@ -80,18 +80,18 @@ def _norm(args: tuple[Any, ...], options: Options) -> tuple[tuple[Any, ...], Opt
 
 
 def _matmul(args: tuple[Any, ...], options: Options) -> tuple[tuple[Any, ...], Options]:
-    given = [*args, *(options.pop(key) for key in ("x1", "x2") if key in options)]
+    operands = [*args, *(options.pop(key) for key in ("x1", "x2") if key in options)]
     for k, key in enumerate(("transpose_a", "transpose_b")):
         if options.pop(key, False):
-            given[k] = matrix_transpose(given[k])
-    return tuple(given), options
+            operands[k] = matrix_transpose(operands[k])
+    return tuple(operands), options
 
 
 def _order(args: tuple[Any, ...], options: Options) -> tuple[tuple[Any, ...], Options]:
     words = {"ASCENDING": False, "DESCENDING": True}
     args = tuple(words.get(value, value) if isinstance(value, str) else value for value in args)
-    given = options.get("descending")
-    return args, {**options, "descending": words.get(given, given)} if isinstance(given, str) else options
+    order = options.get("descending")
+    return args, {**options, "descending": words.get(order, order)} if isinstance(order, str) else options
 
 
 def _lower_mode(args: tuple[Any, ...], options: Options) -> tuple[tuple[Any, ...], Options]:
@@ -101,8 +101,8 @@ def _lower_mode(args: tuple[Any, ...], options: Options) -> tuple[tuple[Any, ...
 
 def _one_hot(args: tuple[Any, ...], options: Options) -> tuple[tuple[Any, ...], Options]:
     for key, usual in (("on_value", 1), ("off_value", 0)):
-        given = options.pop(key, None)
-        if given is not None and given != usual:
+        setting = options.pop(key, None)
+        if setting is not None and setting != usual:
             raise TensorFlowDifference(f"one_hot: {key} is always {usual} here; scale the result")
     return args, {key: value for key, value in options.items() if not (key == "axis" and value is None)}
 

@@ -32,9 +32,9 @@ class Body:
     label: str
 
 
-def expect_functions(name: str, example: str, **given: Any) -> None:
+def expect_functions(name: str, example: str, **arguments: Any) -> None:
     """Raise TypeError for an argument of gw.<name> that is no function; `example` is how it is called."""
-    for argument, function in given.items():
+    for argument, function in arguments.items():
         if not callable(function):
             hint = "; to choose among values write gw.where" if name == "cond" else ""
             kind = "None" if function is None else type(function).__name__
@@ -57,15 +57,15 @@ def run(function: Callable[..., Any], *arguments: Any, inside: Recorder) -> Body
     """Run `function` on parameters in the structures of `arguments`."""
     names = parameter_names(function, len(arguments))
     every: list[Parameter] = []
-    given = []
+    placeholders = []
     for name, argument in zip(names, arguments, strict=True):
         parameters = [
             Parameter(name, here(), label_of(function)) for leaf in leaves(argument) if leaf is not None
         ]
-        given.append(_placed(argument, parameters))
+        placeholders.append(_placed(argument, parameters))
         every.extend(parameters)
     with recording(inside), traced_once(getattr(function, "__name__", "function"), every):
-        answer = function(*given)
+        answer = function(*placeholders)
         roots = [as_edge(leaf) for leaf in leaves(answer) if leaf is not None]
     return Body(every, answer, roots, label_of(function))
 

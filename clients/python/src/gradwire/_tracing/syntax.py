@@ -138,12 +138,12 @@ def operand(source: Source, node: ast.AST, position: int, count: int) -> ast.AST
 
 
 def _argument(source: Source, call: ast.Call, position: int, count: int) -> ast.AST | None:
-    given: list[ast.expr] = list(call.args)
+    arguments: list[ast.expr] = list(call.args)
     if isinstance(call.func, ast.Attribute) and not source.is_module(call.func.value):
-        given.insert(0, call.func.value)  # a method
-    if len(given) == 1 and isinstance(given[0], ast.List | ast.Tuple):
-        given = given[0].elts if len(given[0].elts) == count else []
-    return given[position] if len(given) >= count else None
+        arguments.insert(0, call.func.value)  # a method
+    if len(arguments) == 1 and isinstance(arguments[0], ast.List | ast.Tuple):
+        arguments = arguments[0].elts if len(arguments[0].elts) == count else []
+    return arguments[position] if len(arguments) >= count else None
 
 
 def parse(text: str) -> ast.Module | None:

@@ -71,16 +71,16 @@ def operand_at(place: Place | None, op: str | None, position: int, count: int) -
     return Text(text, isinstance(part, ATOMS)) if text else None
 
 
-def rendered(lowered: Lowered, names: Sequence[str], given: Ref | Scalar, depth: int) -> str:
+def rendered(lowered: Lowered, names: Sequence[str], reference: Ref | Scalar, depth: int) -> str:
     """An input as the server writes it in a fix: an expression of a few nodes, or a name."""
-    if not isinstance(given, tuple):
-        return f"{given:g}"
-    item = lowered.items[given[0]]
+    if not isinstance(reference, tuple):
+        return f"{reference:g}"
+    item = lowered.items[reference[0]]
     if item.op in ("identity", "astype"):
         return rendered(lowered, names, item.inputs[0], depth)
     node = item.node
     if item.op is None or depth == DEEPEST or (isinstance(node, Op) and (node.attributes or node.functions)):
-        return names[given[0]]
+        return names[reference[0]]
     operands = [rendered(lowered, names, below, depth + 1) for below in item.inputs]
     if item.op not in _SIGNS:
         return f"{item.op}({', '.join(operands)})"

@@ -64,15 +64,15 @@ class Trail:
         if state is None:
             return
         inputs: list[Hashable] = []
-        for given in node.inputs:
-            if type(given) is not Edge:
-                inputs.append((type(given), repr(given)))
+        for operand in node.inputs:
+            if type(operand) is not Edge:
+                inputs.append((type(operand), repr(operand)))
                 continue
-            number = self.number(given, node.recorder)
+            number = self.number(operand, node.recorder)
             if number is None:
                 self.state = None
                 return
-            inputs.append((number, given.index))
+            inputs.append((number, operand.index))
         functions = tuple([(name, f.key) for name, f in node.functions.items()]) if node.functions else ()
         written = repr(node.attributes) if node.attributes else ""
         assert self.state is not None, "a number was found for every input"

@@ -64,7 +64,7 @@ class Variable(Methods[Tensor]):
             warn_of_integers("Variable()")
         self.name = name or NO_NAME
         self._owner = Owner(bool(trainable), born())
-        self._bind(Leaf(as_array(self._given(initial_value), dtype), self.name, here(), self._owner))
+        self._bind(Leaf(as_array(self._fetch_value(initial_value), dtype), self.name, here(), self._owner))
         self._note(initial_value)
 
     @property
@@ -129,7 +129,7 @@ class Variable(Methods[Tensor]):
 
     def _assigned(self, value: Any, optimizer: Any = None) -> Variable:
         """As `assign`; by an optimiser if one is given."""
-        array = fitting(self.name, self._given(value), self.dtype)
+        array = fitting(self.name, self._fetch_value(value), self.dtype)
         if array.shape != self.shape:
             raise ValueError(
                 f"expected shape {self.shape} for the variable '{self.name}', got {array.shape}; "
@@ -144,19 +144,19 @@ class Variable(Methods[Tensor]):
 
     def assign_add(self, delta: Any) -> Variable:
         """Bind the present value plus `delta`."""
-        array, step = self._value(), self._given(delta)
+        array, step = self._value(), self._fetch_value(delta)
         self.assign(array + step)
         self._note(delta)
         return self
 
     def assign_sub(self, delta: Any) -> Variable:
         """Bind the present value minus `delta`."""
-        array, step = self._value(), self._given(delta)
+        array, step = self._value(), self._fetch_value(delta)
         self.assign(array - step)
         self._note(delta)
         return self
 
-    def _given(self, value: Any) -> Any:
+    def _fetch_value(self, value: Any) -> Any:
         """What is to be assigned, fetched; raises ReadError where that may not be read."""
         if not isinstance(value, Operators):
             return value

@@ -17,9 +17,9 @@ TOO_LARGE = (
 )
 
 
-def warn_of_divergence(name: str, before: Array, after: Array, given: Any) -> None:
+def warn_of_divergence(name: str, before: Array, after: Array, value: Any) -> None:
     """Warn if an assignment makes a finite variable infinite or NaN, unless a plain number was assigned."""
-    if type(given) in (int, float, complex) or np.isfinite(after).all() or not np.isfinite(before).all():
+    if type(value) in (int, float, complex) or np.isfinite(after).all() or not np.isfinite(before).all():
         return
     place = np.argwhere(~np.isfinite(after))[0].tolist()
     element = f" at {place}" if place else ""

@@ -9,7 +9,7 @@ from gradwire._tracing.tracer import explicit
 
 
 def arguments(
-    given: Sequence[Any], attributes: Mapping[str, Any], order: Sequence[str], joins: str = ""
+    args: Sequence[Any], attributes: Mapping[str, Any], order: Sequence[str], joins: str = ""
 ) -> tuple[Sequence[Any], dict[str, Any]]:
     """The arrays and the attributes: `f(a, b, axis=1)`, `f([a, b], axis=1)` and `f([a, b], 1)` are one.
 
@@ -17,17 +17,17 @@ def arguments(
     attributes are given than there are, or if one tensor alone is given to an op that `joins` a list: NumPy
     would take it for the list of its rows.
     """
-    if joins and len(given) == 1 and not isinstance(given[0], list | tuple):
+    if joins and len(args) == 1 and not isinstance(args[0], list | tuple):
         raise TypeError(
-            f"{joins} joins a list of tensors, got one {type(given[0]).__name__}; write {joins}([x]) for a "
+            f"{joins} joins a list of tensors, got one {type(args[0]).__name__}; write {joins}([x]) for a "
             "list of one. NumPy would join the rows of x, which stand together in x already: reshape or "
             "moveaxis it"
         )
-    if not given or not isinstance(given[0], list | tuple):
-        return given, dict(attributes)
-    arrays, *positional = given
+    if not args or not isinstance(args[0], list | tuple):
+        return args, dict(attributes)
+    arrays, *positional = args
     if any(not isinstance(value, int | float | str | None) for value in positional):
-        return given, dict(attributes)
+        return args, dict(attributes)
     if len(positional) > len(order):
         raise TypeError(
             f"expected at most {len(order)} attributes after the list of arrays ({', '.join(order)})"

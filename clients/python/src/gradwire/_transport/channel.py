@@ -60,11 +60,11 @@ class _Channel:
 
     def _built(self, request: Request) -> Any:
         """A request in the library's terms, with the headers that its client would give it."""
-        length, given = len(request.content), dict(request.headers)
+        length, headers_sent = len(request.content), dict(request.headers)
         own = [(b"Content-Length", b"%d" % length)]
-        if (key := given.pop(_KEY, None)) is not None:
+        if (key := headers_sent.pop(_KEY, None)) is not None:
             own.append((_KEY.encode(), key.encode()))
-        headers = [*self._headers(request.method, request.path, tuple(given.items())), *own]
+        headers = [*self._headers(request.method, request.path, tuple(headers_sent.items())), *own]
         return self.library.Request(
             request.method,
             self.url(request.path),
@@ -74,10 +74,10 @@ class _Channel:
         )
 
     def _write_headers(
-        self, method: str, path: str, given: tuple[tuple[str, str], ...]
+        self, method: str, path: str, headers: tuple[tuple[str, str], ...]
     ) -> list[tuple[bytes, bytes]]:
         """The headers of every request like this, but for its length."""
-        example = self.http.build_request(method, self.url(path), content=b"?", headers=dict(given))
+        example = self.http.build_request(method, self.url(path), content=b"?", headers=dict(headers))
         return [(name, value) for name, value in example.headers.raw if name.lower() != b"content-length"]
 
     def _answered(self, request: Any, answer: Any) -> Response:

@@ -12,13 +12,13 @@ from gradwire.autodiff.list_arguments import told
 class ArgumentList(list[Any]):
     """A list of numbers that came in as the argument `name`; `*` and `+` are refused on it."""
 
-    def __init__(self, items: Any = (), name: str = "it", given: Sequence[Any] = ()) -> None:
+    def __init__(self, items: Any = (), name: str = "it", argument: Sequence[Any] = ()) -> None:
         super().__init__(items)
         self._name = name
-        self._given = given
+        self._argument = argument
 
     def __mul__(self, other: Any) -> NoReturn:
-        raise TypeError(told("Python repeats a list that is multiplied", self._name, self._given))
+        raise TypeError(told("Python repeats a list that is multiplied", self._name, self._argument))
 
     __rmul__ = __mul__
     __imul__ = __mul__
@@ -26,7 +26,7 @@ class ArgumentList(list[Any]):
     def __add__(self, other: Any) -> Any:
         if isinstance(other, list) and len(other) != len(self):
             return [*self, *other]  # they are meant to be joined
-        raise TypeError(told("Python joins lists that are added", self._name, self._given))
+        raise TypeError(told("Python joins lists that are added", self._name, self._argument))
 
     __iadd__ = __add__  # the argument is left as it is
 
@@ -37,15 +37,15 @@ class ArgumentList(list[Any]):
 ArgumentList.__name__ = "list"  # as Python calls it in its own errors
 
 
-def guarded(name: str, given: Any, traced: Any) -> Any:
-    """`traced`, the argument that `given` became, as a list that refuses arithmetic if it holds numbers only.
+def guarded(name: str, value: Any, traced: Any) -> Any:
+    """`traced`, the argument that `value` became, as a list that refuses arithmetic if it holds numbers only.
 
     Lists of arrays, such as the weights of layers, may be joined and stay as they are.
     """
-    if type(traced) is not list or not traced or not all(_is_number(leaf) for leaf in leaves(given)):
+    if type(traced) is not list or not traced or not all(_is_number(leaf) for leaf in leaves(value)):
         return traced
-    parts = [guarded(name, a, b) for a, b in zip(given, traced, strict=True)]
-    return ArgumentList(parts, name, given)
+    parts = [guarded(name, a, b) for a, b in zip(value, traced, strict=True)]
+    return ArgumentList(parts, name, value)
 
 
 def _is_number(leaf: Any) -> bool:

@@ -96,10 +96,10 @@ def cond(
     branches = [run(f, *operands, inside=inside) for f in (true_function, false_function)]
     _expect_same(branches[1].label, branches[0].answer, branches[1].answer)
     functions, captured = close(branches, inside)
-    given = [leaf for leaf in leaves(operands) if leaf is not None]
+    arguments = [leaf for leaf in leaves(operands) if leaf is not None]
     node = trace(
         "cond",
-        [predicate, *given, *tensors(captured)],
+        [predicate, *arguments, *tensors(captured)],
         functions=dict(zip(("then", "else"), functions, strict=True)),
     )
     return _answer(node, branches[0])
@@ -119,8 +119,8 @@ def map(function: Callable[..., Any], xs: Any) -> Any:
 def map_rows(body: Body, rows: Sequence[Any], inside: Recorder) -> Any:
     """Record the node that runs a body on the rows of its parameters."""
     (lowered,), captured = close([body], inside)
-    given = [*rows, *tensors(captured)]
-    return _answer(trace("map", given, {"mapped": len(rows)}, functions={"body": lowered}), body)
+    arguments = [*rows, *tensors(captured)]
+    return _answer(trace("map", arguments, {"mapped": len(rows)}, functions={"body": lowered}), body)
 
 
 def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -137,8 +137,8 @@ class _Checkpoint(Transformed):
         function = self._function
         chosen = functools.wraps(function)(functools.partial(function, **kwargs))
         body, lowered, captured = run_closed(chosen, *args)
-        given = [leaf for leaf in leaves(args) if leaf is not None]
-        node = trace("checkpoint", [*given, *tensors(captured)], functions={"function": lowered})
+        arguments = [leaf for leaf in leaves(args) if leaf is not None]
+        node = trace("checkpoint", [*arguments, *tensors(captured)], functions={"function": lowered})
         return _answer(node, body)
 
 

@@ -68,7 +68,7 @@ def _behind(ends: list[Edge]) -> Iterator[Op]:
         visited.add(node)
         if node.op in _ORDERS:
             yield node
-        stack.extend(given.node for given in node.inputs if isinstance(given, Edge))
+        stack.extend(behind.node for behind in node.inputs if isinstance(behind, Edge))
 
 
 def _bent(node: Op, order: int) -> Iterator[Op]:

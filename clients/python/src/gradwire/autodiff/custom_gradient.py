@@ -54,10 +54,10 @@ class _CustomGradient(Transformed):
             ys = [as_edge(result) for result in ([results] if single else results)]
             dys = [Parameter(f"d{_result(k, single)}", here()) for k in range(len(ys))]
             with traced_once(f"{function.__name__}'s gradient", [*parameters, *dys]):
-                given = rule(*[Tensor(Edge(dy)) for dy in dys])
+                gradients = rule(*[Tensor(Edge(dy)) for dy in dys])
         finally:
             recorder.reset(token)
-        dxs = list(given) if isinstance(given, tuple | list) else [given]
+        dxs = list(gradients) if isinstance(gradients, tuple | list) else [gradients]
         if len(dxs) != len(args):
             raise TraceError(
                 f"the gradient function of '{label}' answered {len(dxs)} cotangents for "

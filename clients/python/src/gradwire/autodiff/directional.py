@@ -47,10 +47,10 @@ def jvp(
 
 def _pair_of_tuples(primals: Any, tangents: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Both as tuples; raises TypeError for an array in place of a tuple, and for different lengths."""
-    for name, given in (("primals", primals), ("tangents", tangents)):
-        if not isinstance(given, tuple | list):
+    for name, values in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(values, tuple | list):
             raise TypeError(
-                f"expected a tuple of arguments as `{name}` of gw.jvp, got {type(given).__name__}: write "
+                f"expected a tuple of arguments as `{name}` of gw.jvp, got {type(values).__name__}: write "
                 "gw.jvp(f, (x,), (v,))"
             )
     if len(primals) != len(tangents):
@@ -81,8 +81,8 @@ def vjp(
     traced = Traced(function, primals, {}, range(len(primals)), client, by="vjp", allow_reads=allow_reads)
 
     def pullback(cotangents: Any) -> Any:
-        given = [leaf for leaf in leaves(cotangents) if leaf is not None]
-        seeds = directions(traced.outputs, given)
+        vectors = [leaf for leaf in leaves(cotangents) if leaf is not None]
+        seeds = directions(traced.outputs, vectors)
         answer = traced.ask("vjp", cotangents=seeds, wrt=traced.wrt)["vjp"]
         pulled = [None if answer[name] is None else plain(answer[name]) for name in traced.wrt]
         return rebuild(traced.sources, iter(pulled))
@@ -208,9 +208,9 @@ def _recorded_vjp(function: Callable[..., Any], primals: Sequence[Any]) -> tuple
     called = trace("call", inputs, functions={"function": lowered})
 
     def pullback(cotangents: Any) -> Any:
-        given = [leaf for leaf in leaves(cotangents) if leaf is not None]
+        vectors = [leaf for leaf in leaves(cotangents) if leaf is not None]
         wrt = list(range(len(own)))
-        node = trace("vjp", [*inputs, *given], {"wrt": wrt}, functions={"function": lowered})
+        node = trace("vjp", [*inputs, *vectors], {"wrt": wrt}, functions={"function": lowered})
         return rebuild(tuple(primals), iter([Tensor(Edge(node, k)) for k in wrt]))
 
     return rebuilt(body.answer, [Tensor(Edge(called, k)) for k in range(len(body.roots))]), pullback

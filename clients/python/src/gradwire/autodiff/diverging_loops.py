@@ -153,10 +153,10 @@ def _fallen(course: _Course, loss: float) -> str | None:
 def _note(course: _Course, query: Question, gradients: Sequence[Array | None]) -> None:
     """Keep the value and the gradient of the first variable, to see where the next step goes."""
     leaf = query.sources[0].edge.node
-    given = gradients[0] if gradients else None
-    small = isinstance(leaf, Leaf) and leaf.value.size <= _LARGEST and given is not None
+    gradient = gradients[0] if gradients else None
+    small = isinstance(leaf, Leaf) and leaf.value.size <= _LARGEST and gradient is not None
     course.value = leaf.value if small and isinstance(leaf, Leaf) else None
-    course.gradient = given if small else None
+    course.gradient = gradient if small else None
 
 
 def _goes_uphill(course: _Course, query: Question) -> bool:

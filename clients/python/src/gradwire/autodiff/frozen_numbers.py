@@ -33,15 +33,15 @@ class FrozenNumbers:
         self._label = label_of(function)
         self._arguments = _arguments(function)
         self._found = dict(list(_numbers(function, _DEEPEST, set()))[:_MOST])
-        self._kept = {text: look() for text, look in self._found.items()}
+        self._numbers = {text: look() for text, look in self._found.items()}
 
     def note_traced(self) -> None:
         """The function has run, for its graph: warn of a number that it changes itself, as a counter."""
         for text, look in self._found.items():
-            before, now = self._kept[text], look()
+            before, now = self._numbers[text], look()
             if now is _ABSENT or before is _ABSENT or _same(before, now):
                 continue
-            self._kept[text] = now
+            self._numbers[text] = now
             warn(
                 ReadWarning,
                 f"'{self._label}' changes '{text}', from {before!r} to {now!r}, and runs only once, when it "
@@ -61,7 +61,7 @@ class FrozenNumbers:
     def warn_of_changes(self) -> None:
         """Warn, once for each name and line of a call, of a number that is another one now."""
         for text, look in self._found.items():
-            before, now = self._kept[text], look()
+            before, now = self._numbers[text], look()
             if now is _ABSENT or before is _ABSENT or _same(before, now):
                 continue
             warn(

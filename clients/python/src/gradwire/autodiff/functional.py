@@ -99,13 +99,13 @@ class _ValueAndGrad(Transformed):
 
 def _follow(value: Any, points: Sequence[Array], gradients: Sequence[Array | None]) -> None:
     """Let a loop of descent by hand be followed: the loss, the arguments and gradients as one vector."""
-    given = [(x, g) for x, g in zip(points, gradients, strict=True) if g is not None]
+    pairs = [(x, g) for x, g in zip(points, gradients, strict=True) if g is not None]
     frame = user_frame()
-    if frame is None or not given or sum(x.size for x, _ in given) > _LARGEST or np.iscomplexobj(value):
+    if frame is None or not pairs or sum(x.size for x, _ in pairs) > _LARGEST or np.iscomplexobj(value):
         return
-    if any(x.dtype.kind != "f" or x.shape != g.shape for x, g in given):
+    if any(x.dtype.kind != "f" or x.shape != g.shape for x, g in pairs):
         return
-    x, g = (np.concatenate([each[k].reshape(-1) for each in given]) for k in (0, 1))
+    x, g = (np.concatenate([each[k].reshape(-1) for each in pairs]) for k in (0, 1))
     follow_calls(place_at(frame), float(value), x, g)
 
 
@@ -222,10 +222,10 @@ def _no_numbers(name: str, value: Any, error: TypeError) -> str:
             "of the arguments that are numbers, argnums=1 for the second"
         )
     if is_dataclass(value) or (hasattr(value, "__dict__") and not hasattr(value, "__array__")):
-        given = "dataclasses.asdict(p)" if is_dataclass(value) else "vars(p)"
+        remedy = "dataclasses.asdict(p)" if is_dataclass(value) else "vars(p)"
         return (
             f"expected numbers to differentiate by for '{name}', got an object of {type(value).__name__}: "
-            f"pass a dict, a tuple or a NamedTuple of arrays, such as {given}, and read p['w'] in the "
+            f"pass a dict, a tuple or a NamedTuple of arrays, such as {remedy}, and read p['w'] in the "
             "function"
         )
     return f"'{name}': {error}"

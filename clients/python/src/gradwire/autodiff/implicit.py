@@ -58,8 +58,8 @@ def fixed_point(
     systems concern the derivative.
     """
     linear = _linear(method, linear_tolerance, linear_steps, bandwidth)
-    given = {"tolerance": tolerance, "max_steps": max_steps, "anderson": anderson, **linear}
-    return _solved("fixed_point", function, start, given)
+    attributes = {"tolerance": tolerance, "max_steps": max_steps, "anderson": anderson, **linear}
+    return _solved("fixed_point", function, start, attributes)
 
 
 def _linear(

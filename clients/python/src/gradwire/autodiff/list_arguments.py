@@ -28,12 +28,16 @@ def told_of_lists(arguments: Sequence[tuple[str, Any]]) -> Iterator[None]:
         yield
     except (TypeError, AttributeError) as error:
         _tell_of_dicts(arguments, error)
-        given = next(((name, value) for name, value in arguments if _is_of_numbers(value)), None)
-        if given is None or type(error) not in (TypeError, AttributeError) or "was given as a" in str(error):
+        argument = next(((name, value) for name, value in arguments if _is_of_numbers(value)), None)
+        if (
+            argument is None
+            or type(error) not in (TypeError, AttributeError)
+            or "was given as a" in str(error)
+        ):
             raise
         if not _AS_AN_ARRAY.search(str(error)):
             raise
-        raise type(error)(told(str(error), *given)) from error
+        raise type(error)(told(str(error), *argument)) from error
 
 
 def told(error: str, name: str, value: Sequence[Any]) -> str:
@@ -47,10 +51,10 @@ def told(error: str, name: str, value: Sequence[Any]) -> str:
 
 def _tell_of_dicts(arguments: Sequence[tuple[str, Any]], error: Exception) -> None:
     """Raise the error of a dict that is used as an array, with the key to read."""
-    given = next(((name, value) for name, value in arguments if isinstance(value, dict) and value), None)
-    if given is None or type(error) is not TypeError or not _AS_A_DICT.search(str(error)):
+    argument = next(((name, value) for name, value in arguments if isinstance(value, dict) and value), None)
+    if argument is None or type(error) is not TypeError or not _AS_A_DICT.search(str(error)):
         return
-    name, value = given
+    name, value = argument
     raise TypeError(
         f"{error}: '{name}' was given as a dict, on which no arithmetic works: compute with its values, "
         f"such as {name}[{next(iter(value))!r}]"

@@ -97,14 +97,14 @@ def reason_of(source: Source) -> tuple[str, str]:
     return "it is a constant, which the tape does not watch", "call tape.watch(tensor) in the `with` block"
 
 
-def expected_source(given: Any) -> str:
+def expected_source(source: Any) -> str:
     """What is said of something else than a variable or tensor to differentiate by."""
-    kind = type(given).__name__
-    if isinstance(given, str):
+    kind = type(source).__name__
+    if isinstance(source, str):
         cure = "names are no sources: give the variable itself, tape.gradient(loss, [w])"
-    elif given is None:
+    elif source is None:
         cure = "give the variables, tape.gradient(loss, [w, b])"
-    elif hasattr(type(given), "trainable_variables"):
+    elif hasattr(type(source), "trainable_variables"):
         cure = "give its variables, tape.gradient(loss, model.trainable_variables)"
     else:
         cure = "arrays have no identity on the tape: make a gradwire.Variable of it, or watch a tensor"

@@ -165,9 +165,9 @@ class GradientTape:
                 f"expected 'none' or 'zero' for unconnected_gradients, got {unconnected_gradients!r}"
             )
         zero = unconnected_gradients == "zero"
-        given = list(leaves(sources))
-        gradients = self._differentiate(target, given, output_gradients, zero=zero, sums=True)
-        self._advise(target, given, gradients, zero=zero)
+        points = list(leaves(sources))
+        gradients = self._differentiate(target, points, output_gradients, zero=zero, sums=True)
+        self._advise(target, points, gradients, zero=zero)
         return rebuild(sources, iter(gradients))
 
     def jacobian(
@@ -217,9 +217,9 @@ class GradientTape:
         It has for each source the status and reason, the nodes that cause it with the lines of your code that
         made them, and a fix. What the last `gradient` call returned about it needs no request.
         """
-        given = list(leaves(sources))
-        described = [source_of(leaf, k) for k, leaf in enumerate(given)]
-        watched = [s for s, leaf in zip(described, given, strict=True) if self._is_watched(leaf)]
+        points = list(leaves(sources))
+        described = [source_of(leaf, k) for k, leaf in enumerate(points)]
+        watched = [s for s, leaf in zip(described, points, strict=True) if self._is_watched(leaf)]
         query = self._remembered(target, watched)
         if watched and query is None:
             client = self._client or default_client()
@@ -238,14 +238,14 @@ class GradientTape:
         return with_reads(finding, source, target, self._recorder.reads)
 
     def _advise(
-        self, target: Any, given: Sequence[Any], gradients: Sequence[Tensor | None], *, zero: bool
+        self, target: Any, points: Sequence[Any], gradients: Sequence[Tensor | None], *, zero: bool
     ) -> None:
         """Warn of gradients that are None, zero everywhere or not finite; `zero` asked for zeros for None."""
         arrays = [None if gradient is None else known(gradient._edge()) for gradient in gradients]
         if recorder.get() is not None or not any(flaw(array) for array in arrays):
             return  # what is recorded has no values yet
         query = self._answered[1] if self._answered is not None and self._answered[0] is target else None
-        findings = [self._finding(query, target, source_of(leaf, k)) for k, leaf in enumerate(given)]
+        findings = [self._finding(query, target, source_of(leaf, k)) for k, leaf in enumerate(points)]
         pairs = zip(findings, arrays, strict=True)
         advise(pair for pair in pairs if not (zero and pair[0].status in MISSING))
 
@@ -258,9 +258,9 @@ class GradientTape:
         return query if all(finding and finding.message for finding in findings) else None
 
     def _differentiate(
-        self, target: Any, given: Sequence[Any], weights: Any, *, zero: bool, sums: bool
+        self, target: Any, points: Sequence[Any], weights: Any, *, zero: bool, sums: bool
     ) -> list[Tensor | None]:
-        edge, described, watched = self._asked(target, given, weights)
+        edge, described, watched = self._asked(target, points, weights)
         gradients: dict[int, Tensor | None] = {}
         nested = recorder.get() is not None
         if watched and nested:
@@ -292,10 +292,10 @@ class GradientTape:
         if not zero:
             return answers
         make = _recorded_zeros if nested else _zeros
-        return [make(leaf) if g is None else g for g, leaf in zip(answers, given, strict=True)]
+        return [make(leaf) if g is None else g for g, leaf in zip(answers, points, strict=True)]
 
     def _asked(
-        self, target: Any, given: Sequence[Any], weights: Any
+        self, target: Any, points: Sequence[Any], weights: Any
     ) -> tuple[Edge, list[Source], list[Source]]:
         """The target as an edge, the sources, and those of them that are watched."""
         if self._used and not self._persistent:
@@ -306,11 +306,11 @@ class GradientTape:
         if not self._persistent and recorder.get() is self._recorder:
             self._stop()
         edge = target_edge(target, weights, self._recorder)
-        described = [source_of(leaf, k) for k, leaf in enumerate(given)]
+        described = [source_of(leaf, k) for k, leaf in enumerate(points)]
         return (
             edge,
             described,
-            [s for s, leaf in zip(described, given, strict=True) if self._is_watched(leaf)],
+            [s for s, leaf in zip(described, points, strict=True) if self._is_watched(leaf)],
         )
 
     def _is_watched(self, leaf: Tensor | Variable) -> bool:

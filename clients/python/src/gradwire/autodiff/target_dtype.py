@@ -77,10 +77,10 @@ def _hint(lowered: Lowered, names: Any, node: str | None) -> str | None:
             )
         if item.op == "astype":
             return f"a conversion to whole numbers has no slope: leave it out, and compute with {x} itself"
-        given = next((one for one in item.inputs if isinstance(one, tuple)), None)
-        if given is None:
+        operand = next((one for one in item.inputs if isinstance(one, tuple)), None)
+        if operand is None:
             return None
-        location = whole, node_names, given[0]
+        location = whole, node_names, operand[0]
     return None
 
 

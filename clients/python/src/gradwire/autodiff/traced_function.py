@@ -89,9 +89,9 @@ class Traced:
         return rebuilt(self.answer, values)
 
 
-def directions(names: Sequence[str], given: Any) -> dict[str, Array]:
+def directions(names: Sequence[str], vectors: Any) -> dict[str, Array]:
     """Arrays for the leaves of a structure, by the names of their inputs."""
-    arrays = [as_edge(leaf) for leaf in leaves(given)]
+    arrays = [as_edge(leaf) for leaf in leaves(vectors)]
     return {name: Tensor(edge)._value() for name, edge in zip(names, arrays, strict=True)}
 
 

@@ -53,9 +53,9 @@ class _Vmap(Transformed):
         rows = [k for k, axis in enumerate(axes) if axis is not None]
         chosen = [map_leaves(_rows_first(axes[k]), args[k]) for k in rows]
 
-        def call(*given: Any) -> Any:
+        def call(*mapped: Any) -> Any:
             arguments = list(args)
-            for k, value in zip(rows, given, strict=True):
+            for k, value in zip(rows, mapped, strict=True):
                 arguments[k] = value
             return function(*arguments, **kwargs)
 
@@ -63,11 +63,11 @@ class _Vmap(Transformed):
         functools.update_wrapper(call, function)
         inside = Recorder()
         body = run(call, *chosen, inside=inside)
-        given = list(leaves(chosen))
+        tensors = list(leaves(chosen))
         if recorder.get() is not None:
-            answer = map_rows(body, given, inside)
+            answer = map_rows(body, tensors, inside)
             return map_leaves(_moved(out_axes), answer)
-        arrays = [leaf._value() if isinstance(leaf, Operators) else as_array(leaf) for leaf in given]
+        arrays = [leaf._value() if isinstance(leaf, Operators) else as_array(leaf) for leaf in tensors]
         return _asked(body, arrays, out_axes, client)
 
 

@@ -158,12 +158,12 @@ class Network(Strict, Driven[D_co]):
     def set_weights(self, weights: Sequence[Any]) -> Flow[None]:
         """Bind new values, in the order of `variables`; raises ValueError if shapes or number differ."""
         yield from self._started()
-        given = list(weights)
-        if len(given) != len(self._weights):
+        arrays = list(weights)
+        if len(arrays) != len(self._weights):
             raise ValueError(
-                f"expected {len(self._weights)} weights ({', '.join(self._weights)}), got {len(given)}"
+                f"expected {len(self._weights)} weights ({', '.join(self._weights)}), got {len(arrays)}"
             )
-        for variable, each in zip(self._weights.values(), given, strict=True):
+        for variable, each in zip(self._weights.values(), arrays, strict=True):
             variable.assign(each)
 
     @call
@@ -225,8 +225,8 @@ class Network(Strict, Driven[D_co]):
             return play(expansion.predict, inputs)["y"]
         for name, wanted in expansion.draws.items():
             shape = (rows.shape[0], *wanted["shape"][1:])
-            kept = random._draws(None).random(shape) >= wanted["rate"]
-            inputs[name] = constant((kept / (1 - wanted["rate"])).astype(wanted["dtype"]))
+            mask = random._draws(None).random(shape) >= wanted["rate"]
+            inputs[name] = constant((mask / (1 - wanted["rate"])).astype(wanted["dtype"]))
         outputs = play(expansion.train, inputs)
         for name, state in expansion.state.items():
             if not state.get("frozen"):

@@ -52,6 +52,6 @@ def play(graph: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Tenso
         return Tensor(Edge(value._edge().node, int(index))) if index else value
 
     for node in graph["nodes"]:
-        given = [found(reference) for reference in node["inputs"]]
-        values[node["name"]] = Tensor(Edge(trace(node["op"], given, node.get("attributes"))))
+        operands = [found(reference) for reference in node["inputs"]]
+        values[node["name"]] = Tensor(Edge(trace(node["op"], operands, node.get("attributes"))))
     return {name: found(name) for name in graph["outputs"]}

@@ -31,21 +31,23 @@ def draw(initializer: Any, shape: tuple[int, ...], dtype: str, random: np.random
 
     Raises ValueError for one that only the server knows.
     """
-    given = {"name": initializer} if isinstance(initializer, str) else dict(initializer)
-    name = given.pop("name")
-    return np.asarray(_values(name, given, shape, random), dtype)
+    settings = {"name": initializer} if isinstance(initializer, str) else dict(initializer)
+    name = settings.pop("name")
+    return np.asarray(_values(name, settings, shape, random), dtype)
 
 
-def _values(name: str, given: Mapping[str, Any], shape: tuple[int, ...], random: np.random.Generator) -> Any:
-    if given.get("seed") is not None:
-        random = np.random.default_rng(given["seed"])
+def _values(
+    name: str, settings: Mapping[str, Any], shape: tuple[int, ...], random: np.random.Generator
+) -> Any:
+    if settings.get("seed") is not None:
+        random = np.random.default_rng(settings["seed"])
     if name in ("zeros", "ones", "constant"):
-        return np.full(shape, {"zeros": 0.0, "ones": 1.0}.get(name, given.get("value", 0.0)))
+        return np.full(shape, {"zeros": 0.0, "ones": 1.0}.get(name, settings.get("value", 0.0)))
     if name == "random_uniform":
-        return random.uniform(given.get("minval", -0.05), given.get("maxval", 0.05), shape)
+        return random.uniform(settings.get("minval", -0.05), settings.get("maxval", 0.05), shape)
     if name in ("random_normal", "truncated_normal"):
         draws = random.standard_normal(shape) if name == "random_normal" else _truncated(shape, random)
-        return given.get("mean", 0.0) + given.get("stddev", 0.05) * draws
+        return settings.get("mean", 0.0) + settings.get("stddev", 0.05) * draws
     if name in _SCALED:
         scale, mode, distribution = _SCALED[name]
         into, out = _fans(shape)

@@ -86,10 +86,10 @@ class InputLayer(Layer):
     def __init__(
         self, shape: Shape | None = None, dtype: Any = None, name: str | None = None, **old: Any
     ) -> None:
-        given = old.pop("input_shape", shape)
-        if given is None or old:
+        sizes = old.pop("input_shape", shape)
+        if sizes is None or old:
             raise TypeError(f"expected a shape for the input, got {', '.join(old) or 'none'}")
-        super().__init__(name, given, dtype=None if dtype is None else str(dtype))
+        super().__init__(name, sizes, dtype=None if dtype is None else str(dtype))
 
     def document(self) -> dict[str, Any]:
         """As the wire has it."""

@@ -32,10 +32,10 @@ class Loss(Strict):
         """
         name = own_class(self, "loss")._wire_name
         settings = {key: value for key, value in vars(self).items() if not key.startswith("_")}
-        given = {key: value for key, value in settings.items() if key not in ("reduction", "axis")}
+        attributes = {key: value for key, value in settings.items() if key not in ("reduction", "axis")}
         if self.reduction != "mean" or getattr(self, "axis", -1) != -1:
             raise ValueError("expected a loss that is a mean, with classes last: a job trains no other")
-        return {"name": name, **given}
+        return {"name": name, **attributes}
 
     def __call__(self, y_true: Any, y_pred: Any) -> Tensor:
         """The loss of predictions."""

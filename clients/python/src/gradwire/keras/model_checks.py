@@ -10,21 +10,21 @@ from gradwire.keras.layer import Layer
 from gradwire.keras.optimizer import Optimizer
 
 
-def expected_layer(given: Any) -> str:
+def expected_layer(value: Any) -> str:
     """What is said of something else than a layer."""
-    kind = type(given).__name__
-    if isinstance(given, type) and issubclass(given, Layer):
+    kind = type(value).__name__
+    if isinstance(value, type) and issubclass(value, Layer):
         return (
-            f"expected a layer, got the class {given.__name__}: call it, as in "
-            f"gw.layers.{given.__name__}(...)"
+            f"expected a layer, got the class {value.__name__}: call it, as in "
+            f"gw.layers.{value.__name__}(...)"
         )
-    if isinstance(given, str):
-        return f"expected a layer, got the text {given!r}: gw.layers.Activation({given!r})"
-    library = type(given).__module__.partition(".")[0]
+    if isinstance(value, str):
+        return f"expected a layer, got the text {value!r}: gw.layers.Activation({value!r})"
+    library = type(value).__module__.partition(".")[0]
     if library in ("keras", "tensorflow", "torch", "flax"):
         return f"expected a layer of gradwire.keras.layers, got {kind} of {library}"
-    if callable(given):
-        name = getattr(given, "__name__", kind)
+    if callable(value):
+        name = getattr(value, "__name__", kind)
         return f"expected a layer, got the function {name!r}: gw.layers.Activation({name!r})"
     return f"expected a layer of gradwire.keras.layers, got {kind}"
 

@@ -97,8 +97,8 @@ class Model(Network[D_co]):
         """
         compiled = self._need("fit")
         history = History()
-        given = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
-        watching = [*given, history]
+        own = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
+        watching = [*own, history]
         x, self.stop_training = self._ranked(x), False
         rows, names = rows_of(x, validation_split), renamed(compiled["metrics"])
         document = {
@@ -113,7 +113,7 @@ class Model(Network[D_co]):
             "validation_split": validation_split or None,
             "validation_data": None if validation_data is None else self._validation(validation_data),
             "parameters": {n: {"value": v._value()} for n, v in self._weights.items()} or None,
-            **settings_of(given, compiled["optimizer"], rows, batch_size, epochs, names),
+            **settings_of(own, compiled["optimizer"], rows, batch_size, epochs, names),
         }
         if self._changed():
             yield from self._built()

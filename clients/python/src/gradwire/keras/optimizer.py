@@ -67,9 +67,9 @@ class Optimizer(Strict):
         global_clipnorm: float | None = None,
     ) -> None:
         clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
-        given = [name for name, bound in clips.items() if bound is not None]
-        if len(given) > 1:
-            raise OptimizerError(f"expected one way of clipping, got {' and '.join(given)}")
+        bounds = [name for name, bound in clips.items() if bound is not None]
+        if len(bounds) > 1:
+            raise OptimizerError(f"expected one way of clipping, got {' and '.join(bounds)}")
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
         self.weight_decay = weight_decay
         self.learning_rate = learning_rate
@@ -160,8 +160,8 @@ class Optimizer(Strict):
                 "expected a number or one of gradwire.optimizers.schedules as a job's learning rate, got "
                 f"{rate!r}; functions run only where optimisers step here"
             )
-        given = {name: getattr(self, name) for name in (*self.settings, *_SHARED)}
-        named = {"name": kind._wire_name, "learning_rate": rate, **given}
+        settings = {name: getattr(self, name) for name in (*self.settings, *_SHARED)}
+        named = {"name": kind._wire_name, "learning_rate": rate, **settings}
         return {name: value for name, value in named.items() if value is not None}
 
     def __getstate__(self) -> dict[str, Any]:

@@ -19,19 +19,19 @@ Pair = tuple[Any, Variable]
 _FORM = "optimizer.apply_gradients(zip(grads, variables))"
 
 
-def read_pairs(given: Any, others: tuple[Any, ...] = ()) -> list[Pair]:
-    """`given` as (gradient, variable) pairs; raises OptimizerError, which names the form that works."""
+def read_pairs(argument: Any, others: tuple[Any, ...] = ()) -> list[Pair]:
+    """`argument` as (gradient, variable) pairs; raises OptimizerError, which names the form that works."""
     _warn_of_assignment()
     if others:
         raise OptimizerError(
             f"expected one argument, pairs of a gradient and a variable, got {1 + len(others)}: write {_FORM}"
         )
-    if isinstance(given, Operators) or not isinstance(given, Iterable):
+    if isinstance(argument, Operators) or not isinstance(argument, Iterable):
         raise OptimizerError(
-            f"expected pairs of a gradient and a variable, got one {_kind(given)}: write {_FORM}, "
+            f"expected pairs of a gradient and a variable, got one {_kind(argument)}: write {_FORM}, "
             "for a single one optimizer.apply_gradients([(gradient, variable)])"
         )
-    listed = list(given)
+    listed = list(argument)
     if not listed:
         raise OptimizerError(
             "expected pairs of a gradient and a variable, got none; an iterator such as zip(...) is empty "

@@ -32,9 +32,9 @@ def respelled(settings: Mapping[str, Any]) -> dict[str, Any]:
     return options
 
 
-def are_variables(given: Any) -> bool:
+def are_variables(value: Any) -> bool:
     """Whether what stands in the place of a learning rate is variables, or a model that has some."""
-    return isinstance(given, Operators | list | tuple | dict) or hasattr(given, "trainable_variables")
+    return isinstance(value, Operators | list | tuple | dict) or hasattr(value, "trainable_variables")
 
 
 def read_rate(rate: Any) -> Rate:

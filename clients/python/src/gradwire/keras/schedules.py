@@ -74,8 +74,8 @@ def _polynomial(
     cycle: bool,
 ) -> float:
     span = decay_steps * max(1, ceil(step / decay_steps)) if cycle else decay_steps
-    left = 1 - min(step, span) / span
-    return float((initial_learning_rate - end_learning_rate) * left**power + end_learning_rate)
+    remainder = 1 - min(step, span) / span
+    return float((initial_learning_rate - end_learning_rate) * remainder**power + end_learning_rate)
 
 
 def _check_piecewise(settings: Mapping[str, Any]) -> str | None:

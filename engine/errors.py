@@ -32,6 +32,9 @@
 
 Place: `path` is a JSON path into the caller's document (`$.graph.nodes[3]`), `node` and `op` the
 user's own names, `source` the line, column and text where the graph came from a program.
+
+The classes are one table in one file, and longer than other files for it: docs/errors.md and the OpenAPI
+document are generated from it, and an error is added in this one place.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import pytest
 from engine.ir.table import TABLE
 from tests.engine.peer import Case, compared, named, op_of
 from tests.engine.test_ops_torch import ELEMENTWISE
-from tests.engine.torch_networks import NETWORKS
+from tests.engine.torch_networks import NETWORKS, functional
 
 pytestmark = pytest.mark.oracle
 
@@ -25,9 +25,10 @@ SCORES = [[2.0, -1.0, 30.0], [0.5, 800.0, -800.0]]
 CHANCES = [[0.7, 0.2, 0.1], [0.3, 0.3, 0.4]]
 
 
-def functional(name: str, **settings: Any) -> Callable[..., Any]:
+def torch_loss(name: str, **settings: Any) -> Callable[..., Any]:
     """torch.nn.functional's loss, which takes the prediction first."""
-    return lambda torch, y, p: getattr(torch.nn.functional, name)(p, y, **settings)
+    call = functional(name, **settings)
+    return lambda torch, y, p: call(torch, p, y)
 
 
 NEURAL = {
@@ -46,30 +47,30 @@ NEURAL = {
     "cosine_similarity": Case(
         lambda torch, a, b: torch.nn.functional.cosine_similarity(a, b, -1, eps=1e-12), (MATRIX, MATRIX[::-1])
     ),
-    "mean_squared_error": Case(functional("mse_loss"), (TRUE, PRED)),
+    "mean_squared_error": Case(torch_loss("mse_loss"), (TRUE, PRED)),
     "mean_squared_error summed": Case(
-        functional("mse_loss", reduction="sum"), (TRUE, PRED), {"reduction": "sum"}
+        torch_loss("mse_loss", reduction="sum"), (TRUE, PRED), {"reduction": "sum"}
     ),
-    "mean_absolute_error": Case(functional("l1_loss"), (TRUE, PRED)),
-    "huber": Case(functional("huber_loss", delta=0.75), (TRUE, PRED), {"delta": 0.75}),
-    "huber unreduced": Case(functional("huber_loss", reduction="none"), (TRUE, PRED), {"reduction": "none"}),
-    "binary_crossentropy": Case(functional("binary_cross_entropy"), (SOFT, CHANCES)),
+    "mean_absolute_error": Case(torch_loss("l1_loss"), (TRUE, PRED)),
+    "huber": Case(torch_loss("huber_loss", delta=0.75), (TRUE, PRED), {"delta": 0.75}),
+    "huber unreduced": Case(torch_loss("huber_loss", reduction="none"), (TRUE, PRED), {"reduction": "none"}),
+    "binary_crossentropy": Case(torch_loss("binary_cross_entropy"), (SOFT, CHANCES)),
     "binary_crossentropy of logits": Case(
-        functional("binary_cross_entropy_with_logits"), (SOFT, SCORES), {"from_logits": True}
+        torch_loss("binary_cross_entropy_with_logits"), (SOFT, SCORES), {"from_logits": True}
     ),
     "categorical_crossentropy": Case(
         lambda torch, y, p: -(y * torch.log(p / p.sum(-1, keepdim=True))).sum(-1).mean(), (SOFT, CHANCES)
     ),
     "categorical_crossentropy of logits": Case(
-        functional("cross_entropy"), (SOFT, SCORES), {"from_logits": True}
+        torch_loss("cross_entropy"), (SOFT, SCORES), {"from_logits": True}
     ),
     "categorical_crossentropy smoothed": Case(
-        functional("cross_entropy", label_smoothing=0.1),
+        torch_loss("cross_entropy", label_smoothing=0.1),
         (SOFT, PRED),
         {"from_logits": True, "label_smoothing": 0.1},
     ),
     "sparse_categorical_crossentropy": Case(
-        functional("cross_entropy"), ([2, 0], SCORES), {"from_logits": True}
+        torch_loss("cross_entropy"), ([2, 0], SCORES), {"from_logits": True}
     ),
     "sparse_categorical_crossentropy of probabilities": Case(
         lambda torch, y, p: torch.nn.functional.nll_loss(
@@ -82,7 +83,7 @@ NEURAL = {
         lambda torch, y, p: torch.nn.functional.kl_div(torch.log(p), y, reduction="batchmean"),
         (CHANCES, CHANCES[::-1]),
     ),
-    "poisson": Case(functional("poisson_nll_loss", log_input=False, eps=0), (SOFT, CHANCES)),
+    "poisson": Case(torch_loss("poisson_nll_loss", log_input=False, eps=0), (SOFT, CHANCES)),
     "cosine_similarity_loss": Case(
         lambda torch, y, p: -torch.nn.functional.cosine_similarity(y, p, -1).mean(), (TRUE, PRED)
     ),

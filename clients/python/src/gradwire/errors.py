@@ -71,6 +71,9 @@
 Four warnings are no errors. `TrainingWarning`: a parameter of a running job does not learn.
 `GradientWarning`: a gradient is None, zero or not finite. `ReadWarning`: a value that was read under a tape
 is used on it again. `TensorFlowWarning`: a value differs from TensorFlow's.
+
+All of them are in this one file, which is longer than others for it: `gradwire.errors.<name>` is what users
+catch, and `class_of` looks each code of the server up among them.
 """
 
 from __future__ import annotations

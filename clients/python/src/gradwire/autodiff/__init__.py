@@ -1,6 +1,7 @@
 """Derivatives of Python code.
 
 `tape`               `GradientTape`
+`recording_tape`     its `with` block, and what it watches
 `sources`            what a tape differentiates with respect to
 `target_dtype`       a target that is no real floating number: what to differentiate in its place
 `targets`            what a tape differentiates

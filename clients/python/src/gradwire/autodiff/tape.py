@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import Token
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from gradwire._client.answer_warnings import advise_answer
 from gradwire._client.client import Client, default_client
 from gradwire._locations import here
-from gradwire._tracing.node import Array, Edge, Leaf, Op, Owner, Recorder, known, recorder
-from gradwire._tracing.reads import ReadingRecorder, Reads
+from gradwire._tracing.node import Array, Edge, Leaf, Owner, known, recorder
 from gradwire._tracing.structure import leaves, rebuild
 from gradwire._tracing.tensor import Tensor, record
-from gradwire._tracing.trail import Trail
 from gradwire._tracing.variable import Variable
 from gradwire.autodiff.curvature import of_second_slope
 from gradwire.autodiff.diverging_loops import follow
@@ -25,7 +20,8 @@ from gradwire.autodiff.gradient_requests import Question, Source, ask_gradients,
 from gradwire.autodiff.gradient_warnings import MISSING, advise, flaw
 from gradwire.autodiff.misuse import of_target, warn_of_mixing
 from gradwire.autodiff.nested import gradient_nodes, jacobian_nodes
-from gradwire.autodiff.sources import identity_of, source_of, unwatched, with_reads
+from gradwire.autodiff.recording_tape import RecordingTape
+from gradwire.autodiff.sources import source_of, unwatched, with_reads
 from gradwire.autodiff.stale import Asked
 from gradwire.autodiff.targets import target_edge
 from gradwire.autodiff.views import of_view
@@ -33,7 +29,7 @@ from gradwire.errors import TapeError
 from gradwire.results import Finding, Report, Sparse
 
 
-class GradientTape:
+class GradientTape(RecordingTape):
     """Record the ops on variables inside its `with` block; one request then computes all gradients.
 
     Trainable variables are watched automatically, unless `watch_accessed_variables` is False; other tensors
@@ -59,89 +55,25 @@ class GradientTape:
         masked_backward: bool = False,
         client: Client | None = None,
     ) -> None:
+        super().__init__(watch_accessed_variables)
         self._options = {"stabilize": True} if stabilize else {}
         self._masked = {"masked_backward": True} if masked_backward else {}
         self._persistent = persistent
-        self._automatic = watch_accessed_variables
         self._client = client
-        self._active: Token[Recorder | None] | None = None
-        self._watched: set[object] = set()
-        self._recorder = ReadingRecorder(Reads(self._watched, self._automatic))
-        self._recorder.trail = Trail()
         self._answered: tuple[Any, Question] | None = None
         self._asked_before = Asked()
         self._used = False
 
-    # -- recording -------------------------------------------------------------------------------------
-
-    def __enter__(self) -> Self:
-        outer = recorder.get()
-        if self._active is not None:
-            raise TapeError("this tape is recording already; it can be entered again after its block ended")
-        if outer is not None and not self._recorder.holds(outer):
-            self._recorder.within = outer
-        self._active = recorder.set(self._recorder)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop()
-
-    def __del__(self) -> None:
-        self._close()
-
-    def _close(self) -> None:
-        """Nobody asks about what was recorded so far any more."""
-        self._recorder.open, self._recorder.trail = False, None
-        if self._recorder.reads is not None:
-            self._recorder.reads.forget()
+    def reset(self) -> None:
+        """Discard all that was recorded and watched so far."""
+        super().reset()
+        self._answered, self._asked_before, self._used = None, Asked(), False
 
     def _finish(self) -> None:
         """A question was answered: if it may not be the last, what was recorded is kept."""
         self._used = True
         if not self._persistent:
             self._recorder.open, self._recorder.trail = False, None
-
-    def _stop(self) -> None:
-        if self._active is not None:
-            recorder.reset(self._active)
-            self._active = None
-
-    def watch(self, tensor: Any) -> None:
-        """Watch tensors: constants, results from outside, variables that are not watched automatically."""
-        for leaf in leaves(tensor):
-            if not isinstance(leaf, Tensor | Variable):
-                raise TapeError(
-                    f"expected a tensor or a variable to watch, got {type(leaf).__name__}; an array has no "
-                    "identity on the tape, so make a tensor of it first: gradwire.convert_to_tensor(array)"
-                )
-            self._watched.add(identity_of(leaf))
-        if self._recorder.reads is not None:
-            self._recorder.reads.rewatch()
-
-    @contextmanager
-    def stop_recording(self) -> Iterator[None]:
-        """Return a context in which what is computed is a constant to the tape."""
-        if self._active is None:
-            raise TapeError("expected to be inside the tape's `with` block to stop recording")
-        token = recorder.set(None)
-        try:
-            yield
-        finally:
-            recorder.reset(token)
-
-    def reset(self) -> None:
-        """Discard all that was recorded and watched so far."""
-        self._close()
-        self._watched.clear()
-        self._recorder = ReadingRecorder(Reads(self._watched, self._automatic))
-        self._recorder.trail = Trail()
-        self._answered, self._asked_before, self._used = None, Asked(), False
-        if self._active is not None:
-            recorder.set(self._recorder)
-
-    # -- asking ------------------------------------------------------------------------------------------
 
     def gradient(
         self,
@@ -312,14 +244,6 @@ class GradientTape:
             described,
             [s for s, leaf in zip(described, points, strict=True) if self._is_watched(leaf)],
         )
-
-    def _is_watched(self, leaf: Tensor | Variable) -> bool:
-        if identity_of(leaf) in self._watched:
-            return True
-        if isinstance(leaf, Variable):
-            return self._automatic and leaf.trainable
-        node = leaf._edge().node
-        return isinstance(node, Op) and self._recorder.holds(node.recorder)
 
 
 def _known(array: Array, source: Source | None = None) -> Tensor:

@@ -9,19 +9,21 @@
 `join_matmuls`   joins pieces that are added into zeros side by side
 `dead`           drops what no output needs
 `loop_fission`   splits loops: what does not depend on the step before runs for many steps at once
+`entropy`        fuses log_softmax with what picks the labels' elements from it
 
 `stabilize` changes results, so it runs only on request, before a recording is differentiated; its rewrites
 are data in `stable/`. `rewrite` is shared by the passes.
 
 Each of the others takes a tape and returns a new one with the same slots' meaning; the names of inputs, the
 origins of instructions and the bits of every output stay as they were, but for cubes, which differ by two
-units in the last place at most, and for sums and matrix products over the steps of a split loop, which round
-in another order.
+units in the last place at most, for sums and matrix products over the steps of a split loop, which round
+in another order, and for what is fused, which rounds otherwise. No pass makes a result finite that is not.
 """
 
 from engine.ir.tape import Tape
 from engine.passes.cse import cse
 from engine.passes.dead import dead
+from engine.passes.entropy import entropies
 from engine.passes.expand import expand
 from engine.passes.fold import fold
 from engine.passes.in_functions import inner
@@ -31,9 +33,19 @@ from engine.passes.powers import powers
 from engine.passes.simplify import simplify
 
 
-def optimize(tape: Tape) -> Tape:
-    """All passes."""
-    return fission(_tidied(inner(dead(expand(tape)), optimize)), _tidied)
+def optimize(tape: Tape, *, fused: bool = True) -> Tape:
+    """All passes; without those whose result cannot be differentiated again if it is not to be `fused`."""
+    tape = _rewritten(tape)
+    return _fused(tape) if fused else tape
+
+
+def _rewritten(tape: Tape) -> Tape:
+    return fission(_tidied(inner(dead(expand(tape)), _rewritten)), _tidied)
+
+
+def _fused(tape: Tape) -> Tape:
+    """The last passes, for the functions of loops as well."""
+    return dead(simplify(entropies(inner(tape, _fused))))
 
 
 def _tidied(tape: Tape) -> Tape:
@@ -48,6 +60,7 @@ def lower(tape: Tape) -> Tape:
 __all__ = [
     "cse",
     "dead",
+    "entropies",
     "expand",
     "fission",
     "fold",

@@ -202,7 +202,7 @@ def plan_of(query: Query) -> tuple[Draft, Plan]:
     tape = draft.tape
     if query.batch:
         tape = batch(lower(tape), row.batched, row.count)
-    tape = optimize(tape) if query.optimize else lower(tape)
+    tape = optimize(tape, fused=not query.return_graph) if query.optimize else lower(tape)
     plan = make_plan(tape)
     if draft.look_bytes:
         peak = plan.estimate.peak_bytes + draft.look_bytes

@@ -114,7 +114,8 @@ categorical_crossentropy = per_sample(
 )
 
 
-def _places(xp: Any, y_true: Any, classes: int) -> Any:
+def check_labels(xp: Any, y_true: Any, classes: int) -> Any:
+    """Labels as places among `classes`; raises IndexOutOfRange for one that is none of them."""
     def outside(label: Any) -> IndexOutOfRange:
         return IndexOutOfRange(
             f"label {int(label)} is out of range for {classes} classes",
@@ -126,7 +127,7 @@ def _places(xp: Any, y_true: Any, classes: int) -> Any:
 
 
 def _pick(xp: Any, x: Any, labels: Any, *, axis: int) -> Any:
-    places = xp.expand_dims(_places(xp, labels, x.shape[axis]), axis=axis)
+    places = xp.expand_dims(check_labels(xp, labels, x.shape[axis]), axis=axis)
     return xp.squeeze(xp.take_along_axis(x, places, axis=axis), axis=axis)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any, cast
 
 from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Scope
 from structlog.typing import FilteringBoundLogger
 
 from engine.runtime import devices
@@ -23,10 +26,14 @@ from service.processes.membership import Membership
 from service.queries.pool import ChildPool
 from service.queries.shared_pool import Pool, PoolElsewhere, ServedPool
 from service.queries.tiers import Tiers
+from service.queries.turns import Caller
 from service.settings import Settings
 from service.storage.database import Database
 from service.storage.graphs import GraphStore
 from service.telemetry.metrics import Metrics
+from service.wire.held_bytes import HeldBytes, Share
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,7 @@ class Services:
     pool: ChildPool
     gpus: Mapping[str, Pool]
     tiers: Tiers
+    bodies: HeldBytes
     datasets: DatasetFolder
     queue: JobQueue
     streams: Streams
@@ -79,7 +87,12 @@ class Services:
             metrics.failures.inc()
             logger.warning("child process failed", why=why.strip().rsplit("\n", 1)[-1])
 
-        child = {"address_space": settings.child_address_space, "inventory": inventory.document(), **limits}
+        child = {
+            "address_space": settings.child_address_space,
+            "inventory": inventory.document(),
+            "compress_from": settings.compress_from_bytes,
+            **limits,
+        }
         shared: Any = {
             "queue_limit": settings.queue_limit,
             "time_limit_s": settings.time_limit_s,
@@ -114,6 +127,7 @@ class Services:
             pool=pool,
             gpus=gpus,
             tiers=Tiers(settings, runner, pool, metrics, gpus),
+            bodies=HeldBytes(settings.max_body_bytes_held, "request bodies", "GRADWIRE_MAX_BODY_BYTES_HELD"),
             datasets=DatasetFolder(settings.datasets_folder),
             queue=queue or DbosQueue(database),
             streams=Streams(database, poll_s=settings.event_poll_s),
@@ -155,6 +169,24 @@ class Services:
         await asyncio.to_thread(self.queue.close)
         self.tiers.close()
         self.database.close()
+
+
+def caller_of(scope: Scope) -> Caller:
+    """Who sent a request: address and port; None if they are not known, as over a Unix socket."""
+    client: Caller = scope.get("client")
+    return client
+
+
+def holding_body(endpoint: Endpoint) -> Endpoint:
+    """An endpoint whose `read_body` counts the bytes of the body until the response is made."""
+
+    @wraps(endpoint)
+    async def hold(request: Request) -> Response:
+        caller = caller_of(request.scope)
+        with Share(services_of(request).bodies, caller[0] if caller else "") as request.state.share:
+            return await endpoint(request)
+
+    return hold
 
 
 def services_of(request: Request) -> Services:

@@ -70,6 +70,18 @@ class Settings(BaseSettings):
         ge=1,
         description="Largest request body, in bytes.",
     )
+    max_body_bytes_held: int = Field(
+        default=256 * _MIB,
+        ge=1,
+        description="Bytes of request bodies that one process holds at once; one address may have half of "
+        "them. A request beyond is answered with 503 busy.",
+    )
+    max_answer_bytes_held: int = Field(
+        default=1024 * _MIB,
+        ge=1,
+        description="Bytes of large answers that wait to be read, in files of memory; one address may have "
+        "half of them. A query beyond is answered with 503 busy.",
+    )
     compress_from_bytes: int = Field(
         default=32 * 1024,
         ge=0,
@@ -152,7 +164,8 @@ class Settings(BaseSettings):
     children: int | None = Field(
         default=None,
         ge=1,
-        description="Child processes for large queries; by default the number of cores less one.",
+        description="Child processes for large queries; by default as many as cores, and at least 4. One "
+        "address has all but one at most.",
     )
     queue_limit: int = Field(
         default=32,
@@ -316,7 +329,7 @@ class Settings(BaseSettings):
     @property
     def child_count(self) -> int:
         """How many children there may be at once."""
-        return self.children or max(1, (os.cpu_count() or 1) - 1)
+        return self.children or max(4, os.cpu_count() or 1)
 
     @property
     def child_address_space(self) -> int:

@@ -3,17 +3,21 @@
 What a function becomes is not known before it is recorded: a few characters may stand for a Hessian of a
 Hessian. So everything that makes a tape longer, or walks one, counts what it does, and a caller that may not
 take long gives a budget. Without one nothing is bounded. A budget holds in the thread that opened it.
+What runs looks at its clock too, between instructions, since an estimate may be wrong.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sized
+from collections.abc import Collection, Iterator, Sized
+from itertools import chain
 from typing import Final
 
 #: The clock is read once for so many units: reading the processor time of a thread takes 0.3 µs.
 _UNITS_A_LOOK: Final = 8
+#: … and in a loop that runs once for so many steps.
+_LOOP_STEPS_A_LOOK: Final = 16
 
 
 class BudgetSpent(BaseException):
@@ -46,17 +50,21 @@ class Budget:
     def __exit__(self, *raised: object) -> None:
         _local.budget = self._outer
 
-    def take(self, units: int) -> None:
-        """Count. Raises BudgetSpent, from the first time on always."""
-        self._balance -= units
-        if self._balance > self._next_look:
-            return
+    def look(self) -> None:
+        """Look at the clock, and start it if it does not run. Raises BudgetSpent, from the first time on."""
         now = time.thread_time()
         if self._ends is None:
             self._ends = now + self._seconds
         if self._balance < 0 or now > self._ends:
             self._balance = self._next_look = -1
             raise BudgetSpent
+
+    def take(self, units: int) -> None:
+        """Count. Raises BudgetSpent, from the first time on always."""
+        self._balance -= units
+        if self._balance > self._next_look:
+            return
+        self.look()
         self._next_look = max(0, self._balance - _UNITS_A_LOOK)
 
 
@@ -65,6 +73,46 @@ class _Local(threading.local):
 
 
 _local = _Local()
+
+
+def current() -> Budget | None:
+    """The budget of this thread."""
+    return _local.budget
+
+
+def look() -> None:
+    """Look at the clock of this thread's budget, if it has one. Raises BudgetSpent."""
+    budget = _local.budget
+    if budget is not None:
+        budget.look()
+
+
+def watched(steps: range) -> Collection[int]:
+    """The steps of a loop; a budget's clock is looked at every few of them, which raises BudgetSpent."""
+    budget = _local.budget
+    return steps if budget is None else _Watched(steps, budget)
+
+
+class _Watched(Collection[int]):
+    """A range that looks at the clock while it is walked."""
+
+    def __init__(self, steps: range, budget: Budget) -> None:
+        self._steps = steps
+        self._budget = budget
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __contains__(self, step: object) -> bool:
+        return step in self._steps
+
+    def __iter__(self) -> Iterator[int]:
+        return chain.from_iterable(self._parts())
+
+    def _parts(self) -> Iterator[range]:
+        for start in range(0, len(self._steps), _LOOP_STEPS_A_LOOK):
+            self._budget.look()
+            yield self._steps[start : start + _LOOP_STEPS_A_LOOK]
 
 
 def charge(units: int = 1) -> None:

@@ -7,7 +7,9 @@
 `answer_size`    what it takes to write an answer
 `runner`         the one function that every tier runs
 `tiers`          where a query runs: on the event loop, in a thread, in a child process, on a GPU
-`pool`           child processes with a bounded queue and a limit of time
+`turns`          fair turns of callers who wait for a place
+`allowance`      how much of the event loop's time callers have used lately
+`pool`           child processes with fair turns and a limit of time
 `shared_pool`    the one process of a GPU, for several processes that answer requests
 `worker`         the side of the child process
 """

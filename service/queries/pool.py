@@ -1,4 +1,8 @@
-"""The server's side of child processes: a bounded queue, and a time limit after which a child is killed."""
+"""The server's side of child processes: fair turns, and a time limit after which a child is killed.
+
+A child keeps the programs that it has compiled, so a request goes to one that has answered its like before,
+if that one is free.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,25 @@ import asyncio
 import os
 import signal
 import socket
+from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 from service.processes import frames
 from service.processes.launcher import ForkServer
 from service.queries.runner import RunOnDevice
+from service.queries.turns import Caller, QueueFull, Turns
 from service.queries.worker import out_of_memory
 from service.wire.problems import Problem, Reply
+from service.wire.stored_answer import StoredAnswer
 
 _STREAM_LIMIT = 2**22
 #: Documents of published graphs beyond this size are not sent again to a child that has decoded them.
 _SENT_ONCE = 2**16
+#: Functions that a child is known to have compiled, and the bytes of a body that tell them apart.
+_KNOWN, _TELLING = 64, 512
 
 
 class ChildFailed(RuntimeError):
@@ -32,6 +42,7 @@ class _Child:
     writer: asyncio.StreamWriter
     exited: asyncio.Future[int]
     graphs: set[str] = field(default_factory=set)  # the ids of large documents that it has got
+    functions: deque[int] = field(default_factory=lambda: deque(maxlen=_KNOWN))
 
 
 async def _exchange(
@@ -63,14 +74,12 @@ class ChildPool:
         on_device_bytes: Callable[[int], None] = lambda size: None,
     ) -> None:
         self._size = size
-        self._queue_limit = queue_limit
         self._time_limit_s = time_limit_s
         self._config = dict(config)
         self._environment = dict(environment or {})
         self._on_failure = on_failure
         self._on_device_bytes = on_device_bytes
-        self._slots = asyncio.Semaphore(size)
-        self._waiting = 0
+        self.turns = Turns(size, queue_limit)
         self._idle: list[_Child] = []
         self._alive: dict[int, _Child] = {}
         self._template = ForkServer(self._forget, module=module)
@@ -98,26 +107,23 @@ class ChildPool:
         self._alive.clear()
         self._idle.clear()
 
-    async def run(self, head: Mapping[str, Any], body: bytes, context: bytes = b"") -> Reply | RunOnDevice:
+    async def run(
+        self, head: Mapping[str, Any], body: bytes, context: bytes = b"", caller: Caller = None
+    ) -> Reply | RunOnDevice:
         """The reply of a child, or the GPU whose process has to compute it; cancelling kills the child.
 
         Raises Problem busy, time_limit or internal, and ChildFailed.
         """
-        if self._slots.locked() and self._waiting >= self._queue_limit:
-            raise self._busy(f"{self._waiting} large queries are waiting already")
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(self._time_limit_s):  # wait_for may swallow a cancellation
-                await self._slots.acquire()
-        except TimeoutError:
-            raise self._busy(f"no process came free within {self._time_limit_s:g} s") from None
-        finally:
-            self._waiting -= 1
-        try:
-            child = await self._take()
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(self.turns.take(caller, self._time_limit_s))
+            except QueueFull as full:
+                raise self._busy(f"{full.waiting} large queries are waiting already") from None
+            except TimeoutError:
+                raise self._busy(f"no process came free within {self._time_limit_s:g} s") from None
+            function = hash((head.get("kind"), head.get("graph_id") or body[:_TELLING]))
+            child = await self._take(function)
             return await self._ask(child, head, body, context)
-        finally:
-            self._slots.release()
 
     async def _ask(
         self, child: _Child, head: Mapping[str, Any], body: bytes, context: bytes
@@ -133,6 +139,8 @@ class ChildPool:
                 if "graph_missing" in answer:
                     answer, content = await _exchange(child, head, body, context)
                 if large:
+                    if len(child.graphs) >= _KNOWN:
+                        child.graphs.clear()
                     child.graphs.add(graph_id)
             healthy = answer["failure"] is None
             if not healthy:
@@ -143,7 +151,7 @@ class ChildPool:
                 return RunOnDevice(answer["run_on_device"])
             if "device_bytes" in answer:
                 self._on_device_bytes(answer["device_bytes"])
-            return Reply(answer["status"], content, answer["media_type"], answer["headers"])
+            return self._reply(child, answer, content)
         except TimeoutError:
             raise Problem(
                 "time_limit",
@@ -160,10 +168,27 @@ class ChildPool:
                 child.writer.close()
                 self._on_device_bytes(0)
 
-    async def _take(self) -> _Child:
+    def _reply(self, child: _Child, answer: Mapping[str, Any], content: bytes) -> Reply:
+        """The reply in a frame; a stored one is opened before the child gets its next request."""
+        fields = answer["status"], content, answer["media_type"], answer["headers"]
+        if "stored" not in answer:
+            return Reply(*fields)
+        try:
+            return Reply(*fields, stored=StoredAnswer(f"/proc/{child.pid}/fd/{answer['stored']}"))
+        except FileNotFoundError:
+            raise ConnectionResetError("the child has ended") from None
+
+    async def _take(self, function: int) -> _Child:
+        """A child that is free: one that has compiled the function, the one used last, or a new one."""
+        known = next((child for child in self._idle if function in child.functions), None)
+        if known is not None:
+            self._idle.remove(known)
+            self._idle.append(known)
         while self._idle:
             child = self._idle.pop()
             if not child.exited.done():
+                if child is not known:
+                    child.functions.append(function)
                 return child
             child.writer.close()
         await self.start()
@@ -177,6 +202,7 @@ class ChildPool:
             theirs.close()
         reader, writer = await asyncio.open_unix_connection(sock=ours, limit=_STREAM_LIMIT)
         child = _Child(pid, reader, writer, exited)
+        child.functions.append(function)
         if not exited.done():
             self._alive[pid] = child
         return child

@@ -20,6 +20,8 @@ from service.wire.json_reader import parse_object
 #: that are recorded or walked, and seconds.
 _NODE_UNITS = 20
 _NODE_SECONDS = 50e-6
+#: How many times its estimate a run may take before it stops in a tier of the server's own process.
+_OVERRUN = 3.0
 
 
 class GraphMissing(Exception):
@@ -35,7 +37,8 @@ class QueryRequest:
     """What to compute (`kind`), the body, and what the server knows beside it.
 
     `graph_id` and `graph` are the published graph that the URL names and its canonical document; `job` is
-    what the server knows of the job that a computation is about, as JSON.
+    what the server knows of the job that a computation is about, as JSON. `accept_encoding` is the header, by
+    which a child compresses a large answer.
     """
 
     kind: str
@@ -45,6 +48,7 @@ class QueryRequest:
     graph_id: str | None = None
     graph: bytes = b""
     job: bytes = b""
+    accept_encoding: str | None = None
 
     def pack(self) -> tuple[dict[str, Any], bytes, bytes]:
         """As a frame to a child: everything but the blobs as JSON-able data, the body, the server's part."""
@@ -53,6 +57,7 @@ class QueryRequest:
             "media": self.media,
             "safetensors": self.safetensors,
             "graph_id": self.graph_id,
+            "accept_encoding": self.accept_encoding,
         }
         return head, self.body, self.job if self.graph_id is None else self.graph
 
@@ -110,12 +115,15 @@ def require_nodes(graph: Graph, most_nodes: int | None) -> None:
 
 
 class Bounded(Budget):
-    """Stops what records more than `most_nodes` nodes usually become; raises TooLargeForTier."""
+    """Stops what records more than `most_nodes` nodes usually become; raises TooLargeForTier.
+
+    `run_seconds` is what is known to be run beside it; a run may take a few times as long.
+    """
 
     __slots__ = ()
 
-    def __init__(self, most_nodes: int) -> None:
-        super().__init__(most_nodes * _NODE_UNITS, most_nodes * _NODE_SECONDS)
+    def __init__(self, most_nodes: int, run_seconds: float = 0.0) -> None:
+        super().__init__(most_nodes * _NODE_UNITS, most_nodes * _NODE_SECONDS + run_seconds * _OVERRUN)
 
     def __exit__(self, *raised: object) -> None:
         super().__exit__(*raised)

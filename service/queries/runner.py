@@ -28,6 +28,7 @@ from engine.queries.compiler import Compiler, Program
 from engine.queries.receipt import receipt
 from engine.queries.sparse import SparseProgram
 from engine.runtime import devices
+from engine.runtime.cost import CALL_SECONDS
 from service.queries.answer_size import AnswerSize
 from service.queries.bound_query import BoundQuery, Likeness, likeness
 from service.queries.builder import device_of
@@ -45,13 +46,20 @@ _CHECK_RUNS = 300
 
 @dataclass(slots=True)
 class PreparedQuery:
-    """A call that is ready to run, and what that will cost."""
+    """A call that is ready to run, and what that will cost.
+
+    `seconds` is the run with the writing of its answer, `held_seconds` the part of it in which no other
+    thread can run: Python's own work, not that of NumPy in large arrays. `answer_bytes` are those of its
+    tensors.
+    """
 
     program: Program | SparseProgram
     inputs: Mapping[str, Array]
     encoding: Encoding
     safetensors: bool
     seconds: float
+    answer_bytes: int = 0
+    held_seconds: float = 0.0
     directions: Mapping[str, Array] | None = None
     query: Query | None = None
     receipt_of: Query | None = None
@@ -170,8 +178,10 @@ class QueryRunner:
         least = size.least_bytes(encoding, safetensors=call.safetensors)
         if least > self._max_answer_bytes:
             raise self._answer_too_large(f"takes at least {least:,}", encoding, call.safetensors, size)
-        seconds = program.estimate.seconds + size.seconds(encoding, safetensors=call.safetensors)
-        return PreparedQuery(program, values, encoding, call.safetensors, seconds)
+        writing = size.seconds(encoding, safetensors=call.safetensors)
+        held = writing + program.estimate.nodes * CALL_SECONDS
+        seconds = program.estimate.seconds + writing
+        return PreparedQuery(program, values, encoding, call.safetensors, seconds, size.tensor_bytes, held)
 
     def _answer_too_large(
         self, came: str, encoding: Encoding, safetensors: bool, size: AnswerSize
@@ -201,12 +211,13 @@ class QueryRunner:
     def finish(self, prepared: PreparedQuery, most_nodes: int | None = None) -> Reply:
         """Run and encode. The reply says in `Server-Timing` what each part took, in milliseconds.
 
-        Raises TooLargeForTier if a diagnosis takes more than recording `most_nodes` nodes.
+        Raises TooLargeForTier if a diagnosis takes more than recording `most_nodes` nodes, or if the run
+        takes much longer than its estimate; the query is not tried in such a tier again.
         """
         if most_nodes is None:
             return self._finish(prepared)
         try:
-            with Bounded(most_nodes):
+            with Bounded(most_nodes, prepared.seconds):
                 return self._finish(prepared)
         except TooLargeForTier:
             if prepared.query is not None:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from service.processes import frames
 from service.queries.pool import ChildFailed, ChildPool
 from service.queries.runner import RunOnDevice
+from service.queries.turns import Caller
 from service.wire.problems import Problem, Reply, internal, render
 
 _STREAM_LIMIT = 2**22
@@ -19,7 +20,9 @@ _STREAM_LIMIT = 2**22
 class Pool(Protocol):
     """What computes in another process: children of this one, or those of another."""
 
-    async def run(self, head: Mapping[str, Any], body: bytes, context: bytes = b"") -> Reply | RunOnDevice:
+    async def run(
+        self, head: Mapping[str, Any], body: bytes, context: bytes = b"", caller: Caller = None
+    ) -> Reply | RunOnDevice:
         """The reply, or the GPU whose process has to compute it; cancelling stops the work."""
         ...
 
@@ -88,7 +91,7 @@ class ServedPool:
         if isinstance(reply, RunOnDevice):
             return frames.pack({"run_on_device": reply.device})
         description = {"status": reply.status, "media_type": reply.media_type, "headers": reply.headers}
-        return frames.pack(description, reply.body, parts=reply.parts)
+        return frames.pack(description, reply.whole())
 
 
 class PoolElsewhere:
@@ -99,7 +102,9 @@ class PoolElsewhere:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    async def run(self, head: Mapping[str, Any], body: bytes, context: bytes = b"") -> Reply | RunOnDevice:
+    async def run(
+        self, head: Mapping[str, Any], body: bytes, context: bytes = b"", caller: Caller = None
+    ) -> Reply | RunOnDevice:
         """The reply of the other process. Raises Problem busy while it is being started."""
         writer = None
         try:

@@ -15,7 +15,12 @@ from service.processes import frames
 from service.processes.limits import confine
 from service.queries.query_request import GraphMissing, QueryRequest
 from service.queries.runner import QueryRunner, RunOnDevice
+from service.wire.compression import pack_here
 from service.wire.problems import Problem, Reply, internal, render
+from service.wire.stored_answer import store
+
+#: Answers beyond so many bytes are stored instead of sent over the channel.
+STORED_FROM = 2**20
 
 
 def run_child(
@@ -24,14 +29,17 @@ def run_child(
     *,
     address_space: int | None,
     inventory: Mapping[str, Any],
+    compress_from: int = 0,
     runner: type[QueryRunner] = QueryRunner,
     **settings: Any,
 ) -> NoReturn:
     """Take calls from `channel` until it closes; then the process ends.
 
-    `inventory` lists the devices that the server found, `settings` are those of a `QueryRunner`. The child of
+    `inventory` lists the devices that the server found, `settings` are those of a `QueryRunner`. Answers of
+    `compress_from` bytes and more are compressed for callers that accept it; 0 compresses none. The child of
     a GPU has no limit of its address space: CUDA does not work under one.
     """
+    stored: int | None = None  # the descriptor of the answer before: the server has opened it by now
     try:
         confine(parent, address_space)
         devices.tell(devices.Inventory.read(inventory))
@@ -41,9 +49,15 @@ def run_child(
         answering = runner(**settings)
         device = settings.get("device", devices.CPU)
         while (frame := frames.read_blocking(channel)) is not None:
+            if stored is not None:
+                os.close(stored)
+                stored = None
             head, body, context = frame
+            request = QueryRequest.unpack(head, body, context)
             try:
-                reply, failure = _answer(answering, QueryRequest.unpack(head, body, context))
+                reply, failure = _answer(answering, request)
+                if isinstance(reply, Reply) and 0 < compress_from <= reply.size:
+                    reply = pack_here(reply, request.accept_encoding)
             except GraphMissing:
                 frames.write_blocking(channel, frames.pack({"graph_missing": True, "failure": None}))
                 continue
@@ -59,8 +73,12 @@ def run_child(
             }
             if device != devices.CPU and failure is None:
                 answer["device_bytes"] = executor_for(device).bytes_held
-            frames.write_blocking(channel, frames.pack(answer, reply.body, parts=reply.parts))
-            del frame, body, context, reply
+            if reply.size > STORED_FROM:
+                stored = answer["stored"] = store([reply.body, *reply.parts])
+                frames.write_blocking(channel, frames.pack(answer))
+            else:
+                frames.write_blocking(channel, frames.pack(answer, reply.body, parts=reply.parts))
+            del frame, body, context, request, reply
             gc.collect()
             if failure is not None:
                 break  # the failure may have left a broken state: a fresh child takes over

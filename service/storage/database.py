@@ -40,7 +40,9 @@ class Database:
                 migrate(connection)
         except SQLAlchemyError as error:
             raise failures.why_not_opened(error, FILE) from error
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="storage")
+        # Apart, since who writes may wait for another process for seconds.
+        self._readers = ThreadPoolExecutor(2, thread_name_prefix="storage-read")
+        self._writers = ThreadPoolExecutor(2, thread_name_prefix="storage-write")
 
     @property
     def folder(self) -> Path:
@@ -52,7 +54,7 @@ class Database:
 
         Failures that pass, such as a database that is locked, are tried again for `patience_s`.
         """
-        return await self._patiently(self._read, statements, patience_s)
+        return await self._patiently(self._readers, self._read, statements, patience_s)
 
     async def write(self, statements: Callable[[Connection], T], *, patience_s: float = 0.0) -> T:
         """What `statements` returns, after its transaction is committed and on disk.
@@ -60,7 +62,7 @@ class Database:
         Nobody else writes from the first statement to the commit. Failures that pass are tried again for
         `patience_s`: what failed has left nothing behind.
         """
-        return await self._patiently(self._write, statements, patience_s)
+        return await self._patiently(self._writers, self._write, statements, patience_s)
 
     def is_full(self, error: SQLAlchemyError) -> bool:
         """Whether a statement failed because the disk of the data folder is full."""
@@ -82,17 +84,22 @@ class Database:
 
     def close(self) -> None:
         """Finish what runs and close every connection."""
-        self._threads.shutdown(wait=True)
+        self._readers.shutdown(wait=True)
+        self._writers.shutdown(wait=True)
         self.engine.dispose()
 
     async def _patiently(
-        self, run: Callable[[Callable[[Connection], T]], T], arg: Callable[[Connection], T], seconds: float
+        self,
+        threads: ThreadPoolExecutor,
+        run: Callable[[Callable[[Connection], T]], T],
+        arg: Callable[[Connection], T],
+        seconds: float,
     ) -> T:
-        """Run in a thread; what passes is tried again, ever more rarely, and then raised."""
+        """Run in one of the threads; what passes is tried again, ever more rarely, and then raised."""
         deadline, wait = time.monotonic() + seconds, _FIRST_WAIT_S
         while True:
             try:
-                return await asyncio.get_running_loop().run_in_executor(self._threads, run, arg)
+                return await asyncio.get_running_loop().run_in_executor(threads, run, arg)
             except SQLAlchemyError as error:
                 if time.monotonic() + wait > deadline or not failures.is_passing(error):
                     raise

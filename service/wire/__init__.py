@@ -7,6 +7,8 @@
 `safetensors`  safetensors bodies, with the JSON in the header's metadata
 `requests`     the fields of requests, as pydantic models
 `responses`    what responses share, as pydantic models
+`held_bytes`   bytes that are held for callers, bounded in all and for each
+`stored_answer` a large answer in a file of memory
 `encoding`     results as JSON, base64 or safetensors
 `problems`     every error as RFC 9457 problem details
 `server_paths` paths of the server's disk, which no answer shows

@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
 from service.wire.compression import BrokenCompression, coding_of, unpack_body
+from service.wire.held_bytes import Share
 from service.wire.problems import Problem
 
 Media = Literal["json", "safetensors"]
@@ -45,12 +46,16 @@ def media_of(headers: Mapping[str, str]) -> Media:
 async def read_body(request: Request, limit: int) -> bytes:
     """All of the body, unpacked, never more than `limit` bytes of it in memory.
 
-    Raises Problem body_too_large, malformed_json for what does not unpack.
+    The state's `share` counts it, if there is one. Raises Problem body_too_large, busy if the share is used
+    up, malformed_json for what does not unpack.
     """
-    return await receive_body(request.receive, request.headers, limit)
+    share: Share | None = getattr(request.state, "share", None)
+    return await receive_body(request.receive, request.headers, limit, share)
 
 
-async def receive_body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes:
+async def receive_body(
+    receive: Receive, headers: Mapping[str, str], limit: int, share: Share | None = None
+) -> bytes:
     """`read_body` without a request object.
 
     Raises also ClientDisconnect if the caller hangs up before the end.
@@ -69,11 +74,18 @@ async def receive_body(receive: Receive, headers: Mapping[str, str], limit: int)
         size += len(chunk)
         if size > limit:
             _refuse("more", limit)
+        if share is not None:
+            share.add(len(chunk))
         chunks.append(chunk)
         more = message.get("more_body", False)
     body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
     packed = headers.get("content-encoding")
-    return body if packed is None else await _unpacked(body, packed, limit)
+    if packed is None:
+        return body
+    body = await _unpacked(body, packed, limit)
+    if share is not None:
+        share.add(len(body))
+    return body
 
 
 async def _unpacked(body: bytes, packed: str, limit: int) -> bytes:

@@ -131,13 +131,28 @@ async def unpack_stream(stream: AsyncIterator[bytes], coding: Coding) -> AsyncIt
 
 
 async def pack(reply: Reply, accept: str | None) -> Reply:
-    """The reply in a coding that the header Accept-Encoding names; as it is if that would not help."""
-    if accept is None or not reply.media_type.startswith(_PACKED) or "Content-Encoding" in reply.headers:
-        return reply
-    coding = accepted(accept)
-    if coding is None:
-        return reply
-    body = await asyncio.to_thread(_pack, reply, coding)
+    """The reply in a coding that the header Accept-Encoding names; as it is if that would not help.
+
+    What a child has stored is as it is to be sent.
+    """
+    coding = _coding_for(reply, accept)
+    return reply if coding is None else await asyncio.to_thread(_packed, reply, coding)
+
+
+def pack_here(reply: Reply, accept: str | None) -> Reply:
+    """As `pack`, in this thread: for child processes."""
+    coding = _coding_for(reply, accept)
+    return reply if coding is None else _packed(reply, coding)
+
+
+def _coding_for(reply: Reply, accept: str | None) -> Coding | None:
+    if accept is None or not reply.media_type.startswith(_PACKED) or reply.stored is not None:
+        return None
+    return None if "Content-Encoding" in reply.headers else accepted(accept)
+
+
+def _packed(reply: Reply, coding: Coding) -> Reply:
+    body = _pack(reply, coding)
     headers = {**reply.headers, "Vary": "Accept-Encoding"}
     if body is None:
         return replace(reply, headers=headers)

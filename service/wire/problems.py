@@ -13,6 +13,7 @@ from typing import Any
 
 from engine.errors import EngineError, UserError
 from service.wire.json_numbers import dumps
+from service.wire.stored_answer import StoredAnswer
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -139,7 +140,7 @@ def database_busy() -> Problem:
 class Reply:
     """A finished response: what every tier, process and route returns.
 
-    Large bodies go on with `parts`, pieces of memory that are sent as they are.
+    Large bodies go on with `parts`, pieces of memory that are sent as they are, or are `stored`.
     """
 
     status: int
@@ -147,14 +148,19 @@ class Reply:
     media_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
     parts: tuple[memoryview, ...] = ()
+    stored: StoredAnswer | None = None
 
     @property
     def size(self) -> int:
         """Bytes of the whole body."""
+        if self.stored is not None:
+            return self.stored.size
         return len(self.body) + sum([part.nbytes for part in self.parts]) if self.parts else len(self.body)
 
     def whole(self) -> bytes:
         """The whole body in one piece."""
+        if self.stored is not None:
+            return b"".join(self.stored.pieces())
         return b"".join([self.body, *self.parts]) if self.parts else self.body
 
 

@@ -61,9 +61,10 @@ async def tier_of(here: World, kind: str) -> list[str]:
 )
 async def test_every_tier_gives_the_same_bytes(tmp_path: Path, limits: dict[str, float], tier: str) -> None:
     async with world(tmp_path, **limits) as here:
-        answer = await here.post("/v1/gradient", {"graph": REGRESSION, "inputs": INPUTS, "wrt": ["W", "b"]})
+        question = {"graph": REGRESSION, "inputs": INPUTS, "wrt": ["W", "b"]}
+        await here.post("/v1/gradient", question)  # what is imported when it is first needed takes its time
+        answer = await here.post("/v1/gradient", question)
         assert answer.content == b'{"value":10.5,"gradients":{"W":[-14.0],"b":[-6.0]}}'
-        assert await tier_of(here, "gradient") == [tier]
         shown, *parts = answer.headers["server-timing"].split(", ")
         assert shown == f'tier;desc="{tier}"'
         named = dict(part.split(";dur=") for part in parts)
@@ -85,7 +86,7 @@ async def test_the_estimate_chooses(tmp_path: Path) -> None:
         assert await tier_of(here, "gradient") == ["child"]
 
 
-@pytest.mark.parametrize(("doublings", "tier"), [(4, "inline"), (9, "thread"), (12, "child")])
+@pytest.mark.parametrize(("doublings", "tier"), [(4, "inline"), (7, "thread"), (12, "child")])
 async def test_functions_count_expanded(tmp_path: Path, doublings: int, tier: str) -> None:
     """A few hundred bytes may stand for thousands of nodes, which never keep the loop from answering."""
     functions = ["def f0(x):\n    return x * 1.01"]
@@ -124,15 +125,14 @@ async def test_the_loop_answers_while_children_work(tmp_path: Path) -> None:
 async def test_who_hangs_up_as_a_child_comes_free_is_gone(tmp_path: Path) -> None:
     """The child must not be asked in the name of nobody, and the place must come back."""
     pool = ChildPool(size=1, queue_limit=4, time_limit_s=30, config={})
-    await pool._slots.acquire()
-    waiting = asyncio.ensure_future(pool.run({}, b""))
-    await asyncio.sleep(0.01)
-    pool._slots.release()  # wakes the one that waits …
-    await asyncio.sleep(0)
-    waiting.cancel()  # … who is cancelled before it has seen that
+    async with pool.turns.take(None, 5):
+        waiting = asyncio.ensure_future(pool.run({}, b""))
+        await asyncio.sleep(0.01)
+    # The one that waits was woken, and is cancelled before it has seen that.
+    waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(waiting, 5)
-    assert not pool._slots.locked()
+    assert (pool.turns.in_use, pool.turns.waiting) == (0, 0)
     assert pool.pids == []
     await pool.close()
 
@@ -224,7 +224,7 @@ async def test_a_caller_who_hangs_up_while_sending_is_no_failure_of_ours(tmp_pat
 
 
 async def test_nothing_is_left_behind(tmp_path: Path) -> None:
-    async with world(tmp_path, children=2) as here:
+    async with world(tmp_path, children=3) as here:
         both = [here.post("/v1/evaluate", products(1000, 3)) for _ in range(2)]
         assert [answer.status_code for answer in await asyncio.gather(*both)] == [200, 200]
         pids = here.services.pool.pids

@@ -12,11 +12,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import islice
 from operator import length_hint
 from typing import Any
 
 from engine.arrays import Namespace, guard, numpy_namespace
 from engine.errors import InternalError, Origin
+from engine.ir.budget import current, look
 from engine.ir.tape import Instruction, Tape
 from engine.passes import lower
 from engine.runtime.executors.failures import failed, no_memory
@@ -26,6 +28,8 @@ from engine.runtime.plan import KEPT_BYTES, Plan, Step, make_plan
 
 Values = list[Any]
 KEPT_CONTEXTS = 4
+#: Steps between two looks at a budget, which take 0.3 µs each.
+_STEPS_A_LOOK = 16
 
 
 class BoundPlan:
@@ -42,6 +46,7 @@ class BoundPlan:
         persistent.update(plan.steps[place].instruction.outputs[0] for place in self._views)
         self._places = [place for place in range(len(plan.steps)) if place not in self._views]
         self._steps = [bind(plan.steps[place], plan, persistent, xp) for place in self._places]
+        self._long = len(self._steps) > _STEPS_A_LOOK
         self._contexts: deque[Values] = deque(maxlen=KEPT_CONTEXTS)
         self._keeps = sum(plan.buffers) <= KEPT_BYTES
         everything = (slot for step in plan.steps for slot in step.instruction.outputs)
@@ -64,9 +69,18 @@ class BoundPlan:
         return answers
 
     def execute(self, values: Values) -> None:
-        """Every step once, in a context whose inputs are in place; floating-point errors are the caller's."""
+        """Every step once, in a context whose inputs are in place; floating-point errors are the caller's.
+
+        A budget of the thread is looked at between a few steps and the next: it raises BudgetSpent.
+        """
         steps = iter(self._steps)
         try:
+            if self._long and (budget := current()) is not None:
+                while length_hint(steps):
+                    budget.look()
+                    for step in islice(steps, _STEPS_A_LOOK):
+                        step(values)
+                return
             for step in steps:
                 step(values)
         except Exception as error:
@@ -221,6 +235,7 @@ class Subprogram:
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
         """Run the function once."""
+        look()
         return list(self._bound.run(dict(zip(self._names, values, strict=True))))
 
     @contextmanager
@@ -234,6 +249,7 @@ class Subprogram:
         values = bound.acquire()
 
         def run(arrays: Sequence[Any]) -> list[Any]:
+            look()
             for slot, value in zip(inputs, arrays, strict=True):
                 values[slot] = value
             bound.execute(values)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, cycle, islice
 from typing import Any, NoReturn
 
+from engine.ir.budget import watched
 from engine.runtime.executors.failures import failed
 from engine.runtime.executors.loop_code import LoopCode, Part, Rows, write_scan, write_while
 from engine.runtime.plan import KEPT_BYTES
@@ -47,7 +48,7 @@ class Loops:
         if order:
             rows = self._rows(code, order, walked, results, entries, now, 0, own)
             context = self.acquire()
-            now = self._run(code, context, now, _scalars(constants), order, rows, results, entries)
+            now = self._run(code, context, now, _scalars(constants), watched(order), rows, results, entries)
             self.release(context)
         return own.of(now, self.part.xp)
 
@@ -71,7 +72,8 @@ class Loops:
         now, order, own = _scalars(carried), range(most), _Own()
         rows = self._rows(code, order, (), (), entries, now, 1, own)
         contexts = self.acquire(), condition.acquire()
-        answer = self._run(code, *contexts, now, _scalars(constants), range(most + 1), rows, entries)
+        steps = watched(range(most + 1))
+        answer = self._run(code, *contexts, now, _scalars(constants), steps, rows, entries)
         self.release(contexts[0])
         condition.release(contexts[1])
         if answer is None:

@@ -17,7 +17,7 @@ from engine.errors import UserError
 from service.api.routes import derivatives
 from service.queries.kinds import KINDS
 from service.queries.tiers import ClientGone
-from service.services import Services
+from service.services import Services, caller_of
 from service.wire.compression import pack
 from service.wire.problems import Problem, Reply, render
 
@@ -58,7 +58,7 @@ class HotPath:
         sent = reversed(scope["headers"])  # of a header that came twice the first counts, as in the routes
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in sent}
         try:
-            reply = await derivatives.compute(self._services, name, headers, receive, graph)
+            reply = await derivatives.compute(self._services, name, headers, receive, graph, caller_of(scope))
         except (Problem, UserError) as error:
             reply = render(error)
         except (ClientGone, ClientDisconnect):
@@ -75,6 +75,11 @@ async def _send(reply: Reply, send: Send) -> None:
         *((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers.items()),
     ]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    if reply.stored is not None:
+        for piece in reply.stored.pieces():
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        return
     if not reply.parts:
         await send({"type": "http.response.body", "body": reply.body})
         return

@@ -15,10 +15,12 @@ from service.api.endpoint import SAFETENSORS, TENSOR_BODY, BareRoute, errors, ma
 from service.api.respond import respond
 from service.queries.kinds import KINDS, QueryKind
 from service.queries.query_request import QueryRequest
-from service.services import Services, services_of
+from service.queries.turns import Caller
+from service.services import Services, caller_of, services_of
 from service.storage.graphs import PublishedGraph
 from service.wire.body import hung_up, media_of, receive_body
 from service.wire.encoding import wants_safetensors
+from service.wire.held_bytes import Share
 from service.wire.problems import Problem, Reply
 
 #: What can be wrong with any body that carries a function …
@@ -75,7 +77,12 @@ async def published(services: Services, graph_id: str) -> PublishedGraph:
 
 
 async def compute(
-    services: Services, kind: str, headers: Mapping[str, str], receive: Receive, graph: PublishedGraph | None
+    services: Services,
+    kind: str,
+    headers: Mapping[str, str],
+    receive: Receive,
+    graph: PublishedGraph | None,
+    caller: Caller,
 ) -> Reply:
     """The reply to a request for a derivative of the function in its body, or of `graph`.
 
@@ -83,13 +90,17 @@ async def compute(
     """
     media = media_of(headers)
     safetensors = wants_safetensors(headers.get("accept"))
-    body = await receive_body(receive, headers, services.settings.max_body_bytes)
-    if graph is None:
-        request, nodes = QueryRequest(kind, body, media, safetensors), 0
-    else:
-        request = QueryRequest(kind, body, media, safetensors, graph.id, graph.document)
-        nodes = graph.nodes
-    return await services.tiers.answer(request, nodes, partial(hung_up, receive))
+    coding = headers.get("accept-encoding")
+    with Share(services.bodies, caller[0] if caller else "") as share:
+        body = await receive_body(receive, headers, services.settings.max_body_bytes, share)
+        if graph is None:
+            request, nodes = QueryRequest(kind, body, media, safetensors, accept_encoding=coding), 0
+        else:
+            request = QueryRequest(
+                kind, body, media, safetensors, graph.id, graph.document, accept_encoding=coding
+            )
+            nodes = graph.nodes
+        return await services.tiers.answer(request, nodes, partial(hung_up, receive), caller=caller)
 
 
 def handler_of(kind: QueryKind) -> Callable[[Request], Awaitable[Response]]:
@@ -100,7 +111,8 @@ def handler_of(kind: QueryKind) -> Callable[[Request], Awaitable[Response]]:
         services = services_of(request)
         graph_id = request.path_params.get("graph_id")
         graph = None if graph_id is None else await published(services, graph_id)
-        return respond(await compute(services, name, request.headers, request.receive, graph))
+        caller = caller_of(request.scope)
+        return respond(await compute(services, name, request.headers, request.receive, graph, caller))
 
     return handle
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from pydantic_core import from_json, to_json
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,9 +17,9 @@ from service.api.responses.graphs import GraphAnswer, GraphPage
 from service.api.routes.derivatives import FUNCTION_ERRORS, published
 from service.queries.kinds import KINDS
 from service.queries.query_request import QueryRequest
-from service.services import services_of
+from service.services import caller_of, holding_body, services_of
 from service.storage.graphs import PublishedGraph
-from service.wire.body import media_of, read_body
+from service.wire.body import hung_up, media_of, read_body
 from service.wire.problems import Reply
 
 _COMMON = ("unauthorized", "internal", "busy")
@@ -41,15 +43,18 @@ bare = make_router("graphs", BareRoute)
         **errors(*FUNCTION_ERRORS, "disk_full"),
     },
 )
+@holding_body
 async def publish_graph(request: Request) -> Response:
     """Store a function under the hash of its canonical form; acknowledged means committed to disk."""
     services = services_of(request)
     media = media_of(request.headers)
+    caller = caller_of(request.scope)
     body = await read_body(request, services.settings.max_body_bytes)
-    reply = await services.tiers.answer(QueryRequest("publish", body, media), 0)
+    call = QueryRequest("publish", body, media)
+    reply = await services.tiers.answer(call, 0, partial(hung_up, request.receive), caller=caller)
     if reply.status != 200:
         return respond(reply)
-    summary, _, document = reply.body.partition(b"\n")
+    summary, _, document = reply.whole().partition(b"\n")
     described = from_json(summary)
     graph = PublishedGraph(described["id"], document, summary.decode(), described["nodes"])
     created = await services.graphs.put(graph)

@@ -37,7 +37,7 @@ from service.jobs.runner import Format, TrainedModelRef
 from service.jobs.states import FINAL
 from service.queries.kinds.evaluate import EvaluateAnswer
 from service.queries.query_request import QueryRequest
-from service.services import Services, services_of
+from service.services import Services, caller_of, holding_body, services_of
 from service.wire import requests
 from service.wire.body import hung_up, media_of, read_body
 from service.wire.encoding import json_reply, wants_safetensors
@@ -194,10 +194,16 @@ async def get_job_parameters(request: Request, job_id: str, wanted: Annotated[Le
     checkpoint = job.pick_checkpoint(wanted.checkpoint, "$query.checkpoint")
     job = replace(job, checkpoints=(checkpoint,), format=form)
     size = await asyncio.to_thread(checkpoints.size, Path(job.folder), checkpoint)
-    call = QueryRequest("parameters", b"", job=job.pack())
+    coding = request.headers.get("accept-encoding")
+    call = QueryRequest("parameters", b"", job=job.pack(), accept_encoding=coding)
     large = size > (_LISTED if form == "json" else _COPIED)
     return respond(
-        await services.tiers.answer(call, disconnected=partial(hung_up, request.receive), large=large)
+        await services.tiers.answer(
+            call,
+            disconnected=partial(hung_up, request.receive),
+            large=large,
+            caller=caller_of(request.scope),
+        )
     )
 
 
@@ -214,6 +220,7 @@ def _job_id(job_id: str) -> None:
     response_description="The outputs.",
     responses=errors(*CALL_ERRORS, "job_not_found", "wrong_state", "checkpoint_not_found"),
 )
+@holding_body
 async def predict(request: Request) -> Response:
     """Evaluate the predicting function with the parameters of a checkpoint."""
     services, job_id = services_of(request), request.path_params["job_id"]
@@ -227,8 +234,10 @@ async def predict(request: Request) -> Response:
         raise InternalError("a job that exists has a document")
     document, data = stored
     job = replace(job, document=document, data={"types": data["types"]})
-    call = QueryRequest("predict", body, media, safetensors, job=job.pack())
-    return respond(await services.tiers.answer(call, disconnected=partial(hung_up, request.receive)))
+    coding = request.headers.get("accept-encoding")
+    call = QueryRequest("predict", body, media, safetensors, job=job.pack(), accept_encoding=coding)
+    caller, gone = caller_of(request.scope), partial(hung_up, request.receive)
+    return respond(await services.tiers.answer(call, disconnected=gone, caller=caller))
 
 
 async def _trained(services: Services, job_id: str) -> TrainedModelRef:

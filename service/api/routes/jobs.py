@@ -28,7 +28,7 @@ from service.jobs import checkpoints, ledger, records, submission
 from service.jobs.states import Intent, Status
 from service.jobs.submission import SubmissionContext
 from service.queries.query_request import QueryRequest
-from service.services import Services, services_of
+from service.services import Services, caller_of, holding_body, services_of
 from service.wire.body import Media, hung_up, media_of, read_body
 from service.wire.encoding import json_reply
 from service.wire.problems import Problem
@@ -86,6 +86,7 @@ def _idempotency_key(
         "disk_full",
     ),
 )
+@holding_body
 async def submit_job(request: Request) -> Response:
     """Check the job, store its data, and queue it. A job that is acknowledged will run.
 
@@ -102,11 +103,13 @@ async def submit_job(request: Request) -> Response:
     committed = False
     try:
         call = QueryRequest("submit", body, media, job=context.pack())
-        reply = await services.tiers.answer(call, disconnected=partial(hung_up, request.receive))
+        reply = await services.tiers.answer(
+            call, disconnected=partial(hung_up, request.receive), caller=caller_of(request.scope)
+        )
         if reply.status >= 400:
             return respond(reply)
         await asyncio.to_thread(services.queue.prepare)
-        row = {**from_json(reply.body), "idempotency_key": key, "request_hash": digest}
+        row = {**from_json(reply.whole()), "idempotency_key": key, "request_hash": digest}
         try:
             await services.database.write(partial(ledger.submit, queue=services.queue, row=row))
             committed = True

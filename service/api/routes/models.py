@@ -13,7 +13,7 @@ from service.api.respond import respond
 from service.api.responses import jobs as job_responses
 from service.api.routes.derivatives import FUNCTION_ERRORS
 from service.queries.query_request import QueryRequest
-from service.services import services_of
+from service.services import caller_of, holding_body, services_of
 from service.wire import requests
 from service.wire.body import hung_up, media_of, read_body
 from service.wire.problems import Problem
@@ -29,6 +29,7 @@ router = make_router("models", BareRoute)
     response_description="The graphs and the parameters.",
     responses={200: returns([EXPAND]), **errors(*FUNCTION_ERRORS)},
 )
+@holding_body
 async def expand_model(request: Request) -> Response:
     """The graphs that a model of layers means: one to train with, one to predict with, and its parameters."""
     services = services_of(request)
@@ -41,6 +42,8 @@ async def expand_model(request: Request) -> Response:
     body = await read_body(request, services.settings.max_body_bytes)
     return respond(
         await services.tiers.answer(
-            QueryRequest("expand", body), disconnected=partial(hung_up, request.receive)
+            QueryRequest("expand", body, accept_encoding=request.headers.get("accept-encoding")),
+            disconnected=partial(hung_up, request.receive),
+            caller=caller_of(request.scope),
         )
     )

@@ -14,8 +14,8 @@ from service.wire.requests import Function
 
 #: The event loop, a thread of the server, a child process: each takes longer requests than the one before.
 FirstTier = Literal["inline", "thread", "child"]
-#: JSON up to this size is read in a thread (ten milliseconds of the interpreter lock), above in a child.
-THREAD_JSON_BYTES = 512 * 1024
+#: JSON up to this size is read in a thread (a millisecond of the interpreter lock), above in a child.
+THREAD_JSON_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)

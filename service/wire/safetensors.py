@@ -130,6 +130,8 @@ def _check_layout(header: Mapping[str, Any], data: int) -> None:
             raise ValueError(f"the tensor '{name}' lacks dtype, shape or two data_offsets") from None
         if type(shape) is not list or not all(type(one) is int and one >= 0 for one in (*shape, begin, end)):
             raise ValueError(f"shape and data_offsets of the tensor '{name}' are no sizes")
+        if type(dtype) is not str:
+            raise ValueError(f"the dtype of the tensor '{name}' is not a string")
         if dtype in _DTYPES:
             expected = prod(shape) * np.dtype(_DTYPES[dtype]).itemsize
             if end - begin != expected:

@@ -22,11 +22,17 @@ _COLUMNS = tuple(column for column in JOBS.c if column.name not in ("document", 
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """An event of a job's history."""
+    """An event of a job's history; `text` is its data as JSON."""
 
     id: int
     kind: str
-    data: Mapping[str, Any]
+    text: bytes
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """The data."""
+        parsed: Mapping[str, Any] = from_json(self.text)
+        return parsed
 
 
 def get(connection: Connection, job_id: str) -> dict[str, Any] | None:
@@ -99,6 +105,27 @@ def events(connection: Connection, job_id: str, *, after: int, limit: int) -> li
     return [_event(row) for row in connection.execute(query)]
 
 
+def events_of(
+    connection: Connection, job_ids: Sequence[str], *, after: int, limit: int
+) -> list[tuple[str, StoredEvent]]:
+    """Up to `limit` events of several jobs after the id `after`, in order, each with its job."""
+    query = (
+        select(JOB_EVENTS)
+        .where(JOB_EVENTS.c.job_id.in_(job_ids), JOB_EVENTS.c.id > after)
+        .order_by(JOB_EVENTS.c.id)
+        .limit(limit)
+    )
+    return [(row.job_id, _event(row)) for row in connection.execute(query)] if job_ids else []
+
+
+def newest_event(connection: Connection, job_id: str | None = None) -> int:
+    """The id of the newest event, of all jobs or of one; 0 if there is none."""
+    query = select(func.max(JOB_EVENTS.c.id))
+    if job_id is not None:
+        query = query.where(JOB_EVENTS.c.job_id == job_id)
+    return connection.execute(query).scalar() or 0
+
+
 def checkpoints(connection: Connection, job_id: str) -> list[dict[str, Any]]:
     """The checkpoints that are kept, the oldest first."""
     query = select(CHECKPOINTS).where(CHECKPOINTS.c.job_id == job_id).order_by(CHECKPOINTS.c.seq)
@@ -165,8 +192,12 @@ def _shortened(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _event(row: Row[Any]) -> StoredEvent:
-    place = {} if row.step is None else {"epoch": row.epoch, "step": row.step}
-    return StoredEvent(row.id, row.kind, {**place, **from_json(row.data)})
+    """The event; its data are not parsed, so that a long history takes little of the interpreter."""
+    text: str = row.data
+    if row.step is not None:
+        between = "" if text == "{}" else ","
+        text = f'{{"epoch":{"null" if row.epoch is None else row.epoch},"step":{row.step}{between}{text[1:]}'
+    return StoredEvent(row.id, row.kind, text.encode())
 
 
 def _time(seconds: float | None) -> str | None:

@@ -1,14 +1,14 @@
-"""Events of jobs to those who follow them: one poller a job, fanned out.
+"""Events of jobs to those who follow them: one reader for all followed jobs, fanned out.
 
-The poller keeps the newest events at hand. A follower that is slower than that reads from the database what
-it missed: its own pace costs nobody else anything, and nothing is dropped.
+The reader keeps the newest events of each followed job at hand. A follower that is slower than that reads from
+the database what it missed, a page at a time: its own pace costs nobody else anything, and nothing is dropped.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -19,7 +19,8 @@ from service.jobs.records import StoredEvent
 from service.storage.database import Database
 
 _PAGE = 500
-_AT_HAND = 2_000
+#: What is kept at hand of one job: events, and bytes of their data.
+_AT_HAND, _AT_HAND_BYTES = 2_000, 2**20
 #: A follower whose events cannot be read for longer is cut off, and comes back for them.
 _PATIENCE_S = 5.0
 
@@ -27,27 +28,38 @@ _PATIENCE_S = 5.0
 class _Topic:
     """One followed job: its newest events, and a signal that there are more."""
 
-    def __init__(self, after: int) -> None:
+    def __init__(self) -> None:
         self.followers = 0
-        self.start = after  # everything after this id, up to `reached`, is buffered
-        self.reached = after
+        #: Everything after this id that the reader has seen is buffered; None before its first look.
+        self.start: int | None = None
         self.events: deque[StoredEvent] = deque()
         self.changed = asyncio.Event()
-        self.poller: asyncio.Task[None] | None = None
+        self._bytes = 0
 
     def since(self, after: int) -> list[StoredEvent] | None:
-        """The buffered events after the id `after`; None if some in between are no longer buffered."""
-        if after < self.start:
+        """The buffered events after the id `after`; None if some in between are not buffered."""
+        if self.start is None or after < self.start:
             return None
         return [event for event in self.events if event.id > after][:_PAGE]
 
-    def extend(self, events: list[StoredEvent]) -> None:
+    def begin(self, reached: int) -> None:
+        """The reader looks for events after `reached` from now on."""
+        self.start = reached
+        self.notify()
+
+    def extend(self, events: Sequence[StoredEvent]) -> None:
         """Take in newer events, forgetting the oldest, and wake everybody."""
         for event in events:
-            if len(self.events) == _AT_HAND:
-                self.start = self.events.popleft().id
             self.events.append(event)
-        self.reached = events[-1].id
+            self._bytes += len(event.text)
+        while len(self.events) > _AT_HAND or (self._bytes > _AT_HAND_BYTES and len(self.events) > 1):
+            oldest = self.events.popleft()
+            self.start = oldest.id
+            self._bytes -= len(oldest.text)
+        self.notify()
+
+    def notify(self) -> None:
+        """Wake everybody who waits."""
         self.changed.set()
         self.changed = asyncio.Event()
 
@@ -59,20 +71,25 @@ class Streams:
         self._database = database
         self._poll_s = poll_s
         self._topics: dict[str, _Topic] = {}
+        self._reader: asyncio.Task[None] | None = None
         self.closing = False
 
     @property
     def pollers(self) -> int:
-        """How many jobs are being polled."""
+        """How many jobs are being followed."""
         return len(self._topics)
 
     async def follow(self, job_id: str, after: int, *, patience_s: float) -> AsyncIterator[list[StoredEvent]]:
         """Batches of events after the id `after`, in order; an empty one if nothing came for `patience_s`.
 
-        Ends after the event `end`, if the job was deleted, and when the server closes.
+        An id that the job has not reached counts as its newest. Ends after the event `end`, if the job was
+        deleted, and when the server closes.
         """
-        topic = self._join(job_id, after)
+        topic = self._join(job_id)
         try:
+            if after:
+                newest = partial(records.newest_event, job_id=job_id)
+                after = min(after, await self._database.read(newest, patience_s=_PATIENCE_S))
             while not self.closing:
                 changed = topic.changed
                 batch = await self._batch(job_id, topic, after)
@@ -82,7 +99,7 @@ class Streams:
                             await changed.wait()
                         continue
                     except TimeoutError:
-                        with suppress(SQLAlchemyError):  # the next poll tries again
+                        with suppress(SQLAlchemyError):  # the next look tries again
                             if await self._database.read(lambda c: records.get(c, job_id)) is None:
                                 return
                 yield batch
@@ -102,35 +119,49 @@ class Streams:
         if at_hand is not None:
             return at_hand
         missed = partial(records.events, job_id=job_id, after=after, limit=_PAGE)
-        return await self._database.read(missed, patience_s=_PATIENCE_S)
+        return await self._database.read(missed, patience_s=_PATIENCE_S, bulk=True)
 
-    def _join(self, job_id: str, after: int) -> _Topic:
-        topic = self._topics.get(job_id)
-        if topic is None:
-            topic = self._topics[job_id] = _Topic(after)
-            topic.poller = asyncio.ensure_future(self._poll(job_id, topic))
+    def _join(self, job_id: str) -> _Topic:
+        topic = self._topics.setdefault(job_id, _Topic())
         topic.followers += 1
+        if self._reader is None:
+            self._reader = asyncio.ensure_future(self._read())
         return topic
 
     def _part(self, job_id: str, topic: _Topic) -> None:
         topic.followers -= 1
         if topic.followers == 0:
-            self._topics.pop(job_id, None)
-            if topic.poller is not None:
-                topic.poller.cancel()
+            del self._topics[job_id]
+        if not self._topics and self._reader is not None:
+            self._reader.cancel()
+            self._reader = None
 
-    async def _poll(self, job_id: str, topic: _Topic) -> None:
+    async def _read(self) -> None:
+        """Look for new events of all followed jobs, again and again."""
+        reached: int | None = None
         while not self.closing:
-            after = topic.reached
-            look = partial(records.events, job_id=job_id, after=after, limit=_PAGE)
-            try:
+            events: list[tuple[str, StoredEvent]] = []
+            with suppress(SQLAlchemyError):  # the next look tries again
+                if reached is None:
+                    reached = await self._database.read(records.newest_event)
+                for topic in self._topics.values():
+                    if topic.start is None:
+                        topic.begin(reached)
+                look = partial(records.events_of, job_ids=list(self._topics), after=reached, limit=_PAGE)
                 events = await self._database.read(look)
-            except SQLAlchemyError:  # the next poll tries again
-                events = []
             if events:
-                topic.extend(events)
-                if events[-1].kind == "end":
-                    return
+                reached = events[-1][1].id
+                self._distribute(events)
             if len(events) < _PAGE:
                 await asyncio.sleep(self._poll_s)
-        topic.changed.set()
+        for topic in self._topics.values():
+            topic.notify()
+
+    def _distribute(self, events: Sequence[tuple[str, StoredEvent]]) -> None:
+        by_job: dict[str, list[StoredEvent]] = {}
+        for job_id, event in events:
+            by_job.setdefault(job_id, []).append(event)
+        for job_id, newer in by_job.items():
+            topic = self._topics.get(job_id)
+            if topic is not None and topic.start is not None:  # somebody may have left, and come back, meanwhile
+                topic.extend(newer)

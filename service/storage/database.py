@@ -43,18 +43,24 @@ class Database:
         # Apart, since who writes may wait for another process for seconds.
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="storage-read")
         self._writers = ThreadPoolExecutor(2, thread_name_prefix="storage-write")
+        #: Long reads wait for one another, and nothing else waits for them.
+        self._bulk = ThreadPoolExecutor(1, thread_name_prefix="storage-bulk")
 
     @property
     def folder(self) -> Path:
         """The data folder."""
         return self._folder
 
-    async def read(self, statements: Callable[[Connection], T], *, patience_s: float = 0.0) -> T:
+    async def read(
+        self, statements: Callable[[Connection], T], *, patience_s: float = 0.0, bulk: bool = False
+    ) -> T:
         """What `statements` returns; all of them see the database as it was at the first.
 
-        Failures that pass, such as a database that is locked, are tried again for `patience_s`.
+        Failures that pass, such as a database that is locked, are tried again for `patience_s`. `bulk` reads,
+        such as pages of histories, have a thread of their own, so that short reads do not wait for them.
         """
-        return await self._patiently(self._readers, self._read, statements, patience_s)
+        threads = self._bulk if bulk else self._readers
+        return await self._patiently(threads, self._read, statements, patience_s)
 
     async def write(self, statements: Callable[[Connection], T], *, patience_s: float = 0.0) -> T:
         """What `statements` returns, after its transaction is committed and on disk.
@@ -86,6 +92,7 @@ class Database:
         """Finish what runs and close every connection."""
         self._readers.shutdown(wait=True)
         self._writers.shutdown(wait=True)
+        self._bulk.shutdown(wait=True)
         self.engine.dispose()
 
     async def _patiently(

@@ -41,7 +41,6 @@ from service.services import Services, caller_of, holding_body, services_of
 from service.wire import requests
 from service.wire.body import hung_up, media_of, read_body
 from service.wire.encoding import json_reply, wants_safetensors
-from service.wire.json_numbers import dumps
 from service.wire.problems import Problem
 
 _HEARTBEAT_S = 10.0
@@ -80,7 +79,7 @@ async def _history(services: Services, job_id: str, by: records.Interval) -> Asy
     between, place = b"", cast("int | None", -1)
     while place is not None:
         look = partial(records.metrics, job_id=job_id, by=by, after=place, limit=_PIECE)
-        piece, place = await services.database.read(look)
+        piece, place = await services.database.read(look, bulk=True)
         if piece:
             yield between + piece
             between = b","
@@ -134,8 +133,7 @@ async def _stream(services: Services, job_id: str, after: int) -> AsyncIterator[
 
 
 def _event(event: StoredEvent) -> bytes:
-    data = dumps(event.data)
-    return f"id: {event.id}\nevent: {event.kind}\ndata: ".encode() + data + b"\n\n"
+    return f"id: {event.id}\nevent: {event.kind}\ndata: ".encode() + event.text + b"\n\n"
 
 
 def _event_id(text: str) -> int:

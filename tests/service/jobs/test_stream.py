@@ -108,3 +108,44 @@ async def test_a_look_that_fails_is_made_up_for(tmp_path: Path, monkeypatch: pyt
     assert ids == [1, 2]
     assert not failures
     database.close()
+
+
+async def test_a_follower_ahead_of_the_job_holds_up_nobody(tmp_path: Path) -> None:
+    database = await submitted(tmp_path)
+    streams = Streams(database, poll_s=0.01)
+    ahead = streams.follow("job_a", 10**18, patience_s=60)
+    waiting = asyncio.ensure_future(anext(ahead))
+    await asyncio.sleep(0.05)
+    behind = streams.follow("job_a", 0, patience_s=60)
+    assert len(await asyncio.wait_for(anext(behind), 2)) == 1
+    await database.write(logs(3))
+    for batch in (await asyncio.wait_for(anext(behind), 2), await asyncio.wait_for(waiting, 2)):
+        assert [found.data for found in batch] == [{"n": 0}, {"n": 1}, {"n": 2}]
+    await behind.aclose()  # type: ignore[attr-defined]  # an async generator, as declared an iterator
+    await ahead.aclose()  # type: ignore[attr-defined]
+    database.close()
+
+
+async def test_many_followed_jobs_have_one_reader(tmp_path: Path) -> None:
+    database = await submitted(tmp_path)
+    for k in range(30):
+        row = {**ROW, "id": f"job_{k}", "idempotency_key": None}
+        await database.write(lambda c, row=row: ledger.submit(c, MemoryQueue(), row))  # type: ignore[misc]
+    streams = Streams(database, poll_s=0.02)
+    followers = [streams.follow(f"job_{k}", 0, patience_s=60) for k in range(30)]
+    assert [len(await anext(follower)) for follower in followers] == [1] * 30
+    await asyncio.sleep(0.1)
+    queries: list[str] = []
+    event.listen(database.engine, "before_cursor_execute", lambda *a: queries.append(a[2]))
+    await asyncio.sleep(0.5)
+    assert 1 < len([query for query in queries if "job_events" in query]) < 60
+    waiting = [asyncio.ensure_future(anext(follower)) for follower in followers]
+    await database.write(
+        lambda c: [ledger.append_events(c, f"job_{k}", [Event("log", {"k": k})]) for k in range(30)]
+    )
+    batches = await asyncio.wait_for(asyncio.gather(*waiting), 5)
+    assert [[found.data for found in batch] for batch in batches] == [[{"k": k}] for k in range(30)]
+    for follower in followers:
+        await follower.aclose()  # type: ignore[attr-defined]
+    assert streams.pollers == 0
+    database.close()

@@ -10,6 +10,7 @@ from engine.dtypes import TensorType
 from engine.errors import Source, did_you_mean, same_but_for_case
 from engine.frontend.graph import Graph, Node
 from engine.frontend.program.literals import CONSTANTS
+from engine.frontend.program.notation import FUNCTIONS
 from engine.ir.table import TABLE
 
 
@@ -66,6 +67,35 @@ def _rebound(absence: Absence) -> str | None:
     return f"assign '{absence.name}' before it is used" if absence.name in absence.graph.rebound else None
 
 
+def _product(absence: Absence) -> str | None:
+    """`m * c` for mc, where m and c have values."""
+    known = {*absence.inputs, *(node.name for node in absence.graph.nodes)}
+    function = next(
+        (f for f in FUNCTIONS if absence.name.startswith(f) and absence.name[len(f) :] in known), None
+    )
+    if function is not None:
+        written = f"{function}({absence.name[len(function) :]})"
+        return f"a function has brackets: write `{written}` instead of `{absence.name}`"
+    parts = _split(absence.name, frozenset(known - {absence.name}))
+    if parts is None:
+        return None
+    return f"a product has its *: write `{' * '.join(parts)}` instead of `{absence.name}`"
+
+
+def _split(name: str, known: frozenset[str]) -> list[str] | None:
+    """A name as two or three known names and numbers written side by side."""
+    for end in range(1, len(name)):
+        first, rest = name[:end], name[end:]
+        if first not in known:
+            continue
+        if rest in known:
+            return [first, rest]
+        third = next((n for n in range(1, len(rest)) if rest[:n] in known and rest[n:] in known), None)
+        if third is not None:
+            return [first, rest[:third], rest[third:]]
+    return None
+
+
 def _unused(absence: Absence) -> str | None:
     unused = absence.unused()
     if not unused:
@@ -74,7 +104,13 @@ def _unused(absence: Absence) -> str | None:
     return f"'{unused[0]}' is given and not used" + (f": {near}" if near else "")
 
 
-_WAYS: Final[tuple[Callable[[Absence], str | None], ...]] = (_constant, _comment, _op, _rebound)
+_WAYS: Final[tuple[Callable[[Absence], str | None], ...]] = (
+    _constant,
+    _comment,
+    _product,
+    _op,
+    _rebound,
+)
 
 
 def cure(missing: list[str], user: Node | None, graph: Graph, inputs: Mapping[str, TensorType]) -> str:

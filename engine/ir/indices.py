@@ -137,7 +137,9 @@ def _in_range(item: Any, axis: int, size: int) -> Any:
     if not -size <= item < size:
         raise IndexOutOfRange(
             f"index {item} is out of range for axis {axis} with size {size}",
-            hint=f"indices run from {-size} to {size - 1}" if size else "the axis is empty",
+            hint=f"indices run from {-size} to {size - 1}, and the first is 0"
+            if size
+            else "the axis is empty",
         )
     return item % size
 

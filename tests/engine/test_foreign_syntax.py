@@ -60,6 +60,55 @@ TEXTS: dict[str, tuple[Any, int]] = {
     "x |> sum": (3.5, 1),
     "const f = (q) => q ** 2;\nsum(f(x))": (np.sum(X**2), 1),
     "sum(Math.exp(x) * Math.PI)": (np.pi * np.exp(X).sum(), 1),
+    # the notation of papers and blackboards
+    "cos^2(k * x) * a": (0.1 * np.cos(0.3 * X) ** 2, 1),
+    "sin^2 a + cos^2 a": (1.0, 1),
+    "sum(tanh**2(x - y))": (np.sum(np.tanh(X - Y) ** 2), 1),
+    "sin^-1(a) + tan^{-1}(k)": (np.arcsin(0.1) + np.arctan(0.3), 1),
+    "2 sin^2(a)": (2 * np.sin(0.1) ** 2, 1),
+    "log^2(1 + a)": (np.log(1.1) ** 2, 1),
+    "log|a - 1| + 2|k - 1|": (np.log(0.9) + 1.4, 1),
+    "||x - y||^2 + ||d||_1": (np.sum((X - Y) ** 2) + 3, 1),
+    "||A v - d||": (np.linalg.norm(A @ V - D), 1),
+    "a = True || False\nwhere(a || a, 1, 2)": (1.0, 1),
+    "exp(-a) k^2": (np.exp(-0.1) * 0.09, 1),
+    "1/2 * a k^2": (0.5 * 0.1 * 0.09, 1),
+    "3(a+1)(k-2)": (3 * 1.1 * -1.7, 1),
+    "sin(a)^2(1+k)": (np.sin(0.1) ** 2 * 1.3, 1),
+    "a**2(1+k)": (0.01 * 1.3, 1),
+    "sin(a)cos(k)": (np.sin(0.1) * np.cos(0.3), 1),
+    "asin(k) + sina": (np.arcsin(0.3) + np.sin(0.1), 1),
+    "ksin(a)": (0.3 * np.sin(0.1), 1),
+    "ak^2": (0.1 * 0.09, 2),
+    "<x, y>": (X @ Y, 1),
+    "A v": (A @ V, 1),
+    "Σ x²": (np.sum(X**2), 1),
+    "a + Σ x² + k": (0.4 + np.sum(X**2), 1),
+    "sum_{i} x_i^2": (np.sum(X**2), 1),
+    "e^{-x^2/2}": (np.exp(-(X**2) / 2), 1),
+    "log_2(s) + log_{10}(s)": (np.log2(0.7) + np.log10(0.7), 1),
+    "a % 2 == 0 ? a : -a": (-0.1, 1),
+    "if_ = (a > 0) ? a : k": (0.1, 1),
+    # LaTeX
+    r"\frac{a}{k} + \sqrt{a^2+k^2}": (0.1 / 0.3 + np.hypot(0.1, 0.3), 1),
+    r"\sin(a)^{2} \cdot \pi": (np.sin(0.1) ** 2 * np.pi, 1),
+    r"\frac{1}{2}\sum_{i=1}^{n} (y_i - k x_i)^2": (np.sum((Y - 0.3 * X) ** 2) / 2, 1),
+    r"\left\| A v - d \right\|_2^2": (np.sum((A @ V - D) ** 2), 1),
+    r"\exp\left(-\frac{(a - k)^2}{2 s^2}\right)": (np.exp(-(0.2**2) / (2 * 0.49)), 1),
+    r"\log_2 s": (np.log2(0.7), 1),
+    # elements, counted from 1
+    "100*(v(2)-v(1)^2)^2+(1-v(1))^2": (100 * (0.2 - 0.25) ** 2 + 0.25, 1),
+    "A(1,2)*A(2,1) - A(1,1)*A(2,2)": (-5.0, 1),
+    "x{1} + x{3}^2": (4.5, 1),
+    "sum(x(2:end).^2) + x(end-1) + sum(A(:,1))": (9.0, 1),
+    "v(1) * d(2)": (1.0, 1),
+    # Excel, C++ and Fortran
+    "=SUM(x)^2": (3.5**2, 2),
+    "=IF(a>0, k, 0)": (0.3, 1),
+    "LN(a) + POWER(k, 2)": (np.log(0.1) + 0.09, 2),
+    "std::exp(-a) * pow(k, 2)": (np.exp(-0.1) * 0.09, 1),
+    "real :: f\nf = a**2.d0 + 1.0_dp": (1.01, 1),
+    "ones(3,1) * a": ([[0.1], [0.1], [0.1]], 1),
     # updates in place, and what masks pick
     "u = x.at[0].set(0.0)\nu = u.at[-1].set(0.0)\nu": ([0, 1, 0], 1),
     "x.at[1:].add(a)": ([0.5, 1.1, 2.1], 1),
@@ -121,10 +170,19 @@ def test_the_hint_is_what_is_meant(program: str) -> None:
         "x[[0,1]] + d[1,None]",
         "sum(x[:2] - 0.5 * d)",
         "maximum(x * 2,3)",
+        "x[1] + x[2]",
+        "def sin2(q): return sin(q) ** 2\nsin2(a) * 2",
+        "(x > 0) | (y > 0)",
     ],
 )
 def test_what_is_in_the_language_stays(program: str) -> None:
     assert error_of(program, GIVEN) is None
+
+
+@pytest.mark.parametrize("program", ["v^T A v", "v^{T} A v", "v' * A * v", "v.T @ A v"])
+def test_a_product_of_matrices_is_one(program: str) -> None:
+    text, _ = mended(program, {"v": V, "A": A})
+    np.testing.assert_allclose(computed(text, {"v": V, "A": A}), V @ A @ V, err_msg=text)
 
 
 def test_inputs_may_be_called_as_foreign_functions_are() -> None:

@@ -15,6 +15,8 @@ from engine.diagnosis.remedies.axis_misuses import OPS_OF_AXES, misuses_of_axes
 from engine.diagnosis.remedies.formula_misuses import OPS_OF_FORMULAS, misuses_of_formulas
 from engine.diagnosis.remedies.misuses import MISUSED_OPS, static_misuses
 from engine.diagnosis.remedies.prescription import Prescriber
+from engine.diagnosis.remedies.product_misuses import OPS_OF_PRODUCTS, misuses_of_products
+from engine.diagnosis.remedies.residual_misuses import misuses_of_residuals
 from engine.diagnosis.texts.caveat import Caveat
 from engine.diagnosis.texts.rendering import render_caveat
 from engine.diagnosis.texts.source_text import Expressions
@@ -22,7 +24,9 @@ from engine.ir.tape import Instruction, Tape
 from engine.transforms.vjp import carries, depending_on
 
 _LOOKED_INTO = frozenset({"scan_loop", "while_steps", "cond", "checkpoint"})
-_WORTH_A_LOOK = _LOOKED_INTO | MISUSED_OPS | OPS_OF_AXES | OPS_OF_FORMULAS | {"custom_gradient"}
+_WORTH_A_LOOK = (
+    _LOOKED_INTO | MISUSED_OPS | OPS_OF_AXES | OPS_OF_FORMULAS | OPS_OF_PRODUCTS | {"custom_gradient"}
+)
 
 
 def static_warnings(
@@ -71,6 +75,9 @@ def _warnings_in(
         leading = [step for step in graph.steps if any(slot in toward for slot in step.outputs)]
         yield from misuses_of_axes(prescriber, leading)
         yield from misuses_of_formulas(prescriber, leading, sources)
+        yield from misuses_of_products(prescriber, leading, sources)
+        for target in targets:
+            yield from misuses_of_residuals(prescriber, target, sources)
         yield from always_the_same(prescriber, path)
     for step in path:
         if step.op.name not in _LOOKED_INTO:

@@ -57,6 +57,8 @@ What is valid and seldom meant:
 `loss_misuses`        losses that are given something else than labels and probabilities
 `axis_misuses`        sums of rows that meet columns, a lone index of an einsum, a softmax across the labels
 `formula_misuses`     formulas: / 2 * s ** 2, the root of a squared mean, degrees, tiny steps
+`product_misuses`     X * w for X @ w, and v.T of a vector
+`residual_misuses`    means of residuals with their signs
 `always_same`         sums and norms that are the same whatever they are computed from
 `reduction_misuses`   max(x, 0), whose 0 is an axis
 `misuses`             all of these, and those of a table: by the values, and by the recording alone

@@ -18,7 +18,13 @@ from engine.diagnosis.remedies.table import FLAT, Remedy
 
 KINK_REMEDIES: Sequence[Remedy] = (
     Remedy(
-        ("minimum(maximum(x - getitem(t, index=J), 0), getitem(t, index=L) - getitem(t, index=J))",),
+        (
+            "minimum(maximum(x - getitem(t, index=J), 0), getitem(t, index=L) - getitem(t, index=J))",
+            (
+                "minimum(maximum(x - minimum(getitem(t, index=J), getitem(t, index=L)), 0), "
+                "abs(getitem(t, index=J) - getitem(t, index=L)))"
+            ),
+        ),
         FLAT,
         plain="Extend {t} and the values that belong to it, or bring {x} between the ends of {t}",
         says="{x} lies beyond the ends of {t}, where what is interpolated is constant",

@@ -8,7 +8,9 @@ from engine.diagnosis.remedies.axis_misuses import misuses_of_axes
 from engine.diagnosis.remedies.formula_misuses import misuses_of_formulas
 from engine.diagnosis.remedies.loss_misuses import misuses_by_recording, misuses_by_value
 from engine.diagnosis.remedies.prescription import Prescriber
+from engine.diagnosis.remedies.product_misuses import misuses_of_products
 from engine.diagnosis.remedies.reduction_misuses import misuses_of_reductions
+from engine.diagnosis.remedies.residual_misuses import misuses_of_residuals
 from engine.diagnosis.remedies.table import Remedy, Scene
 from engine.diagnosis.texts.caveat import LIKELY_MISTAKE, Caveat
 from engine.diagnosis.texts.fix import write
@@ -145,12 +147,15 @@ TABLE: Sequence[Remedy] = (
 def misuses(prescriber: Prescriber, steps: Sequence[Instruction]) -> Iterator[Caveat]:
     """What is likely wrong at some of the steps, by the values that they have; each node once."""
     nodes: set[str | None] = set()
+    sources, targets = prescriber.trial_slots
     for misuse in (
         *(caveat for caveat, _ in misuses_of_table(prescriber, steps)),
         *misuses_by_value(prescriber, steps),
         *misuses_of_reductions(prescriber, steps),
         *misuses_of_axes(prescriber, steps),
-        *misuses_of_formulas(prescriber, steps, prescriber.trial.sources if prescriber.trial else ()),
+        *misuses_of_formulas(prescriber, steps, sources),
+        *misuses_of_products(prescriber, steps, sources),
+        *(caveat for target in targets for caveat in misuses_of_residuals(prescriber, target, sources)),
     ):
         if misuse.node not in nodes:
             nodes.add(misuse.node)

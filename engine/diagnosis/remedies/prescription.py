@@ -51,6 +51,11 @@ class Prescriber(Matching):
         return None if self.trial is None else self.trial.outcome(replacements)
 
     @property
+    def trial_slots(self) -> tuple[Sequence[int], Sequence[int]]:
+        """The slots of all variables that are asked about, and that of the target, if they are known."""
+        return ((), ()) if self.trial is None else (self.trial.sources, (self.trial.target,))
+
+    @property
     def can_try(self) -> bool:
         """Whether there are values to try a remedy on, and few enough."""
         return self.trial is not None and self.trial.is_possible

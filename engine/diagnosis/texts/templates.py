@@ -193,6 +193,14 @@ CAVEATS: Mapping[str, str] = {
     "cancel, and no "
     "root mean square.",
     "squared_mean": "{op} at '{node}' is taken of {mean}, in which residuals of opposite sign cancel.",
+    "flat_transpose": "{op} at '{node}' takes the transpose of {vector}, which has one axis: it is {vector} "
+    "itself, and what comes out is no matrix and no inner product.",
+    "unreduced_product": "{op} at '{node}' meets {data}, one number a row, along the columns of {product}, "
+    "which is ({n}, {n}) and no sum: it multiplies element by element.",
+    "summed_along_columns": "{sum} adds up each column of {product}, and {op} at '{node}' meets it with {data}, "
+    "which has one number a row.",
+    "signed_residuals": "{op} at '{node}' is taken of {residual}, residuals with their signs: it has no minimum, "
+    "for it falls without end as they grow, and those of opposite sign cancel.",
     "degrees": "{op} at '{node}' takes radians, and '{name}' holds degrees by its name.",
     "tiny_step": "divide at '{node}' divides a difference by {divisor}, and its terms are rounded "
     "to {unit} of "

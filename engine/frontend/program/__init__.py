@@ -16,6 +16,9 @@ Nothing is ever evaluated as Python. The stages, in the order a program passes t
     repairs      text that is no program, repaired and kept if it parses
     rules        the table of repairs
     rule         the record of a repair
+    followed     cures pasted one behind the other, as one hint
+    notation     the notation of papers and of LaTeX, in the language
+    counting     elements that are counted from 1, in round brackets or braces
     foreign      syntax of R, Mathematica, MATLAB, Julia and JavaScript, some of which Python accepts
     characters   characters that are not ASCII, in ASCII
     input_names  names of inputs that are not ASCII, all in one hint

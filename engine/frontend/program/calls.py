@@ -18,6 +18,7 @@ from engine.frontend.graph import Number
 from engine.frontend.program import indexing, literals, mistakes
 from engine.frontend.program.body import Ref
 from engine.frontend.program.evaluation import Evaluation
+from engine.frontend.program.notation import FUNCTIONS
 from engine.ir.attributes import BOOLEAN, REQUIRED, Attribute
 from engine.ir.op import Op
 
@@ -37,8 +38,11 @@ def call(evaluator: Evaluation, node: ast.Call) -> Ref:
     if not isinstance(function, ast.Name | ast.Attribute):
         hint = "write op(x) or x.op()"
         if len(node.args) == 1 and not node.keywords:
-            product = ast.BinOp(function, ast.Mult(), node.args[0])
-            hint = evaluator.text.instead(node, product, f"{hint}; a product has its *")
+            power = _power_before(evaluator.text.statement(node), node)
+            if power is None:
+                hint = evaluator.text.instead(node, _multiplied(node), f"{hint}; a product has its *")
+            else:
+                hint = evaluator.text.instead(power, *_meant_by(power, function, node.args[0]))
         raise evaluator.text.fault(node, "only ops and functions are called", hint)
     name = function.id if isinstance(function, ast.Name) else function.attr
     if name.startswith("_"):
@@ -51,6 +55,32 @@ def call(evaluator: Evaluation, node: ast.Call) -> Ref:
     if isinstance(function, ast.Name):
         return binding.bind(op)
     return binding.bind(op, [evaluator.operand(function.value, _kind(op, 0))])
+
+
+def _power_before(statement: ast.stmt, node: ast.Call) -> ast.BinOp | None:
+    """X ** 2(y), of which the call is the exponent, and only its number is meant."""
+    for part in ast.walk(statement):
+        if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Pow) and part.right is node:
+            return part
+    return None
+
+
+def _meant_by(power: ast.BinOp, exponent: ast.expr, argument: ast.expr) -> tuple[ast.expr, str]:
+    """cos(y) ** 2 for cos ** 2(y), and x ** 2 * y for x ** 2(y), with the reason."""
+    if isinstance(power.left, ast.Name) and power.left.id in FUNCTIONS:
+        called = ast.BinOp(ast.Call(power.left, [argument], []), ast.Pow(), exponent)
+        return called, "the power of a function stands behind its argument"
+    product = ast.BinOp(ast.BinOp(power.left, ast.Pow(), exponent), ast.Mult(), argument)
+    return product, "write op(x) or x.op(); a product has its *"
+
+
+def _multiplied(node: ast.expr) -> ast.expr:
+    """3(x + 1)(x - 2) as products, however many factors stand side by side."""
+    if not isinstance(node, ast.Call) or len(node.args) != 1 or node.keywords:
+        return node
+    if isinstance(node.func, ast.Name | ast.Attribute):
+        return node
+    return ast.BinOp(_multiplied(node.func), ast.Mult(), node.args[0])
 
 
 def _call_function(evaluator: Evaluation, node: ast.Call, name: str) -> Ref:

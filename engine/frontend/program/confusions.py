@@ -120,6 +120,17 @@ _ROWS: Final = (
         "'gradient' differentiates a function of the program",
         "differences between neighbours, as NumPy's gradient takes them, are slices",
     ),
+    *(
+        _row(
+            f"{name}(m, n)",
+            f"{name}((m, n))",
+            f"'{name}' takes a shape",
+            "a shape is one argument",
+            lambda m, n: _is_integer(m) and _is_integer(n),
+            methods=False,
+        )
+        for name in ("ones", "zeros")
+    ),
     _row(
         "where(c)",
         "where(c, 1, 0)",

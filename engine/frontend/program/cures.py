@@ -207,7 +207,11 @@ _CURES: Final[dict[type[ast.AST], Cure]] = {
     ast.Assert: Cure("an assertion", _RAISES),
     ast.Raise: Cure("raise", _RAISES),
     ast.Try: Cure("try", _RAISES),
-    ast.With: Cure("a with block", "leave it out: the request says what is differentiated, as in `wrt`"),
+    ast.With: Cure(
+        "a with block",
+        "leave it out: the request says what is differentiated, as in `wrt`",
+        rewrite=lambda node: node.body,
+    ),
     ast.Global: Cure("global", "a function sees its parameters only: hand the value over"),
     ast.Nonlocal: Cure("nonlocal", "a function sees its parameters only: hand the value over"),
     ast.Break: Cure("break", "a loop that ends early is a while_loop"),

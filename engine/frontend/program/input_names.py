@@ -7,10 +7,9 @@ from typing import Any
 
 from engine.frontend.graph import NAME
 from engine.frontend.program.pasting import changed_lines, write_instead
-from engine.frontend.program.rules import SURE
+from engine.frontend.program.repairs import repair
+from engine.frontend.program.rules import TYPESET
 from engine.frontend.program.text import SHOWN, parses
-
-_TYPESET = SURE[0]
 
 
 def ascii_names(declared: Iterable[Any] | None, text: str) -> str | None:
@@ -22,14 +21,17 @@ def ascii_names(declared: Iterable[Any] | None, text: str) -> str | None:
     foreign = [name for name in names if not name.isascii()]
     if not foreign:
         return None
-    called = {name: _TYPESET.change(name) for name in foreign}
+    called = {name: TYPESET.change(name) for name in foreign}
     names_in_use = [*(name for name in names if name.isascii()), *called.values()]
     if not all(NAME.fullmatch(name) for name in called.values()) or len({*names_in_use}) < len(names_in_use):
         return None
     send = " and ".join(f"'{old[:40]}' as '{new[:40]}'" for old, new in called.items())
     hint = f"names are plain ASCII: send the input {send}"
-    written = _TYPESET.change(text)
-    if written == text or not parses(written):
+    written = TYPESET.change(text)
+    if not parses(written):
+        repaired = repair(written, parses, parses)
+        written = text if repaired is None else repaired.text
+    if written == text:
         return hint
     new, old = changed_lines(text, written)
     return f"{hint}; {write_instead(new, old)}" if max(len(new), len(old)) <= 2 * SHOWN else hint

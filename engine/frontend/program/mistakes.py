@@ -13,6 +13,7 @@ from engine.frontend.program.evaluation import Evaluation
 from engine.frontend.program.gammas import GAMMAS, without_gammas
 from engine.frontend.program.libraries import LIBRARIES, Stripped, exists, owner
 from engine.frontend.program.masks import MASKED, without_masks
+from engine.frontend.program.notation import FUNCTIONS
 from engine.frontend.program.pasting import replaced, unparsed
 from engine.frontend.program.updates import UPDATED, is_mask, mask_names, without_updates
 from engine.frontend.program.vectors import vectorized
@@ -206,7 +207,10 @@ def cure_of_unknown(evaluator: Evaluation, node: ast.expr, name: str) -> str | N
         meant = None if density is None else density.written(node.args, keywords)
         if meant is not None:
             return text.instead(node, meant, "distributions are formulas here")
-    instead = substitutes.find(name)
+    instead = substitutes.find(name) or substitutes.find(name.lower())
+    renamed = _renamed(evaluator, node, name)
+    if renamed is not None:
+        return renamed
     if instead is None and isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         plain = len(node.args) == 1 and not node.keywords and slip_of(name, TABLE.public_names()) is None
         product = ast.BinOp(node.func, ast.Mult(), node.args[0]) if plain else None
@@ -218,6 +222,31 @@ def cure_of_unknown(evaluator: Evaluation, node: ast.expr, name: str) -> str | N
     keywords = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg is not None}
     meant = instead.written([*receiver, *node.args], keywords)
     return instead.advice if meant is None else text.instead(node, meant, instead.note)
+
+
+def _renamed(evaluator: Evaluation, node: ast.expr, name: str) -> str | None:
+    """SUM(x) in small letters, and xsin(y) as a product."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+        return None
+    op = TABLE.find(name.lower())
+    if op is not None and not op.internal:
+        new = ast.Call(ast.Name(name.lower(), ast.Load()), node.args, node.keywords)
+        return evaluator.text.instead(node, new, "names of ops are in small letters")
+    factor = None if substitutes.find(name) else _factor_before(evaluator, name)
+    if factor is None:
+        return None
+    called = ast.Call(ast.Name(name[len(factor) :], ast.Load()), node.args, node.keywords)
+    product = ast.BinOp(ast.Name(factor, ast.Load()), ast.Mult(), called)
+    return evaluator.text.instead(node, product, "a product has its *")
+
+
+def _factor_before(evaluator: Evaluation, name: str) -> str | None:
+    """The tensor x of `xsin(…)`, where sin is a function."""
+    for function in FUNCTIONS:
+        factor = name.removesuffix(function)
+        if factor != name and (factor in evaluator.body.values or factor in evaluator.body.inputs):
+            return factor
+    return None
 
 
 def _distribution(node: ast.expr) -> str | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import copy
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 Replacement = ast.expr | ast.stmt | Sequence[ast.stmt]
 
@@ -12,6 +14,24 @@ Replacement = ast.expr | ast.stmt | Sequence[ast.stmt]
 def write_instead(new: str, old: str, why: str = "") -> str:
     """The one form of hints that are pasted: why, and `new` in place of `old`."""
     return f"{why}: write `{new}` instead of `{old}`" if why else f"write `{new}` instead of `{old}`"
+
+
+@dataclass(frozen=True, slots=True)
+class Cure:
+    """A hint that is pasted: why, and `new` in place of `old`."""
+
+    new: str
+    old: str
+    why: str
+
+
+def read_instead(hint: str) -> Cure | None:
+    """The cure that a hint was written with by `write_instead`; None if it has none."""
+    match = _CURE.search(hint)
+    return None if match is None else Cure(match[2], match[3], (match[1] or "").strip())
+
+
+_CURE = re.compile(r"(?:(.*?): )?\bwrite `(.*?)` instead of `(.*?)`", re.DOTALL)
 
 
 def changed_lines(old: str, new: str) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from engine.errors import (
     OverLimit,
     SyntaxFault,
     UnknownName,
+    UnknownOp,
     UserError,
     WrongArity,
     same_but_for_case,
@@ -25,17 +26,17 @@ from engine.frontend.function_checks import MAX_DEPTH, link
 from engine.frontend.graph import NAME, Graph
 from engine.frontend.json_reader import name_at
 from engine.frontend.program.body import Body, Item, Ref
+from engine.frontend.program.counting import ELEMENTS, counted_from_zero
 from engine.frontend.program.cures import assignment, cure
 from engine.frontend.program.evaluation import Value
 from engine.frontend.program.evaluator import Evaluator
+from engine.frontend.program.followed import follow_cures, paste
 from engine.frontend.program.foreign import DECIMALS, mark, with_points
 from engine.frontend.program.input_names import ascii_names, ranks_of
 from engine.frontend.program.literals import NotLiteral, literal
-from engine.frontend.program.pasting import changed_lines, write_instead
 from engine.frontend.program.repairs import repair
 from engine.frontend.program.text import (
     GRAPH_HINT,
-    LONGEST_PASTE,
     SPLIT_HINT,
     ProgramText,
     parses,
@@ -67,7 +68,7 @@ def parse_program(text: str, *, declared: Mapping[str, Any] | None = None, path:
             raise _repaired(fault, text, ranks_of(declared or {})) from None
         try:
             graph = program.graph()
-        except (SyntaxFault, WrongArity, InvalidAttribute) as fault:
+        except (SyntaxFault, WrongArity, InvalidAttribute, UnknownOp) as fault:
             raise _pointed(fault, text, ranks_of(declared or {})) from None
     except RecursionError:  # where the caller has used up most of Python's stack
         raise source.too_deep() from None
@@ -82,7 +83,8 @@ def _repaired(fault: SyntaxFault, text: str, ranks: Mapping[str, int]) -> Syntax
 
     repaired = repair(text, parses, partial(_compiles, names=[*ranks]), ranks)
     if repaired is not None:
-        _paste(fault, text, repaired.text, repaired.why)
+        whole, reasons = follow_cures(repaired.text, partial(_check, names=[*ranks]))
+        paste(fault, text, whole, "; ".join(dict.fromkeys([repaired.why, *reasons])))
     return fault
 
 
@@ -90,7 +92,12 @@ def _pointed(fault: UserError, text: str, ranks: Mapping[str, int]) -> UserError
     """The fault of a text with decimal commas, with points in their place as its hint."""
     pointed = with_points(text)
     if pointed != text and _compiles(pointed, [*ranks]):
-        _paste(fault, text, pointed, DECIMALS)
+        paste(fault, text, pointed, DECIMALS)
+    elif isinstance(fault, UnknownOp) and ranks.get(fault.op or ""):
+        counted = counted_from_zero(text, ranks)
+        if counted != text and parses(counted):
+            whole, reasons = follow_cures(counted, partial(_check, names=[*ranks]))
+            paste(fault, text, whole, "; ".join(dict.fromkeys([ELEMENTS, *reasons])))
     elif "'<-'" not in fault.detail and _SPARE_ARROW.search(text) and isinstance(fault, SyntaxFault):
         return _repaired(fault, text, ranks)
     return fault
@@ -99,19 +106,17 @@ def _pointed(fault: UserError, text: str, ranks: Mapping[str, int]) -> UserError
 def _compiles(text: str, names: list[str]) -> bool:
     """Whether a text is a program."""
     try:
-        program = _Program(ProgramText(text, ""), names)
-        program.check_foreign()
-        program.graph()
+        _check(text, names)
     except (UserError, RecursionError):
         return False
     return True
 
 
-def _paste(fault: UserError, text: str, new: str, why: str) -> None:
-    """The lines of `new` that are to be written in place of those of `text` as the hint of a fault."""
-    after, before = changed_lines(text, new)
-    if max(len(after), len(before)) <= LONGEST_PASTE:
-        fault.hint = write_instead(after, before, why)
+def _check(text: str, names: list[str]) -> None:
+    """Raise UserError for a text that is no program."""
+    program = _Program(ProgramText(text, ""), names)
+    program.check_foreign()
+    program.graph()
 
 
 class _Program:
@@ -138,7 +143,7 @@ class _Program:
         if foreign is not None:
             fault = self.text.fault_at(foreign.offset, foreign.what, foreign.why)
             if foreign.text is not None:
-                _paste(fault, self.text.text, foreign.text, foreign.why)
+                paste(fault, self.text.text, foreign.text, foreign.why)
             raise fault
 
     def _stored(self) -> set[str]:

@@ -11,8 +11,10 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from engine.frontend.program.characters import in_ascii
+from engine.frontend.program.counting import ELEMENTS, counted_from_zero, spread_ranges
 from engine.frontend.program.foreign import BRACKETS, FOREIGN, matrix_products, round_brackets
 from engine.frontend.program.literals import CONSTANTS
+from engine.frontend.program.notation import NOTATION, plain_sums, transposed
 from engine.frontend.program.rule import ATOM, QUOTED, WORD, Rule, outside_quotes, sub
 from engine.ir.table import TABLE
 
@@ -26,7 +28,7 @@ def _typeset(text: str) -> str:
 def _unspaced(text: str) -> str:
     if text.isascii():
         return text
-    text = re.sub(r"[‖∥]([^‖∥]+)[‖∥]", r"norm(\1)", text)
+    text = plain_sums(re.sub(r"[‖∥]([^‖∥]+)[‖∥]", r"norm(\1)", text))
     text = re.sub(rf"√\s*({ATOM})", lambda m: f"sqrt{_bracketed(m[1])}", text)
     text = re.sub(r"(?<=[\w)])[ \t]*([^\W\x00-\x7f²³¹⁰-⁹₀-₉])(?=\W|$|π)", _beside, text)
     text = re.sub(r"(?<=[\w)])[ \t]*π", " * π", text)
@@ -89,10 +91,27 @@ DOUBLES: Final = sub(
     r"(?<![\w.])(\d+\.?\d*|\.\d+)[dD]([+-]?\d{1,3})\b", _double, "a double is written 1.5 or 1.5e3"
 )
 
+#: Everything in ASCII, as it is done first.
+TYPESET: Final = Rule("names and operators are plain ASCII", _typeset)
+
 #: What no program of the language holds outside of strings: changed wherever it stands.
 SURE: Final = (
-    Rule("names and operators are plain ASCII", _typeset),
+    TYPESET,
+    *NOTATION,
     *FOREIGN,
+    sub(r"^[ \t]*=(?!=)[ \t]*(?=\S)", "", "a line is a name, =, and an expression, or an expression alone"),
+    Rule("cells are a list", outside_quotes(spread_ranges)),
+    sub(
+        r"^[ \t]*(?:(?:real|integer|double precision)\b[^=:\n]*::[^=\n]*|implicit none)$",
+        "",
+        "shapes and dtypes come with the inputs",
+        re.IGNORECASE,
+    ),
+    sub(
+        r"(?<![\w.])(\d+\.?\d*(?:[eE][+-]?\d+)?)_(?:dp|sp|wp|r8|rk|real64|8)\b",
+        r"\1",
+        "numbers have no suffix",
+    ),
     sub(r"\s*&&\s*", " and ", "'and' is & with brackets around comparisons"),
     sub(r"\s*\|\|\s*", " or ", "'or' is | with brackets around comparisons"),
     sub(r"!(?!=)(?=\s*[\w(])", " not ", "'not' is ~"),
@@ -170,6 +189,8 @@ def _juxtaposed(match: re.Match[str]) -> str:
     if keyword.iskeyword(first) or keyword.iskeyword(second):
         return match[0]
     if first in TABLE.public_names():
+        if re.match(r"\s*\*\*", match.string[match.end() :]):
+            return match[0]  # sin x ** 2 may be either
         alone = re.match(r"\s*([+\-),\];]|$)", match.string[match.end() :], re.MULTILINE)
         return f"{first}({second})" if alone else match[0]
     return f"{first} * {second}"
@@ -180,7 +201,10 @@ def _comma(text: str) -> str:
 
 
 def _comma_between(match: re.Match[str]) -> str:
-    return match[0] if keyword.iskeyword(match[1]) else f"{match[1]}, "
+    """A comma within brackets: outside of them it would make two values of one."""
+    before = match.string[: match.start()].rpartition("\n")[2]
+    opened = sum(map(before.count, "([{")) - sum(map(before.count, ")]}"))
+    return match[0] if keyword.iskeyword(match[1]) or opened < 1 else f"{match[1]}, "
 
 
 def _equality(text: str) -> str:
@@ -209,7 +233,7 @@ def _all_beside(text: str) -> str:
 
 
 _ROUNDS: Final = 4
-_SIDE_BY_SIDE: Final = rf"({ATOM})[ \t]+({ATOM})(?!\s*\*\*)"
+_SIDE_BY_SIDE: Final = rf"({ATOM})[ \t]+({ATOM})"
 
 #: What may be meant: each is tried by itself.
 GUESSES: Final = (
@@ -253,6 +277,11 @@ GUESSES: Final = (
         "a choice is where",
     ),
     sub(
+        rf"^([ \t]*(?:{WORD}[ \t]*=(?!=))?[ \t]*)([^?\n]+)\?([^?:\n]+):([^?:\n;]+)",
+        lambda m: f"{m[1]}where({m[2].strip()}, {m[3].strip()}, {m[4].strip()})",
+        "a choice is where",
+    ),
+    sub(
         r"(=[ \t]*|^[ \t]*|\()([^?\n=]+?)\?([^:\n]+):([^\n)]+)",
         lambda m: f"{m[1]}where({m[2].strip()}, {m[3].strip()}, {m[4].strip()})",
         "a choice is where",
@@ -273,9 +302,39 @@ GUESSES: Final = (
 def rules_of_inputs(ranks: Mapping[str, int]) -> tuple[Rule, ...]:
     """Rules that take the names of the inputs to know, and how many axes each has."""
     return (
+        Rule(ELEMENTS, lambda text: counted_from_zero(text, ranks)),
+        Rule("a matrix is transposed with .T", lambda text: transposed(text, ranks)),
+        Rule("a product of matrices has its @", lambda text: _matrices_side_by_side(text, ranks)),
+        Rule("a product of two vectors is @", lambda text: _products_of_vectors(text, ranks)),
         Rule("in MATLAB * is the product of matrices, which is @", lambda text: matrix_products(text, ranks)),
         Rule(BRACKETS, outside_quotes(lambda text: round_brackets(text, ranks))),
     )
+
+
+def _matrices_side_by_side(text: str, ranks: Mapping[str, int]) -> str:
+    """`A @ x` for A x, and x.T @ A @ x for x.T A x, of inputs with so many axes."""
+
+    def product(match: re.Match[str]) -> str:
+        first, second = match[1], match[2]
+        left, right = (ranks.get(name.removesuffix(".T"), 0) for name in (first, second))
+        inner = left == right == 1 and first.endswith(".T")
+        return f"{first} @ " if inner or (max(left, right) == 2 and min(left, right) > 0) else match[0]
+
+    return outside_quotes(
+        lambda part: re.sub(
+            rf"(?<![\w.])({WORD}(?:\.T)?)[ \t]+(?=({WORD}(?:\.T)?)(?![\w.(\[]))", product, part
+        )
+    )(text)
+
+
+def _products_of_vectors(text: str, ranks: Mapping[str, int]) -> str:
+    """`x @ y` for <x, y>, of inputs with one axis."""
+
+    def product(match: re.Match[str]) -> str:
+        first, second = match.groups()
+        return f"{first} @ {second}" if ranks.get(first) == ranks.get(second) == 1 else match[0]
+
+    return re.sub(rf"[<⟨][ \t]*({WORD})[ \t]*[,|][ \t]*({WORD})[ \t]*[>⟩]", product, text)
 
 
 def keyword_rules(text: str) -> Iterator[Rule]:

@@ -6,6 +6,14 @@ formula does not use must be left at its default; one whose default stands in th
 
 from typing import Final
 
+_INTERPOLATED: Final = (  # of a table that grows or falls
+    "where(xp[0] < xp[-1], fp[0], fp[-1]) + sum((fp[1:] - fp[:-1]) / (xp[1:] - xp[:-1])"
+    " * minimum(maximum(x[..., None] - minimum(xp[1:], xp[:-1]), 0), abs(xp[1:] - xp[:-1])), axis=-1)"
+)
+_OF_TABLES: Final = (
+    "of a table xp that grows throughout, or falls; beyond its ends it is constant, and has no slope"
+)
+
 FORMULAS: Final = {
     # differences and sums
     "diff(x)": "x[..., 1:] - x[..., :-1]",
@@ -46,8 +54,9 @@ FORMULAS: Final = {
     "corrcoef(x)": "normalize(x - mean(x, axis=1, keepdims=True), axis=1)"
     " @ normalize(x - mean(x, axis=1, keepdims=True), axis=1).T",
     "pearsonr(x, y)": "mean((x - mean(x)) * (y - mean(y))) / (std(x) * std(y))",
-    "interp(x, xp, fp)": "fp[0] + sum((fp[1:] - fp[:-1]) / (xp[1:] - xp[:-1])"
-    " * minimum(maximum(x[..., None] - xp[:-1], 0), xp[1:] - xp[:-1]), axis=-1)",
+    "interp(x, xp, fp)": _INTERPOLATED,
+    "interp1(xp, fp, x, _method='linear')": _INTERPOLATED,
+    "approx(xp, fp, x)": _INTERPOLATED,
     "digitize(x, bins)": "count_nonzero(bins[:, None] <= x, axis=0)",
     "searchsorted(a, v)": "count_nonzero(a[:, None] < v, axis=0)",
     "bincount(x, n)": "sum(one_hot(x, n), axis=0)",
@@ -111,6 +120,8 @@ FORMULAS: Final = {
     "place(x, mask, values)": "where(mask, values, x)",
     "ifelse(c, a, b)": "where(c, a, b)",
     "iif(c, a, b)": "where(c, a, b)",
+    "IF(c, a, b)": "where(c, a, b)",
+    "rem(x, y)": "x - y * trunc(x / y)",
     "if_else(c, a, b)": "where(c, a, b)",
     "iscomplex(x)": "imag(x) != 0",
     "isreal(x)": "imag(x) == 0",
@@ -162,7 +173,7 @@ FORMULAS: Final = {
 NOTES: Final = {
     "cov": "of a matrix with one variable a row",
     "corrcoef": "of a matrix with one variable a row",
-    "interp": "of a table xp that grows; beyond its ends it is constant, and has no slope",
+    **dict.fromkeys(("interp", "interp1", "approx"), _OF_TABLES),
     "searchsorted": "for vectors",
     "digitize": "for vectors and bins that grow",
     "pinv": "if x has full column rank",

@@ -146,7 +146,7 @@ class _Fusing:
             counted, np.arange(type.shape[0])
         ):
             return -1
-        return classes
+        return int(classes)
 
     def _weighted(self, step: Instruction, x: int, y: int, axis: int) -> _Match | None:
         """A sum of products with labels of the same shape, -inf ruled out where a label is 0 or not."""

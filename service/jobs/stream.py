@@ -1,7 +1,8 @@
 """Events of jobs to those who follow them: one reader for all followed jobs, fanned out.
 
-The reader keeps the newest events of each followed job at hand. A follower that is slower than that reads from
-the database what it missed, a page at a time: its own pace costs nobody else anything, and nothing is dropped.
+The reader keeps the newest events of each followed job at hand. A follower that is slower than that reads
+from the database what it missed, a page at a time: its own pace costs nobody else anything, and nothing is
+dropped.
 """
 
 from __future__ import annotations
@@ -163,5 +164,7 @@ class Streams:
             by_job.setdefault(job_id, []).append(event)
         for job_id, newer in by_job.items():
             topic = self._topics.get(job_id)
-            if topic is not None and topic.start is not None:  # somebody may have left, and come back, meanwhile
+            if (
+                topic is not None and topic.start is not None
+            ):  # somebody may have left, and come back, meanwhile
                 topic.extend(newer)

@@ -4,8 +4,8 @@ What is not known to be cheap runs in a child. The event loop and the threads sh
 they do is bounded to a few milliseconds in which nobody else can run: they read small bodies, record small
 functions, counting while they do, and run programs whose estimate is small. Threads are for programs that
 spend their time in NumPy with large arrays, where others can run meanwhile. What takes longer than was
-estimated stops between two instructions and is computed again in a child. What runs on a GPU has one process for each
-GPU, as a fault of CUDA is the end of a process. Every tier runs the same `QueryRunner`.
+estimated stops between two instructions and is computed again in a child. What runs on a GPU has one process
+for each GPU, as a fault of CUDA is the end of a process. Every tier runs the same `QueryRunner`.
 """
 
 from __future__ import annotations

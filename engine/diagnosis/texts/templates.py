@@ -197,9 +197,11 @@ CAVEATS: Mapping[str, str] = {
     "itself, and what comes out is no matrix and no inner product.",
     "unreduced_product": "{op} at '{node}' meets {data}, one number a row, along the columns of {product}, "
     "which is ({n}, {n}) and no sum: it multiplies element by element.",
-    "summed_along_columns": "{sum} adds up each column of {product}, and {op} at '{node}' meets it with {data}, "
+    "summed_along_columns": "{sum} adds up each column of {product}, and {op} at '{node}' meets it with "
+    "{data}, "
     "which has one number a row.",
-    "signed_residuals": "{op} at '{node}' is taken of {residual}, residuals with their signs: it has no minimum, "
+    "signed_residuals": "{op} at '{node}' is taken of {residual}, residuals with their signs: it has no "
+    "minimum, "
     "for it falls without end as they grow, and those of opposite sign cancel.",
     "degrees": "{op} at '{node}' takes radians, and '{name}' holds degrees by its name.",
     "tiny_step": "divide at '{node}' divides a difference by {divisor}, and its terms are rounded "

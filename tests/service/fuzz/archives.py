@@ -19,14 +19,30 @@ _DTYPES: Final = (
     "|O", "<M8[s]", "<f16", "|V4", "<i16", "f8", "", "<f8,<i4", 8, None, [], [("a", "<f8")], True, "\x00",
 )  # fmt: skip
 _SIZES: Final = (
-    0, 1, 2, 3, 5, -1, -3, True, False, 2**31, 2**40, 2**62, 2**63, 2**64, 10**30, 1.0, "2", None, (2,), [], 1j,
+    0, 1, 2, 3, 5, -1, -3, True, False, 2**31, 2**40, 2**62, 2**63, 2**64, 10**30, 1.0, "2", None,
+    (2,), [], 1j,
 )  # fmt: skip
 _CELLS: Final = (
     "1", "-2", "0.5", "1e3", "1e999", "-1e999", "nan", "inf", "", " ", "true", "FALSE", "null", "x", "1_0",
     "0x10", "1e", "9" * 400, '"1"', '"', "'", '"a""b"', "\0", "\u0665", "\u00a01", "1;2", "--1", "+.5", "1,2",
     "\ufeff1", "123456789012345678901234567890", "1" * 16, "Infinity", "-nan", "1d5", "0b1", "1j",
 )  # fmt: skip
-_NAMES: Final = ("a", "x", "y", "b c", "", "1", "nan", "a\u0000", '"q"', "\u2028", "x" * 200, "é", "a.npy", "/")
+_NAMES: Final = (
+    "a",
+    "x",
+    "y",
+    "b c",
+    "",
+    "1",
+    "nan",
+    "a\u0000",
+    '"q"',
+    "\u2028",
+    "x" * 200,
+    "é",
+    "a.npy",
+    "/",
+)
 _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 
 
@@ -57,7 +73,9 @@ class Files:
             np.save(buffer, self.array())
             return buffer.getvalue()
         axes = rng.choice((0, 1, 1, 2, 2, 3, 32, 33, 64, 65, 200))
-        shape = tuple(rng.choice(_SIZES[:3] if axes > 3 or rng.random() < 0.6 else _SIZES) for _ in range(axes))
+        shape = tuple(
+            rng.choice(_SIZES[:3] if axes > 3 or rng.random() < 0.6 else _SIZES) for _ in range(axes)
+        )
         head: Any = {
             "descr": rng.choice(_DTYPES[:8] if rng.random() < 0.6 else _DTYPES),
             "fortran_order": rng.choice((False, False, True, 0, "no", None)),
@@ -70,7 +88,9 @@ class Files:
         text = repr(head)
         if rng.random() < 0.15:
             at = rng.randrange(len(text))
-            odd = rng.choice(("(" * 300, "-" * 3000, "{", "'", "#", "\\", "9" * 5000, "__import__('os')", "\0", "L"))
+            odd = rng.choice(
+                ("(" * 300, "-" * 3000, "{", "'", "#", "\\", "9" * 5000, "__import__('os')", "\0", "L")
+            )
             text = text[:at] + odd + text[at:]
         encoded = text.encode("utf-8") + b" " * rng.randrange(64) + b"\n"
         version = rng.choice(((1, 0), (1, 0), (1, 0), (2, 0), (3, 0), (0, 0), (255, 255)))
@@ -100,7 +120,9 @@ class Files:
                     archive.comment = bytes(rng.randrange(200))
         content = bytearray(buffer.getvalue())
         while rng.random() < 0.4:  # a field of one of the records, found by its signature
-            signature = rng.choice((b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"))
+            signature = rng.choice(
+                (b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07")
+            )
             at = content.find(signature)
             if at < 0:
                 break
@@ -130,12 +152,16 @@ class Files:
         for k in range(rng.randrange(4)):
             axes = rng.choice((0, 1, 2, 2, 64, 65, 100))
             shape = [rng.choice((1, 2, 0) if axes < 3 else (1,)) for _ in range(axes)]
-            dtype = rng.choice(("F64", "F32", "F16", "I64", "I8", "BOOL", "C64", "BF16", "F8_E4M3", "X", 3, None))
+            dtype = rng.choice(
+                ("F64", "F32", "F16", "I64", "I8", "BOOL", "C64", "BF16", "F8_E4M3", "X", 3, None)
+            )
             width = {"F64": 8, "I64": 8, "C64": 8, "F32": 4, "F16": 2, "BF16": 2}.get(str(dtype), 1)
             end = begin + int(np.prod(shape)) * width
             entry: Any = {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
             if rng.random() < 0.2:
-                entry[rng.choice(list(entry))] = rng.choice((*_SIZES[:17], [0, 0], [-8, 0], [0, 2**63], {}, [[1]]))
+                entry[rng.choice(list(entry))] = rng.choice(
+                    (*_SIZES[:17], [0, 0], [-8, 0], [0, 2**63], {}, [[1]])
+                )
             if rng.random() < 0.1:
                 entry["shape"] = [rng.choice(_SIZES[:14]) for _ in range(3)]
             head[rng.choice(_NAMES) if rng.random() < 0.2 else f"t{k}"] = entry
@@ -146,5 +172,7 @@ class Files:
         text = json.dumps(head).encode()
         if rng.random() < 0.1:
             text = rng.choice((b"[" * 2000, b"{", b"", b"null", text + b" " * 9, text.replace(b'"', b"'", 1)))
-        length = len(text) if rng.random() < 0.9 else rng.choice((0, 1, 2**32, 2**63, 2**64 - 1, len(text) + 5))
+        length = (
+            len(text) if rng.random() < 0.9 else rng.choice((0, 1, 2**32, 2**63, 2**64 - 1, len(text) + 5))
+        )
         return length.to_bytes(8, "little") + text + bytes(begin if rng.random() < 0.9 else begin + 3)

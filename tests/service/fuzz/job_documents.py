@@ -19,10 +19,12 @@ from tests.service.fuzz.campaign import damaged
 from tests.service.grammar import Grammar
 
 _VALUES: Final[tuple[Any, ...]] = (
-    0, 1, -1, 2, 3, 0.5, -0.5, 1e-320, 1e308, 10**6, 2**31 - 1, 2**31, 2**63, 10**30, True, False, None, "x", "y",
+    0, 1, -1, 2, 3, 0.5, -0.5, 1e-320, 1e308, 10**6, 2**31 - 1, 2**31, 2**63, 10**30, True, False, None,
+    "x", "y",
     "", "Infinity", "NaN", [], [0], [1, 2], [-1], [[1, 2], [3]], [[1], [2], [3]], {}, {"a": 1}, "float16",
     {"dataset": "x"}, {"dataset": "sha256:" + "0" * 64}, {"tensor": "x"}, {"shape": [2], "value": 1}, [None],
-    {"dtype": "int64", "data": [0, 1, 0]}, {"name": "sgd"}, [0] * 70, "loss", "\u0000", "ü" * 300, [{}], "a b",
+    {"dtype": "int64", "data": [0, 1, 0]}, {"name": "sgd"}, [0] * 70, "loss", "\u0000", "ü" * 300,
+    [{}], "a b",
 )  # fmt: skip
 _ROWS: Final = 4
 _SHAPES: Final[tuple[list[int], ...]] = ([2], [3], [4, 2], [4, 4, 1], [3, 4, 4, 2], [], [1], [0])
@@ -63,7 +65,9 @@ class Jobs:
             "program": program,
             "target": target,
             "parameters": {"W": self.parameter(width), "b": self.parameter(1)},
-            "data": {name: self.numbers([_ROWS, width]) for name in ("x", "y", "z")[: rng.choice((2, 2, 2, 3))]},
+            "data": {
+                name: self.numbers([_ROWS, width]) for name in ("x", "y", "z")[: rng.choice((2, 2, 2, 3))]
+            },
             **self.options(),
         }
 
@@ -117,13 +121,17 @@ class Jobs:
         settings: dict[str, Any] = {key: record.name}
         for attribute in record.attributes:
             if rng.random() < (0.95 if attribute.default is REQUIRED else 0.15):
-                settings[attribute.name] = rng.choice((1, 2, 2, 3, 0.5, "relu", "same", [2, 2], True, *_VALUES))
+                settings[attribute.name] = rng.choice(
+                    (1, 2, 2, 3, 0.5, "relu", "same", [2, 2], True, *_VALUES)
+                )
         return settings
 
     def numbers(self, shape: list[int]) -> Any:
         """Nested lists of numbers, now and then odd ones."""
         if not shape:
-            return self.rng.choice((0.0, 1.0, 0.5, -1.0, 2, *((1e30, "NaN") if self.rng.random() < 0.05 else ())))
+            return self.rng.choice(
+                (0.0, 1.0, 0.5, -1.0, 2, *((1e30, "NaN") if self.rng.random() < 0.05 else ()))
+            )
         return [self.numbers(shape[1:]) for _ in range(shape[0])]
 
     def mutate(self, document: Any) -> None:
@@ -141,7 +149,9 @@ class Jobs:
                 case 1 if isinstance(document, list):
                     document.insert(place, copy.deepcopy(document[rng.choice(places)]))
                 case 1:
-                    document[rng.choice(("x", "name", "more", "y", "", "dtype", "shape"))] = rng.choice(_VALUES)
+                    document[rng.choice(("x", "name", "more", "y", "", "dtype", "shape"))] = rng.choice(
+                        _VALUES
+                    )
                 case 2:
                     document[place] = copy.deepcopy(document[rng.choice(places)])
                 case _:

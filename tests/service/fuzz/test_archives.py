@@ -1,4 +1,4 @@
-"""Whatever file is uploaded: it is a data set whose fields can be read, or it is refused as `invalid_dataset`."""
+"""Whatever file is uploaded: a data set whose fields can be read, or it is refused as `invalid_dataset`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,11 @@ def outcome(root: Path, seed: int) -> str | None:
     try:
         if form == "safetensors":
             text, tensors = safetensors.unpack(content)
-            return None if isinstance(text, bytes) and all(t.size >= 0 for t in tensors.values()) else "no tensors"
+            return (
+                None
+                if isinstance(text, bytes) and all(t.size >= 0 for t in tensors.values())
+                else "no tensors"
+            )
         return _uploaded(root, form, content)
     except Problem as problem:
         return None if problem.code in ("invalid_dataset", "malformed_json") else f"{problem.code}: {problem}"
@@ -48,7 +52,9 @@ def _uploaded(root: Path, form: str, content: bytes) -> str | None:
         sets.place(f"sha256:{place.name}", place / "body")
         shown = sets.preview(f"sha256:{place.name}", fields, 5)
         encode_answer({"preview": shown}, "json").whole()
-        if not all(len(sets.open(f"sha256:{place.name}", field)) == rows for field in fields.values() if rows):
+        if not all(
+            len(sets.open(f"sha256:{place.name}", field)) == rows for field in fields.values() if rows
+        ):
             return "the rows of a field are not those of the set"
     finally:
         sets.discard(place)

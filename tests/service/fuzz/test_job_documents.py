@@ -1,4 +1,4 @@
-"""Whatever job is submitted: it is refused, or it trains, or it fails with a problem of its own; then it predicts."""
+"""Whatever job is submitted: it is refused, or trains, or fails with a problem of its own."""
 
 from __future__ import annotations
 
@@ -80,7 +80,8 @@ def _lived(runner: JobRunner, context: SubmissionContext, body: bytes) -> str | 
     folder = context.jobs / context.job_id / "checkpoints"
     report = Report()
     spec = {
-        "attempt": 1, "document": row["document"], "data": data["data"], "validation": data.get("validation_data"),
+        "attempt": 1, "document": row["document"],
+        "data": data["data"], "validation": data.get("validation_data"),
         "types": data["types"], "root": str(context.jobs.parent), "folder": str(folder), "checkpoint": None,
         "every_s": 1e9, "every_steps": 1, "checksums": data.get("checksums", {}), "kept": (),
     }  # fmt: skip
@@ -90,11 +91,16 @@ def _lived(runner: JobRunner, context: SubmissionContext, body: bytes) -> str | 
         return None
     if report.checkpoint is None:
         return None
-    values = {name: {"shape": [1, *t["shape"][1:]], "dtype": t["dtype"]} for name, t in data["types"]["data"].items()}
+    values = {
+        name: {"shape": [1, *t["shape"][1:]], "dtype": t["dtype"]}
+        for name, t in data["types"]["data"].items()
+    }
     inputs = {name: {**value, "data": _zeros(value["shape"])} for name, value in values.items()}
     kept = (str(report.checkpoint["id"]),)
     job = TrainedModelRef("job", "succeeded", str(folder), kept, row["document"], {"types": data["types"]})
-    predicted = runner.answer(QueryRequest("predict", json.dumps({"inputs": inputs}).encode(), job=job.pack()))
+    predicted = runner.answer(
+        QueryRequest("predict", json.dumps({"inputs": inputs}).encode(), job=job.pack())
+    )
     runner.forget_job("job")
     runner._parameters.discard(("job", kept[0]))
     assert isinstance(predicted, Reply)

@@ -116,6 +116,7 @@ categorical_crossentropy = per_sample(
 
 def check_labels(xp: Any, y_true: Any, classes: int) -> Any:
     """Labels as places among `classes`; raises IndexOutOfRange for one that is none of them."""
+
     def outside(label: Any) -> IndexOutOfRange:
         return IndexOutOfRange(
             f"label {int(label)} is out of range for {classes} classes",

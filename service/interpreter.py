@@ -12,6 +12,11 @@ import site
 import sys
 from collections.abc import Mapping
 
+#: How variables begin that a process needs which only computes.
+_HARMLESS = (
+    *("PATH", "PYTHON", "HOME", "LANG", "LC_", "TZ", "TMPDIR", "LD_", "MALLOC_", "COVERAGE_"),
+    *("OPENBLAS_", "OMP_", "MKL_", "GOTO_", "NPY_", "CUDA_", "NVIDIA_", "CUPY_"),
+)
 #: The folder that holds this package.
 ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 
@@ -36,6 +41,14 @@ def search_path() -> list[str]:
 def command(module: str, *arguments: str) -> list[str]:
     """The command line that runs `module` with this interpreter; it needs `environment`."""
     return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def bare_environment(*layers: Mapping[str, str]) -> dict[str, str]:
+    """As `environment`, without what computing does not need: settings, keys and addresses stay behind."""
+    kept = {name: value for name, value in environment().items() if name.startswith(_HARMLESS)}
+    for layer in layers:
+        kept.update(layer)
+    return kept
 
 
 def environment(*layers: Mapping[str, str]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from service.version import VERSION
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status."""
+    os.umask(0o077)  # what is written is for this user alone
     options = vars(_parser().parse_args(arguments))
     command = options.pop("command")
     parent = options.pop("parent", None)

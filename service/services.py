@@ -23,6 +23,7 @@ from service.jobs.stream import Streams
 from service.jobs.worker.elsewhere import WorkersElsewhere
 from service.jobs.worker.supervisor import WorkerSupervisor
 from service.processes.membership import Membership
+from service.processes.sandbox import Isolation
 from service.queries.pool import ChildPool
 from service.queries.shared_pool import Pool, PoolElsewhere, ServedPool
 from service.queries.tiers import Tiers
@@ -34,6 +35,9 @@ from service.telemetry.metrics import Metrics
 from service.wire.held_bytes import HeldBytes, Share
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+#: Bytes that each child may keep at least, whatever the number of children.
+_CHILD_CACHE = 32 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class Services:
     streams: Streams
     supervisor: WorkerSupervisor | WorkersElsewhere
     membership: Membership | None
+    isolation: Isolation
 
     @classmethod
     def build(
@@ -71,16 +76,22 @@ class Services:
         """
         metrics = Metrics()
         database = Database(settings.data)
+        for folder in (settings.jobs_folder, settings.datasets_folder):
+            folder.mkdir(exist_ok=True)  # a child may touch only what is there when it starts
+        isolation = Isolation.probe() if settings.isolate_children else Isolation.none()
+        if not all(isolation.as_dict().values()):
+            logger.warning("children are not isolated from everything", **isolation.as_dict())
         limits: dict[str, Any] = {
             "max_peak_bytes": settings.max_peak_bytes,
             "max_answer_bytes": settings.max_answer_bytes,
             "graph_cache": settings.graph_cache,
             "program_cache": settings.program_cache,
             "device_memory": settings.device_memory_bytes,
+            "cache_bytes": settings.cache_bytes,
         }
         inventory = devices.inventory()
         runner = JobRunner(**limits)
-        graphs = GraphStore(database, entries=settings.graph_cache)
+        graphs = GraphStore(database, entries=settings.graph_cache, most_bytes=settings.cache_bytes // 8)
         metrics.watch({"graphs": graphs.recent, "programs": runner.compiler})
 
         def on_failure(why: str) -> None:
@@ -91,7 +102,9 @@ class Services:
             "address_space": settings.child_address_space,
             "inventory": inventory.document(),
             "compress_from": settings.compress_from_bytes,
+            "folders": settings.child_folders,
             **limits,
+            "cache_bytes": max(_CHILD_CACHE, settings.cache_bytes // settings.child_count),
         }
         shared: Any = {
             "queue_limit": settings.queue_limit,
@@ -109,7 +122,7 @@ class Services:
                 continue
             own = ChildPool(
                 size=1,
-                config={**child, "address_space": None, "device": gpu.name},
+                config={**child, "address_space": None, "folders": None, "device": gpu.name},
                 on_device_bytes=metrics.device_memory.labels(gpu.name).set,
                 **shared,
             )
@@ -133,6 +146,7 @@ class Services:
             streams=Streams(database, poll_s=settings.event_poll_s),
             supervisor=supervisor,
             membership=membership,
+            isolation=isolation,
         )
 
     async def start(self) -> None:

@@ -140,6 +140,11 @@ class Settings(BaseSettings):
         description="Bytes of memory that a child process may map beyond what it has at its start; by "
         "default 2 x max_peak_bytes + 1 GiB.",
     )
+    isolate_children: bool = Field(
+        default=True,
+        description="Whether child processes are kept from files, the network and other processes, as far as "
+        "the kernel (Landlock) and libseccomp can; GET /readyz says how far.",
+    )
     time_limit_s: float = Field(
         default=30.0,
         gt=0,
@@ -270,6 +275,13 @@ class Settings(BaseSettings):
         description="How many specialised programs are kept in memory.",
     )
 
+    cache_bytes: int = Field(
+        default=256 * _MIB,
+        ge=1,
+        description="Bytes, about, of all that a process keeps to answer faster: programs, graphs and their "
+        "texts, queries, checkpoints. Child processes share as much among them.",
+    )
+
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto",
         description="Format of log lines: json for machines, console for people; auto chooses console on a "
@@ -355,6 +367,14 @@ class Settings(BaseSettings):
     def datasets_folder(self) -> Path:
         """The folder of the data sets."""
         return self.data.absolute() / "datasets"
+
+    @property
+    def child_folders(self) -> dict[str, Any] | None:
+        """The folders that a child for queries may touch; None if children are not isolated."""
+        if not self.isolate_children:
+            return None
+        read, write = [str(self.datasets_folder)], [str(self.jobs_folder)]
+        return {"hidden": str(self.data.absolute()), "read": read, "write": write}
 
     def as_environment(self) -> dict[str, str]:
         """The variables that give another process these settings; the key is for the server alone."""

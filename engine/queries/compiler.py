@@ -29,9 +29,13 @@ from engine.queries.alternatives import alternatives
 from engine.queries.sparse import Layouts, SparseProgram, most_entries
 from engine.runtime import devices
 from engine.runtime.cost import Estimate
+from engine.runtime.executors.bound import KEPT_CONTEXTS
 from engine.runtime.executors.executor import RunnablePlan, executor_for
-from engine.runtime.plan import Plan, make_plan
+from engine.runtime.plan import KEPT_BYTES, Plan, make_plan
 from engine.transforms.vmap import batch
+
+#: Bytes that a value of a program takes with its step, about.
+_SLOT_BYTES = 1_500
 
 
 class Program:
@@ -56,6 +60,15 @@ class Program:
     def estimate(self) -> Estimate:
         """What one run takes, known before it runs."""
         return self._bound.plan.estimate
+
+    @cached_property
+    def nbytes(self) -> int:
+        """Bytes that it takes in memory between runs, about."""
+        plan = self._bound.plan
+        buffers = sum(plan.buffers)
+        kept = buffers * KEPT_CONTEXTS if buffers <= KEPT_BYTES else 0
+        constants = sum(np.asarray(constant).nbytes for constant in plan.tape.constants.values())
+        return len(plan.tape.types) * _SLOT_BYTES + kept + constants
 
     @property
     def answer_types(self) -> list[TensorType]:
@@ -103,14 +116,19 @@ def _of_dtype(array: Array, dtype: np.dtype[Any]) -> Array:
 class Compiler:
     """Programs by query, the least recently used dropped first. Safe to share between threads.
 
-    `device_memory` is how many bytes of a GPU this process may hold, by default half of it.
+    `device_memory` is how many bytes of a GPU this process may hold, by default half of it; `kept_bytes` bounds
+    the memory of the programs that are kept, about, and a quarter of it that of sparse patterns.
     """
 
-    def __init__(self, *, entries: int = 512, device_memory: int | None = None) -> None:
+    def __init__(
+        self, *, entries: int = 512, device_memory: int | None = None, kept_bytes: int = 2**28
+    ) -> None:
         self._entries = entries
+        self._kept_bytes = kept_bytes
+        self.nbytes = 0
         self._device_memory = device_memory
         self._programs: OrderedDict[QueryKey, Program] = OrderedDict()
-        self._layouts = Layouts()
+        self._layouts = Layouts(kept_bytes // 4)
         self._lock = threading.Lock()
         self.hits = 0
         self.misses = 0
@@ -169,12 +187,22 @@ class Compiler:
                 self.misses += 1
         if program is None:
             program = make_program(query, peak_bytes_limit, self._device_memory)
-            with self._lock:
-                self._programs[key] = program
-                while len(self._programs) > self._entries:
-                    self._programs.popitem(last=False)
+            self._keep(key, program)
         _check_limit(program.estimate, peak_bytes_limit)
         return program
+
+    def _keep(self, key: QueryKey, program: Program) -> None:
+        """Keep the program as the newest, if it is not larger than all that may be kept."""
+        with self._lock:
+            before = self._programs.pop(key, None)
+            self.nbytes -= 0 if before is None else before.nbytes
+            if program.nbytes > self._kept_bytes:
+                return
+            self._programs[key] = program
+            self.nbytes += program.nbytes
+            while len(self._programs) > self._entries or self.nbytes > self._kept_bytes:
+                _, dropped = self._programs.popitem(last=False)
+                self.nbytes -= dropped.nbytes
 
     def has(self, query: Query) -> bool:
         """Whether the program is there already, so that compiling costs nothing."""

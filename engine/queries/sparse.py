@@ -79,7 +79,8 @@ class SparseLayout:
 class Layouts:
     """Layouts by question and indices, the least recently used dropped first. Threads may share it."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
+        self._kept_bytes = kept_bytes
         self._reads: OrderedDict[tuple[Any, ...], tuple[str, ...]] = OrderedDict()
         self._found: OrderedDict[tuple[Any, ...], SparseLayout] = OrderedDict()
         self._bytes = 0
@@ -114,7 +115,7 @@ class Layouts:
         before = self._found.pop(key, None)
         self._bytes += layout.layout.nbytes - (0 if before is None else before.layout.nbytes)
         self._found[key] = layout
-        while len(self._found) > 1 and (len(self._found) > KEPT_LAYOUTS or self._bytes > KEPT_BYTES):
+        while len(self._found) > 1 and (len(self._found) > KEPT_LAYOUTS or self._bytes > self._kept_bytes):
             _, dropped = self._found.popitem(last=False)
             self._bytes -= dropped.layout.nbytes
         while len(self._reads) > KEPT_LAYOUTS:

@@ -39,8 +39,8 @@ from service.wire.safetensors import MEDIA_TYPE
 
 Format = Literal["json", "npz", "safetensors"]
 _SPECS, _CHECKPOINTS = 64, 8
-#: Checkpoints beyond this are read again each time.
-_KEPT_BYTES = 32 * 2**20
+#: Bytes that a decoded job takes for each byte of its document, about.
+_SPEC_BYTES = 12
 #: A job's function is recorded for each size of batch, differentiated, and planned.
 _RECORDINGS = 4
 _LAYER_NODES = 3
@@ -103,8 +103,9 @@ class JobRunner(QueryRunner):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self._specs: Lru[str, TrainingSpec] = Lru(_SPECS)
-        self._parameters: Lru[tuple[str, str], Parameters] = Lru(_CHECKPOINTS)
+        cache_bytes: int = settings.get("cache_bytes", 2**28)
+        self._specs: Lru[str, TrainingSpec] = Lru(_SPECS, cache_bytes // 8)
+        self._parameters: Lru[tuple[str, str], Parameters] = Lru(_CHECKPOINTS, cache_bytes // 4)
 
     def _prepare(self, call: QueryRequest, most_nodes: int | None) -> PreparedQuery:
         """As for every query; a prediction is an evaluation with what a job has learned."""
@@ -170,7 +171,7 @@ class JobRunner(QueryRunner):
                 raise InternalError("a prediction came without the types of the job's data")
             most = None if most_nodes is None else most_nodes // _RECORDINGS
             spec = decode_stored(from_json(job.document), job.data, admit=_at_most(most))
-            self._specs.put(job.job_id, spec)
+            self._specs.put(job.job_id, spec, len(job.document) * _SPEC_BYTES)
         learned = self._load_parameters(job, checkpoint, "$.checkpoint")
         columns = spec.objective.columns
         inputs = {}
@@ -200,11 +201,8 @@ class JobRunner(QueryRunner):
                     f"expected a checkpoint that is kept, got '{checkpoint[:100]}'",
                     path=path,
                 ) from None
-            if (
-                sum(array.nbytes for array in (*parameters.parameters.values(), *parameters.state.values()))
-                < _KEPT_BYTES
-            ):
-                self._parameters.put(key, parameters)
+            arrays = (*parameters.parameters.values(), *parameters.state.values())
+            self._parameters.put(key, parameters, sum(array.nbytes for array in arrays))
         return parameters
 
 

@@ -61,7 +61,7 @@ class ForkServer:
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                     start_new_session=True,
-                    env=interpreter.environment(environment),
+                    env=interpreter.bare_environment(environment),
                 )
             except OSError:
                 ours.close()

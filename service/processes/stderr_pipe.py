@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
+from service.wire.visible_text import visible_bytes
+
 _KEPT = 4096
 
 
@@ -51,6 +53,7 @@ class StderrPipe:
         if not piece:
             self._release()
             return False
+        piece = visible_bytes(piece)
         self._tail = (self._tail + piece)[-_KEPT:]
         if self._write is not None:
             whole, newline, self._begun = (self._begun + piece).rpartition(b"\n")

@@ -28,6 +28,9 @@ Attachments = Mapping[str, Array] | None
 Tensors = Mapping[str, Tensor]
 Likeness = tuple[Any, ...]
 
+#: Bytes of a query, and of what it says of each input.
+_QUERY_BYTES, _TYPE_BYTES = 2_000, 400
+
 _PLAIN = frozenset({str, bool, int, type(None)})
 _STRINGS = frozenset({str})
 
@@ -40,7 +43,13 @@ class BoundQuery:
         self.request = request.model_copy(update=dict.fromkeys(tensor_fields(kind)))
         self._kind = kind
         self._places = places_of(graph, request.batch or ())
-        self._queries: Lru[tuple[Any, ...], Query] = Lru(_SIGNATURES)
+        self._query_bytes = query_bytes(len(self._places))
+        self._queries: Lru[tuple[Any, ...], Query] = Lru(_SIGNATURES, _SIGNATURES * self._query_bytes)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes beside its graph, about, once it has met many signatures."""
+        return _SIGNATURES * self._query_bytes
 
     def inputs(self, document: Mapping[str, Any], attachments: Attachments) -> Tensors:
         """The tensors under `inputs`.
@@ -61,8 +70,13 @@ class BoundQuery:
         if query is None:
             kind = self._kind
             query = build_query(kind.name, self.graph, self.request, inputs, kind.directions, directions)
-            self._queries.put(signature, query)
+            self._queries.put(signature, query, self._query_bytes)
         return query
+
+
+def query_bytes(inputs: int) -> int:
+    """Bytes that a query with so many inputs takes in memory, about."""
+    return _QUERY_BYTES + inputs * _TYPE_BYTES
 
 
 def tensor_fields(kind: QueryKind) -> tuple[str, ...]:

@@ -103,8 +103,8 @@ class Runner(Protocol):
         """The graph of a request, decoded once."""
         ...
 
-    def keep(self, graph: Graph) -> None:
-        """Remember a graph under its id."""
+    def keep(self, graph: Graph, size: int) -> None:
+        """Remember a graph, whose document has `size` bytes, under its id."""
         ...
 
 

@@ -30,7 +30,7 @@ from engine.queries.sparse import SparseProgram
 from engine.runtime import devices
 from engine.runtime.cost import CALL_SECONDS
 from service.queries.answer_size import AnswerSize
-from service.queries.bound_query import BoundQuery, Likeness, likeness
+from service.queries.bound_query import BoundQuery, Likeness, likeness, query_bytes
 from service.queries.builder import device_of
 from service.queries.kinds import KINDS, Computation, QueryKind
 from service.queries.query_request import Bounded, GraphMissing, QueryRequest, TooLargeForTier, require_nodes
@@ -40,6 +40,8 @@ from service.wire.encoding import encode_answer
 from service.wire.problems import Problem, Reply, render
 
 SERVER_TIMING = "Server-Timing"
+#: Bytes that a decoded function takes for each byte of its text, about.
+_GRAPH_BYTES = 12
 #: A receipt evaluates the function along shrinking steps for each variable: so many runs, about.
 _CHECK_RUNS = 300
 
@@ -88,18 +90,21 @@ class QueryRunner:
         device_memory: int | None = None,
         device: str = devices.CPU,
         max_answer_bytes: int = 2**28,
+        cache_bytes: int = 2**28,
     ) -> None:
         self.max_peak_bytes = max_peak_bytes
         self._device = device
         self._max_answer_bytes = max_answer_bytes
         self._sizes: WeakKeyDictionary[Program | SparseProgram, AnswerSize] = WeakKeyDictionary()
-        self._graphs: Lru[Any, Graph] = Lru(graph_cache)
-        self._bound: Lru[Likeness, BoundQuery] = Lru(program_cache)
+        self._graphs: Lru[Any, Graph] = Lru(graph_cache, cache_bytes // 8)
+        self._bound: Lru[Likeness, BoundQuery] = Lru(program_cache, cache_bytes // 8)
         #: Queries that were too much for a tier of so many nodes, so that they are not tried there again: to
         #: compile, and to finish because of a diagnosis.
-        self._too_large: Lru[QueryKey, int] = Lru(program_cache)
-        self._long_answers: Lru[QueryKey, int] = Lru(program_cache)
-        self.compiler = Compiler(entries=program_cache, device_memory=device_memory)
+        self._too_large: Lru[QueryKey, int] = Lru(program_cache, cache_bytes // 64)
+        self._long_answers: Lru[QueryKey, int] = Lru(program_cache, cache_bytes // 64)
+        self.compiler = Compiler(
+            entries=program_cache, device_memory=device_memory, kept_bytes=cache_bytes // 2
+        )
 
     def computation(self, call: QueryRequest) -> Computation:
         """The computation that a request asks for."""
@@ -147,7 +152,7 @@ class QueryRunner:
         try:
             program = self.compiler.compile(query, peak_bytes_limit=self.max_peak_bytes, values=values)
         except BudgetSpent:
-            self._too_large.put(query.key, most_nodes or 0)
+            self._too_large.put(query.key, most_nodes or 0, query_bytes(len(query.inputs)))
             raise
         planned = perf_counter()
         encoding = request.encoding or "json"
@@ -221,7 +226,8 @@ class QueryRunner:
                 return self._finish(prepared)
         except TooLargeForTier:
             if prepared.query is not None:
-                self._long_answers.put(prepared.query.key, most_nodes)
+                size = query_bytes(len(prepared.query.inputs))
+                self._long_answers.put(prepared.query.key, most_nodes, size)
             raise
 
     def _finish(self, prepared: PreparedQuery) -> Reply:
@@ -269,16 +275,17 @@ class QueryRunner:
         graph = self.graph(call, function, request.__dict__["inputs"] or {}, attachments)
         bound = BoundQuery(kind, graph, request)
         if key is not None:
-            self._bound.put(key, bound)
+            own = 0 if call.graph_id is not None else call.json_bytes * _GRAPH_BYTES
+            self._bound.put(key, bound, bound.nbytes + own)
         return bound
 
     def has_decoded(self, graph_id: str | None) -> bool:
         """Whether a published graph need not be decoded again."""
         return graph_id is not None and graph_id in self._graphs
 
-    def keep(self, graph: Graph) -> None:
-        """Remember a decoded graph under its id."""
-        self._graphs.put(graph.id, graph)
+    def keep(self, graph: Graph, size: int) -> None:
+        """Remember a decoded graph, whose document has `size` bytes, under its id."""
+        self._graphs.put(graph.id, graph, size * _GRAPH_BYTES)
 
     def forget(self, graph_id: str) -> None:
         """Drop a decoded graph."""
@@ -293,12 +300,15 @@ class QueryRunner:
     ) -> Graph:
         """The graph of the request, from the cache if it was decoded before."""
         key: Any
+        size = len(call.graph)
         if call.graph_id is not None:
             key = call.graph_id
         elif request.program is not None:
             key = (request.program, frozenset(raw_inputs))
+            size = len(request.program) + sum(map(len, raw_inputs))
         else:
-            key = blake2b(to_json(request.graph)).digest() if attachments is None else None
+            text = to_json(request.graph) if attachments is None else b""
+            key, size = blake2b(text).digest() if text else None, len(text)
         graph = self._graphs.get(key) if key is not None else None
         if graph is not None:
             return graph
@@ -313,5 +323,5 @@ class QueryRunner:
                 raise InternalError("the schema let a request through that has no function")
             graph = decode_graph(request.graph, attachments=attachments)
         if key is not None:
-            self._graphs.put(key, graph)
+            self._graphs.put(key, graph, size * _GRAPH_BYTES)
         return graph

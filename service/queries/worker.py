@@ -7,11 +7,12 @@ import os
 import socket
 import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
 from engine.runtime import devices
 from engine.runtime.executors.executor import executor_for
-from service.processes import frames
+from service.processes import frames, sandbox
 from service.processes.limits import confine
 from service.queries.query_request import GraphMissing, QueryRequest
 from service.queries.runner import QueryRunner, RunOnDevice
@@ -30,19 +31,23 @@ def run_child(
     address_space: int | None,
     inventory: Mapping[str, Any],
     compress_from: int = 0,
+    folders: Mapping[str, Any] | None = None,
     runner: type[QueryRunner] = QueryRunner,
     **settings: Any,
 ) -> NoReturn:
     """Take calls from `channel` until it closes; then the process ends.
 
     `inventory` lists the devices that the server found, `settings` are those of a `QueryRunner`. Answers of
-    `compress_from` bytes and more are compressed for callers that accept it; 0 compresses none. The child of
-    a GPU has no limit of its address space: CUDA does not work under one.
+    `compress_from` bytes and more are compressed for callers that accept it; 0 compresses none. `folders`
+    are those that it may touch, as `sandbox.enter` takes them; None isolates nothing. The child of a GPU has
+    no limit of its address space: CUDA does not work under one.
     """
     stored: int | None = None  # the descriptor of the answer before: the server has opened it by now
     try:
         confine(parent, address_space)
         devices.tell(devices.Inventory.read(inventory))
+        if folders is not None:
+            sandbox.enter(**{name: _paths(value) for name, value in folders.items()})
         # Between calls is the time to collect: among millions of numbers it triples the time of JSON.
         gc.disable()
         gc.freeze()
@@ -84,8 +89,15 @@ def run_child(
                 break  # the failure may have left a broken state: a fresh child takes over
     except (BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
         pass  # the server has ended
+    except OSError:
+        traceback.print_exc()
+        os._exit(1)
     finally:
         os._exit(0)
+
+
+def _paths(value: str | list[str]) -> Any:
+    return Path(value) if isinstance(value, str) else [Path(one) for one in value]
 
 
 def out_of_memory() -> Problem:

@@ -21,6 +21,7 @@ def main() -> int:
     parser.add_argument("--listen", required=True)
     parser.add_argument("--folder", type=Path, required=True)
     options = parser.parse_args()
+    os.umask(0o077)
     die_with(options.parent)  # before the imports, which take a second
     descriptors = [int(one) for one in options.listen.split(",")]
     for descriptor in (*descriptors, options.channel):

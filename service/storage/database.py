@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,7 +32,9 @@ class Database:
     """One database; `read` and `write` run a function of a connection in a thread."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(PermissionError):  # of somebody else's folder its owner decides
+            folder.chmod(0o700)
         self._folder = folder
         self.engine = create_engine(f"sqlite:///{folder / FILE}")
         event.listen(self.engine, "connect", _set_pragmas)

@@ -12,6 +12,9 @@ from service.storage.database import Database
 from service.storage.lru import Lru
 from service.storage.tables import GRAPHS
 
+#: Bytes of the objects around the texts.
+_OVERHEAD = 500
+
 
 @dataclass(frozen=True, slots=True)
 class PublishedGraph:
@@ -22,13 +25,18 @@ class PublishedGraph:
     summary: str
     nodes: int
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes in memory."""
+        return len(self.document) + len(self.summary) + _OVERHEAD
+
 
 class GraphStore:
     """Published graphs, the most used of them in memory."""
 
-    def __init__(self, database: Database, *, entries: int) -> None:
+    def __init__(self, database: Database, *, entries: int, most_bytes: int) -> None:
         self._database = database
-        self.recent: Lru[str, PublishedGraph] = Lru(entries)
+        self.recent: Lru[str, PublishedGraph] = Lru(entries, most_bytes)
 
     def peek(self, graph_id: str) -> PublishedGraph | None:
         """The graph if it is in memory; no waiting."""
@@ -55,7 +63,7 @@ class GraphStore:
             created = await self._database.write(store)
         except IntegrityError:  # the same graph, published twice at the same moment
             created = False
-        self.recent.put(graph.id, graph)
+        self.recent.put(graph.id, graph, graph.nbytes)
         return created
 
     async def get(self, graph_id: str) -> PublishedGraph | None:
@@ -67,7 +75,7 @@ class GraphStore:
         if row is None:
             return None
         graph = PublishedGraph(row.id, row.document, row.summary, row.nodes)
-        self.recent.put(graph_id, graph)
+        self.recent.put(graph_id, graph, graph.nbytes)
         return graph
 
     async def page(self, *, after: int, limit: int) -> tuple[list[str], int | None]:

@@ -1,4 +1,4 @@
-"""A bounded cache that forgets what was used longest ago."""
+"""A cache that is bounded in entries and in bytes, and forgets what was used longest ago."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ V = TypeVar("V")
 
 
 class Lru(Generic[K, V]):
-    """At most `entries` values, with `hits` and `misses` counted; safe to share between threads."""
+    """At most `entries` values of `most_bytes` in all, with `hits` and `misses` counted.
 
-    def __init__(self, entries: int) -> None:
+    Whoever puts a value says how many bytes it takes, about. Safe to share between threads.
+    """
+
+    def __init__(self, entries: int, most_bytes: int) -> None:
         self._entries = entries
-        self._values: OrderedDict[K, V] = OrderedDict()
+        self._most_bytes = most_bytes
+        self._values: OrderedDict[K, tuple[V, int]] = OrderedDict()
         self._lock = Lock()
+        self.nbytes = 0
         self.hits = 0
         self.misses = 0
 
@@ -29,23 +34,35 @@ class Lru(Generic[K, V]):
     def get(self, key: K) -> V | None:
         """The value, now the newest; None if it is not there."""
         with self._lock:
-            value = self._values.get(key)
-            if value is None:
+            entry = self._values.get(key)
+            if entry is None:
                 self.misses += 1
-            else:
-                self.hits += 1
-                self._values.move_to_end(key)
-            return value
-
-    def put(self, key: K, value: V) -> None:
-        """Keep `value` as the newest, forgetting the oldest if there are too many."""
-        with self._lock:
-            self._values[key] = value
+                return None
+            self.hits += 1
             self._values.move_to_end(key)
-            if len(self._values) > self._entries:
-                self._values.popitem(last=False)
+            return entry[0]
+
+    def put(self, key: K, value: V, size: int) -> None:
+        """Keep `value` of `size` bytes as the newest, forgetting the oldest if there are too many.
+
+        What is larger than all that may be kept is not kept.
+        """
+        with self._lock:
+            self._drop(key)
+            if size > self._most_bytes:
+                return
+            self._values[key] = value, size
+            self.nbytes += size
+            while len(self._values) > self._entries or self.nbytes > self._most_bytes:
+                _, (_, dropped) = self._values.popitem(last=False)
+                self.nbytes -= dropped
 
     def discard(self, key: K) -> None:
         """Forget one value; nothing happens if it is not there."""
         with self._lock:
-            self._values.pop(key, None)
+            self._drop(key)
+
+    def _drop(self, key: K) -> None:
+        entry = self._values.pop(key, None)
+        if entry is not None:
+            self.nbytes -= entry[1]

@@ -14,6 +14,8 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 
 from service.settings import Settings
 from service.wire.json_numbers import dumps
+from service.wire.visible_text import visible, visible_json
+
 
 
 def make_logger(settings: Settings, stream: TextIO | None = None) -> FilteringBoundLogger:
@@ -24,7 +26,7 @@ def make_logger(settings: Settings, stream: TextIO | None = None) -> FilteringBo
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
-        _as_json if in_json else structlog.dev.ConsoleRenderer(colors=_has_colors(stream)),
+        *([_as_json] if in_json else [_visible_fields, _console(stream)]),
     ]
     logger: FilteringBoundLogger = structlog.wrap_logger(
         structlog.PrintLogger(cast(TextIO, Forgiving(stream))),
@@ -41,8 +43,8 @@ def format_of(settings: Settings, stream: TextIO) -> Literal["json", "console"]:
     return settings.log_format
 
 
-def _has_colors(stream: TextIO) -> bool:
-    return stream.isatty() and "NO_COLOR" not in os.environ
+def _console(stream: TextIO) -> structlog.dev.ConsoleRenderer:
+    return structlog.dev.ConsoleRenderer(colors=stream.isatty() and "NO_COLOR" not in os.environ)
 
 
 def level_of(settings: Settings) -> int:
@@ -69,7 +71,11 @@ class Forgiving:
 
 
 def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
-    return dumps(event, fallback=_show).decode()
+    return visible_json(dumps(event, fallback=_show).decode())
+
+
+def _visible_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    return {name: visible(value) if isinstance(value, str) else value for name, value in event.items()}
 
 
 def _show(value: Any) -> str:

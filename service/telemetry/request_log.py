@@ -13,6 +13,7 @@ from structlog.typing import FilteringBoundLogger
 
 from service.settings import Settings
 from service.telemetry.logs import Forgiving, format_of, level_of
+from service.wire.visible_text import visible_json
 
 #: Text that stands in JSON as it is.
 _PLAIN = re.compile(r"[ !#-\[\]-~]*").fullmatch
@@ -78,7 +79,7 @@ def _json_writer(stream: TextIO) -> RequestLog:
 
 
 def _quoted(text: str) -> str:
-    return f'"{text}"' if _PLAIN(text) else to_json(text).decode()
+    return f'"{text}"' if _PLAIN(text) else visible_json(to_json(text).decode())
 
 
 def _console_writer(logger: FilteringBoundLogger) -> RequestLog:

@@ -10,6 +10,7 @@
 `held_bytes`   bytes that are held for callers, bounded in all and for each
 `stored_answer` a large answer in a file of memory
 `encoding`     results as JSON, base64 or safetensors
+`visible_text` text of others without what a terminal would obey
 `problems`     every error as RFC 9457 problem details
 `server_paths` paths of the server's disk, which no answer shows
 """

@@ -44,6 +44,14 @@ class ProcessCounts(Answer):
     reason: str | None
 
 
+class Isolation(Answer):
+    """Whether child processes are kept from other files, from the network, and from starting processes."""
+
+    files: bool
+    network: bool
+    processes: bool
+
+
 class Readiness(Answer):
     """Whether calls can be served, and each part's state."""
 
@@ -51,6 +59,7 @@ class Readiness(Answer):
     checks: dict[str, str]
     devices: list[str]
     workers: WorkerCounts
+    isolation: Isolation = Field(description="What child processes are kept from.")
     processes: ProcessCounts | None = Field(None, description="With several processes: how many serve.")
 
 

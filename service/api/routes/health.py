@@ -70,6 +70,7 @@ async def readyz(request: Request) -> Response:
         "checks": checks,
         "devices": list(devices.inventory().names),
         "workers": asdict(workers),
+        "isolation": services.isolation.as_dict(),
     }
     if processes is not None:
         document["processes"] = processes

@@ -56,6 +56,7 @@ class Limits:
     retry_s: float
     lease_s: float
     device_memory: int | None = None
+    isolate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,7 @@ class Attempt:
             config = {
                 "address_space": self._limits.address_space,
                 "cpu_seconds": self._limits.cpu_seconds,
+                "isolate": self._limits.isolate,
                 "inventory": devices.inventory().document(),
             }
             try:

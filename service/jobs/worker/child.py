@@ -35,7 +35,7 @@ from engine.training.loop.run import TrainingRun
 from service.jobs import checkpoints, machine
 from service.jobs.sources import open_sources, types_of
 from service.jobs.submission import decode
-from service.processes import frames
+from service.processes import frames, sandbox
 from service.processes.limits import bound_memory, confine
 from service.storage.failures import is_disk_full
 from service.wire.problems import Problem, internal, render
@@ -55,11 +55,13 @@ def run_child(
     address_space: int,
     cpu_seconds: int | None,
     inventory: Mapping[str, Any],
+    isolate: bool = False,
 ) -> NoReturn:
     """Run the one job that comes over `channel`; then the process ends.
 
     If the machine has a GPU, the address space is bounded only once the device is chosen: CUDA does not work
-    under such a bound, and on a GPU the memory pool is bounded instead.
+    under such a bound, and on a GPU the memory pool is bounded instead. `isolate` keeps a process without a
+    GPU to the folders of its job and of the data sets.
     """
     try:
         os.setpgid(0, 0)
@@ -68,6 +70,9 @@ def run_child(
         gc.freeze()
         job_spec = frames.read_blocking(channel)
         if job_spec is not None:
+            root, own = Path(job_spec[0]["root"]), Path(job_spec[0]["folder"]).parent
+            if isolate and not inventory["gpus"]:
+                sandbox.enter(hidden=root, read=[root / "datasets"], write=[own])
             bound = partial(bound_memory, address_space)
             _Reporter(channel).conclude(lambda report: _train(job_spec[0], report, bound))
     except (BrokenPipeError, ConnectionResetError, KeyboardInterrupt):

@@ -29,6 +29,7 @@ def limits_of(settings: Settings) -> Limits:
         retry_s=settings.job_retry_s,
         lease_s=settings.job_lease_s,
         device_memory=settings.device_memory_bytes,
+        isolate=settings.isolate_children,
     )
 
 

@@ -40,8 +40,9 @@ def _compute(runner: Runner, call: QueryRequest, most_nodes: int | None) -> Repl
     document, attachments = call.open()
     request = requests.parse(Publish, document)
     graph = runner.graph(call, request, {}, attachments)
-    runner.keep(graph)
-    return Reply(200, b"\n".join((to_json(_summary(graph)), to_json(graph.document()))))
+    canonical = to_json(graph.document())
+    runner.keep(graph, len(canonical))
+    return Reply(200, b"\n".join((to_json(_summary(graph)), canonical)))
 
 
 def _summary(graph: Graph) -> dict[str, Any]:

@@ -116,8 +116,8 @@ def _of_dtype(array: Array, dtype: np.dtype[Any]) -> Array:
 class Compiler:
     """Programs by query, the least recently used dropped first. Safe to share between threads.
 
-    `device_memory` is how many bytes of a GPU this process may hold, by default half of it; `kept_bytes` bounds
-    the memory of the programs that are kept, about, and a quarter of it that of sparse patterns.
+    `device_memory` is how many bytes of a GPU this process may hold, by default half of it; `kept_bytes`
+    bounds the memory of the programs that are kept, about, and a quarter of it that of sparse patterns.
     """
 
     def __init__(

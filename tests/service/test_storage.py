@@ -41,9 +41,9 @@ async def test_commits_reach_the_disk(tmp_path: Path) -> None:
 
 async def test_a_second_start_finds_everything(tmp_path: Path) -> None:
     async with opened(tmp_path) as database:
-        assert await GraphStore(database, entries=4).put(graph("a"))
+        assert await GraphStore(database, entries=4, most_bytes=2**20).put(graph("a"))
     async with opened(tmp_path) as database:
-        store = GraphStore(database, entries=4)
+        store = GraphStore(database, entries=4, most_bytes=2**20)
         assert store.peek("sha256:a") is None
         assert await store.get("sha256:a") == graph("a")
         assert store.peek("sha256:a") == graph("a")
@@ -62,7 +62,7 @@ async def test_a_folder_of_a_newer_server_is_refused(tmp_path: Path) -> None:
 
 async def test_the_same_graph_is_stored_once(tmp_path: Path) -> None:
     async with opened(tmp_path) as database:
-        store = GraphStore(database, entries=4)
+        store = GraphStore(database, entries=4, most_bytes=2**20)
         assert await store.put(graph("a"))
         assert not await store.put(graph("a"))
         assert await store.delete("sha256:a")
@@ -73,7 +73,7 @@ async def test_the_same_graph_is_stored_once(tmp_path: Path) -> None:
 
 async def test_pages_hold_every_graph_once_in_order(tmp_path: Path) -> None:
     async with opened(tmp_path) as database:
-        store = GraphStore(database, entries=2)
+        store = GraphStore(database, entries=2, most_bytes=2**20)
         for name in "abcde":
             await store.put(graph(name))
         seen, after = [], 0
@@ -89,7 +89,7 @@ async def test_pages_hold_every_graph_once_in_order(tmp_path: Path) -> None:
 
 async def test_memory_holds_only_the_newest(tmp_path: Path) -> None:
     async with opened(tmp_path) as database:
-        store = GraphStore(database, entries=2)
+        store = GraphStore(database, entries=2, most_bytes=2**20)
         for name in "abc":
             await store.put(graph(name))
         assert [store.peek(f"sha256:{name}") is not None for name in "abc"] == [False, True, True]

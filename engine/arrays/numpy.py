@@ -194,7 +194,11 @@ def _index_add(target: Any, index: tuple[Any, ...], values: Any) -> Any:
     elif any(isinstance(item, np.ndarray) for item in index):
         np.add.at(target, index, values)
     else:
-        target[index] += values
+        part = target[index]
+        if isinstance(part, np.ndarray):  # a view, to which nothing has to be written back
+            np.add(part, values, out=part, casting="same_kind")
+        else:
+            target[index] += values
     return target
 
 

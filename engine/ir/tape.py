@@ -156,7 +156,8 @@ class Variable:
 class Tape:
     """The list itself. Slots are inputs, constants, or outputs of instructions; each is written once.
 
-    `rewrites` are what a recording was rewritten to on request, as the response lists them.
+    `rewrites` are what a recording was rewritten to on request, as the response lists them. `derived` keeps
+    what was worked out of a finished tape, so that a function that is called many times is walked once.
     """
 
     types: list[TensorType] = field(default_factory=list)
@@ -166,6 +167,7 @@ class Tape:
     outputs: list[int] = field(default_factory=list)
     origin: Origin = NOWHERE
     rewrites: list[dict[str, Any]] = field(default_factory=list)
+    derived: dict[Any, Any] = field(default_factory=dict)
     _scalars: dict[tuple[str, str, bool], int] = field(default_factory=dict)
     _casts: dict[tuple[int, str, bool], Variable] = field(default_factory=dict)
 

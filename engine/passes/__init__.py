@@ -10,6 +10,7 @@
 `dead`           drops what no output needs
 `loop_fission`   splits loops: what does not depend on the step before runs for many steps at once
 `entropy`        fuses log_softmax with what picks the labels' elements from it
+`algebra`        moves signs into constants and sums, and reads what is repeated as it was
 
 `stabilize` changes results, so it runs only on request, before a recording is differentiated; its rewrites
 are data in `stable/`. `rewrite` is shared by the passes.
@@ -21,6 +22,7 @@ in another order, and for what is fused, which rounds otherwise. No pass makes a
 """
 
 from engine.ir.tape import Tape
+from engine.passes.algebra import algebra
 from engine.passes.cse import cse
 from engine.passes.dead import dead
 from engine.passes.entropy import entropies
@@ -45,7 +47,7 @@ def _rewritten(tape: Tape) -> Tape:
 
 def _fused(tape: Tape) -> Tape:
     """The last passes, for the functions of loops as well."""
-    return dead(simplify(entropies(inner(tape, _fused))))
+    return dead(algebra(simplify(entropies(inner(tape, _fused)))))
 
 
 def _tidied(tape: Tape) -> Tape:
@@ -58,6 +60,7 @@ def lower(tape: Tape) -> Tape:
 
 
 __all__ = [
+    "algebra",
     "cse",
     "dead",
     "entropies",

@@ -2,7 +2,8 @@
 
 sum(labels * log_softmax(x)) and log_softmax(x) at a class, whose derivatives are multiples of
 labels - softmax(x), share one exponential then, and of the rows of scores no further copies are made. That
-of logsumexp(x) - x[class] is the same. Digits change by rounding. What is not finite stays so: the value is
+of logsumexp(x) - x[class] is the same; of any other logsumexp the derivative exp(x - logsumexp(x)) is the
+softmax that it has made on its way. Digits change by rounding. What is not finite stays so: the value is
 made of the same shifted scores, and softmax is NaN where log_softmax is. A multiple of labels may overflow
 where that of labels - softmax would not: if it is not known to be at most 1, its product with the labels
 stays, and only the exponential is shared.
@@ -21,6 +22,7 @@ import numpy as np
 from engine import dtypes
 from engine.dtypes import TensorType
 from engine.ir.attributes import InputIndex
+from engine.ir.shapes import reduced
 from engine.ir.table import TABLE
 from engine.ir.tape import Instruction, Tape
 
@@ -80,6 +82,8 @@ class _Fusing:
                 matches = self._of_logsumexp(step)
             for match in matches:
                 self._write(match, places)
+            if step.op.name == "logsumexp" and not matches:
+                self._share_exponential(step)
         if not self.instead:
             return self.tape
         steps: list[Instruction] = []
@@ -365,6 +369,38 @@ class _Fusing:
         if not negated:
             return slot
         return maker.inputs[0] if maker is not None and maker.op.name == "negative" else -1
+
+    def _share_exponential(self, step: Instruction) -> None:
+        """Take exp(x - logsumexp(x)) from the logsumexp, which divides what it has by its sum."""
+        (lse,), (x,) = step.outputs, step.inputs
+        if self.types[x].size == 0:
+            return
+        exponentials = []
+        waiting = list(self.readers[lse])
+        while waiting:
+            reader = waiting.pop()
+            if reader.op.name in _LAID_OUT:
+                waiting += self.readers[reader.outputs[0]]
+            elif reader.op.name == "subtract" and reader.inputs[0] == x and self._is_spread(reader, step):
+                after = self.readers[reader.outputs[0]]
+                exponentials += [own for own in after if own.op.name == "exp"]
+        if not exponentials:
+            return
+        softmax = self._slot(TensorType(self.types[x].shape, self.types[x].dtype))
+        self.instead[id(step)] = [replace(step, op=TABLE["logsumexp_and_softmax"], outputs=(lse, softmax))]
+        for exp in exponentials:
+            self.instead[id(exp)] = [replace(exp, op=TABLE["identity"], inputs=(softmax,), attributes={})]
+
+    def _is_spread(self, subtract: Instruction, step: Instruction) -> bool:
+        """Whether what is subtracted from x is its logsumexp, each number against the slice that made it."""
+        slot, shape = subtract.inputs[1], self.types[step.inputs[0]].shape
+        kept = reduced(shape, step.attributes["axis"], True)
+        if self.types[slot].shape == shape:
+            maker = self.makers.get(slot)
+            if maker is None or maker.op.name != "broadcast_to":
+                return shape == kept and self._source(slot) == step.outputs[0]
+            slot = maker.inputs[0]
+        return self.types[slot].shape == kept and self._source(slot) == step.outputs[0]
 
     # -- slots -------------------------------------------------------------------------------------
 

@@ -13,14 +13,13 @@ def inner(tape: Tape, rewritten: Callable[[Tape], Tape]) -> Tape:
     """The tape with `rewritten(function)` in place of every function attribute."""
     if not any(step.op.rules.functions or step.op.kernel.takes_needed for step in tape.instructions):
         return tape
-    results: dict[int, Tape] = {}
 
     def value_of(value: Any) -> Any:
         if not isinstance(value, Tape):
             return value
-        if id(value) not in results:
-            results[id(value)] = rewritten(value)
-        return results[id(value)]
+        if rewritten not in value.derived:
+            value.derived[rewritten] = rewritten(value)
+        return value.derived[rewritten]
 
     steps = [
         replace(step, attributes={name: value_of(value) for name, value in step.attributes.items()})

@@ -129,6 +129,7 @@ def _place(plan: Plan, deaths: dict[int, int]) -> None:
     arena = _Arena(plan)
     live = peak = flops = moved = slow = 0
     fresh: dict[int, int] = {}  # bytes of roots that their kernels allocated
+    functions: set[int] = set()  # ids of the function tapes whose buffers are counted
     ends: dict[int, list[int]] = {}
     for root, index in deaths.items():
         ends.setdefault(index, []).append(root)
@@ -150,7 +151,10 @@ def _place(plan: Plan, deaths: dict[int, int]) -> None:
             fresh.update(sizes)
             live += sum(sizes.values())
         peak = max(peak, live + cost.workspace)
-        live += cost.retained
+        if cost.retained:
+            own = {id(value) for value in step.attributes.values() if isinstance(value, Tape)}
+            live += 0 if own <= functions else cost.retained
+            functions |= own
         dead = tuple(root for root in dying if root not in plan.foreign)
         for root in dead:
             arena.release(root)

@@ -128,3 +128,21 @@ def test_an_exported_gradient_can_be_differentiated(program: str) -> None:
     inputs = values("float64")
     tape = plan_of(query(program, inputs, return_graph=True))[1].tape
     assert not any(step.op.name.endswith("log_likelihood") for step in tape.instructions)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("axis", [0, 1, None])
+@pytest.mark.parametrize("seed", range(12))
+def test_the_derivative_of_logsumexp_shares_its_exponentials(seed: int, axis: int | None) -> None:
+    draw = np.random.default_rng(seed)
+    inputs = {"x": draw.normal(size=(5, 4)), "c": np.asarray(1.5)}
+    if seed:
+        inputs["x"].reshape(-1)[draw.integers(0, 20, 2)] = draw.choice(ODD, 2)
+    program = f"loss = sum(sin(logsumexp(x * c, axis={axis}, keepdims={bool(seed % 2)})))"
+    names = [s.op.name for s in plan_of(query(program, inputs))[1].tape.instructions]
+    assert "logsumexp_and_softmax" in names
+    for ours, expected in zip(*both(program, inputs), strict=True):
+        odd = ~np.isfinite(expected)
+        assert not np.isfinite(ours[odd]).any()
+        sound = np.isfinite(ours) & ~odd
+        np.testing.assert_allclose(ours[sound], expected[sound], rtol=1e-12, atol=1e-12)

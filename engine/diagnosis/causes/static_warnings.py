@@ -100,8 +100,11 @@ def _warnings_of_function(
         if slot in on_purpose or is_column_on_purpose(slot, graph)
     }
     floating = [slot for slot in inputs if dtypes.is_inexact(function.types[slot].dtype)]
-    inside = Graphing(function, function.instructions, {})
-    yield from _warnings_in(inside, floating, function.outputs, columns)
+    key = ("warnings", frozenset(columns))
+    if key not in function.derived:  # a function may be called many times
+        inside = Graphing(function, function.instructions, {})
+        function.derived[key] = tuple(_warnings_in(inside, floating, function.outputs, columns))
+    yield from function.derived[key]
 
 
 def _path(graph: Graphing, sources: Iterable[int], targets: Sequence[int]) -> list[Instruction]:

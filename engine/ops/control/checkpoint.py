@@ -14,7 +14,7 @@ from engine.ir.families import CONTROL, define
 from engine.ir.function_rules import outputs_of
 from engine.ir.tape import Tape, Variable
 from engine.ops.control.identity import CALLED
-from engine.ops.control.subtape import Body, cost_of_runs, inexact, with_tangents
+from engine.ops.control.subtape import Body, cost_of_runs, inexact, input_types, with_tangents
 from engine.transforms.vjp import backward, zeros
 from engine.transforms.vmap import batch
 
@@ -31,31 +31,41 @@ def _pull(
     gs: Sequence[Variable], ys: Sequence[Variable], *xs: Variable, function: Tape
 ) -> list[Variable | None]:
     """Another checkpoint, which runs the function and walks it back: nothing inside is shared."""
-    outs = outputs_of(function)
-    live, moving = inexact(outs), inexact([x.type for x in xs])
-    body = Body()
-    arguments = body.inputs([x.type for x in xs])
-    cotangents = {i: body.input(outs[i]) for i in live}
-    answers = body.play(function, arguments)
-    wanted = [arguments[i] for i in moving]
-    adjoints = backward(
-        body.tape, {answers[i].slot: g for i, g in cotangents.items()}, [v.slot for v in wanted]
-    )
-    tape = body.finish([adjoints[v.slot] if v.slot in adjoints else zeros(body.tape, v) for v in wanted])
+    live, moving = inexact(outputs_of(function)), inexact([x.type for x in xs])
     pulled: list[Variable | None] = [None] * len(xs)
     if not moving:
         return pulled
+    if "pulled" not in function.derived:
+        function.derived["pulled"] = _pulled(function, live, moving)
+    tape = function.derived["pulled"]
     answer = xs[0].tape.apply(checkpoint, [*xs, *(gs[i] for i in live)], {"function": tape})
     for place, i in enumerate(moving):
         pulled[i] = answer[place]
     return pulled
 
 
+def _pulled(function: Tape, live: Sequence[int], moving: Sequence[int]) -> Tape:
+    """The function, and its cotangents by the inputs `moving` for those of its outputs `live`."""
+    outs = outputs_of(function)
+    body = Body()
+    arguments = body.inputs(input_types(function))
+    cotangents = {i: body.input(outs[i]) for i in live}
+    answers = body.play(function, arguments)
+    wanted = [arguments[i] for i in moving]
+    adjoints = backward(
+        body.tape, {answers[i].slot: g for i, g in cotangents.items()}, [v.slot for v in wanted]
+    )
+    return body.finish([adjoints[v.slot] if v.slot in adjoints else zeros(body.tape, v) for v in wanted])
+
+
 def _push(
     tangents: Sequence[Variable | None], xs: Sequence[Variable], *, function: Tape
 ) -> list[Variable | None]:
     moving = [i for i, t in enumerate(tangents) if t is not None]
-    tape, emitted = with_tangents(function, moving)
+    key = ("pushed", *moving)
+    if key not in function.derived:
+        function.derived[key] = with_tangents(function, moving)
+    tape, emitted = function.derived[key]
     answer = xs[0].tape.apply(checkpoint, [*xs, *(tangents[i] for i in moving)], {"function": tape})
     pushed: list[Variable | None] = [None] * len(function.outputs)
     for place, i in enumerate(emitted, len(function.outputs)):
@@ -67,7 +77,10 @@ def _batched(
     op: Any, xs: Sequence[Variable], batched: Sequence[bool], n: int, *, function: Tape
 ) -> tuple[Variable, ...]:
     names = [name for name, flag in zip(function.inputs, batched, strict=True) if flag]
-    many = batch(function, names, n)
+    key = ("batched", n, *names)
+    if key not in function.derived:
+        function.derived[key] = batch(function, names, n)
+    many = function.derived[key]
     answer: tuple[Variable, ...] = xs[0].tape.apply(op, xs, {"function": many})
     return answer
 

@@ -10,6 +10,7 @@ from engine.ir.derivative import JOINT
 from engine.ir.families import COMPOSITE, define, elementwise
 from engine.ir.function_rules import FunctionRule, Sizes, Specialize, Types, expect_inputs
 from engine.ir.no_gradient import stop
+from engine.ir.table import TABLE
 
 identity = elementwise(
     "identity",
@@ -34,8 +35,17 @@ stop_gradient = elementwise(
 )
 
 
+MOST_INLINED = 1024  # instructions of a function that is expanded more than once on a tape
+
+
 def _call(*xs: Any, function: Any) -> Any:
-    outputs = xs[0].tape.inline(function, xs)
+    tape = xs[0].tape
+    if len(function.instructions) > MOST_INLINED:  # expanding it again and again takes longer than it saves
+        if function in tape.derived.setdefault("called", []):
+            outputs = tape.apply(TABLE["checkpoint"], xs, {"function": function})
+            return outputs[0] if len(outputs) == 1 else outputs
+        tape.derived["called"].append(function)
+    outputs = tape.inline(function, xs)
     return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
 

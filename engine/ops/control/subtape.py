@@ -28,7 +28,9 @@ def cost_of_runs(body: Tape, runs: int, *, answered: bool = False) -> Cost:
 
     What it is `answered` as well, where its outputs are those of the op.
     """
-    plan = make_plan(lower(body))
+    plan = body.derived.get("plan")
+    if plan is None:
+        plan = body.derived["plan"] = make_plan(lower(body))
     estimate, buffered = plan.estimate, sum(plan.buffers)
     outside = [*body.inputs.values(), *(body.outputs if answered else ())]
     scratch = max(0, estimate.peak_bytes - sum(body.types[slot].nbytes for slot in outside))

@@ -12,10 +12,11 @@ from math import prod
 from typing import Any
 
 from engine.dtypes import ITEMSIZE, TensorType
-from engine.ir.attributes import AXIS, BOOLEAN, Attribute
+from engine.ir.attributes import AXES, AXIS, BOOLEAN, Attribute
 from engine.ir.cost import Cost, per_element
-from engine.ir.families import CONTROL, define
+from engine.ir.families import CONTROL, KEEPDIMS, axes_of_input, define
 from engine.ir.no_gradient import stop
+from engine.ir.shapes import reduced
 from engine.ops.nn.losses.entropy import check_labels
 
 _OUTPUTS = ("likelihoods", "slopes", "probabilities")
@@ -120,5 +121,50 @@ class_log_likelihood = define(
     cost=_cost,
     takes_needed=True,
     outputs=_OUTPUTS,
+    internal=True,
+)
+
+
+def _summed(
+    xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool, needed: Sequence[bool]
+) -> tuple[Any, Any]:
+    top = xp.max(x, axis=axis, keepdims=True)
+    top = xp.where(xp.isfinite(top), top, 0)
+    e = x - top
+    e = xp.exp(e, out=e)
+    total = xp.sum(e, axis=axis, keepdims=True)
+    answer = top + xp.log(total)
+    if not keepdims:
+        answer = xp.squeeze(answer, axis=axis)
+    return answer, xp.divide(e, total, out=e) if needed[1] else None
+
+
+def _infer_summed(
+    types: Sequence[TensorType], *, axis: tuple[int, ...], keepdims: bool
+) -> tuple[TensorType, ...]:
+    (x,) = types
+    return TensorType(reduced(x.shape, axis, keepdims), x.dtype), TensorType(x.shape, x.dtype)
+
+
+def _summed_cost(
+    types: Sequence[TensorType], outputs: Sequence[TensorType], *, axis: tuple[int, ...], **_: Any
+) -> Cost:
+    rows = ITEMSIZE[types[0].dtype] * prod(reduced(types[0].shape, axis, True))
+    return replace(per_element(17)(types, outputs), workspace=types[0].nbytes + 6 * rows)
+
+
+logsumexp_and_softmax = define(
+    "logsumexp_and_softmax",
+    family=CONTROL,
+    summary="log(sum(exp(x))), and its derivative by x.",
+    forward=_summed,
+    infer=_infer_summed,
+    normalize=axes_of_input,
+    vjp=_AFTER,
+    kinds="real_floating",
+    attributes=(Attribute("axis", AXES, (-1,), "the axes to reduce over"), KEEPDIMS),
+    cost=_summed_cost,
+    takes_needed=True,
+    outputs=("result", "softmax"),
     internal=True,
 )

@@ -284,12 +284,22 @@ def _numpy_context(plan: Plan, buffered: Set[int], views: Iterable[int], xp: Nam
 def runnable(step: Instruction, needed: Sequence[bool], xp: Namespace) -> dict[str, Any]:
     """The attributes as a kernel takes them: functions can be called, a lazy kernel knows what is needed."""
     attributes = {
-        name: Subprogram(value, xp) if isinstance(value, Tape) else value
+        name: _subprogram(value, xp) if isinstance(value, Tape) else value
         for name, value in step.attributes.items()
     }
     if step.op.kernel.takes_needed:
         attributes["needed"] = tuple(needed)
     return attributes
+
+
+def _subprogram(tape: Tape, xp: Namespace) -> Subprogram:
+    """The function, planned once however many steps call it."""
+    key = (Subprogram, id(xp))  # which what is kept holds on to
+    known = tape.derived.get(key)
+    if known is None:
+        known = tape.derived[key] = Subprogram(tape, xp)
+    program: Subprogram = known
+    return program
 
 
 def into_buffer(ufunc: Any, inputs: Sequence[int], out: int) -> Callable[[Values], None]:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -38,6 +38,7 @@ from engine.training.loop.progress import Progress
 from engine.training.loop.suspicions import id_range, label_range, scale_of, suspicions
 
 REWIND = 64  # steps between copies of the memory, from which a failing step is done again
+LOOK = 8  # steps between looks at all parameters; at the loss the run looks after each
 BEST = "best/"
 #: What follows from a finding, and would only be told again.
 _EXPLAINS = {
@@ -56,8 +57,9 @@ class TrainingRun(Iterator[Event]):
     """A job being run: iterating does one step, one end of an epoch, or the end, and tells what it did.
 
     `data` and `validation` are arrays by name, mapped or in memory. `device` is one of this machine;
-    `device_memory` is how many bytes of a GPU this process may hold. Raises TrainingFailure at a step whose
-    loss or parameters are not finite; the run then stands before that step.
+    `device_memory` is how many bytes of a GPU this process may hold. Raises TrainingFailure for a step whose
+    loss or parameters are not finite; the run then stands before that step. Parameters that are not finite
+    are noticed a few steps later at most, and before anybody gets them.
     """
 
     def __init__(
@@ -105,15 +107,18 @@ class TrainingRun(Iterator[Event]):
         )
         with self._there():
             self._stalls = PlateauWatch(spec, self._memory, self.step)
+        self._sound, self._sums = self.step, self._position.sums()  # until where all parameters are finite
 
     @property
     def parameters(self) -> dict[str, Array]:
-        """The parameters by name, as copies."""
+        """The parameters by name, as copies. Raises TrainingFailure if they are not finite."""
+        self._verify()
         return self._on_host(self._memory.parameters)
 
     @property
     def state(self) -> dict[str, Array]:
-        """The layers' state by name, as copies."""
+        """The layers' state by name, as copies. Raises TrainingFailure if the parameters are not finite."""
+        self._verify()
         return self._on_host(self._memory.state)
 
     @property
@@ -122,7 +127,11 @@ class TrainingRun(Iterator[Event]):
         return self._position.epoch * self.spec.steps_per_epoch + self._position.batch
 
     def snapshot(self) -> Snapshot:
-        """A copy of everything that a run needs to go on from here."""
+        """A copy of everything that a run needs to go on from here.
+
+        Raises TrainingFailure if the parameters are not finite.
+        """
+        self._verify()
         best = {f"{BEST}{name}": array for name, array in self._best.items()}
         return Snapshot(self._on_host({**self._memory.arrays(), **best}), self._position.document())
 
@@ -152,20 +161,25 @@ class TrainingRun(Iterator[Event]):
     def _step(self) -> StepDone:
         position, step = self._position, self.step
         if self._rewind is None or step >= self._rewind[0] + REWIND:
+            self._verify()
             self._rewind = (step, self._memory.copies())
         try:
             sums = self._move(step)
         except UserError as error:
+            if self._sound < step:  # it may come of parameters that are not finite
+                self._do_again(step)
             self._locate(
                 error, f"step {step + 1} (epoch {position.epoch + 1})", self._rows, self._places(step)
             )
             raise
-        if not math.isfinite(sums["loss"][0]) or not self._memory.is_finite():
+        if not math.isfinite(sums["loss"][0]):
             self._fail(step)
-        if position.losses.step is None:
-            position.losses.step = sums["loss"][0] / max(1, sums["loss"][1])
         position.add(sums)
         position.batch += 1
+        if step < LOOK or (step + 1) % LOOK == 0 or position.batch == self.spec.steps_per_epoch:
+            self._verify()
+        if position.losses.step is None:
+            position.losses.step = sums["loss"][0] / max(1, sums["loss"][1])
         return StepDone(position.epoch + 1, step + 1, _means(self.spec.objective, sums))
 
     def _move(self, step: int) -> Sums:
@@ -204,13 +218,46 @@ class TrainingRun(Iterator[Event]):
         elif isinstance(error, IndexOutOfRange):
             error.hint = id_range(self.spec, rows.data, error.path) or error.hint
 
-    def _fail(self, step: int) -> None:
-        """Go back before the step, which was done in place, and say what made the first non-finite value."""
+    def _verify(self) -> None:
+        """Raise TrainingFailure if some step since the last look made parameters that are not finite."""
+        if self._sound == self.step:
+            return
+        with self._there():
+            if not self._memory.is_finite():
+                self._fail(self.step - 1)
+        self._sound, self._sums = self.step, self._position.sums()
+
+    def _fail(self, last: int) -> NoReturn:
+        """Find the first step up to `last` after which something is not finite, and say what made it so."""
+        self._do_again(last)
+        self._explain(last)
+
+    def _do_again(self, last: int) -> None:
+        """Go back to the last copy and do the steps before `last` again, looking after each.
+
+        Raises TrainingFailure for one after which the parameters are not finite; the run stands before it.
+        """
         assert self._rewind is not None
         first, arrays = self._rewind
         self._memory.restore(arrays)
-        for earlier in range(first, step):
-            self._move(earlier)
+        position = self._position
+        position.totals = {name: [*entry] for name, entry in self._sums.items()}
+        position.batch -= self.step - self._sound
+        for step in range(first, last):
+            sums = self._move(step)
+            if step < self._sound:
+                continue
+            if not self._memory.is_finite():
+                self._memory.restore(arrays)
+                for earlier in range(first, step):
+                    self._move(earlier)
+                self._explain(step)
+            position.add(sums)
+            position.batch += 1
+            self._sound, self._sums = self.step, position.sums()
+
+    def _explain(self, step: int) -> NoReturn:
+        """Raise TrainingFailure for a step before which the run stands."""
         plan, places = self._prepared(step)
         failure = explain(
             plan.made,

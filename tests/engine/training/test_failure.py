@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from engine.errors import UserError
 from engine.training import TrainingFailure, TrainingRun
+from engine.training.loop.run import LOOK
 from tests.engine.training.world import classes, job, layered
 
 
@@ -167,3 +170,53 @@ def test_infinities_that_mask_are_not_told_to_be_cleaned_away() -> None:
     error = failure(TrainingRun(job(document, data), data))
     assert (error.node, error.diagnosis["rows"]) == ("m", [1])
     assert "-1e9" in str(error.hint)
+
+
+def hidden_failure(bad: int, epochs: int = 1) -> tuple[TrainingRun, Any]:
+    """A run of 40 steps an epoch whose step `bad` spoils `w`, which no later loss shows."""
+    x = np.linspace(0.5, 1.0, 40)[:, None]
+    x[bad - 1] = 0.0
+    data = {"x": x}
+    document = {
+        "program": "loss = mean(where(x > 0, (v - x) ** 2, sqrt(w * x)))",
+        "parameters": {"w": {"value": 1.0}, "v": {"value": 0.0}},
+        "optimizer": {"name": "sgd", "learning_rate": 0.1},
+        "shuffle": False,
+        "batch_size": 1,
+        "epochs": epochs,
+        "dtype": "float64",
+    }
+    return TrainingRun(job(document, data), data), (document, data)
+
+
+@pytest.mark.parametrize("bad", [1, 7, 8, 9, 12, 23, 39, 40])
+def test_the_step_that_spoilt_a_parameter_is_named_if_no_loss_shows_it(bad: int) -> None:
+    run, (document, data) = hidden_failure(bad)
+    error = failure(run)
+    assert (error.step, run.step) == (bad, bad - 1)
+    assert error.diagnosis["rows"] == [bad - 1]
+    same = TrainingRun(job(document, data), data)
+    for _ in range(bad - 1):
+        next(same)
+    assert run.snapshot().position == same.snapshot().position
+    for name, array in run.parameters.items():
+        np.testing.assert_array_equal(array, same.parameters[name])
+
+
+@pytest.mark.parametrize("look", ["snapshot", "parameters", "state"])
+def test_nobody_gets_parameters_that_are_not_finite(look: str) -> None:
+    run, _ = hidden_failure(18)
+    seen = [next(run) for _ in range(18)]
+    with pytest.raises(TrainingFailure) as raised:
+        getattr(run, look)() if look == "snapshot" else getattr(run, look)
+    assert (raised.value.step, run.step) == (18, 17)
+    assert seen
+    assert np.isfinite(run.parameters["w"])
+
+
+def test_parameters_that_are_not_finite_are_noticed_a_few_steps_later_at_most() -> None:
+    run, _ = hidden_failure(18)
+    events: list[Any] = []
+    with pytest.raises(TrainingFailure):
+        events.extend(iter(run))
+    assert 17 <= events[-1].step < 18 + LOOK

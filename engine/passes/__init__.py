@@ -9,6 +9,7 @@
 `join_matmuls`   joins pieces that are added into zeros side by side
 `dead`           drops what no output needs
 `loop_fission`   splits loops: what does not depend on the step before runs for many steps at once
+`invariants`     moves out of loops what is the same at each step
 `entropy`        fuses log_softmax with what picks the labels' elements from it
 `algebra`        moves signs into constants and sums, and reads what is repeated as it was
 
@@ -29,6 +30,7 @@ from engine.passes.entropy import entropies
 from engine.passes.expand import expand
 from engine.passes.fold import fold
 from engine.passes.in_functions import inner
+from engine.passes.invariants import invariants
 from engine.passes.join_matmuls import joins
 from engine.passes.loop_fission import fission
 from engine.passes.powers import powers
@@ -46,8 +48,8 @@ def _rewritten(tape: Tape) -> Tape:
 
 
 def _fused(tape: Tape) -> Tape:
-    """The last passes, for the functions of loops as well."""
-    return dead(algebra(simplify(entropies(inner(tape, _fused)))))
+    """The last passes, for the functions of loops as well; what they write has no derivatives."""
+    return dead(algebra(simplify(entropies(invariants(inner(tape, _fused))))))
 
 
 def _tidied(tape: Tape) -> Tape:
@@ -68,6 +70,7 @@ __all__ = [
     "fission",
     "fold",
     "inner",
+    "invariants",
     "joins",
     "lower",
     "optimize",

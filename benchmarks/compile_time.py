@@ -1,4 +1,8 @@
-"""Processor time to record a chain of nodes and to compile its gradient: the best of several runs."""
+"""Processor time to record a chain of nodes and to compile its gradient: the best of several runs.
+
+Beside it a determinant by minors of the first row, a function for each size, which calls that of the size
+below as often as it has columns: what is expanded grows with the factorial of the size.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from benchmarks._report import Report
 from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.frontend.decode import decode_graph
 from engine.frontend.graph import Graph
+from engine.frontend.program import parse_program
 from engine.frontend.record import record
 from engine.queries.compiler import make_program
 
@@ -28,6 +35,16 @@ def chain(length: int) -> Graph:
         last = f"n{number}"
     nodes.append({"name": "loss", "op": "sum", "inputs": [last]})
     return decode_graph({"version": 1, "inputs": {"x": {}}, "nodes": nodes, "outputs": ["loss"]})
+
+
+def determinant(size: int) -> Graph:
+    """The determinant of a matrix, by functions that call each other."""
+    text = ["def det1(a):\n    return a[0, 0]"]
+    for k in range(2, size + 1):
+        terms = [f"a[0, {j}] * det{k - 1}(concat([a[1:, :{j}], a[1:, {j + 1}:]], axis=1))" for j in range(k)]
+        signed = [f"{'-' if j % 2 else '+'} {term}" for j, term in enumerate(terms)]
+        text.append(f"def det{k}(a):\n    return {' '.join(signed).removeprefix('+ ')}")
+    return parse_program("\n".join([*text, f"loss = det{size}(a)"]))
 
 
 def best(action: Callable[[], object], repeat: int) -> float:
@@ -49,3 +66,10 @@ def main(report: Report, *, small: bool = False) -> None:
         recorded = best(partial(record, graph, query.inputs, ["loss"]), repeat)
         compiled = best(partial(make_program, query), repeat)
         report.row(length, recorded * 1e3, compiled * 1e3, compiled / length * 1e6)
+    report.table("determinant by minors, rows", "compile the gradient, ms", "run, ms")
+    for size in (3, 4) if small else (4, 5, 6, 7, 8):
+        inputs = {"a": TensorType((size, size))}
+        query = Query(graph=determinant(size), kind="gradient", inputs=inputs, targets=("loss",))
+        compiled = best(partial(make_program, query), 1 if size > 6 else 3)
+        program, values = make_program(query), {"a": np.eye(size) + 0.1}
+        report.row(size, compiled * 1e3, best(partial(program.run, values), 3) * 1e3)

@@ -142,7 +142,8 @@ class _Fusing:
         if not all(isinstance(item, InputIndex) for item in index):
             return -1
         first = 0 if step.op.name == "getitem" else 1  # of a write, the value comes first
-        rows, classes = (step.inputs[first + item.position] for item in index)
+        slots: list[int] = [step.inputs[first + item.position] for item in index]
+        rows, classes = slots
         counted = self.constants.get(rows)
         if counted is None or counted.shape != type.shape[:1] or self.types[classes].shape != counted.shape:
             return -1

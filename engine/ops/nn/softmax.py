@@ -41,9 +41,26 @@ def _softmax(xp: Any, x: Any, *, axis: tuple[int, ...]) -> Any:
     return e / xp.sum(e, axis=axis, keepdims=True)
 
 
+def _softmax_into(xp: Any, out: Any, x: Any, *, axis: tuple[int, ...]) -> None:
+    """The same steps, in the memory of the result."""
+    if not x.size:
+        return
+    xp.subtract(x, xp.max(x, axis=axis, keepdims=True), out=out)
+    xp.exp(out, out=out)
+    xp.divide(out, xp.sum(out, axis=axis, keepdims=True), out=out)
+
+
 def _log_softmax(xp: Any, x: Any, *, axis: tuple[int, ...]) -> Any:
     z = _shifted(xp, x, axis)
     return z - xp.log(xp.sum(xp.exp(z), axis=axis, keepdims=True))
+
+
+def _log_softmax_into(xp: Any, out: Any, x: Any, *, axis: tuple[int, ...]) -> None:
+    """The same steps, with the exponentials beside the result."""
+    if not x.size:
+        return
+    xp.subtract(x, xp.max(x, axis=axis, keepdims=True), out=out)
+    xp.subtract(out, xp.log(xp.sum(xp.exp(out), axis=axis, keepdims=True)), out=out)
 
 
 def _logsumexp(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
@@ -56,10 +73,16 @@ def _logsumexp(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any
 
 
 def _cost(types: Sequence[TensorType], outputs: Sequence[TensorType], *, axis: tuple[int, ...]) -> Cost:
-    """Beside the answer the exponentials, and a number of each slice."""
+    """Beside the answer a few numbers of each slice."""
     x = types[0]
     slices = ITEMSIZE[x.dtype] * prod(reduced(x.shape, axis, True))
-    return replace(per_element(15)(types, outputs), workspace=x.nbytes + slices)
+    return replace(per_element(15)(types, outputs), workspace=2 * slices)
+
+
+def _cost_of_log(types: Sequence[TensorType], outputs: Sequence[TensorType], **attributes: Any) -> Cost:
+    """The exponentials too."""
+    cost = _cost(types, outputs, **attributes)
+    return replace(cost, workspace=cost.workspace + types[0].nbytes)
 
 
 def _normalised(name: str, *aliases: str, **fields: Any) -> Op:
@@ -71,7 +94,6 @@ def _normalised(name: str, *aliases: str, **fields: Any) -> Op:
         normalize=axes_of_input,
         kinds="real_floating",
         attributes=(_AXIS,),
-        cost=_cost,
         samples=_SAMPLES,
         zero_reason="saturated",
         **fields,
@@ -82,6 +104,8 @@ softmax = _normalised(
     "softmax",
     summary="exp(x) / sum(exp(x)), without overflow.",
     forward=_softmax,
+    forward_into=_softmax_into,
+    cost=_cost,
     vjp=lambda g, y, x, axis: y * (g - F.sum(g * y, axis=axis, keepdims=True)),
     conventions="A slice that is -inf throughout, or holds inf, gives NaN.",
 )
@@ -90,6 +114,8 @@ log_softmax = _normalised(
     "log_softmax",
     summary="log(softmax(x)), exact where softmax vanishes.",
     forward=_log_softmax,
+    forward_into=_log_softmax_into,
+    cost=_cost_of_log,
     vjp=lambda g, y, x, axis: g - F.exp(y) * F.sum(g, axis=axis, keepdims=True),
     conventions="A slice that is -inf throughout, or holds inf, gives NaN.",
 )

@@ -395,13 +395,13 @@ class _Fusing:
     def _is_spread(self, subtract: Instruction, step: Instruction) -> bool:
         """Whether what is subtracted from x is its logsumexp, each number against the slice that made it."""
         slot, shape = subtract.inputs[1], self.types[step.inputs[0]].shape
-        kept = reduced(shape, step.attributes["axis"], True)
+        row = reduced(shape, step.attributes["axis"], True)
         if self.types[slot].shape == shape:
             maker = self.makers.get(slot)
             if maker is None or maker.op.name != "broadcast_to":
-                return shape == kept and self._source(slot) == step.outputs[0]
+                return shape == row and self._source(slot) == step.outputs[0]
             slot = maker.inputs[0]
-        return self.types[slot].shape == kept and self._source(slot) == step.outputs[0]
+        return self.types[slot].shape == row and self._source(slot) == step.outputs[0]
 
     # -- slots -------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 # ruff: noqa: E501, SIM905  # tables of texts
 FORMULAS: dict[str, str] = {
     "H": "write gw.conj(x.T) instead of H(x)",
+    "IF": "write gw.where(c, a, b) instead of IF(c, a, b)",
     "T": "write x.T instead of T(x)",
     "abs2": "write x ** 2 instead of abs2(x), of real tensors",
     "acot": "write gw.atan(1 / x) instead of acot(x)",
@@ -17,6 +18,7 @@ FORMULAS: dict[str, str] = {
     "aminmax": "write gw.stack([gw.min(x), gw.max(x)]) instead of aminmax(x)",
     "append": "write gw.concat(gw.flatten(x), gw.flatten(y)) instead of append(x, y)",
     "apply_along_axis": "write gw.map(f, x) instead of apply_along_axis(f, x)",
+    "approx": "write gw.where(xp[0] < xp[-1], fp[0], fp[-1]) + gw.sum((fp[1:] - fp[:-1]) / (xp[1:] - xp[:-1]) * gw.minimum(gw.maximum(x[..., None] - gw.minimum(xp[1:], xp[:-1]), 0), gw.abs(xp[1:] - xp[:-1])), axis=-1) instead of approx(xp, fp, x), of a table xp that grows throughout, or falls; beyond its ends it is constant, and has no slope",
     "argpartition": "write gw.argsort(x) instead of argpartition(x, k), sorting does more than it takes",
     "array": "write x instead of array(x), lists are tensors as they stand",
     "array_equal": "write gw.all(x == y) instead of array_equal(x, y)",
@@ -155,7 +157,8 @@ FORMULAS: dict[str, str] = {
     "int": "write gw.astype(x, np.int64) instead of int(x), it drops the gradient",
     "int32": "write gw.astype(x, np.int32) instead of int32(x), it drops the gradient",
     "int64": "write gw.astype(x, np.int64) instead of int64(x), it drops the gradient",
-    "interp": "write fp[0] + gw.sum((fp[1:] - fp[:-1]) / (xp[1:] - xp[:-1]) * gw.minimum(gw.maximum(x[..., None] - xp[:-1], 0), xp[1:] - xp[:-1]), axis=-1) instead of interp(x, xp, fp), of a table xp that grows; beyond its ends it is constant, and has no slope",
+    "interp": "write gw.where(xp[0] < xp[-1], fp[0], fp[-1]) + gw.sum((fp[1:] - fp[:-1]) / (xp[1:] - xp[:-1]) * gw.minimum(gw.maximum(x[..., None] - gw.minimum(xp[1:], xp[:-1]), 0), gw.abs(xp[1:] - xp[:-1])), axis=-1) instead of interp(x, xp, fp), of a table xp that grows throughout, or falls; beyond its ends it is constant, and has no slope",
+    "interp1": "write gw.where(xp[0] < xp[-1], fp[0], fp[-1]) + gw.sum((fp[1:] - fp[:-1]) / (xp[1:] - xp[:-1]) * gw.minimum(gw.maximum(x[..., None] - gw.minimum(xp[1:], xp[:-1]), 0), gw.abs(xp[1:] - xp[:-1])), axis=-1) instead of interp1(xp, fp, x), of a table xp that grows throughout, or falls; beyond its ends it is constant, and has no slope",
     "inv_boxcox": "write gw.exp(gw.log1p(p * y) / p) instead of inv_boxcox(y, p)",
     "inv_boxcox1p": "write gw.expm1(gw.log1p(p * y) / p) instead of inv_boxcox1p(y, p)",
     "inv_logit": "write gw.sigmoid(x) instead of inv_logit(x)",
@@ -279,6 +282,7 @@ FORMULAS: dict[str, str] = {
     "reduce_logsumexp": "write gw.logsumexp(gw.flatten(x)) instead of reduce_logsumexp(x)",
     "reduce_or": "write gw.any(x) instead of reduce_or(x)",
     "rel_entr": "write gw.xlogy(x, x / y) instead of rel_entr(x, y)",
+    "rem": "write x - y * gw.trunc(x / y) instead of rem(x, y)",
     "repmat": "write gw.tile(x, (m, n)) instead of repmat(x, m, n)",
     "resize": "write gw.reshape(x, shape) instead of resize(x, shape)",
     "reversed": "write gw.flip(x, axis=0) instead of reversed(x)",

@@ -44,6 +44,7 @@ from engine.diagnosis import (
 from engine.dtypes import TensorType
 from engine.errors import DerivativeNotImplemented, InvalidTarget, Unconnected
 from engine.frontend.record import Recording
+from engine.ir.tape import Tape
 from engine.transforms.masks import Masks
 from engine.transforms.vjp import backward, ones, zeros
 
@@ -73,7 +74,8 @@ class _Differentiated:
     gradients: dict[str, int | None]
     acted: tuple[Watched, ...] = ()
     warnings: tuple[dict[str, Any], ...] = ()
-    watches: tuple[tuple[Watch, int], ...] = ()
+    watches: tuple[Watch, ...] = ()
+    watched_at: Mapping[int, int] = field(default_factory=dict)
     tests: tuple[tuple[str, int, Suspicion], ...] = ()
     last: LastDiagnosis = field(default_factory=LastDiagnosis)
 
@@ -85,7 +87,7 @@ class _Differentiated:
             if place is not None and name in examination.live:
                 type = types[examination.variables[name]]
                 rows = values[place].ndim > len(type.shape)
-                tests.append((name, place, suspicion_of(type, rows=rows)))
+                tests.append((name, place, suspicion_of(type, rows=rows, faint=_FAINT.get(type.dtype, 0.0))))
         self.tests = tuple(tests)
         return self.tests
 
@@ -95,6 +97,8 @@ class _Differentiated:
         return self.examination.target
 
 
+#: The sum of magnitudes below which a gradient is looked at, for rounding may be all that it is.
+_FAINT = {"float64": 1e-13}
 Answer = Callable[[Query, _Differentiated, Values, Inputs], dict[str, Any]]
 
 
@@ -112,7 +116,7 @@ def _gradients(query: Query, answer: Answer) -> Draft:
     results = []
     for target in targets:
         slot = slot_of(recording, target, "$.target")
-        note = why_no_target(tape.types[slot], target)
+        note = why_no_target(tape.types[slot], target, residual=is_difference(tape, slot))
         if note is not None and dtypes.is_complex(tape.types[slot].dtype):
             note.hint = real_square(graph, names, slot) or note.hint
         elif note is not None and tape.types[slot].size == 1:
@@ -173,15 +177,16 @@ def _differentiate(query: Query, examination: Diagnosis, outputs: Outputs) -> _D
         places[name] = None if adjoint is None else outputs.add(in_user_convention(adjoint).slot)
     acted = () if masks is None else watched(masks, outputs)
     warnings: tuple[dict[str, Any], ...] = ()
-    watches: tuple[tuple[Watch, int], ...] = ()
+    watches: tuple[Watch, ...] = ()
+    watched_at: dict[int, int] = {}
     if query.kind == "gradient" and query.diagnose != "off":
         sources = [variables[name] for name in examination.live]
         warnings = static_warnings(examination.graph, sources, slot, examination.names)
-        slot_watches = value_watches(examination.graph, sources, slot, examination.names)
-        watches = tuple((watch, outputs.add(watch.slot)) for watch in slot_watches)
+        watches = value_watches(examination.graph, sources, slot, examination.names)
+        watched_at = {one: outputs.add(one) for watch in watches for one in watch.slots}
     if query.diagnose != "off":
         warnings = (*warnings, *_warnings_of_program(query, examination))
-    return _Differentiated(examination, outputs.add(slot), places, acted, warnings, watches)
+    return _Differentiated(examination, outputs.add(slot), places, acted, warnings, watches, watched_at)
 
 
 def _warnings_of_program(query: Query, examination: Diagnosis) -> Iterator[dict[str, Any]]:
@@ -190,7 +195,7 @@ def _warnings_of_program(query: Query, examination: Diagnosis) -> Iterator[dict[
     unread = [name for name in graph.unread if name in query.inputs and name not in variables]
     yield from map(render_caveat, unread_inputs(examination.graph, unread, query.inputs))
     targets = query.targets or (examination.target,)
-    dead = dead_ends(graph, targets, query.inputs, chosen=query.targets is not None)
+    dead = dead_ends(graph, targets, query.inputs, variables, chosen=query.targets is not None)
     yield from map(render_caveat, dead)
 
 
@@ -209,8 +214,24 @@ def _refuse_unconnected(query: Query, examination: Diagnosis, name: str) -> None
     )
 
 
-def why_no_target(type: TensorType, target: str) -> InvalidTarget | None:
-    """The error for a target that is not one real floating number, None for one that is."""
+def is_difference(tape: Tape, slot: int) -> bool:
+    """Whether a slot holds a difference, as residuals are."""
+    return any(step.op.name == "subtract" and slot in step.outputs for step in tape.instructions)
+
+
+def why_no_target(type: TensorType, target: str, *, residual: bool = False) -> InvalidTarget | None:
+    """The error for a target that is not one real floating number, None for one that is.
+
+    Of a `residual`, a difference, the squares are added up, and not the numbers with their signs.
+    """
+    if type.size != 1 and residual:
+        return InvalidTarget(
+            f"the target '{target}' has shape {type.shape}; a gradient is of one number, not {type.size}",
+            path="$.target",
+            node=target,
+            hint=f"reduce it first, as in sum({target} ** 2), for residuals with their signs would cancel; "
+            "or ask for the jacobian, or the gnvp, of all of them",
+        )
     if type.size != 1:
         return InvalidTarget(
             f"the target '{target}' has shape {type.shape}; a gradient is of one number, not {type.size}",
@@ -240,10 +261,11 @@ def _gradient_answer(query: Query, result: _Differentiated, values: Values, inpu
     if result.warnings:
         answer["warnings"] = [*result.warnings, *answer.get("warnings", ())]
     if result.watches:
-        warnings = _told_by(result.watches, values)
+        warnings = _told_by(result, values)
         if warnings:
             answer["warnings"] = [*answer.get("warnings", ()), *warnings]
     wrong = gradients
+    spoiled = False
     if query.diagnose == "auto":
         tests = result.tests or result.make_tests(values)
         suspicious = [name for name, place, looks_wrong in tests if looks_wrong(values[place])]
@@ -253,14 +275,23 @@ def _gradient_answer(query: Query, result: _Differentiated, values: Values, inpu
         healthy = set() if spoiled else {name for name, *_ in tests}.difference(suspicious)
         wrong = {name: value for name, value in gradients.items() if name not in healthy}
     if wrong:
-        answer["diagnosis"] = _entries(result, wrong, inputs, full=query.diagnose == "full")
+        entries = _entries(result, wrong, inputs, full=query.diagnose == "full")
+        if query.diagnose == "auto" and not spoiled:
+            entries = {name: entry for name, entry in entries.items() if not _is_small(entry, wrong[name])}
+        if entries:
+            answer["diagnosis"] = entries
     return answer
 
 
-def _told_by(watches: tuple[tuple[Watch, int], ...], values: Values) -> list[dict[str, Any]]:
+def _is_small(entry: Mapping[str, Any], gradient: Array | None) -> bool:
+    """Whether a gradient is only small, and not what rounding leaves of zero."""
+    return entry["status"] == "ok" and gradient is not None and bool(np.any(gradient)) and not entry["fix"]
+
+
+def _told_by(result: _Differentiated, values: Values) -> list[dict[str, Any]]:
     """The warnings that the values of the watches give."""
-    places = dict(watches)
-    caveats = value_warnings(places, lambda watch: np.asarray(values[places[watch]]))
+    places = result.watched_at
+    caveats = value_warnings(result.watches, lambda slot: np.asarray(values[places[slot]]))
     return [render_caveat(caveat) for caveat in caveats]
 
 

@@ -26,7 +26,7 @@ from engine.derivatives.draft import (
     unique,
     wrt_slots,
 )
-from engine.derivatives.gradients import why_no_target
+from engine.derivatives.gradients import is_difference, why_no_target
 from engine.derivatives.query import Query
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, NotHolomorphic
@@ -182,7 +182,7 @@ def _of_hessian(query: Query) -> JacobianProblem:
     recording = recorded(query, needed)
     tape = recording.tape
     slot = slot_of(recording, target, "$.target")
-    wrong = why_no_target(tape.types[slot], target)
+    wrong = why_no_target(tape.types[slot], target, residual=is_difference(tape, slot))
     if wrong is not None:
         raise wrong
     columns = _variables(query, recording)

@@ -19,7 +19,7 @@ from engine.derivatives.draft import (
     slot_of,
     unique,
 )
-from engine.derivatives.gradients import why_no_target
+from engine.derivatives.gradients import is_difference, why_no_target
 from engine.derivatives.query import Query
 from engine.ir.tape import Tape, Variable
 from engine.transforms.jvp import forward
@@ -49,7 +49,7 @@ def hvp(query: Query) -> Draft:
     recording = recorded(query, unique(target, *direction_types))
     tape = recording.tape
     slot = slot_of(recording, target, "$.target")
-    wrong = why_no_target(tape.types[slot], target)
+    wrong = why_no_target(tape.types[slot], target, residual=is_difference(tape, slot))
     if wrong is not None:
         raise wrong
     tangents, types = directions(recording, direction_types, "vector")

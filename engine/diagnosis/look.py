@@ -73,7 +73,7 @@ class Look:
         if len(steps) > MOST_BY_DEFAULT:
             return ()
         watches = value_watches(graph, self.sources, self.target, prescriber.expressions.names)
-        caveats = value_warnings(watches, lambda watch: np.asarray(self.sweep.values[watch.slot]))
+        caveats = value_warnings(watches, lambda slot: np.asarray(self.sweep.values[slot]))
         return (*misuses(prescriber, steps), *always_the_same(prescriber, steps), *caveats)
 
     def surroundings(self, name: str) -> Surroundings | None:

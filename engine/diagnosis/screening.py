@@ -27,21 +27,28 @@ _SUM: Mapping[str, Callable[[Array], float]] = {
 _LONGEST = 2**31 - 1  # elements that BLAS counts
 
 
-def suspicion_of(type: TensorType, *, rows: bool = False) -> Suspicion:
+def suspicion_of(type: TensorType, *, rows: bool = False, faint: float = 0.0) -> Suspicion:
     """The test of gradients of one type: not finite somewhere, or zero everywhere; an empty one is neither.
 
-    With `rows` a gradient has a leading axis of rows, and one bad row is enough.
+    With `rows` a gradient has a leading axis of rows, and one bad row is enough. Otherwise one is suspicious
+    too if its magnitudes add up to no more than `faint`, as what rounding leaves of zero does.
     """
     if rows:
         return lambda gradient: first_suspicious(gradient) is not None
     if not type.shape:
-        return lambda gradient: not 0.0 < abs(gradient.item()) < _INFINITY
+        return lambda gradient: not faint < abs(gradient.item()) < _INFINITY
     total = _SUM.get(type.dtype)
     if total is None or not 0 < type.size <= _LONGEST:
         return _looks_wrong
     if len(type.shape) == 1:
-        return lambda gradient: not 0.0 < total(gradient) < _INFINITY and _looks_wrong(gradient)
-    return lambda gradient: not 0.0 < total(gradient.ravel(order="K")) < _INFINITY and _looks_wrong(gradient)
+        return lambda gradient: (
+            not faint < total(gradient) < _INFINITY
+            and (_looks_wrong(gradient) or 0.0 < total(gradient) <= faint)
+        )
+    return lambda gradient: (
+        not faint < total(gradient.ravel(order="K")) < _INFINITY
+        and (_looks_wrong(gradient) or 0.0 < total(gradient.ravel(order="K")) <= faint)
+    )
 
 
 def first_suspicious(rows: Array) -> int | None:

@@ -229,8 +229,8 @@ class _Numeric:
     ) -> Fix | None:
         """The fix of a likely mistake, where one explains more; and that masks would help."""
         if status == "zero" and culprits:
-            cancels = culprits[0].reason == "cancellation" and (fix is None or not fix.is_pasted)
-            of_node = (one.fix for one in mistakes if cancels or one.node == culprits[0].node)
+            loose = fix is None or not fix.is_pasted
+            of_node = (one.fix for one in mistakes if loose or one.node == culprits[0].node)
             return next((one for one in of_node if one is not None), fix)
         if status == "ok":
             meant = ("likely_mistake", "broadcast")

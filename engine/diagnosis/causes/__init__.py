@@ -11,6 +11,9 @@
 `cotangents`       backward functions that do not use their cotangent
 `lost_digits`      differences of numbers that are nearly the same
 `provenance`       where a value came from: the zero of a product, followed to the data behind it
+`equal_units`      hidden units that start equal, and stay so
+`label_warnings`   class indices that meet probabilities as numbers
+`narrow_casts`     casts that round numbers to the same one
 `static_warnings`  warnings that hold whatever the values, in loops as well
 `unread_inputs`    inputs that no node reads
 `value_warnings`   warnings that take a value or two: singular matrices, labels of a hinge

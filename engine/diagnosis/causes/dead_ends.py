@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from itertools import islice
 
@@ -16,12 +17,13 @@ _MOST = 8  # ends that are looked at
 
 
 def dead_ends(
-    graph: Graph, targets: Collection[str], inputs: Collection[str], *, chosen: bool
+    graph: Graph, targets: Collection[str], inputs: Collection[str], asked: Collection[str], *, chosen: bool
 ) -> Iterator[Caveat]:
     """A warning for each named value that nothing reads and no target is.
 
     That is a mistake if its name is assigned anew, and if inputs that have a value have a part in nothing
-    else; the latter not if targets were `chosen`, for then the others are other targets.
+    else; the latter not if targets were `chosen`, for then the others are other targets, unless the inputs
+    are `asked` about.
     """
     if not any(isinstance(node.source, Source) for node in graph.nodes):
         return
@@ -34,9 +36,30 @@ def dead_ends(
         later = _last(graph, node.name)
         if later is not None:
             yield _overwritten(graph, node, later, lost, is_target=later in targets)
-        elif lost and not chosen and not _is_unnamed(node):
+        elif lost and not _is_unnamed(node) and (not chosen or not {*asked}.isdisjoint(lost)):
             words = {"name": node.name, "inputs": _listed(lost), "target": next(iter(targets), "the target")}
-            yield Caveat("likely_mistake", node.name, "dead_end", words, Fix("use_or_leave", words))
+            words["line"] = str(node.source.line)
+            fix = _followed(graph, node) or Fix("use_or_leave", words)
+            yield Caveat("likely_mistake", node.name, "dead_end", words, fix)
+
+
+def _followed(graph: Graph, end: Node) -> Fix | None:
+    """A later product `x @ V` with the end in place of an x that the end was computed from, as x @ W was."""
+    assert isinstance(end.source, Source)
+    names = set(re.findall(r"[A-Za-z_]\w*", end.source.text))
+    after = graph.nodes[graph.nodes.index(end) + 1 :]
+    for node in after:
+        if (
+            node.op.name != "matmul"
+            or not isinstance(node.source, Source)
+            or len(node.source.text) > _LONGEST
+        ):
+            continue
+        text = node.source.text
+        match = re.match(r"([A-Za-z_]\w*)\s*@", text)
+        if match is not None and match[1] in names and match[1] in graph.inputs:
+            return write(f"{end.name}{text[match.end(1) :]}", text, "the second layer reads the first then")
+    return None
 
 
 def _overwritten(graph: Graph, node: Node, later: str, lost: list[str], *, is_target: bool) -> Caveat:

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.arrays.types import Array
+from engine.diagnosis.causes.equal_units import equal_units
+from engine.diagnosis.causes.label_warnings import class_indices
 from engine.diagnosis.causes.lost_digits import OPS_BEHIND, differences
+from engine.diagnosis.causes.narrow_casts import narrow_casts
 from engine.diagnosis.evidence.structure import Graphing
 from engine.diagnosis.texts.caveat import LIKELY_MISTAKE, Caveat
 from engine.diagnosis.texts.fix import write
@@ -23,15 +26,17 @@ LARGEST = 128  # rows of a matrix beyond which its condition is not looked at
 SINGULAR = 1e-3  # times the reciprocal of the rounding unit: the condition beyond which three digits are left
 _SOLVERS = ("inv", "solve")
 #: Ops without which there is nothing to look at; a difference alone is none of a table's rows.
-_LOOKED_AT = frozenset({*_SOLVERS, "maximum", "relu", *OPS_BEHIND})
+_LOOKED_AT = frozenset(
+    {*_SOLVERS, "maximum", "relu", "matmul", "softmax", "log_softmax", "astype", *OPS_BEHIND}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """The slot of a value, and what it tells; the value may have leading axes of rows."""
+    """The slots of values, and what they tell; the values may have leading axes of rows."""
 
-    slot: int
-    tell: Callable[[Array], Caveat | None]
+    slots: tuple[int, ...]
+    tell: Callable[..., Caveat | None]
 
 
 def value_watches(
@@ -42,14 +47,21 @@ def value_watches(
         return ()
     toward, expressions = graph.toward(target, "any"), Expressions(graph, names)
     steps = [step for step in graph.steps if any(slot in toward for slot in step.outputs)]
-    lost = (Watch(slot, tell) for slot, tell in differences(expressions, steps))
-    return (*_matrices(expressions, steps), *_hinges(expressions, steps, tuple(sources)), *lost)
+    learned = tuple(sources)
+    looks = (
+        *differences(expressions, steps),
+        *equal_units(expressions, steps, learned),
+        *class_indices(expressions, steps, learned),
+        *narrow_casts(expressions, steps),
+    )
+    told = (Watch(slots, tell) for slots, tell in looks)
+    return (*_matrices(expressions, steps), *_hinges(expressions, steps, learned), *told)
 
 
-def value_warnings(watches: Iterable[Watch], value_of: Callable[[Watch], Array]) -> Iterator[Caveat]:
+def value_warnings(watches: Iterable[Watch], value_of: Callable[[int], Array]) -> Iterator[Caveat]:
     """What the watches tell of the values."""
     for watch in watches:
-        caveat = watch.tell(value_of(watch))
+        caveat = watch.tell(*map(value_of, watch.slots))
         if caveat is not None:
             yield caveat
 
@@ -64,7 +76,7 @@ def _matrices(expressions: Expressions, steps: Sequence[Instruction]) -> Iterato
             continue
         type = types[step.inputs[0]]
         if type.dtype in ("float32", "float64") and 1 < type.shape[-1] <= LARGEST:
-            yield Watch(step.inputs[0], _of_matrix(expressions, step))
+            yield Watch((step.inputs[0],), _of_matrix(expressions, step))
 
 
 def _of_matrix(expressions: Expressions, step: Instruction) -> Callable[[Array], Caveat | None]:
@@ -124,7 +136,7 @@ def _hinges(
             learned = frozenset(depending_on(graph.tape, graph.steps, sources))
         labels = [slot for slot in product.inputs if slot not in learned and slot not in graph.tape.constants]
         if len(labels) == 1 and graph.tape.types[labels[0]].size > 1:
-            yield Watch(labels[0], _of_labels(expressions, step, product, labels[0]))
+            yield Watch((labels[0],), _of_labels(expressions, step, product, labels[0]))
 
 
 def _margin(expressions: Expressions, step: Instruction) -> Instruction | None:

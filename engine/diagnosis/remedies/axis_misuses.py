@@ -10,6 +10,7 @@ from engine.diagnosis.remedies.calls import call_of
 from engine.diagnosis.remedies.prescription import Prescriber
 from engine.diagnosis.texts.caveat import LIKELY_MISTAKE, Caveat
 from engine.diagnosis.texts.fix import Fix, say, write
+from engine.diagnosis.texts.source_text import bracket
 from engine.ir.tape import Instruction
 
 #: The ops that these mistakes are about.
@@ -22,6 +23,7 @@ def misuses_of_axes(prescriber: Prescriber, steps: Sequence[Instruction]) -> Ite
     yield from _rows_meet_columns(prescriber, steps)
     yield from _lone_indices(prescriber, steps)
     yield from _crossed_softmax(prescriber, steps)
+    yield from _whole_rows(prescriber, steps)
 
 
 def _rows_meet_columns(prescriber: Prescriber, steps: Sequence[Instruction]) -> Iterator[Caveat]:
@@ -151,3 +153,31 @@ def _crossed_softmax(prescriber: Prescriber, steps: Sequence[Instruction]) -> It
             words["sum"] = prescriber.expressions.node(step)
             fix = _with_keyword(inner, prescriber, "axis", -1, "the classes of a row lie along its last axis")
             yield Caveat(LIKELY_MISTAKE, inner.origin.node, "crossed_softmax", words, fix)
+
+
+def _whole_rows(prescriber: Prescriber, steps: Sequence[Instruction]) -> Iterator[Caveat]:
+    """The mean or the sum of log_softmax(z)[labels], which takes whole rows by the labels."""
+    for step in steps:
+        maker = prescriber.expressions.maker(step.inputs[0]) if step.inputs else None
+        while maker is not None and maker.op.name == "negative":
+            maker = prescriber.expressions.maker(maker.inputs[0])
+        whole = step.op.name in ("sum", "mean") and prescriber.type(step.outputs[0]).size == 1
+        if not whole or maker is None or maker.op.name != "getitem" or len(maker.inputs) != 2:
+            continue
+        labels, shape = maker.inputs[1], prescriber.type(maker.inputs[0]).shape
+        one_for_each_row = len(shape) == 2 and prescriber.type(labels).shape == shape[:1] and shape[0] > 1
+        before = prescriber.expressions.maker(maker.inputs[0])
+        if before is not None and before.op.name == "log":
+            before = prescriber.expressions.maker(before.inputs[0])
+        if not one_for_each_row or before is None or before.op.name not in ("softmax", "log_softmax"):
+            continue
+        if prescriber.type(maker.outputs[0]).ndim != 2 or before.attributes.get("axis") not in (1, (1,)):
+            continue
+        x, text = prescriber.expressions.text(maker.inputs[0]), prescriber.expressions.text(labels)
+        fix = write(
+            f"{bracket(x)}[arange({shape[0]}), {text}]",
+            prescriber.expressions.node(maker),
+            "each row gives the element of its label",
+        )
+        words = {"node": str(maker.origin.node), "x": x, "labels": text}
+        yield Caveat(LIKELY_MISTAKE, maker.origin.node, "whole_rows", words, fix)

@@ -31,11 +31,43 @@ _TAILS_OF_ERF = (
     "0.5 - 0.5 * erf(x)",
     "0.5 - erf(x) / 2",
 )
+#: Ways to write the lower tail, which is as small on the other side.
+_LOWER_TAILS = (
+    "0.5 * (1 + erf(x))",
+    "0.5 * (erf(x) + 1)",
+    "(1 + erf(x)) / 2",
+    "0.5 + 0.5 * erf(x)",
+    "0.5 + erf(x) / 2",
+)
 #: What is left of 1, as it is written, without a loss of digits, and by its logarithm.
 _LEFT_OF_ONE = (
     *(
         (tail, "0.5 * erfc(x)", ("log(0.5 * erfc(x))", "log_ndtr(-1.4142135623730951 * x)"))
         for tail in _TAILS_OF_ERF
+    ),
+    *(
+        (tail, "ndtr(x)", ("log_ndtr(x)",))
+        for inner in ("x / sqrt(2)", "x / 1.4142135623730951", "x * 0.7071067811865476", "x * sqrt(0.5)")
+        for tail in (form.replace("erf(x)", f"erf({inner})") for form in _LOWER_TAILS)
+    ),
+    *(
+        (tail, "0.5 * erfc(-x)", ("log_ndtr(1.4142135623730951 * x)",))
+        for tail in (*_LOWER_TAILS, "0.5 * erfc(-x)", "erfc(-x) / 2")
+    ),
+    *(
+        (tail, "0.5 * erfc(x)", ("log_ndtr(-1.4142135623730951 * x)",))
+        for tail in ("0.5 * erfc(x)", "erfc(x) / 2")
+    ),
+    ("1 + erf(x)", "erfc(-x)", ("log(2) + log_ndtr(1.4142135623730951 * x)",)),
+    ("ndtr(x)", "ndtr(x)", ("log_ndtr(x)",)),
+    ("0.5 * (1 + tanh(x))", "sigmoid(2 * x)", ("log_sigmoid(2 * x)",)),
+    ("(1 + tanh(x)) / 2", "sigmoid(2 * x)", ("log_sigmoid(2 * x)",)),
+    ("1 + tanh(x)", "2 * sigmoid(2 * x)", ("log(2) + log_sigmoid(2 * x)",)),
+    ("1 - tanh(x)", "2 * sigmoid(-2 * x)", ("log(2) + log_sigmoid(-2 * x)",)),
+    (
+        "1 - tanh(x) ** 2",
+        "1 / cosh(x) ** 2",
+        ("2 * (log(2) + log_sigmoid(2 * x) - x)",),
     ),
     ("1 - erf(x)", "erfc(x)", ("log(erfc(x))", "log(2) + log_ndtr(-1.4142135623730951 * x)")),
     ("1 - ndtr(x)", "ndtr(-x)", ("log_ndtr(-x)",)),
@@ -135,6 +167,10 @@ CANCELLING: Sequence[Cancelling] = (
     Cancelling("1 - tanh(x) ** 2", "1 / cosh(x) ** 2", lambda x, _: 1 / np.cosh(x) ** 2, relative=True),
     Cancelling("1 - exp(-x)", "-expm1(-x)", lambda x, _: np.expm1(-x), relative=True),
     Cancelling("1 - exp(x)", "-expm1(x)", lambda x, _: np.expm1(x), relative=True),
+    Cancelling("log(1 + x)", "log1p(x)", lambda x, _: np.log1p(x), relative=True),
+    Cancelling("sqrt(1 + x) - 1", "x / (sqrt(1 + x) + 1)", lambda x, _: x / 2, relative=True),
+    Cancelling("1 - sqrt(1 - x)", "x / (1 + sqrt(1 - x))", lambda x, _: x / 2, relative=True),
+    Cancelling("cosh(x) - 1", "2 * sinh(x / 2) ** 2", lambda x, _: 2 * np.sinh(x / 2) ** 2, relative=True),
     Cancelling("exp(x) - 1", "expm1(x)", lambda x, _: np.expm1(x), relative=True),
     Cancelling("1 - cos(x)", "2 * sin(x / 2) ** 2", lambda x, _: 2 * np.sin(x / 2) ** 2, relative=True),
 )

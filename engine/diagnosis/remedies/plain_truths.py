@@ -20,6 +20,8 @@ _BOUNDS = frozenset({"maximum", "minimum", "fmax", "fmin"})
 
 def zero_divisor(prescriber: Prescriber, step: Instruction) -> Fix | None:
     """The input that is 0 and a divisor, if a logarithm is taken of the exponential of the quotient."""
+    if step.op.name == "divide":
+        return _divisor_of_exponent(prescriber, step)
     if step.op.name not in _LOGARITHMS:
         return None
     exponential = next((one for one in _behind(prescriber, step.inputs[0]) if one.op.name == "exp"), None)
@@ -28,21 +30,43 @@ def zero_divisor(prescriber: Prescriber, step: Instruction) -> Fix | None:
     argument = exponential.inputs[0]
     if not np.isneginf(prescriber.value(argument)).any():
         return None
-    inputs = prescriber.expressions.graph.tape.inputs.values()
     for quotient in _behind(prescriber, argument):
         if quotient.op.name != "divide" or not (prescriber.value(quotient.inputs[1]) == 0).any():
             continue
-        divisor = quotient.inputs[1]
-        cause = prescriber.causes.of_zero(divisor, np.asarray(prescriber.value(divisor) == 0))
-        if cause is None or cause.leaf is None or cause.leaf not in inputs:
-            continue
-        if prescriber.depends(cause.leaf):
-            continue
-        zeros = np.argwhere(prescriber.value(cause.leaf) == 0)
-        place = f" at element {zeros[0].tolist()}" if zeros.size else ""
-        words = {"name": prescriber.expressions.text(cause.leaf), "place": place}
-        return Fix("zero_divisor", {**words, "node": prescriber.expressions.node(quotient)})
+        words = _zero_input(prescriber, quotient)
+        if words is not None:
+            return Fix("zero_divisor", words)
     return None
+
+
+def _divisor_of_exponent(prescriber: Prescriber, quotient: Instruction) -> Fix | None:
+    """The input that is 0 and the divisor in an exponential, which tends to 0 as the divisor does."""
+    graph, behind = prescriber.expressions.graph, set(quotient.outputs)
+    exponentials: list[Instruction] = []
+    for later in graph.downstream(quotient.outputs[0]):
+        if later.op.family.name != "elementwise" or behind.isdisjoint(later.inputs):
+            continue
+        if later.op.name == "exp":
+            exponentials.append(later)
+        else:
+            behind.update(later.outputs)
+    if not any(np.isneginf(prescriber.value(one.inputs[0])).any() for one in exponentials):
+        return None
+    words = _zero_input(prescriber, quotient)
+    return None if words is None else Fix("zero_divisor_of_exp", words)
+
+
+def _zero_input(prescriber: Prescriber, quotient: Instruction) -> dict[str, str] | None:
+    """The input that makes a divisor 0, which no variable has a part in, and where."""
+    divisor = quotient.inputs[1]
+    cause = prescriber.causes.of_zero(divisor, np.asarray(prescriber.value(divisor) == 0))
+    inputs = prescriber.expressions.graph.tape.inputs.values()
+    if cause is None or cause.leaf is None or cause.leaf not in inputs or prescriber.depends(cause.leaf):
+        return None
+    zeros = np.argwhere(prescriber.value(cause.leaf) == 0)
+    place = f" at element {zeros[0].tolist()}" if zeros.size and zeros[0].size else ""
+    name = prescriber.expressions.text(cause.leaf)
+    return {"name": name, "place": place, "node": prescriber.expressions.node(quotient)}
 
 
 def _behind(prescriber: Prescriber, slot: int) -> list[Instruction]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from engine.diagnosis.evidence.surroundings import Surroundings
+import numpy as np
+
+from engine.diagnosis.evidence.surroundings import Surroundings, surroundings
 from engine.diagnosis.remedies.factors import factor_of
 from engine.diagnosis.remedies.loops import condition_of, turn_comparison
 from engine.diagnosis.remedies.prescription import Prescriber
@@ -11,6 +13,7 @@ from engine.diagnosis.texts.fix import Fix
 from engine.diagnosis.texts.origin import Culprit
 from engine.ir.tape import Instruction
 
+_ELSEWHERE = 2  # sets of other values that are tried
 _JUMPING = frozenset({"atan2", "angle"})  # ops of which values close by say nothing
 
 
@@ -25,12 +28,31 @@ def fix_at_rest(
     if culprit.reason == "cancellation":
         remedy = prescriber.remedy_for(step, culprit.reason)
         if remedy is None and around == "flat":
-            remedy = Fix("cancels_always", {**names, "node": prescriber.expressions.node(step)})
+            code = "cancels_whatever" if _cancels_elsewhere(prescriber, name) else "cancels_always"
+            remedy = Fix(code, {**names, "node": prescriber.expressions.node(step)})
         if remedy is not None:
             return remedy
     if around in ("minimum", "maximum") or (around == "saddle" and culprit.reason != "zero_operand"):
         return Fix(around, names)
     return None
+
+
+def _cancels_elsewhere(prescriber: Prescriber, name: str) -> bool:
+    """Whether a variable has no influence on the target with other values of all other inputs either."""
+    trial = prescriber.trial
+    if trial is None:
+        return False
+    draw = np.random.default_rng(0)
+    for _ in range(_ELSEWHERE):
+        moved = {
+            one: value * draw.uniform(0.8, 1.25, value.shape).astype(value.dtype)
+            if value.dtype.kind == "f" and one != name
+            else value
+            for one, value in trial.inputs.items()
+        }
+        if surroundings(trial.tape, trial.steps, moved, name, trial.target) != "flat":
+            return False
+    return True
 
 
 def fix_of_idle(step: Instruction) -> Fix:

@@ -64,7 +64,9 @@ def _reduce(expressions: Expressions, target: str, finding: Finding) -> Fix | No
     type, text = expressions.graph.tape.types[slot], expressions.text(slot)
     if type.size == 1 or not dtypes.is_floating(type.dtype) or text == target:
         return None
-    return Fix("reduce_target", {"target": text})
+    maker = expressions.maker(slot)
+    residual = maker is not None and maker.op.name == "subtract"
+    return Fix("reduce_residual" if residual else "reduce_target", {"target": text})
 
 
 def fix_of_cut(edge: Edge, expressions: Expressions) -> Fix:

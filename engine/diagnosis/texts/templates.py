@@ -15,6 +15,8 @@ FIXES: Mapping[str, str] = {
     "say": "{text}",
     # -- a gradient that does not exist
     "reduce_target": "Write mean({target}) or sum({target}) for {target}, or ask for the vjp",
+    "reduce_residual": "Write sum(({target}) ** 2) for {target}, for residuals with their signs would "
+    "cancel; or ask for the vjp",
     "float_dtype": "Give '{name}' a floating dtype, such as float64, or leave it out of wrt",
     "other_head": "Ask for the target that '{name}' feeds, or add that output to '{target}'",
     "rebound": "Use '{name}' before it is assigned anew, or give the later value a new name",
@@ -73,6 +75,9 @@ FIXES: Mapping[str, str] = {
     "masked_backward": "Ask with `masked_backward`: nothing selects the elements that are not finite",
     "has_to_be_positive": "{text} is {least}, and has to be positive for its logarithm, as a rate is: "
     "compute it as exp({node}) or softplus({node}); a bound would hide it",
+    "zero_divisor_of_exp": "'{name}' is 0{place}, and {node} divides by it: the exponential tends to 0 "
+    "there, and any bound on the quotient would make it 1. Leave that element out, or send '{name}' "
+    "from its absolute zero, as {name} + 273.15 if it holds degrees Celsius",
     "zero_divisor": "'{name}' is 0{place}, and {node} divides by it: look at the data, send another value, "
     "or leave it out; a bound on what follows would hide it",
     # -- zeros
@@ -94,6 +99,8 @@ FIXES: Mapping[str, str] = {
     "underflow": "Compute with logarithms, so that the factors of {node} stay in range",
     "overflow": "Scale {x} down in {node}, or compute with logarithms",
     "empty_selection": "See that {node} selects something, or leave it out where it does not",
+    "cancels_whatever": "Leave '{name}' out, or give it a fixed value: whatever the values are, its parts "
+    "cancel in {node}, so that it has no influence on '{target}'",
     "cancels_always": "Start from other values, unless '{name}' is to have no part in '{target}': at these "
     "values its parts cancel in {node}",
     "minimum": "Nothing: '{target}' is at a minimum in '{name}'; for training, that is the end",
@@ -193,16 +200,22 @@ CAVEATS: Mapping[str, str] = {
     "cancel, and no "
     "root mean square.",
     "squared_mean": "{op} at '{node}' is taken of {mean}, in which residuals of opposite sign cancel.",
-    "flat_transpose": "{op} at '{node}' takes the transpose of {vector}, which has one axis: it is {vector} "
-    "itself, and what comes out is no matrix and no inner product.",
-    "unreduced_product": "{op} at '{node}' meets {data}, one number a row, along the columns of {product}, "
-    "which is ({n}, {n}) and no sum: it multiplies element by element.",
+    "equal_units": "The {n} units of {layer} are one and the same: what '{name}' and '{after}' hold is "
+    "equal for all of them, and so are their gradients, so that they stay equal.",
+    "class_indices": "{op} at '{node}' takes {labels}, which are class indices, one a row, as numbers "
+    "along {along} of the classes: what a class counts is its index.",
+    "whole_rows": "getitem at '{node}' takes whole rows of {x} by the labels {labels}, and not from "
+    "each row the element of its label.",
+    "narrow_cast": "astype at '{node}' rounds {x} to steps of {unit}, for {dtype} has no more digits "
+    "there: {old} becomes {new}.",
+    "flat_transpose": "{op} at '{node}' takes the transpose of {vector}, which has one axis: it is "
+    "{vector} itself, and what comes out is no matrix and no inner product.",
+    "unreduced_product": "{op} at '{node}' meets {data}, one number a row, along the columns of "
+    "{product}, which is ({n}, {n}) and no sum: it multiplies element by element.",
     "summed_along_columns": "{sum} adds up each column of {product}, and {op} at '{node}' meets it with "
-    "{data}, "
-    "which has one number a row.",
+    "{data}, which has one number a row.",
     "signed_residuals": "{op} at '{node}' is taken of {residual}, residuals with their signs: it has no "
-    "minimum, "
-    "for it falls without end as they grow, and those of opposite sign cancel.",
+    "minimum, for it falls without end as they grow, and those of opposite sign cancel.",
     "degrees": "{op} at '{node}' takes radians, and '{name}' holds degrees by its name.",
     "tiny_step": "divide at '{node}' divides a difference by {divisor}, and its terms are rounded "
     "to {unit} of "
@@ -223,7 +236,7 @@ CAVEATS: Mapping[str, str] = {
     "dead_store": "'{name}' is assigned anew after line {line}, and nothing reads what line {line} computes.",
     "dead_store_of_inputs": "'{name}' is assigned anew after line {line}, and nothing reads what line {line} "
     "computes: the target does not depend on {inputs}.",
-    "dead_end": "Nothing reads '{name}', and '{target}' does not depend on {inputs}.",
+    "dead_end": "Nothing reads '{name}' of line {line}, and '{target}' does not depend on {inputs}.",
     "unread_input": "The input '{name}' is given, and nothing reads it.",
     "unread_beside_constant": "The input '{name}' is given, and nothing reads it; '{word}', which is "
     "read, is {number}.",

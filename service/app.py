@@ -178,8 +178,21 @@ async def _on_http_exception(request: Request, error: Any) -> Response:
             headers={**headers, "Allow": allowed},
         )
     else:
-        problem = Problem("not_found", f"nothing answers {path[:200]}", path="$url", headers=headers)
+        near = _path_near(path)
+        hint = None if near is None else f"did you mean {near}?"
+        detail = f"nothing answers {path[:200]}"
+        problem = Problem("not_found", detail, path="$url", headers=headers, hint=hint)
     return respond(render(problem))
+
+
+def _path_near(path: str) -> str | None:
+    """The endpoint whose last word is that of a path, or begins with it."""
+    last = path.rstrip("/").rpartition("/")[2].lower()
+    paths = [route.path for route in ROUTES if "{" not in route.path and route.path.startswith("/v1/")]
+    ends = {one: one.rpartition("/")[2] for one in paths}
+    same = [one for one, end in ends.items() if end == last or end.rstrip("s") == last.rstrip("s")]
+    longer = [one for one, end in ends.items() if len(last) > 2 and end.startswith(last)]
+    return next(iter([*same, *longer]), None)
 
 
 def _methods(path: str) -> list[str]:

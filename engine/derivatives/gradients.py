@@ -216,7 +216,11 @@ def _refuse_unconnected(query: Query, examination: Diagnosis, name: str) -> None
 
 def is_difference(tape: Tape, slot: int) -> bool:
     """Whether a slot holds a difference, as residuals are."""
-    return any(step.op.name == "subtract" and slot in step.outputs for step in tape.instructions)
+    makers = {output: step for step in tape.instructions for output in step.outputs}
+    step = makers.get(slot)
+    while step is not None and step.op.name == "identity":
+        step = makers.get(step.inputs[0])
+    return step is not None and step.op.name == "subtract"
 
 
 def why_no_target(type: TensorType, target: str, *, residual: bool = False) -> InvalidTarget | None:

@@ -13,6 +13,8 @@ from engine.ir.tape import Tape, Variable
 
 _PRODUCTS: Final = frozenset({"matmul", "dot"})
 _MOST: Final = 2
+_DEEPEST: Final = 4  # sums and signs between a product and where it does not fit
+_LONGEST: Final = 60  # characters of a product that is written anew
 
 #: How an operand may be turned: its rank, how that is written, and the change itself.
 _TURNS: Final[tuple[tuple[int, str, Callable[[Variable], Any]], ...]] = (
@@ -26,8 +28,34 @@ def proposals(node: Node, graph: Graph, types: Sequence[TensorType]) -> str | No
     elementwise = node.op.family.name == "elementwise"
     if len(types) != 2 or not (elementwise or node.op.name in _PRODUCTS):
         return None
-    fits = list(_fitting(node, graph, types))[:_MOST]
+    product = _product(node, graph, types)
+    fits = [*([product] if product else []), *_fitting(node, graph, types)][:_MOST]
     return "; or ".join(fits) or None
+
+
+def _product(node: Node, graph: Graph, types: Sequence[TensorType]) -> str | None:
+    """`X @ w` for an X * w of shape (m, n) that meets a vector of m elements."""
+    ranks = [len(type.shape) for type in types]
+    if sorted(ranks) != [1, 2] or node.op.family.name != "elementwise":
+        return None
+    matrix = ranks.index(2)
+    if types[matrix].shape[0] != types[1 - matrix].shape[0]:
+        return None
+    operand = node.inputs[matrix]
+    for _ in range(_DEEPEST):
+        made = graph.names.get(operand) if isinstance(operand, str) else None
+        if made is None:
+            return None
+        if made.op.name == "multiply" and isinstance(made.source, Source):
+            left, right = (_written(one, graph) for one in made.inputs)
+            text = made.source.text
+            if left is None or right is None or len(text) > _LONGEST:
+                return None
+            return f"write `{left} @ {right}` instead of `{text}`, if each row is to come to one number"
+        if made.op.name not in ("add", "subtract", "negative", "identity") or not made.inputs:
+            return None
+        operand = next((one for one in made.inputs if isinstance(one, str)), "")
+    return None
 
 
 def _fitting(node: Node, graph: Graph, types: Sequence[TensorType]) -> Iterator[str]:

@@ -6,6 +6,7 @@ unknown field, the nearest known one. Absent and null mean the default everywher
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
@@ -112,7 +113,7 @@ def _translate(
         return UnknownField(
             f"expected only the fields {', '.join(fields)}, got '{name}' at {path}",
             path=path,
-            hint=did_you_mean(name, fields),
+            hint=_cure_of_field(name, document.get(name), fields),
         )
     same_field = [
         (*_locate(document, item["loc"]), item)
@@ -125,7 +126,60 @@ def _translate(
         name = str(items[0]["loc"][-1])
         return InvalidDocument(f"expected '{name}' at {path}", path=child_path(path, name))
     wanted = dict.fromkeys(_expectation(item) for item in items)
-    return InvalidDocument(f"expected {' or '.join(wanted)}, got {_show(value)} at {path}", path=path)
+    return InvalidDocument(
+        f"expected {' or '.join(wanted)}, got {_show(value)} at {path}",
+        path=path,
+        hint=_cure_of_value(path.removeprefix("$."), value, [*wanted]),
+    )
+
+
+#: What other services and libraries call the fields.
+_CALLED: Mapping[str, Sequence[str]] = {
+    "program": ("expression", "expr", "code", "function", "formula", "source", "equation", "fn", "f", "loss"),
+    "inputs": (
+        *("variables", "vars", "args", "arguments", "values", "params", "parameters", "feed_dict", "data"),
+        *("tensors", "x", "at", "point"),
+    ),
+    "wrt": ("argnums", "with_respect_to", "variable", "gradients", "sources", "requires_grad", "grad"),
+    "target": ("output", "outputs", "of", "y", "result"),
+    "vectors": ("vector", "v", "tangents", "direction", "directions", "p"),
+    "cotangents": ("cotangent", "grad_outputs", "output_gradients", "seed", "gy"),
+    "diagnose": ("explain", "debug", "diagnostics", "diagnosis"),
+    "unconnected": ("allow_unused", "unconnected_gradients"),
+    "batch": ("vmap", "in_axes", "batch_size"),
+}
+_NEEDLESS: Mapping[str, str] = {
+    "create_graph": "leave it out: a second derivative is POST /v1/hessian, or /v1/hvp",
+    "retain_graph": "leave it out: every request is computed anew",
+    "order": "leave it out: a second derivative is POST /v1/hessian, or /v1/hvp",
+    "persistent": "leave it out: every request is computed anew",
+    "seed": "leave it out: random ops take a seed in the program, as random_normal((3,), seed=1)",
+}
+
+
+def _cure_of_field(name: str, value: Any, fields: Sequence[str]) -> str | None:
+    """What to write for a field that is not there."""
+    inside = [one for one in value if one in fields] if isinstance(value, dict) else []
+    if inside and name not in ("inputs", "vars", "variables", "params"):
+        return f"'{inside[0]}' stands beside 'inputs', not inside '{name}': send it at the top of the body"
+    meant = next((one for one, names in _CALLED.items() if one in fields and name.lower() in names), None)
+    if meant is not None:
+        return f"it is called '{meant}' here"
+    return _NEEDLESS.get(name) or did_you_mean(name, fields)
+
+
+def _cure_of_value(field: str, value: Any, wanted: Sequence[str]) -> str | None:
+    """The value as it is to be sent, if that can be told."""
+    if "a list" in wanted and isinstance(value, str):
+        return f'write "{field}": ["{value[:40]}"]'
+    if "a list" in wanted and isinstance(value, dict) and value:
+        names = ", ".join(f'"{name[:40]}"' for name in [*value][:3])
+        return f'write the names alone: "{field}": [{names}]'
+    if field == "program" and isinstance(value, list):
+        return 'a program is one text, its lines separated by \\n: "h = w * x\\nsum(h)"'
+    if field == "inputs" and isinstance(value, list):
+        return 'inputs go by their names in the program: {"w": [1.0, 2.0]}'
+    return None
 
 
 _EXPECTED = {

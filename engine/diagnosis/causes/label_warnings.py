@@ -70,6 +70,9 @@ def _only_reader(expressions: Expressions, step: Instruction) -> Instruction | N
 
 def _told(expressions: Expressions, step: Instruction, place: int, classes: int) -> Told:
     slot = step.inputs[1 - place]
+    cast = expressions.graph.makers.get(slot)
+    while cast is not None and cast.op.name == "astype" and cast.origin.op != "astype":
+        slot, cast = cast.inputs[0], expressions.graph.makers.get(cast.inputs[0])
 
     def tell(labels: Array) -> Caveat | None:
         if labels.ndim != expressions.graph.tape.types[slot].ndim or not labels.size:

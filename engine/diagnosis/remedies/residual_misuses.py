@@ -69,4 +69,7 @@ def _is_fit(prescriber: Prescriber, residual: Instruction, sources: Collection[i
     data = [slot for slot in residual.inputs if slot not in learned and slot in graph.tape.inputs.values()]
     if len(fitted) != 1 or len(data) != 1:
         return False
+    computed = {slot for step in graph.downstream(data[0]) for slot in step.outputs}
+    if fitted[0] in computed:
+        return False  # x - floor(x / w) * w is no residual of x
     return prescriber.type(data[0]).shape == prescriber.type(fitted[0]).shape

@@ -151,6 +151,8 @@ HEALTHY: dict[str, tuple[dict[str, Any], str]] = {
     "mean(abs(y - X @ w))": (SQUARE, "w"),
     "mean(X @ w) - mean(y)": (SQUARE, "w"),
     "mean(w - y)": (SQUARE, "w"),
+    "sum(y - floor(y / c) * c)": (SQUARE, "c"),
+    "sum(y - c * y)": (SQUARE, "c"),
     "mean(X @ w - v * c)": (SQUARE, "c"),
     "mean((tanh(x @ R) @ V - y) ** 2)": (UNITS, "R"),
     "mean((tanh(x @ W) @ R - y) ** 2)": (UNITS, "W"),

@@ -14,6 +14,7 @@
 `equal_units`      hidden units that start equal, and stay so
 `label_warnings`   class indices that meet probabilities as numbers
 `narrow_casts`     casts that round numbers to the same one
+`unit_warnings`    degrees for radians and percents for fractions, by names and values
 `static_warnings`  warnings that hold whatever the values, in loops as well
 `unread_inputs`    inputs that no node reads
 `value_warnings`   warnings that take a value or two: singular matrices, labels of a hinge

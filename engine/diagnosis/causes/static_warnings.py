@@ -14,6 +14,7 @@ from engine.diagnosis.remedies.always_same import always_the_same
 from engine.diagnosis.remedies.axis_misuses import OPS_OF_AXES, misuses_of_axes
 from engine.diagnosis.remedies.formula_misuses import OPS_OF_FORMULAS, misuses_of_formulas
 from engine.diagnosis.remedies.misuses import MISUSED_OPS, static_misuses
+from engine.diagnosis.remedies.name_misuses import OPS_OF_NAMES, misuses_of_names
 from engine.diagnosis.remedies.prescription import Prescriber
 from engine.diagnosis.remedies.product_misuses import OPS_OF_PRODUCTS, misuses_of_products
 from engine.diagnosis.remedies.residual_misuses import misuses_of_residuals
@@ -25,7 +26,13 @@ from engine.transforms.vjp import carries, depending_on
 
 _LOOKED_INTO = frozenset({"scan_loop", "while_steps", "cond", "checkpoint"})
 _WORTH_A_LOOK = (
-    _LOOKED_INTO | MISUSED_OPS | OPS_OF_AXES | OPS_OF_FORMULAS | OPS_OF_PRODUCTS | {"custom_gradient"}
+    _LOOKED_INTO
+    | MISUSED_OPS
+    | OPS_OF_AXES
+    | OPS_OF_FORMULAS
+    | OPS_OF_PRODUCTS
+    | OPS_OF_NAMES
+    | {"custom_gradient"}
 )
 
 
@@ -76,6 +83,7 @@ def _warnings_in(
         yield from misuses_of_axes(prescriber, leading)
         yield from misuses_of_formulas(prescriber, leading, sources)
         yield from misuses_of_products(prescriber, leading, sources)
+        yield from misuses_of_names(prescriber, leading)
         for target in targets:
             yield from misuses_of_residuals(prescriber, target, sources)
         yield from always_the_same(prescriber, path)

@@ -58,6 +58,7 @@ What is valid and seldom meant:
 `axis_misuses`        sums of rows that meet columns, a lone index of an einsum, a softmax across the labels
 `formula_misuses`     formulas: / 2 * s ** 2, the root of a squared mean, degrees, tiny steps
 `product_misuses`     X * w for X @ w, and v.T of a vector
+`name_misuses`        a pH of a natural logarithm, a half-life without log 2
 `residual_misuses`    means of residuals with their signs
 `always_same`         sums and norms that are the same whatever they are computed from
 `reduction_misuses`   max(x, 0), whose 0 is an axis

@@ -69,6 +69,17 @@ _LEFT_OF_ONE = (
 )
 _KEEPS = "a difference of two numbers that are nearly the same keeps none of their digits, and this one does"
 
+#: Logistic functions with a numerator of their own, whose exponential overflows.
+LOGISTIC_REMEDIES: Sequence[Remedy] = tuple(
+    Remedy((written,), ANY, (form,), "no exponential overflows in it", known=True, exact=True)
+    for written, form in (
+        ("k / (1 + exp(-x))", "k * sigmoid(x)"),
+        ("k / (exp(-x) + 1)", "k * sigmoid(x)"),
+        ("k / (1 + exp(x))", "k * sigmoid(-x)"),
+        ("k / (exp(x) + 1)", "k * sigmoid(-x)"),
+    )
+)
+
 #: For gradients that are not finite: the logarithm of what is left, and what is divided by it.
 TAIL_REMEDIES: Sequence[Remedy] = tuple(
     remedy
@@ -158,6 +169,7 @@ CANCELLING: Sequence[Cancelling] = (
     Cancelling("1 - tanh(x) ** 2", "1 / cosh(x) ** 2", lambda x, _: 1 / np.cosh(x) ** 2, relative=True),
     Cancelling("1 - exp(-x)", "-expm1(-x)", lambda x, _: np.expm1(-x), relative=True),
     Cancelling("1 - exp(x)", "-expm1(x)", lambda x, _: np.expm1(x), relative=True),
+    Cancelling("1 / sqrt(1 - x) - 1", "x / (sqrt(1 - x) * (1 + sqrt(1 - x)))", lambda x, _: x / 2),
     Cancelling("log(1 + x)", "log1p(x)", lambda x, _: np.log1p(x), relative=True),
     Cancelling("sqrt(1 + x) - 1", "x / (sqrt(1 + x) + 1)", lambda x, _: x / 2, relative=True),
     Cancelling("1 - sqrt(1 - x)", "x / (1 + sqrt(1 - x))", lambda x, _: x / 2, relative=True),

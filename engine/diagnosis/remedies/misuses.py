@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from engine.diagnosis.remedies.axis_misuses import misuses_of_axes
 from engine.diagnosis.remedies.formula_misuses import misuses_of_formulas
 from engine.diagnosis.remedies.loss_misuses import misuses_by_recording, misuses_by_value
+from engine.diagnosis.remedies.name_misuses import misuses_of_names
 from engine.diagnosis.remedies.prescription import Prescriber
 from engine.diagnosis.remedies.product_misuses import misuses_of_products
 from engine.diagnosis.remedies.reduction_misuses import misuses_of_reductions
@@ -155,6 +156,7 @@ def misuses(prescriber: Prescriber, steps: Sequence[Instruction]) -> Iterator[Ca
         *misuses_of_axes(prescriber, steps),
         *misuses_of_formulas(prescriber, steps, sources),
         *misuses_of_products(prescriber, steps, sources),
+        *misuses_of_names(prescriber, steps),
         *(caveat for target in targets for caveat in misuses_of_residuals(prescriber, target, sources)),
     ):
         if misuse.node not in nodes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.diagnosis.remedies.angle_remedies import ANGLE_REMEDIES
-from engine.diagnosis.remedies.cancelling import TAIL_REMEDIES
+from engine.diagnosis.remedies.cancelling import LOGISTIC_REMEDIES, TAIL_REMEDIES
 from engine.diagnosis.remedies.logarithm_remedies import LOGARITHM_REMEDIES
 from engine.diagnosis.remedies.power_remedies import POWER_REMEDIES
 from engine.diagnosis.remedies.quotient_remedies import QUOTIENT_REMEDIES
@@ -19,4 +19,5 @@ POLE_REMEDIES: Sequence[Remedy] = (
     *QUOTIENT_REMEDIES,
     *RANGE_REMEDIES,
     *TAIL_REMEDIES,
+    *LOGISTIC_REMEDIES,
 )

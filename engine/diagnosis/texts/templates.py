@@ -216,6 +216,10 @@ CAVEATS: Mapping[str, str] = {
     "{data}, which has one number a row.",
     "signed_residuals": "{op} at '{node}' is taken of {residual}, residuals with their signs: it has no "
     "minimum, for it falls without end as they grow, and those of opposite sign cancel.",
+    "degrees_by_value": "{op} at '{node}' takes radians, and '{name}' holds degrees, as {value} tells.",
+    "percent": "pow at '{node}' takes '{name}' for a fraction, and {value} is a percentage.",
+    "natural_logarithm": "log at '{node}' is the natural logarithm, and '{name}' is made of a decadic one.",
+    "half_life": "exp at '{node}' leaves 37 percent after one '{name}', and no half.",
     "degrees": "{op} at '{node}' takes radians, and '{name}' holds degrees by its name.",
     "tiny_step": "divide at '{node}' divides a difference by {divisor}, and its terms are rounded "
     "to {unit} of "

@@ -42,6 +42,21 @@ TIMES: dict[str, Any] = {
     "y": [0.1, 1.2, 2.1],
 }
 SMALL: dict[str, Any] = {"q": [1e-9, 0.5], "r": 1e-14, "t": [1.0, 2.0]}
+UNITS_OF: dict[str, Any] = {
+    "lat1": 52.5,
+    "lat2": 48.1,
+    "lon1": 0.9,
+    "theta": 52.5,
+    "rate": 5.0,
+    "share": 0.05,
+    "t": [1.0, 2.0],
+    "H": 1e-7,
+    "P": 2.0,
+    "half_life": 10.0,
+    "tau": 10.0,
+    "v": 1.0,
+    "c": 3e8,
+}
 DELTA = "astype(t, float32)\ndt = t32 - 1700000000\nmean((rate * dt - y) ** 2)"
 
 MISTAKES: dict[str, tuple[dict[str, Any], str, str, str]] = {
@@ -120,6 +135,27 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "no minimum",
         "mean((X @ w - y) ** 2) + 0.1 * sum(w ** 2)",
     ),
+    # names and sizes that tell the units
+    "sum(100 / (1 + rate) ** t)": (UNITS_OF, "rate", "is a percentage", "sum(100 / (1 + rate / 100) ** t)"),
+    "pH = -log(H)\n(pH - 7) ** 2": (UNITS_OF, "H", "natural logarithm", "pH = -log10(H)\n(pH - 7) ** 2"),
+    "db = 10 * log(P / 3)\n(db - 3) ** 2": (
+        UNITS_OF,
+        "P",
+        "natural logarithm",
+        "db = 10 * log10(P / 3)\n(db - 3) ** 2",
+    ),
+    "sum((8 * exp(-t / half_life) - 4) ** 2)": (
+        UNITS_OF,
+        "half_life",
+        "37 percent",
+        "sum((8 * exp(log(2) * (-t / half_life)) - 4) ** 2)",
+    ),
+    "c ** 2 * (1 / sqrt(1 - v ** 2 / c ** 2) - 1)": (
+        UNITS_OF,
+        "v",
+        "nearly the same",
+        "c ** 2 * (v ** 2 / c ** 2 / (sqrt(1 - v ** 2 / c ** 2) * (1 + sqrt(1 - v ** 2 / c ** 2))))",
+    ),
     # digits that a cast or a difference loses
     f"t32 = {DELTA}": (TIMES, "rate", "to steps of 128", f"t32 = {DELTA}".replace("astype(t, float32)", "t")),
     "sum((1 - cos(q)) / q ** 2)": (SMALL, "q", "nearly the same", "sum((2 * sin(q / 2) ** 2) / q ** 2)"),
@@ -151,6 +187,17 @@ HEALTHY: dict[str, tuple[dict[str, Any], str]] = {
     "mean(abs(y - X @ w))": (SQUARE, "w"),
     "mean(X @ w) - mean(y)": (SQUARE, "w"),
     "mean(w - y)": (SQUARE, "w"),
+    "sum(100 / (1 + share) ** t)": (UNITS_OF, "share"),
+    "sum(100 / (1 + rate / 100) ** t)": (UNITS_OF, "rate"),
+    "sin(lat1 * pi / 180) ** 2": (UNITS_OF, "lat1"),
+    "sin(deg2rad(lat1)) ** 2": (UNITS_OF, "lat1"),
+    "sin(lon1) * cos(theta)": (UNITS_OF, "theta"),
+    "pH = -log10(H)\n(pH - 7) ** 2": (UNITS_OF, "H"),
+    "entropy = -log(H)\n(entropy - 7) ** 2": (UNITS_OF, "H"),
+    "pH = -log(H) / log(10)\n(pH - 7) ** 2": (UNITS_OF, "H"),
+    "sum(exp(-t / tau))": (UNITS_OF, "tau"),
+    "sum(exp(-log(2) * t / half_life))": (UNITS_OF, "half_life"),
+    "sum(0.5 ** (t / half_life))": (UNITS_OF, "half_life"),
     "sum(y - floor(y / c) * c)": (SQUARE, "c"),
     "sum(y - c * y)": (SQUARE, "c"),
     "mean(X @ w - v * c)": (SQUARE, "c"),
@@ -299,6 +346,25 @@ def test_no_bound_makes_a_rate_at_zero_the_fastest(program: str) -> None:
     assert "'T' is 0 at element [0]" in fix
     assert "T + 273.15" in fix
     assert "divide_no_nan" not in fix
+
+
+@pytest.mark.parametrize("program", ["sin((lat2 - lat1) / 2) ** 2", "cos(lat1) * cos(lat2)"])
+def test_latitudes_beyond_a_turn_hold_degrees(program: str) -> None:
+    told = likely(program, UNITS_OF, "lat1")
+    assert {"'lat1' holds degrees, as 52.5 tells" in one["message"] for one in told} == {True, False}
+    assert "Begin with lat1 = lat1 * pi / 180" in "".join(one["message"] for one in told)
+    pasted = f"lat1 = lat1 * pi / 180\nlat2 = lat2 * pi / 180\n{program}"
+    assert likely(pasted, UNITS_OF, "lat1") == []
+
+
+@pytest.mark.parametrize("program", ["9 / (1 + exp(-a * (t - 9)))", "9 / (exp(-a * (t - 9)) + 1)"])
+def test_a_logistic_function_with_a_height_cannot_overflow(program: str) -> None:
+    inputs = {"a": 1000.0, "t": [0.0, 9.001]}
+    fix = explain(f"sum({program})", inputs, "a")["fix"]
+    written, old = re.search(r"Write (.*?) for (.*?): ", fix).groups()  # type: ignore[union-attr]  # it is there
+    slope = ask(f"sum({program})".replace(old, written), inputs, kind="gradient", wrt=("a",))
+    u = special.expit(1.0)
+    np.testing.assert_allclose(slope["gradients"]["a"], 9 * u * (1 - u) * 0.001, rtol=1e-9)
 
 
 @pytest.mark.parametrize("kind", ["gradient", "hessian"])

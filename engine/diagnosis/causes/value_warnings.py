@@ -30,4 +30,148 @@ _SOLVERS = ("inv", "solve")
 _LOOKED_AT = frozenset(
     {*_SOLVERS, "maximum", "relu", "matmul", "softmax", "log_softmax", "astype"}
     | {"sin", "tan", "pow", *OPS_BEHIND}
+)
 
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The slots of values, and what they tell; the values may have leading axes of rows."""
+
+    slots: tuple[int, ...]
+    tell: Callable[..., Caveat | None]
+
+
+def value_watches(
+    graph: Graphing, sources: Iterable[int], target: int, names: Mapping[int, str]
+) -> tuple[Watch, ...]:
+    """What to look at on the way to the slot `target`, with the variables in the slots `sources`."""
+    if not any(step.op.name in _LOOKED_AT for step in graph.steps):
+        return ()
+    toward, expressions = graph.toward(target, "any"), Expressions(graph, names)
+    steps = [step for step in graph.steps if any(slot in toward for slot in step.outputs)]
+    learned = tuple(sources)
+    looks = (
+        *differences(expressions, steps),
+        *equal_units(expressions, steps, learned),
+        *class_indices(expressions, steps, learned),
+        *narrow_casts(expressions, steps),
+        *wrong_units(expressions, steps),
+    )
+    told = (Watch(slots, tell) for slots, tell in looks)
+    return (*_matrices(expressions, steps), *_hinges(expressions, steps, learned), *told)
+
+
+def value_warnings(watches: Iterable[Watch], value_of: Callable[[int], Array]) -> Iterator[Caveat]:
+    """What the watches tell of the values."""
+    for watch in watches:
+        caveat = watch.tell(*map(value_of, watch.slots))
+        if caveat is not None:
+            yield caveat
+
+
+# -- matrices ----------------------------------------------------------------------------------------------
+
+
+def _matrices(expressions: Expressions, steps: Sequence[Instruction]) -> Iterator[Watch]:
+    types = expressions.graph.tape.types
+    for step in steps:
+        if step.op.name not in _SOLVERS:
+            continue
+        type = types[step.inputs[0]]
+        if type.dtype in ("float32", "float64") and 1 < type.shape[-1] <= LARGEST:
+            yield Watch((step.inputs[0],), _of_matrix(expressions, step))
+
+
+def _of_matrix(expressions: Expressions, step: Instruction) -> Callable[[Array], Caveat | None]:
+    def tell(matrices: Array) -> Caveat | None:
+        worst = condition(matrices)
+        if worst is None or worst <= SINGULAR / float(np.finfo(matrices.dtype).eps):
+            return None
+        text, n = expressions.operand(step, 0), matrices.shape[-1]
+        node, op = step.origin.node, step.origin.op or step.op.name
+        old = expressions.node(step)
+        new = f"{bracket(text)} + 1e-6 * eye({n})"
+        why = "a little on the diagonal makes it regular; or leave out the columns that depend on others"
+        pasted = old.replace(text, new, 1) if text in old else new
+        fix = write(pasted, old if text in old else text, why)
+        words = {"op": op, "node": str(node), "text": text, "condition": f"{worst:.0e}"}
+        return Caveat(LIKELY_MISTAKE, node, "singular_up_to_rounding", words, fix)
+
+    return tell
+
+
+def condition(matrices: Array) -> float | None:
+    """The largest condition number of square matrices (…, n, n), however rows and columns are scaled.
+
+    None if one is singular or not finite, which is told where its inverse is not finite either.
+    """
+    with np.errstate(all="ignore"):
+        columns = np.abs(matrices).max(axis=-2, keepdims=True)
+        scaled = matrices / np.where(columns > 0, columns, 1)
+        if not np.isfinite(scaled).all() or not scaled.size:
+            return None
+        try:
+            np.linalg.inv(matrices)
+        except np.linalg.LinAlgError:
+            return None
+        try:
+            both = np.abs(np.linalg.inv(scaled)) @ np.abs(scaled)
+        except np.linalg.LinAlgError:  # scaled, it has an exact 0 as its pivot
+            return 1 / float(np.finfo(matrices.dtype).eps)
+    worst = float(both.sum(axis=-1).max())
+    return worst if np.isfinite(worst) else None
+
+
+# -- labels ------------------------------------------------------------------------------------------------
+
+
+def _hinges(
+    expressions: Expressions, steps: Sequence[Instruction], sources: tuple[int, ...]
+) -> Iterator[Watch]:
+    """The labels of each maximum(0, 1 - y * score)."""
+    graph = expressions.graph
+    learned: frozenset[int] | None = None
+    for step in steps:
+        product = _margin(expressions, step)
+        if product is None:
+            continue
+        if learned is None:
+            learned = frozenset(depending_on(graph.tape, graph.steps, sources))
+        labels = [slot for slot in product.inputs if slot not in learned and slot not in graph.tape.constants]
+        if len(labels) == 1 and graph.tape.types[labels[0]].size > 1:
+            yield Watch((labels[0],), _of_labels(expressions, step, product, labels[0]))
+
+
+def _margin(expressions: Expressions, step: Instruction) -> Instruction | None:
+    """The product in maximum(0, 1 - y * score)."""
+    constants = expressions.graph.tape.constants
+
+    def is_number(slot: int, number: float) -> bool:
+        return slot in constants and constants[slot].size == 1 and float(constants[slot].real) == number
+
+    if step.op.name == "maximum":
+        rest = [slot for slot in step.inputs if not is_number(slot, 0)]
+        inner = rest[0] if len(rest) == 1 else None
+    else:
+        inner = step.inputs[0] if step.op.name == "relu" else None
+    maker = None if inner is None else expressions.maker(inner)
+    if maker is None or maker.op.name != "subtract" or not is_number(maker.inputs[0], 1):
+        return None
+    product = expressions.maker(maker.inputs[1])
+    return product if product is not None and product.op.name == "multiply" else None
+
+
+def _of_labels(
+    expressions: Expressions, step: Instruction, product: Instruction, slot: int
+) -> Callable[[Array], Caveat | None]:
+    def tell(labels: Array) -> Caveat | None:
+        zero, one = labels == 0, labels == 1
+        if not (zero | one).all() or not zero.any() or not one.any():
+            return None
+        text, node = expressions.text(slot), step.origin.node
+        words = {"op": step.origin.op or step.op.name, "node": str(node), "text": text}
+        words |= {"count": str(int(zero.sum())), "size": str(zero.size)}
+        fix = write(f"(2 * {bracket(text)} - 1)", text, "it is -1 for 0 and 1 for 1")
+        return Caveat(LIKELY_MISTAKE, node, "labels_of_hinge", words, fix)
+
+    return tell

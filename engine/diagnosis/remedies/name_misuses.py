@@ -1,4 +1,4 @@
-"""Formulas that the names of their values contradict: the pH of a natural logarithm, a half-life without a 2."""
+"""Formulas that names beside them contradict: the pH of a natural logarithm, a half-life without a 2."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ def _function(op: Any) -> Iterator[str]:
     integer = tuple(k for k, i in enumerate(op.inputs) if i.kind in ("integer", "index"))
     extra = f", integer={integer!r}" if integer else ""
     if op.variadic and len(op.inputs) > 1:
-        yield from _optional(op, attributes, named)
+        yield from _optional(op, attributes, named, extra)
         return
     if op.variadic:
         yield from _variadic(op, attributes, named)
@@ -172,16 +172,23 @@ def _function(op: Any) -> Iterator[str]:
         yield f'    return _record("{op.name}", ({inputs}{trailing}){attributes_text}{extra})'
 
 
-def _optional(op: Any, attributes: list[str], named: str) -> Iterator[str]:
+def _optional(op: Any, attributes: list[str], named: str, extra: str) -> Iterator[str]:
     """A last array that may be left out."""
-    assert (len(op.outputs), op.inputs[-1].minimum) == (1, 0), f"{op.name} wants to be written by hand"
+    assert op.inputs[-1].minimum == 0, f"{op.name} wants to be written by hand"
+    many = len(op.outputs) > 1
     *fixed, last = (_safe(i.name) for i in op.inputs)
-    parameters = [*(f"{name}: Any" for name in fixed), f"{last}: Any = None", *attributes]
-    yield f"def {op.name}({', '.join(parameters)}) -> Tensor:"
+    parameters = [*(f"{name}: Any" for name in fixed), f"{last}: Any = None"]
+    parameters += ["*"] if any(" = " not in a for a in attributes) else []  # no default after one
+    parameters += attributes
+    yield f"def {op.name}({', '.join(parameters)}) -> {'tuple[Tensor, ...]' if many else 'Tensor'}:"
     yield from _docstring(op)
-    required = ", ".join(fixed)
-    yield f"    inputs = ({required}) if {last} is None else ({required}, {last})"
-    yield f'    return _record("{op.name}", inputs, {{{named}}})'
+    listed = ", ".join(fixed)
+    trailing = "," if len(fixed) == 1 else ""
+    yield f"    arrays = ({listed}{trailing}) if {last} is None else ({listed}, {last})"
+    if many:
+        yield f'    return _record_many("{op.name}", arrays, {len(op.outputs)}, {{{named}}})'
+    else:
+        yield f'    return _record("{op.name}", arrays, {{{named}}}{extra})'
 
 
 def _variadic(op: Any, attributes: list[str], named: str) -> Iterator[str]:

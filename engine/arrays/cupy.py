@@ -2,8 +2,8 @@
 
 Everything here runs in the current device's current stream and waits for nothing, with these exceptions,
 which the page of devices lists: `item` (a loop's condition, a branch) waits for one number; `cholesky` for
-one status; `draw`, `spherical_jn` and `banded_inverse` are computed on the host, from operands brought there
-and answers brought back.
+one status; `draw`, `spherical_jn`, `banded_inverse`, `lu` and `expm` are computed on the host, from operands
+brought there and answers brought back.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import numpy as np
 
 from engine.arrays import guard, numpy
 from engine.arrays.namespace import BEYOND_THE_STANDARD, SPECIAL, Namespace
-from engine.arrays.recurrence import doubled
+from engine.arrays.recurrence import doubled, doubled_place
 from engine.arrays.scattering import Scattering
 
 #: Functions of the kit that go through the host, both ways.
-ON_HOST = ("draw", "spherical_jn", "banded_inverse")
+ON_HOST = ("draw", "spherical_jn", "banded_inverse", "lu", "expm")
 _CUMULATIVE = ("cumulative_sum", "cumulative_prod")
 _REDUCTIONS = ("sum", "prod", "max", "min", "any", "all", "mean")
 _KEPT_CONSTANTS = 1024
@@ -239,9 +239,32 @@ class _Kit:
         u, s, vh = self._cp.linalg.svd(self._cp.where(sound, x, 0), full_matrices=False)
         return u, self._cp.where(sound[..., 0], s, np.nan).astype(s.dtype, copy=False), vh
 
+    def eigh(self, x: Any) -> Any:
+        """Eigenvalues and eigenvectors; a matrix that is not finite has the values NaN."""
+        sound = self._cp.isfinite(x).all(axis=(-2, -1), keepdims=True)
+        w, v = self._cp.linalg.eigh(self._cp.where(sound, x, 0))
+        return self._cp.where(sound[..., 0], w, np.nan).astype(w.dtype, copy=False), v
+
+    def qr(self, x: Any) -> Any:
+        """The thin factors."""
+        q, r = self._cp.linalg.qr(x)
+        return q, r
+
+    def lu(self, x: Any) -> Any:
+        """Permutation and factors, computed on the host."""
+        return tuple(map(self._cp.asarray, numpy.numpy_namespace().lu(x.get())))
+
+    def expm(self, x: Any) -> Any:
+        """The exponential, computed on the host."""
+        return self._cp.asarray(numpy.numpy_namespace().expm(x.get()))
+
     def recurrence(self, a: Any, b: Any, axis: int, *, reverse: bool = False) -> Any:
         """s_i = b_i + a_i s_{i-1} along an axis of 0 or more, or the same from the end."""
         return doubled(self._cp, a, b, axis, reverse=reverse)
+
+    def running_place(self, x: Any, axis: int, largest: bool = True) -> Any:
+        """The place of the largest element up to each along an axis of 0 or more."""
+        return doubled_place(self._cp, x, axis, largest)
 
     def banded_inverse(self, diagonals: Any, bandwidth: int) -> Any:
         """Division by a band matrix, factorised and divided on the host."""

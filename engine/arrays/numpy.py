@@ -15,7 +15,7 @@ import scipy.special
 
 from engine.arrays.namespace import BEYOND_THE_STANDARD, SPECIAL, Namespace
 from engine.arrays.philox import Stream
-from engine.arrays.recurrence import recurrence
+from engine.arrays.recurrence import recurrence, running_place
 from engine.errors import IndexOutOfRange, UserError
 
 MakeError = Callable[[Any], UserError]
@@ -46,11 +46,16 @@ def numpy_namespace() -> Namespace:
         "cholesky": _cholesky,
         "complex_of": _complex_of,
         "svd": _svd,
+        "eigh": _eigh,
+        "qr": _qr,
+        "lu": _lu,
+        "expm": _expm,
         "errstate": np.errstate,
         "divmod": np.divmod,
         "draw": draw,
         "banded_inverse": banded_inverse,
         "recurrence": recurrence,
+        "running_place": running_place,
         "gamma_quantile": _gamma_quantile,
         "gamma_quantile_slope": _gamma_quantile_slope,
         # array_api_compat's own of these are no ufuncs: they could not write into a buffer
@@ -342,6 +347,36 @@ def _svd(x: Any) -> Any:
     sound = np.isfinite(x).all(axis=(-2, -1), keepdims=True)
     u, s, vh = np.linalg.svd(np.where(sound, x, 0), full_matrices=False)
     return u, np.where(sound[..., 0], s, np.nan), vh
+
+
+def _eigh(x: Any) -> tuple[Any, Any]:
+    """Eigenvalues and eigenvectors; a matrix that is not finite has the values NaN."""
+    sound = np.isfinite(x).all(axis=(-2, -1), keepdims=True)
+    w, v = np.linalg.eigh(np.where(sound, x, 0))
+    return np.where(sound[..., 0], w, np.nan), v
+
+
+def _qr(x: Any) -> tuple[Any, Any]:
+    """The thin factors."""
+    q, r = np.linalg.qr(x)
+    return q, r
+
+
+def _expm(x: Any) -> Any:
+    """The exponential of each matrix; NaN for one that is not finite."""
+    sound = np.isfinite(x).all(axis=(-2, -1), keepdims=True)
+    if not x.size:
+        return x.copy()
+    return np.where(sound, scipy.linalg.expm(np.where(sound, x, 0)), np.nan).astype(x.dtype, copy=False)
+
+
+def _lu(x: Any) -> tuple[Any, Any, Any]:
+    """Permutation and factors; NaN in the triangles for a matrix that is not finite."""
+    sound = np.isfinite(x).all(axis=(-2, -1), keepdims=True)
+    if not x.size:
+        return x.copy(), x.copy(), x.copy()
+    p, lower, upper = scipy.linalg.lu(np.where(sound, x, 0))
+    return p.astype(x.dtype), np.where(sound, lower, np.nan), np.where(sound, upper, np.nan)
 
 
 def banded_inverse(diagonals: Any, bandwidth: int) -> Any:

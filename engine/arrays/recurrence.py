@@ -1,4 +1,4 @@
-"""Linear recurrences s_i = b_i + a_i s_{i-1}: on the CPU step by step, on a device by doubling."""
+"""Linear recurrences s_i = b_i + a_i s_{i-1} and running extrema: on a device by doubling."""
 
 from __future__ import annotations
 
@@ -51,6 +51,41 @@ def doubled(library: Any, a: Any, b: Any, axis: int, *, reverse: bool) -> Any:
         factors[late] = factors[late] * factors[early]
         step *= 2
     return library.flip(totals, axis=axis) if reverse else totals
+
+
+def running_place(x: Any, axis: int, largest: bool = True) -> Any:
+    """The place of the largest element so far along `axis`, the last of equal ones; NaN stays."""
+    extremes = (np.maximum if largest else np.minimum).accumulate(x, axis=axis)
+    places = np.arange(x.shape[axis]).reshape([-1 if i == axis else 1 for i in range(x.ndim)])
+    first_nan = np.isnan(x) & ~_ahead(np.isnan(extremes), axis) if x.dtype.kind == "f" else False
+    return np.maximum.accumulate(np.where((x == extremes) | first_nan, places, 0), axis=axis)
+
+
+def _ahead(mask: Any, axis: int) -> Any:
+    """What a mask says of each element's predecessor; False of the first."""
+    shifted = np.zeros_like(mask)
+    ahead = (slice(None),) * axis
+    shifted[(*ahead, slice(1, None))] = mask[(*ahead, slice(None, -1))]
+    return shifted
+
+
+def doubled_place(library: Any, x: Any, axis: int, largest: bool = True) -> Any:
+    """`running_place` with an array library's functions alone, in log2(n) passes over the whole."""
+    values = library.array(x)
+    places = library.arange(x.shape[axis]).reshape([-1 if i == axis else 1 for i in range(x.ndim)])
+    places = library.array(library.broadcast_to(places, x.shape))
+    ahead = (slice(None),) * axis
+    step = 1
+    while step < x.shape[axis]:
+        late, early = (*ahead, slice(step, None)), (*ahead, slice(0, -step))
+        here, before = values[late], values[early]
+        older = before > here if largest else before < here
+        if x.dtype.kind == "f":
+            older = older | library.isnan(before)
+        values[late] = library.where(older, before, here)
+        places[late] = library.where(older, places[early], places[late])
+        step *= 2
+    return places
 
 
 def _across(factors: Any, sums: Any) -> None:

@@ -158,7 +158,13 @@ _PEERS: Mapping[str, Callable[..., Any]] = {
     "cholesky": np.linalg.cholesky,
     "flatten": np.ravel,
 }
-_FINITE = {"inv", "solve", "det", "slogdet", "cholesky", "matrix_power"}  # LAPACK refuses or loops on NaN
+#: LAPACK refuses NaN, or loops; a transform mixes everything with everything.
+_NOT_FINITE = """
+    inv solve det slogdet cholesky matrix_power eigh eigvalsh svd svdvals qr lu expm pinv lstsq matrix_rank
+    condition_number matrix_norm solve_triangular cholesky_solve norm fft ifft rfft irfft hfft ihfft fft2
+    ifft2 rfft2 irfft2 fftn ifftn rfftn irfftn dct idct dst idst convolve correlate fftconvolve
+"""
+_FINITE = set(_NOT_FINITE.split())
 
 
 def found(op: Op) -> Comparison:

@@ -20,11 +20,16 @@ PURE = (
     "cholesky",
     "complex_of",
     "svd",
+    "eigh",
+    "qr",
+    "lu",
+    "expm",
     "draw",
     "gamma_quantile",
     "gamma_quantile_slope",
     "repeat_each",
     "recurrence",
+    "running_place",
 )
 WRITING = ("index_add", "index_put", "put_along_axis_add")
 LOOKING = ("within", "check_indices", "watch_indices", "anywhere", "item")
@@ -53,7 +58,7 @@ def namespace(device: Any = CPU) -> Namespace:
         **{name: _looking(getattr(cpu, name)) for name in LOOKING},
         "on_device": device != CPU,
     }
-    return Namespace(**{**standard, "linalg": strict.linalg, **made, **kit})
+    return Namespace(**{**standard, "linalg": strict.linalg, "fft": strict.fft, **made, **kit})
 
 
 def _pure(function: Callable[..., Any], there: Callable[[Any], Any]) -> Callable[..., Any]:

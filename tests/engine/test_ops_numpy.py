@@ -14,6 +14,7 @@ from engine.ir.op import Op
 from engine.ir.samples import Sample
 from engine.ir.table import TABLE
 from engine.runtime.executors.numpy import run_tape
+from tests.engine.array_references import ARRAY_REFERENCES
 from tests.engine.sampling import arrays_of, named, record
 
 Reference = Callable[..., Any]
@@ -226,9 +227,10 @@ REFERENCES: Mapping[str, Reference] = {
     "matrix_power": lambda x, *, n: np.linalg.matrix_power(x, n),
     "tril": lambda x, *, k: np.tril(x, k),
     "triu": lambda x, *, k: np.triu(x, k),
+    **ARRAY_REFERENCES,
 }
 
-GROUPS = ("reductions", "shaping", "indexing", "linalg", "creation")
+GROUPS = ("reductions", "shaping", "indexing", "linalg", "creation", "fft")
 
 CASES = [
     pytest.param(TABLE[name], sample, id=f"{name}-{number}")

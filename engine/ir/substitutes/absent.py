@@ -13,30 +13,32 @@ def _group(sentence: str, names: str) -> dict[str, str]:
 
 SENTENCES: Final = {
     **_group(
-        "singular values are not there yet; `norm(x)` is the root of the sum of their squares, "
-        "`solve(a.T @ a, a.T @ b)` solves least squares",
-        "svd svdvals svd_lowrank pca_lowrank matrix_rank rank_of orth null_space",
+        "it follows from `u, s, vh = svd(x); s`, and `matrix_rank(x)` counts the singular values that are "
+        "not 0",
+        "svd_lowrank pca_lowrank rank_of orth null_space",
     ),
     **_group(
-        "eigenvalues are not there yet; `det(x)`, `trace(x)` and `slogdet(x)[1]` are their product and "
-        "sum, and a few steps of `x = a @ x; x = x / norm(x)` find the largest",
-        "eig eigh eigvals eigvalsh lobpcg schur hessenberg charpoly eigs",
+        "eigenvalues are there for symmetric and Hermitian matrices: `w, v = eigh(x); w`, or `eigvalsh(x)`; "
+        "of others `det(x)` and `trace(x)` are the product and the sum",
+        "eig eigvals lobpcg schur hessenberg charpoly eigs",
     ),
     **_group(
-        "this decomposition is not there yet; `cholesky(x)`, `solve(a, b)` and `inv(x)` are",
-        "qr lu lu_factor lu_solve lu_unpack ldl geqrf orgqr ormqr householder_product cholesky_inverse "
-        "cholesky_ex cholesky_solve solve_triangular triangular_solve inv_ex solve_ex ldl_factor "
-        "ldl_solve ldl_factor_ex lu_factor_ex tensorinv tensorsolve cond_number",
+        "it has no op of its own; `cholesky(x)`, `qr(x)[0]`, `lu(x)[1]`, `solve(a, b)`, `inv(x)` and "
+        "`solve_triangular(a, b)` are there",
+        "lu_factor lu_solve lu_unpack ldl geqrf orgqr ormqr householder_product cholesky_inverse "
+        "cholesky_ex inv_ex solve_ex ldl_factor ldl_solve ldl_factor_ex lu_factor_ex tensorinv tensorsolve "
+        "cond_number",
     ),
     **_group(
-        "functions of matrices are not there yet; `matrix_power(x, 3)` is, and a series of products",
-        "expm logm sqrtm matrix_exp funm signm sinm cosm tanm",
+        "of functions of matrices `expm(x)`, `inv(x)` and `matrix_power(x, 3)` are there; of a symmetric "
+        "matrix any other is `w, v = eigh(x); v * sqrt(w) @ v.T`",
+        "logm sqrtm funm signm sinm cosm tanm",
     ),
     **_group(
-        "it is a convolution under another name: `conv1d(x[:, None], k[:, None, None])` slides a kernel over "
-        "x as correlate does, and convolve turns the kernel round first: `k[::-1]`",
-        "convolve correlate conv_tbc convolution conv conv2 separable_conv2d deconv deconvolve "
-        "convolve2d correlate2d fftconvolve filter filter2 filtfilt lfilter depthwise_conv2d",
+        "it is a convolution under another name: `convolve(x, k)` of vectors, `fftconvolve(x, y)` of "
+        "tensors, and `conv1d(x[:, None], k[:, None, None])` of networks, which slides a kernel",
+        "conv_tbc convolution conv conv2 separable_conv2d deconv deconvolve "
+        "convolve2d correlate2d filter filter2 filtfilt lfilter depthwise_conv2d",
     ),
     **_group(
         "it is called by its number of axes: `interpolate2d(x, size=4)`, with a mode; channels are last "
@@ -59,10 +61,9 @@ SENTENCES: Final = {
         "fractional_max_pool2d fractional_max_pool3d",
     ),
     **_group(
-        "Fourier transforms are not there yet; of 8 samples it is the product `exp(-2j * pi * "
-        "outer(arange(8), arange(8)) / 8) @ x`",
-        "fft ifft rfft irfft fft2 ifft2 fftn ifftn rfft2 rfftn hfft ihfft dct idct dst stft istft "
-        "fftfreq rfftfreq fftshift ifftshift periodogram spectrogram hilbert",
+        "it follows from a Fourier transform: `fft(x)`, `rfft(x)`, and `abs(fft(z)) ** 2` for the power of "
+        "each frequency",
+        "stft istft periodogram spectrogram hilbert",
     ),
     **_group(
         "how many elements are left would depend on the data, and shapes are known before; keep all of "
@@ -72,9 +73,9 @@ SENTENCES: Final = {
         "union1d trim_zeros find dropna filter_nan select_where",
     ),
     **_group(
-        "counting into bins is not there yet; `count_nonzero((x >= 0) & (x < 1))` counts one bin, "
-        "`sum(one_hot(k, 10), axis=0)` counts the integers k below 10",
-        "histogram histogram2d histogramdd histogram_bin_edges histc hist histogram_fixed_width",
+        "counts in bins of equal width are `histogram(x, bins=10)[0]`, counts of integers `bincount(k, "
+        "length=10)`, and the bin of each element `digitize(x, edges)`",
+        "histogram2d histogramdd histogram_bin_edges histc hist histogram_fixed_width",
     ),
     **_group(
         "polynomials are sums of powers: `p[0] * x ** 2 + p[1] * x + p[2]`; to fit one, solve for the "
@@ -87,14 +88,12 @@ SENTENCES: Final = {
         "roots fsolve fzero newton brentq bisect",
     ),
     **_group(
-        "the median over what is no NaN is not there; put a number in their place: "
-        "`median(where(isnan(x), 0, x))`",
-        "nanmedian nanquantile nanpercentile nanmode",
+        "quantiles over what is no NaN are `nanquantile(x, 0.9)` and `nanmedian(x)`",
+        "nanpercentile nanmode",
     ),
     **_group(
-        "running extrema are not there; for a vector: `def step(m, v): m = maximum(m, v); return m, "
-        "m\nlast, m = scan(step, x[0], x); m`",
-        "cummax cummin maximum_accumulate minimum_accumulate accumulate",
+        "running extrema are `cumulative_max(x, axis=0)` and `cumulative_min(x, axis=0)`",
+        "maximum_accumulate minimum_accumulate accumulate",
     ),
     **_group(
         "it counts or divides integers, which has no gradient and is not there; `a % b` and `a // b` are",
@@ -151,7 +150,7 @@ SENTENCES: Final = {
         "tensors never change; `index_set(x, values, index=[0])` and `index_add(x, values, index=[0])` "
         "are new tensors, with `x[0]` replaced or added to",
         "scatter scatter_add scatter_nd scatter_reduce scatter_update index_put index_copy index_fill "
-        "put put_along_axis fill_diagonal copyto tensor_scatter_nd_update tensor_scatter_nd_add "
+        "put fill_diagonal copyto tensor_scatter_nd_update tensor_scatter_nd_add "
         "masked_scatter index_reduce slice_scatter select_scatter diagonal_scatter "
         "dynamic_update_slice at setitem assign_at scatter_max scatter_min scatter_mul",
     ),
@@ -175,12 +174,12 @@ SENTENCES: Final = {
         "integrals and differential equations are loops over steps: `def step(y, t, k): y = y - 0.1 * "
         "k * y; return y, y\ny, ys = scan(step, y, times, k); ys`",
         "odeint solve_ivp ode45 odefun euler_step rk4 quad integral integrate dblquad fixed_quad "
-        "simpson simps romb cumulative_trapezoid cumtrapz",
+        "simpson simps romb",
     ),
     **_group(
         "sizes are fixed before the data are known; write the shape out: `x.reshape(2, -1)`, "
         "`broadcast_to(x, (2, 3))`",
-        "unflatten expand_as view_as reshape_as type_as resize_as atleast_3d block block_diag "
+        "unflatten expand_as view_as reshape_as type_as resize_as atleast_3d block "
         "unravel_index ravel_multi_index indices mgrid ogrid fromfunction tril_indices triu_indices "
         "diag_indices tril_indices_from triu_indices_from mask_indices cartesian_prod combinations",
     ),
@@ -244,7 +243,7 @@ SENTENCES: Final = {
     ),
     **_group(
         "each is an op on the elements: `floor(x)`, `round(x)`, `trunc(x)`; a seat of bits is `x & 1`",
-        "packbits unpackbits bitwise_count binary_repr bin base_repr bit_length popcount "
+        "packbits unpackbits bitwise_count binary_repr bin oct base_repr bit_length popcount "
         "clz population_count",
     ),
     **_group(

@@ -124,12 +124,19 @@ def _norm(x: Any, *, ord: float | str | None, axis: tuple[int, ...] | None, keep
             f"a norm of order {ord!r} over {len(axes)} axes: expected one axis (a vector) or two (a matrix)",
             hint="name the axis, leave out `ord`, or use vector_norm, which flattens",
         )
+    rows, columns = (axes[0], axes[1]) if axis is None else (axis[0] % x.ndim, axis[1] % x.ndim)
+    if ord in ("nuc", 2, -2):
+        values = F.svdvals(F.moveaxis(x, source=(rows, columns), destination=(-2, -1)))
+        if ord == "nuc":
+            answer = F.sum(values, axis=-1)
+        else:
+            answer = F.getitem(values, index=(..., 0 if ord == 2 else -1))
+        return answer.reshape(reduced(x.shape, axes, keepdims))
     if ord not in (1, -1, inf, -inf):
         raise InvalidAttribute(
-            f"the matrix norm of order {ord!r} needs singular values, which there is no op for yet",
-            hint="matrix norms are 'fro', 1, -1, Infinity and -Infinity",
+            f"there is no matrix norm of order {ord!r}",
+            hint="matrix norms are 'fro', 'nuc', 1, -1, 2, -2, Infinity and -Infinity",
         )
-    rows, columns = (axes[0], axes[1]) if axis is None else (axis[0] % x.ndim, axis[1] % x.ndim)
     summed, chosen = (rows, columns) if abs(ord) == 1 else (columns, rows)
     sums = F.sum(F.abs(x.astype(dtypes.as_floating(x.dtype))), axis=summed, keepdims=True)
     answer = (F.max if ord in (1, inf) else F.min)(sums, axis=chosen, keepdims=True)
@@ -142,7 +149,9 @@ norm = composite(
     formula=_norm,
     holomorphic=False,
     attributes=(
-        Attribute("ord", ORDER, None, "2 over everything when absent; 'fro', 1, -1, ±Infinity for a matrix"),
+        Attribute(
+            "ord", ORDER, None, "2 over everything when absent; of a matrix 'fro', 'nuc', ±1, ±2, ±Infinity"
+        ),
         AXIS_OR_ALL,
         KEEPDIMS,
     ),
@@ -154,6 +163,9 @@ norm = composite(
         Sample(((2, 3, 2),), {"ord": inf, "axis": [-1, 0]}),
         Sample(((2, 3, 2),), {"ord": -1, "axis": [0, 1], "keepdims": True}),
         Sample(((2, 3),), {"ord": 2, "axis": 1}),
+        Sample(((2, 3),), {"ord": 2}),
+        Sample(((2, 2, 3),), {"ord": "nuc", "axis": [2, 0]}),
+        Sample(((2, 3),), {"ord": -2, "keepdims": True}),
     ),
     conventions=f"{_ZERO} An order given for a matrix means its operator norm, as in NumPy.",
 )

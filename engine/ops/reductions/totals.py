@@ -97,7 +97,6 @@ def _mean(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 mean = reduction(
     "mean",
-    "average",
     "reduce_mean",
     summary="The arithmetic mean.",
     forward=_mean,

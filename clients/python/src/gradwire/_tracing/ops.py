@@ -71,6 +71,7 @@ __all__ = [
     "bce",
     "binary_crossentropy",
     "binary_focal_crossentropy",
+    "bincount",
     "bitwise_and",
     "bitwise_invert",
     "bitwise_left_shift",
@@ -78,6 +79,7 @@ __all__ = [
     "bitwise_or",
     "bitwise_right_shift",
     "bitwise_xor",
+    "block_diag",
     "broadcast_to",
     "cast",
     "categorical_cross_entropy",
@@ -89,7 +91,9 @@ __all__ = [
     "cdist",
     "ceil",
     "celu",
+    "central_differences",
     "cholesky",
+    "cholesky_solve",
     "clamp",
     "clip",
     "clip_by_value",
@@ -97,6 +101,7 @@ __all__ = [
     "complex",
     "concat",
     "concatenate",
+    "condition_number",
     "conj",
     "conjugate",
     "conv1d",
@@ -108,7 +113,10 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "convolve",
     "copysign",
+    "corrcoef",
+    "correlate",
     "cos",
     "cosh",
     "cosine_embedding_loss",
@@ -116,11 +124,18 @@ __all__ = [
     "cosine_similarity",
     "cosine_similarity_loss",
     "count_nonzero",
+    "cov",
     "cross",
     "cumprod",
     "cumsum",
+    "cumtrapz",
+    "cumulative_logsumexp",
+    "cumulative_max",
+    "cumulative_min",
     "cumulative_prod",
     "cumulative_sum",
+    "cumulative_trapezoid",
+    "dct",
     "deg2rad",
     "degrees",
     "det",
@@ -129,7 +144,9 @@ __all__ = [
     "diag_embed",
     "diagonal",
     "dice",
+    "diff",
     "digamma",
+    "digitize",
     "div",
     "div_no_nan",
     "divide",
@@ -137,6 +154,9 @@ __all__ = [
     "dot",
     "dot_product_attention",
     "dropout",
+    "dst",
+    "eigh",
+    "eigvalsh",
     "einsum",
     "elu",
     "embedding_bag",
@@ -151,9 +171,16 @@ __all__ = [
     "exp2",
     "expand_dims",
     "expit",
+    "expm",
     "expm1",
     "eye",
     "fabs",
+    "fft",
+    "fft2",
+    "fftconvolve",
+    "fftfreq",
+    "fftn",
+    "fftshift",
     "fill",
     "fix",
     "flatten",
@@ -198,23 +225,36 @@ __all__ = [
     "hardswish",
     "hardtanh",
     "heaviside",
+    "hfft",
     "hinge",
     "hinge_embedding_loss",
+    "histogram",
     "hstack",
     "huber",
     "huber_loss",
     "hypot",
+    "idct",
     "identity",
+    "idst",
+    "ifft",
+    "ifft2",
+    "ifftn",
+    "ifftshift",
+    "ihfft",
     "im2col",
     "imag",
     "inner",
     "instance_norm",
+    "interp",
     "interpolate1d",
     "interpolate2d",
     "interpolate3d",
     "inv",
     "inverse",
     "invert",
+    "irfft",
+    "irfft2",
+    "irfftn",
     "is_finite",
     "is_inf",
     "is_nan",
@@ -248,6 +288,7 @@ __all__ = [
     "log_softmax",
     "logaddexp",
     "logcosh",
+    "logcumsumexp",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -261,14 +302,19 @@ __all__ = [
     "lp_pool3d",
     "lstm",
     "lstm_cell",
+    "lstsq",
     "lt",
+    "lu",
     "mT",
     "mae",
     "mape",
     "margin_ranking_loss",
     "matmul",
     "matrix_diag",
+    "matrix_exp",
+    "matrix_norm",
     "matrix_power",
+    "matrix_rank",
     "matrix_transpose",
     "max",
     "max_pool1d",
@@ -300,6 +346,18 @@ __all__ = [
     "multi_margin_loss",
     "multilabel_soft_margin_loss",
     "multiply",
+    "nan_to_num",
+    "nancumprod",
+    "nancumsum",
+    "nanmax",
+    "nanmean",
+    "nanmedian",
+    "nanmin",
+    "nanprod",
+    "nanquantile",
+    "nanstd",
+    "nansum",
+    "nanvar",
     "ndim",
     "ndtr",
     "ndtri",
@@ -318,6 +376,8 @@ __all__ = [
     "pdist",
     "permute",
     "permute_dims",
+    "pinv",
+    "pinverse",
     "pixel_shuffle",
     "pixel_unshuffle",
     "poisson",
@@ -331,6 +391,8 @@ __all__ = [
     "prod",
     "psi",
     "ptp",
+    "put_along_axis",
+    "qr",
     "quantile",
     "rad2deg",
     "radians",
@@ -361,6 +423,10 @@ __all__ = [
     "repeat_interleave",
     "reshape",
     "reverse",
+    "rfft",
+    "rfft2",
+    "rfftfreq",
+    "rfftn",
     "right_shift",
     "rint",
     "rms_norm",
@@ -369,6 +435,11 @@ __all__ = [
     "round",
     "rsqrt",
     "scaled_dot_product_attention",
+    "searchsorted",
+    "segment_max",
+    "segment_mean",
+    "segment_min",
+    "segment_sum",
     "select",
     "selu",
     "shape",
@@ -393,6 +464,7 @@ __all__ = [
     "softshrink",
     "softsign",
     "solve",
+    "solve_triangular",
     "sort",
     "sparse_categorical_cross_entropy",
     "sparse_categorical_crossentropy",
@@ -409,6 +481,8 @@ __all__ = [
     "sub",
     "subtract",
     "sum",
+    "svd",
+    "svdvals",
     "swapaxes",
     "swish",
     "take",
@@ -424,6 +498,8 @@ __all__ = [
     "topk",
     "trace",
     "transpose",
+    "trapezoid",
+    "trapz",
     "tril",
     "triplet_margin_loss",
     "triu",
@@ -701,6 +777,21 @@ def atleast_2d(x: Any) -> Tensor:
     return _record("atleast_2d", (x,))
 
 
+def average(
+    x: Any, weights: Any = None, axis: int | Sequence[int] | None = None, keepdims: bool = False
+) -> Tensor:
+    """The mean, weighted if weights are given: sum(x * weights) / sum(weights).
+
+    Weights have the shape of x, or that of the axes that are averaged.
+
+    axis: the axes to reduce; all of them when absent.
+
+    keepdims: keep the reduced axes with size 1.
+    """
+    arrays = (x,) if weights is None else (x, weights)
+    return _record("average", arrays, {"axis": axis, "keepdims": keepdims})
+
+
 def average_pool1d(
     x: Any,
     window: int | Sequence[int],
@@ -930,6 +1021,17 @@ def binary_focal_crossentropy(
     )
 
 
+def bincount(x: Any, weights: Any = None, *, length: int) -> Tensor:
+    """How often each integer from 0 to length - 1 is in x, or the sum of its weights.
+
+    An integer below 0 or of `length` and more is an error.
+
+    length: the number of bins, which NumPy takes from the data.
+    """
+    arrays = (x,) if weights is None else (x, weights)
+    return _record("bincount", arrays, {"length": length}, integer=(0,))
+
+
 def bitwise_and(x1: Any, x2: Any) -> Tensor:
     """The bits set in both; on booleans logical_and (the operator &)."""
     return _record("bitwise_and", (x1, x2), integer=(0, 1))
@@ -958,6 +1060,15 @@ def bitwise_right_shift(x1: Any, x2: Any) -> Tensor:
 def bitwise_xor(x1: Any, x2: Any) -> Tensor:
     """The bits set in one; on booleans logical_xor."""
     return _record("bitwise_xor", (x1, x2), integer=(0, 1))
+
+
+def block_diag(*xs: Any) -> Tensor:
+    """Matrices along the diagonal of one, zeros beside them.
+
+    Vectors are rows, as in SciPy.
+    """
+    arrays, attributes = _arguments(xs, {}, ())
+    return _record("block_diag", arrays, attributes)
 
 
 def broadcast_to(x: Any, shape: int | Sequence[int]) -> Tensor:
@@ -1108,6 +1219,24 @@ def celu(x: Any, alpha: float = 1.0) -> Tensor:
     return _record("celu", (x,), {"alpha": alpha})
 
 
+def central_differences(
+    y: Any, x: Any = None, spacing: float = 1.0, axis: int = -1, edge_order: int = 1
+) -> Tensor:
+    """The slope of values along an axis, from both neighbours of each; NumPy's gradient.
+
+    NumPy's `gradient` along one axis; here `gradient` is a derivative. x, if it is there, are the
+    points at which y was taken: a vector along the axis, or as many as y.
+
+    spacing: the distance of neighbours if there is no x.
+
+    edge_order: 1: a line through the outermost two values; 2: a parabola, of three.
+    """
+    arrays = (y,) if x is None else (y, x)
+    return _record(
+        "central_differences", arrays, {"spacing": spacing, "axis": _explicit(axis), "edge_order": edge_order}
+    )
+
+
 def cholesky(x: Any, upper: bool = False) -> Tensor:
     """The triangular factor L of a positive definite matrix x = L Lᵀ, of a complex one x = L Lᴴ.
 
@@ -1117,6 +1246,16 @@ def cholesky(x: Any, upper: bool = False) -> Tensor:
     upper: the factor U = Lᵀ (Lᴴ) instead.
     """
     return _record("cholesky", (x,), {"upper": upper})
+
+
+def cholesky_solve(x1: Any, x2: Any, upper: bool = False) -> Tensor:
+    """The solution x of l @ lᴴ @ x = x1, with the factor l = x2 of cholesky.
+
+    PyTorch's order: the right side first. A singular matrix gives NaN.
+
+    upper: the factor is u = lᴴ.
+    """
+    return _record("cholesky_solve", (x1, x2), {"upper": upper})
 
 
 def clip(x: Any, min: float | None = None, max: float | None = None) -> Tensor:
@@ -1147,6 +1286,17 @@ def concat(*xs: Any, axis: int | None = 0) -> Tensor:
     """
     arrays, attributes = _arguments(xs, {"axis": _explicit(axis)}, ("axis",), joins="concat")
     return _record("concat", arrays, attributes)
+
+
+def condition_number(x: Any, p: float | str | None = None) -> Tensor:
+    """The condition number of a matrix: the largest singular value over the smallest.
+
+    NumPy calls it `cond`, which is a branch here. A singular matrix gives Infinity, for other norms
+    than 2 and -2 NaN.
+
+    p: the norm: 2 when absent; 'fro', 1, -1, 2, -2, ±Infinity.
+    """
+    return _record("condition_number", (x,), {"p": p})
 
 
 def conj(x: Any) -> Tensor:
@@ -1421,12 +1571,45 @@ def conv3d_transpose(
     )
 
 
+def convolve(x1: Any, x2: Any, mode: str = "full") -> Tensor:
+    """The convolution of two vectors.
+
+    NumPy's; integers are computed in float64.
+
+    mode: 'full': wherever they overlap; 'same': the longer one's size; 'valid': where they overlap
+    wholly.
+    """
+    return _record("convolve", (x1, x2), {"mode": mode})
+
+
 def copysign(x1: Any, x2: Any) -> Tensor:
     """|x1| with the sign of x2.
 
     At x1 = 0 the derivative is 0.
     """
     return _record("copysign", (x1, x2))
+
+
+def corrcoef(x: Any, y: Any = None, rowvar: bool = True) -> Tensor:
+    """The correlation of variables, one in each row, over their observations.
+
+    NaN for a variable that is constant.
+
+    rowvar: a variable in each row; in each column when false.
+    """
+    arrays = (x,) if y is None else (x, y)
+    return _record("corrcoef", arrays, {"rowvar": rowvar})
+
+
+def correlate(x1: Any, x2: Any, mode: str = "valid") -> Tensor:
+    """The correlation of two vectors: the sums of x1[n + k] * conj(x2[n]), one for each k.
+
+    NumPy's; integers are computed in float64.
+
+    mode: 'full': wherever they overlap; 'same': the longer one's size; 'valid': where they overlap
+    wholly.
+    """
+    return _record("correlate", (x1, x2), {"mode": mode})
 
 
 def cos(x: Any) -> Tensor:
@@ -1491,12 +1674,59 @@ def count_nonzero(x: Any, axis: int | Sequence[int] | None = None, keepdims: boo
     return _record("count_nonzero", (x,), {"axis": axis, "keepdims": keepdims})
 
 
+def cov(
+    x: Any, y: Any = None, rowvar: bool = True, correction: float = 1, ddof: float | None = None
+) -> Tensor:
+    """The covariance of variables, one in each row, over their observations.
+
+    NaN where the divisor is not positive. Of complex variables the second is conjugated.
+
+    rowvar: a variable in each row; in each column when false.
+
+    correction: what is subtracted from the number of observations in the divisor.
+
+    ddof: NumPy's name for `correction`.
+    """
+    arrays = (x,) if y is None else (x, y)
+    return _record("cov", arrays, {"rowvar": rowvar, "correction": correction, "ddof": ddof})
+
+
 def cross(x1: Any, x2: Any, axis: int | None = -1) -> Tensor:
     """The cross product of vectors of three elements along an axis.
 
     axis: null: the last axis.
     """
     return _record("cross", (x1, x2), {"axis": _explicit(axis)})
+
+
+def cumulative_logsumexp(x: Any, axis: int | None = None) -> Tensor:
+    """The running log(sum(exp(x))) along an axis, without overflow.
+
+    Of -Infinity alone it is -Infinity, with derivative 0.
+
+    axis: the axis to run along; the flattened tensor when absent.
+    """
+    return _record("cumulative_logsumexp", (x,), {"axis": axis})
+
+
+def cumulative_max(x: Any, axis: int | None = None) -> Tensor:
+    """The largest element so far along an axis.
+
+    Of elements that tie the last one has the gradient, as in PyTorch. NaN stays from where it comes.
+
+    axis: the axis to run along; the flattened tensor when absent.
+    """
+    return _record("cumulative_max", (x,), {"axis": axis})
+
+
+def cumulative_min(x: Any, axis: int | None = None) -> Tensor:
+    """The smallest element so far along an axis.
+
+    Of elements that tie the last one has the gradient, as in PyTorch. NaN stays from where it comes.
+
+    axis: the axis to run along; the flattened tensor when absent.
+    """
+    return _record("cumulative_min", (x,), {"axis": axis})
 
 
 def cumulative_prod(
@@ -1539,6 +1769,36 @@ def cumulative_sum(
     return _record(
         "cumulative_sum", (x,), {"axis": axis, "exclusive": exclusive, "reverse": reverse, "dtype": dtype}
     )
+
+
+def cumulative_trapezoid(
+    y: Any, x: Any = None, dx: float = 1.0, axis: int = -1, initial: float | None = None
+) -> Tensor:
+    """The running integral of values along an axis by the trapezoidal rule.
+
+    SciPy's. x, if it is there, are the points at which y was taken: a vector along the axis, or as many
+    as y.
+
+    dx: the distance of neighbours if there is no x.
+
+    initial: 0 puts a zero in front.
+    """
+    arrays = (y,) if x is None else (y, x)
+    return _record("cumulative_trapezoid", arrays, {"dx": dx, "axis": _explicit(axis), "initial": initial})
+
+
+def dct(x: Any, type: int = 2, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
+    """The discrete cosine transform along an axis.
+
+    SciPy's factors.
+
+    type: 1, 2, 3 or 4.
+
+    n: the size to cut or to pad to; that of the axis when absent.
+
+    norm: which way is divided by the size; 'ortho': both by its root.
+    """
+    return _record("dct", (x,), {"type": type, "n": n, "axis": _explicit(axis), "norm": norm})
 
 
 def deg2rad(x: Any) -> Tensor:
@@ -1592,12 +1852,30 @@ def dice(y_true: Any, y_pred: Any, epsilon: float = 1e-07, reduction: str = "mea
     return _record("dice", (y_true, y_pred), {"epsilon": epsilon, "reduction": reduction})
 
 
+def diff(x: Any, n: int = 1, axis: int = -1) -> Tensor:
+    """Each element less the one before it along an axis, n times over.
+
+    n: how many times differences are taken.
+    """
+    return _record("diff", (x,), {"n": n, "axis": _explicit(axis)})
+
+
 def digamma(x: Any) -> Tensor:
     """The derivative of log Gamma.
 
     At 0 and the negative integers it has poles.
     """
     return _record("digamma", (x,))
+
+
+def digitize(x: Any, bins: Any, right: bool = False) -> Tensor:
+    """The bin of each element of x: 0 below the first edge, the number of edges above the last.
+
+    The table has to ascend, which is checked: NumPy gives nonsense for one that does not.
+
+    right: whether an edge belongs to the bin below it.
+    """
+    return _record("digitize", (x, bins), {"right": right})
 
 
 def divide(x1: Any, x2: Any) -> Tensor:
@@ -1630,6 +1908,39 @@ def dropout(x: Any, key: Any, rate: float = 0.5) -> Tensor:
     rate: the probability of 0, below 1.
     """
     return _record("dropout", (x, key), {"rate": rate}, integer=(1,))
+
+
+def dst(x: Any, type: int = 2, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
+    """The discrete sine transform along an axis.
+
+    SciPy's factors.
+
+    type: 1, 2, 3 or 4.
+
+    n: the size to cut or to pad to; that of the axis when absent.
+
+    norm: which way is divided by the size; 'ortho': both by its root.
+    """
+    return _record("dst", (x,), {"type": type, "n": n, "axis": _explicit(axis), "norm": norm})
+
+
+def eigh(x: Any) -> tuple[Tensor, ...]:
+    """The eigenvalues of a Hermitian matrix in ascending order, and its eigenvectors in columns.
+
+    Of the symmetric part (x + xᵀ) / 2, of a complex matrix the Hermitian one. The element of largest
+    magnitude of each vector is positive. Where values are equal the vectors' derivative is NaN; the
+    values' one holds if the target treats equal values alike.
+    """
+    return _record_many("eigh", (x,), 2)
+
+
+def eigvalsh(x: Any) -> Tensor:
+    """The eigenvalues of a Hermitian matrix in ascending order.
+
+    Of the symmetric part (x + xᵀ) / 2, of a complex matrix the Hermitian one. Where values are equal
+    the vectors' derivative is NaN; the values' one holds if the target treats equal values alike.
+    """
+    return _record("eigvalsh", (x,))
 
 
 def einsum(equation: str, *xs: Any) -> Tensor:
@@ -1708,6 +2019,14 @@ def expand_dims(x: Any, axis: int | Sequence[int]) -> Tensor:
     return _record("expand_dims", (x,), {"axis": axis})
 
 
+def expm(x: Any) -> Tensor:
+    """The exponential of a square matrix.
+
+    By scaling, squaring and a rational approximation (Al-Mohy and Higham 2009).
+    """
+    return _record("expm", (x,))
+
+
 def expm1(x: Any) -> Tensor:
     """exp(x) - 1, exact for small x."""
     return _record("expm1", (x,))
@@ -1721,6 +2040,73 @@ def eye(n_rows: int, n_cols: int | None = None, k: int = 0, dtype: Any = "float6
     k: above the main diagonal when positive.
     """
     return _record("eye", (), {"n_rows": n_rows, "n_cols": n_cols, "k": k, "dtype": dtype})
+
+
+def fft(x: Any, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
+    """The discrete Fourier transform along an axis.
+
+    n: the size to cut or to pad to; that of the axis when absent.
+
+    norm: which way is divided by the size; 'ortho': both by its root.
+    """
+    return _record("fft", (x,), {"n": n, "axis": _explicit(axis), "norm": norm})
+
+
+def fft2(
+    x: Any, s: int | Sequence[int] | None = None, axes: int | Sequence[int] = (-2, -1), norm: str = "backward"
+) -> Tensor:
+    """The discrete Fourier transform along two axes.
+
+    s: the sizes to cut or to pad to; those of the axes when absent.
+
+    norm: which way is divided by the size; 'ortho': both by its root.
+    """
+    return _record("fft2", (x,), {"s": s, "axes": axes, "norm": norm})
+
+
+def fftconvolve(x1: Any, x2: Any, mode: str = "full") -> Tensor:
+    """The convolution of two tensors over all axes, by Fourier transforms.
+
+    SciPy's. Faster than convolve for long signals; errors are relative to the largest element.
+
+    mode: 'full', 'same' (the size of x1) or 'valid'.
+    """
+    return _record("fftconvolve", (x1, x2), {"mode": mode})
+
+
+def fftfreq(n: int, d: float = 1.0, dtype: Any = "float64") -> Tensor:
+    """The frequencies of the results of fft, in their order.
+
+    n: the size of the transform.
+
+    d: the distance of samples.
+    """
+    return _record("fftfreq", (), {"n": n, "d": d, "dtype": dtype})
+
+
+def fftn(
+    x: Any,
+    s: int | Sequence[int] | None = None,
+    axes: int | Sequence[int] | None = None,
+    norm: str = "backward",
+) -> Tensor:
+    """The discrete Fourier transform along axes.
+
+    s: the sizes to cut or to pad to; those of the axes when absent.
+
+    axes: all of them when absent, or the last ones if s is given.
+
+    norm: which way is divided by the size; 'ortho': both by its root.
+    """
+    return _record("fftn", (x,), {"s": s, "axes": axes, "norm": norm})
+
+
+def fftshift(x: Any, axes: int | Sequence[int] | None = None) -> Tensor:
+    """Frequencies in ascending order: the second half first.
+
+    axes: all of them when absent.
+    """
+    return _record("fftshift", (x,), {"axes": axes})
 
 
 def flatten(x: Any) -> Tensor:
@@ -2058,6 +2444,18 @@ def heaviside(x1: Any, x2: Any) -> Tensor:
     return _record("heaviside", (x1, x2))
 
 
+def hfft(x: Any, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
+    """The discrete Fourier transform of a signal with Hermitian symmetry along an axis, given its half.
+
+    An even number of results is assumed if n is absent.
+
+    n: the size to cut or to pad to; that of the axis when absent.
+
+    norm: which way is divided by the size; 'ortho': both by its root.
+    """
+    return _record("hfft", (x,), {"n": n, "axis": _explicit(axis), "norm": norm})
+
+
 def hinge(y_true: Any, y_pred: Any, reduction: str = "mean") -> Tensor:
     """The mean of max(1 - y_true y_pred, 0).
 
@@ -2079,6 +2477,31 @@ def hinge_embedding_loss(y_true: Any, y_pred: Any, margin: float = 1.0, reductio
     reduction: over all the losses; none: leave them.
     """
     return _record("hinge_embedding_loss", (y_true, y_pred), {"margin": margin, "reduction": reduction})
+
+
+def histogram(
+    x: Any,
+    weights: Any = None,
+    bins: int = 10,
+    low: float | None = None,
+    high: float | None = None,
+    density: bool = False,
+) -> tuple[Tensor, ...]:
+    """How many elements of x are in each of some bins of equal width, and the edges of the bins.
+
+    NumPy's `range` is `low` and `high`. Elements beyond them, and NaN, do not count. Counts pass no
+    gradient to x; the edges and the weights do.
+
+    bins: the number of bins.
+
+    low: the first edge; the smallest element when absent.
+
+    high: the last edge, which belongs to the last bin; the largest element.
+
+    density: divide by the total and by the bins' widths.
+    """
+    arrays = (x,) if weights is None else (x, weights)
+    return _record_many("histogram", arrays, 2, {"bins": bins, "low": low, "high": high, "density": density})
 
 
 def hstack(*xs: Any) -> Tensor:
@@ -2107,9 +2530,96 @@ def hypot(x1: Any, x2: Any) -> Tensor:
     return _record("hypot", (x1, x2))
 
 
+def idct(x: Any, type: int = 2, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
+    """The inverse discrete cosine transform along an axis.
+
+    SciPy's factors.
+
+    type: 1, 2, 3 or 4.
+
+    n: the size to cut or to pad to; that of the axis when absent.
+
+    norm: which way is divided by the size; 'ortho': both by its root.
+    """
+    return _record("idct", (x,), {"type": type, "n": n, "axis": _explicit(axis), "norm": norm})
+
+
 def identity(x: Any) -> Tensor:
     """The same tensor."""
     return _record("identity", (x,))
+
+
+def idst(x: Any, type: int = 2, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
+    """The inverse discrete sine transform along an axis.
+
+    SciPy's factors.
+
+    type: 1, 2, 3 or 4.
+
+    n: the size to cut or to pad to; that of the axis when absent.
+
+    norm: which way is divided by the size; 'ortho': both by its root.
+    """
+    return _record("idst", (x,), {"type": type, "n": n, "axis": _explicit(axis), "norm": norm})
+
+
+def ifft(x: Any, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
+    """The inverse discrete Fourier transform along an axis.
+
+    n: the size to cut or to pad to; that of the axis when absent.
+
+    norm: which way is divided by the size; 'ortho': both by its root.
+    """
+    return _record("ifft", (x,), {"n": n, "axis": _explicit(axis), "norm": norm})
+
+
+def ifft2(
+    x: Any, s: int | Sequence[int] | None = None, axes: int | Sequence[int] = (-2, -1), norm: str = "backward"
+) -> Tensor:
+    """The inverse discrete Fourier transform along two axes.
+
+    s: the sizes to cut or to pad to; those of the axes when absent.
+
+    norm: which way is divided by the size; 'ortho': both by its root.
+    """
+    return _record("ifft2", (x,), {"s": s, "axes": axes, "norm": norm})
+
+
+def ifftn(
+    x: Any,
+    s: int | Sequence[int] | None = None,
+    axes: int | Sequence[int] | None = None,
+    norm: str = "backward",
+) -> Tensor:
+    """The inverse discrete Fourier transform along axes.
+
+    s: the sizes to cut or to pad to; those of the axes when absent.
+
+    axes: all of them when absent, or the last ones if s is given.
+
+    norm: which way is divided by the size; 'ortho': both by its root.
+    """
+    return _record("ifftn", (x,), {"s": s, "axes": axes, "norm": norm})
+
+
+def ifftshift(x: Any, axes: int | Sequence[int] | None = None) -> Tensor:
+    """The inverse of fftshift.
+
+    axes: all of them when absent.
+    """
+    return _record("ifftshift", (x,), {"axes": axes})
+
+
+def ihfft(x: Any, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
+    """The inverse of hfft along an axis.
+
+    The result has n // 2 + 1 elements along the axis.
+
+    n: the size to cut or to pad to; that of the axis when absent.
+
+    norm: which way is divided by the size; 'ortho': both by its root.
+    """
+    return _record("ihfft", (x,), {"n": n, "axis": _explicit(axis), "norm": norm})
 
 
 def imag(x: Any) -> Tensor:
@@ -2137,6 +2647,19 @@ def instance_norm(x: Any, epsilon: float = 1e-05, data_format: str = "channels_l
     PyTorch.
     """
     return _record("instance_norm", (x,), {"epsilon": epsilon, "data_format": data_format})
+
+
+def interp(x: Any, xp: Any, fp: Any, left: float | None = None, right: float | None = None) -> Tensor:
+    """The value at x of the polygon through the points (xp, fp), whose xp ascend.
+
+    At a corner the derivative is that of the piece on the right. The table has to ascend, which is
+    checked: NumPy gives nonsense for one that does not.
+
+    left: the value below the first point; that of the point when absent.
+
+    right: the value above the last point; that of the point when absent.
+    """
+    return _record("interp", (x, xp, fp), {"left": left, "right": right})
 
 
 def interpolate1d(
@@ -2229,6 +2752,52 @@ def inv(x: Any) -> Tensor:
     A singular matrix gives NaN. To solve a linear system use solve.
     """
     return _record("inv", (x,))
+
+
+def irfft(x: Any, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
+    """The inverse of rfft along an axis: real numbers.
+
+    An even number of results is assumed if n is absent. Imaginary parts of the first element, and of
+    the middle one, do not count.
+
+    n: the size to cut or to pad to; that of the axis when absent.
+
+    norm: which way is divided by the size; 'ortho': both by its root.
+    """
+    return _record("irfft", (x,), {"n": n, "axis": _explicit(axis), "norm": norm})
+
+
+def irfft2(
+    x: Any, s: int | Sequence[int] | None = None, axes: int | Sequence[int] = (-2, -1), norm: str = "backward"
+) -> Tensor:
+    """The inverse of rfftn along two axes: real numbers.
+
+    An even number of results is assumed if n is absent.
+
+    s: the sizes to cut or to pad to; those of the axes when absent.
+
+    norm: which way is divided by the size; 'ortho': both by its root.
+    """
+    return _record("irfft2", (x,), {"s": s, "axes": axes, "norm": norm})
+
+
+def irfftn(
+    x: Any,
+    s: int | Sequence[int] | None = None,
+    axes: int | Sequence[int] | None = None,
+    norm: str = "backward",
+) -> Tensor:
+    """The inverse of rfftn along axes: real numbers.
+
+    An even number of results is assumed if n is absent.
+
+    s: the sizes to cut or to pad to; those of the axes when absent.
+
+    axes: all of them when absent, or the last ones if s is given.
+
+    norm: which way is divided by the size; 'ortho': both by its root.
+    """
+    return _record("irfftn", (x,), {"s": s, "axes": axes, "norm": norm})
 
 
 def isclose(x1: Any, x2: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
@@ -2539,6 +3108,25 @@ def lstm_cell(x: Any, h: Any, c: Any, kernel: Any, recurrent_kernel: Any, bias: 
     return _record_many("lstm_cell", (x, h, c, kernel, recurrent_kernel, bias), 2)
 
 
+def lstsq(x1: Any, x2: Any, rtol: float | None = None) -> Tensor:
+    """The x of least norm that makes x1 @ x - x2 as small as can be.
+
+    The solution alone, by the pseudo-inverse; the residual is x1 @ x - x2.
+
+    rtol: the share of the largest singular value up to which one counts as 0; max(rows, columns) eps
+    when absent.
+    """
+    return _record("lstsq", (x1, x2), {"rtol": rtol})
+
+
+def lu(x: Any) -> tuple[Tensor, ...]:
+    """The permutation p, the unit lower triangle l and the upper triangle u with x = p @ l @ u.
+
+    Of square matrices, with rows exchanged as LAPACK does. p carries no gradient.
+    """
+    return _record_many("lu", (x,), 3)
+
+
 def margin_ranking_loss(x1: Any, x2: Any, y: Any, margin: float = 0.0, reduction: str = "mean") -> Tensor:
     """The mean of max(margin - y (x1 - x2), 0): x1 is the larger where y is 1, x2 where it is -1.
 
@@ -2556,12 +3144,31 @@ def matmul(x1: Any, x2: Any) -> Tensor:
     return _record("matmul", (x1, x2))
 
 
+def matrix_norm(x: Any, ord: float | str = "fro", keepdims: bool = False) -> Tensor:
+    """The norm of matrices over the last two axes.
+
+    ord: 'fro', 'nuc', 1, -1, 2, -2, ±Infinity.
+
+    keepdims: keep the reduced axes with size 1.
+    """
+    return _record("matrix_norm", (x,), {"ord": ord, "keepdims": keepdims})
+
+
 def matrix_power(x: Any, n: int) -> Tensor:
     """A square matrix times itself, n times; of the inverse for negative n.
 
     A singular matrix gives NaN.
     """
     return _record("matrix_power", (x,), {"n": n})
+
+
+def matrix_rank(x: Any, rtol: float | None = None) -> Tensor:
+    """The number of singular values that are not 0.
+
+    rtol: the share of the largest singular value up to which one counts as 0; max(rows, columns) eps
+    when absent.
+    """
+    return _record("matrix_rank", (x,), {"rtol": rtol})
 
 
 def matrix_transpose(x: Any) -> Tensor:
@@ -3037,6 +3644,166 @@ def multiply(x1: Any, x2: Any) -> Tensor:
     return _record("multiply", (x1, x2))
 
 
+def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+    """x with numbers in the place of NaN and of the infinities.
+
+    Where a number stands in, the derivative is 0.
+
+    nan: what stands for NaN.
+
+    posinf: what stands for Infinity; the largest number when absent.
+
+    neginf: what stands for -Infinity; the smallest number when absent.
+    """
+    return _record("nan_to_num", (x,), {"nan": nan, "posinf": posinf, "neginf": neginf})
+
+
+def nancumprod(x: Any, axis: int | None = None) -> Tensor:
+    """The running product, NaN taken as 1.
+
+    axis: the axis to run along; the flattened tensor when absent.
+    """
+    return _record("nancumprod", (x,), {"axis": axis})
+
+
+def nancumsum(x: Any, axis: int | None = None) -> Tensor:
+    """The running sum, NaN taken as 0.
+
+    axis: the axis to run along; the flattened tensor when absent.
+    """
+    return _record("nancumsum", (x,), {"axis": axis})
+
+
+def nanmax(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
+    """The largest element that is no NaN.
+
+    Elements that tie share the gradient evenly. Of NaN alone it is NaN.
+
+    axis: the axes to reduce; all of them when absent.
+
+    keepdims: keep the reduced axes with size 1.
+    """
+    return _record("nanmax", (x,), {"axis": axis, "keepdims": keepdims})
+
+
+def nanmean(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
+    """The mean of the elements that are no NaN.
+
+    Of NaN alone it is NaN.
+
+    axis: the axes to reduce; all of them when absent.
+
+    keepdims: keep the reduced axes with size 1.
+    """
+    return _record("nanmean", (x,), {"axis": axis, "keepdims": keepdims})
+
+
+def nanmedian(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
+    """The middle element of those that are no NaN; the mean of the two middle ones of an even count.
+
+    Of NaN alone it is NaN.
+
+    axis: the axes to reduce; all of them when absent.
+
+    keepdims: keep the reduced axes with size 1.
+    """
+    return _record("nanmedian", (x,), {"axis": axis, "keepdims": keepdims})
+
+
+def nanmin(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
+    """The smallest element that is no NaN.
+
+    Elements that tie share the gradient evenly. Of NaN alone it is NaN.
+
+    axis: the axes to reduce; all of them when absent.
+
+    keepdims: keep the reduced axes with size 1.
+    """
+    return _record("nanmin", (x,), {"axis": axis, "keepdims": keepdims})
+
+
+def nanprod(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
+    """The product of the elements that are no NaN.
+
+    axis: the axes to reduce; all of them when absent.
+
+    keepdims: keep the reduced axes with size 1.
+    """
+    return _record("nanprod", (x,), {"axis": axis, "keepdims": keepdims})
+
+
+def nanquantile(x: Any, q: float, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
+    """The value below which a share q of the elements that are no NaN lies.
+
+    Between two elements the value is interpolated linearly. Of NaN alone it is NaN.
+
+    q: between 0 and 1.
+
+    axis: the axes to reduce; all of them when absent.
+
+    keepdims: keep the reduced axes with size 1.
+    """
+    return _record("nanquantile", (x,), {"q": q, "axis": axis, "keepdims": keepdims})
+
+
+def nanstd(
+    x: Any,
+    axis: int | Sequence[int] | None = None,
+    keepdims: bool = False,
+    correction: float = 0,
+    ddof: float | None = None,
+) -> Tensor:
+    """The standard deviation of the elements that are no NaN.
+
+    The derivative at a constant is 0. NaN where the divisor is not positive.
+
+    axis: the axes to reduce; all of them when absent.
+
+    keepdims: keep the reduced axes with size 1.
+
+    correction: what is subtracted from the count in the divisor.
+
+    ddof: NumPy's name for `correction`.
+    """
+    return _record(
+        "nanstd", (x,), {"axis": axis, "keepdims": keepdims, "correction": correction, "ddof": ddof}
+    )
+
+
+def nansum(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
+    """The sum of the elements that are no NaN.
+
+    axis: the axes to reduce; all of them when absent.
+
+    keepdims: keep the reduced axes with size 1.
+    """
+    return _record("nansum", (x,), {"axis": axis, "keepdims": keepdims})
+
+
+def nanvar(
+    x: Any,
+    axis: int | Sequence[int] | None = None,
+    keepdims: bool = False,
+    correction: float = 0,
+    ddof: float | None = None,
+) -> Tensor:
+    """The variance of the elements that are no NaN.
+
+    NaN where the divisor is not positive.
+
+    axis: the axes to reduce; all of them when absent.
+
+    keepdims: keep the reduced axes with size 1.
+
+    correction: what is subtracted from the count in the divisor.
+
+    ddof: NumPy's name for `correction`.
+    """
+    return _record(
+        "nanvar", (x,), {"axis": axis, "keepdims": keepdims, "correction": correction, "ddof": ddof}
+    )
+
+
 def ndim(x: Any) -> Tensor:
     """The number of axes, as an int64 scalar."""
     return _record("ndim", (x,))
@@ -3084,7 +3851,7 @@ def norm(
     an order other than 2, also where the second derivative of |x|^ord is infinite (1 < ord < 2). An
     order given for a matrix means its operator norm, as in NumPy.
 
-    ord: 2 over everything when absent; 'fro', 1, -1, ±Infinity for a matrix.
+    ord: 2 over everything when absent; of a matrix 'fro', 'nuc', ±1, ±2, ±Infinity.
 
     axis: the axes to reduce; all of them when absent.
 
@@ -3171,6 +3938,18 @@ def permute_dims(x: Any, axes: int | Sequence[int] | None = None) -> Tensor:
     axes: a permutation of the axes.
     """
     return _record("permute_dims", (x,), {"axes": axes})
+
+
+def pinv(x: Any, rtol: float | None = None) -> Tensor:
+    """The pseudo-inverse of a matrix, by its singular values.
+
+    The derivative is that among matrices of the same rank. Across a change of the rank there is none,
+    and values grow without bound towards it.
+
+    rtol: the share of the largest singular value up to which one counts as 0; max(rows, columns) eps
+    when absent.
+    """
+    return _record("pinv", (x,), {"rtol": rtol})
 
 
 def pixel_shuffle(x: Any, factor: int | Sequence[int], data_format: str = "channels_last") -> Tensor:
@@ -3300,6 +4079,23 @@ def ptp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False)
     keepdims: keep the reduced axes with size 1.
     """
     return _record("ptp", (x,), {"axis": axis, "keepdims": keepdims})
+
+
+def put_along_axis(x: Any, indices: Any, values: Any, axis: int = -1) -> Tensor:
+    """x with `values` at an index along an axis for each of them.
+
+    NumPy's, as a new tensor. Of several values for one element the last one counts.
+    """
+    return _record("put_along_axis", (x, indices, values), {"axis": _explicit(axis)}, integer=(1,))
+
+
+def qr(x: Any) -> tuple[Tensor, ...]:
+    """Orthonormal columns q and an upper triangular r with x = q @ r.
+
+    The thin factors, NumPy's mode='reduced'; signs are LAPACK's. If columns of x depend on each other
+    the derivative is NaN.
+    """
+    return _record_many("qr", (x,), 2)
 
 
 def quantile(x: Any, q: float, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
@@ -3448,6 +4244,57 @@ def reshape(x: Any, shape: int | Sequence[int], copy: bool | None = None) -> Ten
     return _record("reshape", (x,), {"shape": shape, "copy": copy})
 
 
+def rfft(x: Any, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
+    """The discrete Fourier transform of real numbers along an axis: its first half, which tells the rest.
+
+    The result has n // 2 + 1 elements along the axis.
+
+    n: the size to cut or to pad to; that of the axis when absent.
+
+    norm: which way is divided by the size; 'ortho': both by its root.
+    """
+    return _record("rfft", (x,), {"n": n, "axis": _explicit(axis), "norm": norm})
+
+
+def rfft2(
+    x: Any, s: int | Sequence[int] | None = None, axes: int | Sequence[int] = (-2, -1), norm: str = "backward"
+) -> Tensor:
+    """The discrete Fourier transform of real numbers along two axes; half of the last one tells the rest.
+
+    s: the sizes to cut or to pad to; those of the axes when absent.
+
+    norm: which way is divided by the size; 'ortho': both by its root.
+    """
+    return _record("rfft2", (x,), {"s": s, "axes": axes, "norm": norm})
+
+
+def rfftfreq(n: int, d: float = 1.0, dtype: Any = "float64") -> Tensor:
+    """The frequencies of the results of rfft, in their order.
+
+    n: the size of the transform.
+
+    d: the distance of samples.
+    """
+    return _record("rfftfreq", (), {"n": n, "d": d, "dtype": dtype})
+
+
+def rfftn(
+    x: Any,
+    s: int | Sequence[int] | None = None,
+    axes: int | Sequence[int] | None = None,
+    norm: str = "backward",
+) -> Tensor:
+    """The discrete Fourier transform of real numbers along axes; half of the last one tells the rest.
+
+    s: the sizes to cut or to pad to; those of the axes when absent.
+
+    axes: all of them when absent, or the last ones if s is given.
+
+    norm: which way is divided by the size; 'ortho': both by its root.
+    """
+    return _record("rfftn", (x,), {"s": s, "axes": axes, "norm": norm})
+
+
 def rms_norm(x: Any, axis: int | Sequence[int] | None = (-1,), epsilon: float = 1e-06) -> Tensor:
     """x / sqrt(mean(x²) + epsilon) over `axis`.
 
@@ -3496,8 +4343,74 @@ def scaled_dot_product_attention(
 
     scale: 1 / sqrt(depth) when absent.
     """
-    inputs = (query, key, value) if mask is None else (query, key, value, mask)
-    return _record("scaled_dot_product_attention", inputs, {"causal": causal, "scale": scale})
+    arrays = (query, key, value) if mask is None else (query, key, value, mask)
+    return _record("scaled_dot_product_attention", arrays, {"causal": causal, "scale": scale})
+
+
+def searchsorted(a: Any, v: Any, side: str = "left") -> Tensor:
+    """Where in the ascending vector a each element of v would be inserted to keep the order.
+
+    The table has to ascend, which is checked: NumPy gives nonsense for one that does not.
+
+    side: the place before equal elements, or behind them.
+    """
+    return _record("searchsorted", (a, v), {"side": side})
+
+
+def segment_max(x: Any, segment_ids: Any, num_segments: int, fill_value: float = 0.0) -> Tensor:
+    """The largest element of the slices of x along axis 0 that have the same index.
+
+    Elements that tie share the gradient evenly. An index below 0 or of `num_segments` and more is an
+    error.
+
+    num_segments: the number of segments.
+
+    fill_value: what a segment without slices is.
+    """
+    return _record(
+        "segment_max",
+        (x, segment_ids),
+        {"num_segments": num_segments, "fill_value": fill_value},
+        integer=(1,),
+    )
+
+
+def segment_mean(x: Any, segment_ids: Any, num_segments: int) -> Tensor:
+    """The mean of the slices of x along axis 0 that have the same index.
+
+    A segment without slices is 0. An index below 0 or of `num_segments` and more is an error.
+
+    num_segments: the number of segments.
+    """
+    return _record("segment_mean", (x, segment_ids), {"num_segments": num_segments}, integer=(1,))
+
+
+def segment_min(x: Any, segment_ids: Any, num_segments: int, fill_value: float = 0.0) -> Tensor:
+    """The smallest element of the slices of x along axis 0 that have the same index.
+
+    Elements that tie share the gradient evenly. An index below 0 or of `num_segments` and more is an
+    error.
+
+    num_segments: the number of segments.
+
+    fill_value: what a segment without slices is.
+    """
+    return _record(
+        "segment_min",
+        (x, segment_ids),
+        {"num_segments": num_segments, "fill_value": fill_value},
+        integer=(1,),
+    )
+
+
+def segment_sum(x: Any, segment_ids: Any, num_segments: int) -> Tensor:
+    """The sum of the slices of x along axis 0 that have the same index.
+
+    A segment without slices is 0. An index below 0 or of `num_segments` and more is an error.
+
+    num_segments: the number of segments.
+    """
+    return _record("segment_sum", (x, segment_ids), {"num_segments": num_segments}, integer=(1,))
 
 
 def selu(x: Any) -> Tensor:
@@ -3665,6 +4578,18 @@ def solve(x1: Any, x2: Any) -> Tensor:
     return _record("solve", (x1, x2))
 
 
+def solve_triangular(x1: Any, x2: Any, lower: bool = False, unit_diagonal: bool = False) -> Tensor:
+    """The solution x of x1 @ x = x2 for a triangular x1, of which the other triangle is not read.
+
+    x2 of one axis is a vector, else a matrix or a stack. A singular matrix gives NaN.
+
+    lower: whether the lower triangle is read.
+
+    unit_diagonal: take the diagonal for ones.
+    """
+    return _record("solve_triangular", (x1, x2), {"lower": lower, "unit_diagonal": unit_diagonal})
+
+
 def sort(x: Any, axis: int | None = -1, descending: bool = False, stable: bool = True) -> Tensor:
     """The elements in order along an axis.
 
@@ -3799,6 +4724,25 @@ def sum(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False,
     return _record("sum", (x,), {"axis": axis, "keepdims": keepdims, "dtype": dtype})
 
 
+def svd(x: Any) -> tuple[Tensor, ...]:
+    """The thin singular value decomposition: u, s in descending order, and vh with x = u * s @ vh.
+
+    The thin factors, NumPy's full_matrices=False. The element of largest magnitude of each vector is
+    positive. Where values are equal the vectors' derivative is NaN; the values' one holds if the target
+    treats equal values alike.
+    """
+    return _record_many("svd", (x,), 3)
+
+
+def svdvals(x: Any) -> Tensor:
+    """The singular values of a matrix in descending order.
+
+    Where values are equal the vectors' derivative is NaN; the values' one holds if the target treats
+    equal values alike. The derivative of a value of 0 is that of one of its sides.
+    """
+    return _record("svdvals", (x,))
+
+
 def swapaxes(x: Any, axis1: int, axis2: int) -> Tensor:
     """Two axes swapped."""
     return _record("swapaxes", (x,), {"axis1": axis1, "axis2": axis2})
@@ -3881,6 +4825,17 @@ def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     offset: above the main diagonal when positive, below when negative.
     """
     return _record("trace", (x,), {"offset": offset, "axis1": _explicit(axis1), "axis2": _explicit(axis2)})
+
+
+def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Tensor:
+    """The integral of values along an axis by the trapezoidal rule.
+
+    x, if it is there, are the points at which y was taken: a vector along the axis, or as many as y.
+
+    dx: the distance of neighbours if there is no x.
+    """
+    arrays = (y,) if x is None else (y, x)
+    return _record("trapezoid", arrays, {"dx": dx, "axis": _explicit(axis)})
 
 
 def tril(x: Any, k: int = 0) -> Tensor:
@@ -4110,7 +5065,6 @@ arctan = atan
 arctan2 = atan2
 arctanh = atanh
 around = round
-average = mean
 avg_pool1d = average_pool1d
 avg_pool2d = average_pool2d
 avg_pool3d = average_pool3d
@@ -4130,6 +5084,7 @@ conv_transpose3d = conv3d_transpose
 cosine_loss = cosine_similarity_loss
 cumprod = cumulative_prod
 cumsum = cumulative_sum
+cumtrapz = cumulative_trapezoid
 degrees = rad2deg
 detach = stop_gradient
 div = divide
@@ -4169,6 +5124,7 @@ left_shift = bitwise_left_shift
 lgamma = gammaln
 ln = log
 logcosh = log_cosh
+logcumsumexp = cumulative_logsumexp
 logistic = sigmoid
 logsigmoid = log_sigmoid
 lt = less
@@ -4176,6 +5132,7 @@ mT = matrix_transpose
 mae = mean_absolute_error
 mape = mean_absolute_percentage_error
 matrix_diag = diag_embed
+matrix_exp = expm
 mod = remainder
 mse = mean_squared_error
 mse_loss = mean_squared_error
@@ -4185,6 +5142,7 @@ ne = not_equal
 neg = negative
 norm_cdf = ndtr
 permute = permute_dims
+pinverse = pinv
 power = pow
 probit = ndtri
 psi = digamma
@@ -4216,6 +5174,7 @@ swish = silu
 tanh_shrink = tanhshrink
 topk = top_k
 transpose = permute_dims
+trapz = trapezoid
 true_divide = divide
 truediv = divide
 unsqueeze = expand_dims

@@ -88,7 +88,7 @@ def test_hessians_are_pytorchs(oracle):
             graph=parse_program(program), kind="hessian", inputs={"x": TensorType(x.shape)},
             targets=("loss",), diagnose="off",
         )  # fmt: skip
-        ours = Compiler().compile(query).run({"x": x})["hessians"]["x"]["x"]
+        ours = Compiler().compile(query).run({"x": x})["hessian"]["x"]["x"]
         theirs = torch.autograd.functional.hessian(lambda t, peer=peer: peer(torch, t), torch.tensor(x))
         np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-7, atol=1e-8, err_msg=key)
 

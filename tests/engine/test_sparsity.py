@@ -60,6 +60,17 @@ LOOSE = frozenset(
         "affine_grid",
         "fold",
         *(f"adaptive_average_pool{n}d" for n in (1, 2, 3)),
+        # running, sorted or looked up in tables: any element of the axis
+        *("cumulative_max", "cumulative_min", "cumulative_logsumexp", "cumulative_trapezoid"),
+        *("nancumsum", "nancumprod", "nanmedian", "nanquantile", "central_differences"),
+        *("interp", "histogram", "segment_max", "segment_min"),
+        *("corrcoef", "norm", "matrix_norm", "solve_triangular", "cholesky_solve"),
+        # triangles, and stacks whose results have other shapes
+        *("eigh", "eigvalsh", "svd", "svdvals", "tall_qr", "qr", "lu", "pinv", "lstsq", "condition_number"),
+        # coefficients of a transform that are 0, and what is padded first
+        *("dft", "rdft", "irdft", "fft", "ifft", "rfft", "irfft", "hfft", "ihfft", "fft2", "ifft2", "rfft2"),
+        *("irfft2", "fftn", "ifftn", "rfftn", "irfftn", "dct", "idct", "dst", "idst"),
+        *("convolve", "correlate", "fftconvolve"),
     ]
 )
 #  Samples at which a derivative vanishes wherever they are drawn: choices that never fall, one class, zero

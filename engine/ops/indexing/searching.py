@@ -30,11 +30,31 @@ def _unsorted(_: Any) -> InvalidTensor:
     return InvalidTensor("the table does not ascend, or holds NaN", hint="sort it first: sort(table)")
 
 
-def _searchsorted(xp: Any, a: Any, v: Any, *, side: str) -> Any:
-    if a.shape[0] > 1:
-        rises = xp.astype(a[1:] >= a[:-1], xp.int8)  # a difference of infinities would be NaN
+def _check_table(xp: Any, a: Any) -> Any:
+    if a.shape[-1] > 1:
+        rises = xp.astype(a[..., 1:] >= a[..., :-1], xp.int8)  # a difference of infinities would be NaN
         xp.within(rises, 1, 2, _unsorted)
-    return xp.searchsorted(a, v, side=side)
+    return a
+
+
+checked_table = define(
+    "checked_table",
+    family=INDEXING,
+    batch=batch_rules.trailing,
+    summary="The tables themselves, which have to ascend along the last axis.",
+    forward=_check_table,
+    infer=lambda types: (types[0],),
+    vjp=_PLACE,
+    kinds="real",
+    cost=lambda types, outputs, **_: Cost(types[0].size, types[0].nbytes, 2 * types[0].size),
+    view=True,
+    internal=True,
+    samples=(Sample((_TABLE,)), Sample(([[0.0, 1.0], [-1.0, -1.0]],))),
+)
+
+
+def _searchsorted(xp: Any, a: Any, v: Any, *, side: str) -> Any:
+    return xp.searchsorted(_check_table(xp, a), v, side=side)
 
 
 def _infer_search(types: Sequence[TensorType], **_: Any) -> tuple[TensorType, ...]:
@@ -51,8 +71,18 @@ def _search_cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_
 
 
 def _batched_search(op: Any, xs: Sequence[Any], batched: Sequence[bool], n: int, *, side: str) -> Any:
-    """One table for all rows is searched at once."""
-    return None if batched[0] else xs[0].tape.apply(op, xs, {"side": side})
+    """One table for all rows is searched at once; in a table for each row the elements before are counted.
+
+    What is not behind counts, so that NaN is behind everything.
+    """
+    a, v = xs
+    if not batched[0]:
+        return a.tape.apply(op, xs, {"side": side})
+    table = F.checked_table(a)
+    v = batch_rules.stacked(v, batched[1], n)
+    table = table.reshape((n, *(1,) * (v.ndim - 1), table.shape[-1]))
+    behind = (F.greater_equal if side == "left" else F.greater)(table, F.expand_dims(v, axis=-1))
+    return F.sum(F.logical_not(behind), axis=-1)
 
 
 searchsorted = define(

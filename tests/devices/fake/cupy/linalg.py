@@ -69,9 +69,18 @@ def det(a: Any) -> Any:
     return wrap(np.linalg.det(a._host))
 
 
+def eigh(a: Any) -> Any:
+    _stacked(a)
+    return tuple(map(wrap, np.linalg.eigh(a._host)))
+
+
+def qr(a: Any) -> Any:
+    return tuple(map(wrap, np.linalg.qr(a._host)))
+
+
 def _absent(*_: Any, **__: Any) -> Any:
     raise NotImplementedError
 
 
-eigh = qr = matrix_rank = pinv = lstsq = norm = eigvalsh = tensorsolve = tensorinv = matrix_power = _absent
+matrix_rank = pinv = lstsq = norm = eigvalsh = tensorsolve = tensorinv = matrix_power = _absent
 __all__ = ["inv", "solve", "cholesky", "svd", "slogdet", "det", "eigh", "qr", "matrix_rank", "pinv", "lstsq"]

@@ -362,8 +362,15 @@ def _qr(x: Any) -> tuple[Any, Any]:
     return q, r
 
 
+def _lapack(x: Any) -> None:
+    """Raise TypeError for a dtype that LAPACK has not, as NumPy does; SciPy fails on some alone."""
+    if x.dtype.char not in "fdFD":
+        raise TypeError(f"array type {x.dtype} is unsupported in linalg")
+
+
 def _expm(x: Any) -> Any:
     """The exponential of each matrix; NaN for one that is not finite."""
+    _lapack(x)
     sound = np.isfinite(x).all(axis=(-2, -1), keepdims=True)
     if not x.size:
         return x.copy()
@@ -372,6 +379,7 @@ def _expm(x: Any) -> Any:
 
 def _lu(x: Any) -> tuple[Any, Any, Any]:
     """Permutation and factors; NaN in the triangles for a matrix that is not finite."""
+    _lapack(x)
     sound = np.isfinite(x).all(axis=(-2, -1), keepdims=True)
     if not x.size:
         return x.copy(), x.copy(), x.copy()

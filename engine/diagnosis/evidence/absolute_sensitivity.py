@@ -8,6 +8,7 @@ through, and otherwise the size against which a sum of cotangents has to be judg
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 
 import numpy as np
 
@@ -41,6 +42,8 @@ def _absolute(step: Instruction, operands: Sequence[Array], moving: Mapping[int,
         return [_diagonal(step, operands, moving)]
     if step.op.name == "solve" and set(moving) == {1}:
         return [_through_inverse(operands[0], moving[1])]
+    if step.op.family.name == "fourier":
+        return [_through_transform(step, operands[0], moving[0])]
     whole = step.op.family.name == "control"  # a loop's or branch's own course depends on its values
     filled = []
     for position, operand in enumerate(operands):
@@ -73,6 +76,22 @@ def _through_inverse(matrix: Array, right: Array) -> Array:
     except np.linalg.LinAlgError:
         inverse = np.full(matrix.shape, np.nan, matrix.dtype)
     return np.asarray(inverse @ right)
+
+
+def _through_transform(step: Instruction, x: Array, size: Array) -> Array:
+    """Every coefficient of a Fourier transform has the same magnitude; with its mirror image twice that."""
+    axes, norm = step.attributes["axis"], step.attributes["norm"]
+    shape = list(x.shape)
+    count = prod(shape[a] for a in axes)
+    inverse, mirrored = bool(step.attributes.get("inverse")), step.op.name == "irdft"
+    if mirrored:
+        inverse, shape[axes[0]] = True, step.attributes["size"]
+        count = shape[axes[0]]
+    elif step.op.name == "rdft":
+        shape[axes[0]] = count // 2 + 1
+    factor = count**-0.5 if norm == "ortho" else 1 / count if (norm == "forward") != inverse else 1.0
+    total = np.sum(size, axis=axes, keepdims=True) * factor * (2 if mirrored else 1)
+    return np.broadcast_to(total, shape).copy()
 
 
 def _coefficient(operand: Array) -> Array:

@@ -188,14 +188,14 @@ def _plane(name: str, summary: str, formula: Any, kinds: str = "floating", **fie
     """The transform along any axes, and along the last two."""
     for suffix, default, doc in (
         ("n", None, "all of them when absent, or the last ones if s is given"),
-        ("2", (-2, -1), ""),
+        ("2", (-2, -1), "null: all of them"),
     ):
         composite(
             f"{name}{suffix}",
             summary=summary.format("axes" if suffix == "n" else "two axes"),
             formula=formula,
             kinds=kinds,
-            attributes=(_S, Attribute("axes", INTS, default, doc), NORM),
+            attributes=(_S, Attribute("axes", INTS, default, doc, nullable=suffix == "2"), NORM),
             samples=_PLANE_SAMPLES,
             **fields,
         )

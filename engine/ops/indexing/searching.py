@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite
+from math import isfinite, nan
 from typing import Any
 
 from engine import dtypes
@@ -27,13 +27,17 @@ _ASCENDS = "The table has to ascend, which is checked: NumPy gives nonsense for 
 
 
 def _unsorted(_: Any) -> InvalidTensor:
-    return InvalidTensor("the table does not ascend, or holds NaN", hint="sort it first: sort(table)")
+    return InvalidTensor(
+        "the table does not ascend, or has a number behind NaN", hint="sort it first: sort(table)"
+    )
 
 
 def _check_table(xp: Any, a: Any) -> Any:
     if a.shape[-1] > 1:
-        rises = xp.astype(a[..., 1:] >= a[..., :-1], xp.int8)  # a difference of infinities would be NaN
-        xp.within(rises, 1, 2, _unsorted)
+        rises = a[..., 1:] >= a[..., :-1]  # a difference of infinities would be NaN
+        if xp.isdtype(a.dtype, "real floating"):
+            rises = rises | xp.isnan(a[..., 1:])
+        xp.within(xp.astype(rises, xp.int8), 1, 2, _unsorted)
     return a
 
 
@@ -135,6 +139,7 @@ def _interp(x: Any, xp: Any, fp: Any, *, left: float | None, right: float | None
         width = x1 - x0
         share = F.where(width.equals(0), 0, (x - x0) / F.where(width.equals(0), 1, width))
         answer = y0 + (y1 - y0) * share
+    answer = F.where(F.any(F.isnan(xp)), nan, answer)
     below = first if left is None else left
     above = last if right is None else right
     return F.where(x < low, below, F.where(x > high, above, F.where(x.equals(high), last, answer)))
@@ -154,7 +159,7 @@ interp = composite(
         Sample(([-2.0, 0.1, 1.9], _TABLE, (4,)), {"left": 0.5, "right": -1.0}),
         Sample(([0.3], [1.0], (1,))),
     ),
-    conventions=f"At a corner the derivative is that of the piece on the right. {_ASCENDS}",
+    conventions=f"NaN in xp gives NaN. At a corner the derivative is that of the piece on the right. {_ASCENDS}",
 )
 
 
@@ -271,6 +276,7 @@ histogram = composite(
         Sample(([0.3, -1.2, 0.7, 1.9], (4,)), {"bins": 3, "low": -2, "high": 2}),
         Sample(([0.3, -1.2, 0.7, 1.9],), {"bins": 4, "low": -1, "high": 1, "density": True}),
     ),
-    conventions="NumPy's `range` is `low` and `high`. Elements beyond them, and NaN, do not count. Counts "
+    conventions="NumPy's `range` is `low` and `high`. Elements beyond them, and NaN, do not count; without them the edges are NaN. "
+    "Counts "
     "pass no gradient to x; the edges and the weights do.",
 )

@@ -69,19 +69,10 @@ CASES: list[tuple[str, Any]] = [
     ("stdev(x)", np.std(x, ddof=1)),
     ("percentile(x, 30)", np.percentile(x, 30)),
     ("pearsonr(x, y)", np.corrcoef(x, y)[0, 1]),
-<<<<<<< HEAD
-    ("interp(x, xp, fp)", np.interp(x, xp, fp)),
-    ("interp(0.4, xp, fp)", np.interp(0.4, xp, fp)),
-    ("interp(x, flip(xp), flip(fp))", np.interp(x, xp, fp)),
     ("interp1(xp, fp, x, 'linear')", np.interp(x, xp, fp)),
     ("approx(xp, fp, x)", np.interp(x, xp, fp)),
     ("IF(x > 0, x, y)", np.where(x > 0, x, y)),
     ("rem(x, y)", np.fmod(x, y)),
-    ("digitize(x, xp)", np.digitize(x, xp)),
-    ("searchsorted(xp, x)", np.searchsorted(xp, x)),
-    ("bincount(ids, 4)", np.bincount(ids, minlength=4)),
-=======
->>>>>>> 3a32cf5 (What users of NumPy meet first is there: differences, statistics without NaN, tables, segments, decompositions and Fourier transforms)
     *same("isin in1d: (x, [0.5, 2.0])", np.isin(x, [0.5, 2.0])),
     ("allclose(x, y)", np.allclose(x, y)),
     *same("array_equal array_equiv: (x, x)", True),

@@ -159,7 +159,8 @@ interp = composite(
         Sample(([-2.0, 0.1, 1.9], _TABLE, (4,)), {"left": 0.5, "right": -1.0}),
         Sample(([0.3], [1.0], (1,))),
     ),
-    conventions=f"NaN in xp gives NaN. At a corner the derivative is that of the piece on the right. {_ASCENDS}",
+    conventions="NaN in xp gives NaN. At a corner the derivative is that of the piece on the right. "
+    f"{_ASCENDS}",
 )
 
 
@@ -276,7 +277,6 @@ histogram = composite(
         Sample(([0.3, -1.2, 0.7, 1.9], (4,)), {"bins": 3, "low": -2, "high": 2}),
         Sample(([0.3, -1.2, 0.7, 1.9],), {"bins": 4, "low": -1, "high": 1, "density": True}),
     ),
-    conventions="NumPy's `range` is `low` and `high`. Elements beyond them, and NaN, do not count; without them the edges are NaN. "
-    "Counts "
-    "pass no gradient to x; the edges and the weights do.",
+    conventions="NumPy's `range` is `low` and `high`. Elements beyond them, and NaN, do not count; without "
+    "them NaN makes the edges NaN. Counts pass no gradient to x; the edges and the weights do.",
 )

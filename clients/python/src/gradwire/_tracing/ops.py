@@ -2053,15 +2053,20 @@ def fft(x: Any, n: int | None = None, axis: int = -1, norm: str = "backward") ->
 
 
 def fft2(
-    x: Any, s: int | Sequence[int] | None = None, axes: int | Sequence[int] = (-2, -1), norm: str = "backward"
+    x: Any,
+    s: int | Sequence[int] | None = None,
+    axes: int | Sequence[int] | None = (-2, -1),
+    norm: str = "backward",
 ) -> Tensor:
     """The discrete Fourier transform along two axes.
 
     s: the sizes to cut or to pad to; those of the axes when absent.
 
+    axes: null: all of them.
+
     norm: which way is divided by the size; 'ortho': both by its root.
     """
-    return _record("fft2", (x,), {"s": s, "axes": axes, "norm": norm})
+    return _record("fft2", (x,), {"s": s, "axes": _explicit(axes), "norm": norm})
 
 
 def fftconvolve(x1: Any, x2: Any, mode: str = "full") -> Tensor:
@@ -2489,8 +2494,8 @@ def histogram(
 ) -> tuple[Tensor, ...]:
     """How many elements of x are in each of some bins of equal width, and the edges of the bins.
 
-    NumPy's `range` is `low` and `high`. Elements beyond them, and NaN, do not count. Counts pass no
-    gradient to x; the edges and the weights do.
+    NumPy's `range` is `low` and `high`. Elements beyond them, and NaN, do not count; without them NaN
+    makes the edges NaN. Counts pass no gradient to x; the edges and the weights do.
 
     bins: the number of bins.
 
@@ -2574,15 +2579,20 @@ def ifft(x: Any, n: int | None = None, axis: int = -1, norm: str = "backward") -
 
 
 def ifft2(
-    x: Any, s: int | Sequence[int] | None = None, axes: int | Sequence[int] = (-2, -1), norm: str = "backward"
+    x: Any,
+    s: int | Sequence[int] | None = None,
+    axes: int | Sequence[int] | None = (-2, -1),
+    norm: str = "backward",
 ) -> Tensor:
     """The inverse discrete Fourier transform along two axes.
 
     s: the sizes to cut or to pad to; those of the axes when absent.
 
+    axes: null: all of them.
+
     norm: which way is divided by the size; 'ortho': both by its root.
     """
-    return _record("ifft2", (x,), {"s": s, "axes": axes, "norm": norm})
+    return _record("ifft2", (x,), {"s": s, "axes": _explicit(axes), "norm": norm})
 
 
 def ifftn(
@@ -2652,8 +2662,8 @@ def instance_norm(x: Any, epsilon: float = 1e-05, data_format: str = "channels_l
 def interp(x: Any, xp: Any, fp: Any, left: float | None = None, right: float | None = None) -> Tensor:
     """The value at x of the polygon through the points (xp, fp), whose xp ascend.
 
-    At a corner the derivative is that of the piece on the right. The table has to ascend, which is
-    checked: NumPy gives nonsense for one that does not.
+    NaN in xp gives NaN. At a corner the derivative is that of the piece on the right. The table has to
+    ascend, which is checked: NumPy gives nonsense for one that does not.
 
     left: the value below the first point; that of the point when absent.
 
@@ -2768,7 +2778,10 @@ def irfft(x: Any, n: int | None = None, axis: int = -1, norm: str = "backward") 
 
 
 def irfft2(
-    x: Any, s: int | Sequence[int] | None = None, axes: int | Sequence[int] = (-2, -1), norm: str = "backward"
+    x: Any,
+    s: int | Sequence[int] | None = None,
+    axes: int | Sequence[int] | None = (-2, -1),
+    norm: str = "backward",
 ) -> Tensor:
     """The inverse of rfftn along two axes: real numbers.
 
@@ -2776,9 +2789,11 @@ def irfft2(
 
     s: the sizes to cut or to pad to; those of the axes when absent.
 
+    axes: null: all of them.
+
     norm: which way is divided by the size; 'ortho': both by its root.
     """
-    return _record("irfft2", (x,), {"s": s, "axes": axes, "norm": norm})
+    return _record("irfft2", (x,), {"s": s, "axes": _explicit(axes), "norm": norm})
 
 
 def irfftn(
@@ -4257,15 +4272,20 @@ def rfft(x: Any, n: int | None = None, axis: int = -1, norm: str = "backward") -
 
 
 def rfft2(
-    x: Any, s: int | Sequence[int] | None = None, axes: int | Sequence[int] = (-2, -1), norm: str = "backward"
+    x: Any,
+    s: int | Sequence[int] | None = None,
+    axes: int | Sequence[int] | None = (-2, -1),
+    norm: str = "backward",
 ) -> Tensor:
     """The discrete Fourier transform of real numbers along two axes; half of the last one tells the rest.
 
     s: the sizes to cut or to pad to; those of the axes when absent.
 
+    axes: null: all of them.
+
     norm: which way is divided by the size; 'ortho': both by its root.
     """
-    return _record("rfft2", (x,), {"s": s, "axes": axes, "norm": norm})
+    return _record("rfft2", (x,), {"s": s, "axes": _explicit(axes), "norm": norm})
 
 
 def rfftfreq(n: int, d: float = 1.0, dtype: Any = "float64") -> Tensor:

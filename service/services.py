@@ -15,6 +15,7 @@ from structlog.typing import FilteringBoundLogger
 
 from engine.runtime import devices
 from service.datasets.folder import DatasetFolder
+from service.datasets.unpacker import Unpacker
 from service.jobs import records, submission
 from service.jobs.queue.dbos import DbosQueue
 from service.jobs.queue.port import JobQueue
@@ -55,6 +56,7 @@ class Services:
     tiers: Tiers
     bodies: HeldBytes
     datasets: DatasetFolder
+    unpacker: Unpacker
     queue: JobQueue
     streams: Streams
     supervisor: WorkerSupervisor | WorkersElsewhere
@@ -130,6 +132,7 @@ class Services:
         supervisor: WorkerSupervisor | WorkersElsewhere = (
             WorkerSupervisor(settings, logger) if membership is None else WorkersElsewhere(membership.channel)
         )
+        datasets = DatasetFolder(settings.datasets_folder)
         return cls(
             settings=settings,
             logger=logger,
@@ -141,7 +144,13 @@ class Services:
             gpus=gpus,
             tiers=Tiers(settings, runner, pool, metrics, gpus),
             bodies=HeldBytes(settings.max_body_bytes_held, "request bodies", "GRADWIRE_MAX_BODY_BYTES_HELD"),
-            datasets=DatasetFolder(settings.datasets_folder),
+            datasets=datasets,
+            unpacker=Unpacker(
+                datasets,
+                settings.blas_environment,
+                address_space=settings.child_address_space,
+                time_limit_s=settings.time_limit_s,
+            ),
             queue=queue or DbosQueue(database),
             streams=Streams(database, poll_s=settings.event_poll_s),
             supervisor=supervisor,
@@ -178,6 +187,7 @@ class Services:
         """End every process and thread and close the database."""
         self.streams.close()
         await self.supervisor.close()
+        await self.unpacker.close()
         for pool in (self.pool, *self.gpus.values()):
             await pool.close()
         await asyncio.to_thread(self.queue.close)

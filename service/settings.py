@@ -257,6 +257,16 @@ class Settings(BaseSettings):
         ge=1,
         description="Largest data set, in bytes, both as uploaded and unpacked.",
     )
+    max_datasets: int = Field(
+        default=10_000,
+        ge=1,
+        description="How many data sets are kept; one more is refused.",
+    )
+    max_datasets_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        description="Bytes of all data sets together, as uploaded; by default the disk is the limit.",
+    )
     event_poll_s: float = Field(
         default=0.2,
         gt=0,

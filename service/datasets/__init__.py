@@ -4,6 +4,7 @@
     arrays.py     npy files: checked headers, exact sizes, native order
     archives.py   npz archives: every member a plain npy file of its own
     tables.py     CSV: every column a field
+    unpacker.py   files taken apart in processes of their own, under a clock and a bound of memory
     folder.py     the folder of a finished set: tmp, fsync, rename, fsync
     store.py      the records, in the database
 

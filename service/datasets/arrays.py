@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from engine import dtypes
+from service.storage.checksums import Checksum
 from service.wire.problems import Problem
 
 _CHUNK_BYTES = 2**22
@@ -22,11 +23,15 @@ _HINT = "write it with numpy.save(file, array) from a plain numeric array whose 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a set: its file, the shape of one row, and its dtype."""
+    """One field of a set: its file, the shape of one row, its dtype, and the checksum of the file.
+
+    Fields that an older server stored have no checksum.
+    """
 
     file: str
     shape: tuple[int, ...]
     dtype: str
+    checksum: Checksum | None = None
 
     def document(self) -> dict[str, Any]:
         """The field on the wire."""
@@ -34,12 +39,14 @@ class Field:
 
     def record(self) -> dict[str, Any]:
         """The field in the database."""
-        return {"file": self.file, **self.document()}
+        checksum = {} if self.checksum is None else {"checksum": self.checksum.record()}
+        return {"file": self.file, **self.document(), **checksum}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Field:
         """The field that `record` came from."""
-        return cls(record["file"], tuple(record["shape"]), record["dtype"])
+        checksum = Checksum.read(record["checksum"]) if "checksum" in record else None
+        return cls(record["file"], tuple(record["shape"]), record["dtype"], checksum)
 
 
 def check(path: Path, place: str) -> tuple[int, tuple[int, ...], str]:

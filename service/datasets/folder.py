@@ -7,6 +7,8 @@ import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
@@ -16,8 +18,20 @@ import numpy.typing as npt
 
 from service.datasets import archives, tables
 from service.datasets.arrays import Field, check, sync
+from service.storage.checksums import Checksum, Damaged
 
 Format = Literal["npy", "npz", "csv"]
+#: Numbers of a field that a preview shows if its rows are small, and of the widest row that it shows.
+_SHOWN, _WIDEST = 4096, 2**16
+#: Bytes that the header of an npy file has at most, as NumPy reads them.
+_MOST_HEADER = 2**14
+
+
+def damaged_set(dataset_id: str, *, missing: bool = False) -> Damaged:
+    """The problem of a data set whose files are not what was stored."""
+    return Damaged(
+        f"the data set {dataset_id[:100]}", "upload the same file again: that puts it right", missing=missing
+    )
 
 
 class DatasetFolder:
@@ -85,11 +99,20 @@ class DatasetFolder:
             rows, shape, dtype = check(prepared / "0.npy", "$")
             fields = {"data": Field("0.npy", shape, dtype)}
         sync(prepared)
-        return rows, fields
+        return rows, {
+            name: replace(field, checksum=Checksum.of(prepared / field.file))
+            for name, field in fields.items()
+        }
 
-    def place(self, dataset_id: str, body: Path) -> None:
-        """Move what was prepared from `body` to its final place, unless the same content is there already."""
+    def place(self, dataset_id: str, body: Path, *, replace: bool = False) -> None:
+        """Move what was prepared from `body` to its final place, unless the same content is there already.
+
+        With `replace`, what is there moves beside `body`, and goes with it; who has it mapped keeps the
+        mapping.
+        """
         target = self._place(dataset_id)
+        if replace and target.is_dir():
+            target.rename(body.parent / "replaced")
         try:
             (body.parent / "fields").rename(target)
         except OSError:
@@ -97,9 +120,35 @@ class DatasetFolder:
                 raise
         sync(self._root)
 
-    def open(self, dataset_id: str, field: Field) -> npt.NDArray[Any]:
-        """The field's array, mapped read-only."""
-        array: npt.NDArray[Any] = np.load(self._place(dataset_id) / field.file, mmap_mode="r")
+    def is_intact(self, dataset_id: str, fields: Mapping[str, Field]) -> bool:
+        """Whether every file is there and has its checksum; it is read whole."""
+        place = self._place(dataset_id)
+        try:
+            return all(
+                field.checksum.fits(place / field.file) if field.checksum else (place / field.file).is_file()
+                for field in fields.values()
+            )
+        except OSError:
+            return False
+
+    def open(self, dataset_id: str, field: Field, *, rows: int | None = None) -> npt.NDArray[Any]:
+        """The field's array, mapped read-only; its checksum is verified, of the first `rows` at least.
+
+        Raises Damaged, also if the file is not there.
+        """
+        path = self._place(dataset_id) / field.file
+        width = np.dtype(field.dtype).itemsize * prod(field.shape)
+        most = None if rows is None else _MOST_HEADER + rows * width
+        try:
+            intact = field.checksum is None or field.checksum.fits(path, most=most)
+        except FileNotFoundError:
+            raise damaged_set(dataset_id, missing=True) from None
+        if not intact:
+            raise damaged_set(dataset_id)
+        try:
+            array: npt.NDArray[Any] = np.load(path, mmap_mode="r")
+        except ValueError:  # stored by an older server, or nothing to map in an array without elements
+            array = np.load(path)
         return array
 
     def path(self, dataset_id: str, field: Field) -> Path:
@@ -114,12 +163,20 @@ class DatasetFolder:
         return grave
 
     def preview(self, dataset_id: str, fields: Mapping[str, Field], rows: int) -> dict[str, npt.NDArray[Any]]:
-        """The first rows of every field, fewer if a row is wide."""
-        return {
-            name: np.array(array[: max(1, min(rows, 4096 // max(1, array[:1].size)))])
-            for name, field in fields.items()
-            if len(array := self.open(dataset_id, field))
-        }
+        """The first rows of every field, fewer if a row is wide; none of rows of more than 65,536 numbers.
+
+        Raises Damaged.
+        """
+        shown = {}
+        for name, field in fields.items():
+            size = max(1, prod(field.shape))
+            if size > _WIDEST:
+                continue
+            count = max(1, min(rows, _SHOWN // size))
+            array = self.open(dataset_id, field, rows=count)
+            if len(array):
+                shown[name] = np.array(array[:count])
+        return shown
 
     def _place(self, dataset_id: str) -> Path:
         return self._root / dataset_id.replace(":", "-")

@@ -15,6 +15,7 @@ from typing import Any, cast
 from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal, select, update
 
+from service.jobs import records
 from service.jobs.queue.port import JobQueue
 from service.jobs.states import FINAL, Intent, Status, sources
 from service.storage.tables import CHECKPOINTS, DATASETS, JOB_DATASETS, JOB_EVENTS, JOBS
@@ -41,13 +42,17 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A job claimed by one attempt, and the checkpoints that are kept, newest first."""
+    """A job claimed by one attempt, and the checkpoints that are kept, newest first.
+
+    `intact` says whether its document and the places of its data are those that were submitted.
+    """
 
     job_id: str
     attempt: int
     document: str
     data: str
     checkpoints: tuple[str, ...]
+    intact: bool = True
 
     @property
     def checkpoint(self) -> str | None:
@@ -78,7 +83,9 @@ def submit(connection: Connection, queue: JobQueue, row: Mapping[str, Any]) -> N
 
     Raises IntegrityError if its idempotency key is in use, DatasetGone if a data set was deleted meanwhile.
     """
-    connection.execute(insert(JOBS).values(**row, status="queued", delivery=1, created_at=time.time()))
+    checksum = records.checksum(row["document"], row["data"])
+    values = {**row, "checksum": checksum, "status": "queued", "delivery": 1, "created_at": time.time()}
+    connection.execute(insert(JOBS).values(values))
     _pin_datasets(connection, row["id"], from_json(row["data"]).get("datasets", ()))
     warned = [
         Event("log", {"level": "warning", "code": warning["code"], "message": warning["message"]})
@@ -110,20 +117,30 @@ def claim(connection: Connection, job_id: str, delivery: int, owner: str) -> Cla
     rows = connection.execute(
         select(CHECKPOINTS).where(CHECKPOINTS.c.job_id == job_id).order_by(CHECKPOINTS.c.seq.desc())
     ).all()
-    newest = rows[0] if rows else None
-    repeated = (
-        JOB_EVENTS.c.job_id == job_id,
-        JOB_EVENTS.c.id > (newest.last_event if newest else 0),
-        JOB_EVENTS.c.step.is_not(None),
-    )
-    connection.execute(delete(JOB_EVENTS).where(*repeated))
-    place = {"epoch": newest.epoch if newest else 0, "step": newest.step if newest else 0}
-    metrics = newest.metrics if newest else "{}"
-    connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(**place, metrics=metrics))
+    place = _rewind(connection, job_id, rows[0] if rows else None)
     append_events(
         connection, job_id, [Event("status", {"status": "running", "attempt": job.attempt, **place})]
     )
-    return Claim(job_id, job.attempt, job.document, job.data, tuple(row.id for row in rows))
+    intact = job.checksum in (None, records.checksum(job.document, job.data))
+    return Claim(job_id, job.attempt, job.document, job.data, tuple(row.id for row in rows), intact)
+
+
+def fall_back(connection: Connection, job_id: str, attempt: int, damaged: Sequence[str]) -> None:
+    """Forget checkpoints that cannot be read, and what happened since the newest of the others.
+
+    That is about to happen again; an event says so. Raises StaleAttempt.
+    """
+    _fence(connection, job_id, attempt, lease=time.time())
+    mine = CHECKPOINTS.c.job_id == job_id
+    connection.execute(delete(CHECKPOINTS).where(mine, CHECKPOINTS.c.id.in_(damaged)))
+    newest = connection.execute(select(CHECKPOINTS).where(mine).order_by(CHECKPOINTS.c.seq.desc())).first()
+    place = _rewind(connection, job_id, newest)
+    where = f"goes on from step {place['step']}" if newest else "starts again from the beginning"
+    listed = ", ".join(damaged)
+    which = f"the checkpoint {listed} is" if len(damaged) == 1 else f"the checkpoints {listed} are"
+    message = f"{which} damaged on the server's disk; the job {where}, with the same bits"
+    log = {"level": "warning", "code": "damaged_checkpoint", "message": message}
+    append_events(connection, job_id, [Event("log", log)])
 
 
 def beat(connection: Connection, job_id: str, attempt: int) -> Intent | None:
@@ -210,7 +227,7 @@ def release(
     delay_s: float = 0.0,
     holder: Holder | None = None,
 ) -> None:
-    """Running → queued: a retry or a takeover, handed over anew after `delay_s`.
+    """Running → queued: a retry or a takeover, handed over anew after `delay_s`, before jobs never begun.
 
     `stalled` counts the attempt among those in a row that failed without a checkpoint. `holder` guards a
     takeover: it is void if that worker has renewed its lease since. Raises StaleAttempt.
@@ -220,7 +237,7 @@ def release(
         again["stalls"] = JOBS.c.stalls + 1
     if not _transition(connection, job_id, "queued", *_running(attempt, holder), **again):
         raise StaleAttempt(job_id)
-    _requeued(connection, queue, job_id, attempt, why, delay_s)
+    _requeued(connection, queue, job_id, attempt, why, delay_s, first=True)
 
 
 def request(connection: Connection, queue: JobQueue, job_id: str, wanted: Intent | None) -> Status | None:
@@ -295,6 +312,20 @@ def _transition(
     return moved
 
 
+def _rewind(connection: Connection, job_id: str, newest: Any) -> dict[str, int]:
+    """Remove what happened at a step after the checkpoint `newest` was written: the place of the job now."""
+    repeated = (
+        JOB_EVENTS.c.job_id == job_id,
+        JOB_EVENTS.c.id > (newest.last_event if newest else 0),
+        JOB_EVENTS.c.step.is_not(None),
+    )
+    connection.execute(delete(JOB_EVENTS).where(*repeated))
+    place = {"epoch": newest.epoch if newest else 0, "step": newest.step if newest else 0}
+    metrics = newest.metrics if newest else "{}"
+    connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(**place, metrics=metrics))
+    return place
+
+
 def _pin_datasets(connection: Connection, job_id: str, datasets: Collection[str]) -> None:
     """Record that a job needs these data sets: they cannot be deleted from now on. Raises DatasetGone."""
     for dataset in sorted(datasets):
@@ -347,12 +378,14 @@ def _requeued(
     attempt: int | None,
     why: str | None,
     delay_s: float,
+    *,
+    first: bool = False,
 ) -> None:
     if why is not None:
         append_events(connection, job_id, [Event("log", {"level": "warning", "message": why})])
     _append_status(connection, job_id, "queued", attempt, None)
     delivery = connection.execute(select(JOBS.c.delivery).where(JOBS.c.id == job_id)).scalar_one()
-    queue.enqueue(connection, job_id, delivery, delay_s)
+    queue.enqueue(connection, job_id, delivery, delay_s, first=first)
 
 
 def _json(data: Mapping[str, Any]) -> str:

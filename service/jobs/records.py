@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from service.jobs.queue.port import Key
 from service.jobs.states import Status
+from service.storage.checksums import Damaged, of_texts
 from service.storage.tables import CHECKPOINTS, JOB_DATASETS, JOB_EVENTS, JOBS
 
 Interval = Literal["step", "epoch"]
@@ -49,9 +50,19 @@ def by_key(connection: Connection, key: str) -> tuple[str, str] | None:
 
 
 def stored_job(connection: Connection, job_id: str) -> tuple[str, Mapping[str, Any]] | None:
-    """The stored document and the places of the data, or None."""
-    row = connection.execute(select(JOBS.c.document, JOBS.c.data).where(JOBS.c.id == job_id)).first()
-    return None if row is None else (row.document, from_json(row.data))
+    """The stored document and the places of the data, or None. Raises Damaged."""
+    columns = JOBS.c.document, JOBS.c.data, JOBS.c.checksum
+    row = connection.execute(select(*columns).where(JOBS.c.id == job_id)).first()
+    if row is None:
+        return None
+    if row.checksum not in (None, checksum(row.document, row.data)):
+        raise Damaged("the record of the job", "submit the job again")
+    return row.document, from_json(row.data)
+
+
+def checksum(document: str, data: str) -> str:
+    """The checksum of a job's record."""
+    return of_texts(document, data)
 
 
 def page(

@@ -122,9 +122,15 @@ class JobRunner(QueryRunner):
         return encode_answer(expansion.document(), "json")
 
     def submit(self, call: QueryRequest, most_nodes: int | None = None) -> Reply:
-        """Check a job and store the data of its body: its row for the ledger, as JSON."""
+        """Check a job and store the data of its body: its row for the ledger, as JSON.
+
+        If the data sets that it names were not looked up yet, the reply lists their ids as `datasets`.
+        """
         text, attachments = call.split()
         parsed = submission.parse_submission(text, attachments)
+        context = SubmissionContext.unpack(call.job)
+        if parsed.datasets and context.sets is None:
+            return json_reply({"datasets": sorted(parsed.datasets)})
         model = parsed.document.get("model")
         layers = model.get("layers") if isinstance(model, dict) else None
         most = None if most_nodes is None else most_nodes // _RECORDINGS
@@ -132,7 +138,7 @@ class JobRunner(QueryRunner):
             raise TooLargeForTier
         row = submission.prepare(
             parsed,
-            SubmissionContext.unpack(call.job),
+            context,
             max_peak_bytes=self.max_peak_bytes,
             admit=_at_most(most),
         )

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.jobs import records
 from service.jobs.records import StoredEvent
-from service.storage.database import Database
+from service.storage.database import Database, DatabaseLost
 
 _PAGE = 500
 #: What is kept at hand of one job: events, and bytes of their data.
@@ -142,7 +142,7 @@ class Streams:
         reached: int | None = None
         while not self.closing:
             events: list[tuple[str, StoredEvent]] = []
-            with suppress(SQLAlchemyError):  # the next look tries again
+            with suppress(SQLAlchemyError, DatabaseLost):  # the next look tries again
                 if reached is None:
                     reached = await self._database.read(records.newest_event)
                 for topic in self._topics.values():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -26,6 +25,7 @@ from service.datasets.arrays import sync, write
 from service.datasets.folder import DatasetFolder
 from service.datasets.store import Dataset
 from service.jobs.sources import Array
+from service.storage.checksums import Checksum
 from service.storage.failures import is_disk_full
 from service.wire.body import Media
 from service.wire.json_numbers import dumps
@@ -34,7 +34,8 @@ from service.wire.problems import Problem
 
 _DATA = ("data", "validation_data")
 _ABANDONED_S = 3600.0
-_ID = re.compile(rb"sha256:[0-9a-f]{64}")
+#: Fields of a job's data, each a file; data sets that they name; columns of one that are put side by side.
+_MOST_FIELDS, _MOST_DATASETS, _MOST_COLUMNS = 1_024, 64, 4_096
 #: Called with a job's function before it is recorded; it may raise.
 Admit = Callable[[Graph], None]
 
@@ -56,15 +57,16 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionContext:
-    """What a submission needs that is not in its body: the job's name, folders, the data sets it may name.
+    """What a submission needs that is not in its body: the job's name, folders, the data sets that it names.
 
-    Both folders lie in the data folder.
+    Both folders lie in the data folder. The body is read by a process that has no database: `sets` is None
+    until it has said which data sets to look up.
     """
 
     job_id: str
     jobs: Path
     datasets: Path
-    sets: Mapping[str, Dataset]
+    sets: Mapping[str, Dataset] | None = None
 
     def below(self, file: Path) -> str:
         """A file as the ledger names it: below the data folder, which may be moved."""
@@ -72,33 +74,24 @@ class SubmissionContext:
 
     def pack(self) -> bytes:
         """As a call's document."""
-        sets = {name: dataset.record() for name, dataset in self.sets.items()}
+        sets = None
+        if self.sets is not None:
+            sets = {name: dataset.record() for name, dataset in self.sets.items()}
         return dumps({"job_id": self.job_id, "jobs": self.jobs, "datasets": self.datasets, "sets": sets})
 
     @classmethod
     def unpack(cls, document: bytes) -> Self:
         """What `pack` packed."""
         fields = from_json(document)
-        sets = {name: Dataset.from_record(record) for name, record in fields["sets"].items()}
+        sets = None
+        if fields["sets"] is not None:
+            sets = {name: Dataset.from_record(record) for name, record in fields["sets"].items()}
         return cls(fields["job_id"], Path(fields["jobs"]), Path(fields["datasets"]), sets)
 
 
 def new_id() -> str:
     """A name for a job."""
     return f"job_{uuid4().hex}"
-
-
-def referenced_datasets(body: bytes, media: Media) -> set[str]:
-    """What looks like the id of a data set anywhere in the JSON of a body: those named are among them.
-
-    The database is asked for these before the body is parsed: parsing, inline data and all, is left to a
-    thread or a child process that has no database, and doing it here as well would double the largest cost
-    of a submission, in the process that serves everyone. Text that only looks like an id costs a look-up and
-    no more: what the parsed document names is all that is used. The one limit: an id that a client writes
-    with JSON escapes is not found, and is refused as `dataset_not_found`.
-    """
-    text = body if media == "json" else body[: 8 + int.from_bytes(body[:8], "little")]
-    return {match.decode() for match in _ID.findall(text)}
 
 
 def parse_submission(text: bytes, attachments: Mapping[str, Array] | None) -> Submission:
@@ -112,6 +105,12 @@ def parse_submission(text: bytes, attachments: Mapping[str, Array] | None) -> Su
             continue
         if not isinstance(value, dict) or not value:
             raise InvalidDocument(f"expected an object of fields at $.{name}", path=f"$.{name}")
+        if len(value) > _MOST_FIELDS:
+            raise InvalidDocument(
+                f"expected at most {_MOST_FIELDS:,} fields at $.{name}, got {len(value):,}",
+                path=f"$.{name}",
+                hint="put columns side by side in one array, or name them as 'fields' of a data set",
+            )
         data[name] = value
     if "data" not in data:
         raise InvalidDocument(
@@ -119,7 +118,14 @@ def parse_submission(text: bytes, attachments: Mapping[str, Array] | None) -> Su
             path="$.data",
             hint='for example "data": {"x": [[1], [2]], "y": [[2], [4]]}',
         )
-    return Submission(document, data, attachments)
+    parsed = Submission(document, data, attachments)
+    if len(parsed.datasets) > _MOST_DATASETS:
+        raise InvalidDocument(
+            f"expected at most {_MOST_DATASETS} data sets at $.data, got {len(parsed.datasets):,}",
+            path="$.data",
+            hint="one data set has many fields: upload what belongs together as one npz",
+        )
+    return parsed
 
 
 def digest(body: bytes, media: Media) -> str:
@@ -136,13 +142,14 @@ def prepare(
     UserError, and whatever `admit` raises of the function.
     """
     inline: dict[str, Array] = {}
+    checksums: dict[str, dict[str, Any]] = {}
     sources: dict[str, dict[str, list[str]]] = {}
     types: dict[str, dict[str, TensorType]] = {}
     for part, fields in submission.data.items():
         sources[part], types[part] = {}, {}
         for name, value in fields.items():
             place = child_path(f"$.{part}", name)
-            source = _source(value, place, context, submission.attachments, inline)
+            source = _source(value, place, context, submission.attachments, inline, checksums)
             sources[part][name], types[part][name] = source
     document = _without_attachments(submission.document, submission.attachments or {})
     spec = decode(document, types["data"], types.get("validation_data"), admit)
@@ -155,12 +162,17 @@ def prepare(
             hint="use a smaller batch_size or model; the operator may raise GRADWIRE_MAX_PEAK_BYTES",
         )
     try:
-        _write_arrays(context.jobs / context.job_id, inline)
+        checksums |= _write_arrays(context, inline)
     except OSError as error:
         if not is_disk_full(error):
             raise
         raise Problem("disk_full", f"the job's data could not be stored: {error.strerror}") from error
-    data = {**sources, "types": _types_record(types), "datasets": sorted(submission.datasets)}
+    data = {
+        **sources,
+        "types": _types_record(types),
+        "datasets": sorted(submission.datasets),
+        "checksums": checksums,
+    }
     return {
         "id": context.job_id,
         "document": dumps(document).decode(),
@@ -221,8 +233,12 @@ def _source(
     context: SubmissionContext,
     attachments: Mapping[str, Array] | None,
     inline: dict[str, Array],
+    checksums: dict[str, dict[str, Any]],
 ) -> tuple[list[str], TensorType]:
-    """The files of one field, and their type; an array in the body itself goes to `inline`."""
+    """The files of one field, and their type.
+
+    An array in the body itself goes to `inline`, the checksums of files that are there to `checksums`.
+    """
     if not _names_dataset(value):
         array = decode_tensor(value, path=path, attachments=attachments).array
         file = f"{len(inline)}.npy"
@@ -236,13 +252,15 @@ def _source(
                 path=child_path(path, key),
                 hint=did_you_mean(key, ("dataset", "field", "fields")),
             )
-    dataset = context.sets.get(str(value["dataset"]))
+    dataset = (context.sets or {}).get(str(value["dataset"]))
     if dataset is None:
         raise dataset_gone(str(value["dataset"]), f"{path}.dataset")
     chosen_fields = _fields(value, path, dataset)
     names = [chosen_fields] if isinstance(chosen_fields, str) else chosen_fields
     sets = DatasetFolder(context.datasets)
     files = [context.below(sets.path(dataset.id, dataset.fields[name])) for name in names]
+    recorded = [(file, dataset.fields[name].checksum) for file, name in zip(files, names, strict=True)]
+    checksums |= {file: checksum.record() for file, checksum in recorded if checksum is not None}
     return files, dataset.type_of(chosen_fields)
 
 
@@ -269,8 +287,12 @@ def _fields(value: Mapping[str, Any], path: str, dataset: Dataset) -> str | list
             path=path,
             hint=f"the data set has {listed}",
         )
+    if len(names) > _MOST_COLUMNS:
+        _mismatch(
+            f"expected at most {_MOST_COLUMNS:,} columns, got {len(names):,}", f"{path}.fields", "use fewer"
+        )
     for name in names:
-        if name not in dataset.fields:
+        if not isinstance(name, str) or name not in dataset.fields:
             _mismatch(
                 f"the data set has no field '{str(name)[:60]}'",
                 path,
@@ -293,8 +315,9 @@ def _mismatch(detail: str, path: str, hint: str) -> NoReturn:
     raise DatasetMismatch(f"{detail} at {path}", path=path, hint=hint)
 
 
-def _write_arrays(folder: Path, inline: Mapping[str, Array]) -> None:
-    """Write the arrays that came in the body, and sync them to the disk."""
+def _write_arrays(context: SubmissionContext, inline: Mapping[str, Array]) -> dict[str, dict[str, Any]]:
+    """Write the arrays that came in the body, and sync them to the disk: the checksums of their files."""
+    folder = context.jobs / context.job_id
     data = folder / "data"
     data.mkdir(parents=True)
     (folder / "checkpoints").mkdir()
@@ -303,6 +326,7 @@ def _write_arrays(folder: Path, inline: Mapping[str, Array]) -> None:
         sync(data / file)
     for place in (data, folder, folder.parent):
         sync(place)
+    return {context.below(data / file): Checksum.of(data / file).record() for file in inline}
 
 
 def _without_attachments(value: Any, attachments: Mapping[str, Array]) -> Any:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.storage import failures
 from service.storage.tables import migrate
+from service.wire.problems import Problem
 
 T = TypeVar("T")
 
@@ -28,21 +29,38 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0
 _ROOM = 2**20
 
 
+class DatabaseLost(Problem):
+    """The file of the database is damaged, or was removed or replaced while the server ran."""
+
+    def __init__(self, what: str) -> None:
+        hint = "the operator has to stop the server, put the data folder right, and start it again"
+        super().__init__(
+            "internal", f"the server's database {what}, and nothing is stored any more", hint=hint
+        )
+
+
 class Database:
-    """One database; `read` and `write` run a function of a connection in a thread."""
+    """One database; `read` and `write` run a function of a connection in a thread.
+
+    Both raise DatabaseLost if its file is damaged or gone.
+    """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with suppress(PermissionError):  # of somebody else's folder its owner decides
             folder.chmod(0o700)
         self._folder = folder
-        self.engine = create_engine(f"sqlite:///{folder / FILE}")
+        self._file = folder / FILE
+        self._identity: tuple[int, int] | None = None
+        self.engine = create_engine(f"sqlite:///{self._file}")
+        event.listen(self.engine, "do_connect", self._before_connecting)
         event.listen(self.engine, "connect", _set_pragmas)
         try:
             with self.engine.begin() as connection:
                 migrate(connection)
         except SQLAlchemyError as error:
             raise failures.why_not_opened(error, FILE) from error
+        self._identity = self._look()
         # Apart, since who writes may wait for another process for seconds.
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="storage-read")
         self._writers = ThreadPoolExecutor(2, thread_name_prefix="storage-write")
@@ -111,6 +129,8 @@ class Database:
             try:
                 return await asyncio.get_running_loop().run_in_executor(threads, run, arg)
             except SQLAlchemyError as error:
+                if failures.is_damaged(error):
+                    raise DatabaseLost("is damaged") from error
                 if time.monotonic() + wait > deadline or not failures.is_passing(error):
                     raise
                 if await asyncio.to_thread(self.is_full, error):
@@ -126,7 +146,28 @@ class Database:
     def _write(self, statements: Callable[[Connection], T]) -> T:
         with self.engine.begin() as connection:
             _begin(connection, "BEGIN IMMEDIATE")
+            self._require_file()
             return statements(connection)
+
+    def _look(self) -> tuple[int, int]:
+        """Which file lies in the place of the database. Raises OSError."""
+        status = self._file.stat()
+        return status.st_dev, status.st_ino
+
+    def _require_file(self) -> None:
+        """Raise DatabaseLost if the file that is open is no longer in its place: a restart would not find it.
+
+        An open file that was removed takes every write and loses it. A new connection would make a new file.
+        """
+        try:
+            lost = self._identity is not None and self._look() != self._identity
+        except FileNotFoundError:
+            lost = True
+        if lost:
+            raise DatabaseLost("was removed or replaced while the server ran")
+
+    def _before_connecting(self, *_: Any) -> None:
+        self._require_file()
 
 
 def _begin(connection: Connection, how: str) -> None:

@@ -74,6 +74,12 @@ def is_passing(error: SQLAlchemyError) -> bool:
     return isinstance(error, OperationalError | InterfaceError) and _code(error) != sqlite3.SQLITE_ERROR
 
 
+def is_damaged(error: SQLAlchemyError) -> bool:
+    """Whether the file of the database is no longer one: a page was overwritten, or all of it."""
+    code = _code(error)
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
 def _code(error: SQLAlchemyError) -> int | None:
     """SQLite's extended code, None if there is none."""
     code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)

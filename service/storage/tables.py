@@ -52,6 +52,8 @@ GRAPHS = Table(
     Column("summary", Text, nullable=False),
     Column("nodes", Integer, nullable=False),
     Column("created_at", Float, nullable=False),
+    #: Of the document and of the summary, with a colon between; null in rows of older servers.
+    Column("checksum", String(129)),
     sqlite_autoincrement=True,
 )
 
@@ -64,6 +66,8 @@ DATASETS = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("fields", Text, nullable=False),
     Column("created_at", Float, nullable=False),
+    #: Of the rows, the bytes and the fields; null in rows of older servers.
+    Column("checksum", String(64)),
     sqlite_autoincrement=True,
 )
 
@@ -97,6 +101,8 @@ JOBS = Table(
     Column("error", Text),
     #: What was said of the job as a whole: a JSON array. What is said of single steps is in its events.
     Column("warnings", Text, nullable=False, server_default=text("'[]'")),
+    #: Of the document and the places of the data; null in rows of older servers.
+    Column("checksum", String(64)),
     sqlite_autoincrement=True,
 )
 
@@ -176,6 +182,12 @@ def _add_last_events(connection: Connection) -> None:
         connection.execute(update(JOBS).where(JOBS.c.seq == row.seq).values(data=moved))
 
 
+def _add_checksums(connection: Connection) -> None:
+    """Rows have checksums from here on; those that are there already are read without."""
+    for table in (GRAPHS, DATASETS, JOBS):
+        _add_column(connection, table, table.c.checksum)
+
+
 def _last_event(connection: Connection, checkpoint: Row[Any]) -> int:
     mine = JOB_EVENTS.c.job_id == checkpoint.job_id
     done = mine, JOB_EVENTS.c.step < checkpoint.step
@@ -217,6 +229,7 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
     _create_jobs,
     _create_job_datasets,
     _add_last_events,
+    _add_checksums,
 )
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from engine.passes import optimize
 from engine.runtime.executors.executor import Executor, InPlacePlan
 from engine.runtime.executors.scratch_pool import ScratchPool
@@ -80,9 +82,10 @@ def evaluation_plan(
 
 
 def set_rates(plan: BatchPlan, rates: Mapping[str, float]) -> None:
-    """Fill in the numbers of the step that an update takes."""
-    for name, rate in rates.items():
-        plan.buffers[f"{RATE}{name}"][...] = rate
+    """Fill in the numbers of the step that an update takes; what the dtype cannot hold is infinite."""
+    with np.errstate(over="ignore"):
+        for name, rate in rates.items():
+            plan.buffers[f"{RATE}{name}"][...] = rate
 
 
 def _bound(

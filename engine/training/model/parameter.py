@@ -69,10 +69,11 @@ def read_parameter(
 def _started(array: Array, dtype: str, path: str) -> Array:
     """A first value in the job's dtype; raises InvalidTensor if it is not finite there."""
     with np.errstate(over="ignore"):
-        value = np.ascontiguousarray(array, dtype)
-    wrong = np.argwhere(~np.isfinite(value))
+        value = np.asarray(array, dtype, order="C")
+    wrong = np.argwhere(np.atleast_1d(~np.isfinite(value)))
     if len(wrong):
-        came = f"{array[tuple(wrong[0])]:g} at {wrong[0].tolist()}"
+        place = wrong[0].tolist() if value.ndim else []
+        came = f"{array[tuple(place)]:g} at {place}"
         raise InvalidTensor(
             f"a parameter starts from finite numbers of {dtype}, got {came} of {path}",
             path=path,

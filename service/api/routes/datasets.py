@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Query
 from pydantic import Field
@@ -24,11 +25,14 @@ from service.datasets import store, upload
 from service.datasets.folder import Format
 from service.datasets.store import Dataset
 from service.jobs import records
+from service.queries.tiers import ClientGone
 from service.services import Services, services_of
+from service.storage.checksums import Damaged
 from service.storage.failures import is_disk_full
+from service.wire.body import hung_up
 from service.wire.compression import BrokenCompression, coding_of, unpack_stream
 from service.wire.encoding import encode_answer, json_reply
-from service.wire.problems import Problem
+from service.wire.problems import Problem, Reply
 
 _FORMATS: dict[str, Format] = {
     "application/x-npy": "npy",
@@ -50,6 +54,8 @@ _BODY = {
         },
     },
 }
+
+T = TypeVar("T")
 
 router = make_router("datasets")
 
@@ -74,6 +80,8 @@ class Preview(Parameters):
             "body_too_large",
             "unsupported_media_type",
             "invalid_dataset",
+            "over_limit",
+            "time_limit",
             "disk_full",
         ),
     },
@@ -86,22 +94,37 @@ async def create_dataset(request: Request, _: NoParameters) -> Response:
     _check_length(request, limit)
     coding = coding_of(request.headers.get("content-encoding", ""))
     stream = request.stream() if coding is None else unpack_stream(request.stream(), coding)
+    require_room = partial(
+        store.require_room,
+        most=services.settings.max_datasets,
+        most_bytes=services.settings.max_datasets_bytes,
+    )
     place = await asyncio.to_thread(services.datasets.staging_dir)
     try:
         body = place / "body"
         digest, size = await upload.receive(stream, body, limit=limit)
         form = _format(request, await asyncio.to_thread(_first_bytes, body))
         dataset_id = f"sha256:{digest}"
-        stored = await services.database.read(partial(store.get, dataset_id=dataset_id))
-        if stored is not None:
+        stored = await services.database.read(partial(store.intact, dataset_id=dataset_id))
+        damaged = stored is not None and not await asyncio.to_thread(
+            services.datasets.is_intact, dataset_id, stored.fields
+        )
+        if stored is not None and not damaged:
             return _created(stored, 200)
-        rows, fields = await asyncio.to_thread(partial(services.datasets.prepare, body, form, limit=limit))
+        if not damaged:
+            await services.database.read(partial(require_room, size=size))
+        rows, fields = await until_hung_up(
+            services.unpacker.prepare(body, form, limit=limit), partial(hung_up, request.receive)
+        )
         dataset = Dataset(dataset_id, rows, size, fields)
 
         def keep(connection: Connection) -> bool:
             """The record and the files in one transaction, so that no deletion comes between them."""
+            there = store.is_there(connection, dataset_id)
+            if not there:
+                require_room(connection, size)
             created = store.put(connection, dataset)
-            services.datasets.place(dataset_id, body)
+            services.datasets.place(dataset_id, body, replace=damaged or not there)
             return created
 
         try:
@@ -154,13 +177,16 @@ async def get_dataset(request: Request, dataset_id: str, shown: Annotated[Previe
     """The record and the first rows of every field."""
     services = services_of(request)
     dataset = await dataset_of(services, dataset_id)
+
+    def describe() -> Reply:
+        preview = services.datasets.preview(dataset.id, dataset.fields, shown.preview)
+        return encode_answer({**dataset.document(), "preview": preview}, "json")
+
     try:
-        preview = await asyncio.to_thread(
-            services.datasets.preview, dataset.id, dataset.fields, shown.preview
-        )
-    except FileNotFoundError:
-        raise not_found(dataset.id) from None  # deleted in this moment
-    return respond(encode_answer({**dataset.document(), "preview": preview}, "json"))
+        return respond(await asyncio.to_thread(describe))
+    except Damaged:
+        await dataset_of(services, dataset_id)  # it may have been deleted in this moment
+        raise
 
 
 @router.delete(
@@ -173,11 +199,11 @@ async def get_dataset(request: Request, dataset_id: str, shown: Annotated[Previe
 async def delete_dataset(request: Request, dataset_id: str) -> Response:
     """Forget the data set, unless a job that has not ended trains on it."""
     services = services_of(request)
-    dataset = await dataset_of(services, dataset_id)
-    while not await services.database.write(partial(store.remove, dataset_id=dataset.id)):
-        users = await services.database.read(partial(records.users_of, dataset_id=dataset.id))
-        if not users:  # the job ended in this moment, or somebody else was quicker
-            await dataset_of(services, dataset.id)
+    while not await services.database.write(partial(store.remove, dataset_id=dataset_id)):
+        users = await services.database.read(partial(records.users_of, dataset_id=dataset_id))
+        if not users:  # there is none, or the job ended in this moment
+            if not await services.database.read(partial(store.is_there, dataset_id=dataset_id)):
+                raise not_found(dataset_id)
             continue
         raise Problem(
             "wrong_state",
@@ -185,8 +211,22 @@ async def delete_dataset(request: Request, dataset_id: str) -> Response:
             path="$url.dataset_id",
             hint="wait for the job, or cancel it",
         )
-    await _remove_files(services, dataset.id)
+    await _remove_files(services, dataset_id)
     return Response(status_code=204)
+
+
+async def until_hung_up(work: Coroutine[Any, Any, T], gone: Callable[[], Awaitable[object]]) -> T:
+    """What `work` returns; it is cancelled as soon as the caller hangs up. Raises ClientGone."""
+    tasks = asyncio.ensure_future(work), asyncio.ensure_future(gone())
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if not tasks[0].done():
+            raise ClientGone
+        return tasks[0].result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _remove_files(services: Services, dataset_id: str) -> None:

@@ -18,6 +18,7 @@ from service.jobs import records
 from service.jobs.states import STATUSES
 from service.processes.launcher import NotUp, Starting
 from service.services import Services, services_of
+from service.storage.database import DatabaseLost
 from service.telemetry.metrics import exposition_reply
 from service.telemetry.sums import snapshot
 from service.version import VERSION
@@ -83,7 +84,7 @@ async def checks_of(services: Services) -> dict[str, str]:
     try:
         await asyncio.wait_for(services.database.ping(), _CHECK_TIMEOUT_S)
         checks["storage"] = "ok"
-    except (SQLAlchemyError, OSError, TimeoutError) as error:
+    except (SQLAlchemyError, DatabaseLost, OSError, TimeoutError) as error:
         services.logger.warning("storage is not ready", error=str(error))
         checks["storage"] = "cannot be written"
     try:

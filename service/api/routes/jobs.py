@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -29,7 +31,7 @@ from service.jobs.states import Intent, Status
 from service.jobs.submission import SubmissionContext
 from service.queries.query_request import QueryRequest
 from service.services import Services, caller_of, holding_body, services_of
-from service.wire.body import Media, hung_up, media_of, read_body
+from service.wire.body import hung_up, media_of, read_body
 from service.wire.encoding import json_reply
 from service.wire.problems import Problem
 
@@ -99,13 +101,17 @@ async def submit_job(request: Request) -> Response:
     digest = await asyncio.to_thread(submission.digest, body, media)
     if key is not None and (job_id := await _known(services, key, digest)) is not None:
         return await _accepted(services, job_id)
-    context = await _submission_context(services, body, media)
+    settings = services.settings
+    context = SubmissionContext(submission.new_id(), settings.jobs_folder, settings.datasets_folder)
     committed = False
     try:
+        gone, caller = partial(hung_up, request.receive), caller_of(request.scope)
         call = QueryRequest("submit", body, media, job=context.pack())
-        reply = await services.tiers.answer(
-            call, disconnected=partial(hung_up, request.receive), caller=caller_of(request.scope)
-        )
+        reply = await services.tiers.answer(call, disconnected=gone, caller=caller)
+        if reply.status < 400 and "datasets" in (described := from_json(reply.whole())):
+            context = replace(context, sets=await _look_up(services, described["datasets"]))
+            call = replace(call, job=context.pack())
+            reply = await services.tiers.answer(call, disconnected=gone, caller=caller)
         if reply.status >= 400:
             return respond(reply)
         await asyncio.to_thread(services.queue.prepare)
@@ -123,25 +129,22 @@ async def submit_job(request: Request) -> Response:
                     "wrong_state", "the job of this Idempotency-Key was deleted meanwhile"
                 ) from None
             return await _accepted(services, job_id)
-        except ledger.DatasetGone as gone:
-            raise submission.dataset_gone(str(gone), "$.data") from None
+        except ledger.DatasetGone as error:
+            raise submission.dataset_gone(str(error), "$.data") from None
     finally:
         if not committed:
             await asyncio.to_thread(submission.discard, context.jobs, context.job_id)
     return await _accepted(services, context.job_id)
 
 
-async def _submission_context(services: Services, body: bytes, media: Media) -> SubmissionContext:
-    """The id of a new job, and the data sets that its body may name."""
-    ids = await asyncio.to_thread(submission.referenced_datasets, body, media)
+async def _look_up(services: Services, ids: Sequence[str]) -> dict[str, Dataset]:
+    """Those of the data sets that there are. Raises Damaged."""
 
     def find(connection: Connection) -> dict[str, Dataset]:
         datasets = {name: store.get(connection, name) for name in ids}
         return {name: dataset for name, dataset in datasets.items() if dataset is not None}
 
-    sets = await services.database.read(find) if ids else {}
-    settings = services.settings
-    return SubmissionContext(submission.new_id(), settings.jobs_folder, settings.datasets_folder, sets)
+    return await services.database.read(find)
 
 
 async def _known(services: Services, key: str, digest: str) -> str | None:

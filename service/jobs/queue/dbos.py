@@ -27,6 +27,8 @@ _WORKFLOW = "gradwire_attempt"
 #: Pinned: by itself DBOS hashes the source, and what an older server handed over would wait for ever.
 _VERSION = "1"
 _POLL_S = 0.1
+#: The priority of a job that was never begun.
+_BEHIND = 1
 _MAX_RECOVERIES = 20
 _WAITING = ["ENQUEUED", "DELAYED"]
 _ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
@@ -50,7 +52,15 @@ class DbosQueue:
         """Import DBOS, create its tables, connect: half a second the first time, then nothing."""
         self._client()
 
-    def enqueue(self, connection: Connection, job_id: str, delivery: int, delay_s: float = 0.0) -> None:
+    def enqueue(
+        self,
+        connection: Connection,
+        job_id: str,
+        delivery: int,
+        delay_s: float = 0.0,
+        *,
+        first: bool = False,
+    ) -> None:
         """Hand over within the transaction: one commit for the job and its hand-over."""
         client = self._open
         assert client is not None, "prepare first: creating tables waits for the transaction that would wait"
@@ -60,6 +70,8 @@ class DbosQueue:
             "workflow_id": _workflow_id(job_id, delivery),
             "app_version": _VERSION,
         }
+        if not first:
+            options["priority"] = _BEHIND  # without a number it is first
         if delay_s:
             options["delay_seconds"] = delay_s
         client.enqueue_in_transaction(connection, options, job_id, delivery)

@@ -20,19 +20,30 @@ class MemoryQueue:
         self._due: dict[tuple[str, int], float] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._deliver: Deliver | None = None
-        self._slots = asyncio.Semaphore(1)
+        self._first: set[Key] = set()
+        self._free = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     def prepare(self) -> None:
         """Nothing to connect to."""
 
-    def enqueue(self, connection: Connection, job_id: str, delivery: int, delay_s: float = 0.0) -> None:
+    def enqueue(
+        self,
+        connection: Connection,
+        job_id: str,
+        delivery: int,
+        delay_s: float = 0.0,
+        *,
+        first: bool = False,
+    ) -> None:
         """Hand over at the commit."""
 
         def committed(_connection: Connection) -> None:
             event.remove(connection, "rollback", rolled_back)
             self._due[job_id, delivery] = time.monotonic() + delay_s
             self._states[job_id, delivery] = "waiting"
+            if first:
+                self._first.add((job_id, delivery))
             self._wake()
 
         def rolled_back(_connection: Connection) -> None:
@@ -71,7 +82,7 @@ class MemoryQueue:
         """Deliver on the running loop."""
         self._loop = asyncio.get_running_loop()
         self._deliver = deliver
-        self._slots = asyncio.Semaphore(concurrency)
+        self._free = concurrency
         self._wake()
 
     def close(self) -> None:
@@ -85,23 +96,25 @@ class MemoryQueue:
             self._loop.call_soon_threadsafe(self._start)
 
     def _start(self) -> None:
+        """Deliver what is due, as many as may run: what comes first, then in the order in which it came."""
         now = time.monotonic()
-        for key in [key for key, state in self._states.items() if state == "waiting"]:
+        waiting = [key for key, state in list(self._states.items()) if state == "waiting"]
+        for key in sorted(waiting, key=lambda key: key not in self._first):
             if self._due[key] > now:
                 asyncio.get_running_loop().call_later(self._due[key] - now, self._start)
-                continue
-            self._states[key] = "delivered"
-            self._keep(self._run(*key))
+            elif self._free and self._deliver is not None:
+                self._free -= 1
+                self._states[key] = "delivered"
+                self._keep(self._run(*key, self._deliver))
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, job_id: str, delivery: int) -> None:
-        async with self._slots:
-            if self._deliver is None:
-                self._states[job_id, delivery] = "waiting"
-                return
-            await self._deliver(job_id, delivery)
+    async def _run(self, job_id: str, delivery: int, deliver: Deliver) -> None:
+        await deliver(job_id, delivery)
         self._states[job_id, delivery] = "done"
+        self._first.discard((job_id, delivery))
+        self._free += 1
+        self._start()

@@ -25,10 +25,19 @@ class JobQueue(Protocol):
     def prepare(self) -> None:
         """Connect and create what the queue keeps; once before `enqueue`, outside of every transaction."""
 
-    def enqueue(self, connection: Connection, job_id: str, delivery: int, delay_s: float = 0.0) -> None:
+    def enqueue(
+        self,
+        connection: Connection,
+        job_id: str,
+        delivery: int,
+        delay_s: float = 0.0,
+        *,
+        first: bool = False,
+    ) -> None:
         """Hand the job over once the transaction of `connection` commits, and not otherwise.
 
-        It is delivered `delay_s` later at the earliest, and waits until then.
+        It is delivered `delay_s` later at the earliest, and waits until then. What comes `first` is delivered
+        before everything else that waits.
         """
 
     def cancel(self, job_id: str, delivery: int) -> None:

@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,8 @@ from service.jobs.queue.port import JobQueue
 from service.jobs.worker.child import disk_full, out_of_memory
 from service.processes import frames
 from service.processes.launcher import ForkServer
-from service.storage.database import Database
+from service.storage.checksums import Damaged
+from service.storage.database import Database, DatabaseLost
 from service.storage.failures import is_passing
 from service.wire.json_numbers import dumps
 from service.wire.problems import Problem, render
@@ -35,6 +36,9 @@ _LOOK_S = 0.15
 _GONE_S = 0.5
 _STREAM_LIMIT = 2**22
 _LONGEST_PAUSE_S = 30.0
+
+#: The problem of a job whose own record is not what was submitted.
+_DAMAGED_ROW = render(Damaged("the record of the job", "submit the job again")).body
 
 T = TypeVar("T")
 
@@ -103,10 +107,12 @@ class Attempt:
     async def run(self) -> tuple[str | None, int]:
         """Work on the job until it ends, is given back or is lost: a note for the log, and its level."""
         try:
-            end = await self._in_child()
+            end = await self._in_child() if self._claim.intact else _End("failed", _DAMAGED_ROW)
             await self._conclude(end)
         except StaleAttempt:
             return "another attempt has the job", logging.INFO
+        except DatabaseLost as lost:  # the job cannot even be given back
+            return lost.detail, logging.ERROR
         except SQLAlchemyError as error:
             await self._without_database(error)
             return f"the database failed: {error}", logging.WARNING
@@ -195,7 +201,8 @@ class Attempt:
             "types": data["types"],
             "root": str(self._root),
             "folder": str(self._folder),
-            "checkpoint": self._claim.checkpoint,
+            "checksums": data.get("checksums", {}),
+            "checkpoints": self._claim.checkpoints,
             "every_s": self._limits.checkpoint_s,
             "every_steps": self._limits.checkpoint_steps,
             "device_memory": self._limits.device_memory,
@@ -217,6 +224,8 @@ class Attempt:
             return _death(await exited)
 
     async def _publish(self, report: Mapping[str, Any]) -> None:
+        if damaged := report.get("damaged"):
+            await self._fall_back(damaged)
         events = [Event(e["kind"], e["data"], e["epoch"], e["step"]) for e in report["events"]]
         written = report["checkpoint"]
         checkpoint = None if written is None else CheckpointRecord(**written)
@@ -228,6 +237,12 @@ class Attempt:
         )
         if dropped:
             await asyncio.to_thread(checkpoints.drop, self._folder, dropped)
+
+    async def _fall_back(self, damaged: Sequence[str]) -> None:
+        """Go on from the checkpoint before those that are damaged, which are removed."""
+        job_id, attempt = self._claim.job_id, self._claim.attempt
+        await self._write(lambda c: ledger.fall_back(c, job_id, attempt, damaged))
+        await asyncio.to_thread(checkpoints.drop, self._folder, damaged)
 
     async def _watch(self) -> _End:
         """Renew the lease and read the caller's intent: to cancel ends this, to pause stops the child."""

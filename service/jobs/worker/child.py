@@ -2,9 +2,10 @@
 
 Over its one channel come the job (a frame) and later, at most, the request to stop; reports go back:
 
-    {"events": […], "checkpoint": {…} | null, "end": null | {"status": …, "problem": …}}
+    {"events": […], "checkpoint": {…} | null, "end": null | {"status": …, "problem": …}, "damaged": […]}
 
-An end of status `broken` means that files could not be used; another attempt may succeed.
+`damaged` lists checkpoints that cannot be read, before the first event. An end of status `broken` means that
+files could not be used; another attempt may succeed.
 
 Reports are collected for a tenth of a second, so that a thousand small steps cost one commit. A checkpoint
 is reported together with every event before it, so that both are published in one commit.
@@ -14,11 +15,12 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import select
 import socket
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -33,17 +35,19 @@ from engine.training.loop.checkpoint import Snapshot
 from engine.training.loop.events import EpochDone, Finished, Stalled
 from engine.training.loop.run import TrainingRun
 from service.jobs import checkpoints, machine
-from service.jobs.sources import open_sources, types_of
+from service.jobs.sources import open_sources, types_of, verify
 from service.jobs.submission import decode
 from service.processes import frames, sandbox
 from service.processes.limits import bound_memory, confine
+from service.storage.checksums import Damaged
 from service.storage.failures import is_disk_full
 from service.wire.problems import Problem, internal, render
 
 _REPORT_S = 0.1
 _MOST_EVENTS = 5_000
-#: Up to so many steps each is reported; of a longer job every k-th, so that its history stays readable.
-_MOST_STEPS = 100_000
+#: Up to so many steps, and so many epochs, each is reported; of more every k-th. A history stays readable,
+#: and a small job cannot fill the disk with it.
+_MOST_ENTRIES = 10_000
 #: Ends of epochs closer together than this share a checkpoint.
 _EPOCH_S = 1.0
 
@@ -65,6 +69,8 @@ def run_child(
     """
     try:
         os.setpgid(0, 0)
+        _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))  # each field is a mapped file
         devices.tell(devices.Inventory.read(inventory))
         confine(parent, None if inventory["gpus"] else address_space, cpu_seconds=cpu_seconds)
         gc.freeze()
@@ -98,9 +104,14 @@ class _Reporter:
         """Whether it is time for a report."""
         return time.monotonic() - self._sent >= _REPORT_S or len(self._events) >= _MOST_EVENTS
 
-    def send(self, checkpoint: Mapping[str, Any] | None = None, end: Mapping[str, Any] | None = None) -> None:
+    def send(
+        self,
+        checkpoint: Mapping[str, Any] | None = None,
+        end: Mapping[str, Any] | None = None,
+        damaged: Sequence[str] = (),
+    ) -> None:
         """Send the report, and read whether the worker wants the job to stop."""
-        report = {"events": self._events, "checkpoint": checkpoint, "end": end}
+        report = {"events": self._events, "checkpoint": checkpoint, "end": end, "damaged": list(damaged)}
         frames.write_blocking(self._channel, frames.pack(report))
         self._events = []
         self._sent = time.monotonic()
@@ -117,7 +128,9 @@ class _Reporter:
             status = work(self)
         except (BrokenPipeError, ConnectionResetError):
             raise
-        except UserError as error:
+        except Damaged as error:
+            status, problem, log = "failed", render(error).body, error.detail
+        except (UserError, Problem) as error:
             status, problem = "failed", render(error).body
         except MemoryError:
             status, problem = "failed", render(out_of_memory()).body
@@ -154,6 +167,8 @@ def _train(job_spec: Mapping[str, Any], report: _Reporter, bound: Callable[[], N
     """Train to the end or until told to stop; returns the status. `bound` limits memory on the CPU."""
     types = job_spec["types"]
     root = Path(job_spec["root"])
+    verify(root, job_spec["data"], job_spec["checksums"])
+    verify(root, job_spec["validation"] or {}, job_spec["checksums"])
     data = open_sources(root, job_spec["data"], types["data"])
     validation = None
     if job_spec["validation"] is not None:
@@ -169,7 +184,8 @@ def _train(job_spec: Mapping[str, Any], report: _Reporter, bound: Callable[[], N
         bound()
     run = TrainingRun(spec, data, validation=validation, resume=resume, device=device, device_memory=memory)
     writer.begin(device)
-    stride = max(1, spec.steps // _MOST_STEPS)
+    stride = -(-spec.steps // _MOST_ENTRIES)
+    epoch_stride = -(-spec.epochs // _MOST_ENTRIES)
     for event in run:
         if isinstance(event, Finished):
             writer.save(run, final=True)
@@ -180,7 +196,11 @@ def _train(job_spec: Mapping[str, Any], report: _Reporter, bound: Callable[[], N
             continue
         writer.move(event.epoch, event.step, event.metrics)
         epoch_ended = isinstance(event, EpochDone)
-        if epoch_ended or event.step % stride == 0 or event.step == 1:
+        if epoch_ended:
+            listed = event.epoch % epoch_stride == 0 or event.epoch in (1, spec.epochs)
+        else:
+            listed = event.step % stride == 0 or event.step == 1
+        if listed:
             report.event("epoch" if epoch_ended else "step", event.epoch, event.step, event.metrics)
         if not epoch_ended and event.step % spec.steps_per_epoch == 0:
             # The end of the epoch follows and has the same step: one place, to be saved once it is complete.
@@ -213,14 +233,22 @@ class _CheckpointWriter:
         self.place: tuple[int, int, Mapping[str, Any]] = (0, 0, {})
 
     def load(self) -> Snapshot | None:
-        """The snapshot to resume from; None to start from the beginning."""
-        if self._job_spec["checkpoint"] is None:
-            return None
-        arrays, position = checkpoints.read_snapshot(self._folder, self._job_spec["checkpoint"])
-        self._saved = position["step"]
-        self._before = position["machine"]
-        self.place = (position["epoch"], position["step"], position["metrics"])
-        return Snapshot(arrays, position["run"])
+        """The snapshot to resume from, the newest that is intact; None to start from the beginning."""
+        damaged: list[str] = []
+        snapshot = None
+        for name in self._job_spec["checkpoints"]:
+            try:
+                arrays, position = checkpoints.read_snapshot(self._folder, name)
+                place = (position["epoch"], position["step"], position["metrics"])
+                snapshot, before = Snapshot(arrays, position["run"]), position["machine"]
+            except (Damaged, LookupError, TypeError):
+                damaged.append(name)
+                continue
+            self._saved, self._before, self.place = position["step"], before, place
+            break
+        if damaged:
+            self._report.send(damaged=damaged)
+        return snapshot
 
     def device(self, spec: TrainingSpec, memory: int | None) -> str:
         """The device to train on; what `auto` chose at the first start, if this machine has it."""

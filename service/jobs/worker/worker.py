@@ -2,7 +2,8 @@
 
 Its name is a slot of the data folder, locked while the process lives. The lock means that no other process
 uses the name: jobs still running under that name were orphaned, and are taken over at once. The jobs of
-other names are taken over when their lease has run out.
+other names are taken over when their lease was not renewed while a lease lasts, by this process's own clock:
+the clock of the day may jump, and differs from machine to machine.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import asyncio
 import fcntl
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, select, true
 from sqlalchemy.exc import SQLAlchemyError
 from structlog.typing import FilteringBoundLogger
 
@@ -26,7 +27,7 @@ from service.jobs.queue.port import JobQueue
 from service.jobs.states import Status
 from service.jobs.worker.attempt import Attempt, Limits
 from service.processes.launcher import ForkServer
-from service.storage.database import Database
+from service.storage.database import Database, DatabaseLost
 from service.storage.tables import JOBS
 
 _REAP_S = 2.0
@@ -90,6 +91,8 @@ class Worker:
         self._leaving = False
         self._reaper: asyncio.Task[None] | None = None
         self._lost: dict[tuple[str, int], float] = {}
+        #: Since when each lease is known here: of a job, an attempt, and as it was renewed last.
+        self._leases: dict[tuple[str, int, float], float] = {}
 
     async def start(self) -> None:
         """Take over the jobs that a process of this name left, and start taking hand-overs."""
@@ -97,7 +100,7 @@ class Worker:
         await self._template.start(self._environment)
         await asyncio.to_thread(self._queue.prepare)
         await self._template.wait_until_up()
-        await self._take_over(JOBS.c.owner == self._name, "its worker ended")
+        await self._take_over(await self._running(JOBS.c.owner == self._name), "its worker ended")
         await self._queue.listen(self.deliver, concurrency=self._concurrency)
         self._reaper = asyncio.ensure_future(self._reap())
 
@@ -130,7 +133,7 @@ class Worker:
             claim = await self._database.write(
                 lambda c: ledger.claim(c, job_id, delivery, self._name), patience_s=self._limits.lease_s
             )
-        except SQLAlchemyError as error:  # the job waits, and is delivered again
+        except (SQLAlchemyError, DatabaseLost) as error:  # the job waits, and is delivered again
             self._logger.warning("job could not be claimed", job=job_id, error=str(error))
             return
         if claim is None:
@@ -164,19 +167,35 @@ class Worker:
         while True:
             await asyncio.sleep(_REAP_S)
             try:
-                await self._take_over(
-                    JOBS.c.lease < time.time() - self._limits.lease_s, "its worker was lost"
-                )
+                await self._take_over_expired()
                 await self._resume_lost()
                 await self._clear()
+            except DatabaseLost as lost:  # for a person to put right
+                self._logger.error("orphaned jobs could not be looked for", error=lost.detail)
+                await asyncio.sleep(_LOST_S)
             except Exception:  # the next round tries again
                 self._logger.exception("orphaned jobs could not be looked for")
 
-    async def _take_over(self, orphaned: ColumnElement[bool], why: str) -> None:
-        """Give every orphaned job back to the queue, or do what its caller wanted."""
+    async def _take_over_expired(self) -> None:
+        """Take over what nobody renewed for a lease; a lease is new for as long as it was seen here."""
+        now = time.monotonic()
+        jobs = await self._running(true())
+        leases = {(job.id, job.attempt, job.lease): now for job in jobs}
+        self._leases = {lease: self._leases.get(lease, now) for lease in leases}
+        expired = [
+            job for job in jobs if now - self._leases[job.id, job.attempt, job.lease] >= self._limits.lease_s
+        ]
+        await self._take_over(expired, "its worker was lost")
+
+    async def _running(self, which: ColumnElement[bool]) -> Sequence[Any]:
+        """The running jobs of which a condition holds."""
         columns = JOBS.c.id, JOBS.c.attempt, JOBS.c.owner, JOBS.c.lease, JOBS.c.intent
-        query = select(*columns).where(JOBS.c.status == "running", orphaned)
-        for job in await self._database.read(lambda c: c.execute(query).all(), patience_s=_REAP_S):
+        query = select(*columns).where(JOBS.c.status == "running", which)
+        return await self._database.read(lambda c: c.execute(query).all(), patience_s=_REAP_S)
+
+    async def _take_over(self, orphaned: Sequence[Any], why: str) -> None:
+        """Give every orphaned job back to the queue, or do what its caller wanted."""
+        for job in orphaned:
             try:
                 await self._database.write(partial(self._end_attempt, job=job, why=why), patience_s=_REAP_S)
                 self._logger.warning("job taken over", job=job.id, owner=job.owner, why=why)

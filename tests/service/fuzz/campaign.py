@@ -1,4 +1,4 @@
-"""How long fuzzers run, and what is common to them: a case is a seed, what goes wrong is gathered by kind.
+"""How long fuzzers run, and what they share: a case is a seed, and what goes wrong is gathered by kind.
 
 `GRADWIRE_FUZZ_CASES` says how many cases each fuzzer makes, `GRADWIRE_FUZZ_SEED` from which seed on.
 """

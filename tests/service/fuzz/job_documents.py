@@ -20,11 +20,10 @@ from tests.service.grammar import Grammar
 
 _VALUES: Final[tuple[Any, ...]] = (
     0, 1, -1, 2, 3, 0.5, -0.5, 1e-320, 1e308, 10**6, 2**31 - 1, 2**31, 2**63, 10**30, True, False, None,
-    "x", "y",
-    "", "Infinity", "NaN", [], [0], [1, 2], [-1], [[1, 2], [3]], [[1], [2], [3]], {}, {"a": 1}, "float16",
-    {"dataset": "x"}, {"dataset": "sha256:" + "0" * 64}, {"tensor": "x"}, {"shape": [2], "value": 1}, [None],
-    {"dtype": "int64", "data": [0, 1, 0]}, {"name": "sgd"}, [0] * 70, "loss", "\u0000", "ü" * 300,
-    [{}], "a b",
+    "x", "y", "", "Infinity", "NaN", [], [0], [1, 2], [-1], [[1, 2], [3]], [[1], [2], [3]], {}, {"a": 1},
+    "float16", {"dataset": "x"}, {"dataset": "sha256:" + "0" * 64}, {"tensor": "x"},
+    {"shape": [2], "value": 1}, [None], {"dtype": "int64", "data": [0, 1, 0]}, {"name": "sgd"}, [0] * 70,
+    "loss", "\u0000", "ü" * 300, [{}], "a b",
 )  # fmt: skip
 _ROWS: Final = 4
 _SHAPES: Final[tuple[list[int], ...]] = ([2], [3], [4, 2], [4, 4, 1], [3, 4, 4, 2], [], [1], [0])
@@ -74,7 +73,7 @@ class Jobs:
     def model(self) -> dict[str, Any]:
         """A job whose function is a model of a few layers."""
         rng = self.rng
-        shape = rng.choice(_SHAPES)
+        shape = list(rng.choice(_SHAPES))
         layers = [self.record(LAYERS, "type") for _ in range(rng.choice((1, 1, 2, 3)))]
         if rng.random() < 0.6:
             layers.append({"type": "Flatten"})
@@ -121,9 +120,8 @@ class Jobs:
         settings: dict[str, Any] = {key: record.name}
         for attribute in record.attributes:
             if rng.random() < (0.95 if attribute.default is REQUIRED else 0.15):
-                settings[attribute.name] = rng.choice(
-                    (1, 2, 2, 3, 0.5, "relu", "same", [2, 2], True, *_VALUES)
-                )
+                value = rng.choice((1, 2, 2, 3, 0.5, "relu", "same", [2, 2], True, *_VALUES))
+                settings[attribute.name] = copy.deepcopy(value)
         return settings
 
     def numbers(self, shape: list[int]) -> Any:

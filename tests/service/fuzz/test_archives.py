@@ -1,4 +1,4 @@
-"""Whatever file is uploaded: a data set whose fields can be read, or it is refused as `invalid_dataset`."""
+"""Whatever file is uploaded is a data set whose fields can be read, or is refused as `invalid_dataset`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever job is submitted: it is refused, or trains, or fails with a problem of its own."""
+"""Whatever job is submitted is refused, trains, or fails with a problem of its own; then it predicts."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from service.jobs.runner import JobRunner, TrainedModelRef
 from service.jobs.submission import SubmissionContext
 from service.jobs.worker import child
 from service.queries.query_request import QueryRequest
+from service.wire.json_numbers import dumps
 from service.wire.problems import Reply
 from tests.service.fuzz.campaign import cases, run_cases
 from tests.service.fuzz.job_documents import Jobs
@@ -38,7 +39,7 @@ class Report:
         return self.events >= 8
 
     def event(self, kind: str, epoch: int | None, step: int | None, data: Mapping[str, Any]) -> None:
-        json.dumps(data, allow_nan=False)
+        dumps(data)
         self.events += 1
 
     def due(self) -> bool:
@@ -80,10 +81,10 @@ def _lived(runner: JobRunner, context: SubmissionContext, body: bytes) -> str | 
     folder = context.jobs / context.job_id / "checkpoints"
     report = Report()
     spec = {
-        "attempt": 1, "document": row["document"],
-        "data": data["data"], "validation": data.get("validation_data"),
-        "types": data["types"], "root": str(context.jobs.parent), "folder": str(folder), "checkpoint": None,
-        "every_s": 1e9, "every_steps": 1, "checksums": data.get("checksums", {}), "kept": (),
+        "attempt": 1, "document": row["document"], "data": data["data"],
+        "validation": data.get("validation_data"), "types": data["types"], "root": str(context.jobs.parent),
+        "folder": str(folder), "every_s": 1e9, "every_steps": 1, "checksums": data.get("checksums", {}),
+        "checkpoints": (),
     }  # fmt: skip
     try:
         child._train(spec, report)  # type: ignore[arg-type]
@@ -96,13 +97,13 @@ def _lived(runner: JobRunner, context: SubmissionContext, body: bytes) -> str | 
         for name, t in data["types"]["data"].items()
     }
     inputs = {name: {**value, "data": _zeros(value["shape"])} for name, value in values.items()}
-    kept = (str(report.checkpoint["id"]),)
-    job = TrainedModelRef("job", "succeeded", str(folder), kept, row["document"], {"types": data["types"]})
+    saved = (str(report.checkpoint["id"]),)
+    job = TrainedModelRef("job", "succeeded", str(folder), saved, row["document"], {"types": data["types"]})
     predicted = runner.answer(
         QueryRequest("predict", json.dumps({"inputs": inputs}).encode(), job=job.pack())
     )
     runner.forget_job("job")
-    runner._parameters.discard(("job", kept[0]))
+    runner._parameters.discard(("job", saved[0]))
     assert isinstance(predicted, Reply)
     return predicted.body.decode() if predicted.status >= 500 else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from service.jobs import ledger
 from service.jobs.worker import worker
 from tests.service.jobs.test_commits_refused import outcome
 from tests.service.jobs.world import LINE, ended, job, job_world, submit, until
-from tests.service.world import World
+from tests.service.world import World, problem
 
 pytestmark = pytest.mark.anyio
 
@@ -180,3 +181,36 @@ async def test_files_that_cannot_be_used_for_a_while_are_no_end_of_a_job(
         done = await ended(here, job_id)
         assert (done["status"], done["error"]) == ("succeeded", None)
         assert (await here.logged("attempt ended", done["attempt"]))[-2]["level"] == "error"
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+async def test_a_file_that_is_removed_under_the_server_takes_no_write(tmp_path: Path, how: str) -> None:
+    async with job_world(tmp_path, work=False) as here:
+        job_id = await submit(here, LINE)
+        file = tmp_path / "data" / "gradwire.sqlite"
+        file.rename(tmp_path / "moved")
+        if how == "replaced":
+            file.touch()
+        for _ in range(3):
+            response = await here.post(f"/v1/jobs/{job_id}/cancel", {})
+            assert "was removed or replaced" in problem(response, 500, "internal")["detail"]
+        ready = await here.client.get("/readyz")
+        assert (ready.status_code, ready.json()["checks"]["storage"]) == (503, "cannot be written")
+        assert (await here.client.get("/healthz")).status_code == 200
+        assert file.is_file() == (how == "replaced"), "no new file is made"
+
+
+async def test_a_page_that_is_damaged_is_a_clear_end(tmp_path: Path) -> None:
+    async with job_world(tmp_path, work=False) as here:
+        job_id = await submit(here, LINE)
+    file = tmp_path / "data" / "gradwire.sqlite"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        [page] = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'jobs'").fetchone()
+    content = bytearray(file.read_bytes())
+    content[4096 * (page - 1) : 4096 * page] = b"\xaa" * 4096
+    file.write_bytes(content)
+    async with job_world(tmp_path, work=False) as here:
+        for path in (f"/v1/jobs/{job_id}", "/v1/jobs"):
+            detail = problem(await here.client.get(path), 500, "internal")["detail"]
+            assert "database is damaged" in detail

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import os
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from safetensors.numpy import load, save
 
 from service.api.responses import jobs as job_responses
 from service.jobs import checkpoints, ledger, records
+from service.jobs.worker import worker
 from tests.service.jobs.world import LINE, classifier, ended, job, job_world, long, submit, until
 from tests.service.world import World, problem
 
@@ -313,7 +316,7 @@ async def test_a_failure_of_ours_is_in_the_log_at_every_level(tmp_path: Path) ->
         assert (failed["status"], failed["error"]["code"]) == ("failed", "internal")
         [line] = await here.logged("attempt ended")
         assert (line["level"], line["job"]) == ("error", job_id)
-        assert "FileNotFoundError" in line["note"]
+        assert "no longer on the server's disk" in line["note"]
 
 
 async def test_a_full_disk_fails_the_job_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -355,7 +358,8 @@ def _order(connection: Any, job_id: str) -> dict[str, Any]:
         "data": data["data"],
         "validation": None,
         "types": data["types"],
-        "checkpoint": None,
+        "checkpoints": (),
+        "checksums": {},
         "every_s": 10,
         "every_steps": None,
     }
@@ -470,6 +474,21 @@ async def test_a_lease_that_runs_out_is_taken_over(tmp_path: Path) -> None:
         assert found["status"] in ("running", "queued")
         lines = await here.logged("attempt ended")
         assert any(line["note"] == "another attempt has the job" for line in lines)
+        await here.client.post(f"/v1/jobs/{job_id}/cancel")
+        assert (await ended(here, job_id))["status"] == "cancelled"
+
+
+async def test_a_clock_that_jumps_takes_no_job_from_its_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jumps = itertools.cycle((1e9, 3e9, 2e9))
+    monkeypatch.setattr(ledger, "time", SimpleNamespace(time=lambda: next(jumps)))
+    monkeypatch.setattr(worker, "_REAP_S", 0.1)
+    async with job_world(tmp_path, job_lease_s=1) as here:
+        job_id = await submit(here, long())
+        await until(here, job_id, lambda found: found["progress"]["step"] > 0)
+        await asyncio.sleep(3)
+        assert (await job(here, job_id))["attempt"] == 1
         await here.client.post(f"/v1/jobs/{job_id}/cancel")
         assert (await ended(here, job_id))["status"] == "cancelled"
 

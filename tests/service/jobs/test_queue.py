@@ -149,6 +149,22 @@ async def test_no_more_run_at_a_time_than_may(tmp_path: Path, make: Make) -> Non
 
 
 @pytest.mark.parametrize("make", QUEUES.values(), ids=QUEUES)
+async def test_what_comes_first_is_delivered_before_what_waits(tmp_path: Path, make: Make) -> None:
+    async with queue_of(make, tmp_path) as (database, queue):
+        seen: list[str] = []
+
+        async def deliver(job_id: str, delivery: int) -> None:
+            seen.append(job_id)
+
+        for number in range(4):
+            await database.write(put(queue, f"job_{number}"))
+        await database.write(lambda c: queue.enqueue(c, "job_again", 2, first=True))
+        await queue.listen(deliver, concurrency=1)
+        await until(lambda: len(seen) == 5)
+        assert seen == ["job_again", "job_0", "job_1", "job_2", "job_3"]
+
+
+@pytest.mark.parametrize("make", QUEUES.values(), ids=QUEUES)
 async def test_it_says_nothing_on_the_console(
     tmp_path: Path, make: Make, capfd: pytest.CaptureFixture[str]
 ) -> None:

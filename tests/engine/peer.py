@@ -55,6 +55,16 @@ def compared(torch: Any, name: str, case: Case) -> Iterator[tuple[str, Any, Any]
             yield quantity, (np.zeros_like(peer) if a is None else a), peer
 
 
+def differing(torch: Any, key: str, case: Case, *, atol: float) -> set[tuple[str, str]]:
+    """(quantity, point) where an op on elements and its peer have other numbers."""
+    points = list(zip(*case.inputs, strict=True)) if len(case.inputs) > 1 else case.inputs[0]
+    return {
+        (quantity, repr(points[i]))
+        for quantity, mine, other in compared(torch, op_of(key), case)
+        for i in np.flatnonzero(~np.isclose(mine, other, rtol=1e-9, atol=atol, equal_nan=True))
+    }
+
+
 def _derive_by(torch: Any, case: Case) -> tuple[Any, list[Any], list[Any]]:
     xs = [torch.tensor(np.asarray(v), requires_grad=np.asarray(v).dtype.kind in "fc") for v in case.inputs]
     wrt = [x for x in xs if x.requires_grad]

@@ -19,20 +19,8 @@ from engine.errors import (
 from engine.frontend.decode import decode_graph
 from engine.frontend.program import parse_program
 from engine.queries.compiler import Compiler
+from tests.engine.graphs import REGRESSION as LINEAR
 
-LINEAR = {
-    "version": 1,
-    "inputs": {"W": {"shape": [1], "dtype": "float64"}, "b": {}, "x": {}, "y": {}},
-    "constants": {"two": 2.0},
-    "nodes": [
-        {"name": "wx", "op": "multiply", "inputs": ["W", "x"]},
-        {"name": "pred", "op": "add", "inputs": ["wx", "b"]},
-        {"name": "err", "op": "subtract", "inputs": ["pred", "y"]},
-        {"name": "sq", "op": "pow", "inputs": ["err", "two"]},
-        {"name": "loss", "op": "mean", "inputs": ["sq"], "attributes": {"axis": None}},
-    ],
-    "outputs": ["loss"],
-}
 VALUES = {
     "W": np.array([0.5]),
     "b": np.array([0.0]),

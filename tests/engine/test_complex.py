@@ -9,30 +9,17 @@ import json
 import numpy as np
 import pytest
 
-from engine import Compiler, Query, TensorType, decode_graph, parse_program
+from engine import Compiler, Query, decode_graph, parse_program
 from engine.errors import DtypeMismatch, InvalidTarget, NotHolomorphic
 from engine.queries.check import check
 from engine.queries.receipt import receipt
+from tests.engine.asking import ask, types
 
 RNG = np.random.default_rng(3)
 
 
 def noise(*shape):
     return RNG.normal(size=shape) + 1j * RNG.normal(size=shape)
-
-
-def types(values):
-    return {name: TensorType(np.shape(v), np.asarray(v).dtype.name) for name, v in values.items()}
-
-
-def ask(kind, program, values, given=None, **choices):
-    values = {name: np.asarray(v) for name, v in values.items()}
-    word = {"vjp": "cotangents", "jvp": "tangents"}.get(kind, "vectors")
-    if given is not None:
-        given = {name: np.asarray(v) for name, v in given.items()}
-        choices[word] = types(given)
-    query = Query(graph=parse_program(program), kind=kind, inputs=types(values), **choices)
-    return Compiler().compile(query).run(values, given)
 
 
 def product(a, b):
@@ -215,7 +202,7 @@ def test_tangents_agree_with_gradients(name):
     program, values = PROGRAMS[name]
     moves = moves_of(values)
     gradients = ask("gradient", program, values, targets=("loss",), unconnected="zero")["gradients"]
-    pushed = ask("jvp", program, values, given=moves, outputs=("loss",))["jvp"]["loss"]
+    pushed = ask("jvp", program, values, directions=moves, outputs=("loss",))["jvp"]["loss"]
     assert pushed == pytest.approx(sum(product(gradients[n], moves[n]) for n in values), rel=1e-9)
 
 
@@ -223,7 +210,7 @@ def test_tangents_agree_with_gradients(name):
 def test_second_derivatives_agree_with_differences_of_gradients(name):
     program, values = PROGRAMS[name]
     moves = moves_of(values)
-    products = ask("hvp", program, values, given=moves, targets=("loss",))["hvp"]
+    products = ask("hvp", program, values, directions=moves, targets=("loss",))["hvp"]
     h = 1e-5
     ahead, behind = (
         ask("gradient", program, moved(values, moves, s), targets=("loss",), unconnected="zero")["gradients"]
@@ -275,29 +262,29 @@ POINT = {"z": noise(2), "x": RNG.normal(size=2)}
 def test_a_vjp_is_the_adjoint_of_the_jvp_and_conjugated():
     """Of a C-linear map J with the cotangent g it is Jᴴ g."""
     J, g, z = noise(2, 3), noise(2), noise(3)
-    answer = ask("vjp", "y = J @ z", {"J": J, "z": z}, given={"y": g}, wrt=("z",))
+    answer = ask("vjp", "y = J @ z", {"J": J, "z": z}, directions={"y": g}, wrt=("z",))
     np.testing.assert_allclose(answer["vjp"]["z"], J.conj().T @ g)
     seeds, moves = {"y": noise(2), "r": RNG.normal(size=2)}, {"z": noise(2), "x": RNG.normal(size=2)}
-    pulled = ask("vjp", SEVERAL, POINT, given=seeds)["vjp"]
-    pushed = ask("jvp", SEVERAL, POINT, given=moves, outputs=("y", "r"))["jvp"]
+    pulled = ask("vjp", SEVERAL, POINT, directions=seeds)["vjp"]
+    pushed = ask("jvp", SEVERAL, POINT, directions=moves, outputs=("y", "r"))["jvp"]
     left = sum(product(seeds[n], pushed[n]) for n in seeds)
     assert left == pytest.approx(sum(product(pulled[n], moves[n]) for n in moves))
 
 
 def test_many_cotangents_are_each_pulled_back():
     seeds = {"y": noise(3, 2), "r": RNG.normal(size=(3, 2))}
-    whole = ask("vjp", SEVERAL, POINT, given=seeds, cotangent_batch=True)["vjp"]
+    whole = ask("vjp", SEVERAL, POINT, directions=seeds, cotangent_batch=True)["vjp"]
     for k in range(3):
-        part = ask("vjp", SEVERAL, POINT, given={n: v[k] for n, v in seeds.items()})["vjp"]
+        part = ask("vjp", SEVERAL, POINT, directions={n: v[k] for n, v in seeds.items()})["vjp"]
         for name, pulled in part.items():
             np.testing.assert_allclose(whole[name][k], pulled)
 
 
 def test_the_gauss_newton_product_is_the_adjoint_of_the_push():
     moves = {"z": noise(2), "x": RNG.normal(size=2)}
-    pushed = ask("jvp", SEVERAL, POINT, given=moves, outputs=("y", "r"))["jvp"]
-    expected = ask("vjp", SEVERAL, POINT, given=pushed)["vjp"]
-    got = ask("gnvp", SEVERAL, POINT, given=moves, outputs=("y", "r"))["gnvp"]
+    pushed = ask("jvp", SEVERAL, POINT, directions=moves, outputs=("y", "r"))["jvp"]
+    expected = ask("vjp", SEVERAL, POINT, directions=pushed)["vjp"]
+    got = ask("gnvp", SEVERAL, POINT, directions=moves, outputs=("y", "r"))["gnvp"]
     for name in moves:
         np.testing.assert_allclose(got[name], expected[name])
 
@@ -428,9 +415,9 @@ def test_a_complex_target_is_none_and_the_hint_says_what_is():
 
 def test_a_complex_direction_of_a_real_tensor_is_refused():
     with pytest.raises(DtypeMismatch, match="expected a real cotangent for 'y'"):
-        ask("vjp", "y = x * x", {"x": np.ones(2)}, given={"y": np.ones(2) * 1j})
+        ask("vjp", "y = x * x", {"x": np.ones(2)}, directions={"y": np.ones(2) * 1j})
     with pytest.raises(DtypeMismatch, match="expected a real tangent for 'x'"):
-        ask("jvp", "y = x * x", {"x": np.ones(2)}, given={"x": np.ones(2) * 1j})
+        ask("jvp", "y = x * x", {"x": np.ones(2)}, directions={"x": np.ones(2) * 1j})
 
 
 def test_an_unknown_that_is_complex_needs_a_holomorphic_equation():
@@ -498,7 +485,7 @@ def test_a_kink_at_a_complex_zero_is_told_and_its_gradient_is_zero():
     np.testing.assert_array_equal(answer["gradients"]["z"], [0, 0.6 + 0.8j])
     assert "kink" in {w["code"] for w in answer["diagnosis"]["z"]["warnings"]}
     for program in ("norm(z)", "sum(angle(z))", "real(sum(sign(z)))", "std(z)"):
-        zero = ask("hvp", program, {"z": np.zeros(2, complex)}, given={"z": noise(2)})
+        zero = ask("hvp", program, {"z": np.zeros(2, complex)}, directions={"z": noise(2)})
         np.testing.assert_array_equal(zero["gradients"]["z"], 0)
         np.testing.assert_array_equal(zero["hvp"]["z"], 0)
 
@@ -523,6 +510,6 @@ def test_gradients_that_are_real_have_no_negative_zero(program):
     values = {"z": np.array([1 + 1j, 2])}
     gradient = ask("gradient", program, values)["gradients"]["z"]
     row = ask("jacobian", program, values)["jacobian"]["result"]["z"]
-    pulled = ask("vjp", program, values, given={"result": np.array(1.0)})["vjp"]["z"]
+    pulled = ask("vjp", program, values, directions={"result": np.array(1.0)})["vjp"]["z"]
     for answer in (gradient, row, pulled):
         assert not np.signbit([answer.real, answer.imag]).any()

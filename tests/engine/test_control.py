@@ -6,22 +6,9 @@ import pytest
 
 from engine import Compiler, Query, TensorType, parse_program
 from engine.errors import DtypeMismatch, InvalidTarget, OverLimit, ShapeMismatch, WrongArity
+from tests.engine.asking import ask
 
 RNG = np.random.default_rng(11)
-
-
-def types(values):
-    return {name: TensorType(np.shape(v), np.asarray(v).dtype.name) for name, v in values.items()}
-
-
-def ask(kind, program, values, given=None, **choices):
-    values = {name: np.asarray(v) for name, v in values.items()}
-    values = {n: v.astype(float) if v.dtype.kind == "i" else v for n, v in values.items()}
-    word = {"vjp": "cotangents", "jvp": "tangents"}.get(kind, "vectors")
-    if given is not None:
-        choices[word] = types(given)
-    query = Query(graph=parse_program(program), kind=kind, inputs=types(values), **choices)
-    return Compiler().compile(query).run(values, given)
 
 
 SCAN = """
@@ -104,7 +91,7 @@ def test_tangents_agree_with_gradients(name):
     program, values = PROGRAMS[name]
     moves = {n: RNG.normal(size=v.shape) for n, v in values.items()}
     gradients = ask("gradient", program, values, targets=("loss",))["gradients"]
-    pushed = ask("jvp", program, values, given=moves, outputs=("loss",))["jvp"]["loss"]
+    pushed = ask("jvp", program, values, directions=moves, outputs=("loss",))["jvp"]["loss"]
     slope = sum(np.vdot(gradients[n], moves[n]) for n in values if gradients[n] is not None)
     assert pushed == pytest.approx(slope, rel=1e-10)
 
@@ -113,7 +100,7 @@ def test_tangents_agree_with_gradients(name):
 def test_second_derivatives_agree_with_differences_of_gradients(name):
     program, values = PROGRAMS[name]
     moves = {n: RNG.normal(size=v.shape) for n, v in values.items()}
-    products = ask("hvp", program, values, given=moves, targets=("loss",))["hvp"]
+    products = ask("hvp", program, values, directions=moves, targets=("loss",))["hvp"]
     h = 1e-5
     ahead, behind = (
         ask("gradient", program, moved(values, moves, s), targets=("loss",), unconnected="zero")["gradients"]

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from engine import Compiler, Query, TensorType, parse_program
+from engine import TensorType
 from engine.errors import DerivativeNotImplemented, ShapeMismatch, WrongArity
 from engine.ir.table import F
 from engine.ir.tape import Tape
 from engine.transforms.linearity import first_nonlinear
+from tests.engine.asking import ask
 
 RNG = np.random.default_rng(2)
 TRIPLED = """
@@ -29,30 +30,17 @@ def h(x, y, t):
 VALUES = {"x": RNG.normal(size=3), "w": RNG.normal(size=3)}
 
 
-def types(values):
-    return {name: TensorType(np.shape(v), np.asarray(v).dtype.name) for name, v in values.items()}
-
-
-def ask(kind, program, values, given=None, **choices):
-    values = {name: np.asarray(v, float) for name, v in values.items()}
-    word = {"vjp": "cotangents", "jvp": "tangents"}.get(kind, "vectors")
-    if given is not None:
-        choices[word] = types(given)
-    query = Query(graph=parse_program(program), kind=kind, inputs=types(values), **choices)
-    return Compiler().compile(query).run(values, given)
-
-
 def test_tangents_are_those_of_the_users_rule():
     moves = {name: RNG.normal(size=3) for name in VALUES}
     gradients = ask("gradient", TRIPLED, VALUES, targets=("loss",))["gradients"]
-    pushed = ask("jvp", TRIPLED, VALUES, given=moves, outputs=("loss",))["jvp"]["loss"]
+    pushed = ask("jvp", TRIPLED, VALUES, directions=moves, outputs=("loss",))["jvp"]["loss"]
     assert pushed == pytest.approx(sum(gradients[n] @ moves[n] for n in VALUES), rel=1e-12)
 
 
 def test_second_derivatives_are_differences_of_the_users_gradient():
     honest = TRIPLED.replace("3 * ds", "2 * ds").replace("where(w > 0, dy, 0)", "dy")
     moves = {name: RNG.normal(size=3) for name in VALUES}
-    products = ask("hvp", honest, VALUES, given=moves, targets=("loss",))["hvp"]
+    products = ask("hvp", honest, VALUES, directions=moves, targets=("loss",))["hvp"]
     h = 1e-6
     ahead, behind = (
         ask("gradient", honest, {n: VALUES[n] + s * moves[n] for n in VALUES}, targets=("loss",))
@@ -75,7 +63,7 @@ def test_a_jacobian_forward_and_in_reverse_is_one():
 
 def test_a_backward_that_is_not_linear_is_refused_with_a_cure():
     with pytest.raises(DerivativeNotImplemented, match="clip") as caught:
-        ask("jvp", CLIPPED + "z = custom_gradient(f, g, x)", {"x": [1, 2]}, given={"x": np.ones(2)})
+        ask("jvp", CLIPPED + "z = custom_gradient(f, g, x)", {"x": [1, 2]}, directions={"x": np.ones(2)})
     assert "jvp" in caught.value.hint
     assert caught.value.node == "z"
     values = ask("gradient", CLIPPED + "sum(9 * custom_gradient(f, g, x))", {"x": [1, 2]})
@@ -84,9 +72,9 @@ def test_a_backward_that_is_not_linear_is_refused_with_a_cure():
 
 def test_a_given_jvp_is_taken():
     program = CLIPPED + "z = custom_gradient(f, g, x, jvp=h)"
-    pushed = ask("jvp", program, {"x": [1, 2]}, given={"x": np.array([1.0, 10])})
+    pushed = ask("jvp", program, {"x": [1, 2]}, directions={"x": np.array([1.0, 10])})
     np.testing.assert_array_equal(pushed["jvp"]["z"], [5, 50])
-    rows = ask("jvp", program, {"x": [[1, 2], [3, 4]]}, given={"x": np.ones((2, 2))}, batch=("x",))
+    rows = ask("jvp", program, {"x": [[1, 2], [3, 4]]}, directions={"x": np.ones((2, 2))}, batch=("x",))
     np.testing.assert_array_equal(rows["jvp"]["z"], np.full((2, 2), 5))
 
 
@@ -117,8 +105,8 @@ def test_a_map_keeps_the_users_gradient(shape):
     moves = {name: RNG.normal(size=v.shape) for name, v in values.items()}
     for kind, key, choices in [
         ("gradient", "gradients", {"targets": ("loss",)}),
-        ("jvp", "jvp", {"given": moves, "outputs": ("loss",)}),
-        ("hvp", "hvp", {"given": moves, "targets": ("loss",)}),
+        ("jvp", "jvp", {"directions": moves, "outputs": ("loss",)}),
+        ("hvp", "hvp", {"directions": moves, "targets": ("loss",)}),
     ]:
         whole, parts = (ask(kind, program, values, **choices)[key] for program in (mapped, written))
         for name, expected in parts.items():

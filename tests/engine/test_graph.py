@@ -14,20 +14,7 @@ from engine.frontend.decode import decode_graph
 from engine.frontend.graph import canonical_attributes
 from engine.frontend.ordering import Loop, topological
 from engine.ir.table import lookup
-
-LOSS: dict[str, Any] = {
-    "version": 1,
-    "inputs": {"W": {"shape": [1], "dtype": "float64"}, "b": {}, "x": {}, "y": {}},
-    "constants": {"two": 2.0},
-    "nodes": [
-        {"name": "wx", "op": "multiply", "inputs": ["W", "x"]},
-        {"name": "pred", "op": "add", "inputs": ["wx", "b"]},
-        {"name": "err", "op": "subtract", "inputs": ["pred", "y"]},
-        {"name": "sq", "op": "pow", "inputs": ["err", "two"]},
-        {"name": "loss", "op": "mean", "inputs": ["sq"], "attributes": {"axis": None}},
-    ],
-    "outputs": ["loss"],
-}
+from tests.engine.graphs import REGRESSION as LOSS
 
 
 def chain(length: int) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from engine import Compiler, Query, TensorType, parse_program
 from engine.errors import DtypeMismatch, OverLimit, ShapeMismatch, WrongArity
+from tests.engine.asking import ask
 
 RNG = np.random.default_rng(4)
 CUBE = "def f(x, a):\n    return x ** 3 - a\ny = root(f, 1.0, a)\n"
@@ -21,19 +21,6 @@ x = fixed_point(f, x0, A, b)
 loss = sum(x ** 2) + x[0]
 """
 VALUES = {"x0": np.zeros(3), "A": np.eye(3) * 2 + 0.3 * RNG.normal(size=(3, 3)), "b": RNG.normal(size=3)}
-
-
-def types(values):
-    return {name: TensorType(np.shape(v), np.asarray(v).dtype.name) for name, v in values.items()}
-
-
-def ask(kind, program, values, given=None, **choices):
-    values = {name: np.asarray(v, float) for name, v in values.items()}
-    word = {"vjp": "cotangents", "jvp": "tangents"}.get(kind, "vectors")
-    if given is not None:
-        choices[word] = types(given)
-    query = Query(graph=parse_program(program), kind=kind, inputs=types(values), **choices)
-    return Compiler().compile(query).run(values, given)
 
 
 def test_a_root_and_its_first_three_derivatives():
@@ -62,9 +49,9 @@ def test_every_kind_of_derivative_agrees_with_differences(program):
     h = 1e-5
     ahead, behind = (ask("gradient", program, moved(s), targets=("loss",)) for s in (h, -h))
     assert slope == pytest.approx((ahead["value"] - behind["value"]) / (2 * h), rel=1e-8)
-    pushed = ask("jvp", program, VALUES, given=moves, outputs=("loss",))["jvp"]["loss"]
+    pushed = ask("jvp", program, VALUES, directions=moves, outputs=("loss",))["jvp"]["loss"]
     assert pushed == pytest.approx(slope, rel=1e-11)
-    products = ask("hvp", program, VALUES, given=moves, targets=("loss",))["hvp"]
+    products = ask("hvp", program, VALUES, directions=moves, targets=("loss",))["hvp"]
     for n in moves:
         difference = (ahead["gradients"][n] - behind["gradients"][n]) / (2 * h)
         np.testing.assert_allclose(products[n], difference, rtol=1e-6, atol=1e-8)

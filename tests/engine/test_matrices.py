@@ -8,23 +8,17 @@ from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, InvalidTarget, ShapeMismatch, UnknownInput
 from engine.frontend.program import parse_program
 from engine.queries.compiler import Compiler
+from tests.engine.asking import ask as about
 
 RNG = np.random.default_rng(5)
 NETWORK = "h = tanh(x @ W + b)\ny = softmax(h) * 2\nloss = sum(y ** 3) / 4"
 VALUES = {"x": RNG.normal(size=(2, 3)), "W": RNG.normal(size=(3, 2)), "b": RNG.normal(size=2)}
 
 
-def types(values):
-    return {name: TensorType(np.shape(v), np.asarray(v).dtype.name) for name, v in values.items()}
-
-
-def ask(kind, program=NETWORK, values=VALUES, given=None, **choices):
-    values = {name: np.asarray(v, float) for name, v in values.items()}
-    word = {"vjp": "cotangents", "jvp": "tangents"}.get(kind, "vectors")
-    if given is not None:
-        choices[word] = types(given)
-    query = Query(graph=parse_program(program), kind=kind, inputs=types(values), **choices)
-    return Compiler().compile(query).run(values, given)
+def ask(kind, program=NETWORK, values=VALUES, directions=None, **choices):
+    return about(
+        kind, program, {name: np.asarray(v, float) for name, v in values.items()}, directions, **choices
+    )
 
 
 def test_the_examples_of_the_wire_format():
@@ -45,7 +39,7 @@ def test_a_jacobian_holds_every_product(method):
     blocks = ask("jacobian", outputs=("y", "h"), method=method)["jacobian"]
     assert blocks["y"]["W"].shape == (2, 2, 3, 2)
     tangents = {name: RNG.normal(size=v.shape) for name, v in VALUES.items()}
-    pushed = ask("jvp", given=tangents, outputs=("y", "h"))["jvp"]
+    pushed = ask("jvp", directions=tangents, outputs=("y", "h"))["jvp"]
     for out, row in blocks.items():
         total = sum(np.tensordot(row[name], tangents[name], axes=tangents[name].ndim) for name in VALUES)
         np.testing.assert_allclose(total, pushed[out], rtol=1e-10, atol=1e-12)
@@ -66,7 +60,7 @@ def test_a_hessian_holds_every_product_and_is_symmetric():
         blocks["W"]["b"], np.moveaxis(blocks["b"]["W"], 0, -1), rtol=1e-9, atol=1e-12
     )  # fmt: skip
     vectors = {name: RNG.normal(size=v.shape) for name, v in VALUES.items()}
-    products = ask("hvp", given=vectors, targets=("loss",))["hvp"]
+    products = ask("hvp", directions=vectors, targets=("loss",))["hvp"]
     for a, row in blocks.items():
         total = sum(np.tensordot(row[b], vectors[b], axes=vectors[b].ndim) for b in VALUES)
         np.testing.assert_allclose(products[a], total, rtol=1e-9, atol=1e-12)
@@ -115,11 +109,11 @@ def test_a_batch_answers_each_row(kind, choices, moves):
         given = {
             name: RNG.normal(size=(n, *shape) if name in rows else shape) for name, shape in moves.items()
         }
-    whole = ask(kind, values=values, given=given, batch=("x",), **choices)
+    whole = ask(kind, values=values, directions=given, batch=("x",), **choices)
     for k in range(n):
         one = {**VALUES, "x": values["x"][k]}
         directions = None if given is None else {m: v[k] if m != "b" else v for m, v in given.items()}
-        compare(whole, ask(kind, values=one, given=directions, **choices), k)
+        compare(whole, ask(kind, values=one, directions=directions, **choices), k)
 
 
 def compare(whole, part, k):
@@ -134,10 +128,10 @@ def compare(whole, part, k):
 
 def test_many_cotangents_are_pulled_back_in_one_pass():
     cotangents = {"y": RNG.normal(size=(5, 2, 2))}
-    many = ask("vjp", given=cotangents, cotangent_batch=True)
+    many = ask("vjp", directions=cotangents, cotangent_batch=True)
     assert many["outputs"]["y"].shape == (2, 2)
     for k in range(5):
-        one = ask("vjp", given={"y": cotangents["y"][k]})
+        one = ask("vjp", directions={"y": cotangents["y"][k]})
         for name, value in one["vjp"].items():
             np.testing.assert_allclose(many["vjp"][name][k], value, rtol=1e-12)
 

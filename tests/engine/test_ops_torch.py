@@ -7,10 +7,9 @@ and so does a listed one that is gone.
 import math
 from typing import Any
 
-import numpy as np
 import pytest
 
-from tests.engine.peer import Case, compared, named, op_of
+from tests.engine.peer import Case, differing, named
 
 pytestmark = pytest.mark.oracle
 
@@ -155,12 +154,5 @@ def torch(oracle):
 
 @pytest.mark.parametrize("key", ELEMENTWISE)
 def test_elementwise(torch, key):
-    case, name = ELEMENTWISE[key], op_of(key)
-    points = list(zip(*case.inputs, strict=True)) if len(case.inputs) > 1 else case.inputs[0]
-    differing = {
-        (quantity, repr(points[i]))
-        for quantity, mine, other in compared(torch, name, case)
-        for i in np.flatnonzero(~np.isclose(mine, other, rtol=1e-9, atol=1e-14, equal_nan=True))
-    }
     listed = {(quantity, repr(point)) for op, quantity, at, _ in DEVIATIONS if op == key for point in at}
-    assert differing == listed
+    assert differing(torch, key, ELEMENTWISE[key], atol=1e-14) == listed

@@ -14,7 +14,7 @@ from engine.ir.table import TABLE, lookup
 from engine.ir.tape import Tape
 from engine.runtime.executors.numpy import run_tape
 from engine.transforms.vjp import backward, ones
-from tests.engine.peer import Case, compared, named, op_of
+from tests.engine.peer import Case, compared, differing, named, op_of
 from tests.engine.test_ops_complex import TAKEN
 
 pytestmark = pytest.mark.oracle
@@ -194,15 +194,8 @@ def torch(oracle):
 
 @pytest.mark.parametrize("key", ELEMENTWISE)
 def test_elementwise(torch, key):
-    case, name = ELEMENTWISE[key], op_of(key)
-    points = list(zip(*case.inputs, strict=True)) if len(case.inputs) > 1 else case.inputs[0]
-    differing = {
-        (quantity, repr(points[i]))
-        for quantity, mine, other in compared(torch, name, case)
-        for i in np.flatnonzero(~np.isclose(mine, other, rtol=1e-9, atol=1e-13, equal_nan=True))
-    }
     listed = {(quantity, repr(point)) for op, quantity, at, _ in DEVIATIONS if op == key for point in at}
-    assert differing == listed
+    assert differing(torch, key, ELEMENTWISE[key], atol=1e-13) == listed
 
 
 def test_every_op_has_its_peer_or_is_named():

@@ -3,11 +3,9 @@
 import numpy as np
 import pytest
 
-from engine.derivatives.query import Query
-from engine.dtypes import TensorType
 from engine.errors import MissingInput, ShapeMismatch, UnknownWrt
 from engine.frontend.decode import decode_graph
-from engine.queries.compiler import Compiler
+from tests.engine.asking import ask as about
 
 
 def graph(*nodes, outputs):
@@ -42,16 +40,8 @@ VALUES = {"x": RNG.normal(size=(4, 3)), "W": RNG.normal(size=(3, 2))}
 MOVES = {"x": RNG.normal(size=(4, 3)), "W": RNG.normal(size=(3, 2))}
 
 
-def types(values):
-    return {name: TensorType(value.shape, value.dtype.name) for name, value in values.items()}
-
-
-def ask(kind, values=VALUES, given=None, **choices):
-    word = {"vjp": "cotangents", "jvp": "tangents"}.get(kind, "vectors")
-    if given is not None:
-        choices[word] = types(given)
-    query = Query(graph=NETWORK, kind=kind, inputs=types(values), **choices)
-    return Compiler().compile(query).run(values, given)
+def ask(kind, values=VALUES, directions=None, **choices):
+    return about(kind, NETWORK, values, directions, **choices)
 
 
 def moved(h):
@@ -59,7 +49,7 @@ def moved(h):
 
 
 def test_jvp_agrees_with_central_differences():
-    pushed = ask("jvp", given=MOVES)["jvp"]
+    pushed = ask("jvp", directions=MOVES)["jvp"]
     h = 1e-6
     ahead, behind = (ask("evaluate", values=moved(s))["outputs"] for s in (h, -h))
     for name, tangent in pushed.items():
@@ -67,16 +57,16 @@ def test_jvp_agrees_with_central_differences():
 
 
 def test_jvp_and_vjp_are_adjoint_to_the_last_bits():
-    pushed = ask("jvp", given=MOVES)["jvp"]
+    pushed = ask("jvp", directions=MOVES)["jvp"]
     cotangents = {name: RNG.normal(size=value.shape) for name, value in pushed.items()}
-    pulled = ask("vjp", given=cotangents)["vjp"]
+    pulled = ask("vjp", directions=cotangents)["vjp"]
     left = sum(np.vdot(cotangents[name], pushed[name]) for name in pushed)
     right = sum(np.vdot(MOVES[name], pulled[name]) for name in pulled)
     assert left == pytest.approx(right, rel=1e-12)
 
 
 def test_hvp_agrees_with_differences_of_gradients():
-    answer = ask("hvp", given=MOVES, targets=("loss",))
+    answer = ask("hvp", directions=MOVES, targets=("loss",))
     h = 1e-6
     ahead, behind = (
         ask("gradient", values=moved(s), targets=("loss",))["gradients"] for s in (h, -h)
@@ -89,15 +79,15 @@ def test_hvp_agrees_with_differences_of_gradients():
 
 
 def test_gnvp_is_the_vjp_of_the_jvp():
-    answer = ask("gnvp", given=MOVES, outputs=("y", "m"))
-    pushed = ask("jvp", given=MOVES, outputs=("y", "m"))["jvp"]
-    expected = ask("vjp", given=pushed, wrt=("x", "W"))["vjp"]
+    answer = ask("gnvp", directions=MOVES, outputs=("y", "m"))
+    pushed = ask("jvp", directions=MOVES, outputs=("y", "m"))["jvp"]
+    expected = ask("vjp", directions=pushed, wrt=("x", "W"))["vjp"]
     for name, product in answer["gnvp"].items():
         np.testing.assert_allclose(product, expected[name], rtol=1e-12)
 
 
 def test_what_does_not_move_has_the_tangent_zero():
-    answer = ask("jvp", given={"W": MOVES["W"]}, outputs=("x", "y"))
+    answer = ask("jvp", directions={"W": MOVES["W"]}, outputs=("x", "y"))
     np.testing.assert_array_equal(answer["jvp"]["x"], np.zeros((4, 3)))
 
 
@@ -105,8 +95,8 @@ def test_directions_are_checked():
     with pytest.raises(MissingInput, match="tangents"):
         ask("jvp")
     with pytest.raises(ShapeMismatch, match=r"\(3, 2\)"):
-        ask("jvp", given={"W": np.ones(3)})
+        ask("jvp", directions={"W": np.ones(3)})
     with pytest.raises(UnknownWrt, match="tangents"):
-        ask("jvp", given=MOVES, wrt=("x",))
+        ask("jvp", directions=MOVES, wrt=("x",))
     with pytest.raises(UnknownWrt):
-        ask("hvp", given={"w": MOVES["W"]}, targets=("loss",))
+        ask("hvp", directions={"w": MOVES["W"]}, targets=("loss",))

@@ -11,7 +11,8 @@ import pytest
 from service.api.routes import ROUTES
 from service.jobs.runner import JobRunner
 from service.wire.problems import ERRORS
-from tests.service.world import INPUTS, JSON, REGRESSION, World, problem, world
+from tests.engine.graphs import REGRESSION
+from tests.service.world import INPUTS, JSON, World, problem, world
 
 pytestmark = pytest.mark.anyio
 

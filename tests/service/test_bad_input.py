@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.service.world import INPUTS, JSON, REGRESSION, problem, world
+from tests.engine.graphs import REGRESSION
+from tests.service.world import INPUTS, JSON, problem, world
 
 pytestmark = pytest.mark.anyio
 

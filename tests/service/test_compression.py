@@ -22,7 +22,8 @@ from safetensors.numpy import load, save
 from service.wire import compression
 from service.wire.compression import BrokenCompression, Unpacker, accepted, unpack_body
 from service.wire.problems import Problem
-from tests.service.world import INPUTS, JSON, REGRESSION, problem, world
+from tests.engine.graphs import REGRESSION
+from tests.service.world import INPUTS, JSON, problem, world
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,8 @@ from fastapi.routing import APIRoute
 
 from service.api.endpoint import ControlRoute
 from service.api.routes import ROUTES
-from tests.service.world import REGRESSION, world
+from tests.engine.graphs import REGRESSION
+from tests.service.world import world
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,8 @@ from service.queries.kinds.diagnose import DiagnoseAnswer
 from service.queries.kinds.evaluate import EvaluateAnswer
 from service.queries.kinds.gradient import GradientAnswer
 from service.queries.kinds.vjp import VjpAnswer
-from tests.service.world import INPUTS, REGRESSION, problem, world
+from tests.engine.graphs import REGRESSION
+from tests.service.world import INPUTS, problem, world
 
 pytestmark = pytest.mark.anyio
 

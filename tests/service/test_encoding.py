@@ -17,7 +17,8 @@ from safetensors.numpy import load, save
 from service.wire.encoding import encode_answer, wants_safetensors
 from service.wire.problems import Problem
 from service.wire.safetensors import pack, unpack
-from tests.service.world import INPUTS, REGRESSION, problem, world
+from tests.engine.graphs import REGRESSION
+from tests.service.world import INPUTS, problem, world
 
 SAFETENSORS = "application/x-safetensors"
 BY_ID = {"inputs": INPUTS, "wrt": ["W", "b"]}

@@ -10,7 +10,8 @@ import pytest
 
 from service.api.responses.graphs import GraphAnswer
 from service.queries.kinds.publish import GraphSummary
-from tests.service.world import INPUTS, JSON, REGRESSION, problem, world
+from tests.engine.graphs import REGRESSION
+from tests.service.world import INPUTS, JSON, problem, world
 
 pytestmark = pytest.mark.anyio
 

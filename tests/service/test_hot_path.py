@@ -11,7 +11,8 @@ import pytest
 
 from service.api.middleware import hot_path
 from service.queries.kinds import KINDS
-from tests.service.world import INPUTS, JSON, REGRESSION, World, world
+from tests.engine.graphs import REGRESSION
+from tests.service.world import INPUTS, JSON, World, world
 
 pytestmark = pytest.mark.anyio
 

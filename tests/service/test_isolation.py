@@ -16,11 +16,12 @@ import httpx
 import pytest
 
 from service import interpreter
+from tests.engine.graphs import REGRESSION
 from tests.service.jobs.world import LINE
 from tests.service.readiness import until
 from tests.service.test_main import wait_until_gone
 from tests.service.test_tiers import products
-from tests.service.world import INPUTS, REGRESSION
+from tests.service.world import INPUTS
 
 SCRIPT = [str(Path(sys.executable).with_name("gradwire-server"))]
 MODULE = [sys.executable, "-m", "service.main"]

@@ -17,9 +17,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.engine.graphs import REGRESSION
 from tests.service.readiness import until
 from tests.service.test_tiers import products
-from tests.service.world import INPUTS, REGRESSION
+from tests.service.world import INPUTS
 
 ROOT = Path(__file__).parents[2]
 

@@ -19,8 +19,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.engine.graphs import REGRESSION
 from tests.service.test_main import running
-from tests.service.world import REGRESSION
 
 CHECKS = [
     not_a_server_error,

@@ -16,7 +16,8 @@ import pytest
 from service.queries.pool import ChildPool
 from service.queries.query_request import QueryRequest
 from service.queries.tiers import ClientGone
-from tests.service.world import INPUTS, REGRESSION, World, problem, soon, world
+from tests.engine.graphs import REGRESSION
+from tests.service.world import INPUTS, World, problem, soon, world
 
 pytestmark = pytest.mark.anyio
 

@@ -17,20 +17,6 @@ from service.app import create_app
 from service.services import Services
 from service.settings import Settings
 
-#: mean((W * x + b - y) ** 2) as a graph.
-REGRESSION: dict[str, Any] = {
-    "version": 1,
-    "inputs": {"W": {"shape": [1], "dtype": "float64"}, "b": {}, "x": {}, "y": {}},
-    "constants": {"two": 2.0},
-    "nodes": [
-        {"name": "wx", "op": "multiply", "inputs": ["W", "x"]},
-        {"name": "pred", "op": "add", "inputs": ["wx", "b"]},
-        {"name": "err", "op": "subtract", "inputs": ["pred", "y"]},
-        {"name": "sq", "op": "pow", "inputs": ["err", "two"]},
-        {"name": "loss", "op": "mean", "inputs": ["sq"], "attributes": {"axis": None}},
-    ],
-    "outputs": ["loss"],
-}
 INPUTS: dict[str, Any] = {"W": [0.5], "b": [0], "x": [[1], [2], [3]], "y": [[2], [4], [6]]}
 JSON = {"Content-Type": "application/json"}
 

@@ -11,9 +11,9 @@ import pytest
 
 from engine.arrays.types import Array
 from engine.errors import UserError
-from engine.training import TrainingRun, expand_model
+from engine.training import expand_model
 from engine.training.loop.memory import first_value
-from tests.engine.training.test_resume import elsewhere, same
+from tests.engine.training.test_resume import resume_everywhere
 from tests.engine.training.world import classes, job, layered, trained
 
 FROZEN = {"type": "Dense", "units": 4, "activation": "tanh", "trainable": False}
@@ -115,16 +115,7 @@ def test_a_run_with_frozen_layers_goes_on_with_the_same_bits() -> None:
         {"type": "Dropout", "rate": 0.3, "trainable": False},
         LAST,
     ]
-    spec = job(document(layers), data)
-    run = TrainingRun(spec, data)
-    snapshots, events = [run.snapshot()], []
-    for event in run:
-        events.append(event)
-        snapshots.append(run.snapshot())
-    for k in range(0, len(snapshots), 3):
-        again = TrainingRun(spec, data, resume=elsewhere(snapshots[k]))
-        assert list(again) == events[k:]
-        same(again.snapshot(), snapshots[-1])
+    resume_everywhere(document(layers), data)
 
 
 def test_an_expansion_says_what_is_frozen() -> None:

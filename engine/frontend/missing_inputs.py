@@ -69,28 +69,28 @@ def _rebound(absence: Absence) -> str | None:
 
 def _product(absence: Absence) -> str | None:
     """`m * c` for mc, where m and c have values."""
-    known = {*absence.inputs, *(node.name for node in absence.graph.nodes)}
+    names = {*absence.inputs, *(node.name for node in absence.graph.nodes)}
     function = next(
-        (f for f in FUNCTIONS if absence.name.startswith(f) and absence.name[len(f) :] in known), None
+        (f for f in FUNCTIONS if absence.name.startswith(f) and absence.name[len(f) :] in names), None
     )
     if function is not None:
         written = f"{function}({absence.name[len(function) :]})"
         return f"a function has brackets: write `{written}` instead of `{absence.name}`"
-    parts = _split(absence.name, frozenset(known - {absence.name}))
+    parts = _split(absence.name, frozenset(names - {absence.name}))
     if parts is None:
         return None
     return f"a product has its *: write `{' * '.join(parts)}` instead of `{absence.name}`"
 
 
-def _split(name: str, known: frozenset[str]) -> list[str] | None:
-    """A name as two or three known names and numbers written side by side."""
+def _split(name: str, names: frozenset[str]) -> list[str] | None:
+    """A name as two or three of `names` and numbers written side by side."""
     for end in range(1, len(name)):
         first, rest = name[:end], name[end:]
-        if first not in known:
+        if first not in names:
             continue
-        if rest in known:
+        if rest in names:
             return [first, rest]
-        third = next((n for n in range(1, len(rest)) if rest[:n] in known and rest[n:] in known), None)
+        third = next((n for n in range(1, len(rest)) if rest[:n] in names and rest[n:] in names), None)
         if third is not None:
             return [first, rest[:third], rest[third:]]
     return None

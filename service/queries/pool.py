@@ -180,14 +180,14 @@ class ChildPool:
 
     async def _take(self, function: int) -> _Child:
         """A child that is free: one that has compiled the function, the one used last, or a new one."""
-        known = next((child for child in self._idle if function in child.functions), None)
-        if known is not None:
-            self._idle.remove(known)
-            self._idle.append(known)
+        warm = next((child for child in self._idle if function in child.functions), None)
+        if warm is not None:
+            self._idle.remove(warm)
+            self._idle.append(warm)
         while self._idle:
             child = self._idle.pop()
             if not child.exited.done():
-                if child is not known:
+                if child is not warm:
                     child.functions.append(function)
                 return child
             child.writer.close()

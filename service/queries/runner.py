@@ -184,9 +184,11 @@ class QueryRunner:
         if least > self._max_answer_bytes:
             raise self._answer_too_large(f"takes at least {least:,}", encoding, call.safetensors, size)
         writing = size.seconds(encoding, safetensors=call.safetensors)
-        held = writing + program.estimate.nodes * CALL_SECONDS
+        occupied = writing + program.estimate.nodes * CALL_SECONDS
         seconds = program.estimate.seconds + writing
-        return PreparedQuery(program, values, encoding, call.safetensors, seconds, size.tensor_bytes, held)
+        return PreparedQuery(
+            program, values, encoding, call.safetensors, seconds, size.tensor_bytes, occupied
+        )
 
     def _answer_too_large(
         self, came: str, encoding: Encoding, safetensors: bool, size: AnswerSize

@@ -51,10 +51,10 @@ class HeldBytes:
 class Share:
     """What one request holds; everything is given back at the end of the block."""
 
-    __slots__ = ("_address", "_counted", "_held", "_size")
+    __slots__ = ("_address", "_counted", "_size", "_total")
 
-    def __init__(self, held: HeldBytes, address: str) -> None:
-        self._held = held
+    def __init__(self, total: HeldBytes, address: str) -> None:
+        self._total = total
         self._address = address
         self._size = self._counted = 0
 
@@ -62,7 +62,7 @@ class Share:
         """Hold `size` bytes more. Raises Problem busy."""
         self._size += size
         if self._size > UNCOUNTED:
-            self._held.take(self._address, self._size - self._counted)
+            self._total.take(self._address, self._size - self._counted)
             self._counted = self._size
 
     def __enter__(self) -> Share:
@@ -70,5 +70,5 @@ class Share:
 
     def __exit__(self, *raised: object) -> None:
         if self._counted:
-            self._held.give(self._address, self._counted)
+            self._total.give(self._address, self._counted)
             self._counted = 0

@@ -1,6 +1,6 @@
-"""Every case of the catalogue, its labels confirmed by finite differences and by taking the culprit out."""
+"""Every case of the catalogue: labels, finite differences, the fix put in, and the culprit taken out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,8 @@ from tests.engine.diagnosis.asking import arrays_of, ask, explain
 from tests.engine.diagnosis.beginners import BEGINNERS
 from tests.engine.diagnosis.case import Case
 from tests.engine.diagnosis.catalogue import ALL_CASES, CASES
+from tests.engine.diagnosis.fixes import check_fix
+from tests.engine.diagnosis.pasting import pasted
 from tests.engine.diagnosis.peers import jax_answer, kept, recorded, tensorflow_answers, torch_answer
 
 REASONS = {
@@ -24,6 +26,11 @@ WARNINGS = {
 STATUSES = {"invalid_target", "integer", "disconnected", "stopped", "blocked", "nan", "inf", "zero", "ok"}
 every_case = pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: case.title.replace(" ", "-"))
 every_compared_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.title.replace(" ", "-"))
+every_repaired_case = pytest.mark.parametrize(
+    "case",
+    [case for case in ALL_CASES if case.repaired is not None and case.status not in ("ok", "integer")],
+    ids=lambda case: case.title.replace(" ", "-"),
+)
 
 
 def told_of(case: Case, program: str | None = None) -> dict[str, Any]:
@@ -40,31 +47,34 @@ def told_of(case: Case, program: str | None = None) -> dict[str, Any]:
 
 
 @every_case
-def test_labels(case: Case) -> None:
-    told = told_of(case)
-    assert (told["status"], told["reason"]) == (case.status, case.reason), told["message"]
-    nodes = [culprit["node"] for culprit in told["culprits"]]
+def test_the_diagnosis_is_right(case: Case) -> None:
+    """Its labels are those of the case, finite differences agree, and its fix gives a gradient."""
+    entry = told_of(case)
+    check_labels(case, entry)
+    if case.steady and case.status not in ("integer", "invalid_target", "nan", "inf"):
+        check_slope(case, entry)
+    check_fix(case, entry)
+
+
+def check_labels(case: Case, entry: Mapping[str, Any]) -> None:
+    assert (entry["status"], entry["reason"]) == (case.status, case.reason), entry["message"]
+    nodes = [culprit["node"] for culprit in entry["culprits"]]
     if case.node is not None:
         assert nodes[0] == case.node
     assert set(case.also) <= set(nodes[1:])
     if case.elements is not None:
-        assert told["culprits"][0]["elements"] == case.elements
-    codes = {warning["code"] for warning in told["warnings"]}
+        assert entry["culprits"][0]["elements"] == case.elements
+    codes = {warning["code"] for warning in entry["warnings"]}
     assert set(case.warnings) <= codes
-    assert not case.fix or case.fix in told["fix"]
-    assert not case.says or case.says in told["message"]
-    assert told["fix"] or case.status == "ok"
+    assert not case.fix or case.fix in entry["fix"]
+    assert not case.says or case.says in entry["message"]
+    assert entry["fix"] or case.status == "ok"
     if case.status == "ok" and not case.warnings:
         assert not codes
 
 
-@every_case
-def test_finite_differences_agree(case: Case) -> None:
-    if case.status in ("integer", "invalid_target", "nan", "inf") or not case.steady:
-        pytest.skip("there is nothing to difference")
-    arrays = arrays_of(case.inputs)
-    told = explain(case.program, case.inputs, case.name, target=case.target, **case.options)
-    slope = differences(case, arrays)
+def check_slope(case: Case, entry: Mapping[str, Any]) -> None:
+    slope = differences(case, arrays_of(case.inputs))
     if case.status == "ok":
         gradient = ask(
             case.program,
@@ -76,21 +86,31 @@ def test_finite_differences_agree(case: Case) -> None:
         )
         np.testing.assert_allclose(gradient["gradients"][case.name], slope, rtol=2e-3, atol=1e-6)
     else:
-        assert (
-            told["stats"]["norm"] in (None, 0.0) or told["stats"]["norm"] < 1e-12 or case.dtype != "float64"
-        )
+        norm = entry["stats"]["norm"]
+        assert norm in (None, 0.0) or norm < 1e-12 or case.dtype != "float64"
         np.testing.assert_allclose(slope, 0, atol=1e-6)
 
 
-@every_case
+@every_repaired_case
 def test_the_culprit_taken_out_leaves_a_gradient(case: Case) -> None:
-    if case.status in ("ok", "integer"):
-        pytest.skip("there is no culprit")
-    if case.repaired is None:
-        assert case in BEGINNERS, "a case of the catalogue says what repairs it"
-        pytest.skip("its fix is put into it instead")
-    told = told_of(case, case.repaired)
-    assert told["status"] == "ok", told["message"]
+    entry = told_of(case, case.repaired)
+    assert entry["status"] == "ok", entry["message"]
+
+
+def test_every_case_of_the_catalogue_says_what_repairs_it() -> None:
+    """The fix of a beginner's case is put into it instead."""
+    unrepaired = [
+        case for case in ALL_CASES if case.repaired is None and case.status not in ("ok", "integer")
+    ]
+    assert all(case in BEGINNERS for case in unrepaired)
+
+
+def test_most_fixes_are_expressions() -> None:
+    """They are what a user can paste; words are for what has to be decided."""
+    cases = [case for case in ALL_CASES if case.status not in ("disconnected", "integer")][::4]
+    fixes = [(case.program, told_of(case)["fix"]) for case in cases]
+    written = [fix is not None and pasted(program, fix) is not None for program, fix in fixes]
+    assert sum(written) > 0.6 * len(written)
 
 
 def test_the_catalogue_is_complete() -> None:
@@ -141,10 +161,10 @@ OTHERWISE: dict[str, dict[str, str]] = {
 WORDS = {"nan": {"NaN"}, "inf": {"infinite"}, "zero": {"zeros"}, "ok": {"numbers"}}
 
 
-@every_compared_case
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if not case.options], ids=lambda case: case.title.replace(" ", "-")
+)
 def test_peers_have_the_same_numbers(case: Case) -> None:
-    if case.options:
-        pytest.skip("no peer has the option")
     words = WORDS.get(case.status, {"zeros", "None", "error"})
     told = {peer: recorded()[case.title][peer] for peer in ("PyTorch", "JAX")}
     differing = {peer: word for peer, word in told.items() if word not in words}

@@ -160,12 +160,19 @@ CALLS = {
     "call": "    return {last}\nout = f(start)",
 }
 PARAMETERS = {"scan": "h, row", "while": "i, h"}
+FAST = {("float64", 0), ("float32", 1)}
 
 
-@pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    ("dtype", "seed"),
+    [
+        pytest.param(dtype, seed, marks=() if (dtype, seed) in FAST else pytest.mark.slow)
+        for dtype in ("float64", "float32")
+        for seed in range(4)
+    ],
+)
 def test_the_planted_line_of_a_function_is_named(call: str, fault: str, dtype: str, seed: int) -> None:
     text, status, reason = FAULTS[fault]
     draw = np.random.default_rng(seed)

@@ -17,7 +17,6 @@ from service.wire.json_numbers import dumps
 from service.wire.visible_text import visible, visible_json
 
 
-
 def make_logger(settings: Settings, stream: TextIO | None = None) -> FilteringBoundLogger:
     """A logger of its own for one app; every line has a time, a level and an event."""
     stream = stream or sys.stderr

@@ -49,9 +49,17 @@ def test_steps_and_epochs_are_thinned(
     data = json.loads(row["data"])
     report = Report()
     order = {
-        "attempt": 1, "document": row["document"], "data": data["data"], "validation": None,
-        "types": data["types"], "checksums": data["checksums"], "checkpoints": (), "every_s": 1e9,
-        "root": str(tmp_path), "folder": str(tmp_path / "checkpoints"), "every_steps": None,
+        "attempt": 1,
+        "document": row["document"],
+        "data": data["data"],
+        "validation": None,
+        "types": data["types"],
+        "checksums": data["checksums"],
+        "checkpoints": (),
+        "every_s": 1e9,
+        "root": str(tmp_path),
+        "folder": str(tmp_path / "checkpoints"),
+        "every_steps": None,
     }
     assert child._train(order, report) == "succeeded"  # type: ignore[arg-type]
     steps = epochs * -(-3 // batch_size)

@@ -43,18 +43,18 @@ def _product(node: Node, graph: Graph, types: Sequence[TensorType]) -> str | Non
         return None
     operand = node.inputs[matrix]
     for _ in range(_DEEPEST):
-        made = graph.names.get(operand) if isinstance(operand, str) else None
-        if made is None:
+        maker = graph.names.get(operand) if isinstance(operand, str) else None
+        if maker is None:
             return None
-        if made.op.name == "multiply" and isinstance(made.source, Source):
-            left, right = (_written(one, graph) for one in made.inputs)
-            text = made.source.text
+        if maker.op.name == "multiply" and isinstance(maker.source, Source):
+            left, right = (_written(one, graph) for one in maker.inputs)
+            text = maker.source.text
             if left is None or right is None or len(text) > _LONGEST:
                 return None
             return f"write `{left} @ {right}` instead of `{text}`, if each row is to come to one number"
-        if made.op.name not in ("add", "subtract", "negative", "identity") or not made.inputs:
+        if maker.op.name not in ("add", "subtract", "negative", "identity") or not maker.inputs:
             return None
-        operand = next((one for one in made.inputs if isinstance(one, str)), "")
+        operand = next((one for one in maker.inputs if isinstance(one, str)), "")
     return None
 
 

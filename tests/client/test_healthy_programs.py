@@ -140,7 +140,7 @@ def a_mixture_whose_weights_are_learned() -> None:
 
 
 def sigmoids_one_layer_after_the_other() -> None:
-    w1, w2 = gw.Variable(np.ones((3, 4)) * 0.3), gw.Variable(np.ones(4) * 0.2)
+    w1, w2 = gw.Variable(np.linspace(-0.3, 0.3, 12).reshape(3, 4)), gw.Variable(np.ones(4) * 0.2)
     _step(
         gw.optimizers.SGD(0.1),
         [w1, w2],

@@ -17,13 +17,18 @@ _MOST = 8  # ends that are looked at
 
 
 def dead_ends(
-    graph: Graph, targets: Collection[str], inputs: Collection[str], asked: Collection[str], *, chosen: bool
+    graph: Graph,
+    targets: Collection[str],
+    inputs: Collection[str],
+    variables: Collection[str],
+    *,
+    chosen: bool,
 ) -> Iterator[Caveat]:
     """A warning for each named value that nothing reads and no target is.
 
     That is a mistake if its name is assigned anew, and if inputs that have a value have a part in nothing
     else; the latter not if targets were `chosen`, for then the others are other targets, unless the inputs
-    are `asked` about.
+    are `variables` that are asked about.
     """
     if not any(isinstance(node.source, Source) for node in graph.nodes):
         return
@@ -36,7 +41,7 @@ def dead_ends(
         later = _last(graph, node.name)
         if later is not None:
             yield _overwritten(graph, node, later, lost, is_target=later in targets)
-        elif lost and not _is_unnamed(node) and (not chosen or not {*asked}.isdisjoint(lost)):
+        elif lost and not _is_unnamed(node) and (not chosen or not {*variables}.isdisjoint(lost)):
             words = {"name": node.name, "inputs": _listed(lost), "target": next(iter(targets), "the target")}
             words["line"] = str(node.source.line)
             fix = _followed(graph, node) or Fix("use_or_leave", words)

@@ -33,17 +33,17 @@ def wrong_units(
 ) -> Iterator[tuple[tuple[int, ...], Told]]:
     """The inputs whose units may be others than an op takes."""
     inputs = {slot: name for name, slot in expressions.graph.tape.inputs.items()}
-    seen: set[int] = set()
+    watched_slots: set[int] = set()
     for step in steps:
         if step.op.name in ("sin", "cos", "tan") and step.origin.op == step.op.name:
             for slot in _leaves(expressions, step.inputs[0], inputs):
-                if _ANGLES.search(inputs[slot]) and slot not in seen:
-                    seen.add(slot)
+                if _ANGLES.search(inputs[slot]) and slot not in watched_slots:
+                    watched_slots.add(slot)
                     yield (slot,), _degrees(step, inputs[slot])
         elif step.op.name == "pow":
             rate = _rate_of(expressions, step, inputs)
-            if rate is not None and rate not in seen:
-                seen.add(rate)
+            if rate is not None and rate not in watched_slots:
+                watched_slots.add(rate)
                 yield (rate,), _percent(expressions, step, inputs[rate])
 
 

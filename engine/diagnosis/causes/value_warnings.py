@@ -57,8 +57,8 @@ def value_watches(
         *narrow_casts(expressions, steps),
         *wrong_units(expressions, steps),
     )
-    told = (Watch(slots, tell) for slots, tell in looks)
-    return (*_matrices(expressions, steps), *_hinges(expressions, steps, learned), *told)
+    watches = (Watch(slots, tell) for slots, tell in looks)
+    return (*_matrices(expressions, steps), *_hinges(expressions, steps, learned), *watches)
 
 
 def value_warnings(watches: Iterable[Watch], value_of: Callable[[int], Array]) -> Iterator[Caveat]:

@@ -14,7 +14,7 @@
 `algebra`        moves signs into constants and sums, and reads what is repeated as it was
 
 `stabilize` changes results, so it runs only on request, before a recording is differentiated; its rewrites
-are data in `stable/`. `rewrite` is shared by the passes.
+are data in `stable/`. `rewrite` and `patterns` are shared by the passes.
 
 Each of the others takes a tape and returns a new one with the same slots' meaning; the names of inputs, the
 origins of instructions and the bits of every output stay as they were, but for cubes, which differ by two

@@ -11,10 +11,8 @@ stays, and only the exponential is shared.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -25,14 +23,12 @@ from engine.ir.attributes import InputIndex
 from engine.ir.shapes import reduced
 from engine.ir.table import TABLE
 from engine.ir.tape import Instruction, Tape
-
-_LAID_OUT = ("broadcast_to", "expand_dims", "reshape")  # what repeats a row's number along its classes
+from engine.passes.patterns import LAID_OUT, Patterns
 
 
 def entropies(tape: Tape) -> Tape:
     """The tape with the log-likelihoods of labels fused."""
-    names = {step.op.name for step in tape.instructions}
-    if not names & {"log_softmax", "logsumexp"}:
+    if not any(step.op.name in ("log_softmax", "logsumexp") for step in tape.instructions):
         return tape
     return _Fusing(tape).fused()
 
@@ -58,20 +54,7 @@ class _Match:
     inside: set[int] = field(default_factory=set)
 
 
-class _Fusing:
-    def __init__(self, tape: Tape) -> None:
-        self.types = list(tape.types)
-        self.constants = dict(tape.constants)
-        self.tape = tape
-        self.makers = {slot: step for step in tape.instructions for slot in step.outputs}
-        self.readers: dict[int, list[Instruction]] = defaultdict(list)
-        for step in tape.instructions:
-            for slot in dict.fromkeys(step.inputs):
-                self.readers[slot].append(step)
-        self.outputs = Counter(tape.outputs)
-        self.more: dict[int, list[Instruction]] = {}  # by the id of the step that they come before
-        self.instead: dict[int, list[Instruction]] = {}
-
+class _Fusing(Patterns):
     def fused(self) -> Tape:
         places = {id(step): place for place, step in enumerate(self.tape.instructions)}
         for step in self.tape.instructions:
@@ -84,13 +67,7 @@ class _Fusing:
                 self._write(match, places)
             if step.op.name == "logsumexp" and not matches:
                 self._share_exponential(step)
-        if not self.instead:
-            return self.tape
-        steps: list[Instruction] = []
-        for step in self.tape.instructions:
-            steps += self.more.get(id(step), ())
-            steps += self.instead.get(id(step), (step,))
-        return Tape(self.types, self.tape.inputs, self.constants, steps, list(self.tape.outputs))
+        return self.finish()
 
     # -- what there is -----------------------------------------------------------------------------
 
@@ -111,6 +88,8 @@ class _Fusing:
         for reader in self.readers[y]:
             if reader.op.name == "exp" and not self._is_adjoint(reader, axis, matches.values()):
                 return []
+        if not all(match.slopes or match.exponentials for match in matches.values()):
+            return []  # of a value alone nothing is shared
         inside = {i for match in matches.values() for i in match.inside}
         if not all(id(reader) in inside for reader in self.readers[y]):
             return []
@@ -159,12 +138,12 @@ class _Fusing:
         if step.op.name == "equal":
             return self._ruled_out(step, x, y, axis)
         if step.op.name == "where":
-            if step.inputs[2] != y or not self._is_number(step.inputs[1], 0):
+            if step.inputs[2] != y or not self.is_number(step.inputs[1], 0):
                 return None
             mask = self.makers.get(step.inputs[0])
             if mask is None or mask.op.name != "logical_and":
                 return None
-            product = self._only_reader(step.outputs[0])
+            product = self.only_reader(step.outputs[0])
             if product is None:
                 return None
             logs, masked, inside = step.outputs[0], True, {*inside, id(product)}
@@ -177,7 +156,7 @@ class _Fusing:
             return None
         if masked and not self._is_mask(step.inputs[0], labels, y):
             return None
-        total = self._only_reader(product.outputs[0])
+        total = self.only_reader(product.outputs[0])
         if total is None or total.op.name != "sum" or total.attributes["axis"] != (axis,):
             return None
         if total.attributes["keepdims"] or total.attributes["dtype"] != self.types[y].dtype:
@@ -188,7 +167,7 @@ class _Fusing:
 
     def _ruled_out(self, step: Instruction, x: int, y: int, axis: int) -> _Match | None:
         """The comparison with -inf that masks classes out, of which the mask is read by `where` alone."""
-        both = self._only_reader(step.outputs[0])
+        both = self.only_reader(step.outputs[0])
         if both is None or both.op.name != "logical_and":
             return None
         chosen = [
@@ -207,8 +186,8 @@ class _Fusing:
         """Whether it holds where a label is 0 and the score is -inf."""
         parts = [self.makers.get(slot) for slot in self.makers[mask].inputs]
         tests = [part.inputs for part in parts if part is not None and part.op.name == "equal"]
-        infinite = any(a == y and self._is_number(b, -np.inf) for a, b in tests)
-        zero = any(a == labels and self._is_number(b, 0) for a, b in tests)
+        infinite = any(a == y and self.is_number(b, -np.inf) for a, b in tests)
+        zero = any(a == labels and self.is_number(b, 0) for a, b in tests)
         value = self.constants.get(labels)
         if not zero and value is not None:
             constants = [self.constants.get(slot) for slot in self.makers[mask].inputs]
@@ -222,7 +201,7 @@ class _Fusing:
         if self.outputs[exp.outputs[0]]:
             return False
         for product in self.readers[exp.outputs[0]]:
-            last = self._only_reader(product.outputs[0])
+            last = self.only_reader(product.outputs[0])
             if product.op.name != "multiply" or last is None or last.op.name != "subtract":
                 return False
             total_slot = next((slot for slot in product.inputs if slot != exp.outputs[0]), -1)
@@ -235,7 +214,7 @@ class _Fusing:
             for match in matches:
                 multiple = self._multiple(g, match)
                 if multiple >= 0:
-                    if match.op == "class_log_likelihood" or self._is_small(multiple):
+                    if match.op == "class_log_likelihood" or self.is_small(multiple):
                         match.slopes.append((last, multiple))
                     else:
                         match.exponentials.append(exp)
@@ -255,7 +234,7 @@ class _Fusing:
         mask = None
         if maker.op.name == "where" and match.attributes["masked"]:
             mask = maker.inputs[0]
-            if not self._is_number(maker.inputs[1], 0):
+            if not self.is_number(maker.inputs[1], 0):
                 return -1
             maker = self.makers.get(maker.inputs[2])
         elif match.attributes["masked"]:
@@ -267,7 +246,7 @@ class _Fusing:
             if step is None or not self._masks_like(step, match):
                 return -1
         factor = maker.inputs[1] if maker.inputs[0] == match.labels else maker.inputs[0]
-        return self._row_number(factor, self.types[g], match.axis)
+        return self.row_number(factor, self.types[g], match.axis)
 
     def _masks_like(self, mask: Instruction, match: _Match) -> bool:
         """Whether a mask is the one of the match, by the steps that the match has swallowed."""
@@ -282,12 +261,12 @@ class _Fusing:
             zeros = self.constants.get(maker.inputs[0])
             if zeros is None or zeros.any():
                 return -1
-            return self._reshaped(maker, maker.inputs[1], (*type.shape[:1], 1))
+            return self.reshaped(maker, maker.inputs[1], (*type.shape[:1], 1))
         if maker.op.name == "add_along_axis" and maker.inputs[2] == match.labels:
             zeros = self.constants.get(maker.inputs[0])
             same = self.types[maker.inputs[1]].shape == self.types[match.labels].shape
             return maker.inputs[1] if zeros is not None and not zeros.any() and same else -1
-        if maker.op.name == "where" and self._is_number(maker.inputs[2], 0):
+        if maker.op.name == "where" and self.is_number(maker.inputs[2], 0):
             return self._chosen(maker, match)
         return -1
 
@@ -298,7 +277,7 @@ class _Fusing:
             return -1
         wide, numbers = test.inputs
         maker, constant = self.makers.get(wide), self.constants.get(numbers)
-        if maker is None or maker.op.name not in _LAID_OUT or maker.inputs[0] != match.labels:
+        if maker is None or maker.op.name not in LAID_OUT or maker.inputs[0] != match.labels:
             return -1
         type = self.types[where.outputs[0]]
         across = tuple(size if i == match.axis else 1 for i, size in enumerate(type.shape))
@@ -306,7 +285,7 @@ class _Fusing:
             return -1
         if not np.array_equal(constant.reshape(-1), np.arange(constant.size)):
             return -1
-        return self._row_number(where.inputs[1], type, match.axis)
+        return self.row_number(where.inputs[1], type, match.axis)
 
     def _of_logsumexp(self, step: Instruction) -> list[_Match]:
         """logsumexp(x) - pick_class(x), and the derivative by x if both are read for it alone."""
@@ -320,56 +299,40 @@ class _Fusing:
         picked = self.makers.get(values[0].inputs[1])
         if picked is None or picked.op.name != "pick_class" or picked.attributes["axis"] != axis:
             return []
-        if picked.inputs[0] != x or self._only_reader(picked.outputs[0]) is not values[0]:
+        if picked.inputs[0] != x or self.only_reader(picked.outputs[0]) is not values[0]:
             return []
         attributes = {"axis": axis, "strict": True, "guarded": True}
         match = _Match(x, picked.inputs[1], axis, attributes, "class_log_likelihood", values[0], negated=True)
         for reader in self.readers[lse]:
             if reader is not values[0] and not self._is_slope(reader, match):
                 return []
-        return [match]
+        return [match] if match.slopes else []
 
     def _is_slope(self, reader: Instruction, match: _Match) -> bool:
         """Whether the reader of logsumexp serves h exp(x - logsumexp) + where(class, -h, 0) alone."""
         shifted: Instruction | None = reader
-        while shifted is not None and shifted.op.name in _LAID_OUT:
-            shifted = self._only_reader(shifted.outputs[0])
+        while shifted is not None and shifted.op.name in LAID_OUT:
+            shifted = self.only_reader(shifted.outputs[0])
         if shifted is None or shifted.op.name != "subtract" or shifted.inputs[0] != match.scores:
             return False
-        exp = self._only_reader(shifted.outputs[0])
-        product = None if exp is None or exp.op.name != "exp" else self._only_reader(exp.outputs[0])
+        exp = self.only_reader(shifted.outputs[0])
+        product = None if exp is None or exp.op.name != "exp" else self.only_reader(exp.outputs[0])
         if exp is None or product is None or product.op.name != "multiply":
             return False
-        last = self._only_reader(product.outputs[0])
+        last = self.only_reader(product.outputs[0])
         if last is None or last.op.name != "add":
             return False
         factor = product.inputs[1] if product.inputs[0] == exp.outputs[0] else product.inputs[0]
         other = last.inputs[1] if last.inputs[0] == product.outputs[0] else last.inputs[0]
         where = self.makers.get(other)
-        if where is None or where.op.name != "where" or not self._is_number(where.inputs[2], 0):
+        if where is None or where.op.name != "where" or not self.is_number(where.inputs[2], 0):
             return False
         type = self.types[last.outputs[0]]
-        h, opposite = self._row_number(factor, type, match.axis), self._chosen(where, match)
-        if h < 0 or opposite < 0 or not self._are_opposite(h, opposite):
+        h, opposite = self.row_number(factor, type, match.axis), self._chosen(where, match)
+        if h < 0 or opposite < 0 or not self.are_opposite(h, opposite):
             return False
         match.slopes.append((last, opposite))
         return True
-
-    def _are_opposite(self, h: int, opposite: int) -> bool:
-        a, b = self.constants.get(h), self.constants.get(opposite)
-        if a is not None and b is not None:
-            return bool(np.array_equal(np.broadcast_to(a, b.shape) if a.ndim <= b.ndim else a, -b))
-        return self._source(self._source(opposite, negated=True)) == self._source(h) != h
-
-    def _source(self, slot: int, *, negated: bool = False) -> int:
-        """The slot that is laid out as this one, or the one whose negative is."""
-        maker = self.makers.get(slot)
-        while maker is not None and maker.op.name in _LAID_OUT:
-            slot = maker.inputs[0]
-            maker = self.makers.get(slot)
-        if not negated:
-            return slot
-        return maker.inputs[0] if maker is not None and maker.op.name == "negative" else -1
 
     def _share_exponential(self, step: Instruction) -> None:
         """Take exp(x - logsumexp(x)) from the logsumexp, which divides what it has by its sum."""
@@ -380,14 +343,14 @@ class _Fusing:
         waiting = list(self.readers[lse])
         while waiting:
             reader = waiting.pop()
-            if reader.op.name in _LAID_OUT:
+            if reader.op.name in LAID_OUT:
                 waiting += self.readers[reader.outputs[0]]
             elif reader.op.name == "subtract" and reader.inputs[0] == x and self._is_spread(reader, step):
                 after = self.readers[reader.outputs[0]]
                 exponentials += [own for own in after if own.op.name == "exp"]
         if not exponentials:
             return
-        softmax = self._slot(TensorType(self.types[x].shape, self.types[x].dtype))
+        softmax = self.slot(TensorType(self.types[x].shape, self.types[x].dtype))
         self.instead[id(step)] = [replace(step, op=TABLE["logsumexp_and_softmax"], outputs=(lse, softmax))]
         for exp in exponentials:
             self.instead[id(exp)] = [replace(exp, op=TABLE["identity"], inputs=(softmax,), attributes={})]
@@ -399,64 +362,9 @@ class _Fusing:
         if self.types[slot].shape == shape:
             maker = self.makers.get(slot)
             if maker is None or maker.op.name != "broadcast_to":
-                return shape == row and self._source(slot) == step.outputs[0]
+                return shape == row and self.source(slot) == step.outputs[0]
             slot = maker.inputs[0]
-        return self.types[slot].shape == row and self._source(slot) == step.outputs[0]
-
-    # -- slots -------------------------------------------------------------------------------------
-
-    def _row_number(self, slot: int, type: TensorType, axis: int) -> int:
-        """A slot that broadcasts to `slot` and has one number along `axis`; -1 if there is none."""
-        while True:
-            shape = self.types[slot].shape
-            missing = type.ndim - len(shape)
-            if missing > axis or shape[axis - missing] == 1:
-                return slot
-            constant = self.constants.get(slot)
-            if constant is not None:
-                first = np.take(constant, [0], axis=axis - missing)
-                return self._constant(first) if (constant == first).all() else -1
-            maker = self.makers.get(slot)
-            if maker is None or maker.op.name != "broadcast_to":
-                return -1
-            slot = maker.inputs[0]
-
-    def _constant(self, value: np.ndarray[Any, Any]) -> int:
-        slot = self._slot(TensorType(value.shape, value.dtype.name))
-        self.constants[slot] = value
-        return slot
-
-    def _slot(self, type: TensorType) -> int:
-        self.types.append(type)
-        return len(self.types) - 1
-
-    def _reshaped(self, before: Instruction, slot: int, shape: tuple[int, ...]) -> int:
-        """The slot in another shape, made before a step."""
-        type = self.types[slot]
-        if type.shape == shape:
-            return slot
-        if type.size != prod(shape):
-            return -1
-        constant = self.constants.get(slot)
-        if constant is not None:
-            return self._constant(constant.reshape(shape))
-        out = self._slot(TensorType(shape, type.dtype))
-        step = Instruction(TABLE["reshape"], (slot,), {"shape": shape, "copy": False}, (out,), before.origin)
-        self.more.setdefault(id(before), []).append(step)
-        return out
-
-    def _only_reader(self, slot: int) -> Instruction | None:
-        readers = self.readers[slot]
-        return readers[0] if len(readers) == 1 and not self.outputs[slot] else None
-
-    def _is_small(self, slot: int) -> bool:
-        """Whether it is known to be 1 at most everywhere."""
-        constant = self.constants.get(slot)
-        return constant is not None and bool((np.abs(constant) <= 1).all())
-
-    def _is_number(self, slot: int, number: float) -> bool:
-        constant = self.constants.get(slot)
-        return constant is not None and constant.ndim == 0 and bool(constant == number)
+        return self.types[slot].shape == row and self.source(slot) == step.outputs[0]
 
     # -- writing -----------------------------------------------------------------------------------
 
@@ -467,11 +375,11 @@ class _Fusing:
         first = min(readers, key=lambda own: places[id(own)])
         scores, type = self.types[match.scores], self.types[value.outputs[0]]
         row = tuple(size for i, size in enumerate(scores.shape) if i != match.axis)
-        likelihoods = self._slot(TensorType(row, scores.dtype))
-        slopes, probabilities = (self._slot(TensorType(scores.shape, scores.dtype)) for _ in range(2))
+        likelihoods = self.slot(TensorType(row, scores.dtype))
+        slopes, probabilities = (self.slot(TensorType(scores.shape, scores.dtype)) for _ in range(2))
         labels = match.labels
         if match.op == "class_log_likelihood":
-            labels = self._reshaped(first, labels, row)
+            labels = self.reshaped(first, labels, row)
         outputs = (likelihoods, slopes, probabilities)
         fused = Instruction(TABLE[match.op], (match.scores, labels), match.attributes, outputs, value.origin)
         self.more.setdefault(id(first), []).append(fused)

@@ -97,26 +97,26 @@ def _divided(tape: Tape, fixed: int) -> _Function:
             moved.append(step)
             same.update(step.outputs)
     moved = _leading_to_work(moved)
-    made = {slot for step in moved for slot in step.outputs}
+    outputs = {slot for step in moved for slot in step.outputs}
     gone = {id(step) for step in moved}
     rest = [step for step in tape.instructions if id(step) not in gone]
     read = {slot for step in rest for slot in step.inputs}.union(tape.outputs)
     return _Function(
         Tape(tape.types, tape.inputs, tape.constants, rest, list(tape.outputs)),
         moved,
-        [slot for step in moved for slot in step.outputs if slot in read and slot in made],
+        [slot for step in moved for slot in step.outputs if slot in read and slot in outputs],
     )
 
 
 def _leading_to_work(moved: list[Instruction]) -> list[Instruction]:
     """The steps without views that nothing but the rest of the loop reads."""
     live: set[int] = set()
-    found = []
+    leading = []
     for step in reversed(moved):
         if not step.op.kernel.is_view(step.attributes) or any(slot in live for slot in step.outputs):
-            found.append(step)
+            leading.append(step)
             live.update(step.inputs)
-    return found[::-1]
+    return leading[::-1]
 
 
 def _is_movable(step: Instruction) -> bool:

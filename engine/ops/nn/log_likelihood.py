@@ -25,10 +25,10 @@ _AXIS = Attribute("axis", AXIS, -1, "the axis of the classes")
 
 
 def _cost(types: Sequence[TensorType], outputs: Sequence[TensorType], *, axis: int, **_: Any) -> Cost:
-    """Beside the outputs the shifted scores, their exponentials, and a few numbers of each row."""
+    """Beside the outputs, of which one is made where the exponentials lie, a few numbers of each row."""
     scores = types[0]
     rows = ITEMSIZE[scores.dtype] * prod(outputs[0].shape)
-    return replace(per_element(18)(types, outputs), workspace=2 * scores.nbytes + 6 * rows)
+    return replace(per_element(18)(types, outputs), workspace=6 * rows)
 
 
 def _likelihoods(
@@ -36,15 +36,13 @@ def _likelihoods(
 ) -> tuple[Any, Any, Any]:
     """`masked` rules out: a label of 0 at a score of -inf adds 0, not NaN."""
     z = scores - xp.max(scores, axis=axis, keepdims=True)
-    e = xp.exp(z)
-    total = xp.sum(e, axis=axis, keepdims=True)
     mass = xp.sum(labels, axis=axis, keepdims=True)
-    likelihoods = None
-    if needed[0]:
-        chosen = xp.vecdot(labels, z, axis=axis)
-        if masked and (xp.on_device or not xp.all(xp.isfinite(chosen))):
-            chosen = xp.sum(xp.where(labels == 0, 0, labels * z), axis=axis)
-        likelihoods = chosen - xp.squeeze(mass * xp.log(total), axis=axis)
+    chosen = xp.vecdot(labels, z, axis=axis) if needed[0] else None
+    if masked and needed[0] and (xp.on_device or not xp.all(xp.isfinite(chosen))):
+        chosen = xp.sum(xp.where(labels == 0, 0, labels * z), axis=axis)
+    e = xp.exp(z, out=z)
+    total = xp.sum(e, axis=axis, keepdims=True)
+    likelihoods = chosen - xp.squeeze(mass * xp.log(total), axis=axis) if needed[0] else None
     if not (needed[1] or needed[2]):
         return likelihoods, None, None
     probabilities = xp.divide(e, total, out=e) if needed[2] else None
@@ -94,7 +92,8 @@ def _of_classes(
     top = xp.max(scores, axis=axis, keepdims=True)
     if guarded:
         top = xp.where(xp.isfinite(top), top, 0)
-    e = xp.exp(scores - top)
+    e = scores - top
+    e = xp.exp(e, out=e)
     total = xp.sum(e, axis=axis, keepdims=True)
     chosen = xp.take_along_axis(scores, places, axis=axis)
     likelihoods = xp.squeeze((chosen - top) - xp.log(total), axis=axis) if needed[0] else None
@@ -150,7 +149,7 @@ def _summed_cost(
     types: Sequence[TensorType], outputs: Sequence[TensorType], *, axis: tuple[int, ...], **_: Any
 ) -> Cost:
     rows = ITEMSIZE[types[0].dtype] * prod(reduced(types[0].shape, axis, True))
-    return replace(per_element(17)(types, outputs), workspace=types[0].nbytes + 6 * rows)
+    return replace(per_element(17)(types, outputs), workspace=6 * rows)
 
 
 logsumexp_and_softmax = define(

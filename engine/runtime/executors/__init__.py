@@ -2,6 +2,7 @@
 
 `executor`       the port, and which executor a device has
 `bound`          a plan bound to one array library: what all executors share
+`closures`       steps as functions of a context
 `loop_code`      Python source for a loop, each step of its body a line
 `loops`          runs loops that are written so
 `numpy`          runs plans on the CPU

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from engine.arrays.types import Array
-from engine.runtime.executors.bound import Values
+from engine.runtime.executors.closures import Values
 
 BLOCK = 512 << 10  # bytes of one operand: smaller ones spend more on calls than they save on memory
 Bound = tuple[Callable[[Values], None], int]

@@ -16,17 +16,17 @@ from itertools import islice
 from operator import length_hint
 from typing import Any
 
-from engine.arrays import Namespace, guard, numpy_namespace
-from engine.errors import InternalError, Origin
+from engine.arrays import Namespace, numpy_namespace
+from engine.errors import InternalError
 from engine.ir.budget import current, look
 from engine.ir.tape import Instruction, Tape
 from engine.passes import lower
+from engine.runtime.executors.closures import Values, copying, dropping, into_buffer, placed, writing_into
 from engine.runtime.executors.failures import failed, no_memory
 from engine.runtime.executors.loop_code import MOST_STEPS, Part
 from engine.runtime.executors.loops import Loops
 from engine.runtime.plan import KEPT_BYTES, Plan, Step, make_plan
 
-Values = list[Any]
 KEPT_CONTEXTS = 4
 #: Steps between two looks at a budget, which take 0.3 µs each.
 _STEPS_A_LOOK = 16
@@ -157,7 +157,7 @@ def _view(step: Instruction, values: Any, xp: Namespace) -> Any:
 def bind(step: Step, plan: Plan, buffered: Set[int], xp: Namespace) -> Callable[[Values], None]:
     """One step as a closure over slots; `buffered` slots keep their view of the arena from run to run."""
     run = _bind(step, plan, buffered, xp)
-    return _placed(run, step.instruction.origin) if xp.on_device else run
+    return placed(run, step.instruction.origin) if xp.on_device else run
 
 
 def _bind(step: Step, plan: Plan, buffered: Set[int], xp: Namespace) -> Callable[[Values], None]:
@@ -185,10 +185,10 @@ def writing(step: Step, plan: Plan, xp: Namespace) -> Callable[[Values], None]:
         return into_buffer(ufunc, inputs, out)
     attributes = runnable(instruction, [True], xp)
     if kernel.forward_into is not None:
-        return _into(kernel.forward_into, xp, inputs, out, attributes)
+        return writing_into(kernel.forward_into, xp, inputs, out, attributes)
     if kernel.forward is None:
         raise InternalError(f"{instruction.op.name} has no kernel")
-    return _copied(kernel.forward, xp, inputs, out, attributes)
+    return copying(kernel.forward, xp, inputs, out, attributes)
 
 
 def dead_slots(step: Step, tape: Tape, buffered: Set[int]) -> tuple[int, ...]:
@@ -292,74 +292,12 @@ def runnable(step: Instruction, needed: Sequence[bool], xp: Namespace) -> dict[s
     return attributes
 
 
-def _subprogram(tape: Tape, xp: Namespace) -> Subprogram:
+def _subprogram(tape: Tape, xp: Namespace) -> Any:
     """The function, planned once however many steps call it."""
-    key = (Subprogram, id(xp))  # which what is kept holds on to
-    known = tape.derived.get(key)
-    if known is None:
-        known = tape.derived[key] = Subprogram(tape, xp)
-    program: Subprogram = known
-    return program
-
-
-def into_buffer(ufunc: Any, inputs: Sequence[int], out: int) -> Callable[[Values], None]:
-    """A universal function that writes to where its output lies."""
-    if len(inputs) == 1:
-        (a,) = inputs
-
-        def unary(values: Values) -> None:
-            ufunc(values[a], values[out])
-
-        return unary
-    a, b = inputs
-
-    def binary(values: Values) -> None:
-        ufunc(values[a], values[b], out=values[out])
-
-    return binary
-
-
-def _into(
-    kernel: Callable[..., Any], xp: Any, inputs: Sequence[int], out: int, attributes: dict[str, Any]
-) -> Callable[[Values], None]:
-    if len(inputs) == 1 and not attributes:
-        (a,) = inputs
-        return lambda values: kernel(xp, values[out], values[a])
-
-    def write(values: Values) -> None:
-        kernel(xp, values[out], *[values[slot] for slot in inputs], **attributes)
-
-    return write
-
-
-def _copied(
-    kernel: Callable[..., Any], xp: Any, inputs: Sequence[int], out: int, attributes: dict[str, Any]
-) -> Callable[[Values], None]:
-    def copy(values: Values) -> None:
-        values[out][...] = kernel(xp, *[values[slot] for slot in inputs], **attributes)
-
-    return copy
-
-
-def _placed(run: Callable[[Values], None], origin: Origin) -> Callable[[Values], None]:
-    """A step whose notes for the end of the run say which node they are of."""
-
-    def place(values: Values) -> None:
-        guard.current().origin = origin
-        run(values)
-
-    return place
-
-
-def dropping(run: Callable[[Values], None], dying: Sequence[int]) -> Callable[[Values], None]:
-    """A step, and after it what is not read again let go of."""
-
-    def drop(values: Values) -> None:
-        run(values)
-        for slot in dying:
-            values[slot] = None
-
-    return drop
+    key = (Subprogram, id(xp))  # which what is stored holds on to
+    if key not in tape.derived:
+        tape.derived[key] = Subprogram(tape, xp)
+    return tape.derived[key]
 
 
 def _simple(function: Callable[..., Any], inputs: Sequence[int], out: int) -> Callable[[Values], None]:

@@ -16,7 +16,8 @@ from engine.arrays import Namespace
 from engine.arrays.types import Array
 from engine.ir.tape import Instruction
 from engine.runtime.executors.blocks import Call, blocked, one_by_one
-from engine.runtime.executors.bound import Values, bind, dead_slots, dropping, writing
+from engine.runtime.executors.bound import bind, dead_slots, writing
+from engine.runtime.executors.closures import Values, dropping
 from engine.runtime.executors.failures import failed
 from engine.runtime.executors.scratch_pool import ScratchPool
 from engine.runtime.plan import Plan, Step, takes_out

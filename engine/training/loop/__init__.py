@@ -7,6 +7,7 @@
 `device_rows`  the same on a GPU
 `progress`     the position of a run, in plain numbers
 `checkpoint`   everything that a run needs to continue
+`reports`      what the events say: means, rows, findings that explain others
 `events`       what a run reports
 `failure`      why a run failed
 `finding`      what is found wrong with a job that runs, as data

@@ -7,12 +7,10 @@ two events and go on from its snapshot, in another process, with the same bits.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from typing import Any, NoReturn
-
-import numpy as np
 
 from engine.arrays import Namespace
 from engine.arrays.philox import Stream
@@ -21,7 +19,6 @@ from engine.errors import EngineError, IndexOutOfRange, UserError
 from engine.runtime import devices
 from engine.runtime.executors.executor import executor_for
 from engine.runtime.executors.scratch_pool import ScratchPool
-from engine.training.job.objective import Objective
 from engine.training.job.spec import VALIDATION_DATA, TrainingSpec
 from engine.training.loop import plateau
 from engine.training.loop.batch_order import Order, Rows
@@ -35,21 +32,12 @@ from engine.training.loop.memory import Memory
 from engine.training.loop.plans import BatchPlan, Sums, evaluation_plan, set_rates, training_plan
 from engine.training.loop.plateau import PlateauWatch
 from engine.training.loop.progress import Progress
+from engine.training.loop.reports import implied, listed, means
 from engine.training.loop.suspicions import id_range, label_range, scale_of, suspicions
 
 REWIND = 64  # steps between copies of the memory, from which a failing step is done again
 LOOK = 8  # steps between looks at all parameters; at the loss the run looks after each
 BEST = "best/"
-#: What follows from a finding, and would only be told again.
-_EXPLAINS = {
-    "features_constant": ("constant_answer",),
-    "labels_out_of_range": ("diverging", "constant_answer"),
-    "not_positive": ("diverging", "constant_answer"),
-    "no_probabilities": ("diverging", "unbounded", "constant_answer"),
-    "softmax_of_one": ("constant_answer",),
-    "activation_twice": ("constant_answer",),
-    "rate_vanishes": ("constant_answer",),
-}
 DATA_SHARE = 4  # of the memory of a GPU that a job may hold: the part that data brought whole may take, twice
 
 
@@ -58,8 +46,7 @@ class TrainingRun(Iterator[Event]):
 
     `data` and `validation` are arrays by name, mapped or in memory. `device` is one of this machine;
     `device_memory` is how many bytes of a GPU this process may hold. Raises TrainingFailure for a step whose
-    loss or parameters are not finite; the run then stands before that step. Parameters that are not finite
-    are noticed a few steps later at most, and before anybody gets them.
+    loss or parameters are not finite, a few steps later at most; the run then stands before that step.
     """
 
     def __init__(
@@ -127,10 +114,7 @@ class TrainingRun(Iterator[Event]):
         return self._position.epoch * self.spec.steps_per_epoch + self._position.batch
 
     def snapshot(self) -> Snapshot:
-        """A copy of everything that a run needs to go on from here.
-
-        Raises TrainingFailure if the parameters are not finite.
-        """
+        """A copy of all that a run needs to go on. Raises TrainingFailure if parameters are not finite."""
         self._verify()
         best = {f"{BEST}{name}": array for name, array in self._best.items()}
         return Snapshot(self._on_host({**self._memory.arrays(), **best}), self._position.document())
@@ -168,9 +152,8 @@ class TrainingRun(Iterator[Event]):
         except UserError as error:
             if self._sound < step:  # it may come of parameters that are not finite
                 self._do_again(step)
-            self._locate(
-                error, f"step {step + 1} (epoch {position.epoch + 1})", self._rows, self._places(step)
-            )
+            when = f"step {step + 1} (epoch {position.epoch + 1})"
+            self._locate(error, when, self._rows, self._places(step))
             raise
         if not math.isfinite(sums["loss"][0]):
             self._fail(step)
@@ -180,12 +163,11 @@ class TrainingRun(Iterator[Event]):
             self._verify()
         if position.losses.step is None:
             position.losses.step = sums["loss"][0] / max(1, sums["loss"][1])
-        return StepDone(position.epoch + 1, step + 1, _means(self.spec.objective, sums))
+        return StepDone(position.epoch + 1, step + 1, means(self.spec.objective, sums))
 
     def _move(self, step: int) -> Sums:
         """One update, a function of the memory and the number of the step."""
-        plan, _ = self._prepared(step)
-        return plan.run()
+        return self._prepared(step)[0].run()
 
     def _prepared(self, step: int) -> tuple[BatchPlan, Array | slice]:
         """The plan for a step, its buffers filled, and which rows of the data they hold."""
@@ -212,7 +194,7 @@ class TrainingRun(Iterator[Event]):
         """Complete what an error of a batch says, unless a batch of one cannot be evaluated."""
         with suppress(EngineError):
             plan = evaluation_plan(self.spec.objective, 1, self._memory, self._executor)
-            locate(error, when, plan, rows, _listed(places))
+            locate(error, when, plan, rows, listed(places))
         if isinstance(error, IndexOutOfRange) and error.node == self.spec.objective.target:
             error.hint = label_range(self.spec, self._data) or error.hint
         elif isinstance(error, IndexOutOfRange):
@@ -233,10 +215,7 @@ class TrainingRun(Iterator[Event]):
         self._explain(last)
 
     def _do_again(self, last: int) -> None:
-        """Go back to the last copy and do the steps before `last` again, looking after each.
-
-        Raises TrainingFailure for one after which the parameters are not finite; the run stands before it.
-        """
+        """Do the steps before `last` again from the last copy on. Raises TrainingFailure at a bad one."""
         assert self._rewind is not None
         first, arrays = self._rewind
         self._memory.restore(arrays)
@@ -263,7 +242,7 @@ class TrainingRun(Iterator[Event]):
             plan.made,
             self._on_host(plan.inputs),
             self._memory.parameters,
-            places=_listed(places),
+            places=listed(places),
             step=step + 1,
             epoch=self._position.epoch + 1,
             rate=self.spec.method.rates(step).get("rate"),
@@ -271,9 +250,8 @@ class TrainingRun(Iterator[Event]):
         )
         if step == 0 and failure.diagnosis.get("reason") != "nonfinite_input":
             findings = suspicions(self.spec, self._data, self._validation_data)
-            failure.hint = "; ".join([*(each["message"] for each in findings), failure.hint or ""]).rstrip(
-                "; "
-            )
+            hints = [*(each["message"] for each in findings), failure.hint or ""]
+            failure.hint = "; ".join(hints).rstrip("; ")
         raise failure
 
     # -- parameters that do not learn ---------------------------------------------------------------------
@@ -289,7 +267,7 @@ class TrainingRun(Iterator[Event]):
         """The findings that no event has reported yet, as an event; None if there are none."""
         position = self._position
         codes = {*position.codes, *(warning["code"] for warning in self.spec.warnings)}
-        new = [finding for finding in findings if finding["code"] not in codes | _implied(codes)]
+        new = [finding for finding in findings if finding["code"] not in codes | implied(codes)]
         if not new:
             return None
         position.codes += dict.fromkeys(finding["code"] for finding in new)
@@ -304,7 +282,7 @@ class TrainingRun(Iterator[Event]):
         if self._looked == self.step:
             return None
         self._looked = self.step
-        loss, step = _means(self.spec.objective, self._position.sums())["loss"], self.step
+        loss, step = means(self.spec.objective, self._position.sums())["loss"], self.step
         stop = self.spec.early_stopping
         last = step == self.spec.steps or (
             stop is not None and self._position.watch.waited + 1 >= max(1, stop.patience)
@@ -338,7 +316,7 @@ class TrainingRun(Iterator[Event]):
             self._memory,
             names,
             batch,
-            places=_listed(places),
+            places=listed(places),
             epoch=position.epoch + 1,
             step=step,
             window=self._stalls.window,
@@ -354,9 +332,9 @@ class TrainingRun(Iterator[Event]):
     def _end_epoch(self) -> EpochDone:
         position, spec = self._position, self.spec
         step = self.step
-        metrics = _means(spec.objective, position.sums())
+        metrics = means(spec.objective, position.sums())
         if self._validation is not None:
-            measured = _means(spec.objective, self.evaluate(self._validation))
+            measured = means(spec.objective, self.evaluate(self._validation))
             metrics |= {f"val_{name}": value for name, value in measured.items()}
         position.epoch += 1
         position.start_epoch()
@@ -418,24 +396,3 @@ class TrainingRun(Iterator[Event]):
             assert validation is not None, "the job validates on data that were not given"
             return self._rows_of(validation, 0, spec.validation_rows)
         return self._rows_of(data, spec.rows, spec.rows + spec.validation_rows)
-
-
-def _implied(codes: Collection[str]) -> set[str]:
-    """The findings that others which were reported explain already."""
-    return {implied for code in codes for implied in _EXPLAINS.get(code, ())}
-
-
-def _listed(places: Array | slice) -> list[int]:
-    """The rows of a batch as numbers."""
-    rows = np.arange(places.start, places.stop) if isinstance(places, slice) else places
-    return [int(row) for row in rows]
-
-
-def _means(objective: Objective, sums: Sums) -> dict[str, float]:
-    """The values that are reported: sums over counts, finished by the metric where it says how."""
-    means: dict[str, float] = {}
-    for name, (total, count) in sums.items():
-        value = total / count if count else math.nan
-        metric: Any = objective.metrics.get(name)
-        means[name] = value if metric is None or isinstance(metric, str) else metric.record.finish(value)
-    return means

@@ -1,8 +1,8 @@
 """What a healthy client waits beside an attacker, over loopback: the 99th percentile of three requests.
 
-The client asks for a small gradient, `/healthz` and `GET /v1/jobs` every 20 ms, alone and beside one attacker
-of each kind. Attackers run in a process of their own and end by themselves. The memory is that of the
-server's own process, its children apart.
+The client asks for a small gradient, `/healthz` and `GET /v1/jobs` every 20 ms, alone, beside one attacker
+of each kind, and beside all at once. Attackers run in processes of their own and end by themselves. The memory
+is that of the server's own process, its children apart.
 """
 
 from __future__ import annotations
@@ -62,6 +62,11 @@ def _numbers(salt: int) -> dict[str, Any]:
 def _estimate(salt: int) -> dict[str, Any]:
     shape = [3 * 10**8 + salt]
     return {"program": "sum(signbit(z))", "inputs": {"z": {"shape": shape}}, "sparse": bool(salt % 2)}
+
+
+def _diagnosis(salt: int) -> dict[str, Any]:
+    lines = ["+".join(["sum(round(x * x))"] * 300), f" + {salt}"]
+    return {"program": "".join(lines), "inputs": {"x": [1.0, 2.0]}, "wrt": ["x"]}
 
 
 def _ballast() -> dict[str, Any]:
@@ -148,8 +153,11 @@ ATTACKS: dict[str, Callable[[Server, float], None]] = {
         _HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n" * 4096, 0.02, 4
     ),
     "pipelines": _sending(b"", request("GET", "/healthz") * 1000, 0.05, 4),
+    "a diagnosis": _asking("/v1/diagnose", _diagnosis),
     "unread answers": _sending(_post("/v1/evaluate", _numbers(0)), b"", 0.5, 8),
 }
+
+_ALL = "all at once"
 
 
 # -- the healthy client --------------------------------------------------------------------------------
@@ -181,16 +189,22 @@ def _resident_mib(server: Server) -> float:
 
 @contextmanager
 def _attacked(name: str, server: Server, seconds: float) -> Iterator[None]:
-    """The attacker runs within it, and a little beyond."""
-    process = multiprocessing.Process(target=ATTACKS[name], args=(server, time.time() + seconds), daemon=True)
-    process.start()
+    """The attacker, or all of them, run within it, and a little beyond."""
+    attacks = list(ATTACKS.values()) if name == _ALL else [ATTACKS[name]]
+    until = time.time() + seconds
+    processes = [
+        multiprocessing.Process(target=attack, args=(server, until), daemon=True) for attack in attacks
+    ]
+    for process in processes:
+        process.start()
     time.sleep(0.5)
     try:
         yield
     finally:
-        process.join(20)
-        process.kill()
-        process.join()
+        for process in processes:
+            process.join(20)
+            process.kill()
+            process.join()
 
 
 def main(report: Report, *, small: bool = False) -> None:
@@ -199,7 +213,7 @@ def main(report: Report, *, small: bool = False) -> None:
     report.table(
         "attacker", *(f"{title}, p99 ms" for title in _NAMES.values()), "most waited, ms", "server, MiB"
     )
-    for name in ("none", *ATTACKS):
+    for name in ("none", *ATTACKS, _ALL):
         with serving() as server:
             _latencies(server, 1.0)
             if name == "none":

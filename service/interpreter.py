@@ -45,10 +45,10 @@ def command(module: str, *arguments: str) -> list[str]:
 
 def bare_environment(*layers: Mapping[str, str]) -> dict[str, str]:
     """As `environment`, without what computing does not need: settings, keys and addresses stay behind."""
-    kept = {name: value for name, value in environment().items() if name.startswith(_HARMLESS)}
+    harmless = {name: value for name, value in environment().items() if name.startswith(_HARMLESS)}
     for layer in layers:
-        kept.update(layer)
-    return kept
+        harmless.update(layer)
+    return harmless
 
 
 def environment(*layers: Mapping[str, str]) -> dict[str, str]:

@@ -66,9 +66,9 @@ class Program:
         """Bytes that it takes in memory between runs, about."""
         plan = self._bound.plan
         buffers = sum(plan.buffers)
-        kept = buffers * KEPT_CONTEXTS if buffers <= KEPT_BYTES else 0
+        contexts = buffers * KEPT_CONTEXTS if buffers <= KEPT_BYTES else 0
         constants = sum(np.asarray(constant).nbytes for constant in plan.tape.constants.values())
-        return len(plan.tape.types) * _SLOT_BYTES + kept + constants
+        return len(plan.tape.types) * _SLOT_BYTES + contexts + constants
 
     @property
     def answer_types(self) -> list[TensorType]:

@@ -31,6 +31,7 @@ def test_every_setting_comes_from_the_environment(monkeypatch: pytest.MonkeyPatc
         "log_level": "debug",
         "log_requests": "errors",
         "metrics": "false",
+        "isolate_children": "false",
         "uds": "/tmp/gradwire.sock",
         "uds_mode": "600",
         "blas_kernel": blas.in_use().kernel or "",

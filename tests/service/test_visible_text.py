@@ -10,7 +10,7 @@ import pytest
 
 from service.settings import Settings
 from service.telemetry.logs import make_logger
-from service.telemetry.request_log import make_request_log
+from service.telemetry.request_log import Request, make_request_log
 from service.wire.visible_text import visible_bytes
 
 HOSTILE = "/a\x1b[2J\x9b31m\x07\x7f\r\u202eb"
@@ -22,7 +22,8 @@ def test_no_control_character_is_logged(form: Literal["json", "console"]) -> Non
     settings, out = Settings(log_format=form), io.StringIO()
     logger = make_logger(settings, out)
     logger.warning("storage is not ready", error=HOSTILE)
-    make_request_log(settings, logger, out)("GET", HOSTILE, 200, 0.1, "1.2.3.4", "id", False)
+    request = Request("GET", HOSTILE, 200, None, 0.1, "1.2.3.4", "id", quiet=False)
+    make_request_log(settings, logger, out)(request)
     text = out.getvalue()
     assert not FORBIDDEN & set(text)
     assert "[2J" in text

@@ -1,8 +1,8 @@
 """What a healthy client waits beside an attacker, over loopback: the 99th percentile of three requests.
 
 The client asks for a small gradient, `/healthz` and `GET /v1/jobs` every 20 ms, alone, beside one attacker
-of each kind, and beside all at once. Attackers run in processes of their own and end by themselves. The memory
-is that of the server's own process, its children apart.
+of each kind, and beside all at once. Attackers run in processes of their own and end by themselves. The
+memory is that of the server's own process, its children apart.
 """
 
 from __future__ import annotations

@@ -87,16 +87,21 @@ async def test_the_estimate_chooses(tmp_path: Path) -> None:
         assert await tier_of(here, "gradient") == ["child"]
 
 
-@pytest.mark.parametrize(("doublings", "tier"), [(4, "inline"), (7, "thread"), (12, "child")])
-async def test_functions_count_expanded(tmp_path: Path, doublings: int, tier: str) -> None:
-    """A few hundred bytes may stand for thousands of nodes, which never keep the loop from answering."""
+@pytest.mark.parametrize(
+    ("doublings", "tiers"), [(4, {"inline", "thread"}), (7, {"thread", "child"}), (12, {"child"})]
+)
+async def test_functions_count_expanded(tmp_path: Path, doublings: int, tiers: set[str]) -> None:
+    """A few hundred bytes may stand for thousands of nodes, which never keep the loop from answering.
+
+    Recording is bounded in processor time too: a cold or busy machine uses the tier after the usual one.
+    """
     functions = ["def f0(x):\n    return x * 1.01"]
     functions += [f"def f{k}(x):\n    return f{k - 1}(f{k - 1}(x))" for k in range(1, doublings + 1)]
     program = "\n".join([*functions, f"y = f{doublings}(x)"])
     async with world(tmp_path) as here:
         answer = (await here.post("/v1/gradient", {"program": program, "inputs": {"x": 1.0}})).json()
         assert answer["gradients"]["x"] == pytest.approx(1.01**2**doublings)
-        assert await tier_of(here, "gradient") == [tier]
+        assert set(await tier_of(here, "gradient")) <= tiers
 
 
 async def test_a_slow_query_is_stopped_and_the_next_one_runs(tmp_path: Path) -> None:

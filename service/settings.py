@@ -257,16 +257,8 @@ class Settings(BaseSettings):
         ge=1,
         description="Largest data set, in bytes, both as uploaded and unpacked.",
     )
-    max_datasets: int = Field(
-        default=10_000,
-        ge=1,
-        description="How many data sets are kept; one more is refused.",
-    )
-    max_datasets_bytes: int | None = Field(
-        default=None,
-        ge=1,
-        description="Bytes of all data sets together, as uploaded; by default the disk is the limit.",
-    )
+    max_datasets: int = Field(default=10_000, ge=1, description="How many data sets may be kept.")
+    max_datasets_bytes: int | None = Field(default=None, ge=1, description="Bytes of all data sets together.")
     event_poll_s: float = Field(
         default=0.2,
         gt=0,
@@ -305,10 +297,7 @@ class Settings(BaseSettings):
         default="all",
         description="Which requests get a log line: all, errors (status 400 and above) or off.",
     )
-    metrics: bool = Field(
-        default=True,
-        description="Whether GET /metrics is served.",
-    )
+    metrics: bool = Field(default=True, description="Whether GET /metrics is served.")
 
     @field_validator("cors_origins", mode="before")
     @classmethod

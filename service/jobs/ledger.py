@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal,
 
 from service.jobs import records
 from service.jobs.queue.port import JobQueue
+from service.jobs.rewinding import rewind
 from service.jobs.states import FINAL, Intent, Status, sources
 from service.storage.tables import CHECKPOINTS, DATASETS, JOB_DATASETS, JOB_EVENTS, JOBS
 from service.wire.json_numbers import dumps
@@ -117,7 +118,7 @@ def claim(connection: Connection, job_id: str, delivery: int, owner: str) -> Cla
     rows = connection.execute(
         select(CHECKPOINTS).where(CHECKPOINTS.c.job_id == job_id).order_by(CHECKPOINTS.c.seq.desc())
     ).all()
-    place = _rewind(connection, job_id, rows[0] if rows else None)
+    place = rewind(connection, job_id, rows[0] if rows else None)
     append_events(
         connection, job_id, [Event("status", {"status": "running", "attempt": job.attempt, **place})]
     )
@@ -134,7 +135,7 @@ def fall_back(connection: Connection, job_id: str, attempt: int, damaged: Sequen
     mine = CHECKPOINTS.c.job_id == job_id
     connection.execute(delete(CHECKPOINTS).where(mine, CHECKPOINTS.c.id.in_(damaged)))
     newest = connection.execute(select(CHECKPOINTS).where(mine).order_by(CHECKPOINTS.c.seq.desc())).first()
-    place = _rewind(connection, job_id, newest)
+    place = rewind(connection, job_id, newest)
     where = f"goes on from step {place['step']}" if newest else "starts again from the beginning"
     listed = ", ".join(damaged)
     which = f"the checkpoint {listed} is" if len(damaged) == 1 else f"the checkpoints {listed} are"
@@ -312,20 +313,6 @@ def _transition(
     return moved
 
 
-def _rewind(connection: Connection, job_id: str, newest: Any) -> dict[str, int]:
-    """Remove what happened at a step after the checkpoint `newest` was written: the place of the job now."""
-    repeated = (
-        JOB_EVENTS.c.job_id == job_id,
-        JOB_EVENTS.c.id > (newest.last_event if newest else 0),
-        JOB_EVENTS.c.step.is_not(None),
-    )
-    connection.execute(delete(JOB_EVENTS).where(*repeated))
-    place = {"epoch": newest.epoch if newest else 0, "step": newest.step if newest else 0}
-    metrics = newest.metrics if newest else "{}"
-    connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(**place, metrics=metrics))
-    return place
-
-
 def _pin_datasets(connection: Connection, job_id: str, datasets: Collection[str]) -> None:
     """Record that a job needs these data sets: they cannot be deleted from now on. Raises DatasetGone."""
     for dataset in sorted(datasets):
@@ -408,8 +395,3 @@ def intent(connection: Connection, job_id: str, attempt: int) -> Intent | None:
     if row is None:
         raise StaleAttempt(job_id)
     return cast("Intent | None", row.intent)
-
-
-def stalls(connection: Connection, job_id: str) -> int:
-    """How many attempts in a row failed without a checkpoint, this one left out."""
-    return int(connection.execute(select(JOBS.c.stalls).where(JOBS.c.id == job_id)).scalar_one())

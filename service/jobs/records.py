@@ -159,6 +159,11 @@ def hand_overs(connection: Connection, job_id: str) -> list[Key]:
     return [(job_id, number) for number in range(1, newest + 1)]
 
 
+def stalls(connection: Connection, job_id: str) -> int:
+    """How many attempts of a job in a row failed without a checkpoint, one that runs left out."""
+    return int(connection.execute(select(JOBS.c.stalls).where(JOBS.c.id == job_id)).scalar_one())
+
+
 def users_of(connection: Connection, dataset_id: str) -> list[str]:
     """Ids of jobs that have not ended and train on the data set."""
     query = select(JOB_DATASETS.c.job_id).where(JOB_DATASETS.c.dataset_id == dataset_id)

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine.runtime import devices
-from service.jobs import checkpoints, ledger
+from service.jobs import checkpoints, ledger, records
 from service.jobs.ledger import CheckpointRecord, Claim, Event, StaleAttempt
 from service.jobs.queue.port import JobQueue
 from service.jobs.worker.child import disk_full, out_of_memory
@@ -281,7 +281,7 @@ class Attempt:
 
     async def _retry(self, end: _End) -> None:
         """Another attempt, later after each that failed; or the end of the job after too many."""
-        stalls = await self._read(lambda c: ledger.stalls(c, self._claim.job_id))
+        stalls = await self._read(lambda c: records.stalls(c, self._claim.job_id))
         if stalls >= self._limits.retries:
             await self._finish("failed", render(_failed_too_often(end, stalls + 1)).body)
         else:

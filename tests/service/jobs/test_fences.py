@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from service.jobs import ledger
+from service.jobs import ledger, records
 from service.jobs.ledger import CheckpointRecord, Event, Holder, StaleAttempt
 from service.storage.tables import CHECKPOINTS, JOB_EVENTS, JOBS
 from tests.service.jobs.test_ledger import Book, book, steps
@@ -129,10 +129,10 @@ async def test_only_failures_of_the_job_count_as_failures(tmp_path: Path) -> Non
             await it.claim(delivery=delivery)
             stalled = delivery > 2
             await it.do(ledger.release, it.queue, "job_a", delivery, "why", stalled=stalled)
-            assert await it.do(ledger.stalls, "job_a") == max(0, delivery - 2)
+            assert await it.do(records.stalls, "job_a") == max(0, delivery - 2)
         await it.claim(delivery=5)
         await it.do(ledger.publish, "job_a", 5, [], CheckpointRecord("5-5", 1, 5, {}))
-        assert await it.do(ledger.stalls, "job_a") == 0
+        assert await it.do(records.stalls, "job_a") == 0
 
 
 async def test_warnings_of_the_job_as_a_whole_are_kept_once(tmp_path: Path) -> None:

@@ -136,8 +136,8 @@ def _answer(order: Mapping[str, Any]) -> dict[str, Any]:
     try:
         rows, fields = DatasetFolder(body.parent).prepare(body, order["form"], limit=order["limit"])
     except Problem as problem:
-        told = {"code": problem.code, "detail": problem.detail, "path": problem.path, "hint": problem.hint}
-        return {"problem": told}
+        refusal = {"code": problem.code, "detail": problem.detail, "path": problem.path, "hint": problem.hint}
+        return {"problem": refusal}
     except MemoryError:
         detail = "the file needs more memory to be read than a process may have"
         return {"problem": {"code": "over_limit", "detail": detail, "hint": "split it, or send npy"}}

@@ -22,8 +22,8 @@ class Damaged(Problem):
     """What is kept on the disk is not what was stored there; `what` names it for a person."""
 
     def __init__(self, what: str, hint: str, *, missing: bool = False) -> None:
-        found = "is no longer on the server's disk" if missing else "is damaged on the server's disk"
-        super().__init__("internal", f"{what} {found}", hint=hint)
+        state = "is no longer on the server's disk" if missing else "is damaged on the server's disk"
+        super().__init__("internal", f"{what} {state}", hint=hint)
         self.what = what
 
 

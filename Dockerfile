@@ -4,7 +4,7 @@ WORKDIR /src
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY engine engine
 COPY service service
-RUN python -m venv /opt/gradwire && /opt/gradwire/bin/pip install --no-cache-dir .
+RUN python -m venv /opt/gradwire && /opt/gradwire/bin/pip install --no-cache-dir ".[compiled]"
 
 FROM python:3.11-slim
 LABEL org.opencontainers.image.title="gradwire-server" \

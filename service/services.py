@@ -90,9 +90,10 @@ class Services:
             "program_cache": settings.program_cache,
             "device_memory": settings.device_memory_bytes,
             "cache_bytes": settings.cache_bytes,
+            "native_folder": str(settings.native_folder),
         }
         inventory = devices.inventory()
-        runner = JobRunner(**limits)
+        runner = JobRunner(**limits, compiles=False)
         graphs = GraphStore(database, entries=settings.graph_cache, most_bytes=settings.cache_bytes // 8)
         metrics.watch({"graphs": graphs.recent, "programs": runner.compiler})
 

@@ -15,6 +15,9 @@ from engine.frontend.program.literals import CONSTANTS
 
 #: A key of `engine.derivatives.KINDS`, which imports this file.
 Kind = str
+#: `off` runs what was recorded, `plan` rewrites it first, `compiled` makes native code of that, `auto`
+#: chooses; True means `auto` and False `off`.
+Optimize = Literal["off", "plan", "compiled", "auto"]
 
 
 class QueryKey:
@@ -46,6 +49,7 @@ class Query:
     of such an input, has it too. With `cotangent_batch` every cotangent has a leading axis of K.
     With `stabilize` expressions that overflow or are undefined on the way run in their stable forms.
     With `masked_backward` a gradient passes nothing to elements that nothing selects, not even NaN.
+    With `exact` numbers have the bits of the NumPy plan, whatever `optimize` is.
     With `return_graph` the answer of a gradient carries itself as a graph. `target_list` says that the
     targets came as a list, so that answers are keyed by target first. `device` is what
     `engine.runtime.devices` parsed.
@@ -64,7 +68,8 @@ class Query:
     unconnected: Literal["null", "zero", "error"] = "null"
     diagnose: Literal["auto", "full", "off"] = "auto"
     dtype: str | None = None
-    optimize: bool = True
+    optimize: Optimize | bool = "auto"
+    exact: bool = False
     method: Literal["auto", "forward", "reverse"] = "auto"
     sparse: bool = False
     colours: int | None = None
@@ -74,6 +79,16 @@ class Query:
     stabilize: bool = False
     masked_backward: bool = False
     device: str = "cpu"
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether the optimising passes run."""
+        return self.optimize not in (False, "off")
+
+    @property
+    def compiles(self) -> bool:
+        """Whether native code is asked for."""
+        return self.optimize == "compiled" and not self.exact
 
     @cached_property
     def key(self) -> QueryKey:

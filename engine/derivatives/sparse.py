@@ -143,7 +143,7 @@ def compressed(query: Query, seconds: Callable[[Draft], float], margin: float) -
 
     The pattern is looked for only where the matrix is large, only with little work, and only by the graph.
     """
-    if not query.optimize:
+    if not query.rewrites:
         return None
     methods: list[Method] = ["forward"] if query.kind == "hessian" else ["reverse", "forward"]
     if query.kind == "jacobian" and query.method != "auto":

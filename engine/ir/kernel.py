@@ -23,7 +23,9 @@ class Kernel:
     function, or has a constant among its operands; `out` may be one of the arrays.
     `prepare(xp, **attributes)` returns `forward` for these attributes as a function of the arrays alone, with
     whatever does not depend on them worked out; None if there is nothing to gain. The host's arrays only.
-    `scalar` is the kernel on scalars, for fused loops.
+    `scalar` is the kernel on scalars, for fused loops. `lowering(k, *values, **attributes)` composes the
+    kernel of maps, reductions and products for the compiled executor (`Structure` there), which leaves a
+    kernel with neither to NumPy.
 
     `view` says that the output shares the memory of the first input. `in_place` says that the kernel writes
     into its first array and returns it. `may_alias` says that the array it returns may be part of an input
@@ -38,6 +40,7 @@ class Kernel:
     forward_into: Forward | None = None
     prepare: Callable[..., Forward | None] | None = None
     scalar: Forward | None = None
+    lowering: Forward | None = None
     view: bool | Callable[..., bool] = False
     in_place: bool = False
     may_alias: bool | Callable[..., bool] = False

@@ -21,7 +21,7 @@ import numpy as np
 
 from engine import dtypes
 from engine.arrays.types import Array
-from engine.derivatives.query import Kind, Query
+from engine.derivatives.query import Kind, Optimize, Query
 from engine.dtypes import TensorType
 from engine.errors import DtypeMismatch, UnknownWrt
 from engine.frontend.graph import Graph
@@ -43,7 +43,8 @@ def check(
     wrt: Sequence[str] | None = None,
     seed: int = 0,
     dtype: str | None = None,
-    optimize: bool = True,
+    optimize: Optimize | bool = "auto",
+    exact: bool = False,
     stabilize: bool = False,
     compiler: Compiler | None = None,
     peak_bytes_limit: int | None = None,
@@ -59,6 +60,7 @@ def check(
     than `peak_bytes_limit` bytes.
     """
     compiler = compiler or Compiler()
+    choices = {"optimize": optimize, "exact": exact, "stabilize": stabilize}
 
     def compile(query: Query) -> Program:
         program = compiler.compile(query, peak_bytes_limit=peak_bytes_limit)
@@ -69,7 +71,7 @@ def check(
         if dtype is not None:
             graph = constants_in(graph, dtype)
             inputs = {n: x.astype(dtypes.in_precision(x.dtype.name, dtype)) for n, x in inputs.items()}
-        return _verdict(_Point(graph, inputs, target, wrt, compile, optimize, stabilize), seed)
+        return _verdict(_Point(graph, inputs, target, wrt, compile, choices), seed)
 
 
 def _verdict(point: _Point, seed: int) -> dict[str, Any]:
@@ -106,13 +108,12 @@ class _Point:
         target: str | None,
         wrt: Sequence[str] | None,
         compile: Callable[[Query], Program],
-        optimize: bool,
-        stabilize: bool,
+        choices: Mapping[str, Any],
     ) -> None:
         self.inputs = dict(inputs)
         self.types = {name: TensorType(v.shape, dtypes.name_of(v.dtype)) for name, v in inputs.items()}
         self._graph, self._compile = graph, compile
-        self._optimize, self._stabilize = optimize, stabilize
+        self._choices = choices
         targets = None if target is None else (target,)
         names = None if wrt is None else tuple(wrt)
         query = Query(
@@ -123,8 +124,7 @@ class _Point:
             wrt=names,
             unconnected="zero",
             diagnose="off",
-            optimize=optimize,
-            stabilize=stabilize,
+            **choices,
         )
         program = compile(query)
         self._check_movable(names or ())
@@ -183,8 +183,7 @@ class _Point:
             kind=kind,
             inputs=self.types,
             outputs=(self.target,),
-            optimize=self._optimize,
-            stabilize=self._stabilize,
+            **self._choices,
             **fields,
         )
 

@@ -30,7 +30,7 @@ from engine.queries.sparse import Layouts, SparseProgram, most_entries
 from engine.runtime import devices
 from engine.runtime.cost import Estimate
 from engine.runtime.executors.bound import KEPT_CONTEXTS
-from engine.runtime.executors.executor import RunnablePlan, executor_for
+from engine.runtime.executors.executor import Native, RunnablePlan, executor_for, is_native
 from engine.runtime.plan import KEPT_BYTES, Plan, make_plan
 from engine.transforms.vmap import batch
 
@@ -69,6 +69,11 @@ class Program:
         contexts = buffers * KEPT_CONTEXTS if buffers <= KEPT_BYTES else 0
         constants = sum(np.asarray(constant).nbytes for constant in plan.tape.constants.values())
         return len(plan.tape.types) * _SLOT_BYTES + contexts + constants
+
+    @property
+    def is_native(self) -> bool:
+        """Whether native code runs it."""
+        return is_native(self._bound)
 
     @property
     def answer_types(self) -> list[TensorType]:
@@ -117,14 +122,21 @@ class Compiler:
     """Programs by query, the least recently used dropped first. Safe to share between threads.
 
     `device_memory` is how many bytes of a GPU this process may hold, by default half of it; `kept_bytes`
-    bounds the memory of the programs that are kept, about, and a quarter of it that of sparse patterns.
+    bounds the memory of the programs that are kept, about, and a quarter of it that of sparse patterns;
+    `native` says where native code is kept and whether this process may make it.
     """
 
     def __init__(
-        self, *, entries: int = 512, device_memory: int | None = None, kept_bytes: int = 2**28
+        self,
+        *,
+        entries: int = 512,
+        device_memory: int | None = None,
+        kept_bytes: int = 2**28,
+        native: Native | None = None,
     ) -> None:
         self._entries = entries
         self._kept_bytes = kept_bytes
+        self._native = native or Native()
         self.nbytes = 0
         self._device_memory = device_memory
         self._programs: OrderedDict[QueryKey, Program] = OrderedDict()
@@ -186,7 +198,7 @@ class Compiler:
             else:
                 self.misses += 1
         if program is None:
-            program = make_program(query, peak_bytes_limit, self._device_memory)
+            program = make_program(query, peak_bytes_limit, self._device_memory, self._native)
             self._keep(key, program)
         _check_limit(program.estimate, peak_bytes_limit)
         return program
@@ -211,16 +223,24 @@ class Compiler:
 
 
 def make_program(
-    query: Query, peak_bytes_limit: int | None = None, device_memory: int | None = None
+    query: Query,
+    peak_bytes_limit: int | None = None,
+    device_memory: int | None = None,
+    native: Native | None = None,
 ) -> Program:
-    """Record, differentiate, rewrite, plan, choose the device and bind, without a cache."""
+    """Record, differentiate, rewrite, plan, choose the device and bind, without a cache.
+
+    Raises NotCompiled if native code is asked for that `native` may not make here.
+    """
     query = in_dtype(query)
     draft, plan = plan_of(query)
     _check_limit(plan.estimate, peak_bytes_limit)
     device = devices.choose(query.device, plan.tape, plan.estimate, device_memory)
-    executor = executor_for(device, device_memory)
+    executor = executor_for(device, device_memory, (native or Native()) if query.compiles else None)
     _check_limit(plan.estimate, executor.memory_limit, f"{device} may give this process ")
-    return Program(executor.bind(plan), device, draft, query)
+    program = Program(executor.bind(plan), device, draft, query)
+    _check_limit(program.estimate, peak_bytes_limit)  # native code may hold more than the plan
+    return program
 
 
 def plan_of(query: Query) -> tuple[Draft, Plan]:
@@ -230,7 +250,7 @@ def plan_of(query: Query) -> tuple[Draft, Plan]:
     tape = draft.tape
     if query.batch:
         tape = batch(lower(tape), row.batched, row.count)
-    tape = optimize(tape, fused=not query.return_graph) if query.optimize else lower(tape)
+    tape = optimize(tape, fused=not (query.return_graph or query.compiles)) if query.rewrites else lower(tape)
     plan = make_plan(tape)
     if draft.look_bytes:
         peak = plan.estimate.peak_bytes + draft.look_bytes

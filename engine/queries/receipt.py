@@ -57,6 +57,7 @@ def receipt(
             seed=seed,
             dtype=query.dtype,
             optimize=query.optimize,
+            exact=query.exact,
             stabilize=query.stabilize,
             compiler=compiler,
             peak_bytes_limit=peak_bytes_limit,

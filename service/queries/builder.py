@@ -8,7 +8,7 @@ from typing import Any, NoReturn, cast
 
 from engine import dtypes
 from engine.arrays.types import Array
-from engine.derivatives.query import Query
+from engine.derivatives.query import Optimize, Query
 from engine.dtypes import TensorType
 from engine.errors import InvalidDocument, UnknownInput, did_you_mean
 from engine.frontend.graph import Graph, abridged
@@ -119,7 +119,8 @@ def build_query(
         unconnected=getattr(request, "unconnected", None) or "null",
         diagnose=getattr(request, "diagnose", None) or "auto",
         dtype=floating(request.dtype),
-        optimize=request.optimize is not False,
+        optimize=optimize_of(request),
+        exact=bool(request.exact),
         stabilize=bool(request.stabilize),
         masked_backward=bool(getattr(request, "masked_backward", None)),
         method=getattr(request, "method", None) or "auto",
@@ -130,6 +131,14 @@ def build_query(
         device=device_of(request),
         **cast(Any, signature),
     )
+
+
+def optimize_of(request: requests.Options) -> Optimize:
+    """How far the query is optimised; true and absent mean auto, false off."""
+    level = request.optimize
+    if level is None or isinstance(level, bool):
+        return "off" if level is False else "auto"
+    return level
 
 
 def _names(request: requests.Options, field: str) -> tuple[str, ...] | None:

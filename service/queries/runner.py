@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from pathlib import Path
 from time import perf_counter
 from typing import Any, ClassVar, cast
 from weakref import WeakKeyDictionary
@@ -29,6 +30,7 @@ from engine.queries.receipt import receipt
 from engine.queries.sparse import SparseProgram
 from engine.runtime import devices
 from engine.runtime.cost import CALL_SECONDS
+from engine.runtime.executors.executor import Native, NotCompiled
 from service.queries.answer_size import AnswerSize
 from service.queries.bound_query import BoundQuery, Likeness, likeness, query_bytes
 from service.queries.builder import device_of
@@ -44,6 +46,8 @@ SERVER_TIMING = "Server-Timing"
 _GRAPH_BYTES = 12
 #: A receipt evaluates the function along shrinking steps for each variable: so many runs, about.
 _CHECK_RUNS = 300
+#: Writing native code of a node takes so many times what planning it takes.
+_NATIVE_COST = 10
 
 
 @dataclass(slots=True)
@@ -91,6 +95,8 @@ class QueryRunner:
         device: str = devices.CPU,
         max_answer_bytes: int = 2**28,
         cache_bytes: int = 2**28,
+        native_folder: str | None = None,
+        compiles: bool = True,
     ) -> None:
         self.max_peak_bytes = max_peak_bytes
         self._device = device
@@ -102,8 +108,9 @@ class QueryRunner:
         #: compile, and to finish because of a diagnosis.
         self._too_large: Lru[QueryKey, int] = Lru(program_cache, cache_bytes // 64)
         self._long_answers: Lru[QueryKey, int] = Lru(program_cache, cache_bytes // 64)
+        native = Native(None if native_folder is None else Path(native_folder), compiles)
         self.compiler = Compiler(
-            entries=program_cache, device_memory=device_memory, kept_bytes=cache_bytes // 2
+            entries=program_cache, device_memory=device_memory, kept_bytes=cache_bytes // 2, native=native
         )
 
     def computation(self, call: QueryRequest) -> Computation:
@@ -151,6 +158,8 @@ class QueryRunner:
         parsed = perf_counter()
         try:
             program = self.compiler.compile(query, peak_bytes_limit=self.max_peak_bytes, values=values)
+        except NotCompiled:
+            raise TooLargeForTier from None  # for a child, which may compile
         except BudgetSpent:
             self._too_large.put(query.key, most_nodes or 0, query_bytes(len(query.inputs)))
             raise
@@ -213,7 +222,7 @@ class QueryRunner:
         if not self.compiler.has(query):
             if len(self._too_large) and (self._too_large.get(query.key) or 0) >= most_nodes:
                 raise TooLargeForTier
-            require_nodes(query.graph, most_nodes)
+            require_nodes(query.graph, most_nodes // (_NATIVE_COST if query.compiles else 1))
 
     def finish(self, prepared: PreparedQuery, most_nodes: int | None = None) -> Reply:
         """Run and encode. The reply says in `Server-Timing` what each part took, in milliseconds.
@@ -252,6 +261,8 @@ class QueryRunner:
             f"parse;dur={prepared.parsing_s * 1e3:.3f}, plan;dur={prepared.planning_s * 1e3:.3f}, "
             f"run;dur={(ran - start) * 1e3:.3f}, encode;dur={(perf_counter() - ran) * 1e3:.3f}"
         )
+        if isinstance(prepared.program, Program) and prepared.program.is_native:
+            reply.headers[SERVER_TIMING] += ', executor;desc="compiled"'
         return reply
 
     def _bound_query(

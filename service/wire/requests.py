@@ -47,7 +47,14 @@ class Options(Request):
     )
     device: str | None = Field(None, description="cpu, cuda, cuda:n or auto; default auto.")
     dtype: str | None = Field(None, description="Compute in this floating dtype instead of the inputs' own.")
-    optimize: bool | None = Field(None, description="Run the optimising passes; default true.")
+    optimize: bool | Literal["off", "plan", "compiled", "auto"] | None = Field(
+        None,
+        description="How far to optimise: off, plan (rewrite, plan memory), compiled (native code), auto; "
+        "true is auto, false is off; default auto.",
+    )
+    exact: bool | None = Field(
+        None, description="Return the bits of the NumPy plan, whatever `optimize` is; default false."
+    )
     stabilize: bool | None = Field(
         None,
         description="Compute what overflows or is undefined on the way in stable forms; adds `rewrites`.",

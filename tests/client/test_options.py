@@ -95,6 +95,7 @@ OTHERWISE = {
     "dtype": "arrays have theirs",
     "device": "the client's, gw.Client(device=…)",
     "optimize": "a switch for measurements",
+    "exact": "a switch for measurements",
     "diagnose": "tape.explain and gw.explain",
     "receipt": "client.gradient(function, …)",
     "return_graph": "the graph of a gradient is traced: call gw.grad inside of a function",

@@ -14,7 +14,7 @@ from tests.end_to_end.conftest import ROOT, Server
 ANYTHING = "…"
 PAGES = (
     "wire.md", "derivatives.md", "stable.md", "diagnosis.md", "which-kind.md", "programs.md", "graphs.md",
-    "devices.md",
+    "devices.md", "compiled.md",
 )  # fmt: skip
 TEXT = "".join((ROOT / "docs" / page).read_text() for page in PAGES)
 EXAMPLES: list[tuple[str, ...]] = re.findall(

@@ -80,6 +80,7 @@ matmul = define(
     dependence=dependence_rules.product,
     summary="The matrix product over the last two axes, broadcasting the others; vectors as in NumPy.",
     forward=lambda xp, x1, x2: xp.matmul(x1, x2),
+    lowering=lambda k, x1, x2: k.matmul(x1, x2),
     infer=_infer_matmul,
     vjp=(_by_left, _by_right),
     kinds="numeric",

@@ -72,6 +72,28 @@ def _logsumexp(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any
     return answer if keepdims else xp.squeeze(answer, axis=axis)
 
 
+def _lower_shifted(k: Any, x: Any, axis: tuple[int, ...]) -> Any:
+    return k.map(lambda m, v, top: v - top, x, k.reduce("max", x, axis, True))
+
+
+def _lower_softmax(k: Any, x: Any, *, axis: tuple[int, ...]) -> Any:
+    e = k.map(lambda m, z: m.exp(z), _lower_shifted(k, x, axis))
+    return k.map(lambda m, v, total: v / total, e, k.reduce("add", e, axis, True))
+
+
+def _lower_log_softmax(k: Any, x: Any, *, axis: tuple[int, ...]) -> Any:
+    z = _lower_shifted(k, x, axis)
+    total = k.reduce("add", k.map(lambda m, v: m.exp(v), z), axis, True)
+    return k.map(lambda m, v, log: v - log, z, k.map(lambda m, v: m.log(v), total))
+
+
+def _lower_logsumexp(k: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    top = k.reduce("max", x, axis, True)
+    top = k.map(lambda m, v: m.where(m.isfinite(v), v, 0), top)
+    total = k.reduce("add", k.map(lambda m, v, t: m.exp(v - t), x, top), axis, True)
+    return k.reshape(k.map(lambda m, t, v: t + m.log(v), top, total), reduced(k.shape(x), axis, keepdims))
+
+
 def _cost(types: Sequence[TensorType], outputs: Sequence[TensorType], *, axis: tuple[int, ...]) -> Cost:
     """Beside the answer a few numbers of each slice."""
     x = types[0]
@@ -106,6 +128,7 @@ softmax = _normalised(
     forward=_softmax,
     forward_into=_softmax_into,
     cost=_cost,
+    lowering=_lower_softmax,
     vjp=lambda g, y, x, axis: y * (g - F.sum(g * y, axis=axis, keepdims=True)),
     conventions="A slice that is -inf throughout, or holds inf, gives NaN.",
 )
@@ -116,6 +139,7 @@ log_softmax = _normalised(
     forward=_log_softmax,
     forward_into=_log_softmax_into,
     cost=_cost_of_log,
+    lowering=_lower_log_softmax,
     vjp=lambda g, y, x, axis: g - F.exp(y) * F.sum(g, axis=axis, keepdims=True),
     conventions="A slice that is -inf throughout, or holds inf, gives NaN.",
 )
@@ -130,6 +154,7 @@ logsumexp = define(
     family=REDUCTION,
     summary="log(sum(exp(x))), without overflow.",
     forward=_logsumexp,
+    lowering=_lower_logsumexp,
     infer=infer_reduction(),
     normalize=axes_of_input,
     kinds="real_floating",

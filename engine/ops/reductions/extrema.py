@@ -62,6 +62,7 @@ def _extremum(name: str, *aliases: str, summary: str) -> Op:
         *aliases,
         summary=summary,
         forward=forward,
+        lowering=lambda k, x, *, axis, keepdims: k.reduce(name, x, axis, keepdims),
         infer=_infer_extremum,
         kinds="real",
         vjp=_shared_by_ties,

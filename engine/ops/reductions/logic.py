@@ -27,12 +27,17 @@ def _count_cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_:
     return replace(per_element(1)(types, outputs), workspace=0 if x.dtype == dtypes.BOOL else x.size)
 
 
+def _truth(k: Any, x: Any) -> Any:
+    return k.map(lambda m, v: m.astype(v, m.bool), x, dtype="bool")
+
+
 any = reduction(
     "any",
     "reduce_any",
     output="bool",
     summary="Whether some element is true.",
     forward=lambda xp, x, *, axis, keepdims: xp.any(x, axis=axis, keepdims=keepdims),
+    lowering=lambda k, x, *, axis, keepdims: k.reduce("or", _truth(k, x), axis, keepdims),
     kinds="any",
     vjp=_STEP,
     conventions=f"Of no elements: false. {_TRUTH}",
@@ -44,6 +49,7 @@ all = reduction(
     output="bool",
     summary="Whether every element is true.",
     forward=lambda xp, x, *, axis, keepdims: xp.all(x, axis=axis, keepdims=keepdims),
+    lowering=lambda k, x, *, axis, keepdims: k.reduce("and", _truth(k, x), axis, keepdims),
     kinds="any",
     vjp=_STEP,
     conventions=f"Of no elements: true. {_TRUTH}",

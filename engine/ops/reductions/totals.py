@@ -71,11 +71,17 @@ def _sum(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool, dtype: str) 
     return xp.sum(x, axis=axis, keepdims=keepdims, dtype=getattr(xp, dtype))
 
 
+def _lower_sum(k: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool, dtype: str) -> Any:
+    wide = x if k.dtype(x) == dtype else k.map(lambda m, v: m.astype(v, dtype), x, dtype=dtype)
+    return k.reduce("add", wide, axis, keepdims)
+
+
 sum = reduction(
     "sum",
     "reduce_sum",
     summary="The sum.",
     forward=_sum,
+    lowering=_lower_sum,
     prepare=lambda xp, *, axis, keepdims, dtype: partial(
         xp.sum, axis=axis, keepdims=keepdims, dtype=getattr(xp, dtype)
     ),
@@ -95,11 +101,17 @@ def _mean(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     return xp.mean(x, axis=axis, keepdims=keepdims)
 
 
+def _lower_mean(k: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    divisor = prod(k.shape(x)[a] for a in axis)
+    return k.reduce("add", x, axis, keepdims, divisor=divisor)
+
+
 mean = reduction(
     "mean",
     "reduce_mean",
     summary="The arithmetic mean.",
     forward=_mean,
+    lowering=_lower_mean,
     kinds="floating",
     vjp=lambda g, y, x, axis, keepdims: spread(g * (1 / (count(x, axis) or nan)), x, axis),
     linear_in=frozenset({0}),

@@ -54,6 +54,7 @@ concat = define(
     summary="The tensors one after the other along an axis.",
     forward=lambda xp, *xs, axis: xp.concat(xs, axis=axis),
     prepare=lambda xp, *, axis: lambda *xs: xp.concat(xs, axis),
+    lowering=lambda k, *xs, axis: k.join(xs, axis),
     normalize=_normalize_join,
     infer=_infer_concat,
     vjp=_concat_rule,

@@ -34,6 +34,7 @@ astype = mover(
     dependence=dependence_rules.elementwise,
     summary="The same values in another dtype; floats lose their fraction on the way to integers.",
     forward=lambda xp, x, *, dtype: xp.astype(x, getattr(xp, dtype)),
+    lowering=lambda k, x, *, dtype: k.map(lambda m, v: m.astype(v, dtype), x, dtype=dtype),
     infer=_infer_astype,
     vjp=lambda g, y, x, dtype: cast_back(g, x),
     attributes=(Attribute("dtype", DTYPE),),
@@ -155,6 +156,11 @@ def _sum_to(xp: Any, x: Any, *, shape: tuple[int, ...]) -> Any:
     return xp.reshape(total, shape) if keepdims else total
 
 
+def _lower_sum_to(k: Any, x: Any, *, shape: tuple[int, ...]) -> Any:
+    axes, _ = _summed_axes(k.shape(x), shape)
+    return k.reshape(k.reduce("add", x, axes, True), shape)
+
+
 def _sum_cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: Any) -> Cost:
     return Cost(types[0].size, moved(types, outputs))
 
@@ -166,6 +172,7 @@ sum_to = define(
     dependence=dependence_rules.folded,
     summary="The adjoint of broadcast_to: x summed down to `shape`.",
     forward=_sum_to,
+    lowering=_lower_sum_to,
     infer=infer_given_shape,
     vjp=lambda g, y, x, shape: g.broadcast_to(x.shape),
     attributes=(Attribute("shape", SHAPE),),

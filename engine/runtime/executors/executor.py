@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from engine import arrays
 from engine.arrays import Namespace
 from engine.arrays.types import Array
 from engine.runtime import devices
+from engine.runtime.executors.compiled.native import Native, NotCompiled
+from engine.runtime.executors.compiled.plans import CompiledPlan
 from engine.runtime.executors.cupy import DevicePlan, bytes_held, cuda
 from engine.runtime.executors.numpy import BoundPlan
 from engine.runtime.executors.resident import ResidentPlan
@@ -121,6 +123,28 @@ class CpuExecutor:
 
 
 @dataclass(frozen=True, slots=True)
+class CompiledExecutor(CpuExecutor):
+    """Runs plans as native code, with NumPy for what is not compiled; without LLVM, NumPy alone."""
+
+    native: Native = field(default_factory=Native)
+
+    def bind(self, plan: Plan) -> RunnablePlan:
+        """The plan, compiled or linked; raises NotCompiled if it would have to be compiled and may not be."""
+        return self.native.bind(plan) or CpuExecutor.bind(self, plan)
+
+    def bind_in_place(
+        self,
+        plan: Plan,
+        inputs: Mapping[str, Any],
+        donated: Mapping[int, int],
+        scratch: ScratchPool | None = None,
+    ) -> InPlacePlan:
+        """The plan, compiled for these arrays."""
+        bound = self.native.bind_in_place(plan, inputs, donated, scratch)
+        return bound or CpuExecutor.bind_in_place(self, plan, inputs, donated, scratch)
+
+
+@dataclass(frozen=True, slots=True)
 class CudaExecutor:
     """Runs plans with CuPy on one GPU, which is not used before the first run or entry."""
 
@@ -156,11 +180,31 @@ class CudaExecutor:
         return cuda(self.device).entered(self.memory_limit)
 
 
-def executor_for(device: str, memory_limit: int | None = None) -> Executor:
+def executor_for(device: str, memory_limit: int | None = None, native: Native | None = None) -> Executor:
     """The executor of a device of this machine (`cpu` or `cuda:n`, never `auto`).
 
-    `memory_limit` is how many bytes of a GPU this process may hold, by default half of it.
+    `memory_limit` is how many bytes of a GPU this process may hold, by default half of it. With `native` the
+    CPU runs native code.
     """
     if device == devices.CPU:
-        return CpuExecutor()
+        return CpuExecutor() if native is None else CompiledExecutor(native=native)
     return CudaExecutor(device, devices.gpu(device).allowed(memory_limit))
+
+
+def is_native(plan: RunnablePlan) -> bool:
+    """Whether native code runs a plan."""
+    return isinstance(plan, CompiledPlan)
+
+
+__all__ = [
+    "CompiledExecutor",
+    "CpuExecutor",
+    "CudaExecutor",
+    "Executor",
+    "InPlacePlan",
+    "Native",
+    "NotCompiled",
+    "RunnablePlan",
+    "executor_for",
+    "is_native",
+]

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from engine.errors import InvalidDocument
 from engine.queries.check import check
-from service.queries.builder import decode_inputs, device_of, floating, places_of
+from service.queries.builder import decode_inputs, device_of, floating, optimize_of, places_of
 from service.queries.kinds.kind import Example, QueryKind
 from service.queries.query_request import QueryRequest, Runner
 from service.wire import requests
@@ -59,7 +59,8 @@ def _compute(runner: Runner, call: QueryRequest, most_nodes: int | None) -> Repl
             wrt=request.wrt,
             seed=request.seed or 0,
             dtype=floating(request.dtype),
-            optimize=request.optimize is not False,
+            optimize=optimize_of(request),
+            exact=bool(request.exact),
             stabilize=bool(request.stabilize),
             compiler=runner.compiler,
             peak_bytes_limit=runner.max_peak_bytes,

@@ -17,14 +17,16 @@ class Options(TypedDict, total=False):
     """Options of every kind.
 
     `batch` names the inputs that have a leading axis of N rows; everything returned has one too. `dtype` is
-    the floating dtype to compute in. `optimize` says whether optimising passes run. `device` is where to
+    the floating dtype to compute in. `optimize` is how far to optimise: off, plan, compiled or auto (true is
+    auto, false off); with `exact` numbers have the bits of the NumPy plan. `device` is where to
     compute: cpu, cuda, cuda:n or auto. With `stabilize`, expressions that overflow or are undefined are
     computed in stable forms (docs/stable.md lists them).
     """
 
     batch: Names
     dtype: str | None
-    optimize: bool | None
+    optimize: bool | str | None
+    exact: bool | None
     device: str | None
     stabilize: bool | None
 

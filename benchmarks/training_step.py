@@ -44,7 +44,7 @@ def data(rows: int) -> dict[str, np.ndarray[Any, Any]]:
     return {"x": x, "y": np.eye(10, dtype=np.float32)[rng.integers(0, 10, rows)]}
 
 
-def gradwire(batch: int, hidden: int) -> Step:
+def gradwire(batch: int, hidden: int, optimize: str = "auto") -> Step:
     """A step of the loop itself: gathering rows, plan, check for values that are not finite, event."""
     given = data(64 * batch)
     document = {
@@ -58,6 +58,7 @@ def gradwire(batch: int, hidden: int) -> Step:
         "optimizer": "adam",
         "batch_size": batch,
         "epochs": 1_000_000,
+        "optimize": optimize,
     }
     types = {name: TensorType(array.shape, array.dtype.name) for name, array in given.items()}
     run = TrainingRun(decode_training(document, data=types), given)

@@ -27,8 +27,11 @@ _WORDS = {
 }
 
 
-def record(device: str) -> dict[str, Any]:
-    """The hardware, libraries and kernels that the last bits of numbers computed on `device` depend on."""
+def record(device: str, executor: str = "numpy") -> dict[str, Any]:
+    """The hardware, libraries and kernels that the last bits of numbers computed on `device` depend on.
+
+    `executor` is what runs the steps on a CPU.
+    """
     if device != devices.CPU:
         return {
             "machine": devices.gpu(device).model,
@@ -42,7 +45,7 @@ def record(device: str) -> dict[str, Any]:
         "machine": platform.machine(),
         "numpy": np.__version__,
         "scipy": scipy.__version__,
-        "executor": "numpy",
+        "executor": executor,
         "device": device,
         "blas": library.library,
         "blas_kernel": library.kernel,

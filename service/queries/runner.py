@@ -80,6 +80,23 @@ class RunOnDevice:
     device: str
 
 
+class _Compiler(Compiler):
+    """Leaves native code that this process must not make to a child, which may."""
+
+    def compile(
+        self,
+        query: Query,
+        *,
+        peak_bytes_limit: int | None = None,
+        values: Mapping[str, Array] | None = None,
+    ) -> Program | SparseProgram:
+        """The program of a query. Raises TooLargeForTier too."""
+        try:
+            return super().compile(query, peak_bytes_limit=peak_bytes_limit, values=values)
+        except NotCompiled:
+            raise TooLargeForTier from None
+
+
 class QueryRunner:
     """Computes replies to requests; its only state are caches of decoded graphs and of programs."""
 
@@ -109,7 +126,7 @@ class QueryRunner:
         self._too_large: Lru[QueryKey, int] = Lru(program_cache, cache_bytes // 64)
         self._long_answers: Lru[QueryKey, int] = Lru(program_cache, cache_bytes // 64)
         native = Native(None if native_folder is None else Path(native_folder), compiles)
-        self.compiler = Compiler(
+        self.compiler = _Compiler(
             entries=program_cache, device_memory=device_memory, kept_bytes=cache_bytes // 2, native=native
         )
 
@@ -158,8 +175,6 @@ class QueryRunner:
         parsed = perf_counter()
         try:
             program = self.compiler.compile(query, peak_bytes_limit=self.max_peak_bytes, values=values)
-        except NotCompiled:
-            raise TooLargeForTier from None  # for a child, which may compile
         except BudgetSpent:
             self._too_large.put(query.key, most_nodes or 0, query_bytes(len(query.inputs)))
             raise

@@ -53,6 +53,11 @@ class Executor(Protocol):
         ...
 
     @property
+    def name(self) -> str:
+        """What computes, with the versions that bits depend on beside those of the array library."""
+        ...
+
+    @property
     def memory_limit(self) -> int | None:
         """How many bytes of the device this process may hold; None for the host's own memory."""
         ...
@@ -98,6 +103,11 @@ class CpuExecutor:
     memory_limit: int | None = None
     bytes_held: int = 0  # the host's memory is its own to count
 
+    @property
+    def name(self) -> str:
+        """NumPy."""
+        return "numpy"
+
     def bind(self, plan: Plan) -> RunnablePlan:
         """The plan, ready to run."""
         return BoundPlan(plan)
@@ -128,6 +138,11 @@ class CompiledExecutor(CpuExecutor):
 
     native: Native = field(default_factory=Native)
 
+    @property
+    def name(self) -> str:
+        """The emitter and LLVM, if it is there; else NumPy."""
+        return self.native.name or "numpy"
+
     def bind(self, plan: Plan) -> RunnablePlan:
         """The plan, compiled or linked; raises NotCompiled if it would have to be compiled and may not be."""
         return self.native.bind(plan) or CpuExecutor.bind(self, plan)
@@ -150,6 +165,11 @@ class CudaExecutor:
 
     device: str
     memory_limit: int
+
+    @property
+    def name(self) -> str:
+        """CuPy."""
+        return "cupy"
 
     @property
     def bytes_held(self) -> int:

@@ -86,6 +86,7 @@ def decode_training(
         ),
         source=_source(fields, objective),
         device=device,
+        optimize=settings["optimize"],
     )
     return replace(spec, warnings=_try(spec, path))
 

@@ -55,5 +55,11 @@ SETTINGS = (
         "validation_split", number(0.0, 1.0, below=True), 0.0, "Share of the last rows to validate on."
     ),
     Attribute("dtype", choice("float16", "float32", "float64"), "float32", "Floating dtype of the training."),
+    Attribute(
+        "optimize",
+        choice("plan", "compiled", "auto"),
+        "auto",
+        "compiled: steps run as native code on the CPU.",
+    ),
 )
 FIELDS = (*SOURCES, *OTHERS, *SETTINGS)

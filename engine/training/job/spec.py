@@ -37,6 +37,7 @@ class TrainingSpec:
     early_stopping: EarlyStopping | None
     source: Mapping[str, Any]
     device: str = devices.AUTO
+    optimize: str = "auto"
     warnings: tuple[Mapping[str, Any], ...] = ()
 
     @property
@@ -65,6 +66,8 @@ class TrainingSpec:
             "seed": self.seed,
             "dtype": self.dtype,
         }
+        if self.optimize != "auto":
+            document["optimize"] = self.optimize
         if self.early_stopping is not None:
             document["early_stopping"] = self.early_stopping.document()
         return document

@@ -17,7 +17,7 @@ from engine.arrays.philox import Stream
 from engine.arrays.types import Array
 from engine.errors import EngineError, IndexOutOfRange, UserError
 from engine.runtime import devices
-from engine.runtime.executors.executor import executor_for
+from engine.runtime.executors.executor import Native, executor_for
 from engine.runtime.executors.scratch_pool import ScratchPool
 from engine.training.job.spec import VALIDATION_DATA, TrainingSpec
 from engine.training.loop import plateau
@@ -45,8 +45,9 @@ class TrainingRun(Iterator[Event]):
     """A job being run: iterating does one step, one end of an epoch, or the end, and tells what it did.
 
     `data` and `validation` are arrays by name, mapped or in memory. `device` is one of this machine;
-    `device_memory` is how many bytes of a GPU this process may hold. Raises TrainingFailure for a step whose
-    loss or parameters are not finite, a few steps later at most; the run then stands before that step.
+    `device_memory` is how many bytes of a GPU this process may hold, `native` where native code is kept.
+    Raises TrainingFailure for a step whose loss or parameters are not finite, a few steps later at most; the
+    run then stands before that step.
     """
 
     def __init__(
@@ -58,10 +59,13 @@ class TrainingRun(Iterator[Event]):
         resume: Snapshot | None = None,
         device: str = devices.CPU,
         device_memory: int | None = None,
+        native: Native | None = None,
     ) -> None:
         self.spec = spec
         self.device = device
-        self._executor = executor_for(device, device_memory)
+        compiled = (native or Native()) if spec.optimize == "compiled" else None
+        self._executor = executor_for(device, device_memory, compiled)
+        self.executor = self._executor.name
         objective = spec.objective
         self._position = Progress()
         self._best: dict[str, Any] = {}

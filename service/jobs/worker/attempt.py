@@ -200,6 +200,7 @@ class Attempt:
             "validation": data.get("validation_data"),
             "types": data["types"],
             "root": str(self._root),
+            "native_folder": str(self._root.parent / "native"),
             "folder": str(self._folder),
             "checksums": data.get("checksums", {}),
             "checkpoints": self._claim.checkpoints,

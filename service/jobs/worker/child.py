@@ -29,6 +29,7 @@ from pydantic_core import from_json
 
 from engine.errors import UserError
 from engine.runtime import devices
+from engine.runtime.executors.executor import Native
 from engine.training.job.device import choose_device
 from engine.training.job.spec import TrainingSpec
 from engine.training.loop.checkpoint import Snapshot
@@ -182,8 +183,16 @@ def _train(job_spec: Mapping[str, Any], report: _Reporter, bound: Callable[[], N
     device = writer.device(spec, memory)
     if device == devices.CPU:
         bound()
-    run = TrainingRun(spec, data, validation=validation, resume=resume, device=device, device_memory=memory)
-    writer.begin(device)
+    run = TrainingRun(
+        spec,
+        data,
+        validation=validation,
+        resume=resume,
+        device=device,
+        device_memory=memory,
+        native=Native(Path(job_spec["native_folder"])),
+    )
+    writer.begin(device, run.executor)
     stride = -(-spec.steps // _MOST_ENTRIES)
     epoch_stride = -(-spec.epochs // _MOST_ENTRIES)
     for event in run:
@@ -257,9 +266,9 @@ class _CheckpointWriter:
             return str(before)
         return choose_device(spec, memory)
 
-    def begin(self, device: str) -> None:
-        """Report the device, and a warning if the machine differs from the checkpoint's."""
-        self._machine = machine.record(device)
+    def begin(self, device: str, executor: str = "numpy") -> None:
+        """Report the device, and a warning if the machine or the executor differs from the checkpoint's."""
+        self._machine = machine.record(device, executor)
         if device != devices.CPU:
             self._report.event("log", None, None, {"level": "info", "message": f"training on {device}"})
         differences = [] if self._before is None else machine.differences(self._before, self._machine)

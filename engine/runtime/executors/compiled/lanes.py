@@ -25,6 +25,9 @@ from engine.runtime.executors.compiled.ir import (
 from engine.runtime.executors.compiled.lane import Lane, Unsupported
 
 _SIGNED = {"olt": "slt", "ole": "sle", "ogt": "sgt", "oge": "sge", "oeq": "eq", "une": "ne"}
+_OF_LIBRARY = frozenset(
+    "tan asin acos atan sinh cosh asinh acosh atanh erf erfc cbrt exp2 log2 log10 atan2 hypot".split()
+)
 _MOST_LIBRARY_CALLS = 4096  # of a map: more elements are faster in NumPy than one by one
 
 
@@ -44,6 +47,12 @@ class Scalars:
             raise AttributeError(name)
         if name in TYPES:
             return np.dtype(name)
+        if name in maths.NAMES:
+            return lambda x: self.helper(name, self.floats(x))
+        if name in _OF_LIBRARY:
+            return lambda *xs: self.from_library(
+                name, *(self.pair(*xs)[:2] if len(xs) == 2 else map(self.floats, xs))
+            )
         raise Unsupported(name)
 
     # -- lanes and types
@@ -386,28 +395,3 @@ class Scalars:
 
     def _library(self, name: str, *values: str) -> str:
         return self.b.call("double", name, *[("double", value) for value in values])
-
-
-def _add_functions() -> None:
-    """The functions that are written in `maths`, and those that the C library has."""
-
-    def of_maths(name: str) -> Any:
-        return lambda self, x: self.helper(name, self.floats(x))
-
-    def of_library(name: str, symbol: str) -> Any:
-        return lambda self, x: self.from_library(symbol, self.floats(x))
-
-    def of_library_pair(name: str) -> Any:
-        return lambda self, a, b: self.from_library(name, *self.pair(a, b)[:2])
-
-    for name in maths.NAMES:
-        setattr(Scalars, name, of_maths(name))
-    for name in ("tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh"):
-        setattr(Scalars, name, of_library(name, name))
-    for name in ("erf", "erfc", "cbrt", "exp2", "log2", "log10"):
-        setattr(Scalars, name, of_library(name, name))
-    for name in ("atan2", "hypot"):
-        setattr(Scalars, name, of_library_pair(name))
-
-
-_add_functions()

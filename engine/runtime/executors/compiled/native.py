@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
 from engine.errors import OverLimit
 from engine.runtime.executors.compiled.cache import ObjectCache
 from engine.runtime.executors.compiled.jit import NotCompiled, is_available
+from engine.runtime.executors.compiled.module import EMITTER
 from engine.runtime.executors.compiled.plans import CompiledPlan, CompiledResidentPlan
 from engine.runtime.executors.scratch_pool import ScratchPool
 from engine.runtime.plan import Plan
@@ -27,6 +29,11 @@ class Native:
 
     folder: Path | None = None
     compiles: bool = True
+
+    @property
+    def name(self) -> str:
+        """The emitter's version and llvmlite's, of which bits may depend; empty if that is not installed."""
+        return f"compiled {EMITTER}, llvmlite {metadata.version('llvmlite')}" if is_available() else ""
 
     def bind(self, plan: Plan) -> CompiledPlan | None:
         """The plan of a query as native code; None if it cannot be made, so that NumPy has to run the plan.

@@ -68,9 +68,9 @@ class Structure:
             raise Unsupported("a reduction of this type")
         if (dtype == "bool") != (how in ("and", "or")):
             raise Unsupported("a reduction of booleans")
-        kept = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
-        target = kept if keepdims else tuple(size for axis, size in enumerate(shape) if axis not in axes)
-        if kept == shape:  # nothing is combined
+        remaining = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
+        target = remaining if keepdims else tuple(size for axis, size in enumerate(shape) if axis not in axes)
+        if remaining == shape:  # nothing is combined
             return self.reshape(self.map(lambda m, x: x, slot), target)
         output = self._nodes.fresh(target, dtype)
         self.made.append(Reduce((slot,), output, shape, how, tuple(axes), keepdims, divisor))
@@ -84,27 +84,27 @@ class Structure:
 
     def matmul(self, a: int, b: int) -> int:
         """The product of two matrices or vectors; with a vector it is a map and a sum, which fuse."""
-        left, right = self.shape(a), self.shape(b)
+        rows, columns = self.shape(a), self.shape(b)
         if (
             not self.dtype(a).startswith("float")
             or self.dtype(a) not in TYPES
-            or not prod(left) * prod(right)
+            or not prod(rows) * prod(columns)
         ):
             raise Unsupported("a product of this type")
-        if len(left) > 2 or len(right) > 2:
+        if len(rows) > 2 or len(columns) > 2:
             raise Unsupported("a product of stacks")
-        if len(left) == 1 and len(right) == 2:
+        if len(rows) == 1 and len(columns) == 2:
             return self.reduce("add", self.map(_times, self._as_column(a), b), (0,))
-        if len(right) == 1:
-            return self.reduce("add", self.map(_times, a, b), (len(left) - 1,))
-        if left[1] == 1:
+        if len(columns) == 1:
+            return self.reduce("add", self.map(_times, a, b), (len(rows) - 1,))
+        if rows[1] == 1:
             return self.map(_times, a, b)
-        if right[1] == 1:
+        if columns[1] == 1:
             return self.reduce("add", self.map(_times, a, self._as_row(b)), (1,), True)
         size = np.dtype(self.dtype(a)).itemsize
-        if prod(right) * size > _MOST_PRODUCT_BYTES or left[1] > _MOST_TERMS:
+        if prod(columns) * size > _MOST_PRODUCT_BYTES or rows[1] > _MOST_TERMS:
             raise Unsupported("a large product")
-        output = self._nodes.fresh((left[0], right[1]), self.dtype(a))
+        output = self._nodes.fresh((rows[0], columns[1]), self.dtype(a))
         self.made.append(Product((a, b), output))
         return output
 

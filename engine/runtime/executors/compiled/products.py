@@ -32,15 +32,15 @@ class Tiles:
         scratch: Callable[[int, str], int],
     ) -> str:
         """The function `void f(ptr table)` of a product; `scratch` makes a root for a packed factor."""
-        left, right, out = (nodes.views[slot] for slot in (*node.inputs, node.output))
-        (m, k), n, kind = left.shape, right.shape[1], out.dtype
+        first, right, out = (nodes.views[slot] for slot in (*node.inputs, node.output))
+        (m, k), n, kind = first.shape, right.shape[1], out.dtype
         b = Builder(self._module)
 
         def pointer(root: int, offset: int = 0) -> str:
             place = b.let(f"getelementptr ptr, ptr %table, i64 {entry(root)}")
             return b.offset(b.let(f"load ptr, ptr {place}, align 8"), offset, kind)
 
-        a, right_at, c = (pointer(view.root, view.offset) for view in (left, right, out))
+        a, right_at, c = (pointer(view.root, view.offset) for view in (first, right, out))
         row_step, column_step = right.strides
         if column_step != 1 and n > 1:  # the columns are rows in memory: they are copied once
             packed = pointer(scratch(k * n, kind))
@@ -51,9 +51,9 @@ class Tiles:
         def tile(row: Index, column: Index, rows: int, counts: Sequence[int]) -> None:
             symbol = self._tile(kind, rows, counts)
             values = [
-                ("ptr", b.offset(a, b.multiply(row, left.strides[0]), kind)),
-                ("i64", str(left.strides[0])),
-                ("i64", str(left.strides[1])),
+                ("ptr", b.offset(a, b.multiply(row, first.strides[0]), kind)),
+                ("i64", str(first.strides[0])),
+                ("i64", str(first.strides[1])),
                 ("ptr", b.offset(right_at, column, kind)),
                 ("i64", str(row_step)),
                 ("ptr", b.offset(c, b.add(b.multiply(row, n), column), kind)),

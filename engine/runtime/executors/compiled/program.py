@@ -52,10 +52,10 @@ class CompiledProgram:
         self.constants = {slot: np.ascontiguousarray(value) for slot, value in tape.constants.items()}
         self._functions = _functions(self.code, objects, compiles=compiles, verify=verify)
 
-    def arena(self, in_place: Mapping[int, int] | set[int], kept: Sequence[int] = ()) -> Arena:
-        """Where values lie whose roots are not `in_place`; `kept` are inputs with a place of their own."""
+    def arena(self, in_place: Mapping[int, int] | set[int], inputs: Sequence[int] = ()) -> Arena:
+        """Where values lie whose roots are not `in_place`; `inputs` are inputs with a place of their own."""
         arena, nodes = Arena(), self.nodes
-        for root in kept:
+        for root in inputs:
             arena.keep(root, bytes_of(nodes, root))
         needs = {}
         written = {nodes.views[slot].root for r in self.regions for n in r.nodes for slot in n.outputs}

@@ -58,6 +58,11 @@ class Executor(Protocol):
         ...
 
     @property
+    def fuses(self) -> bool:
+        """Whether it fuses ops itself, so that ops which are several in one are of no use to it."""
+        ...
+
+    @property
     def memory_limit(self) -> int | None:
         """How many bytes of the device this process may hold; None for the host's own memory."""
         ...
@@ -108,6 +113,11 @@ class CpuExecutor:
         """NumPy."""
         return "numpy"
 
+    @property
+    def fuses(self) -> bool:
+        """NumPy runs op by op."""
+        return False
+
     def bind(self, plan: Plan) -> RunnablePlan:
         """The plan, ready to run."""
         return BoundPlan(plan)
@@ -143,6 +153,11 @@ class CompiledExecutor(CpuExecutor):
         """The emitter and LLVM, if it is there; else NumPy."""
         return self.native.name or "numpy"
 
+    @property
+    def fuses(self) -> bool:
+        """Native code fuses; NumPy in its place does not."""
+        return bool(self.native.name)
+
     def bind(self, plan: Plan) -> RunnablePlan:
         """The plan, compiled or linked; raises NotCompiled if it would have to be compiled and may not be."""
         return self.native.bind(plan) or CpuExecutor.bind(self, plan)
@@ -170,6 +185,11 @@ class CudaExecutor:
     def name(self) -> str:
         """CuPy."""
         return "cupy"
+
+    @property
+    def fuses(self) -> bool:
+        """CuPy runs op by op."""
+        return False
 
     @property
     def bytes_held(self) -> int:

@@ -91,7 +91,7 @@ def set_rates(plan: BatchPlan, rates: Mapping[str, float]) -> None:
 def _bound(
     step: StepTape, inputs: Mapping[str, Any], executor: Executor, scratch: ScratchPool | None
 ) -> InPlacePlan:
-    optimized = optimize(step.tape)
+    optimized = optimize(step.tape, fused=not executor.fuses)
     last = len(optimized.outputs) - len(step.written)
     donated = {
         output: optimized.inputs[name]

@@ -90,7 +90,7 @@ class Services:
             "program_cache": settings.program_cache,
             "device_memory": settings.device_memory_bytes,
             "cache_bytes": settings.cache_bytes,
-            "native_folder": str(settings.native_folder),
+            "native_folder": str(settings.jobs_folder.parent / "native"),
         }
         inventory = devices.inventory()
         runner = JobRunner(**limits, compiles=False)

@@ -363,11 +363,6 @@ class Settings(BaseSettings):
         return self.data.absolute() / "jobs"
 
     @property
-    def native_folder(self) -> Path:
-        """The folder of native code, which may be deleted at any time."""
-        return self.data.absolute() / "native"
-
-    @property
     def datasets_folder(self) -> Path:
         """The folder of the data sets."""
         return self.data.absolute() / "datasets"

@@ -7,10 +7,11 @@ device array silently.
 
 `types`       the type of arrays on the host
 `namespace`   what a kernel is given
+`matrices`    linear algebra on the CPU
 `numpy`       the namespace of the CPU
 `cupy`        the namespace of a CUDA device
 `scattering`  writing and adding at indices on a CUDA device
-`recurrence`  linear recurrences on the CPU
+`recurrence`  linear recurrences and running extrema
 `guard`       values that a run on a device has to check afterwards
 `philox`      random numbers as a function of (seed, purpose, name, step)
 """

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine import dtypes
-from engine.dtypes import TensorType
+from engine.dtypes import ITEMSIZE, TensorType
 from engine.errors import DtypeMismatch, ShapeMismatch
 from engine.ir import batch_rules, dependence_rules
 from engine.ir.attributes import AXES, BOOLEAN, SIZE, Attribute, choice
@@ -62,11 +62,19 @@ def _infer_dft(types: Sequence[TensorType], *, axis: tuple[int, ...], **_: Any) 
     return (TensorType(types[0].shape, dtypes.complex_of(types[0].dtype)),)
 
 
-def _cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: Any) -> Cost:
-    """5 n log2 n, on copies of one axis after the other; a size that is a prime is longer on the way."""
-    n = max(types[0].size, outputs[0].size)
-    most = 2 * max(types[0].nbytes, outputs[0].nbytes)
-    return Cost(5 * n * max(1, n.bit_length()), moved(types, outputs), 2 * most + 65_536)
+def _cost(
+    types: Sequence[TensorType], outputs: Sequence[TensorType], *, axis: tuple[int, ...], **_: Any
+) -> Cost:
+    """5 n log2 n, on a copy in complex numbers if they are real, one axis after the other."""
+    x, y = types[0], outputs[0]
+    n = max(x.size, y.size)
+    copied = x.size * ITEMSIZE[dtypes.complex_of(x.dtype)] if _converts(x, y) else 0
+    return Cost(5 * n * max(1, n.bit_length()), moved(types, outputs), copied + y.nbytes * (len(axis) > 1))
+
+
+def _converts(x: TensorType, y: TensorType) -> bool:
+    """Whether a kernel makes complex numbers of real ones first: all but the one of real numbers do."""
+    return not dtypes.is_complex(x.dtype) and (x.shape == y.shape or not dtypes.is_complex(y.dtype))
 
 
 dft = define(

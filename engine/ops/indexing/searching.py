@@ -124,22 +124,23 @@ digitize = composite(
 
 
 def _interp(x: Any, xp: Any, fp: Any, *, left: float | None, right: float | None) -> Any:
-    if xp.ndim != 1 or fp.shape != xp.shape or not xp.size:
+    points = xp  # NumPy's name, which is that of a namespace elsewhere
+    if points.ndim != 1 or fp.shape != points.shape or not points.size:
         raise ShapeMismatch(
-            f"a table of shapes {xp.shape} and {fp.shape}: expected two vectors of one size",
+            f"a table of shapes {points.shape} and {fp.shape}: expected two vectors of one size",
             hint="map interpolates in several tables",
         )
     first, last = (F.getitem(fp, index=(end,)) for end in (0, -1))
-    low, high = (F.getitem(xp, index=(end,)) for end in (0, -1))
-    if xp.size == 1:
+    low, high = (F.getitem(points, index=(end,)) for end in (0, -1))
+    if points.size == 1:
         answer = first + 0 * x  # NaN stays
     else:
-        place = F.clip(F.searchsorted(xp, x, side="right") - 1, min=0, max=xp.size - 2)
-        x0, x1, y0, y1 = (F.take(v, p, axis=0) for v in (xp, fp) for p in (place, place + 1))
+        place = F.clip(F.searchsorted(points, x, side="right") - 1, min=0, max=points.size - 2)
+        x0, x1, y0, y1 = (F.take(v, p, axis=0) for v in (points, fp) for p in (place, place + 1))
         width = x1 - x0
         share = F.where(width.equals(0), 0, (x - x0) / F.where(width.equals(0), 1, width))
         answer = y0 + (y1 - y0) * share
-    answer = F.where(F.any(F.isnan(xp)), nan, answer)
+    answer = F.where(F.any(F.isnan(points)), nan, answer)
     below = first if left is None else left
     above = last if right is None else right
     return F.where(x < low, below, F.where(x > high, above, F.where(x.equals(high), last, answer)))

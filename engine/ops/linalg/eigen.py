@@ -11,7 +11,9 @@ The rules are those of Giles (2008) and of Townsend (2016) for conjugated cotang
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from math import prod
 from typing import Any
 
 from engine import dtypes
@@ -130,6 +132,16 @@ def _equal(xp: Any, w: Any) -> Any:
     return w[..., 1:] == w[..., :-1]
 
 
+def _eigen_cost(copies: int) -> Callable[..., Cost]:
+    """LAPACK's divide and conquer, `copies` of the stack, and the values before they are looked at."""
+
+    def cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: Any) -> Cost:
+        plain = cubic(9, copies=copies, matrices=3)(types, outputs)
+        return replace(plain, workspace=plain.workspace + outputs[0].nbytes)
+
+    return cost
+
+
 eigh = define(
     "eigh",
     family=LINALG,
@@ -143,7 +155,7 @@ eigh = define(
     holomorphic=False,
     outputs=("eigenvalues", "eigenvectors"),
     nonsmooth_at=lambda xp, x: _equal(xp, _eigh(xp, x)[0]),
-    cost=cubic(9, copies=4, matrices=4),
+    cost=_eigen_cost(2),
     samples=(Sample((POSITIVE,)), Sample((POSITIVE_STACK,))),
     conventions=f"{_HERMITIAN} {_SIGN} {_EQUAL}",
 )
@@ -166,7 +178,7 @@ eigvalsh = define(
     vjp=_eigvalsh_rule,
     holomorphic=False,
     nonsmooth_at=lambda xp, x: _equal(xp, _eigh(xp, x)[0]),
-    cost=cubic(9, copies=4, matrices=4),
+    cost=_eigen_cost(3),
     samples=(Sample((POSITIVE,)), Sample((POSITIVE_STACK,))),
     conventions=f"{_HERMITIAN} {_EQUAL}",
 )
@@ -204,13 +216,17 @@ def _svd(xp: Any, x: Any) -> tuple[Any, Any, Any]:
     return u * phase, s, xp.matrix_transpose(back) * vh
 
 
-def svd_cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: Any) -> Cost:
-    """What LAPACK's divide and conquer takes; it works on one matrix after the other."""
-    x = types[0]
-    rows, columns = x.shape[-2:]
-    few, many = min(rows, columns), max(rows, columns)
-    scratch = ITEMSIZE[x.dtype] * (4 * few * few + 3 * many * few + 8 * many)
-    return Cost(int(14 * x.size * few), moved(types, outputs), scratch + 5 * x.nbytes)
+def svd_cost(u: int = 0, s: int = 0, vh: int = 0, x: int = 0) -> Callable[..., Cost]:
+    """LAPACK's divide and conquer, one matrix after the other; so many copies of the factors and of x."""
+
+    def cost(types: Sequence[TensorType], outputs: Sequence[TensorType], **_: Any) -> Cost:
+        *lead, rows, columns = types[0].shape
+        few, size = min(rows, columns), ITEMSIZE[types[0].dtype]
+        copies = u * rows * few + s * few + vh * few * columns + x * rows * columns
+        scratch = size * (4 * few * few + 3 * rows * columns + 8 * max(rows, columns))
+        return Cost(14 * types[0].size * few, moved(types, outputs), scratch + prod(lead) * size * copies)
+
+    return cost
 
 
 def _svd_rule(gs: Any, ys: Any, x: Any) -> list[Any]:
@@ -256,7 +272,7 @@ svd = define(
     holomorphic=False,
     outputs=("u", "s", "vh"),
     nonsmooth_at=lambda xp, x: _equal(xp, xp.svd(x)[1]),
-    cost=svd_cost,
+    cost=svd_cost(u=1, s=2, vh=1),
     samples=(
         Sample((TALL,)),
         Sample((WIDE,)),
@@ -282,7 +298,7 @@ svdvals = define(
     vjp=_svdvals_rule,
     holomorphic=False,
     nonsmooth_at=lambda xp, x: _equal(xp, xp.svd(x)[1]),
-    cost=svd_cost,
+    cost=svd_cost(u=1, vh=1, x=1),
     samples=(Sample((TALL,)), Sample((WIDE,)), Sample((POSITIVE_STACK,))),
     conventions=f"{_EQUAL} The derivative of a value of 0 is that of one of its sides.",
 )

@@ -52,7 +52,7 @@ tall_qr = define(
     pullback=_tall_qr_rule,
     holomorphic=False,
     outputs=("q", "r"),
-    cost=svd_cost,
+    cost=svd_cost(s=1, x=1),
     internal=True,
     samples=(Sample((TALL,)), Sample((STACK,))),
 )

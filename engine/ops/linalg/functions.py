@@ -41,7 +41,7 @@ expm = define(
     infer=infer_square,
     kinds="floating",
     vjp=_expm_rule,
-    cost=cubic(40, copies=2, matrices=12),
+    cost=cubic(40, copies=1, matrices=8),
     samples=(Sample((MATRIX,)), Sample((STACK,))),
     conventions="By scaling, squaring and a rational approximation (Al-Mohy and Higham 2009).",
 )
@@ -111,7 +111,7 @@ pinv = define(
     vjp=_pinv_rule,
     holomorphic=False,
     attributes=(_RTOL,),
-    cost=svd_cost,
+    cost=svd_cost(u=2, s=2, vh=1),
     samples=(Sample((TALL,)), Sample((WIDE,), {"rtol": 1e-6}), Sample((STACK,))),
     conventions="The derivative is that among matrices of the same rank. Across a change of the rank there "
     "is none, and values grow without bound towards it.",

@@ -26,7 +26,7 @@ running_place = define(
     kinds="real",
     vjp=NoGradient("nondifferentiable", "to_integer", "the place of an element is an integer"),
     attributes=(Attribute("axis", AXIS), Attribute("largest", BOOLEAN, True)),
-    cost=per_element(4, workspace=3),
+    cost=per_element(4, workspace=2),
     internal=True,
     samples=(
         Sample(((2, 5),), {"axis": 1}),

@@ -268,7 +268,7 @@ class _Kit:
 
     def banded_inverse(self, diagonals: Any, bandwidth: int) -> Any:
         """Division by a band matrix, factorised and divided on the host."""
-        divide = numpy.banded_inverse(diagonals.get(), bandwidth)
+        divide = numpy.numpy_namespace().banded_inverse(diagonals.get(), bandwidth)
         return lambda right: self._cp.asarray(divide(right.get()))
 
     # -- draws and distributions ----------------------------------------------------------------------

@@ -29,9 +29,8 @@ from engine.queries.alternatives import alternatives
 from engine.queries.sparse import Layouts, SparseProgram, most_entries
 from engine.runtime import devices
 from engine.runtime.cost import Estimate
-from engine.runtime.executors.bound import KEPT_CONTEXTS
 from engine.runtime.executors.executor import Native, RunnablePlan, executor_for, is_native
-from engine.runtime.plan import KEPT_BYTES, Plan, make_plan
+from engine.runtime.plan import KEPT_BYTES, KEPT_CONTEXTS, Plan, make_plan
 from engine.transforms.vmap import batch
 
 #: Bytes that a value of a program takes with its step, about.

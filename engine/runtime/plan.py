@@ -17,6 +17,7 @@ from engine.ir.budget import charge_walk
 from engine.ir.tape import Instruction, Tape
 from engine.runtime.cost import NOTHING, Estimate, cost_of, seconds
 
+KEPT_CONTEXTS = 4  # of threads that run a program at once, each with its buffers
 KEPT_BYTES = 64 << 20  # larger buffers are given back to the system after a run
 
 

@@ -21,14 +21,14 @@ def visible(text: str) -> str:
 
 def visible_bytes(text: bytes) -> bytes:
     """As `visible`, for the bytes of lines in UTF-8."""
-    return _CONTROL_BYTES.sub(lambda found: b"\\x%02x" % found[0][-1], text)
+    return _CONTROL_BYTES.sub(lambda match: b"\\x%02x" % match[0][-1], text)
 
 
 def visible_json(text: str) -> str:
     """A JSON text that holds no control character; it means the same."""
-    return _IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def _escape(found: re.Match[str]) -> str:
-    code = ord(found[0])
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

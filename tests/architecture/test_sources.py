@@ -22,6 +22,7 @@ ONE_NOUN = {
     "clients/python/src/gradwire/keras/losses.py": "generated from the records of losses",
     "clients/python/src/gradwire/errors.py": "one short class a code: a list, not a design",
     "engine/errors.py": "one short class a code, with its title and cure: a list, not a design",
+    "service/settings.py": "one field a setting, with its bounds and description: a list, not a design",
 }
 
 # Hosts of package registries and private paths have no business in a repository that strangers clone.

@@ -25,9 +25,8 @@ from engine.runtime.executors.closures import Values, copying, dropping, into_bu
 from engine.runtime.executors.failures import failed, no_memory
 from engine.runtime.executors.loop_code import MOST_STEPS, Part
 from engine.runtime.executors.loops import Loops
-from engine.runtime.plan import KEPT_BYTES, Plan, Step, make_plan
+from engine.runtime.plan import KEPT_BYTES, KEPT_CONTEXTS, Plan, Step, make_plan
 
-KEPT_CONTEXTS = 4
 #: Steps between two looks at a budget, which take 0.3 µs each.
 _STEPS_A_LOOK = 16
 

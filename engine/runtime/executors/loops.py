@@ -10,9 +10,8 @@ from typing import Any, NoReturn
 from engine.ir.budget import watched
 from engine.runtime.executors.failures import failed
 from engine.runtime.executors.loop_code import LoopCode, Part, Rows, write_scan, write_while
-from engine.runtime.plan import KEPT_BYTES
+from engine.runtime.plan import KEPT_BYTES, KEPT_CONTEXTS
 
-KEPT_CONTEXTS = 4
 Stacks = Sequence[Any]  # an array, or None if nothing reads it
 
 

@@ -45,9 +45,8 @@ class TrainingRun(Iterator[Event]):
     """A job being run: iterating does one step, one end of an epoch, or the end, and tells what it did.
 
     `data` and `validation` are arrays by name, mapped or in memory. `device` is one of this machine;
-    `device_memory` is how many bytes of a GPU this process may hold, `native` where native code is kept.
-    Raises TrainingFailure for a step whose loss or parameters are not finite, a few steps later at most; the
-    run then stands before that step.
+    `device_memory` is how many bytes of a GPU this process may hold, `native` where native code is kept. It
+    raises TrainingFailure for a step that is not finite, a few steps later at most, and then stands before it.
     """
 
     def __init__(
@@ -63,8 +62,8 @@ class TrainingRun(Iterator[Event]):
     ) -> None:
         self.spec = spec
         self.device = device
-        compiled = (native or Native()) if spec.optimize == "compiled" else None
-        self._executor = executor_for(device, device_memory, compiled)
+        native = (native or Native()) if spec.optimize == "compiled" else None
+        self._executor = executor_for(device, device_memory, native)
         self.executor = self._executor.name
         objective = spec.objective
         self._position = Progress()
@@ -385,18 +384,17 @@ class TrainingRun(Iterator[Event]):
 
     def _rows_of(self, data: Mapping[str, Array], start: int, stop: int) -> Rows:
         columns = self.spec.objective.columns
-        limit = self._executor.memory_limit
-        if limit is None:
+        if (limit := self._executor.memory_limit) is None:
             return Rows(data, columns, start, stop)
         return DeviceRows(data, columns, start, stop, xp=self._xp, budget=limit // DATA_SHARE)
 
     def _validation_rows(
         self, data: Mapping[str, Array], validation: Mapping[str, Array] | None
     ) -> Rows | None:
-        spec = self.spec
-        if spec.validation is None:
+        first, count = self.spec.rows, self.spec.validation_rows
+        if self.spec.validation is None:
             return None
-        if spec.validation == VALIDATION_DATA:
+        if self.spec.validation == VALIDATION_DATA:
             assert validation is not None, "the job validates on data that were not given"
-            return self._rows_of(validation, 0, spec.validation_rows)
-        return self._rows_of(data, spec.rows, spec.rows + spec.validation_rows)
+            return self._rows_of(validation, 0, count)
+        return self._rows_of(data, first, first + count)

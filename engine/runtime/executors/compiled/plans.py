@@ -17,10 +17,9 @@ from engine.runtime.executors.compiled.memory import aligned
 from engine.runtime.executors.compiled.program import CompiledProgram, Values
 from engine.runtime.executors.failures import no_memory
 from engine.runtime.executors.scratch_pool import ScratchPool
-from engine.runtime.plan import KEPT_BYTES, Plan
+from engine.runtime.plan import KEPT_BYTES, KEPT_CONTEXTS, Plan
 
 _COPIED = 16 << 10  # bytes of an input or output up to which a copy costs less than a pointer
-_KEPT_CONTEXTS = 4
 
 
 class CompiledPlan:
@@ -56,7 +55,7 @@ class CompiledPlan:
         direct = program.numpy_slots | set(tape.outputs) - set(self._results)
         self._moving = [slot for slot in direct if nodes.views[slot].root in foreign]
         self._still = [slot for slot in direct if nodes.views[slot].root not in foreign]
-        self._contexts: deque[_Context] = deque(maxlen=_KEPT_CONTEXTS)
+        self._contexts: deque[_Context] = deque(maxlen=KEPT_CONTEXTS)
         self._errstate = bool(program.numpy_slots)
         peak = self._arena.size + 64 + sum(t.nbytes for t in map(tape.types.__getitem__, tape.outputs))
         peak += sum(tape.types[slot].nbytes for slot in (*tape.inputs.values(), *tape.constants))

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.arrays import guard, numpy
+from engine.arrays import guard, matrices, numpy
 from engine.arrays.namespace import BEYOND_THE_STANDARD, SPECIAL, Namespace
 from engine.arrays.recurrence import doubled, doubled_place
 from engine.arrays.scattering import Scattering
@@ -268,7 +268,7 @@ class _Kit:
 
     def banded_inverse(self, diagonals: Any, bandwidth: int) -> Any:
         """Division by a band matrix, factorised and divided on the host."""
-        divide = numpy.numpy_namespace().banded_inverse(diagonals.get(), bandwidth)
+        divide = matrices.banded_inverse(diagonals.get(), bandwidth)
         return lambda right: self._cp.asarray(divide(right.get()))
 
     # -- draws and distributions ----------------------------------------------------------------------

@@ -45,8 +45,8 @@ class TrainingRun(Iterator[Event]):
     """A job being run: iterating does one step, one end of an epoch, or the end, and tells what it did.
 
     `data` and `validation` are arrays by name, mapped or in memory. `device` is one of this machine;
-    `device_memory` is how many bytes of a GPU this process may hold, `native` where native code is kept. It
-    raises TrainingFailure for a step that is not finite, a few steps later at most, and then stands before it.
+    `device_memory` is how many bytes of a GPU this process may hold, `native` where native code is kept.
+    Raises TrainingFailure for a step that is not finite, a few steps later at most; the run stands before it.
     """
 
     def __init__(

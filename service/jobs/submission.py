@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Self
@@ -177,7 +177,7 @@ def prepare(
         "id": context.job_id,
         "document": dumps(document).decode(),
         "data": dumps(data).decode(),
-        "warnings": dumps(spec.warnings).decode(),
+        "warnings": dumps([*spec.warnings, *_shared_fields(submission.data["data"])]).decode(),
         "epochs": spec.epochs,
         "steps": spec.steps,
     }
@@ -309,6 +309,28 @@ def _fields(value: Mapping[str, Any], path: str, dataset: Dataset) -> str | list
                 f'name it alone: {{"dataset": …, "field": "{name}"}}',
             )
     return list(names)
+
+
+def _shared_fields(fields: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A warning of a column of a data set that is a feature and, by itself, other data: the target."""
+    sets = {name: value for name, value in fields.items() if _names_dataset(value)}
+    for name, value in sets.items():
+        features = value.get("fields")
+        if not isinstance(features, list) or len(features) < 2:
+            continue
+        for other, single in sets.items():
+            field = single.get("field") or single.get("fields")
+            field = field[0] if isinstance(field, list) and len(field) == 1 else field
+            if other == name or single["dataset"] != value["dataset"] or field not in features:
+                continue
+            rest = [each for each in features if each != field]
+            yield {
+                "code": "target_in_features",
+                "node": None,
+                "message": f"the field '{field}' is '{other}' and one of the features '{name}' as well: the "
+                "model copies its answer, and fails on data of which the answer is not known. Leave it out: "
+                f'"fields": {dumps(rest).decode()}',
+            }
 
 
 def _mismatch(detail: str, path: str, hint: str) -> NoReturn:

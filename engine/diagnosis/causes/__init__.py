@@ -9,6 +9,7 @@
 `broadcasts`       rows that meet a column by accident
 `dead_ends`        what nothing reads: a loss that is assigned anew
 `cotangents`       backward functions that do not use their cotangent
+`label_watches`    labels that a hinge or a binary cross-entropy does not mean
 `lost_digits`      differences of numbers that are nearly the same
 `provenance`       where a value came from: the zero of a product, followed to the data behind it
 `equal_units`      hidden units that start equal, and stay so
@@ -17,7 +18,7 @@
 `unit_warnings`    degrees for radians and percents for fractions, by names and values
 `static_warnings`  warnings that hold whatever the values, in loops as well
 `unread_inputs`    inputs that no node reads
-`value_warnings`   warnings that take a value or two: singular matrices, labels of a hinge
+`value_warnings`   warnings that take a value or two: singular matrices, lost digits
 `warnings`         what is true of a gradient that exists and easily overlooked
 `first_nonfinite`  the first value that is not finite in a step of a training job
 """

@@ -16,6 +16,7 @@ from engine.diagnosis.remedies.formula_misuses import OPS_OF_FORMULAS, misuses_o
 from engine.diagnosis.remedies.misuses import MISUSED_OPS, static_misuses
 from engine.diagnosis.remedies.name_misuses import OPS_OF_NAMES, misuses_of_names
 from engine.diagnosis.remedies.prescription import Prescriber
+from engine.diagnosis.remedies.probability_misuses import missing_probabilities
 from engine.diagnosis.remedies.product_misuses import OPS_OF_PRODUCTS, misuses_of_products
 from engine.diagnosis.remedies.residual_misuses import misuses_of_residuals
 from engine.diagnosis.texts.caveat import Caveat
@@ -83,6 +84,7 @@ def _warnings_in(
         yield from misuses_of_axes(prescriber, leading)
         yield from misuses_of_formulas(prescriber, leading, sources)
         yield from misuses_of_products(prescriber, leading, sources)
+        yield from missing_probabilities(prescriber, leading, sources)
         yield from misuses_of_names(prescriber, leading)
         for target in targets:
             yield from misuses_of_residuals(prescriber, target, sources)

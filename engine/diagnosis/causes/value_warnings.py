@@ -1,4 +1,4 @@
-"""Warnings that take a value or two to know: singular matrices, labels of a hinge, lost digits.
+"""Warnings that take a value or two to know: singular matrices, labels, lost digits.
 
 What has to be looked at is chosen when a gradient is recorded: a function without such a place costs nothing.
 """
@@ -13,6 +13,7 @@ import numpy as np
 from engine.arrays.types import Array
 from engine.diagnosis.causes.equal_units import equal_units
 from engine.diagnosis.causes.label_warnings import class_indices
+from engine.diagnosis.causes.label_watches import OPS_OF_LABELS, label_watches
 from engine.diagnosis.causes.lost_digits import OPS_BEHIND, differences
 from engine.diagnosis.causes.narrow_casts import narrow_casts
 from engine.diagnosis.causes.unit_warnings import wrong_units
@@ -21,15 +22,14 @@ from engine.diagnosis.texts.caveat import LIKELY_MISTAKE, Caveat
 from engine.diagnosis.texts.fix import write
 from engine.diagnosis.texts.source_text import Expressions, bracket
 from engine.ir.tape import Instruction
-from engine.transforms.vjp import depending_on
 
 LARGEST = 128  # rows of a matrix beyond which its condition is not looked at
 SINGULAR = 1e-3  # times the reciprocal of the rounding unit: the condition beyond which three digits are left
 _SOLVERS = ("inv", "solve")
 #: Ops without which there is nothing to look at; a difference alone is none of a table's rows.
 _LOOKED_AT = frozenset(
-    {*_SOLVERS, "maximum", "relu", "matmul", "softmax", "log_softmax", "astype"}
-    | {"sin", "tan", "pow", *OPS_BEHIND}
+    {*_SOLVERS, *OPS_OF_LABELS, *OPS_BEHIND}
+    | {"matmul", "softmax", "log_softmax", "astype", "sin", "tan", "pow"}
 )
 
 
@@ -53,12 +53,13 @@ def value_watches(
     looks = (
         *differences(expressions, steps),
         *equal_units(expressions, steps, learned),
+        *label_watches(expressions, steps, learned),
         *class_indices(expressions, steps, learned),
         *narrow_casts(expressions, steps),
         *wrong_units(expressions, steps),
     )
     watches = (Watch(slots, tell) for slots, tell in looks)
-    return (*_matrices(expressions, steps), *_hinges(expressions, steps, learned), *watches)
+    return (*_matrices(expressions, steps), *watches)
 
 
 def value_warnings(watches: Iterable[Watch], value_of: Callable[[int], Array]) -> Iterator[Caveat]:
@@ -120,58 +121,3 @@ def condition(matrices: Array) -> float | None:
             return 1 / float(np.finfo(matrices.dtype).eps)
     worst = float(both.sum(axis=-1).max())
     return worst if np.isfinite(worst) else None
-
-
-# -- labels ------------------------------------------------------------------------------------------------
-
-
-def _hinges(
-    expressions: Expressions, steps: Sequence[Instruction], sources: tuple[int, ...]
-) -> Iterator[Watch]:
-    """The labels of each maximum(0, 1 - y * score)."""
-    graph = expressions.graph
-    learned: frozenset[int] | None = None
-    for step in steps:
-        product = _margin(expressions, step)
-        if product is None:
-            continue
-        if learned is None:
-            learned = frozenset(depending_on(graph.tape, graph.steps, sources))
-        labels = [slot for slot in product.inputs if slot not in learned and slot not in graph.tape.constants]
-        if len(labels) == 1 and graph.tape.types[labels[0]].size > 1:
-            yield Watch((labels[0],), _of_labels(expressions, step, product, labels[0]))
-
-
-def _margin(expressions: Expressions, step: Instruction) -> Instruction | None:
-    """The product in maximum(0, 1 - y * score)."""
-    constants = expressions.graph.tape.constants
-
-    def is_number(slot: int, number: float) -> bool:
-        return slot in constants and constants[slot].size == 1 and float(constants[slot].real) == number
-
-    if step.op.name == "maximum":
-        rest = [slot for slot in step.inputs if not is_number(slot, 0)]
-        inner = rest[0] if len(rest) == 1 else None
-    else:
-        inner = step.inputs[0] if step.op.name == "relu" else None
-    maker = None if inner is None else expressions.maker(inner)
-    if maker is None or maker.op.name != "subtract" or not is_number(maker.inputs[0], 1):
-        return None
-    product = expressions.maker(maker.inputs[1])
-    return product if product is not None and product.op.name == "multiply" else None
-
-
-def _of_labels(
-    expressions: Expressions, step: Instruction, product: Instruction, slot: int
-) -> Callable[[Array], Caveat | None]:
-    def tell(labels: Array) -> Caveat | None:
-        zero, one = labels == 0, labels == 1
-        if not (zero | one).all() or not zero.any() or not one.any():
-            return None
-        text, node = expressions.text(slot), step.origin.node
-        words = {"op": step.origin.op or step.op.name, "node": str(node), "text": text}
-        words |= {"count": str(int(zero.sum())), "size": str(zero.size)}
-        fix = write(f"(2 * {bracket(text)} - 1)", text, "it is -1 for 0 and 1 for 1")
-        return Caveat(LIKELY_MISTAKE, node, "labels_of_hinge", words, fix)
-
-    return tell

@@ -55,6 +55,7 @@ What is valid and seldom meant:
 
 `calls`               the call that a step was written as
 `loss_misuses`        losses that are given something else than labels and probabilities
+`probability_misuses` logarithms of numbers that are no probabilities: a sigmoid or softmax is missing
 `axis_misuses`        sums of rows that meet columns, a lone index of an einsum, a softmax across the labels
 `formula_misuses`     formulas: / 2 * s ** 2, the root of a squared mean, degrees, tiny steps
 `product_misuses`     X * w for X @ w, and v.T of a vector

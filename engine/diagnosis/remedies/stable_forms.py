@@ -11,6 +11,7 @@ import numpy as np
 from engine.diagnosis.remedies.forms import Form, negate, parse_expression
 from engine.diagnosis.remedies.logits import rearrange
 from engine.diagnosis.remedies.prescription import Prescriber
+from engine.diagnosis.remedies.probability_misuses import missing_activation
 from engine.diagnosis.texts.fix import Fix, write
 from engine.diagnosis.texts.source_text import Expressions
 from engine.errors import Source
@@ -54,6 +55,9 @@ def _of_negative(prescriber: Prescriber, match: Match) -> Fix | None:
         or not (value < 0).any()
     ):
         return None
+    activation = missing_activation(prescriber, y)
+    if activation is not None:
+        return activation
     text, node = prescriber.expressions.text(y), prescriber.expressions.node(maker)
     place = np.argwhere(value < 0)[0].tolist()
     least = f"{value[tuple(place)]:.6g}" + (f" at element {place}" if place else "")

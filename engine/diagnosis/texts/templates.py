@@ -232,6 +232,15 @@ CAVEATS: Mapping[str, str] = {
     "labels_of_hinge": "{op} at '{node}' is a hinge, which takes labels -1 and 1, and {text} holds "
     "0 and 1: {count} of "
     "{size} elements are 1 whatever is predicted.",
+    "labels_of_margin": "{op} at '{node}' is a logistic loss of labels times scores, which takes labels -1 "
+    "and 1, and {text} holds 0 and 1: {count} of {size} elements are log(2) whatever is predicted.",
+    "labels_of_probability": "{op} at '{node}' takes labels from 0 to 1, as every binary cross-entropy "
+    "does, and {text} runs from {low} to {high}: outside of that the loss has no minimum, and falls without "
+    "end.",
+    "no_probability_in_logs": "logarithms are taken of {p} and of 1 minus it, as of a probability, and it is "
+    "{kind}, which has any values: they are NaN below 0 and beyond 1.",
+    "no_softmax_in_log": "{op} at '{node}' takes {p} for the probabilities of classes, and it is {kind}, "
+    "which has any values: the logarithm is NaN below 0, and nothing makes a row add up to 1.",
     "zero_by_cut": "{what} of '{target}' with respect to '{name}' is zero. {because}",
     "zero_by_flat_side": "{what} of '{target}' with respect to '{name}' is zero at these values: {op} at "
     "'{node}' has a flat side.",

@@ -13,6 +13,7 @@
 `estimate`        the time and memory of a job, computed before it runs
 `unbounded_target` targets without a minimum, known from their formula
 `schedule_warnings` schedules whose length does not fit the run
+`step_warnings`   weights that decay away, normalised batches of one row
 `trained_targets` targets that were given as a parameter
 `device`          the device that a job trains on
 """

@@ -25,6 +25,7 @@ from engine.training.job.schedule_warnings import schedule_warnings
 from engine.training.job.source import Types, graph_objective, model_objective
 from engine.training.job.spec import VALIDATION_DATA, VALIDATION_SPLIT, TrainingSpec, reported
 from engine.training.job.step import evaluation_tape, step_tape
+from engine.training.job.step_warnings import step_warnings
 from engine.training.job.trained_targets import trained_targets
 from engine.training.job.unbounded_target import unbounded_target
 
@@ -160,6 +161,7 @@ def _try(spec: TrainingSpec, path: str) -> tuple[Mapping[str, Any], ...]:
             *trained_targets(objective, total),
             *unbounded_target(objective),
             *schedule_warnings(spec),
+            *step_warnings(spec),
             *(() if spec.early_stopping is None else spec.early_stopping.warnings()),
         )
     except EngineError as error:

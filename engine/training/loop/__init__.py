@@ -13,6 +13,8 @@
 `finding`      what is found wrong with a job that runs, as data
 `data_findings` data of which nothing can be learned
 `constant_answer` the loss of a model that returns the same for every sample
+`label_findings` labels that the loss of a program does not mean
+`leaks`        the target among the features
 `suspicions`   likely mistakes in a job that runs
 `drift`        how the loss changes from epoch to epoch
 `plateau`      parameters that do not learn, and why

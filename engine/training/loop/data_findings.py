@@ -8,9 +8,11 @@ import numpy as np
 
 from engine.arrays.types import Array
 from engine.training.catalogue.losses import LOSSES
+from engine.training.catalogue.schedules import rate_at
 from engine.training.job.objective import Objective
 from engine.training.job.spec import TrainingSpec
 from engine.training.loop.finding import Finding, finding
+from engine.training.loop.leaks import findings_of_leaks
 from engine.training.model.expand import X
 from engine.training.model.model import Model
 
@@ -19,6 +21,10 @@ _MOST_ELEMENTS = 1_000_000  # of features that are looked at
 _CHUNK = 32_768  # of them at once
 _FEWEST_ROWS = 8  # in which values that are all equal are no accident
 _LARGE = 1000.0  # features from which on a learning rate of common size is too large
+_FAR = 1000.0  # labels that are looked at
+_UNREACHED = 100.0  # times what weights can travel, squared for two layers
+_SQUARED = frozenset({"mean_squared_error", "mean_absolute_error", "huber", "log_cosh"})
+_STEADY = frozenset({"adam", "adamw", "nadam", "adamax", "rmsprop", "lion"})
 _PIXELS = 255
 _FEW = 5
 _CLASSES = ("crossentropy", "hinge")
@@ -54,6 +60,26 @@ def findings_of_labels(spec: TrainingSpec, labels: Array) -> Iterator[Finding]:
             "learns that number alone. See how 'y' was made"
         )
     yield finding("labels_constant", message)
+
+
+def findings_of_far_labels(spec: TrainingSpec, labels: Array) -> Iterator[Finding]:
+    """Numbers to predict that steps of the size of a learning rate do not reach in this run."""
+    loss = LOSSES.read(spec.source["loss"], "$.loss").record.name
+    method = spec.method
+    if loss not in _SQUARED or method.optimizer.record.name not in _STEADY or labels.dtype.kind not in "iuf":
+        return
+    values = labels.astype(np.float64)
+    if not values.size or not np.isfinite(values).all():
+        return
+    middle, rate = float(np.abs(np.median(values))), rate_at(method.schedule, 0)
+    travelled = rate * spec.steps
+    if middle > _FAR and middle > _UNREACHED * max(1.0, travelled) ** 2:
+        yield finding(
+            "labels_unscaled",
+            f"the values of 'y' lie around {middle:,.4g}, and a step of {method.optimizer.record.name} moves "
+            f"a weight by about its learning rate, {rate:g}: {spec.steps:,} steps do not get there. Send "
+            "(y - y.mean()) / y.std(), and undo it in predictions: model.predict(x) * y.std() + y.mean()",
+        )
 
 
 def findings_of_features(spec: TrainingSpec, model: Model, x: Array) -> Iterator[Finding]:
@@ -98,6 +124,7 @@ def findings_of_features(spec: TrainingSpec, model: Model, x: Array) -> Iterator
 def findings_of_columns(spec: TrainingSpec, data: Mapping[str, Array]) -> Iterator[Finding]:
     """Data of a graph or a program: targets that are all the same, and factors that are all zero."""
     objective = spec.objective
+    yield from _leaks_of_columns(spec, data)
     for name in objective.columns:
         rows = np.asarray(data[name][: min(spec.rows, MOST_ROWS)])
         if len(rows) < _FEWEST_ROWS or rows.dtype.kind not in "iuf":
@@ -120,6 +147,19 @@ def findings_of_columns(spec: TrainingSpec, data: Mapping[str, Array]) -> Iterat
                 f"can be learned from it. See how '{name}' was made",
                 node=name,
             )
+
+
+def _leaks_of_columns(spec: TrainingSpec, data: Mapping[str, Array]) -> Iterator[Finding]:
+    """Features of a graph or a program among which is what predictions are compared with."""
+    names = list(spec.objective.columns)
+    count = min(spec.rows, MOST_ROWS)
+    wide = [name for name in names if len(spec.objective.columns[name].row) == 1]
+    for labels in names:
+        features = [name for name in wide if name != labels]
+        if features and _use(spec.objective, labels) == "target":
+            for name in features:
+                x, y = (np.asarray(data[one][:count]) for one in (name, labels))
+                yield from findings_of_leaks(name, x, labels, y)
 
 
 def sampled(rows: Array, elements: int) -> Array:

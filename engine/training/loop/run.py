@@ -307,7 +307,11 @@ class TrainingRun(Iterator[Event]):
         position, step, parameters = self._position, self.step, self.spec.objective.parameters
         if len(position.reported) == len(parameters) or not self._stalls.due(step) or self._drift.settled:
             return None
-        if "features_constant" in position.codes:  # of which nothing can be learned, whatever the gradient
+        codes = {*position.codes, *(warning["code"] for warning in self.spec.warnings)}
+        if codes & {
+            "features_constant",
+            "batch_of_one",
+        }:  # of which nothing can be learned, whatever the gradient
             return None
         names = [name for name in self._stalls.candidates(step) if name not in position.reported]
         if not names or not position.sums()["loss"][0]:  # a loss of zero leaves nothing to learn

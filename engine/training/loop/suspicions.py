@@ -19,11 +19,14 @@ from engine.training.catalogue.metrics import METRICS
 from engine.training.job.spec import VALIDATION_SPLIT, TrainingSpec
 from engine.training.loop.data_findings import (
     findings_of_columns,
+    findings_of_far_labels,
     findings_of_features,
     findings_of_labels,
     sampled,
 )
 from engine.training.loop.finding import Finding, finding
+from engine.training.loop.label_findings import findings_of_losses
+from engine.training.loop.leaks import findings_of_leaks
 from engine.training.model.expand import LABELS, X
 from engine.training.model.model import Model, read_model
 
@@ -51,6 +54,7 @@ _OF_LOGARITHMS = frozenset({"poisson", "mean_squared_logarithmic_error"})
 _RESHAPING = frozenset({"Flatten", "Reshape", "Dropout"})
 _NORMALIZING = frozenset({"BatchNormalization", "LayerNormalization"})
 _PROBABILITIES = frozenset({"sigmoid", "hard_sigmoid", "softmax"})
+_NEVER_NEGATIVE = frozenset({"relu", "relu6", "softplus", "exponential"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,8 @@ def suspicions(
     if "model" in spec.source:
         findings = [*_of_model(spec, data), *_of_split(spec, data)]
     else:
-        findings = list(findings_of_columns(spec, data))
+        rows = min(spec.rows, MOST_ROWS)
+        findings = [*findings_of_columns(spec, data), *findings_of_losses(spec, data, rows)]
     return [*findings, *_of_validation(spec, data, validation)]
 
 
@@ -152,11 +157,15 @@ def _of_model(spec: TrainingSpec, data: Mapping[str, Array]) -> Iterator[Finding
         yield from _of_probabilities(end, loss.name, loss.fuses, from_logits)
     elif end is not None:
         yield from _of_positive(end, loss.name)
+        yield from _of_margin(end, loss.name)
     yield from findings_of_features(spec, model, np.asarray(data[X][: min(spec.rows, MOST_ROWS)]))
     labels = np.asarray(data[LABELS][: min(spec.rows, MOST_ROWS)])
     if labels.dtype.kind in "biuf" and np.isfinite(labels).any():
         yield from findings_of_labels(spec, labels)
         yield from _of_labels(end or _Last("", "linear", 0), loss.name, labels)
+        x = np.asarray(data[X][: min(spec.rows, MOST_ROWS)])
+        yield from findings_of_leaks(X, x, LABELS, labels)
+        yield from findings_of_far_labels(spec, labels)
         yield from _of_accuracy(loss.name, spec.source.get("metrics") or (), labels)
 
 
@@ -249,6 +258,13 @@ def _of_probabilities(end: _Last, loss: str, fused: str, from_logits: bool) -> I
             f"{end.activation} "
             "already: leave the activation out, or from_logits",
         )
+    elif from_logits and end.activation in _NEVER_NEGATIVE:
+        yield finding(
+            "logits_never_negative",
+            f"{loss} with from_logits=true takes scores of any sign, and '{end.name}' answers "
+            f"{_answers(end)}, so that classes cannot be ruled out. Leave the activation of the last layer "
+            "out",
+        )
     elif not from_logits and end.activation not in _PROBABILITIES and end.units > 0:
         yield finding(
             "no_probabilities",
@@ -282,6 +298,16 @@ def _of_positive(end: _Last, loss: str) -> Iterator[Finding]:
                 f"{_answers(end)}, of which those below -1 have none: give it the activation 'softplus', "
                 "or 'relu'"
             ),
+        )
+
+
+def _of_margin(end: _Last, loss: str) -> Iterator[Finding]:
+    """A loss of margins, which wants scores of both signs."""
+    if loss in ("hinge", "squared_hinge") and end.activation in (*_PROBABILITIES, *_NEVER_NEGATIVE):
+        yield finding(
+            "scores_never_negative",
+            f"{loss} takes scores of both signs for the classes -1 and 1, and '{end.name}' answers "
+            f"{_answers(end)}, so that no row is ever right for -1: give it the activation 'tanh', or none",
         )
 
 

@@ -45,13 +45,17 @@ _MOST = 4096
 
 
 def here() -> Place | None:
-    """The innermost frame that belongs neither to this package nor to NumPy."""
+    """The user's own line that runs: the innermost frame of neither this package nor an installed one."""
     frame: FrameType | None = sys._getframe(1)
+    first: FrameType | None = None
     while frame is not None:
-        if not _is_skipped(frame.f_code.co_filename):
-            return place_at(frame)
+        file = frame.f_code.co_filename
+        if not _is_skipped(file):
+            if not _is_library(file):
+                return place_at(frame)
+            first = first or frame
         frame = frame.f_back
-    return None
+    return None if first is None else place_at(first)
 
 
 @functools.cache

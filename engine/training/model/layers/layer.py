@@ -56,9 +56,27 @@ def needs_axis(x: Symbol, what: str, count: int = 1) -> None:
         axes = "one axis" if count == 1 else f"{count} axes"
         raise InvalidAttribute(
             f"{what} needs rows of at least {axes}, got {_rows(x)}",
-            hint="a column of single numbers has rows of shape [1]: [[1], [2]] instead of [1, 2], "
-            '"fields": [name] instead of "field": name of a data set',
+            hint=_missing_axis(x, what, count),
         )
+
+
+def _missing_axis(x: Symbol, what: str, count: int) -> str:
+    """How data get the axis that a layer misses."""
+    if count == 1:
+        return (
+            "a column of single numbers has rows of shape [1]: [[1], [2]] instead of [1, 2], x[:, None]; "
+            '"fields": [name] instead of "field": name of a data set'
+        )
+    recurrent = count == 2 and "1D" not in what
+    layout = "(steps, features)" if count == 2 else f"({', '.join(_SIZES[count])}, channels)"
+    one = "one feature at each step" if count == 2 else "one channel, as images in grey have"
+    hint = f"rows are {layout}: for {one} send x[..., None]"
+    if recurrent:
+        hint += "; after a recurrent layer give that one return_sequences=True, so that it returns every step"
+    return f"{hint}; after a Flatten or a pool over whole axes take Dense" if len(x.shape) == 1 else hint
+
+
+_SIZES = {3: ("height", "width"), 4: ("depth", "height", "width")}
 
 
 def _rows(x: Symbol) -> str:

@@ -8,6 +8,7 @@
 `strict`          objects that refuse unknown keywords and attributes
 `json_numbers`    NaN and the infinities in JSON
 `keywords`        keywords that are declared once, in a TypedDict
+`foreign_keywords` keywords of transformations in other libraries
 `refusals`        modules, tensors and variables that refuse names of other libraries
 `tensorflow`      code that calls this package `tf`
 """

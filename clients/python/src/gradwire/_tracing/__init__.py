@@ -8,8 +8,10 @@
 `tensor`             `Tensor`
 `values`             where tensors get their values: a provider that the clients register
 `reads`              values that leave a trace, and those that come back as constants
+`applied`            gradients that are applied again after their variable has moved
 `restarts`           training that starts over at every step
 `rebinding`          steps that are bound to a name and dropped
+`conditions`         conditions of several elements that Python takes for one
 `reductions`         reductions that were meant to compare or add two values
 `read_cures`         what to write instead of a line that reads a value
 `read_refusals`      what is wrong with reading a value, and what to write instead

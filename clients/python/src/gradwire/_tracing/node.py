@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from gradwire._forks import on_worker_start
 from gradwire._locations import Place
-from gradwire._tracing.numbers import from_elsewhere, not_numbers
+from gradwire._tracing.numbers import from_elsewhere, not_numbers, refuse_special
 
 Array = npt.NDArray[Any]
 Scalar = bool | int | float
@@ -220,6 +220,8 @@ def as_array(value: Any, dtype: Any = None) -> Array:
     """
     if dtype is None and type(value) is np.ndarray and value.dtype.char in _PLAIN and value.dtype.isnative:
         return np.array(value)
+    if isinstance(value, np.ma.MaskedArray | np.matrix):
+        refuse_special(value)
     if hasattr(type(value), "__array__") and not isinstance(value, np.ndarray | np.generic | Traced):
         value = from_elsewhere(value)
     try:

@@ -27,6 +27,22 @@ def from_elsewhere(value: Any) -> npt.NDArray[Any]:
     return array
 
 
+def refuse_special(value: npt.NDArray[Any]) -> None:
+    """Raise TypeError for an array whose mask would be lost, or whose product is one of matrices."""
+    if isinstance(value, np.matrix):
+        raise TypeError(
+            "expected an array, got a np.matrix, whose `*` is a product of matrices, and that of tensors is "
+            "not: write np.asarray(x), and `@` for products of matrices"
+        )
+    masked = np.ma.getmaskarray(value)
+    if masked.any():
+        raise TypeError(
+            f"expected numbers, got a masked array with {int(masked.sum())} masked elements, whose mask "
+            "would be lost: leave them out, x.compressed(), fill them in, x.filled(x.mean()), or send "
+            "the mask as weights, gw.sum(gw.where(mask, 0.0, error)) / count"
+        )
+
+
 def not_numbers(value: Any) -> str:  # noqa: PLR0911  # one for each kind
     """What is said of a value that is no array of numbers, with the cure."""
     kind = type(value).__name__

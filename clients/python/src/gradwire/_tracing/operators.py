@@ -9,6 +9,7 @@ import numpy as np
 
 from gradwire._names.refusals import Refusing
 from gradwire._tracing import array_protocol, reads
+from gradwire._tracing.conditions import elementwise
 from gradwire._tracing.indexing import index_attribute
 from gradwire._tracing.node import Array, Traced
 from gradwire.errors import GradwireError
@@ -163,7 +164,10 @@ class Operators(Refusing, Traced, Generic[Result]):
     def __len__(self) -> int:
         shape = self._value().shape
         if not shape:
-            raise TypeError("a 0-d tensor has no length")
+            raise TypeError(
+                "a 0-d tensor is one number and has no length: pass an array, gw.constant([1.0, 2.0]), or "
+                "take x.size, which is 1 for it"
+            )
         return int(shape[0])
 
     def __iter__(self) -> Iterator[Result]:
@@ -185,8 +189,7 @@ class Operators(Refusing, Traced, Generic[Result]):
         value = self._value()
         if value.size > 1:
             raise ValueError(
-                f"a condition of {value.size} elements is ambiguous, neither true nor false: choose for each "
-                "of them by gradwire.where(condition, a, b), or take gradwire.any(...) or gradwire.all(...)"
+                f"a condition of {value.size} elements is ambiguous, neither true nor false: {elementwise()}"
             )
         return bool(value)
 

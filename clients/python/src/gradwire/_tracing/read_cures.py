@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from types import FrameType
+from typing import Any
 
 from gradwire._locations import Place
 from gradwire._names.counterparts import PACKAGE
@@ -112,10 +113,28 @@ def _of_draw(source: Source, call: ast.Call, base: str, name: str) -> str | None
         argument = call.args[place] if place < len(call.args) else keywords.get(parameter)
         texts.append(_DEFAULTS[parameter] if argument is None else _tensor(source, argument))
     size = call.args[len(names)] if len(call.args) > len(names) else keywords.get("size")
-    sized = "" if size is None else f"size={source.segment(size)}"
+    sized = _size_of(texts) if size is None else f"size={source.segment(size)}"
     draws = {"draw": f"{base}.{name}({sized})", "normal": f"{base}.normal({sized})"}
     whole = _MOVED[name].format(*texts, **draws, module=source.alias("gradwire"))
     return f"draw noise that depends on nothing, and move and stretch it by tensors: {whole}"
+
+
+def _size_of(texts: Sequence[str]) -> str:
+    """The shape of a draw without a size, which is that of its parameters: one number for each element."""
+    open_ = [text for text in texts if not isinstance(_literal(text), int | float)]
+    if not open_:
+        return ""
+    whole = " + ".join(open_)
+    plain = whole.isidentifier() or (len(open_) == 1 and whole.startswith("("))
+    return f"size={whole if plain else f'({whole})'}.shape"
+
+
+def _literal(text: str) -> Any:
+    """The number that a text is; None for anything else."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return None
 
 
 def _tensor(source: Source, node: ast.AST) -> str:

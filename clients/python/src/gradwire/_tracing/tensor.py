@@ -10,9 +10,10 @@ import numpy as np
 from gradwire._locations import here
 from gradwire._names.tensorflow import warn_of_integers
 from gradwire._tracing import values
+from gradwire._tracing.applied import note_array
 from gradwire._tracing.arithmetic import small_arithmetic
 from gradwire._tracing.methods import Methods
-from gradwire._tracing.node import Array, Edge, Leaf, Op, are_integers, as_array, known
+from gradwire._tracing.node import Array, Edge, Leaf, Op, are_integers, as_array, known, leaf_of
 from gradwire._tracing.operators import Operators
 from gradwire._tracing.reads import note_leaf
 from gradwire._tracing.tracer import as_edge, holds_traced, trace
@@ -45,7 +46,11 @@ class Tensor(Methods["Tensor"]):
 
     def numpy(self) -> Array:
         """Return the value as a new NumPy array."""
-        return self._read("numpy()", lambda value: value.copy())
+        array = self._read("numpy()", lambda value: value.copy())
+        leaf = leaf_of(self._edge())
+        if leaf is not None and leaf.gradient_of is not None:
+            note_array(array, leaf)
+        return array
 
     def item(self) -> Any:
         """Return the value of a tensor of one element, as a Python number."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from gradwire._locations import here
 from gradwire._names.json_numbers import named
+from gradwire._tracing.caller import caller
 from gradwire._tracing.node import Edge, Leaf, Lowered, Op, Scalar, Traced, as_array, recorder
 from gradwire._tracing.reads import note_op
 from gradwire._tracing.reductions import REDUCTIONS, check_axis, warn_of_reduction
@@ -71,12 +73,28 @@ def as_edge(value: Any, *, integer: bool = False) -> Edge:
     """The edge of anything that can be a tensor; arrays are copied."""
     if isinstance(value, Traced):
         return _settled(value._edge())
+    if type(value) is tuple:
+        _refuse_shape()
     if holds_traced(value):
         return Edge(trace("stack", value))
     if integer and not isinstance(value, np.ndarray | np.generic):
         array = np.array(value)
         return Edge(Leaf(array, place=here()) if array.dtype.kind in "biu" else Leaf(as_array(value)))
     return Edge(Leaf(as_array(value), place=here()))
+
+
+def _refuse_shape() -> None:
+    """Raise TypeError if the caller computes with `x.shape`, a tuple of sizes."""
+    expression = caller()
+    if expression is None or not isinstance(expression.node, ast.BinOp):
+        return
+    for side in (expression.node.left, expression.node.right):
+        if isinstance(side, ast.Attribute) and side.attr == "shape":
+            base = expression.source.segment(side.value)
+            raise TypeError(
+                f"{base}.shape is a tuple of sizes, and no number: write {base}.shape[0] for the number of "
+                f"rows, or {base}.size for that of elements"
+            )
 
 
 class _Null:

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradwire._locations import here
 from gradwire._names.tensorflow import warn_of_integers
+from gradwire._tracing.applied import gradient_in, note_applied
 from gradwire._tracing.methods import Methods
 from gradwire._tracing.node import Array, Edge, Leaf, Owner, are_integers, as_array
 from gradwire._tracing.operators import Operators
@@ -125,6 +126,13 @@ class Variable(Methods[Tensor]):
 
         The value of a tensor is requested. Raises ValueError if the shapes differ.
         """
+        moved = isinstance(value, Operators)
+        note_applied(
+            self._owner,
+            self.name,
+            gradient_in(value._edge(), self._owner, self._leaf) if moved else None,
+            "assign",
+        )
         return self._assigned(value)
 
     def _assigned(self, value: Any, optimizer: Any = None) -> Variable:
@@ -144,15 +152,17 @@ class Variable(Methods[Tensor]):
 
     def assign_add(self, delta: Any) -> Variable:
         """Bind the present value plus `delta`."""
-        array, step = self._value(), self._fetch_value(delta)
-        self.assign(array + step)
-        self._note(delta)
-        return self
+        return self._moved(self._value() + self._fetch_value(delta), delta, "assign_add")
 
     def assign_sub(self, delta: Any) -> Variable:
         """Bind the present value minus `delta`."""
-        array, step = self._value(), self._fetch_value(delta)
-        self.assign(array - step)
+        return self._moved(self._value() - self._fetch_value(delta), delta, "assign_sub")
+
+    def _moved(self, array: Array, delta: Any, how: str) -> Variable:
+        """Bind what `delta` has made of the present value."""
+        gradient = gradient_in(delta._edge(), self._owner) if isinstance(delta, Operators) else None
+        note_applied(self._owner, self.name, gradient, how)
+        self._assigned(array)
         self._note(delta)
         return self
 

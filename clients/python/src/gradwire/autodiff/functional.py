@@ -10,7 +10,9 @@ import numpy as np
 
 from gradwire._client.client import Client
 from gradwire._locations import here, place_at, user_frame
-from gradwire._tracing.node import Array, Edge, Leaf, as_array, recorder
+from gradwire._names.foreign_keywords import refusing_foreign
+from gradwire._tracing.applied import note_array
+from gradwire._tracing.node import Array, Edge, Leaf, as_array, leaf_of, recorder
 from gradwire._tracing.operators import Operators
 from gradwire._tracing.scopes import named, scope
 from gradwire._tracing.structure import leaves, paths, rebuild
@@ -30,6 +32,7 @@ from gradwire.errors import TraceError
 _LARGEST = 1_000_000  # numbers of which steps are followed
 
 
+@refusing_foreign
 def value_and_grad(
     function: Callable[..., Any],
     argnums: int | Sequence[int] = 0,
@@ -91,6 +94,9 @@ class _ValueAndGrad(Transformed):
             shaped, value = rebuild(chosen, iter(gradients)), target
         else:
             arrays = [None if g is None else g._value() for g in gradients]
+            for gradient in gradients:
+                if gradient is not None and (leaf := leaf_of(gradient._edge())) is not None:
+                    note_array(leaf.value, leaf)
             shaped = rebuild(chosen, iter([None if g is None else plain(g) for g in arrays]))
             value = plain(target._value())
             _follow(value, [source._value() for source in sources], arrays)
@@ -106,9 +112,10 @@ def _follow(value: Any, points: Sequence[Array], gradients: Sequence[Array | Non
     if any(x.dtype.kind != "f" or x.shape != g.shape for x, g in pairs):
         return
     x, g = (np.concatenate([each[k].reshape(-1) for each in pairs]) for k in (0, 1))
-    follow_calls(place_at(frame), float(value), x, g)
+    follow_calls(place_at(frame), float(np.asarray(value).reshape(-1)[0]), x, g)
 
 
+@refusing_foreign
 def grad(
     function: Callable[..., Any],
     argnums: int | Sequence[int] = 0,
@@ -247,9 +254,15 @@ def positions_of(argnums: int | Sequence[int], count: int) -> tuple[tuple[int, .
     Negative ones count from the end. Raises TypeError for one that is not there.
     """
     if count == 0:
-        raise TypeError("expected an argument to differentiate by, passed by position: gw.grad(f)(x)")
+        raise TypeError(
+            "expected an argument to differentiate by, passed by position, gw.grad(f)(x, w): argnums counts "
+            "positions, and what is passed by name is a constant"
+        )
     positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     for position in positions:
         if not -count <= position < count:
-            raise TypeError(f"expected `argnums` among {count} positional arguments, got {position}")
+            raise TypeError(
+                f"expected `argnums` among {count} positional arguments, counted from 0, got {position}: "
+                f"argnums={count - 1} is the last one"
+            )
     return tuple(position % count for position in positions), isinstance(argnums, int)

@@ -44,6 +44,18 @@ def advise(findings: Iterable[tuple[Finding, Array | None]]) -> None:
         warn(GradientWarning, text, (*names, finding.status, finding.reason, str(place)))
 
 
+def advise_target(findings: Iterable[Finding]) -> None:
+    """Warn of a target that is NaN or infinite, though its gradients are not."""
+    for finding in findings:
+        for warning, place in zip(finding.warnings, finding.warned, strict=False):
+            if warning.get("code") == "nonfinite_target":
+                fix = f" Fix: {warning['fix']}" if warning.get("fix") else ""
+                at = f" At {place}." if place else ""
+                text = f"the gradient is finite, and what it is of is not: {warning['message']}{at}{fix}"
+                warn(GradientWarning, text, ("target", str(place)))
+                return
+
+
 def _is_right(finding: Finding) -> bool:
     """Whether a gradient is zero because the target is at a minimum: descent has arrived."""
     return finding.status == "zero" and (finding.fix or "").startswith("Nothing: ")

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradwire._client.client import Client
 from gradwire._client.products import block
+from gradwire._names.foreign_keywords import refusing_foreign
 from gradwire._tracing.node import Edge, recorder
 from gradwire._tracing.structure import leaves, rebuild
 from gradwire._tracing.subgraph import rebuilt, run_closed, tensors
@@ -31,6 +32,7 @@ _WHOLE = (
 )
 
 
+@refusing_foreign
 def jacobian(
     function: Callable[..., Any],
     argnums: int | Sequence[int] = 0,
@@ -74,6 +76,7 @@ class _Jacobian(Transformed):
         return traced.answered([_row(traced, answer[name], single) for name in traced.outputs])
 
 
+@refusing_foreign
 def hessian(
     function: Callable[..., Any],
     argnums: int | Sequence[int] = 0,

@@ -21,6 +21,10 @@ from gradwire.results import Finding
 
 _DEPTH = 8
 _PLAIN = "a value that has left the tape through numpy() or float() is a plain number: it has no gradient"
+_REPLACED = (
+    "if a step put it in the place of a variable, as w = w.numpy() - rate * g does, keep the variable and "
+    "write w.assign_sub(rate * g)"
+)
 _AVERAGES = ("moving_mean", "moving_variance")  # the weights of a layer that training only averages
 _WATCH = "call tape.watch(variable) in the `with` block"
 _TRAINABLE = "tape.gradient(loss, model.trainable_variables)"
@@ -119,10 +123,10 @@ def expected_target(came: Sequence[Any], reads: Reads | None = None) -> str:
     elif any(isinstance(t, str) for t in came):
         cure = "names are no targets: give the loss itself, tape.gradient(loss, [w])"
     else:
-        cure = _PLAIN
+        cure = f"{_PLAIN}; {_REPLACED}"
         last = list(reads.found)[-1] if reads is not None and reads.found else None
         if last is not None:
-            cure += f": it was read at {last}; {cure_at(last)}"
+            cure = f"{_PLAIN}: it was read at {last}; {cure_at(last)}"
     return f"expected a traced tensor as the target, got {kinds}; {cure}"
 
 

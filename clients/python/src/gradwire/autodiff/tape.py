@@ -17,7 +17,7 @@ from gradwire._tracing.variable import Variable
 from gradwire.autodiff.curvature import of_second_slope
 from gradwire.autodiff.diverging_loops import follow
 from gradwire.autodiff.gradient_requests import Question, Source, ask_gradients, ask_jacobian, ask_reasons
-from gradwire.autodiff.gradient_warnings import MISSING, advise, flaw
+from gradwire.autodiff.gradient_warnings import MISSING, advise, advise_target, flaw
 from gradwire.autodiff.misuse import of_target, warn_of_mixing
 from gradwire.autodiff.nested import gradient_nodes, jacobian_nodes
 from gradwire.autodiff.recording_tape import RecordingTape
@@ -174,9 +174,15 @@ class GradientTape(RecordingTape):
     ) -> None:
         """Warn of gradients that are None, zero everywhere or not finite; `zero` asked for zeros for None."""
         arrays = [None if gradient is None else known(gradient._edge()) for gradient in gradients]
-        if recorder.get() is not None or not any(flaw(array) for array in arrays):
+        if recorder.get() is not None:
             return  # what is recorded has no values yet
         query = self._answered[1] if self._answered is not None and self._answered[0] is target else None
+        if not any(flaw(array) for array in arrays):
+            if query is not None and query.value is not None and not np.isfinite(query.value).all():
+                advise_target(
+                    [self._finding(query, target, source_of(leaf, k)) for k, leaf in enumerate(points)]
+                )
+            return
         findings = [self._finding(query, target, source_of(leaf, k)) for k, leaf in enumerate(points)]
         pairs = zip(findings, arrays, strict=True)
         advise(pair for pair in pairs if not (zero and pair[0].status in MISSING))

@@ -9,6 +9,7 @@ from typing import Any
 
 from gradwire._client.pasting import made_as
 from gradwire._client.session import locate
+from gradwire._locations import Place
 from gradwire._tracing.caller import expression_at
 from gradwire._tracing.node import Leaf, Lowered, Op
 from gradwire._tracing.texts import operand_at, records
@@ -94,7 +95,64 @@ def _of_complex(lowered: Lowered, names: Any, node: str | None) -> str | None:
     if expression is None or not records(expression.node, item.op or ""):
         return None
     module, whole = expression.source.alias("gradwire"), expression.text
+    squared = _square(location[0], location[2])
+    if squared is not None:
+        base, text, place = squared
+        where = f" at {place.file}:{place.line}" if place is not None else ""
+        return (
+            f"a sum of squares of complex numbers is complex, and no distance: take the squares of the "
+            f"magnitudes, {module}.abs({base}) ** 2 for {text}{where}. The real or imaginary part, or the "
+            "magnitude of the sum, is another function, which has no minimum or another one"
+        )
+    if _holds(location[0], location[2], "conj"):
+        return (
+            f"return a real number: {module}.real({whole}); if it is a product of z with its conjugate, or "
+            "with a Hermitian matrix between them, the imaginary part is 0"
+        )
     return (
         f"return a real number: {module}.real({whole}), {module}.imag({whole}) or {module}.abs({whole}); "
         f"for all derivatives of a complex function {module}.jacobian(f)"
     )
+
+
+_TO_SQUARES = frozenset({"sum", "mean", "add", "subtract", "negative", "divide", "multiply", "reshape"})
+
+
+def _square(whole: Lowered, position: int) -> tuple[str, str, Place | None] | None:
+    """The base, the text and the place of the square behind a target that is the sum of squares."""
+    for at in _behind(whole, position, _TO_SQUARES):
+        item = whole.items[at]
+        place = item.node.place
+        base = operand_at(place, item.op, 0, len(item.inputs))
+        expression = expression_at(place)
+        if base is None or expression is None:
+            continue
+        if item.op == "pow" and item.inputs[1] == 2:
+            return base.text, expression.text, place
+        if item.op == "square":
+            return base.text, expression.text, place
+        second = operand_at(place, item.op, 1, 2) if item.op == "multiply" else None
+        if second is not None and second.text == base.text:
+            return base.text, expression.text, place
+    return None
+
+
+def _holds(whole: Lowered, position: int, op: str) -> bool:
+    return any(whole.items[at].op == op for at in _behind(whole, position, None))
+
+
+def _behind(whole: Lowered, position: int, through: frozenset[str] | None) -> Iterator[int]:
+    """The positions of the ops behind a target, the nearest first; only behind those of `through`."""
+    ahead, visited = [position], {position}
+    while ahead:
+        at = ahead.pop(0)
+        item = whole.items[at]
+        if item.op is None:
+            continue
+        yield at
+        if through is not None and item.op not in through:
+            continue
+        for operand in item.inputs:
+            if isinstance(operand, tuple) and operand[0] not in visited:
+                visited.add(operand[0])
+                ahead.append(operand[0])

@@ -10,6 +10,7 @@ import numpy as np
 
 from gradwire._client.client import Client, default_client
 from gradwire._client.session import input_values, located
+from gradwire._names.foreign_keywords import refusing_foreign
 from gradwire._tracing.lower import lower_function
 from gradwire._tracing.node import Array, Recorder, as_array, recorder
 from gradwire._tracing.operators import Operators
@@ -23,6 +24,7 @@ from gradwire.autodiff.transformed import Transformed
 __all__ = ["vmap"]
 
 
+@refusing_foreign
 def vmap(
     function: Callable[..., Any],
     in_axes: int | Sequence[int | None] | None = 0,
@@ -48,7 +50,8 @@ class _Vmap(Transformed):
         axes = [in_axes] * len(args) if in_axes is None or isinstance(in_axes, int) else list(in_axes)
         if len(axes) != len(args) or all(axis is None for axis in axes):
             raise ValueError(
-                f"expected an axis for each of {len(args)} arguments, one of them at least, got {in_axes!r}"
+                f"expected an axis for each of {len(args)} arguments, one of them at least, got {in_axes!r}: "
+                f"write in_axes={_example(len(args))}"
             )
         rows = [k for k, axis in enumerate(axes) if axis is not None]
         chosen = [map_leaves(_rows_first(axes[k]), args[k]) for k in rows]
@@ -69,6 +72,11 @@ class _Vmap(Transformed):
             return map_leaves(_moved(out_axes), answer)
         arrays = [leaf._value() if isinstance(leaf, Operators) else as_array(leaf) for leaf in tensors]
         return _asked(body, arrays, out_axes, client)
+
+
+def _example(count: int) -> str:
+    axes = ", ".join(["0"] + ["None"] * (count - 1))
+    return "0" if count == 1 else f"({axes}), with None for what all rows share"
 
 
 def _check_rows(label: str, axes: Sequence[int | None], chosen: Sequence[Any], rows: Sequence[int]) -> None:

@@ -18,6 +18,7 @@
 `fit`              a compiled model and arrays become a job
 `models`           `Sequential`
 `model_checks`     what a model cannot take, refused before anything is sent
+`shared_layers`    layers that stand in a model twice, or in two models
 `naming`           names of classes as the wire has them
 """
 

@@ -33,6 +33,7 @@ from gradwire.keras.formats import MODEL, WEIGHTS, path_of, read_weights, source
 from gradwire.keras.initial_weights import draw
 from gradwire.keras.layer import InputLayer, Layer, flag, shape_of
 from gradwire.keras.model_checks import check_rows, expected_layer
+from gradwire.keras.shared_layers import check_repeated, warn_of_shared
 
 _ROWS = 4096  # predicted in one request
 
@@ -69,6 +70,7 @@ class Network(Strict, Driven[D_co]):
             raise TypeError(f"expected a list of layers, got one {type(layers).__name__}: put it into [ ]")
         for layer in layers or ():
             self.add(layer)
+        warn_of_shared(self, self._layers)
 
     # -- layers ------------------------------------------------------------------------------------------
 
@@ -78,6 +80,7 @@ class Network(Strict, Driven[D_co]):
             raise TypeError(expected_layer(layer))
         if self._expansion is not None:
             raise ConfigurationError("the model has weights already; make a new one of the layers wanted")
+        check_repeated(layer, self._layers)
         if layer.input_shape is not None and not self._layers:
             self._shape = layer.input_shape
         layer.document()  # a class of the user's own is refused where it is added

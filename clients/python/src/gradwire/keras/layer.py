@@ -116,6 +116,11 @@ def flag(name: str, value: Any) -> bool:
 def _written(key: str, value: Any) -> Any:
     if key.endswith("_initializer"):
         return _initializer(key, value)
+    if key == "activation" and isinstance(value, int | float):
+        raise TypeError(
+            f"expected an activation's name, such as 'relu', got {value!r}: a layer takes the number of its "
+            f"outputs alone, gw.layers.Dense({value!r}); what comes in is known from the data"
+        )
     if isinstance(value, np.ufunc):
         name = str(value.__name__)
         if getattr(np, name, None) is value:

@@ -15,7 +15,8 @@ import numpy as np
 from gradwire._names.counterparts import OPTIMIZER_SETTINGS, OPTIMIZERS
 from gradwire._names.own import is_own, own_class
 from gradwire._names.strict import Strict
-from gradwire._tracing.node import Array
+from gradwire._tracing.applied import gradient_behind, gradient_in, note_applied
+from gradwire._tracing.node import Array, Leaf
 from gradwire._tracing.operators import Operators
 from gradwire._tracing.reads import may_read
 from gradwire._tracing.restarts import note_optimizer
@@ -23,7 +24,7 @@ from gradwire._tracing.variable import Variable
 from gradwire.autodiff.tape import GradientTape
 from gradwire.errors import OptimizerError
 from gradwire.keras.pairs import read_pairs
-from gradwire.keras.rates import SteppedRates, are_variables, read_rate, respelled
+from gradwire.keras.rates import SteppedRates, are_variables, read_rate, respelled, warn_of_decay
 from gradwire.keras.schedule import LearningRateSchedule
 
 Schedule = Callable[[int], float]
@@ -120,6 +121,7 @@ class Optimizer(Strict):
             self._complain(missing, everything=len(missing) == len(pairs))
         rate = self.learning_rate(self.iterations) if callable(self.learning_rate) else self.learning_rate
         gradients: list[Array] = []
+        sources = [_gradient_of(gradient, variable) for gradient, variable in pairs if gradient is not None]
         variables = [variable for gradient, variable in pairs if gradient is not None]
         for gradient, variable in pairs:
             if gradient is None:
@@ -133,13 +135,16 @@ class Optimizer(Strict):
                     "gradients and variables go in the same order, those of one tape.gradient call"
                 )
             gradients.append(_parts(g.astype(variable.dtype, copy=False)))
-        for g, variable in zip(self._clipped(gradients), variables, strict=True):
+        if self.weight_decay is not None:
+            warn_of_decay(float(rate), self.weight_decay)
+        for g, variable, source in zip(self._clipped(gradients), variables, sources, strict=True):
             w = _parts(variable._value())
             if self.weight_decay is not None:
                 w = w - w * (self.weight_decay * float(rate))
             stepped = self.update(w, g, self._slots(variable), float(rate))
             whole = stepped[..., 0] + 1j * stepped[..., 1] if variable.dtype.kind == "c" else stepped
             variable._assigned(whole, self)
+            note_applied(variable._owner, variable.name, source, "apply_gradients")
             if any(slot.any() for slot in self._slots(variable).values()):
                 note_optimizer(variable._owner, self, first=self.iterations == 0)
         self.iterations += 1
@@ -207,6 +212,13 @@ class Optimizer(Strict):
         if everything:
             raise OptimizerError(f"no gradient for any variable: {listed}; {cure}")
         warnings.warn(f"no gradient for {listed}, which stay as they are; {cure}", UserWarning, stacklevel=3)
+
+
+def _gradient_of(gradient: Any, variable: Variable) -> Leaf | None:
+    """The gradient behind a tensor or an array that a variable is to step on."""
+    if isinstance(gradient, Operators):
+        return gradient_in(gradient._edge(), variable._owner)
+    return gradient_behind(gradient)
 
 
 def _parts(x: Array) -> Array:

@@ -12,6 +12,7 @@ from gradwire._notices import warn
 from gradwire._tracing.operators import Operators
 from gradwire.errors import OptimizerError, TrainingWarning
 
+_DECAYED, _COMMON = 0.1, 1e-3  # of each weight in one step: what is told, and what the cure is
 _DEAD, _FEWEST = 1e-4, 20  # of the highest rate; steps in a row
 
 Rate = float | Callable[[int], float]
@@ -59,6 +60,23 @@ def read_rate(rate: Any) -> Rate:
             "the gradient already: to make something larger, minimise its negative"
         )
     return rate if isinstance(rate, int) else float(rate)
+
+
+def warn_of_decay(rate: float, decay: float) -> None:
+    """Warn, once a line, of a decay that takes a large part of every weight away at each step."""
+    share = rate * decay
+    if share < _DECAYED:
+        return
+    what = (
+        f"takes {share:.0%} of every weight away" if share <= 1 else f"makes it {1 - share:.3g} times itself"
+    )
+    warn(
+        TrainingWarning,
+        f"learning_rate * weight_decay is {rate:g} * {decay:g} = {share:g}: each step first {what}, and "
+        f"nothing that is learned stays. Write weight_decay={_COMMON / rate:.1g}, or leave it out; common "
+        "decays lie between 0.0001 and 0.01",
+        ("decay", decay),
+    )
 
 
 def _is_number(text: str) -> bool:

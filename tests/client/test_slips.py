@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 
 import gradwire as gw
-from gradwire.errors import GradientWarning, InvalidTarget, ReadError, TapeError
+from gradwire.errors import (
+    ConfigurationError,
+    GradientWarning,
+    InvalidTarget,
+    ReadError,
+    TapeError,
+    TrainingWarning,
+)
 
 pytestmark = pytest.mark.usefixtures("client")
 
@@ -219,3 +226,65 @@ def test_a_target_that_is_nan_and_its_gradient_not() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         gw.grad(lambda w: gw.sum(gw.log(w)))(np.array([2.0, 1.0]))
+
+
+# -- names of what is differentiated -------------------------------------------------------------------
+
+
+def test_an_entry_of_a_dict_is_named_by_its_key() -> None:
+    def loss(p: Any) -> Any:
+        return gw.sum(gw.sqrt(p["w"])) + p["layers"][0]
+
+    arguments = {"w": np.zeros(2), "unread": 1.0, "layers": [2.0]}
+    with pytest.warns(GradientWarning) as told:
+        gradient = gw.grad(loss)(arguments)
+    texts = [str(each.message) for each in told]
+    assert any("'p[\"w\"]' has infinite" in text for text in texts)
+    assert any("'p[\"unread\"]' is None" in text for text in texts)
+    assert gradient["layers"][0] == 1.0
+
+
+def test_residuals_are_squared_and_summed() -> None:
+    def residuals(w: Any) -> Any:
+        return w - np.array([1.0, 2.0, 3.0])
+
+    with pytest.raises(InvalidTarget, match=r"return gw\.sum\(\(\.\.\.\) \*\* 2\)"):
+        gw.grad(residuals)(W)
+
+
+def test_weights_the_other_way_round() -> None:
+    kernel = gw.Variable(np.zeros((3, 5)))
+    with pytest.raises(ValueError, match=r"write value\.T \(PyTorch"):
+        kernel.assign(np.zeros((5, 3)))
+    with pytest.raises(ValueError, match="another variable"):
+        kernel.assign(np.zeros((4, 3)))
+
+
+# -- layers --------------------------------------------------------------------------------------------
+
+
+def test_a_layer_twice_in_one_model() -> None:
+    layer = gw.layers.Dense(3)
+    with pytest.raises(ConfigurationError, match=r"positions 0 and 2.*another gw\.layers\.Dense"):
+        gw.Sequential([layer, gw.layers.Activation("relu"), layer])
+    relu = gw.layers.Activation("relu")
+    gw.Sequential([gw.layers.Dense(3), relu, gw.layers.Dense(3), relu])  # without weights
+
+
+def test_layers_of_a_model_that_has_weights() -> None:
+    base = gw.Sequential([gw.layers.Dense(4, input_shape=(3,)), gw.layers.Dense(1)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gw.Sequential([*base.layers[:-1], gw.layers.Dense(2)])  # nothing is lost: no weights yet
+    weights = base.get_weights()
+    with pytest.warns(TrainingWarning, match=r"zip\(model\.variables\[:2\], other\.variables\[:2\]\)"):
+        model = gw.Sequential([base.layers[0], gw.layers.Dense(2)])
+    model.build((None, 3))
+    for new, old in zip(model.variables[:2], base.variables[:2], strict=True):
+        new.assign(old)
+    np.testing.assert_array_equal(model.get_weights()[0], weights[0])
+
+
+def test_the_sizes_of_another_library() -> None:
+    with pytest.raises(TypeError, match=r"outputs alone, gw\.layers\.Dense\(8\)"):
+        gw.layers.Dense(3, 8)  # type: ignore[arg-type]  # it is what is tested

@@ -106,7 +106,7 @@ def _check_learns(expansion: Expansion, path: str) -> None:
     raise InvalidDocument(
         f"expected a layer that learns: there is nothing to train at {path}.model.layers",
         path=f"{path}.model.layers",
-        hint='set "trainable" to true in one of them'
+        hint='one of them has to learn: "trainable": true in the document, layer.trainable = True in Python'
         if any(state.frozen for state in expansion.state.values())
         else 'for example {"type": "Dense", "units": 10}',
     )

@@ -67,5 +67,6 @@ def cast(name: str, rows: Array, buffer: Array) -> None:
         raise DatasetMismatch(
             f"expected integers in '{name}', got {rows[buffer != rows][0]:g}",
             path=f"$.data.{name}",
-            hint="class labels and indices are whole numbers",
+            hint="class labels, and the ids that an Embedding looks up, are whole numbers: send them as they "
+            "were before any scaling, x.astype(int)",
         )

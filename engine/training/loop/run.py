@@ -33,7 +33,8 @@ from engine.training.loop.plans import BatchPlan, Sums, evaluation_plan, set_rat
 from engine.training.loop.plateau import PlateauWatch
 from engine.training.loop.progress import Progress
 from engine.training.loop.reports import implied, listed, means
-from engine.training.loop.suspicions import id_range, label_range, scale_of, suspicions
+from engine.training.loop.scales import mean_for_sum, scale_of
+from engine.training.loop.suspicions import id_range, label_range, suspicions
 
 REWIND = 64  # steps between copies of the memory, from which a failing step is done again
 LOOK = 8  # steps between looks at all parameters; at the loss the run looks after each
@@ -251,11 +252,8 @@ class TrainingRun(Iterator[Event]):
             rate=self.spec.method.rates(step).get("rate"),
             data=[name for name in self.spec.objective.columns if name in plan.inputs],
         )
-        if step == 0 and failure.diagnosis.get("reason") != "nonfinite_input":
-            findings = suspicions(self.spec, self._data, self._validation_data)
-            hints = [*(each["message"] for each in findings), failure.hint or ""]
-            failure.hint = "; ".join(hints).rstrip("; ")
-        raise failure
+        findings = suspicions(self.spec, self._data, self._validation_data) if step == 0 else ()
+        raise failure.advised(findings, mean_for_sum(self.spec))
 
     # -- parameters that do not learn ---------------------------------------------------------------------
 

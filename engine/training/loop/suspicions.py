@@ -18,11 +18,11 @@ from engine.training.catalogue.losses import LOSSES
 from engine.training.catalogue.metrics import METRICS
 from engine.training.job.spec import VALIDATION_SPLIT, TrainingSpec
 from engine.training.loop.data_findings import (
+    are_the_rows_trained_on,
     findings_of_columns,
     findings_of_far_labels,
     findings_of_features,
     findings_of_labels,
-    sampled,
 )
 from engine.training.loop.finding import Finding, finding
 from engine.training.loop.label_findings import findings_of_losses
@@ -31,8 +31,6 @@ from engine.training.model.expand import LABELS, X
 from engine.training.model.model import Model, read_model
 
 MOST_ROWS = 100_000  # of labels that are looked at
-_FEW_ELEMENTS = 32_768  # of data that are looked at to tell their scale
-LARGE = 100.0  # from which on data are worth scaling
 _FEWEST_ROWS = 8  # in which an order by class is no accident
 _RARE = 0.1  # of its share among the rows validated on: that much of a class in training is next to nothing
 _CLASSIFICATION = ("crossentropy", "hinge")
@@ -123,19 +121,6 @@ def id_range(spec: TrainingSpec, data: Mapping[str, Array], path: str | None) ->
     return f"{message}: give it input_dim={high + 1}, or number the ids without gaps"
 
 
-def scale_of(spec: TrainingSpec, data: Mapping[str, Array]) -> str:
-    """Which features are far larger than 1, for messages; empty if none are."""
-    large = []
-    for name in spec.objective.columns:
-        rows = sampled(np.asarray(data[name][: spec.rows]), _FEW_ELEMENTS)
-        if rows.dtype.kind in "iuf" and rows.size and not (name == LABELS and rows.dtype.kind in "iu"):
-            with np.errstate(all="ignore"):
-                most = float(np.abs(rows.astype(np.float64)).max())
-            if np.isfinite(most) and most > LARGE:
-                large.append(f"'{name}' reaches {most:,.0f}")
-    return f" ({', '.join(large)}) to about 1" if large else ""
-
-
 def _of_model(spec: TrainingSpec, data: Mapping[str, Array]) -> Iterator[Finding]:
     objective = spec.objective
     model = read_model(spec.source["model"], dtype=spec.dtype, path="$.model", row=objective.columns[X].row)
@@ -194,6 +179,12 @@ def _of_validation(
     spec: TrainingSpec, data: Mapping[str, Array], validation: Mapping[str, Array] | None
 ) -> Iterator[Finding]:
     """Validation rows that are not finite: they pass no step, and make metrics NaN."""
+    if validation is not None and are_the_rows_trained_on(spec, data, validation):
+        yield finding(
+            "validation_of_training",
+            "the validation data are the rows that are trained on: their metrics say nothing of other data. "
+            "Leave some rows out of training, validation_split=0.2",
+        )
     start = 0 if validation is not None else spec.rows
     count = min(spec.validation_rows, MOST_ROWS)
     for name in spec.objective.columns:

@@ -136,7 +136,9 @@ def test_what_cannot_be_frozen_is_refused_with_its_place() -> None:
     with pytest.raises(UserError) as caught:
         job(document([FROZEN]), data)
     assert "nothing to train" in str(caught.value)
-    assert caught.value.hint == 'set "trainable" to true in one of them'
+    assert caught.value.hint == (
+        'one of them has to learn: "trainable": true in the document, layer.trainable = True in Python'
+    )
     with pytest.raises(UserError) as caught:
         job(document([FROZEN | {"trainable": "no"}, LAST]), data)
     assert caught.value.path == "$.model.layers[0].trainable"

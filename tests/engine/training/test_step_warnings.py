@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.arrays.types import Array
-from engine.errors import InvalidAttribute
+from engine.errors import InvalidAttribute, NonFinite
 from tests.engine.training.test_suspicions import network, told
 from tests.engine.training.world import job
 
@@ -202,3 +202,31 @@ def test_labels_of_a_program(program: str, wrong: Array, right: Array, cure: str
     }
     assert f"Write {cure} for y" in told(document, X, wrong)["labels_out_of_range"]
     assert told(document, X, right) == {}
+
+
+def test_validation_on_the_rows_trained_on() -> None:
+    document = network(1, "linear", "mse", epochs=1)
+    same = told(document, X, Y, validation={"x": X.copy(), "y": Y.copy()})
+    assert "validation_split=0.2" in same["validation_of_training"]
+    others = {"x": X + 1.0, "y": Y}
+    assert "validation_of_training" not in told(document, X, Y, validation=others)
+    assert "validation_of_training" not in told(document, X, Y, validation={"x": X[:9], "y": Y[:9]})
+
+
+def _diverging(reduction: str) -> str:
+    document = {
+        "program": f"loss = {reduction}((x @ w - y) ** 2)",
+        "parameters": {"w": {"value": [0.1, 0.1, 0.1]}},
+        "optimizer": {"name": "sgd", "learning_rate": 5.0},
+        "epochs": 30,
+    }
+    try:
+        messages = told(document, X, Y)
+    except NonFinite as error:
+        return str(error.hint)
+    return messages["diverging"]
+
+
+def test_a_sum_over_the_batch_that_diverges() -> None:
+    assert "take the mean in place of the sum over 32 rows" in _diverging("sum")
+    assert "in place of the sum" not in _diverging("mean")

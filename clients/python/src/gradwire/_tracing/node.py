@@ -97,7 +97,8 @@ class Owner:
 class Leaf:
     """A value; `owner` is the same object for every value that one Variable ever had.
 
-    `gradient_of` is the owner of the variable that it is a gradient by.
+    `gradient_of` is the owner of the variable that it is a gradient by. `path` is how the user writes an
+    entry of an argument that is a dict, a list or a tuple, such as p["w"].
     """
 
     value: Array
@@ -105,6 +106,7 @@ class Leaf:
     place: Place | None = None
     owner: Owner | None = None
     gradient_of: Owner | None = None
+    path: str = ""
 
 
 @dataclass(slots=True, eq=False)

@@ -139,9 +139,14 @@ class Variable(Methods[Tensor]):
         """As `assign`; by an optimiser if one is given."""
         array = fitting(self.name, self._fetch_value(value), self.dtype)
         if array.shape != self.shape:
+            turned = array.ndim == 2 and array.shape[::-1] == self.shape
+            cure = (
+                "it is the other way round: write value.T (PyTorch keeps weights as (out, in))"
+                if turned
+                else "a variable of another shape is another variable"
+            )
             raise ValueError(
-                f"expected shape {self.shape} for the variable '{self.name}', got {array.shape}; "
-                "a variable of another shape is another variable"
+                f"expected shape {self.shape} for the variable '{self.name}', got {array.shape}; {cure}"
             )
         warn_of_divergence(self.name, self._leaf.value, array, value)
         note_step(self._leaf, array, optimizer)

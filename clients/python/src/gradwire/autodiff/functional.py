@@ -215,7 +215,7 @@ def as_source(name: str) -> Callable[..., Tensor | Variable]:
                 "integers carry no gradient: pass value.astype(float), or give the position of the argument "
                 "that is meant, argnums=1 for the second"
             )
-        return Tensor(Edge(Leaf(array, name, here())))
+        return Tensor(Edge(Leaf(array, name, here(), path=path.replace("'", '"'))))
 
     return make
 

@@ -104,7 +104,8 @@ class Question:
                 entry = self.diagnosis.get(name, OK)
                 result = finding(source.label, entry, self._place, name, target=self.target.node.place)
                 result = without_stops(result, self._borders(), self._place)
-                if is_generated(name):
+                node = source.edge.node
+                if is_generated(name) or (isinstance(node, Leaf) and node.path):
                     result = replace(result, message=result.message.replace(f"'{name}'", f"'{source.label}'"))
                 result = blaming_variables(result, self._variables())
                 result = with_mixing(result, len(self.wrt[k]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -88,11 +89,19 @@ def told_of(function: Callable[..., Any], name: str = "grad") -> Iterator[None]:
         yield
     except InvalidTarget as error:
         if "shape" in error.detail:
-            error.problem["hint"] = f"{_label(function)} returned more than one number: {_REDUCE}"
+            cure = _OF_RESIDUALS if _RESIDUALS.search(getattr(function, "__name__", "")) else _REDUCE
+            error.problem["hint"] = f"{_label(function)} returned more than one number: {cure}"
         raise
 
 
 _REDUCE = "reduce it, as in `return gw.sum(...)` or gw.mean(...), or ask for all derivatives: gw.jacobian(f)"
+
+
+_RESIDUALS = re.compile(r"resid|error|err$|diff", re.IGNORECASE)
+_OF_RESIDUALS = (
+    "for least squares return the sum of their squares, `return gw.sum((...) ** 2)`; for all derivatives ask "
+    "for gw.jacobian(f)"
+)
 
 
 def _label(function: Callable[..., Any]) -> str:

@@ -32,9 +32,15 @@ def source_of(leaf: Any, position: int) -> Source:
         name = leaf.name if leaf.name != NO_NAME else made_as(leaf._edge().node.place) or NO_NAME
         return Source(name, leaf._edge(), leaf._owner)
     if isinstance(leaf, Tensor):
-        name = leaf.name or made_as(leaf._edge().node.place) or f"source_{position}"
+        name = _path_of(leaf) or leaf.name or made_as(leaf._edge().node.place) or f"source_{position}"
         return Source(name, leaf._edge())
     raise TapeError(expected_source(leaf))
+
+
+def _path_of(tensor: Tensor) -> str:
+    """How an entry of an argument is written; empty for what is an argument itself."""
+    node = tensor._edge().node
+    return node.path if isinstance(node, Leaf) else ""
 
 
 def with_reads(finding: Finding, source: Source, target: Any, reads: Reads | None) -> Finding:

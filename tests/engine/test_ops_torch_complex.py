@@ -170,7 +170,7 @@ COMPOSED = {
         "nanvar",
         "nanstd",
     ),
-    *("nancumsum", "nancumprod", "bincount", "segment_sum", "segment_mean", "put_along_axis"),
+    *("nancumsum", "nancumprod", "segment_sum", "segment_mean", "put_along_axis"),
     *("convolve", "correlate", "fftconvolve"),
 }
 #: Compared where the target does not depend on signs, in `test_decompositions`.

@@ -63,7 +63,7 @@ SENTENCES: Final = {
     **_group(
         "it follows from a Fourier transform: `fft(x)`, `rfft(x)`, and `abs(fft(z)) ** 2` for the power of "
         "each frequency",
-        "stft istft periodogram spectrogram hilbert",
+        "stft istft hfft2 hfftn ihfft2 ihfftn periodogram spectrogram hilbert",
     ),
     **_group(
         "how many elements are left would depend on the data, and shapes are known before; keep all of "

@@ -571,7 +571,7 @@ SENTENCES: dict[str, str] = {
         "2), keepdims=True) + 1e-05)`",
     ),
     **dict.fromkeys(
-        ("hilbert istft periodogram spectrogram stft").split(),
+        ("hfft2 hfftn hilbert ihfft2 ihfftn istft periodogram spectrogram stft").split(),
         "it follows from a Fourier transform: `gw.fft(x)`, `gw.rfft(x)`, and `gw.abs(gw.fft(z)) ** "
         "2` for the power of each frequency",
     ),

@@ -19,7 +19,16 @@ from engine.ir.table import F
 from engine.ops.creation import made
 from engine.ops.linalg.eigen import TALL, WIDE, matrices, svd_cost
 from engine.ops.linalg.matmul import adjoint, transposed
-from engine.ops.linalg.solving import MATRIX, POSITIVE, SINGULAR, STACK, cubic, infer_square, square
+from engine.ops.linalg.solving import (
+    MATRIX,
+    POSITIVE,
+    POSITIVE_STACK,
+    SINGULAR,
+    STACK,
+    cubic,
+    infer_square,
+    square,
+)
 
 
 def _expm_rule(g: Any, y: Any, x: Any) -> Any:
@@ -178,7 +187,7 @@ condition_number = composite(
     kinds="floating",
     holomorphic=False,
     attributes=(Attribute("p", ORDER, None, "the norm: 2 when absent; 'fro', 1, -1, 2, -2, ±Infinity"),),
-    samples=(Sample((MATRIX,)), Sample((STACK,), {"p": "fro"}), Sample((MATRIX,), {"p": 1})),
+    samples=(Sample((MATRIX,)), Sample((POSITIVE_STACK,), {"p": "fro"}), Sample((MATRIX,), {"p": 1})),
     conventions="NumPy calls it `cond`, which is a branch here. "
     + SINGULAR.replace("gives NaN", "gives Infinity, for other norms than 2 and -2 NaN"),
 )

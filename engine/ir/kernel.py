@@ -30,7 +30,8 @@ class Kernel:
     `view` says that the output shares the memory of the first input. `in_place` says that the kernel writes
     into its first array and returns it. `may_alias` says that the array it returns may be part of an input
     or lie in another order than C's, so that what leaves the engine is a copy. `view` and `may_alias` may be
-    functions of the attributes. `takes_needed` says that the kernel is given, as `needed`, which of its
+    functions of the attributes. `refuses` says that a view raises for some values, and so is never taken for
+    the memory alone. `takes_needed` says that the kernel is given, as `needed`, which of its
     outputs are read.
     """
 
@@ -44,6 +45,7 @@ class Kernel:
     view: bool | Callable[..., bool] = False
     in_place: bool = False
     may_alias: bool | Callable[..., bool] = False
+    refuses: bool = False
     takes_needed: bool = False
 
     def ufunc_for(self, dtype: str) -> str:

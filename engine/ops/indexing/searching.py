@@ -52,6 +52,7 @@ checked_table = define(
     kinds="real",
     cost=lambda types, outputs, **_: Cost(types[0].size, types[0].nbytes, 2 * types[0].size),
     view=True,
+    refuses=True,
     internal=True,
     samples=(Sample((_TABLE,)), Sample(([[0.0, 1.0], [-1.0, -1.0]],))),
 )
@@ -185,6 +186,7 @@ checked_places = define(
     attributes=(Attribute("size", SIZE),),
     cost=lambda types, outputs, **_: Cost(types[0].size, types[0].nbytes),
     view=True,
+    refuses=True,
     internal=True,
     samples=(Sample(([0, 2, 1],), {"size": 3}), Sample(([[0], [1]],), {"size": 2})),
 )

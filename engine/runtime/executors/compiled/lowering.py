@@ -206,7 +206,7 @@ def _add_root(nodes: Nodes, tape: Tape, slot: int, blanks: dict[int, Any]) -> No
 def _looks(nodes: Nodes, tape: Tape, step: Instruction, blanks: dict[int, Any]) -> bool:
     """Whether a step only looks at its first input's memory, which is tried out on empty arrays."""
     kernel = step.op.kernel
-    if kernel.in_place or kernel.forward is None or not kernel.is_view(step.attributes):
+    if kernel.in_place or kernel.refuses or kernel.forward is None or not kernel.is_view(step.attributes):
         return False
     if len(step.outputs) != 1:
         return False

@@ -127,8 +127,8 @@ def test_the_refusal_has_a_text_that_records(text: str, tmp_path: Any) -> None:
     ("text", "told"),
     [
         ("np.polyval([a, b], 2.0)", "sums of powers"),
-        ("np.diff([a, b])", r"x\[\.\.\., 1:\]"),
-        ("np.fft.fft([a, b])", "Fourier transforms"),
+        ("np.partition([a, b], 1)", r"sort\(x\)"),
+        ("np.unique([a, b])", "depend on the data"),
     ],
 )
 def test_a_function_without_an_op_is_told_with_what_to_write(text: str, told: str, tmp_path: Any) -> None:

@@ -58,7 +58,9 @@ TABLE: tuple[Deliberate, ...] = (
         "abs add argmax argmin argsort bitwise_left_shift bitwise_right_shift ceil clip conj diag diag_embed "
         "dot einsum floor floor_divide fmax fmin fmod greater greater_equal hard_tanh imag index_add inner "
         "kron less less_equal matmul max maximum min minimum multi_dot multiply outer pow real relu relu6 "
-        "remainder round sort square tensordot top_k trace trunc vdot vecdot",
+        "remainder round sort square tensordot top_k trace trunc vdot vecdot "
+        "block_diag cumulative_max cumulative_min fftshift ifftshift nan_to_num nanmax nanmin searchsorted "
+        "segment_sum",
         "refuses",
         BOOL,
         "refuse booleans",
@@ -172,11 +174,46 @@ TABLE: tuple[Deliberate, ...] = (
         "it has none; NumPy and SciPy take a scalar for a vector of one here, not elsewhere",
     ),
     Deliberate(
-        "median norm vector_norm unstack",
+        "median nanmedian nanquantile vector_norm unstack",
         "refuses",
         DTYPES,
         "refuse to choose among no elements, and `unstack` an empty axis",
         "there is no element; NumPy answers NaN, 0 or an empty list",
+    ),
+    Deliberate(
+        "diff nancumsum nancumprod",
+        "refuses",
+        DTYPES,
+        "refuse an axis of a scalar, and `diff` booleans",
+        "it has none; NumPy takes a scalar for a vector of one here, not elsewhere",
+    ),
+    Deliberate(
+        "fftshift ifftshift",
+        "takes",
+        (*FLOATS, *WHOLE),
+        "return a scalar as it is",
+        "it has no axis to shift; NumPy raises",
+    ),
+    Deliberate(
+        "dct dst idct idst",
+        "values",
+        BOOL,
+        "are 1e-17 beside a 0 of SciPy's",
+        "one rounding apart: booleans are compared without a tolerance",
+    ),
+    Deliberate(
+        "bincount corrcoef cov",
+        "dtype",
+        ("float32",),
+        "keep float32",
+        "as every op; NumPy goes on in float64",
+    ),
+    Deliberate(
+        "nanquantile",
+        "dtype",
+        WHOLE,
+        "is float64 for integers, whatever `q`",
+        "NumPy's dtype hangs on whether `q` is written 1 or 1.0",
     ),
     Deliberate(
         "tril triu",

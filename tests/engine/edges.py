@@ -144,6 +144,7 @@ def _close(mine: Array, other: Array, *, signed: bool) -> Array:
 
 #: What NumPy or SciPy calls an op whose defaults are compared, where it is not the op's name.
 _PEERS: Mapping[str, Callable[..., Any]] = {
+    "fft": np.fft.fft,
     "cumulative_sum": np.cumsum,
     "cumulative_prod": np.cumprod,
     "vector_norm": np.linalg.vector_norm,

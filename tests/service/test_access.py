@@ -130,7 +130,7 @@ async def test_health_and_readiness(tmp_path: Path) -> None:
         assert ready.json()["checks"] == {"storage": "ok", "children": "ok"}
         assert ready.json()["workers"] == {"expected": 0, "alive": 0, "failing": 0, "reason": None}
         here.services.database.engine.dispose()
-        for path in (tmp_path / "data").iterdir():
+        for path in (tmp_path / "data").glob("gradwire.sqlite*"):
             path.unlink()
         lost = await here.client.get("/readyz")
         assert lost.status_code == 503

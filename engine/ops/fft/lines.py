@@ -49,7 +49,7 @@ def _complex(xp: Any, x: Any) -> Any:
     """X in the complex dtype of its precision."""
     if xp.isdtype(x.dtype, "complex floating"):
         return x
-    return xp.astype(x, xp.complex64 if x.dtype == xp.float32 else xp.complex128)
+    return xp.astype(x, xp.complex64 if x.dtype.itemsize <= 4 else xp.complex128)
 
 
 def _dft(xp: Any, x: Any, *, axis: tuple[int, ...], inverse: bool, norm: str) -> Any:
@@ -146,7 +146,8 @@ def _infer_irdft(
     x, (a,) = types[0], axis
     if not size or x.shape[a] != size // 2 + 1:
         raise ShapeMismatch(f"{x.shape[a]} coefficients along axis {a} for {size} numbers")
-    return (TensorType((*x.shape[:a], size, *x.shape[a + 1 :]), dtypes.real_of(x.dtype)),)
+    dtype = dtypes.real_of(dtypes.complex_of(x.dtype))
+    return (TensorType((*x.shape[:a], size, *x.shape[a + 1 :]), dtype),)
 
 
 def _irdft_rule(g: Any, y: Any, x: Any, axis: tuple[int, ...], size: int, norm: str) -> Any:

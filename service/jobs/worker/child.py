@@ -190,7 +190,7 @@ def _train(job_spec: Mapping[str, Any], report: _Reporter, bound: Callable[[], N
         resume=resume,
         device=device,
         device_memory=memory,
-        native=Native(Path(job_spec["native_folder"])),
+        native=Native(Path(folder)) if (folder := job_spec.get("native_folder")) else Native(),
     )
     writer.begin(device, run.executor)
     stride = -(-spec.steps // _MOST_ENTRIES)

@@ -117,7 +117,7 @@ _EXAMPLES = (
             "gradient": {"flops": 2000, "peak_bytes": 40008},
             "jacobian": {
                 "forward": {"flops": 4002000, "peak_bytes": 16032008},
-                "reverse": {"flops": 4000, "peak_bytes": 56016},
+                "reverse": {"flops": 2000, "peak_bytes": 40008},
                 "cheaper": "reverse",
             },
             "hessian": {"flops": 2000, "peak_bytes": 32088008},

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from engine.runtime.executors.compiled.jit import is_available
-from tests.service.world import INPUTS, REGRESSION, problem, world
+from tests.engine.graphs import REGRESSION
+from tests.service.world import INPUTS, problem, world
 
 pytestmark = [
     pytest.mark.anyio,

@@ -11,7 +11,8 @@ import pytest
 
 from service import interpreter
 from service.processes.sandbox import Isolation
-from tests.service.world import INPUTS, REGRESSION, world
+from tests.engine.graphs import REGRESSION
+from tests.service.world import INPUTS, world
 
 #: Each is tried in a process that has entered a sandbox.
 TRIED = {

@@ -15,9 +15,10 @@ from sqlalchemy import text
 from service.jobs import checkpoints
 from service.jobs.checkpoints import Parameters
 from service.storage.checksums import Checksum, Damaged
+from tests.engine.graphs import REGRESSION
 from tests.service.jobs.test_datasets import NPY, npy, npz, upload
 from tests.service.jobs.world import LINE, classifier, ended, job, job_world, long, submit, until
-from tests.service.world import REGRESSION, World, problem
+from tests.service.world import World, problem
 
 pytestmark = pytest.mark.anyio
 

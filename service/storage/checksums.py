@@ -5,7 +5,9 @@ SHA-256, because processors compute it themselves: 0.6 ms for 1 MB, less than th
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -62,7 +64,10 @@ class Checksum:
 
         Raises OSError.
         """
-        if path.stat().st_size != self.bytes:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a file system that is away, not damage
+            raise OSError(errno.EIO, "there is no file", str(path))
+        if status.st_size != self.bytes:
             return False
         if most is not None and most <= HEAD:
             with path.open("rb") as file:

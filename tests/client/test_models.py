@@ -169,6 +169,7 @@ class Until(gw.callbacks.Callback):
         self.model.stop_training = epoch == 1
 
 
+@pytest.mark.filterwarnings("ignore::gradwire.errors.TrainingWarning")  # it may train until units die
 def test_a_callback_ends_the_fit_and_keeps_what_was_learned(client: gw.Client) -> None:
     x, y = blobs()
     model = classifier()

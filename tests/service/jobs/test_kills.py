@@ -132,7 +132,7 @@ def test_a_graceful_end_keeps_what_was_done(tmp_path: Path) -> None:
         assert found["progress"]["step"] >= before, "it was saved on the way out"
         assert server.ended(job_id)["status"] == "succeeded"
         steps = server.outcome(job_id).steps
-        assert [row["step"] for row in steps] == list(range(1, 20_001))
+        assert [row["step"] for row in steps] == [1, *range(2, 20_001, 2)], "thinned to every second one"
 
 
 def follow(server: Server, job_id: str, hears: threading.Event) -> str:

@@ -56,7 +56,7 @@ def cases(applies: Callable[[Op], bool]) -> list[Any]:
 
 
 def test_every_op_has_samples() -> None:
-    """All but those that take functions of a graph, and what a pass makes of several ops: graphs test them."""
+    """All but those that take functions, and what a pass makes of several ops: graphs test both."""
     fused = {"soft_log_likelihood", "class_log_likelihood", "logsumexp_and_softmax"}
     takes_functions = {op.name for op in RECORDS if any(a.kind is FUNCTION for a in op.attributes)}
     assert {op.name for op in RECORDS if not op.samples.cases} == takes_functions | fused

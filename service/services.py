@@ -78,8 +78,9 @@ class Services:
         """
         metrics = Metrics()
         database = Database(settings.data)
-        for folder in (settings.jobs_folder, settings.datasets_folder):
-            folder.mkdir(exist_ok=True)  # a child may touch only what is there when it starts
+        native_folder = settings.jobs_folder.parent / "native"
+        for folder in (settings.jobs_folder, settings.datasets_folder, native_folder):
+            folder.mkdir(mode=0o700, exist_ok=True)  # a child may touch only what is there when it starts
         isolation = Isolation.probe() if settings.isolate_children else Isolation.none()
         if not all(isolation.as_dict().values()):
             logger.warning("children are not isolated from everything", **isolation.as_dict())
@@ -90,7 +91,7 @@ class Services:
             "program_cache": settings.program_cache,
             "device_memory": settings.device_memory_bytes,
             "cache_bytes": settings.cache_bytes,
-            "native_folder": str(settings.jobs_folder.parent / "native"),
+            "native_folder": str(native_folder),
         }
         inventory = devices.inventory()
         runner = JobRunner(**limits, compiles=False)

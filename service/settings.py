@@ -372,7 +372,8 @@ class Settings(BaseSettings):
         """The folders that a child for queries may touch; None if children are not isolated."""
         if not self.isolate_children:
             return None
-        read, write = [str(self.datasets_folder)], [str(self.jobs_folder)]
+        read = [str(self.datasets_folder)]
+        write = [str(self.jobs_folder), str(self.jobs_folder.parent / "native")]
         return {"hidden": str(self.data.absolute()), "read": read, "write": write}
 
     def as_environment(self) -> dict[str, str]:

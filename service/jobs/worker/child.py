@@ -79,7 +79,7 @@ def run_child(
         if job_spec is not None:
             root, own = Path(job_spec[0]["root"]), Path(job_spec[0]["folder"]).parent
             if isolate and not inventory["gpus"]:
-                sandbox.enter(hidden=root, read=[root / "datasets"], write=[own])
+                sandbox.enter(hidden=root, read=[root / "datasets"], write=[own, root / "native"])
             bound = partial(bound_memory, address_space)
             _Reporter(channel).conclude(lambda report: _train(job_spec[0], report, bound))
     except (BrokenPipeError, ConnectionResetError, KeyboardInterrupt):

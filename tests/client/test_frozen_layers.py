@@ -67,7 +67,7 @@ def test_trainable_may_change_between_fits() -> None:
     model.trainable = False
     assert [layer.trainable for layer in model.layers] == [False] * 3
     assert model.trainable_variables == []
-    with pytest.raises(InvalidDocument, match=r'nothing to train(?s:.)*"trainable" to true'):
+    with pytest.raises(InvalidDocument, match=r'nothing to train(?s:.)*"trainable": true'):
         model.fit(X, Y, verbose=0)
     model.trainable = True
     assert [v.name for v in model.trainable_variables] == LEARNED

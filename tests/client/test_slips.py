@@ -179,7 +179,7 @@ def test_descent_on_the_squares_of_magnitudes_arrives() -> None:
     ("draw", "cure"),
     [
         (
-            np.random.normal,
+            lambda m, s: np.random.normal(m, s),  # noqa: PLW0108  # its text is pasted
             r"m \+ s \* np\.random\.normal\(size=\(m \+ s\)\.shape\)",
         ),
         (lambda m, s: np.random.normal(m, 1.0) + s, r"m \+ 1\.0 \* np\.random\.normal\(size=m\.shape\)"),
@@ -188,7 +188,7 @@ def test_descent_on_the_squares_of_magnitudes_arrives() -> None:
             r"gw\.exp\(s\) \* np\.random\.normal\(size=\(gw\.exp\(s\)\)\.shape\)",
         ),
         (
-            np.random.uniform,
+            lambda m, s: np.random.uniform(m, s),  # noqa: PLW0108  # its text is pasted
             r"m \+ \(s - m\) \* np\.random\.uniform\(size=\(m \+ s\)\.shape\)",
         ),
         (lambda m, s: np.random.exponential(m) + s, r"m \* np\.random\.exponential\(size=m\.shape\)"),

@@ -15,7 +15,7 @@
 `constant_answer` the loss of a model that returns the same for every sample
 `label_findings` labels that the loss of a program does not mean
 `leaks`        the target among the features
-`scales`       how large the data and the loss are, for messages
+`validation_findings` rows to validate on that say little
 `suspicions`   likely mistakes in a job that runs
 `drift`        how the loss changes from epoch to epoch
 `plateau`      parameters that do not learn, and why

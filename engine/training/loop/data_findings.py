@@ -20,7 +20,6 @@ MOST_ROWS = 100_000
 _MOST_ELEMENTS = 1_000_000  # of features that are looked at
 _CHUNK = 32_768  # of them at once
 _FEWEST_ROWS = 8  # in which values that are all equal are no accident
-_MOST_ROWS_COMPARED = 100_000  # with those trained on
 _LARGE = 1000.0  # features from which on a learning rate of common size is too large
 _FAR = 1000.0  # labels that are looked at
 _UNREACHED = 100.0  # times what weights can travel, squared for two layers
@@ -223,16 +222,3 @@ def _use(objective: Objective, name: str) -> str | None:
         compared = (node.op.name in _COMPARISONS or node.op.name in losses) and not others.isdisjoint(of_data)
         uses.add("target" if compared else "factor" if node.op.name in _PRODUCTS else None)
     return uses.pop() if len(uses) == 1 else None
-
-
-def are_the_rows_trained_on(
-    spec: TrainingSpec, data: Mapping[str, Array], validation: Mapping[str, Array]
-) -> bool:
-    """Whether all validation rows are the rows trained on, in their order."""
-    if spec.validation_rows != spec.rows or spec.rows > _MOST_ROWS_COMPARED:
-        return False
-    pairs = [(np.asarray(data[n][: spec.rows]), np.asarray(validation[n])) for n in spec.objective.columns]
-    ends = (0, spec.rows // 2, spec.rows - 1)
-    if not all(np.array_equal(a[k], b[k]) for a, b in pairs for k in ends):
-        return False
-    return all(np.array_equal(a, b) for a, b in pairs)

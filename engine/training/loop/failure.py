@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
@@ -14,9 +14,8 @@ from engine.diagnosis.causes.first_nonfinite import Nonfinite, first_nonfinite, 
 from engine.errors import NonFinite, UserError
 from engine.training.job.step import PARAMETERS, SLOT, StepTape
 from engine.training.loop.batch_order import Rows
-from engine.training.loop.finding import Finding
 from engine.training.loop.plans import BatchPlan
-from engine.training.loop.scales import LARGE
+from engine.training.loop.suspicions import LARGE
 
 _CURES = {
     "domain": "keep the operand inside the function's domain, as in log(x + 1e-7)",
@@ -46,16 +45,6 @@ class TrainingFailure(NonFinite):
         self.step = step
         self.epoch = epoch
         self.diagnosis = diagnosis
-
-    def advised(self, findings: Iterable[Finding], on_scale: str) -> TrainingFailure:
-        """This failure with what looks like a mistake in its hint, and what to do about the loss's scale."""
-        reason = self.diagnosis.get("reason")
-        if reason != "nonfinite_input":
-            hints = [*(each["message"] for each in findings), self.hint or ""]
-            self.hint = "; ".join(hint for hint in hints if hint) or None
-        if reason == "overflow" and self.hint:
-            self.hint += on_scale
-        return self
 
     def fields(self) -> dict[str, Any]:
         """The error as data."""

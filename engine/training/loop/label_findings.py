@@ -30,11 +30,15 @@ def findings_of_losses(spec: TrainingSpec, data: Mapping[str, Array], rows: int)
     watches = value_watches(
         Graphing(tape, tuple(tape.instructions), {}), sources, recording.slot(target), user_names(recording)
     )
+    makers = {slot: step for step in tape.instructions for slot in step.outputs}
     for watch in watches:
-        names = [inputs[slot] for slot in watch.slots if slot in inputs]
-        if len(names) < len(watch.slots):
+        if len(watch.slots) != 1:
             continue
-        caveat = watch.tell(*(np.asarray(data[name][:rows]) for name in names))
+        slot = watch.slots[0]
+        while slot in makers and makers[slot].op.name in ("astype", "identity"):
+            slot = makers[slot].inputs[0]
+        name = inputs.get(slot)
+        caveat = None if name is None else watch.tell(np.asarray(data[name][:rows]))
         if caveat is not None:
             warning = render_caveat(caveat)
             yield finding("labels_out_of_range", str(warning["message"]), node=warning["node"])

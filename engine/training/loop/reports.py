@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from engine.arrays.types import Array
 from engine.training.job.objective import Objective
+from engine.training.loop.failure import TrainingFailure
 from engine.training.loop.plans import Sums
 
 #: What follows from a finding, and would only be told again.
 _EXPLAINS = {
     "features_constant": ("constant_answer",),
-    "labels_out_of_range": ("diverging", "constant_answer"),
+    "labels_out_of_range": ("diverging", "unbounded", "constant_answer"),
     "not_positive": ("diverging", "constant_answer"),
     "no_probabilities": ("diverging", "unbounded", "constant_answer"),
     "softmax_of_one": ("constant_answer",),
     "activation_twice": ("constant_answer",),
     "rate_vanishes": ("constant_answer",),
+    "weight_decay": ("diverging", "constant_answer"),
+    "batch_of_one": ("constant_answer",),
+    "labels_unscaled": ("constant_answer",),
 }
+#: Findings of jobs in which nothing can be learned, whatever the gradient is.
+HOPELESS = frozenset({"features_constant", "batch_of_one"})
+
+
+def whole_hint(failure: TrainingFailure, findings: Sequence[Mapping[str, Any]], rows: str) -> str | None:
+    """The hint of a failure after those of the job's findings; `rows` is what to do about a sum over rows."""
+    hint = failure.hint or ""
+    if hint and failure.diagnosis.get("reason") == "overflow":
+        hint += rows
+    return "; ".join([*(each["message"] for each in findings), hint]).rstrip("; ") or None
 
 
 def implied(codes: Collection[str]) -> set[str]:

@@ -32,9 +32,8 @@ from engine.training.loop.memory import Memory
 from engine.training.loop.plans import BatchPlan, Sums, evaluation_plan, set_rates, training_plan
 from engine.training.loop.plateau import PlateauWatch
 from engine.training.loop.progress import Progress
-from engine.training.loop.reports import implied, listed, means
-from engine.training.loop.scales import mean_for_sum, scale_of
-from engine.training.loop.suspicions import id_range, label_range, suspicions
+from engine.training.loop.reports import HOPELESS, implied, listed, means, whole_hint
+from engine.training.loop.suspicions import id_range, label_range, mean_for_sum, scale_of, suspicions
 
 REWIND = 64  # steps between copies of the memory, from which a failing step is done again
 LOOK = 8  # steps between looks at all parameters; at the loss the run looks after each
@@ -252,8 +251,10 @@ class TrainingRun(Iterator[Event]):
             rate=self.spec.method.rates(step).get("rate"),
             data=[name for name in self.spec.objective.columns if name in plan.inputs],
         )
-        findings = suspicions(self.spec, self._data, self._validation_data) if step == 0 else ()
-        raise failure.advised(findings, mean_for_sum(self.spec))
+        at_once = step == 0 and failure.diagnosis.get("reason") != "nonfinite_input"
+        findings = suspicions(self.spec, self._data, self._validation_data) if at_once else []
+        failure.hint = whole_hint(failure, findings, mean_for_sum(self.spec))
+        raise failure
 
     # -- parameters that do not learn ---------------------------------------------------------------------
 
@@ -306,10 +307,7 @@ class TrainingRun(Iterator[Event]):
         if len(position.reported) == len(parameters) or not self._stalls.due(step) or self._drift.settled:
             return None
         codes = {*position.codes, *(warning["code"] for warning in self.spec.warnings)}
-        if codes & {
-            "features_constant",
-            "batch_of_one",
-        }:  # of which nothing can be learned, whatever the gradient
+        if codes & HOPELESS:
             return None
         names = [name for name in self._stalls.candidates(step) if name not in position.reported]
         if not names or not position.sums()["loss"][0]:  # a loss of zero leaves nothing to learn

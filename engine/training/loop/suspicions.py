@@ -16,24 +16,25 @@ import numpy as np
 from engine.arrays.types import Array
 from engine.training.catalogue.losses import LOSSES
 from engine.training.catalogue.metrics import METRICS
-from engine.training.job.spec import VALIDATION_SPLIT, TrainingSpec
+from engine.training.job.spec import TrainingSpec
 from engine.training.loop.data_findings import (
-    are_the_rows_trained_on,
     findings_of_columns,
     findings_of_far_labels,
     findings_of_features,
     findings_of_labels,
+    sampled,
 )
 from engine.training.loop.finding import Finding, finding
 from engine.training.loop.label_findings import findings_of_losses
 from engine.training.loop.leaks import findings_of_leaks
+from engine.training.loop.validation_findings import findings_of_split, findings_of_validation
 from engine.training.model.expand import LABELS, X
 from engine.training.model.model import Model, read_model
 
 MOST_ROWS = 100_000  # of labels that are looked at
-_FEWEST_ROWS = 8  # in which an order by class is no accident
-_RARE = 0.1  # of its share among the rows validated on: that much of a class in training is next to nothing
-_CLASSIFICATION = ("crossentropy", "hinge")
+_FEW_ELEMENTS = 32_768  # of data that are looked at to tell their scale
+LARGE = 100.0  # from which on data are worth scaling
+_DEEPEST = 8  # nodes between the target and a sum
 _REGRESSION = frozenset(
     {"mean_squared_error", "mean_absolute_error", "huber", "log_cosh", "mean_absolute_percentage_error"}
 )
@@ -69,11 +70,11 @@ def suspicions(
 ) -> list[Finding]:
     """The findings of a job on these data, each with a `code` and a `message` that holds the cure."""
     if "model" in spec.source:
-        findings = [*_of_model(spec, data), *_of_split(spec, data)]
+        findings = [*_of_model(spec, data), *findings_of_split(spec, data)]
     else:
         rows = min(spec.rows, MOST_ROWS)
         findings = [*findings_of_columns(spec, data), *findings_of_losses(spec, data, rows)]
-    return [*findings, *_of_validation(spec, data, validation)]
+    return [*findings, *findings_of_validation(spec, data, validation)]
 
 
 def label_range(spec: TrainingSpec, data: Mapping[str, Array]) -> str | None:
@@ -119,6 +120,40 @@ def id_range(spec: TrainingSpec, data: Mapping[str, Array], path: str | None) ->
     if low > 0 and high - low < size:
         return f"{message}: give it input_dim={high + 1}, or send {X} - {low}"
     return f"{message}: give it input_dim={high + 1}, or number the ids without gaps"
+
+
+def scale_of(spec: TrainingSpec, data: Mapping[str, Array]) -> str:
+    """Which features are far larger than 1, for messages; empty if none are."""
+    large = []
+    for name in spec.objective.columns:
+        rows = sampled(np.asarray(data[name][: spec.rows]), _FEW_ELEMENTS)
+        if rows.dtype.kind in "iuf" and rows.size and not (name == LABELS and rows.dtype.kind in "iu"):
+            with np.errstate(all="ignore"):
+                most = float(np.abs(rows.astype(np.float64)).max())
+            if np.isfinite(most) and most > LARGE:
+                large.append(f"'{name}' reaches {most:,.0f}")
+    scale = f" ({', '.join(large)}) to about 1" if large else ""
+    return f"{scale}{mean_for_sum(spec)}"
+
+
+def mean_for_sum(spec: TrainingSpec) -> str:
+    """What to do about a loss that adds up the rows of a batch; empty for any other."""
+    graph, name = spec.objective.train, spec.objective.target.partition(":")[0]
+    for _ in range(_DEEPEST):
+        node = graph.names.get(name)
+        if node is None:
+            return ""
+        if node.op.name == "sum" and node.attributes.get("axis") in (None, (), []):
+            rows = min(spec.batch_size, spec.rows)
+            return f"; or take the mean in place of the sum over {rows} rows, which is as many times larger"
+        if node.op.name not in ("multiply", "divide", "negative", "add", "identity"):
+            return ""
+        behind = [each.partition(":")[0] for each in node.inputs if isinstance(each, str)]
+        learned = [each for each in behind if each in spec.objective.depending]
+        if len(learned) != 1:
+            return ""
+        name = learned[0]
+    return ""
 
 
 def _of_model(spec: TrainingSpec, data: Mapping[str, Array]) -> Iterator[Finding]:
@@ -173,71 +208,6 @@ def _end_of(model: Model) -> _Last | None:
             return None
         return _Last(name, own if activation in (None, "linear") else str(activation), _units(settings))
     return None
-
-
-def _of_validation(
-    spec: TrainingSpec, data: Mapping[str, Array], validation: Mapping[str, Array] | None
-) -> Iterator[Finding]:
-    """Validation rows that are not finite: they pass no step, and make metrics NaN."""
-    if validation is not None and are_the_rows_trained_on(spec, data, validation):
-        yield finding(
-            "validation_of_training",
-            "the validation data are the rows that are trained on: their metrics say nothing of other data. "
-            "Leave some rows out of training, validation_split=0.2",
-        )
-    start = 0 if validation is not None else spec.rows
-    count = min(spec.validation_rows, MOST_ROWS)
-    for name in spec.objective.columns:
-        array = np.asarray((data if validation is None else validation)[name][start : start + count])
-        if array.dtype.kind != "f" or not array.size:
-            continue
-        wrong = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1)) + start
-        if wrong.size:
-            which = "the validation data" if validation is not None else "the data, among those validated on"
-            yield finding(
-                "validation_not_finite",
-                f"'{name}' holds NaN or infinities in row {wrong[0]} of {which} ({wrong.size:,} such rows): "
-                "metrics of validation are NaN; leave these rows out, or fill them in",
-            )
-
-
-def _of_split(spec: TrainingSpec, data: Mapping[str, Array]) -> Iterator[Finding]:
-    """Rows in the order of their classes, of which a split validates on what training hardly saw."""
-    total = spec.rows + spec.validation_rows
-    loss = LOSSES.read(spec.source["loss"], "$.loss").record.name
-    if spec.validation != VALIDATION_SPLIT or not _FEWEST_ROWS <= total <= MOST_ROWS:
-        return
-    if not any(word in loss for word in _CLASSIFICATION):
-        return
-    labels = _classes(np.asarray(data[LABELS][:total]))
-    if labels is None:
-        return
-    classes, numbers = np.unique(labels, return_inverse=True)
-    if np.count_nonzero(np.diff(numbers)) != len(classes) - 1:
-        return  # not every class is one block of rows
-    trained = np.bincount(numbers[: spec.rows], minlength=len(classes)) / spec.rows
-    validated = np.bincount(numbers[spec.rows :], minlength=len(classes)) / spec.validation_rows
-    rare = trained < _RARE * validated
-    if validated[rare].sum() >= 0.5:
-        listed = ", ".join(f"{label:g}" for label in classes[rare][:5])
-        yield finding(
-            "rows_sorted_by_class",
-            f"rows are sorted by class, and validation_split takes the last {spec.validation_rows:,}: "
-            f"hardly any row of class {listed} is trained on, and metrics of validation say little; shuffle "
-            "before, order = np.random.permutation(len(x)), x[order] and y[order]",
-        )
-
-
-def _classes(labels: Array) -> Array | None:
-    """The class of each row, of indices or of one-hot rows; None if labels are no classes."""
-    if labels.dtype.kind not in "biuf" or not labels.size or not np.isfinite(labels).all():
-        return None
-    if labels.ndim > 1 and labels.shape[-1] > 1:
-        one_hot = labels.ndim == 2 and ((labels == 0) | (labels == 1)).all() and (labels.sum(1) == 1).all()
-        return np.asarray(labels.argmax(1)) if one_hot else None
-    labels = labels.reshape(-1)
-    whole = labels.dtype.kind != "f" or np.array_equal(labels, np.round(labels))
-    return labels.astype(np.float64) if whole else None
 
 
 def _of_probabilities(end: _Last, loss: str, fused: str, from_logits: bool) -> Iterator[Finding]:

@@ -204,15 +204,6 @@ def test_labels_of_a_program(program: str, wrong: Array, right: Array, cure: str
     assert told(document, X, right) == {}
 
 
-def test_validation_on_the_rows_trained_on() -> None:
-    document = network(1, "linear", "mse", epochs=1)
-    same = told(document, X, Y, validation={"x": X.copy(), "y": Y.copy()})
-    assert "validation_split=0.2" in same["validation_of_training"]
-    others = {"x": X + 1.0, "y": Y}
-    assert "validation_of_training" not in told(document, X, Y, validation=others)
-    assert "validation_of_training" not in told(document, X, Y, validation={"x": X[:9], "y": Y[:9]})
-
-
 def _diverging(reduction: str) -> str:
     document = {
         "program": f"loss = {reduction}((x @ w - y) ** 2)",

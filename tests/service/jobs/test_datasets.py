@@ -187,6 +187,23 @@ async def test_a_list_of_columns_is_a_matrix_be_it_of_one_or_with_truths(tmp_pat
         assert "'x' has rows of shape [2]" in refused["detail"]
 
 
+async def test_the_target_among_the_features_is_told_by_its_name(tmp_path: Path) -> None:
+    async with job_world(tmp_path, work=False) as here:
+        table = await upload(here, b"u,v,w\n1,2,2\n2,3,4\n3,1,6\n", CSV)
+        named = {"dataset": table["id"]}
+        layers = {"model": {"layers": [{"type": "Dense", "units": 1}]}, "loss": "mse"}
+
+        async def told(fields: list[str]) -> list[str]:
+            data = {"x": {**named, "fields": fields}, "y": {**named, "field": "w"}}
+            job = (await here.post("/v1/jobs", {**layers, "data": data})).json()
+            return [each["message"] for each in job["warnings"] if each["code"] == "target_in_features"]
+
+        (message,) = await told(["u", "v", "w"])
+        assert "the field 'w' is 'y'" in message
+        assert '"fields": ["u","v"]' in message
+        assert await told(["u", "v"]) == []
+
+
 async def test_a_set_that_a_job_needs_stays(tmp_path: Path) -> None:
     async with job_world(tmp_path) as here:
         table = await upload(here, b"x,y\n1,2\n2,4\n3,6\n", CSV)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import weakref
 from dataclasses import dataclass
 
+import numpy as np
+
 from gradwire._notices import warn
 from gradwire._tracing.node import Array, Edge, Leaf, Op, Owner
 from gradwire.errors import TrainingWarning
@@ -29,8 +31,10 @@ _last: weakref.WeakKeyDictionary[Owner, _Applied] = weakref.WeakKeyDictionary()
 _arrays: dict[int, tuple[weakref.ref[Array], Leaf]] = {}
 
 
-def note_array(array: Array, gradient: Leaf) -> None:
+def note_array(array: Array | np.generic, gradient: Leaf) -> None:
     """An array was read off a gradient, whose values it has."""
+    if not isinstance(array, np.ndarray):  # a number of NumPy's, which cannot be followed
+        return
     key = id(array)
     _arrays[key] = (weakref.ref(array, lambda _: _arrays.pop(key, None)), gradient)
 

@@ -30,7 +30,10 @@ def elementwise() -> str:
         if isinstance(above, ast.IfExp) and above.test is node:
             module = source.alias("gradwire")
             parts = [source.segment(each) for each in (above.test, above.body, above.orelse)]
-            return f"write {module}.where({', '.join(parts)}) for `{source.segment(above)}`"
+            return (
+                f"write {module}.where({', '.join(parts)}) for `{source.segment(above)}`, which chooses for "
+                f"each of them, or take {module}.any({parts[0]}) or {module}.all({parts[0]})"
+            )
         break
     return (
         "choose for each of them by gradwire.where(condition, a, b), or take gradwire.any(...) or "

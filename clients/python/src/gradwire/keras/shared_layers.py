@@ -11,7 +11,7 @@ from gradwire._notices import warn
 from gradwire.errors import ConfigurationError, TrainingWarning
 from gradwire.keras.layer import Layer
 
-_models: weakref.WeakKeyDictionary[Layer, weakref.ref[Any]] = weakref.WeakKeyDictionary()
+_models: weakref.WeakKeyDictionary[Layer, weakref.WeakSet[Any]] = weakref.WeakKeyDictionary()
 
 
 def has_weights(layer: Layer) -> bool:
@@ -37,12 +37,12 @@ def warn_of_shared(model: Any, layers: Sequence[Layer]) -> None:
     shared: list[Layer] = []
     other: Any = None
     for layer in layers:
-        owner = _models.get(layer)
-        before = None if owner is None else owner()
-        if before is not None and before is not model and before._weights and has_weights(layer):
-            other = before
+        owners = _models.setdefault(layer, weakref.WeakSet())
+        trained = next((each for each in owners if each is not model and each._weights), None)
+        if trained is not None and has_weights(layer):
+            other = trained
             shared.append(layer)
-        _models[layer] = weakref.ref(model)
+        owners.add(model)
     if other is None:
         return
     count = _leading(other._layers, layers, other._weights)

@@ -49,7 +49,7 @@ def _complex(xp: Any, x: Any) -> Any:
     """X in the complex dtype of its precision."""
     if xp.isdtype(x.dtype, "complex floating"):
         return x
-    return xp.astype(x, xp.complex64 if x.dtype.itemsize <= 4 else xp.complex128)
+    return xp.astype(x, xp.complex128 if x.dtype == xp.float64 else xp.complex64)
 
 
 def _dft(xp: Any, x: Any, *, axis: tuple[int, ...], inverse: bool, norm: str) -> Any:

@@ -139,8 +139,11 @@ async def test_predictions_go_where_their_cost_sends_them(tmp_path: Path) -> Non
         def of(rows: int) -> dict[str, Any]:
             return {"inputs": {"x": [[1e-3]] * rows}, "outputs": ["loss"]}
 
-        assert (await here.post(path, of(10))).status_code == 200
-        assert await tiers_of(here, "predict") == {"thread"}
+        for _ in range(5):  # what takes a busy machine long to record goes to a child at first
+            assert (await here.post(path, of(10))).status_code == 200
+            if "thread" in await tiers_of(here, "predict"):
+                break
+        assert "thread" in await tiers_of(here, "predict")
         assert (await here.post(path, of(300))).status_code == 200
         assert await tiers_of(here, "predict") == {"thread", "child"}
         problem(await here.post(path, of(2500)), 504, "time_limit")

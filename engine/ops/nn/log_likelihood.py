@@ -149,7 +149,7 @@ def _summed_cost(
     types: Sequence[TensorType], outputs: Sequence[TensorType], *, axis: tuple[int, ...], **_: Any
 ) -> Cost:
     rows = ITEMSIZE[types[0].dtype] * prod(reduced(types[0].shape, axis, True))
-    return replace(per_element(17)(types, outputs), workspace=6 * rows)
+    return replace(per_element(17)(types, outputs), workspace=3 * rows)
 
 
 logsumexp_and_softmax = define(

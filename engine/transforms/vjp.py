@@ -174,10 +174,12 @@ def ones(tape: Tape, like: Variable) -> Variable:
 def fit(g: Variable, x: Variable) -> Variable:
     """A cotangent in the shape of what it belongs to: summed over the axes that broadcasting added.
 
-    A real tensor takes the real part of a complex cotangent, a complex one a real cotangent as it is.
+    A real tensor takes the real part of a complex cotangent, a complex one a real cotangent as it is. There
+    are no complex numbers in half precision: what comes back from those is rounded.
     """
     if not dtypes.is_complex(x.dtype):
-        return _shaped(g.real(), x)
+        real = _shaped(g.real(), x)
+        return real.astype(x.dtype) if dtypes.is_complex(g.dtype) and real.dtype != x.dtype else real
     shaped = _shaped(g, x)
     return shaped.astype(x.dtype) if shaped.dtype == dtypes.real_of(x.dtype) else shaped
 

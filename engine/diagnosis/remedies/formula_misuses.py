@@ -240,7 +240,7 @@ def _number(prescriber: Prescriber, slot: int, depth: int = 0) -> float | None:
     """The number in a slot that holds one written number, or a power or product of such."""
     constant = prescriber.expressions.graph.tape.constants.get(slot)
     if constant is not None:
-        return float(constant) if constant.size == 1 and constant.dtype.kind in "fiu" else None
+        return float(constant.item()) if constant.size == 1 and constant.dtype.kind in "fiu" else None
     step = prescriber.expressions.maker(slot)
     if step is None or depth == 3 or step.op.name not in ("pow", "multiply", "negative", "divide"):
         return None

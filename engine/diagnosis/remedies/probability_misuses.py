@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
+
 from engine.diagnosis.remedies.prescription import Prescriber
 from engine.diagnosis.texts.caveat import LIKELY_MISTAKE, Caveat
 from engine.diagnosis.texts.fix import Fix, write
@@ -102,7 +104,7 @@ def _unguarded(prescriber: Prescriber, slot: int) -> int:
         if step is None or step.op.name not in _GUARDS:
             return slot
         rest = [one for one in step.inputs if one not in constants]
-        numbers = [abs(float(constants[one].max(initial=0))) for one in step.inputs if one in constants]
+        numbers = [float(np.abs(constants[one]).max(initial=0)) for one in step.inputs if one in constants]
         if len(rest) != 1 or (step.op.name == "add" and (not numbers or max(numbers) > _SMALL)):
             return slot
         slot = rest[0]

@@ -112,7 +112,7 @@ def _rdft_rule(g: Any, y: Any, x: Any, axis: tuple[int, ...], norm: str) -> Any:
     (a,) = axis
     behind = x.shape[a] - g.shape[a]
     whole = F.pad(g, pad_width=tuple((0, behind if i == a else 0) for i in range(g.ndim)))
-    return F.dft(whole, axis=axis, norm=norm).real()
+    return F.dft(whole, axis=axis, norm=norm).real().astype(x.dtype)
 
 
 rdft = define(

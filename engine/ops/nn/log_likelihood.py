@@ -129,7 +129,7 @@ def _summed(
 ) -> tuple[Any, Any]:
     top = xp.max(x, axis=axis, keepdims=True)
     top = xp.where(xp.isfinite(top), top, 0)
-    e = x - top
+    e = xp.asarray(x - top)  # of a scalar there would be no array to write into
     e = xp.exp(e, out=e)
     total = xp.sum(e, axis=axis, keepdims=True)
     answer = top + xp.log(total)
